@@ -1,0 +1,54 @@
+//! What a kernel can find wrong with its data. Where it happened (primitive, line) is the engine's to add.
+
+/// A fact about the data that leaves a kernel without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// An input entry is NaN or infinite.
+    #[error("input entry {index} (column-major) is {value}, not a finite number")]
+    NonFinite {
+        /// Column-major position of the first such entry.
+        index: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// A matrix that must be inverted is singular to working precision.
+    #[error("singular to working precision: pivot {index} is {ratio:.1e} of its column")]
+    Singular {
+        /// Which pivot.
+        index: usize,
+        /// The pivot over the size of its column.
+        ratio: f64,
+    },
+    /// A symmetric matrix that must be positive definite is not.
+    #[error("not positive definite: pivot or eigenvalue {index} is {value:.3e}")]
+    NotPositiveDefinite {
+        /// Which pivot or eigenvalue.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// Columns that must be independent are not: the factors have no derivative there.
+    #[error("rank-deficient: column {index} is within {ratio:.1e} of the span of the columns before it")]
+    RankDeficient {
+        /// Which column (or singular value).
+        index: usize,
+        /// Its distance to the others over its size.
+        ratio: f64,
+    },
+    /// An iteration of faer did not converge.
+    #[error("the iteration did not converge")]
+    NoConvergence,
+    /// The value exists, but not this derivative.
+    #[error("not differentiable: {what}")]
+    NotDifferentiable {
+        /// Why.
+        what: &'static str,
+    },
+    /// The operation does not exist for these arguments.
+    #[error("not supported: {what}")]
+    Unsupported {
+        /// What is missing.
+        what: &'static str,
+    },
+}

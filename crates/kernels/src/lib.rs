@@ -1,0 +1,32 @@
+//! Numbers only: dense kernels in `f64` and `f32`, the one place that sees faer's low-level interface.
+//!
+//! Every matrix is a packed column-major slice. Kernels are methods of [`Scalar`], implemented for `f64` and `f32`
+//! alone, so that faer's generics are compiled here, once, at full optimisation, whatever the profile of the caller.
+//! None of them allocates once its [`Workspace`] has grown, none panics on data, and each that rests on a
+//! factorisation scans its input, because faer turns NaN into plausible numbers; what it finds wrong is a [`Failure`].
+//!
+//! What does not live here: shapes of batches, tapes, derivatives' rules.
+
+mod cayley;
+mod cholesky;
+mod divided;
+mod eigh;
+mod elementwise;
+mod failure;
+mod gemm;
+mod lu;
+mod polar;
+mod qr;
+mod real;
+mod scalar;
+mod spectral;
+pub mod tolerances;
+mod triangular;
+mod workspace;
+
+pub use divided::SymFn;
+pub use elementwise::Unary;
+pub use failure::Failure;
+pub use scalar::Scalar;
+pub use triangular::Triangle;
+pub use workspace::Workspace;

@@ -1,0 +1,156 @@
+//! Thin QR of tall matrices in normal form (positive diagonal). Wide matrices and their conventions do not live here.
+
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
+};
+use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
+use faer::{Conj, Par};
+use num_traits::Float;
+
+use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
+use crate::tolerances::{QR_SMALL, qr_rank};
+use crate::{Failure, Scalar, Workspace};
+
+/// Thin QR with positive diagonal.
+///
+/// Columns of extreme size are scaled by powers of two first, each by its own: with `D` that diagonal, `A D = Q (R D)`
+/// has the same `Q`, so graded columns lose nothing and every rank verdict is invariant under such scaling.
+pub(crate) fn qr_thin<T: Real>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    q: &mut [T],
+    r: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
+    debug_assert!(a.len() == m * n && q.len() == m * n && r.len() == n * n);
+    if m < n {
+        return Err(Failure::Unsupported { what: "a thin QR of a wide matrix" });
+    }
+    finite(a)?;
+    if n == 0 {
+        return Ok(());
+    }
+    if m * n <= QR_SMALL { small(a, m, n, q, r, w) } else { large(a, m, n, q, r, w) }
+}
+
+/// Copies `A` with its columns scaled to safe sizes; writes the scales and the norms of the scaled columns.
+fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut [T]) {
+    for (j, (a, out)) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)).enumerate() {
+        let size = max_abs(a);
+        let s = balance(size);
+        // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
+        let mut sum = T::zero();
+        for i in 0..m {
+            out[i] = s * a[i];
+            sum += out[i] * out[i];
+        }
+        scales[j] = s;
+        norms[j] = Float::sqrt(sum);
+    }
+}
+
+/// Is column `j`, of which `pivot` is left beside the columns before it, independent?
+fn independent<T: Real>(j: usize, m: usize, pivot: T, norm: T) -> Result<(), Failure> {
+    if Float::abs(pivot) > qr_rank::<T>(m, j) * norm {
+        return Ok(());
+    }
+    let ratio = if norm == T::zero() { 0.0 } else { Scalar::f64(Float::abs(pivot) / norm) };
+    Err(Failure::RankDeficient { index: j, ratio })
+}
+
+/// Unblocked Householder reflections, in the storage of `q`.
+fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+    let [scales, norms, taus, signs] = w.slices([n; 4]);
+    load(a, m, q, scales, norms);
+    r.fill(T::zero());
+    for j in 0..n {
+        let (head, rest) = q.split_at_mut((j + 1) * m);
+        let v = &mut head[j * m + j..];
+        let (beta, tau) = reflector(v);
+        independent(j, m, beta, norms[j])?;
+        taus[j] = tau;
+        signs[j] = if beta < T::zero() { -T::one() } else { T::one() };
+        for c in rest.chunks_exact_mut(m) {
+            reflect(&v[1..], tau, &mut c[j..]);
+        }
+        v[0] = beta;
+    }
+    for j in 0..n {
+        for i in 0..=j {
+            r[i + j * n] = signs[i] * q[i + j * m] / scales[j];
+        }
+    }
+    for j in (0..n).rev() {
+        let (head, rest) = q.split_at_mut((j + 1) * m);
+        let v = &mut head[j * m + j..];
+        for c in rest.chunks_exact_mut(m) {
+            reflect(&v[1..], taus[j], &mut c[j..]);
+        }
+        // Column j of Q is s H_j e_j, with the sign that makes r_jj positive.
+        let (s, f) = (signs[j], signs[j] * taus[j]);
+        v[0] = s - f;
+        v[1..].iter_mut().for_each(|x| *x *= -f);
+        head[j * m..j * m + j].fill(T::zero());
+    }
+    Ok(())
+}
+
+/// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
+fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
+    let tail = x[1..].iter().fold(T::zero(), |s, &y| s + y * y);
+    let head = x[0];
+    if tail == T::zero() {
+        return (head, T::zero());
+    }
+    let norm = Float::sqrt(head * head + tail);
+    let beta = if head < T::zero() { norm } else { -norm };
+    let scale = T::one() / (head - beta);
+    x[1..].iter_mut().for_each(|y| *y *= scale);
+    (beta, (beta - head) / beta)
+}
+
+/// `c -= tau v (v' c)`; `v` is given without its leading one.
+#[inline]
+fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
+    let (head, c) = c.split_at_mut(1);
+    let c = &mut c[..v.len()];
+    let mut s = head[0];
+    for i in 0..v.len() {
+        s += v[i] * c[i];
+    }
+    s *= tau;
+    head[0] -= s;
+    for i in 0..v.len() {
+        c[i] -= s * v[i];
+    }
+}
+
+/// faer's blocked factorisation, then its reflections applied to the thin identity.
+fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+    let block = recommended_block_size::<T>(m, n);
+    let need = qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default()).or(apply_scratch::<T>(m, block, n));
+    let (stack, [f, coeff, scales, norms], _) = w.lend(need, [m * n, block * n, n, n], 0);
+    load(a, m, f, scales, norms);
+    let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
+    for j in 0..n {
+        independent(j, m, f[j + j * m], norms[j])?;
+    }
+    if info.rank < n {
+        return Err(Failure::RankDeficient { index: info.rank, ratio: Scalar::f64(qr_rank::<T>(m, info.rank)) });
+    }
+    identity_tall(q, m);
+    apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(q, m, n), Par::Seq, stack);
+    r.fill(T::zero());
+    for j in 0..n {
+        for i in 0..=j {
+            let x = f[i + j * m] / scales[j];
+            r[i + j * n] = if f[i + i * m] < T::zero() { -x } else { x };
+        }
+        if f[j + j * m] < T::zero() {
+            q[j * m..(j + 1) * m].iter_mut().for_each(|x| *x = -*x);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! The list of kernels: one trait, implemented for `f64` and `f32` by the same macro. No algorithm lives here.
+
+use crate::{Failure, SymFn, Triangle, Unary, Workspace};
+
+/// A real scalar that every kernel exists for: `f64` and `f32`.
+///
+/// Slices are packed, column-major; `m x n` means `m` rows. Lengths are the caller's duty and checked by debug assertions.
+pub trait Scalar:
+    num_traits::Float
+    + num_traits::NumAssign
+    + Copy
+    + Send
+    + Sync
+    + core::fmt::Debug
+    + core::fmt::Display
+    + Default
+    + 'static
+{
+    /// Machine epsilon (the distance from 1 to the next number).
+    const EPS: Self;
+    /// `"f64"` or `"f32"`.
+    const NAME: &'static str;
+    /// Rounds a double.
+    fn of(x: f64) -> Self;
+    /// Widens to a double.
+    fn f64(self) -> f64;
+
+    // ---- products -------------------------------------------------------------------------------------------
+    /// `C = [C +] alpha op(A) op(B)`, with `C` `m x n`, `op(A)` `m x k`, `op(B)` `k x n`; `ta`, `tb` transpose.
+    fn gemm(
+        c: &mut [Self],
+        m: usize,
+        n: usize,
+        k: usize,
+        alpha: Self,
+        a: &[Self],
+        ta: bool,
+        b: &[Self],
+        tb: bool,
+        add: bool,
+    );
+    /// `X = op(T)^{-1} B` (left) or `B op(T)^{-1}` (right), in place in `x`, which is `m x k`. Errors: a zero on the diagonal.
+    fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure>;
+
+    // ---- factorisations ---------------------------------------------------------------------------------------
+    /// Thin QR of a tall `m x n` matrix with positive diagonal: `q` is `m x n`, `r` is `n x n` upper (zeros below).
+    fn qr_thin(
+        a: &[Self],
+        m: usize,
+        n: usize,
+        q: &mut [Self],
+        r: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// Lower Cholesky factor of `(A + A')/2` (zeros above).
+    fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// LU with partial pivoting into a handle of `n x (n + 1)`: packed LU, then the row permutation as numbers.
+    fn lu(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// `X = A^{-1} X` or `A^{-T} X` from the handle, in place; `x` is `n x k`.
+    fn lu_solve(handle: &[Self], n: usize, transpose: bool, x: &mut [Self], k: usize, w: &mut Workspace<Self>);
+    /// `A^{-1}` from the handle.
+    fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
+    /// `log |det A|` from the handle.
+    fn lu_logabsdet(handle: &[Self], n: usize) -> Self;
+    /// Eigendecomposition of `(A + A')/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending.
+    fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// Polar factors of a tall `m x n` matrix of full rank, `A = W H`; `handle` (`n x (n + 1)`) is `H`'s eigendecomposition.
+    fn polar(
+        a: &[Self],
+        m: usize,
+        n: usize,
+        wf: &mut [Self],
+        h: &mut [Self],
+        handle: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `C = (I - alpha W)^{-1} (I + alpha W)` and `K = (I - alpha W)^{-1}`.
+    fn cayley(
+        wm: &[Self],
+        n: usize,
+        alpha: Self,
+        c: &mut [Self],
+        k: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+
+    // ---- functions of a symmetric matrix, from the handle of `eigh` -------------------------------------------
+    /// Is the spectrum in the handle inside the domain of `f`? (`a` is the matrix it came from, for graded ones.)
+    fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure>;
+    /// `D^k f(A)[E_1, ..., E_k]` with `k = es.len()` (0 gives `f(A)`); each `E_i` is used through its symmetric part.
+    fn spectral(
+        f: SymFn,
+        handle: &[Self],
+        n: usize,
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `tr f(A)`.
+    fn spectral_trace(f: SymFn, handle: &[Self], n: usize) -> Self;
+    /// Solves `H X + X H = C` for symmetric positive definite `H` given by its handle.
+    fn sym_lyap(
+        handle: &[Self],
+        n: usize,
+        c: &[Self],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+
+    // ---- elementwise and reductions -----------------------------------------------------------------------------
+    /// `y = f(x)`.
+    fn unary(f: Unary, x: &[Self], y: &mut [Self]);
+    /// `out = f^{(k)}(x) o v` for `k >= 1`; `y = f(x)` is given so that no transcendental is evaluated twice.
+    fn unary_derivative(f: Unary, k: u32, x: &[Self], y: &[Self], v: &[Self], out: &mut [Self]) -> Result<(), Failure>;
+    /// `<a, b>`.
+    fn dot(a: &[Self], b: &[Self]) -> Self;
+    /// The sum of all entries.
+    fn sum(a: &[Self]) -> Self;
+    /// The Frobenius norm, safe against overflow and underflow.
+    fn norm(a: &[Self]) -> Self;
+    /// `y += alpha x`.
+    fn axpy(alpha: Self, x: &[Self], y: &mut [Self]);
+    /// `out = alpha a + beta b`.
+    fn lincomb(alpha: Self, a: &[Self], beta: Self, b: &[Self], out: &mut [Self]);
+    /// `out = alpha x`.
+    fn scale(alpha: Self, x: &[Self], out: &mut [Self]);
+    /// `out = a o b`.
+    fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]);
+    /// `out = a / b`, elementwise.
+    fn divide(a: &[Self], b: &[Self], out: &mut [Self]);
+    /// `out = A'`, where `A` is `m x n`.
+    fn transpose(a: &[Self], m: usize, n: usize, out: &mut [Self]);
+    /// Are all entries finite?
+    fn all_finite(a: &[Self]) -> bool;
+}
+
+macro_rules! scalar {
+    ($T:ident, $name:literal) => {
+        impl Scalar for $T {
+            const EPS: Self = $T::EPSILON;
+            const NAME: &'static str = $name;
+            fn of(x: f64) -> Self {
+                x as $T
+            }
+            fn f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn gemm(
+                c: &mut [Self],
+                m: usize,
+                n: usize,
+                k: usize,
+                alpha: Self,
+                a: &[Self],
+                ta: bool,
+                b: &[Self],
+                tb: bool,
+                add: bool,
+            ) {
+                crate::gemm::gemm(c, m, n, k, alpha, a, ta, b, tb, add)
+            }
+            fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure> {
+                crate::triangular::trsm(t, tri, x, m, k)
+            }
+            fn qr_thin(
+                a: &[Self],
+                m: usize,
+                n: usize,
+                q: &mut [Self],
+                r: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::qr::qr_thin(a, m, n, q, r, w)
+            }
+            fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::cholesky::cholesky(a, n, l, w)
+            }
+            fn lu(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::lu::lu(a, n, handle, w)
+            }
+            fn lu_solve(handle: &[Self], n: usize, transpose: bool, x: &mut [Self], k: usize, w: &mut Workspace<Self>) {
+                crate::lu::lu_solve(handle, n, transpose, x, k, w)
+            }
+            fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>) {
+                crate::lu::lu_inverse(handle, n, out, w)
+            }
+            fn lu_logabsdet(handle: &[Self], n: usize) -> Self {
+                crate::lu::lu_logabsdet(handle, n)
+            }
+            fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::eigh::eigh(a, n, handle, w)
+            }
+            fn polar(
+                a: &[Self],
+                m: usize,
+                n: usize,
+                wf: &mut [Self],
+                h: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::polar::polar(a, m, n, wf, h, handle, w)
+            }
+            fn cayley(
+                wm: &[Self],
+                n: usize,
+                alpha: Self,
+                c: &mut [Self],
+                k: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::cayley::cayley(wm, n, alpha, c, k, w)
+            }
+            fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure> {
+                crate::spectral::domain(f, a, handle, n)
+            }
+            fn spectral(
+                f: SymFn,
+                handle: &[Self],
+                n: usize,
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::spectral::spectral(f, handle, n, es, out, w)
+            }
+            fn spectral_trace(f: SymFn, handle: &[Self], n: usize) -> Self {
+                crate::spectral::trace(f, handle, n)
+            }
+            fn sym_lyap(
+                handle: &[Self],
+                n: usize,
+                c: &[Self],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::polar::sym_lyap(handle, n, c, out, w)
+            }
+            fn unary(f: Unary, x: &[Self], y: &mut [Self]) {
+                crate::elementwise::unary(f, x, y)
+            }
+            fn unary_derivative(
+                f: Unary,
+                k: u32,
+                x: &[Self],
+                y: &[Self],
+                v: &[Self],
+                out: &mut [Self],
+            ) -> Result<(), Failure> {
+                crate::elementwise::unary_derivative(f, k, x, y, v, out)
+            }
+            fn dot(a: &[Self], b: &[Self]) -> Self {
+                crate::elementwise::dot(a, b)
+            }
+            fn sum(a: &[Self]) -> Self {
+                crate::elementwise::sum(a)
+            }
+            fn norm(a: &[Self]) -> Self {
+                crate::elementwise::norm(a)
+            }
+            fn axpy(alpha: Self, x: &[Self], y: &mut [Self]) {
+                crate::elementwise::axpy(alpha, x, y)
+            }
+            fn lincomb(alpha: Self, a: &[Self], beta: Self, b: &[Self], out: &mut [Self]) {
+                crate::elementwise::lincomb(alpha, a, beta, b, out)
+            }
+            fn scale(alpha: Self, x: &[Self], out: &mut [Self]) {
+                crate::elementwise::scale(alpha, x, out)
+            }
+            fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) {
+                crate::elementwise::hadamard(a, b, out)
+            }
+            fn divide(a: &[Self], b: &[Self], out: &mut [Self]) {
+                crate::elementwise::divide(a, b, out)
+            }
+            fn transpose(a: &[Self], m: usize, n: usize, out: &mut [Self]) {
+                crate::elementwise::transpose(a, m, n, out)
+            }
+            fn all_finite(a: &[Self]) -> bool {
+                crate::elementwise::all_finite(a)
+            }
+        }
+    };
+}
+scalar!(f64, "f64");
+scalar!(f32, "f32");

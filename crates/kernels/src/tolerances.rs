@@ -1,0 +1,85 @@
+//! Every tolerance, threshold and crossover size of the crate, and why it is what it is. No algorithm lives here.
+
+use crate::Scalar;
+
+// ---- verdicts -------------------------------------------------------------------------------------------------
+
+/// QR: column `j` of `m` rows is dependent if `r_jj` is at most this times the column's norm.
+/// It is faer's own bound (rounding in `m - j` rows, with a margin), so that small and large sizes agree.
+#[must_use]
+pub fn qr_rank<T: Scalar>(m: usize, j: usize) -> T {
+    T::EPS * T::of(16.0 * (m - j) as f64)
+}
+
+/// LU: a pivot is zero if it is at most this times the terms it is the difference of (`|a| + sum |l||u|`):
+/// a bound on its own rounding error, which neither row nor column scaling changes.
+#[must_use]
+pub fn lu_singular<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(n as f64)
+}
+
+/// Cholesky: a matrix is not positive definite if `l_jj^2` is at most this times `a_jj` (invariant under `DAD`).
+#[must_use]
+pub fn cholesky_pivot<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(n as f64)
+}
+
+/// Spectral functions: below this times the largest eigenvalue a positive eigenvalue may be rounding only,
+/// and the scaled Cholesky factorisation decides.
+#[must_use]
+pub fn spectral_gap<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(n as f64)
+}
+
+/// Polar: full rank means that the smallest singular value exceeds this times the largest.
+#[must_use]
+pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
+    T::EPS * T::of(m.max(n) as f64)
+}
+
+// ---- scaling --------------------------------------------------------------------------------------------------
+
+/// Sizes whose squares, and sums of them, neither overflow nor underflow; inputs outside are scaled by powers of two.
+#[must_use]
+pub fn safe_range<T: Scalar>() -> (T, T) {
+    if size_of::<T>() == 8 { (T::of(1e-100), T::of(1e100)) } else { (T::of(1e-12), T::of(1e12)) }
+}
+
+// ---- crossovers: own loops up to here, faer above (measured) ---------------------------------------------------
+
+/// Products: the largest `m`, `n` and `k` of the stack-only kernels.
+pub const GEMM_TINY: usize = 8;
+/// Triangular solves: the largest triangle of the plain loops.
+pub const TRSM_TINY: usize = 8;
+/// QR: the largest `m n` of the unblocked factorisation.
+pub const QR_SMALL: usize = 256;
+/// Cholesky: the largest `n` of the plain loops.
+pub const CHOLESKY_SMALL: usize = 12;
+/// LU: the largest `n` of the plain loops.
+pub const LU_SMALL: usize = 12;
+/// Eigendecomposition: the largest `n` of Jacobi's method.
+pub const EIGH_SMALL: usize = 4;
+/// Polar: the largest `n` of the one-sided Jacobi method.
+pub const POLAR_SMALL: usize = 4;
+/// Jacobi sweeps before giving up; five are usual, quadratic convergence makes ten ample.
+pub const JACOBI_SWEEPS: usize = 30;
+
+// ---- divided differences ----------------------------------------------------------------------------------------
+
+/// Powers and logarithm: a Taylor series about the largest point serves while `1 - x_min / x_max` is at most this.
+pub const TAYLOR_BELOW: f64 = 0.5;
+/// Rising powers: about the smallest point while `x_max / x_min - 1` is at most this.
+pub const TAYLOR_ABOVE: f64 = 0.5;
+/// Exponential: about the smallest point while the spread is at most this.
+pub const TAYLOR_EXP: f64 = 3.0;
+/// The relative size at which a series of terms of one sign stops.
+pub const SERIES_END: f64 = 1e-18;
+/// The most points of a divided difference.
+pub const MAX_POINTS: usize = 16;
+
+// ---- orders -----------------------------------------------------------------------------------------------------
+
+/// The highest derivative of a spectral function.
+pub const SPECTRAL_ORDER: usize = 4;
+/// The highest derivative of an elementwise function.
+pub const UNARY_ORDER: u32 = 12;

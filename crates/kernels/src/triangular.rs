@@ -1,0 +1,126 @@
+//! Triangular solves from the left and from the right.
+
+use faer::linalg::triangular_solve as faer_solve;
+use faer::{MatMut, MatRef, Par};
+
+use crate::Failure;
+use crate::real::{Real, finite, view, view_mut};
+use crate::tolerances::TRSM_TINY;
+
+/// Which triangle of a stored matrix is used, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triangle {
+    /// The stored triangle (before transposing) is the lower one.
+    pub lower: bool,
+    /// Solve with the transposed triangle.
+    pub transpose: bool,
+    /// The diagonal is taken to be one, whatever is stored there.
+    pub unit: bool,
+    /// The triangle stands to the right of the unknown: `X op(T) = B`.
+    pub right: bool,
+}
+
+/// `X = op(T)^{-1} B` or `B op(T)^{-1}`, in place, after checking the data.
+pub(crate) fn trsm<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) -> Result<(), Failure> {
+    let n = if tri.right { k } else { m };
+    debug_assert!(t.len() == n * n && x.len() == m * k);
+    check(t, tri, n)?;
+    finite(x)?;
+    solve(t, tri, x, m, k);
+    Ok(())
+}
+
+/// Is the used triangle finite and its diagonal free of zeros?
+fn check<T: Real>(t: &[T], tri: Triangle, n: usize) -> Result<(), Failure> {
+    for j in 0..n {
+        let (from, to) = if tri.lower { (j + usize::from(tri.unit), n) } else { (0, j + usize::from(!tri.unit)) };
+        if let Err(Failure::NonFinite { index, value }) = finite(&t[from + j * n..to + j * n]) {
+            return Err(Failure::NonFinite { index: index + from + j * n, value });
+        }
+        if !tri.unit && t[j + j * n] == T::zero() {
+            return Err(Failure::Singular { index: j, ratio: 0.0 });
+        }
+    }
+    Ok(())
+}
+
+/// The solve itself, unchecked.
+pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) {
+    let n = if tri.right { k } else { m };
+    if m == 0 || k == 0 {
+        return;
+    }
+    if n > TRSM_TINY {
+        let t = view(t, n, n);
+        let t = if tri.transpose { t.transpose() } else { t };
+        let x = view_mut(x, m, k);
+        let lower = tri.lower != tri.transpose;
+        // X op(T) = B is op(T)' X' = B'.
+        return if tri.right {
+            large(t.transpose(), !lower, tri.unit, x.transpose_mut())
+        } else {
+            large(t, lower, tri.unit, x)
+        };
+    }
+    if tri.right {
+        tiny_right(t, tri, x, m, k);
+    } else {
+        for x in x.chunks_exact_mut(m) {
+            tiny_left(t, tri, x, m);
+        }
+    }
+}
+
+fn large<T: Real>(t: MatRef<'_, T>, lower: bool, unit: bool, x: MatMut<'_, T>) {
+    match (lower, unit) {
+        (true, false) => faer_solve::solve_lower_triangular_in_place(t, x, Par::Seq),
+        (true, true) => faer_solve::solve_unit_lower_triangular_in_place(t, x, Par::Seq),
+        (false, false) => faer_solve::solve_upper_triangular_in_place(t, x, Par::Seq),
+        (false, true) => faer_solve::solve_unit_upper_triangular_in_place(t, x, Par::Seq),
+    }
+}
+
+/// One right-hand side: by columns of `T` as stored, or by dot products with them if it is transposed.
+fn tiny_left<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize) {
+    let forward = tri.lower != tri.transpose;
+    for step in 0..m {
+        let j = if forward { step } else { m - 1 - step };
+        let column = &t[j * m..(j + 1) * m];
+        // The entries of column j off the diagonal, inside the triangle.
+        let rows = if tri.lower { j + 1..m } else { 0..j };
+        if tri.transpose {
+            let mut s = x[j];
+            for i in rows {
+                s -= column[i] * x[i];
+            }
+            x[j] = if tri.unit { s } else { s / column[j] };
+        } else {
+            let s = if tri.unit { x[j] } else { x[j] / column[j] };
+            x[j] = s;
+            for i in rows {
+                x[i] -= column[i] * s;
+            }
+        }
+    }
+}
+
+/// Columns of `X` one after the other, each less its share of those already known.
+fn tiny_right<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) {
+    let upper = tri.lower == tri.transpose;
+    for step in 0..k {
+        let j = if upper { step } else { k - 1 - step };
+        let (before, rest) = x.split_at_mut(j * m);
+        let (column, after) = rest.split_at_mut(m);
+        let (known, first) = if upper { (&*before, 0) } else { (&*after, j + 1) };
+        for (p, known) in (first..).zip(known.chunks_exact(m)) {
+            let s = if tri.transpose { t[j + p * k] } else { t[p + j * k] };
+            for i in 0..m {
+                column[i] -= s * known[i];
+            }
+        }
+        if !tri.unit {
+            let d = t[j + j * k];
+            column.iter_mut().for_each(|x| *x /= d);
+        }
+    }
+}

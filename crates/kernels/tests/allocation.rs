@@ -1,0 +1,40 @@
+//! The steady state allocates nothing.
+
+mod common;
+use common::*;
+use pullback_kernels::{Scalar, SymFn, Triangle, Workspace};
+
+#[test]
+fn kernels_allocate_nothing_once_grown() {
+    for n in [1, 4, 16, 64, 200] {
+        let mut rng = rng(13);
+        let (a, b) = (spd::<f64>(&mut rng, n), random::<f64>(&mut rng, n * n));
+        let mut w = Workspace::default();
+        let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
+        let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
+        let mut all = || {
+            f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
+            f64::qr_thin(&a, n, n, &mut x, &mut y, &mut w).unwrap();
+            f64::cholesky(&a, n, &mut x, &mut w).unwrap();
+            f64::trsm(&x, tri, &mut y, n, n).unwrap();
+            f64::lu(&a, n, &mut h, &mut w).unwrap();
+            f64::lu_solve(&h, n, true, &mut y, n, &mut w);
+            f64::lu_inverse(&h, n, &mut y, &mut w);
+            f64::eigh(&a, n, &mut h, &mut w).unwrap();
+            f64::spectral_domain(SymFn::Ln, &a, &h, n).unwrap();
+            f64::spectral(SymFn::Ln, &h, n, &[], &mut x, &mut w).unwrap();
+            f64::spectral(SymFn::Ln, &h, n, &[&b], &mut x, &mut w).unwrap();
+            if n <= 64 {
+                f64::spectral(SymFn::Ln, &h, n, &[&b, &a], &mut x, &mut w).unwrap();
+            }
+            if n <= 4 {
+                f64::spectral(SymFn::Ln, &h, n, &[&b, &a, &b], &mut x, &mut w).unwrap();
+            }
+            f64::polar(&a, n, n, &mut x, &mut y, &mut h, &mut w).unwrap();
+            f64::sym_lyap(&h, n, &b, &mut x, &mut w).unwrap();
+            f64::cayley(&a, n, -0.1, &mut x, &mut y, &mut w).unwrap();
+        };
+        all();
+        assert_eq!(allocation_counter::measure(&mut all).count_total, 0, "n = {n}");
+    }
+}

@@ -1,0 +1,323 @@
+//! QR, Cholesky, LU, eigh, polar, Cayley: accuracy over sizes and scales, and verdicts on degenerate data.
+
+mod common;
+use common::*;
+use pullback_kernels::{Failure, Scalar, Workspace};
+
+const SIZES: [usize; 13] = [0, 1, 2, 3, 4, 5, 7, 8, 12, 13, 17, 33, 40];
+
+fn qr_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>) {
+    let (mut q, mut r) = (vec![T::nan(); m * n], vec![T::nan(); n * n]);
+    T::qr_thin(a, m, n, &mut q, &mut r, w).unwrap();
+    let tol = 40.0 * T::EPS.f64();
+    assert!(defect(&q, m, n) < tol, "Q {m} x {n}: {}", defect(&q, m, n));
+    for j in 0..n {
+        assert!(r[j + j * n] > T::zero());
+        assert!((j + 1..n).all(|i| r[i + j * n] == T::zero()));
+    }
+    let back = times(&q, &r, m, n, n);
+    for j in 0..n {
+        let size = a[j * m..(j + 1) * m].iter().fold(0.0f64, |s, x| s.max(x.f64().abs()));
+        assert!(gap(&back[j * m..(j + 1) * m], &a[j * m..(j + 1) * m]) <= tol * size, "QR {m} x {n}, column {j}");
+    }
+    (q, r)
+}
+
+fn qr_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(3), Workspace::default());
+    for n in SIZES {
+        for m in [n, n + 1, n + 3, 2 * n, 60] {
+            if m >= n {
+                let a = random::<T>(&mut rng, m * n);
+                let (q, _) = qr_case(&a, m, n, &mut w);
+                qr_case(&q, m, n, &mut w);
+            }
+        }
+    }
+}
+
+#[test]
+fn qr_is_accurate() {
+    qr_all::<f64>();
+    qr_all::<f32>();
+}
+
+#[test]
+fn qr_takes_graded_columns_and_extreme_scales() {
+    let (mut rng, mut w) = (rng(4), Workspace::default());
+    for (m, n) in [(4, 2), (30, 20)] {
+        for scale in [1e-300, 1e-150, 1.0, 1e150, 1e300] {
+            let a: Vec<f64> = random::<f64>(&mut rng, m * n).iter().map(|x| x * scale).collect();
+            qr_case(&a, m, n, &mut w);
+            let mut b = a;
+            b[..m].iter_mut().for_each(|x| *x *= 1e-4 / scale);
+            qr_case(&b, m, n, &mut w);
+        }
+    }
+    qr_case(&[1e150, 0.0, 0.0, 1e-150], 2, 2, &mut w);
+}
+
+#[test]
+fn qr_sees_dependent_columns() {
+    let (mut rng, mut w) = (rng(5), Workspace::default());
+    for (m, n) in [(3, 2), (6, 4), (40, 25)] {
+        let mut a = random::<f64>(&mut rng, m * n);
+        let (head, tail) = a.split_at_mut((n - 1) * m);
+        tail.copy_from_slice(&head[..m]);
+        tail.iter_mut().for_each(|x| *x *= 3e7);
+        let (mut q, mut r) = (vec![0.0; m * n], vec![0.0; n * n]);
+        let verdict = f64::qr_thin(&a, m, n, &mut q, &mut r, &mut w);
+        assert!(matches!(verdict, Err(Failure::RankDeficient { index, .. }) if index == n - 1), "{verdict:?}");
+        a[..m].fill(0.0);
+        let verdict = f64::qr_thin(&a, m, n, &mut q, &mut r, &mut w);
+        assert!(matches!(verdict, Err(Failure::RankDeficient { index: 0, .. })), "{verdict:?}");
+    }
+    let wide = f64::qr_thin(&[1.0, 2.0], 1, 2, &mut [0.0; 2], &mut [0.0; 4], &mut w);
+    assert!(matches!(wide, Err(Failure::Unsupported { .. })));
+}
+
+fn cholesky_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(6), Workspace::default());
+    for n in SIZES {
+        let a = spd::<T>(&mut rng, n);
+        let mut l = vec![T::nan(); n * n];
+        T::cholesky(&a, n, &mut l, &mut w).unwrap();
+        let back = times(&l, &transposed(&l, n, n), n, n, n);
+        assert!(gap(&back, &a) <= 20.0 * n as f64 * T::EPS.f64(), "{n}");
+        assert!((0..n).all(|j| (0..j).all(|i| l[i + j * n] == T::zero())));
+    }
+}
+
+#[test]
+fn cholesky_is_accurate_and_symmetrises() {
+    cholesky_all::<f64>();
+    cholesky_all::<f32>();
+    let (mut l, mut w) = ([0.0; 4], Workspace::default());
+    f64::cholesky(&[4.0, 3.0, 1.0, 5.0], 2, &mut l, &mut w).unwrap();
+    assert_eq!(l, [2.0, 1.0, 0.0, 2.0]);
+    f64::cholesky(&[1e150, 0.0, 0.0, 1e-150], 2, &mut l, &mut w).unwrap();
+}
+
+#[test]
+fn cholesky_names_the_pivot() {
+    let mut w = Workspace::default();
+    for n in [3, 20] {
+        let mut a = eye(n);
+        a[2 + 2 * n] = -4.0;
+        let verdict = f64::cholesky(&a, n, &mut vec![0.0; n * n], &mut w);
+        assert_eq!(verdict, Err(Failure::NotPositiveDefinite { index: 2, value: -4.0 }));
+        let ones = vec![1.0; n * n];
+        let verdict = f64::cholesky(&ones, n, &mut vec![0.0; n * n], &mut w);
+        assert_eq!(verdict, Err(Failure::NotPositiveDefinite { index: 1, value: 0.0 }));
+    }
+}
+
+fn lu_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(7), Workspace::default());
+    for n in SIZES {
+        let mut a = random::<T>(&mut rng, n * n);
+        (0..n).for_each(|i| a[i + (n - 1 - i) * n] += T::of(3.0));
+        let mut handle = vec![T::nan(); n * (n + 1)];
+        T::lu(&a, n, &mut handle, &mut w).unwrap();
+        let tol = 30.0 * (n + 1) as f64 * T::EPS.f64();
+        for k in [0, 1, 3] {
+            for transpose in [false, true] {
+                let x = random::<T>(&mut rng, n * k);
+                let op = if transpose { transposed(&a, n, n) } else { a.clone() };
+                let mut b: Vec<T> = times(&op, &x, n, n, k).iter().map(|&s| T::of(s)).collect();
+                T::lu_solve(&handle, n, transpose, &mut b, k, &mut w);
+                assert!(gap(&b, &x) < tol, "{n} {k} {transpose} {}", gap(&b, &x));
+            }
+        }
+        let mut inverse = vec![T::nan(); n * n];
+        T::lu_inverse(&handle, n, &mut inverse, &mut w);
+        assert!(gap(&times(&inverse, &a, n, n, n), &eye(n)) < tol);
+    }
+}
+
+#[test]
+fn lu_solves_and_inverts() {
+    lu_all::<f64>();
+    lu_all::<f32>();
+    let (mut handle, mut w) = ([0.0; 6], Workspace::default());
+    f64::lu(&[0.0, 3.0, -2.0, 0.0], 2, &mut handle, &mut w).unwrap();
+    assert!((f64::lu_logabsdet(&handle, 2) - 6.0f64.ln()).abs() < 1e-15);
+}
+
+fn lu_verdict(a: &[f64], n: usize) -> Result<(), Failure> {
+    f64::lu(a, n, &mut vec![0.0; n * (n + 1)], &mut Workspace::default())
+}
+
+#[test]
+fn lu_verdicts() {
+    // Rank two: the last pivot rounds to 1e-16 or so.
+    let rank2 = lu_verdict(&[1.0, 4.0, 7.0, 2.0, 5.0, 8.0, 3.0, 6.0, 9.0], 3);
+    assert!(matches!(rank2, Err(Failure::Singular { index: 2, .. })), "{rank2:?}");
+    assert!(lu_verdict(&[1e150, 0.0, 0.0, 1e-150], 2).is_ok());
+    assert!(lu_verdict(&[1.0, 1e-20, 1.0, 2e-20], 2).is_ok());
+    assert!(lu_verdict(&[1.0, 1.0, 1.0, 1.0 + 1e-8], 2).is_ok());
+    assert!(lu_verdict(&[0.0], 1).is_err());
+    let mut rng = rng(8);
+    for n in [3, 5, 9, 16, 30] {
+        // Integer matrices of rank n - 1.
+        for _ in 0..50 {
+            let mut a: Vec<f64> = random::<f64>(&mut rng, n * n).iter().map(|x| (x * 9.0).round()).collect();
+            for i in 0..n {
+                a[i + (n - 1) * n] = (0..n - 1).map(|j| a[i + j * n] * ((j % 3) as f64 - 1.0)).sum();
+            }
+            assert!(lu_verdict(&a, n).is_err(), "{n}");
+        }
+        // Condition 1e8.
+        let (q, p) = (orthonormal(&mut rng, n), orthonormal(&mut rng, n));
+        let mut qs = q.clone();
+        qs[(n - 1) * n..].iter_mut().for_each(|x| *x *= 1e-8);
+        assert!(lu_verdict(&times(&qs, &p, n, n, n), n).is_ok());
+    }
+}
+
+fn orthonormal(rng: &mut Rng, n: usize) -> Vec<f64> {
+    let (mut q, mut r) = (vec![0.0; n * n], vec![0.0; n * n]);
+    f64::qr_thin(&random::<f64>(rng, n * n), n, n, &mut q, &mut r, &mut Workspace::default()).unwrap();
+    q
+}
+
+fn eigh_case<T: Scalar>(a: &[T], n: usize, w: &mut Workspace<T>) -> Vec<T> {
+    let mut handle = vec![T::nan(); n * (n + 1)];
+    T::eigh(a, n, &mut handle, w).unwrap();
+    let (v, x) = handle.split_at(n * n);
+    assert!(x.windows(2).all(|p| p[0] <= p[1]));
+    let tol = 60.0 * T::EPS.f64();
+    assert!(defect(v, n, n) < tol, "{n}: {}", defect(v, n, n));
+    let mut vx = wide(v);
+    (0..n).for_each(|j| vx[j * n..(j + 1) * n].iter_mut().for_each(|y| *y *= x[j].f64()));
+    let size = a.iter().fold(0.0f64, |s, x| s.max(x.f64().abs()));
+    let back = times(&vx, &transposed(&wide(v), n, n), n, n, n);
+    assert!(gap(&back, a) <= tol * size * (1.0 + n as f64 / 4.0), "{n}: {}", gap(&back, a) / size);
+    handle
+}
+
+fn eigh_all<T: Scalar>(scales: &[f64]) {
+    let (mut rng, mut w) = (rng(9), Workspace::default());
+    for n in SIZES {
+        for &scale in scales {
+            let b = random::<f64>(&mut rng, n * n);
+            let bt = transposed(&b, n, n);
+            let a: Vec<T> = b.iter().zip(&bt).map(|(x, y)| T::of((x + y) * scale)).collect();
+            eigh_case(&a, n, &mut w);
+        }
+        eigh_case(&vec![T::one(); n * n], n, &mut w);
+        eigh_case(&vec![T::zero(); n * n], n, &mut w);
+        eigh_case(&eye(n).iter().map(|&x| T::of(x)).collect::<Vec<_>>(), n, &mut w);
+    }
+}
+
+#[test]
+fn eigh_is_accurate() {
+    eigh_all::<f64>(&[1e-300, 1e-160, 1.0, 1e160, 1e300]);
+    eigh_all::<f32>(&[1e-30, 1.0, 1e30]);
+    let mut w = Workspace::default();
+    let handle = eigh_case(&[1.0, 0.0, 0.0, 1e-18], 2, &mut w);
+    assert_eq!(handle[4..], [1e-18, 1.0]);
+    let nearly = eigh_case(&[1.0f64, 1e-9, 1e-9, 1.0], 2, &mut w);
+    assert!((nearly[5] - nearly[4] - 2e-9).abs() < 3e-16);
+}
+
+fn polar_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>, Vec<T>) {
+    let (mut wf, mut h, mut handle) = (vec![T::nan(); m * n], vec![T::nan(); n * n], vec![T::nan(); n * (n + 1)]);
+    T::polar(a, m, n, &mut wf, &mut h, &mut handle, w).unwrap();
+    let (tol, size) = (40.0 * T::EPS.f64(), a.iter().fold(0.0f64, |s, x| s.max(x.f64().abs())));
+    assert!(defect(&wf, m, n) < tol, "{m} x {n}: {}", defect(&wf, m, n));
+    assert!(gap(&times(&wf, &h, m, n, n), a) <= tol * (1 + n) as f64 * size);
+    assert_eq!(gap(&h, &transposed(&h, n, n)), 0.0);
+    assert!(handle[n * n..].iter().all(|&s| s > T::zero()));
+    (wf, h, handle)
+}
+
+fn polar_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(10), Workspace::default());
+    for n in SIZES {
+        for m in [n, n + 2, 2 * n + 1] {
+            let a = random::<T>(&mut rng, m * n);
+            let (wf, h, handle) = polar_case(&a, m, n, &mut w);
+            let twice: Vec<T> = wf.iter().map(|&x| x + x).collect();
+            polar_case(&twice, m, n, &mut w);
+            let (again, _, _) = polar_case(&wf, m, n, &mut w);
+            assert!(gap(&again, &wf) < 40.0 * T::EPS.f64());
+            // H X + X H = C.
+            let c = random::<T>(&mut rng, n * n);
+            let mut x = vec![T::nan(); n * n];
+            T::sym_lyap(&handle, n, &c, &mut x, &mut w).unwrap();
+            let (hx, xh) = (times(&h, &x, n, n, n), times(&x, &h, n, n, n));
+            let back: Vec<f64> = hx.iter().zip(&xh).map(|(a, b)| a + b).collect();
+            let size = x.iter().fold(1.0f64, |s, x| s.max(x.f64().abs()));
+            assert!(gap(&back, &c) < 400.0 * T::EPS.f64() * (1 + n) as f64 * size);
+        }
+    }
+}
+
+#[test]
+fn polar_is_accurate() {
+    polar_all::<f64>();
+    polar_all::<f32>();
+    let mut w = Workspace::default();
+    for scale in [1e-200, 1e200] {
+        polar_case(&[3.0 * scale, scale, 0.0, scale, 2.0 * scale, scale], 3, 2, &mut w);
+    }
+    for n in [1, 2, 3, 12] {
+        let verdict = f64::polar(
+            &vec![1.0; 2 * n * n],
+            2 * n,
+            n,
+            &mut vec![0.0; 2 * n * n],
+            &mut vec![0.0; n * n],
+            &mut vec![0.0; n * n + n],
+            &mut w,
+        );
+        assert_eq!(verdict.is_ok(), n == 1, "{verdict:?}");
+    }
+    let zero = f64::polar(&[0.0; 2], 2, 1, &mut [0.0; 2], &mut [0.0], &mut [0.0; 2], &mut w);
+    assert!(matches!(zero, Err(Failure::RankDeficient { .. })));
+}
+
+#[test]
+fn cayley_is_orthogonal_for_skew() {
+    let (mut rng, mut w) = (rng(11), Workspace::default());
+    for n in SIZES {
+        let b = random::<f64>(&mut rng, n * n);
+        let bt = transposed(&b, n, n);
+        let skew: Vec<f64> = b.iter().zip(&bt).map(|(x, y)| x - y).collect();
+        let (mut c, mut k) = (vec![0.0; n * n], vec![0.0; n * n]);
+        f64::cayley(&skew, n, 0.3, &mut c, &mut k, &mut w).unwrap();
+        assert!(defect(&c, n, n) < 1e-14 * (1 + n) as f64);
+        let left: Vec<f64> = eye(n).iter().zip(&skew).map(|(i, s)| i - 0.3 * s).collect();
+        let right: Vec<f64> = eye(n).iter().zip(&skew).map(|(i, s)| i + 0.3 * s).collect();
+        assert!(gap(&times(&left, &c, n, n, n), &right) < 1e-14 * (1 + n) as f64);
+        assert!(gap(&times(&left, &k, n, n, n), &eye(n)) < 1e-14 * (1 + n) as f64);
+    }
+    let singular = f64::cayley(&[0.5], 1, 2.0, &mut [0.0], &mut [0.0], &mut w);
+    assert!(matches!(singular, Err(Failure::Singular { .. })));
+}
+
+#[test]
+fn nan_and_infinity_are_failures_everywhere() {
+    let mut w = Workspace::default();
+    for n in [1, 2, 4, 9, 20, 40] {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut a = eye(n);
+            let at = (n * n) / 2;
+            a[at] = bad;
+            let (mut x, mut y, mut z) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
+            let verdicts = [
+                f64::qr_thin(&a, n, n, &mut x, &mut y, &mut w),
+                f64::cholesky(&a, n, &mut x, &mut w),
+                f64::lu(&a, n, &mut z, &mut w),
+                f64::eigh(&a, n, &mut z, &mut w),
+                f64::polar(&a, n, n, &mut x, &mut y, &mut z, &mut w),
+                f64::cayley(&a, n, 0.1, &mut x, &mut y, &mut w),
+            ];
+            for v in verdicts {
+                assert!(matches!(v, Err(Failure::NonFinite { index, .. }) if index == at), "{n} {v:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Products and triangular solves against plain loops, over shapes on both sides of every crossover.
+
+mod common;
+use common::*;
+use pullback_kernels::{Failure, Scalar, Triangle};
+
+fn products<T: Scalar>() {
+    let mut rng = rng(1);
+    let sizes = [0, 1, 2, 3, 4, 5, 7, 8, 9, 17];
+    for m in sizes {
+        for n in sizes {
+            for k in sizes {
+                let (a, b) = (random::<T>(&mut rng, m * k), random::<T>(&mut rng, k * n));
+                let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
+                let plain = times(&a, &b, m, k, n);
+                let start = random::<T>(&mut rng, m * n);
+                for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+                    for add in [false, true] {
+                        let mut c = start.clone();
+                        let (a, b) = (if ta { &at } else { &a }, if tb { &bt } else { &b });
+                        T::gemm(&mut c, m, n, k, T::of(-1.5), a, ta, b, tb, add);
+                        let want: Vec<f64> =
+                            plain.iter().zip(&start).map(|(p, s)| -1.5 * p + if add { s.f64() } else { 0.0 }).collect();
+                        assert!(gap(&c, &want) < 20.0 * T::EPS.f64(), "{m} {n} {k} {ta} {tb} {add}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_agree_with_plain_loops() {
+    products::<f64>();
+    products::<f32>();
+}
+
+#[test]
+fn replacing_ignores_what_was_there() {
+    for n in [2, 8, 20] {
+        let a = vec![1.0; n * n];
+        let mut c = vec![f64::NAN; n * n];
+        f64::gemm(&mut c, n, n, n, 1.0, &a, true, &a, false, false);
+        assert!(c.iter().all(|&x| x == n as f64));
+        c.fill(f64::NAN);
+        f64::gemm(&mut c, n, n, 0, 1.0, &[], false, &[], false, false);
+        assert!(c.iter().all(|&x| x == 0.0));
+    }
+}
+
+fn triangles<T: Scalar>() {
+    let mut rng = rng(2);
+    for n in [0, 1, 2, 3, 5, 8, 9, 20] {
+        for other in [0, 1, 3, 9] {
+            for bits in 0..16 {
+                let on = |bit: usize| bits >> bit & 1 == 1;
+                let tri = Triangle { lower: on(0), transpose: on(1), unit: on(2), right: on(3) };
+                let mut t = vec![T::nan(); n * n];
+                let mut full = vec![T::zero(); n * n];
+                for j in 0..n {
+                    for i in 0..n {
+                        let inside = if tri.lower { i > j } else { i < j };
+                        let x = if i == j { T::of(2.0) } else { T::of(0.2) * random::<T>(&mut rng, 1)[0] };
+                        if inside || (i == j && !tri.unit) {
+                            t[i + j * n] = x;
+                            full[i + j * n] = x;
+                        } else if i == j {
+                            full[i + j * n] = T::one();
+                        }
+                    }
+                }
+                let full = if tri.transpose { transposed(&full, n, n) } else { full };
+                let (m, k) = if tri.right { (other, n) } else { (n, other) };
+                let b = random::<T>(&mut rng, m * k);
+                let mut x = b.clone();
+                T::trsm(&t, tri, &mut x, m, k).unwrap();
+                let back = if tri.right { times(&x, &full, m, k, k) } else { times(&full, &x, m, m, k) };
+                assert!(gap(&back, &b) < 60.0 * T::EPS.f64(), "{n} {other} {tri:?}: {}", gap(&back, &b));
+            }
+        }
+    }
+}
+
+#[test]
+fn triangular_solves_read_only_their_triangle() {
+    triangles::<f64>();
+    triangles::<f32>();
+}
+
+#[test]
+fn triangular_verdicts() {
+    let tri = Triangle { lower: true, transpose: false, unit: false, right: false };
+    let mut x = [1.0, 1.0];
+    assert_eq!(f64::trsm(&[1.0, 1.0, 0.0, 0.0], tri, &mut x, 2, 1), Err(Failure::Singular { index: 1, ratio: 0.0 }));
+    let nan = f64::trsm(&[1.0, f64::NAN, 0.0, 1.0], tri, &mut x, 2, 1);
+    assert!(matches!(nan, Err(Failure::NonFinite { index: 1, .. })));
+    let inf = f64::trsm(&[1.0, 0.0, 0.0, 1.0], tri, &mut [1.0, f64::INFINITY], 2, 1);
+    assert_eq!(inf, Err(Failure::NonFinite { index: 1, value: f64::INFINITY }));
+}
