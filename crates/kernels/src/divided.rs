@@ -5,7 +5,7 @@
 //! Matrices do not live here.
 
 use crate::Scalar;
-use crate::tolerances::{MAX_POINTS, SERIES_END, TAYLOR_ABOVE, TAYLOR_BELOW, TAYLOR_EXP};
+use crate::tolerances::{MAX_POINTS, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
 
 /// A scalar function applied to the spectrum of a symmetric matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +67,17 @@ impl SymFn {
         T::of(sorted(self, x))
     }
 
+    /// Is the recursion over first differences accurate for second differences between `a <= b`?
+    pub(crate) fn apart(self, a: f64, b: f64) -> bool {
+        match self {
+            Self::Exp => b - a > TAYLOR_SECOND * TAYLOR_EXP,
+            Self::Ln | Self::LnPlus(_) => b - a > TAYLOR_SECOND * TAYLOR * b,
+            Self::Pow(p) if p == p.trunc() || p.abs() == 0.5 => false,
+            Self::Pow(p) => b - a > TAYLOR_SECOND * TAYLOR * if p > 2.0 { a } else { b },
+            Self::XLogX => false,
+        }
+    }
+
     /// Must the spectrum be positive?
     pub(crate) fn needs_positive(self) -> bool {
         match self {
@@ -105,12 +116,12 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
             let mut t = [0.0; MAX_POINTS];
             let t = &mut t[..x.len()];
             t.iter_mut().zip(x).for_each(|(t, x)| *t = x - last);
-            last.exp() * exponential(t)
+            last.exp() * exponential(t, share(x))
         }
-        (SymFn::Ln | SymFn::LnPlus(_), x) => smooth(0.0, x),
+        (SymFn::Ln | SymFn::LnPlus(_), x) => smooth(0.0, x, share(x)),
         // Leibniz with the smallest point, whose term is the small one where the points are apart.
-        (SymFn::XLogX, &[a, b]) => b.ln() + a * smooth(0.0, &[a, b]),
-        (SymFn::XLogX, x) => x[0] * smooth(0.0, x) + smooth(0.0, &x[1..]),
+        (SymFn::XLogX, &[a, b]) => b.ln() + a * slope(0.0, a, b),
+        (SymFn::XLogX, x) => x[0] * smooth(0.0, x, share(x)) + smooth(0.0, &x[1..], share(x)),
         (SymFn::Pow(0.5), &[a, b]) => 1.0 / (a.sqrt() + b.sqrt()),
         (SymFn::Pow(0.5), &[a, b, c]) => {
             let (a, b, c) = (a.sqrt(), b.sqrt(), c.sqrt());
@@ -123,7 +134,7 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
         (SymFn::Pow(p), x) => match (whole(p), whole(-p)) {
             (Some(p), _) => p.checked_sub(x.len() - 1).map_or(0.0, |d| homogeneous(d, x)),
             (None, Some(m)) => reciprocal(m, x),
-            _ => smooth(p, x),
+            _ => smooth(p, x, share(x)),
         },
     }
 }
@@ -170,6 +181,11 @@ impl Homogeneous {
     }
 }
 
+/// The share of the spreads in `tolerances` within which the series is used.
+fn share(x: &[f64]) -> f64 {
+    if x.len() == 3 { TAYLOR_SECOND } else { 1.0 }
+}
+
 /// `(f[x_1..x_k] - f[x_0..x_{k-1}]) / (x_k - x_0)`.
 fn recursion(x: &[f64], f: impl Fn(&[f64]) -> f64) -> f64 {
     let k = x.len() - 1;
@@ -177,7 +193,7 @@ fn recursion(x: &[f64], f: impl Fn(&[f64]) -> f64) -> f64 {
 }
 
 /// `exp[x_0, ..., x_k]` for ascending points, the last of them zero.
-fn exponential(x: &[f64]) -> f64 {
+fn exponential(x: &[f64], share: f64) -> f64 {
     let k = x.len() - 1;
     let spread = x[k] - x[0];
     if k == 0 {
@@ -186,8 +202,8 @@ fn exponential(x: &[f64]) -> f64 {
     if k == 1 {
         return if spread == 0.0 { x[1].exp() } else { x[1].exp() * (-(-spread).exp_m1() / spread) };
     }
-    if spread > TAYLOR_EXP {
-        return recursion(x, exponential);
+    if spread > share * TAYLOR_EXP {
+        return recursion(x, |x| exponential(x, share));
     }
     // About the smallest point all terms h_i(t) / (k + i)! are positive.
     let mut t = [0.0; MAX_POINTS];
@@ -209,7 +225,7 @@ fn exponential(x: &[f64]) -> f64 {
 }
 
 /// Divided differences of order at least one of `x^p` (of `ln x` for `p = 0`) over ascending positive points.
-fn smooth(p: f64, x: &[f64]) -> f64 {
+fn smooth(p: f64, x: &[f64], share: f64) -> f64 {
     let k = x.len() - 1;
     if !(x[0] > 0.0) {
         return f64::NAN;
@@ -217,10 +233,12 @@ fn smooth(p: f64, x: &[f64]) -> f64 {
     if k == 1 {
         return slope(p, x[0], x[1]);
     }
-    let rising = p > k as f64;
-    let (near, centre) =
-        if rising { (x[k] - x[0] <= TAYLOR_ABOVE * x[0], x[0]) } else { (x[k] - x[0] <= TAYLOR_BELOW * x[k], x[k]) };
-    if near { series(p, x, centre) } else { recursion(x, |x| smooth(p, x)) }
+    // Rising powers about the smallest point, the others about the largest.
+    let centre = if p > k as f64 { x[0] } else { x[k] };
+    if x[k] - x[0] > share * TAYLOR * centre {
+        return recursion(x, |x| smooth(p, x, share));
+    }
+    series(p, x, centre)
 }
 
 /// The first divided difference; the logarithm of the ratio is the only thing that could cancel.

@@ -1,12 +1,13 @@
-//! Products of dense matrices: stack-only kernels for tiny ones, where the call dominates, and faer's for the rest.
+//! Products of dense matrices: register kernels for small ones, where the call dominates, and faer's for the rest.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
 
 use crate::real::{Real, view, view_mut};
-use crate::tolerances::GEMM_TINY;
+use crate::tolerances::{GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
 
 /// `C = [C +] alpha op(A) op(B)`.
+#[inline]
 pub(crate) fn gemm<T: Real>(
     c: &mut [T],
     m: usize,
@@ -20,78 +21,121 @@ pub(crate) fn gemm<T: Real>(
     add: bool,
 ) {
     debug_assert!(c.len() == m * n && a.len() == m * k && b.len() == k * n);
-    if m.max(n).max(k) > GEMM_TINY {
-        return large(c, m, n, k, alpha, a, ta, b, tb, add);
-    }
-    // op(B)[p, j] = b[p * bp + j * bj].
-    let (bp, bj) = if tb { (n, 1) } else { (1, k) };
-    let mut packed = [T::zero(); GEMM_TINY * GEMM_TINY];
-    let a = if ta && m > 1 && k > 1 {
-        for p in 0..k {
-            for i in 0..m {
-                packed[i + p * m] = a[p + i * k];
-            }
+    let volume = m * n * k;
+    // A vector is its own transpose.
+    let ta = ta && m > 1 && k > 1;
+    if m == 1 && n == 1 {
+        let s = alpha * crate::elementwise::dot(a, b);
+        c[0] = if add { c[0] + s } else { s };
+    } else if k == 0 {
+        if !add {
+            c.fill(T::zero());
         }
-        &packed[..m * k]
+    } else if volume <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
+        // op(B)[p, j] = b[p * bp + j * bj].
+        small(c, Shape { m, n, k, ta, bp: if tb { n } else { 1 }, bj: if tb { 1 } else { k } }, alpha, a, b, add);
     } else {
-        a
-    };
-    match m {
-        0 => {}
-        1 => columns::<1, T>(c, n, alpha, a, b, bp, bj, add),
-        2 => columns::<2, T>(c, n, alpha, a, b, bp, bj, add),
-        3 => columns::<3, T>(c, n, alpha, a, b, bp, bj, add),
-        4 => columns::<4, T>(c, n, alpha, a, b, bp, bj, add),
-        5 => columns::<5, T>(c, n, alpha, a, b, bp, bj, add),
-        6 => columns::<6, T>(c, n, alpha, a, b, bp, bj, add),
-        7 => columns::<7, T>(c, n, alpha, a, b, bp, bj, add),
-        _ => columns::<8, T>(c, n, alpha, a, b, bp, bj, add),
+        large(c, m, n, k, alpha, a, ta, b, tb, add);
     }
 }
 
-/// All columns of `C`, two at a time; `A` is packed with `M` rows.
-fn columns<const M: usize, T: Real>(
-    c: &mut [T],
+/// What a small product needs to know to find its entries.
+#[derive(Clone, Copy)]
+struct Shape {
+    m: usize,
     n: usize,
+    k: usize,
+    ta: bool,
+    bp: usize,
+    bj: usize,
+}
+
+/// Panels of eight rows of `C` and a narrower last one.
+fn small<T: Real>(c: &mut [T], s: Shape, alpha: T, a: &[T], b: &[T], add: bool) {
+    let mut i = 0;
+    while s.m - i >= 8 {
+        panel::<8, 2, T>(c, i, s, alpha, a, b, add);
+        i += 8;
+    }
+    match s.m - i {
+        1 => panel::<1, 4, T>(c, i, s, alpha, a, b, add),
+        2 => panel::<2, 4, T>(c, i, s, alpha, a, b, add),
+        3 => panel::<3, 4, T>(c, i, s, alpha, a, b, add),
+        4 => panel::<4, 4, T>(c, i, s, alpha, a, b, add),
+        5 => panel::<5, 2, T>(c, i, s, alpha, a, b, add),
+        6 => panel::<6, 2, T>(c, i, s, alpha, a, b, add),
+        7 => panel::<7, 2, T>(c, i, s, alpha, a, b, add),
+        _ => {}
+    }
+}
+
+/// Rows `i..i + M` of `C`, `J` columns at a time.
+#[inline]
+fn panel<const M: usize, const J: usize, T: Real>(
+    c: &mut [T],
+    i: usize,
+    s: Shape,
     alpha: T,
     a: &[T],
     b: &[T],
-    bp: usize,
-    bj: usize,
     add: bool,
 ) {
-    let (a, _) = a.as_chunks::<M>();
-    let (c, _) = c.as_chunks_mut::<M>();
-    let (pairs, last) = c.as_chunks_mut::<2>();
-    for (j, [c0, c1]) in pairs.iter_mut().enumerate() {
-        let (b0, b1) = (2 * j * bj, (2 * j + 1) * bj);
-        let (mut s0, mut s1) = ([T::zero(); M], [T::zero(); M]);
-        for (p, a) in a.iter().enumerate() {
-            let (x0, x1) = (b[b0 + p * bp], b[b1 + p * bp]);
-            for i in 0..M {
-                s0[i] += a[i] * x0;
-                s1[i] += a[i] * x1;
-            }
-        }
-        store(c0, &s0, alpha, add);
-        store(c1, &s1, alpha, add);
-    }
-    for c0 in last {
-        let mut s0 = [T::zero(); M];
-        for (p, a) in a.iter().enumerate() {
-            let x0 = b[(n - 1) * bj + p * bp];
-            for i in 0..M {
-                s0[i] += a[i] * x0;
-            }
-        }
-        store(c0, &s0, alpha, add);
+    if s.ta {
+        let columns: [&[T]; M] = core::array::from_fn(|r| &a[(i + r) * s.k..(i + r + 1) * s.k]);
+        sweep::<M, J, T>(c, i, s, alpha, |p| core::array::from_fn(|r| columns[r][p]), b, add);
+    } else {
+        sweep::<M, J, T>(c, i, s, alpha, |p| core::array::from_fn(|r| a[i + p * s.m..][..M][r]), b, add);
     }
 }
 
 #[inline(always)]
-fn store<const M: usize, T: Real>(c: &mut [T; M], s: &[T; M], alpha: T, add: bool) {
-    for i in 0..M {
-        c[i] = if add { c[i] + alpha * s[i] } else { alpha * s[i] };
+fn sweep<const M: usize, const J: usize, T: Real>(
+    c: &mut [T],
+    i: usize,
+    s: Shape,
+    alpha: T,
+    a: impl Fn(usize) -> [T; M],
+    b: &[T],
+    add: bool,
+) {
+    let mut j = 0;
+    while s.n - j >= J {
+        tile::<M, J, T>(c, i, j, s, alpha, &a, b, add);
+        j += J;
+    }
+    while j < s.n {
+        tile::<M, 1, T>(c, i, j, s, alpha, &a, b, add);
+        j += 1;
+    }
+}
+
+/// The tile of `M x J` entries at `(i, j)`, held in registers over the sum.
+#[inline(always)]
+fn tile<const M: usize, const J: usize, T: Real>(
+    c: &mut [T],
+    i: usize,
+    j: usize,
+    s: Shape,
+    alpha: T,
+    a: &impl Fn(usize) -> [T; M],
+    b: &[T],
+    add: bool,
+) {
+    let mut sums = [[T::zero(); M]; J];
+    for p in 0..s.k {
+        let a = a(p);
+        for q in 0..J {
+            let x = b[p * s.bp + (j + q) * s.bj];
+            for r in 0..M {
+                sums[q][r] += a[r] * x;
+            }
+        }
+    }
+    for q in 0..J {
+        let c = &mut c[i + (j + q) * s.m..][..M];
+        for r in 0..M {
+            c[r] = if add { c[r] + alpha * sums[q][r] } else { alpha * sums[q][r] };
+        }
     }
 }
 
@@ -107,15 +151,6 @@ fn large<T: Real>(
     tb: bool,
     add: bool,
 ) {
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        if !add {
-            c.fill(T::zero());
-        }
-        return;
-    }
     let a = if ta { view(a, k, m).transpose() } else { view(a, m, k) };
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };

@@ -38,16 +38,11 @@ pub(crate) fn qr_thin<T: Real>(
 /// Copies `A` with its columns scaled to safe sizes; writes the scales and the norms of the scaled columns.
 fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut [T]) {
     for (j, (a, out)) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)).enumerate() {
-        let size = max_abs(a);
-        let s = balance(size);
+        let s = balance(max_abs(a));
         // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
-        let mut sum = T::zero();
-        for i in 0..m {
-            out[i] = s * a[i];
-            sum += out[i] * out[i];
-        }
+        crate::elementwise::scale(s, a, out);
         scales[j] = s;
-        norms[j] = Float::sqrt(sum);
+        norms[j] = Float::sqrt(crate::elementwise::dot(out, out));
     }
 }
 
@@ -99,7 +94,7 @@ fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
 
 /// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
 fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
-    let tail = x[1..].iter().fold(T::zero(), |s, &y| s + y * y);
+    let tail = crate::elementwise::dot(&x[1..], &x[1..]);
     let head = x[0];
     if tail == T::zero() {
         return (head, T::zero());
@@ -115,16 +110,9 @@ fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
 #[inline]
 fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     let (head, c) = c.split_at_mut(1);
-    let c = &mut c[..v.len()];
-    let mut s = head[0];
-    for i in 0..v.len() {
-        s += v[i] * c[i];
-    }
-    s *= tau;
+    let s = tau * (head[0] + crate::elementwise::dot(v, c));
     head[0] -= s;
-    for i in 0..v.len() {
-        c[i] -= s * v[i];
-    }
+    crate::elementwise::axpy(-s, v, c);
 }
 
 /// faer's blocked factorisation, then its reflections applied to the thin identity.

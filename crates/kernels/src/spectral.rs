@@ -96,7 +96,10 @@ pub(crate) fn spectral<T: Real>(
             first_order(f, x, slopes);
             crate::elementwise::hadamard(slopes, ps, core);
         }
-        2 => second_order(f, x, ps, core),
+        2 => {
+            first_order(f, x, slopes);
+            second_order(f, x, slopes, ps, core);
+        }
         _ => higher_order(f, x, ps, core),
     }
     gemm(work, n, n, n, T::one(), v, false, core, false, false);
@@ -117,7 +120,7 @@ fn first_order<T: Real>(f: SymFn, x: &[T], out: &mut [T]) {
 }
 
 /// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)`; each weight serves the positions of its indices' permutations.
-fn second_order<T: Real>(f: SymFn, x: &[T], ps: &[T], out: &mut [T]) {
+fn second_order<T: Real>(f: SymFn, x: &[T], slopes: &[T], ps: &[T], out: &mut [T]) {
     let n = x.len();
     let (e, g) = ps.split_at(n * n);
     out.fill(T::zero());
@@ -126,9 +129,15 @@ fn second_order<T: Real>(f: SymFn, x: &[T], ps: &[T], out: &mut [T]) {
         out[i.max(k) + i.min(k) * n] += s * term;
     };
     for a in 0..n {
-        for b in a..n {
-            for c in b..n {
-                let s = f.divided(&[x[a], x[b], x[c]]);
+        for c in a..n {
+            // Single precision would lose in the recursion what the doubles inside `divided` keep.
+            let apart = size_of::<T>() == 8 && f.apart(Scalar::f64(x[a]), Scalar::f64(x[c]));
+            for b in a..=c {
+                let s = if apart {
+                    (slopes[b + c * n] - slopes[a + b * n]) / (x[c] - x[a])
+                } else {
+                    f.divided(&[x[a], x[b], x[c]])
+                };
                 // Every arrangement (i, j, k) with i >= k once.
                 add(c, b, a, s);
                 if a != b {

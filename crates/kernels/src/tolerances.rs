@@ -47,16 +47,20 @@ pub fn safe_range<T: Scalar>() -> (T, T) {
 
 // ---- crossovers: own loops up to here, faer above (measured) ---------------------------------------------------
 
-/// Products: the largest `m`, `n` and `k` of the stack-only kernels.
-pub const GEMM_TINY: usize = 8;
-/// Triangular solves: the largest triangle of the plain loops.
+/// Products: the largest `m n k` of the register kernels with `A` as stored.
+pub const GEMM_SMALL: usize = 256;
+/// The same for `A'`, where faer is slower by a constant.
+pub const GEMM_SMALL_TRANSPOSED: usize = 3000;
+/// Triangular solves: the largest triangle of the plain loops, from the right or for one vector.
 pub const TRSM_TINY: usize = 8;
+/// The same from the left for several vectors.
+pub const TRSM_TINY_LEFT: usize = 4;
 /// QR: the largest `m n` of the unblocked factorisation.
-pub const QR_SMALL: usize = 256;
+pub const QR_SMALL: usize = 1024;
 /// Cholesky: the largest `n` of the plain loops.
-pub const CHOLESKY_SMALL: usize = 12;
+pub const CHOLESKY_SMALL: usize = 8;
 /// LU: the largest `n` of the plain loops.
-pub const LU_SMALL: usize = 12;
+pub const LU_SMALL: usize = 16;
 /// Eigendecomposition: the largest `n` of Jacobi's method.
 pub const EIGH_SMALL: usize = 4;
 /// Polar: the largest `n` of the one-sided Jacobi method.
@@ -66,12 +70,13 @@ pub const JACOBI_SWEEPS: usize = 30;
 
 // ---- divided differences ----------------------------------------------------------------------------------------
 
-/// Powers and logarithm: a Taylor series about the largest point serves while `1 - x_min / x_max` is at most this.
-pub const TAYLOR_BELOW: f64 = 0.5;
-/// Rising powers: about the smallest point while `x_max / x_min - 1` is at most this.
-pub const TAYLOR_ABOVE: f64 = 0.5;
-/// Exponential: about the smallest point while the spread is at most this.
-pub const TAYLOR_EXP: f64 = 3.0;
+/// Powers and logarithm: a Taylor series about an end point serves while the spread over that point is at most this.
+pub const TAYLOR: f64 = 0.5;
+/// Exponential: a Taylor series about the smallest point serves while the spread is at most this.
+pub const TAYLOR_EXP: f64 = 2.0;
+/// Second order alone takes the (faster) recursion from this fraction of those spreads on: the first differences lose
+/// nothing, so the one subtraction costs at most a factor of a hundred over rounding.
+pub const TAYLOR_SECOND: f64 = 0.125;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;
 /// The most points of a divided difference.

@@ -5,7 +5,7 @@ use faer::{MatMut, MatRef, Par};
 
 use crate::Failure;
 use crate::real::{Real, finite, view, view_mut};
-use crate::tolerances::TRSM_TINY;
+use crate::tolerances::{TRSM_TINY, TRSM_TINY_LEFT};
 
 /// Which triangle of a stored matrix is used, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
     if m == 0 || k == 0 {
         return;
     }
-    if n > TRSM_TINY {
+    let tiny = if tri.right || k == 1 { TRSM_TINY } else { TRSM_TINY_LEFT };
+    if n > tiny {
         let t = view(t, n, n);
         let t = if tri.transpose { t.transpose() } else { t };
         let x = view_mut(x, m, k);
