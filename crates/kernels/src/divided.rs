@@ -153,7 +153,7 @@ fn reciprocal(m: usize, x: &[f64]) -> f64 {
     let mut inverse = [0.0; MAX_POINTS];
     let inverse = &mut inverse[..x.len()];
     inverse.iter_mut().zip(x).for_each(|(y, x)| *y = 1.0 / x);
-    let sign = if x.len() % 2 == 0 { -1.0 } else { 1.0 };
+    let sign = if x.len().is_multiple_of(2) { -1.0 } else { 1.0 };
     sign * inverse.iter().product::<f64>() * homogeneous(m - 1, inverse)
 }
 
@@ -207,9 +207,9 @@ fn exponential(x: &[f64], share: f64) -> f64 {
     }
     // About the smallest point all terms h_i(t) / (k + i)! are positive.
     let mut t = [0.0; MAX_POINTS];
-    let t = &mut t[..=k];
-    t.iter_mut().zip(x).for_each(|(t, y)| *t = y - x[0]);
-    let mut h = Homogeneous::new(k + 1);
+    let t = &mut t[..k];
+    t.iter_mut().zip(&x[1..]).for_each(|(t, y)| *t = y - x[0]);
+    let mut h = Homogeneous::new(k);
     let mut factorial = (1..=k).fold(1.0, |s, i| s * i as f64);
     let mut sum = 1.0 / factorial;
     for i in k + 1.. {
@@ -227,7 +227,7 @@ fn exponential(x: &[f64], share: f64) -> f64 {
 /// Divided differences of order at least one of `x^p` (of `ln x` for `p = 0`) over ascending positive points.
 fn smooth(p: f64, x: &[f64], share: f64) -> f64 {
     let k = x.len() - 1;
-    if !(x[0] > 0.0) {
+    if x[0] <= 0.0 || x[0].is_nan() {
         return f64::NAN;
     }
     if k == 1 {
@@ -269,15 +269,17 @@ fn slope(p: f64, a: f64, b: f64) -> f64 {
 /// With `c` the largest point and `p < k`, or the smallest and `p > k` while `m < p`, all terms have one sign.
 fn series(p: f64, x: &[f64], c: f64) -> f64 {
     let k = x.len() - 1;
+    // The centre itself is t = 0, which adds nothing to any h.
+    let others = if c == x[0] { &x[1..] } else { &x[..k] };
     let mut t = [0.0; MAX_POINTS];
-    let t = &mut t[..=k];
-    t.iter_mut().zip(x).for_each(|(t, x)| *t = (x - c) / c);
+    let t = &mut t[..k];
+    t.iter_mut().zip(others).for_each(|(t, x)| *t = (x - c) / c);
     // The coefficient of t^m, for the logarithm from that of t^1.
     let mut binomial = if p == 0.0 { 1.0 } else { p };
     for m in 2..=k {
         binomial *= (p - (m - 1) as f64) / m as f64;
     }
-    let mut h = Homogeneous::new(k + 1);
+    let mut h = Homogeneous::new(k);
     let mut sum = binomial;
     for m in k + 1..k + 1000 {
         h.next(t);
@@ -288,6 +290,5 @@ fn series(p: f64, x: &[f64], c: f64) -> f64 {
             break;
         }
     }
-    let power = if p == 0.0 { c.powi(-(k as i32)) } else { c.powf(p - k as f64) };
-    sum * power
+    sum * if p == 0.0 { 1.0 / c.powi(k as i32) } else { c.powf(p - k as f64) }
 }

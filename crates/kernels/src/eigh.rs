@@ -1,12 +1,14 @@
-//! Eigendecomposition of the symmetric part: Jacobi's method for tiny matrices, faer's for the rest.
+//! Eigendecomposition of the symmetric part: Jacobi's method for tiny matrices, the tridiagonal QL iteration for small
+//! ones, faer's divide and conquer for the rest.
 
 use faer::Par;
 use faer::diag::DiagMut;
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use num_traits::Float;
 
+use crate::qr::{reflect, reflector};
 use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, view, view_mut};
-use crate::tolerances::{EIGH_SMALL, JACOBI_SWEEPS};
+use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::{Failure, Workspace};
 
 /// `(A + A')/2 = V diag(w) V'` into a handle: `V`, then `w` ascending. Signs of eigenvectors are as they fall.
@@ -16,15 +18,21 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
     if n == 0 {
         return Ok(());
     }
-    let scale = balance(max_abs(a));
+    let scale = balance(max_abs(a), unit_range());
     let (v, values) = handle.split_at_mut(n * n);
-    if n <= EIGH_SMALL {
+    if n <= EIGH_TINY {
         let [s] = w.slices([n * n]);
         symmetrise(a, n, scale, s);
         jacobi(s, n, v)?;
         for i in 0..n {
             values[i] = s[i + i * n];
         }
+        sort(v, values, n);
+    } else if n <= EIGH_SMALL {
+        let [s, e, taus] = w.slices([n * n, n, n]);
+        symmetrise(a, n, scale, s);
+        tridiagonalise(s, n, v, values, e, taus);
+        ql(values, e, v, n)?;
         sort(v, values, n);
     } else {
         let need = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
@@ -41,7 +49,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
 /// Cyclic Jacobi: diagonalises `s` in place, rotations gathered in `v`.
 fn jacobi<T: Real>(s: &mut [T], n: usize, v: &mut [T]) -> Result<(), Failure> {
     identity_tall(v, n);
-    for _ in 0..JACOBI_SWEEPS {
+    for _ in 0..ITERATIONS {
         let mut rotated = false;
         for q in 1..n {
             for p in 0..q {
@@ -87,6 +95,103 @@ fn annihilate<T: Real>(s: &mut [T], n: usize, v: &mut [T], p: usize, q: usize) -
     s[p + q * n] = T::zero();
     s[q + p * n] = T::zero();
     true
+}
+
+/// `S = V T V'` by Householder reflections, with `T` tridiagonal: `d` on its diagonal, `e` below. Destroys `s`.
+fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &mut [T], taus: &mut [T]) {
+    let half = T::of(0.5);
+    for k in 0..n - 2 {
+        let (head, rest) = s.split_at_mut((k + 1) * n);
+        let x = &mut head[k * n + k + 1..];
+        let (beta, tau) = reflector(x);
+        e[k] = beta;
+        // The trailing block becomes S - x w' - w x', with w = p - (tau p'x / 2) x and p = tau S x.
+        x[0] = T::one();
+        let w = &mut taus[k + 1..n];
+        w.fill(T::zero());
+        for (c, &t) in rest.chunks_exact(n).zip(&*x) {
+            crate::elementwise::axpy(tau * t, &c[k + 1..], w);
+        }
+        let shift = half * tau * crate::elementwise::dot(w, x);
+        crate::elementwise::axpy(-shift, x, w);
+        for (j, c) in rest.chunks_exact_mut(n).enumerate() {
+            let (wj, xj) = (w[j], x[j]);
+            for (c, (&x, &w)) in c[k + 1..].iter_mut().zip(x.iter().zip(&*w)) {
+                *c -= x * wj + w * xj;
+            }
+        }
+        // From here on the slot of the leading one keeps tau.
+        x[0] = tau;
+    }
+    e[n - 2] = s[n - 1 + (n - 2) * n];
+    for i in 0..n {
+        d[i] = s[i + i * n];
+    }
+    identity_tall(v, n);
+    for k in (0..n - 2).rev() {
+        let x = &s[k * n + k + 1..(k + 1) * n];
+        for c in v[(k + 1) * n..].chunks_exact_mut(n) {
+            reflect(&x[1..], x[0], &mut c[k + 1..]);
+        }
+    }
+}
+
+/// Diagonalises the tridiagonal matrix by implicit QL steps with Wilkinson's shift, rotating the columns of `v` along.
+fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Failure> {
+    e[n - 1] = T::zero();
+    // Far below rounding; still smaller ones would square to zero.
+    let floor = T::EPS * T::EPS * Float::max(max_abs(d), max_abs(e));
+    for l in 0..n {
+        for iteration in 0.. {
+            let small =
+                |m: usize| Float::abs(e[m]) <= Float::max(floor, T::EPS * (Float::abs(d[m]) + Float::abs(d[m + 1])));
+            let m = (l..n - 1).find(|&m| small(m)).unwrap_or(n - 1);
+            if m == l {
+                break;
+            }
+            if iteration == ITERATIONS {
+                return Err(Failure::NoConvergence);
+            }
+            ql_step(d, e, v, n, l, m);
+        }
+    }
+    Ok(())
+}
+
+/// One implicit step on the block `l..=m`.
+fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m: usize) {
+    let two = T::of(2.0);
+    let shift = (d[l + 1] - d[l]) / (two * e[l]);
+    let root = Float::sqrt(shift * shift + T::one());
+    let mut g = d[m] - d[l] + e[l] / (shift + if shift < T::zero() { -root } else { root });
+    let (mut s, mut c, mut p) = (T::one(), T::one(), T::zero());
+    for i in (l..m).rev() {
+        let (f, b) = (s * e[i], c * e[i]);
+        let r = Float::sqrt(f * f + g * g);
+        e[i + 1] = r;
+        if r == T::zero() {
+            // The block falls apart here.
+            d[i + 1] -= p;
+            e[m] = T::zero();
+            return;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1] - p;
+        let t = (d[i] - g) * s + two * c * b;
+        p = s * t;
+        d[i + 1] = g + p;
+        g = c * t - b;
+        let (left, right) = v.split_at_mut((i + 1) * n);
+        for (x, y) in left[i * n..].iter_mut().zip(&mut right[..n]) {
+            let old = *y;
+            *y = s * *x + c * old;
+            *x = c * *x - s * old;
+        }
+    }
+    d[l] -= p;
+    e[l] = g;
+    e[m] = T::zero();
 }
 
 /// Ascending order, by insertion.

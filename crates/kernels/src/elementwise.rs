@@ -119,9 +119,9 @@ pub(crate) fn unary_derivative<T: Real>(
             }
         }),
         Unary::Relu | Unary::Abs => out.fill(zero),
-        Unary::Sin if k % 2 == 0 => each(x, y, v, out, |_, y| if k % 4 == 0 { y } else { -y }),
+        Unary::Sin if k.is_multiple_of(2) => each(x, y, v, out, |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Sin => each(x, y, v, out, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
-        Unary::Cos if k % 2 == 0 => each(x, y, v, out, |_, y| if k % 4 == 0 { y } else { -y }),
+        Unary::Cos if k.is_multiple_of(2) => each(x, y, v, out, |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Cos => each(x, y, v, out, |x, _| if k % 4 == 3 { Float::sin(x) } else { -Float::sin(x) }),
     }
     Ok(())
@@ -234,7 +234,7 @@ pub(crate) fn norm<T: Real>(a: &[T]) -> T {
     if root >= safe.0 && root <= safe.1 {
         return root;
     }
-    let s = balance(max_abs(a));
+    let s = balance(max_abs(a), safe);
     let sum = a.iter().fold(T::zero(), |t, &x| t + (s * x) * (s * x));
     Float::sqrt(sum) / s
 }

@@ -1,15 +1,18 @@
-//! The polar factors of a tall matrix by its thin SVD, and the Lyapunov equation their derivatives solve.
+//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest), and the Lyapunov equation their derivatives solve.
 
 use faer::Par;
 use faer::diag::DiagMut;
+use faer::dyn_stack::StackReq;
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
+use num_traits::Float;
 
+use crate::elementwise::dot;
 use crate::gemm::gemm;
-use crate::real::{Real, balance, finite, max_abs, mirror, view, view_mut};
-use crate::tolerances::polar_rank;
+use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
+use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
-/// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V'` with `s` descending.
+/// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V'`, `s` in no order.
 pub(crate) fn polar<T: Real>(
     a: &[T],
     m: usize,
@@ -28,28 +31,99 @@ pub(crate) fn polar<T: Real>(
         return Ok(());
     }
     let (v, s) = handle.split_at_mut(n * n);
-    let scale = balance(max_abs(a));
+    let scale = balance(max_abs(a), unit_range());
+    // U, later U V', is built in `u`; `work` is the scaled matrix, later V diag(s).
     let thin = ComputeSvdVectors::Thin;
-    let need = svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default());
-    let (stack, [scaled, u], _) = w.lend(need, [m * n, m * n], 0);
-    crate::elementwise::scale(scale, a, scaled);
-    let (x, d) = (view(scaled, m, n), DiagMut::from_slice_mut(s));
-    svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default())
-        .map_err(|_| Failure::NoConvergence)?;
-    let (largest, smallest) = (s[0], s[n - 1]);
-    if !(smallest > polar_rank::<T>(m, n) * largest) {
-        let ratio = if largest > T::zero() { Scalar::f64(smallest / largest) } else { 0.0 };
-        return Err(Failure::RankDeficient { index: n - 1, ratio });
+    let small = n <= POLAR_SMALL && m <= POLAR_ROWS;
+    let need = if small { StackReq::EMPTY } else { svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default()) };
+    let (stack, [work, u], _) = w.lend(need, [m * n, m * n], 0);
+    if small {
+        crate::elementwise::scale(scale, a, u);
+        jacobi(u, m, n, v, s)?;
+    } else {
+        crate::elementwise::scale(scale, a, work);
+        let (x, d) = (view(work, m, n), DiagMut::from_slice_mut(s));
+        svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default())
+            .map_err(|_| Failure::NoConvergence)?;
     }
+    full_rank(s, m)?;
     gemm(wf, m, n, n, T::one(), u, false, v, true, false);
     s.iter_mut().for_each(|x| *x /= scale);
-    let vs = &mut scaled[..n * n];
+    let vs = &mut work[..n * n];
     for j in 0..n {
         crate::elementwise::scale(s[j], &v[j * n..(j + 1) * n], &mut vs[j * n..(j + 1) * n]);
     }
     gemm(h, n, n, n, T::one(), vs, false, v, true, false);
     mirror(h, n, true);
     Ok(())
+}
+
+/// Is the smallest singular value more than rounding of the largest?
+fn full_rank<T: Real>(s: &[T], m: usize) -> Result<(), Failure> {
+    let largest = max_abs(s);
+    for (index, &x) in s.iter().enumerate() {
+        if x <= polar_rank::<T>(m, s.len()) * largest {
+            let ratio = if largest > T::zero() { Scalar::f64(x / largest) } else { 0.0 };
+            return Err(Failure::RankDeficient { index, ratio });
+        }
+    }
+    Ok(())
+}
+
+/// One-sided Jacobi: rotations from the right make the columns of `u` orthogonal; then `u = U diag(s)`, in no order.
+fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &mut [T]) -> Result<(), Failure> {
+    identity_tall(v, n);
+    let limit = T::EPS * Float::sqrt(T::of(m as f64));
+    let mut rotated = true;
+    let mut sweeps = 0;
+    while rotated {
+        if sweeps == ITERATIONS {
+            return Err(Failure::NoConvergence);
+        }
+        sweeps += 1;
+        rotated = false;
+        for q in 1..n {
+            for p in 0..q {
+                let (x, y) = pair(u, m, p, q);
+                let (a, b, g) = (dot(x, x), dot(y, y), dot(x, y));
+                let (low, high) = if a < b { (a, b) } else { (b, a) };
+                if low <= T::EPS * T::EPS * high {
+                    // The extreme singular values are further apart than these columns.
+                    let ratio = if high > T::zero() { Scalar::f64(low / high).sqrt() } else { 0.0 };
+                    return Err(Failure::RankDeficient { index: if a < b { p } else { q }, ratio });
+                }
+                if Float::abs(g) <= limit * Float::sqrt(a) * Float::sqrt(b) {
+                    continue;
+                }
+                rotated = true;
+                let z = (b - a) / (g + g);
+                let root = Float::sqrt(T::one() + z * z);
+                let t = if z < T::zero() { -T::one() / (root - z) } else { T::one() / (root + z) };
+                let c = T::one() / Float::sqrt(T::one() + t * t);
+                rotate(x, y, c, c * t);
+                let (x, y) = pair(v, n, p, q);
+                rotate(x, y, c, c * t);
+            }
+        }
+    }
+    for (u, s) in u.chunks_exact_mut(m).zip(s) {
+        *s = Float::sqrt(dot(u, u));
+        let size = *s;
+        u.iter_mut().for_each(|x| *x /= size);
+    }
+    Ok(())
+}
+
+/// Columns `p < q` of a matrix with `m` rows.
+fn pair<T>(a: &mut [T], m: usize, p: usize, q: usize) -> (&mut [T], &mut [T]) {
+    let (left, right) = a.split_at_mut(q * m);
+    (&mut left[p * m..(p + 1) * m], &mut right[..m])
+}
+
+fn rotate<T: Real>(x: &mut [T], y: &mut [T], c: T, s: T) {
+    for (x, y) in x.iter_mut().zip(y) {
+        (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+    }
 }
 
 /// `H X + X H = C` from `H = V diag(s) V'`: `X = V [(V' C V)_ij / (s_i + s_j)] V'`.
@@ -69,7 +143,7 @@ pub(crate) fn sym_lyap<T: Real>(
     for j in 0..n {
         for i in 0..n {
             let sum = s[i] + s[j];
-            if !(sum > T::zero()) {
+            if sum <= T::zero() {
                 return Err(Failure::Singular { index: i, ratio: 0.0 });
             }
             y[i + j * n] /= sum;

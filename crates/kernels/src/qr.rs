@@ -9,7 +9,7 @@ use faer::{Conj, Par};
 use num_traits::Float;
 
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
-use crate::tolerances::{QR_SMALL, qr_rank};
+use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// Thin QR with positive diagonal.
@@ -38,7 +38,7 @@ pub(crate) fn qr_thin<T: Real>(
 /// Copies `A` with its columns scaled to safe sizes; writes the scales and the norms of the scaled columns.
 fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut [T]) {
     for (j, (a, out)) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)).enumerate() {
-        let s = balance(max_abs(a));
+        let s = balance(max_abs(a), safe_range());
         // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
         crate::elementwise::scale(s, a, out);
         scales[j] = s;
@@ -93,13 +93,21 @@ fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
 }
 
 /// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
-fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
+pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
     let tail = crate::elementwise::dot(&x[1..], &x[1..]);
     let head = x[0];
-    if tail == T::zero() {
+    if tail == T::zero() && x[1..].iter().all(|&y| y == T::zero()) {
         return (head, T::zero());
     }
-    let norm = Float::sqrt(head * head + tail);
+    let sum = head * head + tail;
+    if sum < T::min_positive_value() / T::EPS {
+        // The squares have lost digits to underflow.
+        let s = balance(max_abs(x), unit_range());
+        x.iter_mut().for_each(|y| *y *= s);
+        let (beta, tau) = reflector(x);
+        return (beta / s, tau);
+    }
+    let norm = Float::sqrt(sum);
     let beta = if head < T::zero() { norm } else { -norm };
     let scale = T::one() / (head - beta);
     x[1..].iter_mut().for_each(|y| *y *= scale);
@@ -108,7 +116,7 @@ fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
 
 /// `c -= tau v (v' c)`; `v` is given without its leading one.
 #[inline]
-fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
+pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     let (head, c) = c.split_at_mut(1);
     let s = tau * (head[0] + crate::elementwise::dot(v, c));
     head[0] -= s;

@@ -44,9 +44,8 @@ pub(crate) fn max_abs<T: Real>(a: &[T]) -> T {
     rest.iter().chain(&[lanes[1], lanes[2], lanes[3]]).fold(lanes[0], |s, x| s.max(num_traits::Float::abs(*x)))
 }
 
-/// A power of two that brings `size` near one, or one if `size` is harmless (or zero). Multiplying by it is exact.
-pub(crate) fn balance<T: Real>(size: T) -> T {
-    let safe = crate::tolerances::safe_range::<T>();
+/// A power of two that brings `size` near one, or one if `size` is in the `safe` range (or zero). Multiplying is exact.
+pub(crate) fn balance<T: Real>(size: T, safe: (T, T)) -> T {
     if size == T::zero() || (size >= safe.0 && size <= safe.1) {
         return T::one();
     }

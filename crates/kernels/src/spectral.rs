@@ -22,7 +22,7 @@ pub(crate) fn domain<T: Real>(f: SymFn, a: &[T], handle: &[T], n: usize) -> Resu
     let (index, smallest) = extreme(values, |x, y| x < y);
     let (_, largest) = extreme(values, |x, y| x > y);
     let outside = Failure::NotPositiveDefinite { index, value: Scalar::f64(smallest) };
-    if !(smallest > T::zero()) {
+    if smallest <= T::zero() {
         return Err(outside);
     }
     if smallest > spectral_gap::<T>(n) * largest {

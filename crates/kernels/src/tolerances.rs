@@ -45,6 +45,12 @@ pub fn safe_range<T: Scalar>() -> (T, T) {
     if size_of::<T>() == 8 { (T::of(1e-100), T::of(1e100)) } else { (T::of(1e-12), T::of(1e12)) }
 }
 
+/// The narrower range of the eigenvalue iterations, which square numbers far below the largest.
+#[must_use]
+pub fn unit_range<T: Scalar>() -> (T, T) {
+    (T::of(1e-3), T::of(1e3))
+}
+
 // ---- crossovers: own loops up to here, faer above (measured) ---------------------------------------------------
 
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
@@ -62,11 +68,15 @@ pub const CHOLESKY_SMALL: usize = 8;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
 /// Eigendecomposition: the largest `n` of Jacobi's method.
-pub const EIGH_SMALL: usize = 4;
+pub const EIGH_TINY: usize = 3;
+/// Eigendecomposition: the largest `n` of the tridiagonal QL iteration.
+pub const EIGH_SMALL: usize = 24;
 /// Polar: the largest `n` of the one-sided Jacobi method.
 pub const POLAR_SMALL: usize = 4;
-/// Jacobi sweeps before giving up; five are usual, quadratic convergence makes ten ample.
-pub const JACOBI_SWEEPS: usize = 30;
+/// And the most rows, so that rounding in its dot products stays far below its tolerance.
+pub const POLAR_ROWS: usize = 64;
+/// Jacobi sweeps, or QL steps per eigenvalue, before giving up; five and two are usual.
+pub const ITERATIONS: usize = 50;
 
 // ---- divided differences ----------------------------------------------------------------------------------------
 

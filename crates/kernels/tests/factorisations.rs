@@ -222,6 +222,36 @@ fn eigh_is_accurate() {
     assert!((nearly[5] - nearly[4] - 2e-9).abs() < 3e-16);
 }
 
+/// Random, integer, 0/1 and steeply graded matrices of every small size: rank-deficient and clustered ones among them.
+#[test]
+fn eigh_survives_degenerate_spectra() {
+    let (mut rng, mut w, mut narrow) = (rng(17), Workspace::default(), Workspace::default());
+    for n in 1..=26 {
+        for kind in 0..6 {
+            for _ in 0..6 {
+                let mut a = random::<f64>(&mut rng, n * n);
+                for j in 0..n {
+                    for i in j..n {
+                        let x = a[i + j * n];
+                        let x = match kind {
+                            0 => x,
+                            1 => (x * 3.0).round(),
+                            2 => f64::from(u8::from(x > 0.0)),
+                            3 => x * 10f64.powi(-2 * i as i32),
+                            4 => x * 10f64.powi(-10 * i as i32),
+                            _ => x * 10f64.powi(-10 * (n - 1 - j) as i32),
+                        };
+                        a[i + j * n] = x;
+                        a[j + i * n] = x;
+                    }
+                }
+                eigh_case(&a, n, &mut w);
+                eigh_case(&a.iter().map(|&x| x as f32).collect::<Vec<_>>(), n, &mut narrow);
+            }
+        }
+    }
+}
+
 fn polar_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>, Vec<T>) {
     let (mut wf, mut h, mut handle) = (vec![T::nan(); m * n], vec![T::nan(); n * n], vec![T::nan(); n * (n + 1)]);
     T::polar(a, m, n, &mut wf, &mut h, &mut handle, w).unwrap();
