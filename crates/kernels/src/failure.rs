@@ -13,11 +13,11 @@ pub enum Failure {
         value: f64,
     },
     /// A matrix that must be inverted is singular to working precision.
-    #[error("singular to working precision: pivot {index} is {ratio:.1e} of its column")]
+    #[error("singular to working precision: pivot {index} is {ratio:.1e} of the terms it is left from")]
     Singular {
         /// Which pivot.
         index: usize,
-        /// The pivot over the size of its column.
+        /// The pivot over the size of the terms whose difference it is.
         ratio: f64,
     },
     /// A symmetric matrix that must be positive definite is not.
