@@ -1,0 +1,2 @@
+//! Interleaved benchmarks that print ratios from one run.
+fn main() {}

@@ -1,0 +1,207 @@
+//! Numbers in and out of a tape: the owned [`Batch`], and what reads as one (faer matrices, numbers).
+
+use crate::{Scalar, Shape};
+use faer::{Mat, MatRef};
+use std::fmt;
+
+/// A batch of dense matrices: column-major, one after the other.
+///
+/// A single matrix converts to and from [`faer::Mat`].
+#[derive(Clone, PartialEq)]
+pub struct Batch<T = f64> {
+    shape: Shape,
+    data: Vec<T>,
+}
+
+impl<T: Scalar> Batch<T> {
+    /// All zeros.
+    pub fn zeros(shape: Shape) -> Self {
+        Batch { shape, data: vec![T::zero(); shape.len()] }
+    }
+
+    /// From `(member, row, column)`.
+    pub fn from_fn(shape: Shape, mut f: impl FnMut(usize, usize, usize) -> T) -> Self {
+        let mut data = Vec::with_capacity(shape.len());
+        for b in 0..shape.batch {
+            for j in 0..shape.cols {
+                for i in 0..shape.rows {
+                    data.push(f(b, i, j));
+                }
+            }
+        }
+        Batch { shape, data }
+    }
+
+    /// From entries in storage order.
+    ///
+    /// # Panics
+    /// If the number of entries is not that of the shape.
+    #[track_caller]
+    pub fn from_slice(shape: Shape, data: &[T]) -> Self {
+        assert_eq!(shape.len(), data.len(), "{shape} needs {} entries", shape.len());
+        Batch { shape, data: data.to_vec() }
+    }
+
+    /// One matrix.
+    pub fn of(m: &(impl MatLike<T> + ?Sized)) -> Self {
+        let mut b = Batch::zeros(m.shape());
+        m.write(&mut b.data);
+        b
+    }
+
+    /// Several matrices of one shape.
+    ///
+    /// # Panics
+    /// If there is none, or they differ in shape.
+    #[track_caller]
+    pub fn stack(members: &[Mat<T>]) -> Self {
+        let shape = MatLike::<T>::shape(&members[0]);
+        let mut data = vec![T::zero(); members.len() * shape.len()];
+        for (m, d) in members.iter().zip(data.chunks_mut(shape.len().max(1))) {
+            assert_eq!(MatLike::<T>::shape(m), shape, "members of a batch have one shape");
+            m.write(d);
+        }
+        Batch { shape: Shape { batch: members.len(), ..shape }, data }
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All entries in storage order.
+    pub fn data(&self) -> &[T] {
+        &self.data
+    }
+
+    /// All entries in storage order.
+    pub fn data_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
+    /// Member `b` as a matrix.
+    pub fn member(&self, b: usize) -> Mat<T> {
+        let s = &self.data[b * self.shape.each()..(b + 1) * self.shape.each()];
+        mat_from(s, self.shape.rows, self.shape.cols)
+    }
+
+    /// The only member as a matrix.
+    ///
+    /// # Panics
+    /// If there are several.
+    #[track_caller]
+    pub fn into_mat(self) -> Mat<T> {
+        assert_eq!(self.shape.batch, 1, "a batch of {} is not one matrix; use `member`", self.shape.batch);
+        self.member(0)
+    }
+
+    /// The largest entry in modulus, 0 if there is none; NaN if one is NaN.
+    pub fn max_abs(&self) -> T {
+        self.data.iter().fold(T::zero(), |m, x| if x.is_nan() || x.abs() > m { x.abs() } else { m })
+    }
+}
+
+fn mat_from<T: Scalar>(data: &[T], rows: usize, cols: usize) -> Mat<T> {
+    Mat::from_fn(rows, cols, |i, j| data[j * rows + i])
+}
+
+impl<T: Scalar> fmt::Debug for Batch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Batch {}", self.shape)?;
+        for b in 0..self.shape.batch {
+            for i in 0..self.shape.rows {
+                for j in 0..self.shape.cols {
+                    write!(f, " {:>12.5e}", self.data[b * self.shape.each() + j * self.shape.rows + i].f64())?;
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> From<Mat<T>> for Batch<T> {
+    fn from(m: Mat<T>) -> Self {
+        Batch::of(&m)
+    }
+}
+
+/// Anything that can be copied onto a tape: faer matrices and views, batches, numbers.
+pub trait MatLike<T> {
+    /// Its shape.
+    fn shape(&self) -> Shape;
+    /// Writes its entries in storage order.
+    fn write(&self, out: &mut [T]);
+}
+
+impl<T: Scalar> MatLike<T> for Batch<T> {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+    fn write(&self, out: &mut [T]) {
+        out.copy_from_slice(&self.data);
+    }
+}
+
+impl<T: Scalar> MatLike<T> for MatRef<'_, T> {
+    fn shape(&self) -> Shape {
+        Shape::mat(self.nrows(), self.ncols())
+    }
+    fn write(&self, out: &mut [T]) {
+        let m = self.nrows();
+        for j in 0..self.ncols() {
+            for i in 0..m {
+                out[j * m + i] = self[(i, j)];
+            }
+        }
+    }
+}
+
+impl<T: Scalar> MatLike<T> for Mat<T> {
+    fn shape(&self) -> Shape {
+        Shape::mat(self.nrows(), self.ncols())
+    }
+    fn write(&self, out: &mut [T]) {
+        let m = self.nrows();
+        for j in 0..self.ncols() {
+            for i in 0..m {
+                out[j * m + i] = self[(i, j)];
+            }
+        }
+    }
+}
+
+macro_rules! number {
+    ($($T:ident),*) => {$(
+        impl MatLike<$T> for $T {
+            fn shape(&self) -> Shape {
+                Shape::SCALAR
+            }
+            fn write(&self, out: &mut [$T]) {
+                out[0] = *self;
+            }
+        }
+    )*};
+}
+number!(f64, f32);
+
+impl<T: Scalar, M: MatLike<T> + ?Sized> MatLike<T> for &M {
+    fn shape(&self) -> Shape {
+        (**self).shape()
+    }
+    fn write(&self, out: &mut [T]) {
+        (**self).write(out)
+    }
+}
+
+/// One, of any scalar type: the seed of a gradient.
+pub(crate) struct One;
+
+impl<T: Scalar> MatLike<T> for One {
+    fn shape(&self) -> Shape {
+        Shape::SCALAR
+    }
+    fn write(&self, out: &mut [T]) {
+        out[0] = T::one();
+    }
+}

@@ -1,0 +1,178 @@
+//! Checkpoints: a piece of program kept as its operations alone. Its values are computed again when a sweep needs them.
+//!
+//! A checkpoint is an ordinary operation. Its inputs are the variable and whatever the piece captured; its rules run the
+//! piece over the same kind of value as the sweep, so it works in every mode and order.
+
+use crate::eager::Eager;
+use crate::error::Line;
+use crate::ops::{Arg, Op, Out, Primitive, Shapes};
+use crate::store::{Store, Trouble};
+use crate::sweep::{self, Recording};
+use crate::tape::{Mark, OpRec, Tape};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape, Var};
+use pullback_kernels::Failure;
+use smallvec::{SmallVec, smallvec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A piece of program with one output. Values are numbered: inputs, literals, then results.
+#[derive(Debug)]
+pub(crate) struct Program<T: Scalar> {
+    inputs: usize,
+    literals: Vec<(Shape, Box<[T]>)>,
+    ops: Vec<OpRec<T>>,
+    shapes: Vec<Shape>,
+    output: u32,
+}
+
+/// A checkpointed piece of program.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint<T: Scalar>(Arc<Program<T>>);
+
+impl<T: Scalar> Program<T> {
+    /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, `x` first.
+    fn lift<'t>(tape: &'t Tape<T>, mark: Mark, x: Var<'t, T>, output: Var<'t, T>) -> (Self, Vec<Var<'t, T>>) {
+        let inner = tape.inner();
+        let made = inner.ops[mark.ops..].iter().flat_map(|r| r.first..r.first + r.outs);
+        let made: std::collections::BTreeSet<u32> = made.collect();
+        let used = inner.ops[mark.ops..].iter().flat_map(|r| r.inputs.iter().copied()).chain([output.id]);
+        let mut outside: Vec<u32> = vec![x.id];
+        let mut inside: Vec<u32> = vec![];
+        for id in used.filter(|id| !made.contains(id)) {
+            let list = if (id as usize) < mark.vals { &mut outside } else { &mut inside };
+            if !list.contains(&id) {
+                list.push(id);
+            }
+        }
+        let ids = outside.iter().chain(&inside).copied().chain(made.iter().copied());
+        let place: BTreeMap<u32, u32> = ids.enumerate().map(|(k, id)| (id, k as u32)).collect();
+        let mut shapes = vec![Shape::SCALAR; place.len()];
+        place.iter().for_each(|(&id, &k)| shapes[k as usize] = inner.vals[id as usize].shape);
+        let ops = inner.ops[mark.ops..]
+            .iter()
+            .map(|r| OpRec { inputs: r.inputs.iter().map(|i| place[i]).collect(), first: place[&r.first], ..r.clone() })
+            .collect();
+        let literal = |&id: &u32| {
+            let v = &inner.vals[id as usize];
+            (v.shape, v.buf[..v.shape.len()].into())
+        };
+        let program = Program {
+            inputs: outside.len(),
+            literals: inside.iter().map(literal).collect(),
+            ops,
+            shapes,
+            output: place[&output.id],
+        };
+        drop(inner);
+        (program, outside.into_iter().map(|id| tape.handle(id)).collect())
+    }
+
+    fn run<V: Value<T = T>>(&self, x: &[&V]) -> Run<'_, V> {
+        let cx = x[0].cx();
+        let mut vals: Vec<V> = x.iter().map(|v| (*v).clone()).collect();
+        vals.extend(self.literals.iter().map(|(s, d)| V::literal(cx, *s, d)));
+        for rec in &self.ops {
+            let y = {
+                let args: SmallVec<[&V; 4]> = rec.inputs.iter().map(|&i| &vals[i as usize]).collect();
+                V::apply(rec.op.clone(), &args)
+            };
+            vals.extend(y);
+        }
+        Run { program: self, vals }
+    }
+}
+
+/// A program with its values.
+struct Run<'p, V: Value> {
+    program: &'p Program<V::T>,
+    vals: Vec<V>,
+}
+
+impl<V: Value> Recording<V> for Run<'_, V> {
+    type Step<'s>
+        = &'s OpRec<V::T>
+    where
+        Self: 's;
+    type Held<'s>
+        = &'s V
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> &OpRec<V::T> {
+        &self.program.ops[k]
+    }
+    fn load(&self, id: u32) -> &V {
+        &self.vals[id as usize]
+    }
+    fn shape(&self, id: u32) -> Shape {
+        self.program.shapes[id as usize]
+    }
+    fn cx(&self) -> V::Cx {
+        self.vals[0].cx()
+    }
+    fn at(&self, _: Option<Line>) {}
+}
+
+impl<T: Scalar> Primitive<T> for Checkpoint<T> {
+    fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
+        Ok(smallvec![self.0.shapes[self.0.output as usize]])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble> {
+        let before = store.has_failed();
+        let x: Vec<Eager<'_, T>> = x.iter().map(|a| Eager::borrowed(a.data, a.shape, store)).collect();
+        let run = self.0.run(&x.iter().collect::<Vec<_>>());
+        y[0].data.copy_from_slice(run.vals[self.0.output as usize].data());
+        match store.has_failed() && !before {
+            true => Err(Failure::Unsupported { what: "an operation inside failed" }.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let run = self.0.run(x);
+        let mut slots: Vec<Option<V::Slot>> = run.vals.iter().map(|_| None).collect();
+        for (s, d) in slots.iter_mut().zip(dx) {
+            *s = d.map(|d| d.clone().park());
+        }
+        sweep::forward(&run, 0..self.0.ops.len(), 0, &mut slots);
+        let out = self.0.output;
+        let shape = self.0.shapes[out as usize];
+        smallvec![slots[out as usize].take().map(|s| V::unpark(x[0].cx(), s, shape))]
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = dy[0].take() else { return };
+        let run = self.0.run(x);
+        let mut slots: Vec<Option<V::Slot>> = run.vals.iter().map(|_| None).collect();
+        slots[self.0.output as usize] = Some(g.park());
+        let mut depends = Vec::new();
+        let targets = (0..self.0.inputs as u32).filter(|&i| out.wants(i as usize));
+        sweep::mark_depends(&mut depends, 0, run.vals.len(), targets, &self.0.ops);
+        sweep::reverse(&run, 0..self.0.ops.len(), 0, &depends, &mut slots);
+        for i in 0..self.0.inputs {
+            if let Some(s) = slots[i].take() {
+                out.add(i, V::unpark(x[0].cx(), s, x[i].shape()));
+            }
+        }
+    }
+}
+
+impl<'t, T: Scalar> Var<'t, T> {
+    /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again.
+    ///
+    /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary inputs.
+    #[track_caller]
+    #[must_use]
+    pub fn checkpoint(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {
+        let tape = self.tape;
+        if !tape.records.get() {
+            return tape.scope(|| f(self));
+        }
+        let mark = tape.mark();
+        let y = f(self.alias());
+        let (program, captured) = Program::lift(tape, mark, self, y);
+        tape.truncate(mark);
+        tape.push_one(Op::Checkpoint(Checkpoint(Arc::new(program))), &captured.iter().collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,427 @@
+//! `grad`, `vjp`, `jvp`, `hvp`, `jacobian`, ...: thin words over a tape and its sweeps.
+//!
+//! A driver runs the closure on a tape of its own; the methods of the same names on `&mut Tape` run it on a tape that
+//! keeps its buffers from call to call.
+
+use crate::batch::{Batch, MatLike};
+use crate::leaves::{Leaves, VarTree};
+use crate::tape::Mark;
+use crate::{Error, Result, Scalar, Shape, Tape, Var};
+use faer::Mat;
+
+/// A program from a tree of values to one value.
+///
+/// Implemented for closures. `for<'t> CostFn<'t, L>` is what a driver asks: the closure must work on any tape, so it cannot
+/// smuggle a handle in or out.
+pub trait CostFn<'t, L: Leaves>: Fn(L::Vars<'t>) -> Var<'t, L::Scalar> {}
+impl<'t, L: Leaves, F: Fn(L::Vars<'t>) -> Var<'t, L::Scalar>> CostFn<'t, L> for F {}
+
+/// A program from a tree of values to several: what [`vjp_many`] and [`jvp_many`] differentiate.
+pub trait ManyFn<'t, L: Leaves>: Fn(L::Vars<'t>) -> Many<'t, L::Scalar> {}
+impl<'t, L: Leaves, F: Fn(L::Vars<'t>) -> Many<'t, L::Scalar>> ManyFn<'t, L> for F {}
+
+/// Several outputs. Tuples, arrays and vectors of values convert with `.into()`.
+#[derive(Debug, Clone)]
+pub struct Many<'t, T: Scalar = f64>(pub Vec<Var<'t, T>>);
+
+impl<'t, T: Scalar> Many<'t, T> {
+    /// The handles of any tree.
+    pub fn of(tree: &impl VarTree<'t, T>) -> Self {
+        let mut out = Vec::new();
+        tree.each(&mut |v| out.push(v));
+        Many(out)
+    }
+}
+
+macro_rules! many {
+    ($([$($g:tt)*] $S:ty;)*) => {$(
+        impl<'t, T: Scalar, $($g)*> From<$S> for Many<'t, T> {
+            fn from(s: $S) -> Self {
+                Many::of(&s)
+            }
+        }
+    )*};
+}
+many! {
+    [] Var<'t, T>;
+    [] Vec<Var<'t, T>>;
+    [const N: usize] [Var<'t, T>; N];
+    [] (Var<'t, T>, Var<'t, T>);
+    [] (Var<'t, T>, Var<'t, T>, Var<'t, T>);
+    [] (Var<'t, T>, Var<'t, T>, Var<'t, T>, Var<'t, T>);
+}
+
+/// Pins the signature of a closure kept in a variable, which inference alone does not.
+///
+/// ```
+/// use pullback::prelude::*;
+/// let f = func(|x: Var| x * x);
+/// assert_eq!(grad(&f, &3.0)?, 6.0);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub fn func<T: Scalar, F: for<'t> Fn(Var<'t, T>) -> Var<'t, T>>(f: F) -> F {
+    f
+}
+
+/// Handles that outlive the borrow of their tape: position and generation.
+#[derive(Debug, Clone, Copy)]
+struct Id(u32, u32);
+
+impl Id {
+    fn of<T: Scalar>(v: &Var<'_, T>) -> Self {
+        Id(v.id, v.generation)
+    }
+    fn on<T: Scalar>(self, tape: &Tape<T>) -> Var<'_, T> {
+        Var { tape, id: self.0, generation: self.1 }
+    }
+}
+
+/// A program that ran: its tape, inputs and outputs.
+struct Ran<T: Scalar> {
+    tape: Tape<T>,
+    x: Vec<Id>,
+    y: Vec<Id>,
+}
+
+fn inputs<'t, L: Leaves>(
+    tape: &'t Tape<L::Scalar>,
+    x0: &L,
+    along: Option<&L>,
+) -> (L::Vars<'t>, Vec<Var<'t, L::Scalar>>) {
+    let directions = along.map(Leaves::batches);
+    let list: Vec<Var<'t, L::Scalar>> = x0
+        .batches()
+        .iter()
+        .enumerate()
+        .map(|(i, b)| match &directions {
+            Some(d) => tape.input_along(b, &d[i]),
+            None => tape.input(b),
+        })
+        .collect();
+    let mut next = list.iter().copied();
+    let vars = x0.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
+    (vars, list)
+}
+
+fn check_like<L: Leaves>(what: &'static str, x: &L, v: &L) -> Result<()> {
+    let (xs, vs) = (x.shapes(), v.shapes());
+    if xs.len() != vs.len() {
+        return Err(Error::Leaves { what, expected: xs.len(), got: vs.len() });
+    }
+    match xs.iter().zip(&vs).find(|(a, b)| a != b) {
+        Some((a, b)) => Err(Error::Shape { what, expected: *a, got: *b }),
+        None => Ok(()),
+    }
+}
+
+impl<T: Scalar> Ran<T> {
+    fn new<L: Leaves<Scalar = T>, F: for<'t> ManyFn<'t, L>>(tape: Tape<T>, x0: &L, f: F) -> Result<Self> {
+        let (x, y) = {
+            let (vars, list) = inputs(&tape, x0, None);
+            let y = f(vars).0;
+            (list.iter().map(Id::of).collect(), y.iter().map(Id::of).collect())
+        };
+        tape.check()?;
+        Ok(Ran { tape, x, y })
+    }
+
+    fn xs(&self) -> Vec<Var<'_, T>> {
+        self.x.iter().map(|i| i.on(&self.tape)).collect()
+    }
+
+    fn y(&self, i: usize) -> Var<'_, T> {
+        self.y[i].on(&self.tape)
+    }
+
+    fn value(&self, i: usize) -> Result<Batch<T>> {
+        let y = self.y(i).value();
+        finite("value", &y)?;
+        Ok(y)
+    }
+
+    fn pull(&self, w: &[&dyn MatLike<T>]) -> Result<Vec<Batch<T>>> {
+        if w.len() != self.y.len() {
+            return Err(Error::Leaves { what: "the list of cotangents", expected: self.y.len(), got: w.len() });
+        }
+        let mut out: Vec<Batch<T>> = self.xs().iter().map(|x| Batch::zeros(x.shape())).collect();
+        let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> = w.iter().enumerate().map(|(i, w)| (self.y(i), *w)).collect();
+        self.tape.vjp_into(&seeds, &self.xs(), &mut out.iter_mut().collect::<Vec<_>>())?;
+        Ok(out)
+    }
+
+    fn push(&self, v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
+        let mut out: Vec<Batch<T>> = (0..self.y.len()).map(|i| Batch::zeros(self.y(i).shape())).collect();
+        let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> =
+            self.xs().into_iter().zip(v).map(|(x, v)| (x, v as &dyn MatLike<T>)).collect();
+        let ys: Vec<Var<'_, T>> = (0..self.y.len()).map(|i| self.y(i)).collect();
+        self.tape.jvp_into(&seeds, &ys, &mut out.iter_mut().collect::<Vec<_>>())?;
+        Ok(out)
+    }
+}
+
+fn finite<T: Scalar>(what: &'static str, b: &Batch<T>) -> Result<()> {
+    match b.data().iter().position(|x| !x.is_finite()) {
+        Some(index) => Err(Error::NonFinite { what, index, value: b.data()[index].f64() }),
+        None => Ok(()),
+    }
+}
+
+fn rebuilt<L: Leaves>(x0: &L, parts: Vec<Batch<L::Scalar>>) -> L {
+    let mut parts = parts.into_iter();
+    x0.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+}
+
+fn number<T: Scalar>(y: &Batch<T>) -> Result<T> {
+    match y.shape() == Shape::SCALAR {
+        true => Ok(y.data()[0]),
+        false => Err(Error::NotScalar { shape: y.shape() }),
+    }
+}
+
+/// The value of a program.
+///
+/// # Errors
+/// The first failure; [`Error::NonFinite`].
+pub fn value<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Batch<L::Scalar>> {
+    Ran::new(Tape::plain(), x0, |x| Many(vec![f(x)]))?.value(0)
+}
+
+/// The gradient of `f` at `x0`.
+///
+/// ```
+/// use pullback::prelude::*;
+/// let a = faer::mat![[2.0, 1.0], [1.0, 3.0]];
+/// let g = grad(|x| x.t_mul(&a * x).trace(), &faer::mat![[1.0], [0.0]])?;
+/// assert_eq!(g, faer::mat![[4.0], [2.0]]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NotScalar`] if `f` is not one number; the first failure; [`Error::NonFinite`].
+pub fn grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<L> {
+    Ok(value_and_grad(f, x0)?.1)
+}
+
+/// The value and the gradient of `f` at `x0`.
+///
+/// # Errors
+/// As [`grad`].
+pub fn value_and_grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<(L::Scalar, L)> {
+    Tape::new().value_and_grad(f, x0)
+}
+
+/// The value of `f` at `x0` and its derivative along `v`, at the memory of an evaluation.
+///
+/// # Errors
+/// [`Error::Shape`] if `v` is not like `x0`; the first failure; [`Error::NonFinite`].
+pub fn jvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<(Batch<L::Scalar>, Batch<L::Scalar>)> {
+    let mut out = jvp_many(|x| Many(vec![f(x)]), x0, v)?;
+    Ok(out.swap_remove(0))
+}
+
+/// [`jvp`] of a program with several outputs.
+///
+/// # Errors
+/// As [`jvp`].
+pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
+    f: F,
+    x0: &L,
+    v: &L,
+) -> Result<Vec<(Batch<L::Scalar>, Batch<L::Scalar>)>> {
+    check_like("the direction", x0, v)?;
+    let tape = Tape::forward();
+    let (vars, _) = inputs(&tape, x0, Some(v));
+    let y = f(vars).0;
+    tape.check()?;
+    y.iter()
+        .map(|y| {
+            let (value, tangent) = (y.value(), y.tangent());
+            finite("value", &value)?;
+            finite("derivative", &tangent)?;
+            Ok((value, tangent))
+        })
+        .collect()
+}
+
+/// The value of `f` at `x0`, and the map from a cotangent of it to the cotangent of `x0`, to be called as often as wanted.
+///
+/// ```
+/// use pullback::prelude::*;
+/// let x0 = faer::mat![[1.0, 2.0]];
+/// let (y, pull) = vjp(|x| x.t() * x, &x0)?;
+/// assert_eq!(y.into_mat(), faer::mat![[1.0, 2.0], [2.0, 4.0]]);
+/// assert_eq!(pull(&faer::mat![[1.0, 0.0], [0.0, 0.0]])?, faer::mat![[2.0, 0.0]]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
+pub fn vjp<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(
+    f: F,
+    x0: &'x L,
+) -> Result<(Batch<L::Scalar>, impl Fn(&dyn MatLike<L::Scalar>) -> Result<L> + 'x)> {
+    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let y = ran.value(0)?;
+    Ok((y, move |w: &dyn MatLike<L::Scalar>| Ok(rebuilt(x0, ran.pull(&[w])?))))
+}
+
+/// [`vjp`] of a program with several outputs: one cotangent for each.
+///
+/// # Errors
+/// As [`vjp`]; [`Error::Leaves`] if the number of cotangents is not that of the outputs.
+pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
+    f: F,
+    x0: &'x L,
+) -> Result<(Vec<Batch<L::Scalar>>, impl Fn(&[Batch<L::Scalar>]) -> Result<L> + 'x)> {
+    let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
+    let y = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>()?;
+    Ok((y, move |w: &[Batch<L::Scalar>]| {
+        let w: Vec<&dyn MatLike<L::Scalar>> = w.iter().map(|w| w as _).collect();
+        Ok(rebuilt(x0, ran.pull(&w)?))
+    }))
+}
+
+/// The value of `f` at `x0` and its derivative there as a linear map, recorded once.
+///
+/// # Errors
+/// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
+pub fn linearize<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(
+    f: F,
+    x0: &'x L,
+) -> Result<(Batch<L::Scalar>, impl Fn(&L) -> Result<Batch<L::Scalar>> + 'x)> {
+    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let y = ran.value(0)?;
+    Ok((y, move |v: &L| {
+        check_like("the direction", x0, v)?;
+        Ok(ran.push(&v.batches())?.swap_remove(0))
+    }))
+}
+
+/// The Hessian of `f` at `x0`, applied to `v`: the reverse sweep over pairs (value, tangent).
+///
+/// ```
+/// use pullback::prelude::*;
+/// // tr A³ at the identity: every eigenvalue is tied, and the Hessian is still 6 V.
+/// let h = hvp(|a: Var| a.trace_fun(SymFn::Pow(3.0)), &faer::Mat::identity(3, 3), &faer::Mat::identity(3, 3))?;
+/// assert_eq!(h, 6.0 * faer::Mat::<f64>::identity(3, 3));
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`]; [`Error::Shape`] if `v` is not like `x0`.
+pub fn hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<L> {
+    Tape::new().hvp_of(f, x0, v)
+}
+
+/// The Hessian of `f` at `x0` as an operator: records the gradient once, each direction costs about two gradients.
+///
+/// # Errors
+/// As [`grad`]. The map: [`Error::Shape`] and those.
+pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<impl Fn(&L) -> Result<L> + 'x> {
+    let mut ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    number(&ran.value(0)?)?;
+    let gradients = ran.tape.grads_recorded(Mark::START, ran.y(0), &ran.xs()).iter().map(Id::of).collect();
+    ran.tape.check()?;
+    ran.y = gradients;
+    Ok(move |v: &L| {
+        check_like("the direction", x0, v)?;
+        Ok(rebuilt(x0, ran.push(&v.batches())?))
+    })
+}
+
+/// The Jacobian of `f` at `x0`, `(entries of f) x (entries of x0)`, both in storage order.
+///
+/// Forward or reverse mode, whichever needs fewer sweeps.
+///
+/// # Errors
+/// The first failure; [`Error::NonFinite`].
+pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
+    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let y = ran.value(0)?;
+    let shapes = x0.shapes();
+    let (m, n) = (y.shape().len(), shapes.iter().map(Shape::len).sum::<usize>());
+    let mut j = Batch::zeros(Shape::mat(m, n));
+    if m < n {
+        for i in 0..m {
+            let mut w = Batch::zeros(y.shape());
+            w.data_mut()[i] = L::Scalar::of(1.0);
+            for (k, g) in ran.pull(&[&w])?.iter().flat_map(Batch::data).enumerate() {
+                j.data_mut()[k * m + i] = *g;
+            }
+        }
+    } else {
+        for k in 0..n {
+            let dy = ran.push(&basis(&shapes, k))?.swap_remove(0);
+            j.data_mut()[k * m..(k + 1) * m].copy_from_slice(dy.data());
+        }
+    }
+    Ok(j.into_mat())
+}
+
+/// The Hessian of `f` at `x0`, square and symmetric over the entries of `x0` in storage order.
+///
+/// # Errors
+/// As [`grad`].
+pub fn hessian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
+    let h = hvp_operator(f, x0)?;
+    let shapes = x0.shapes();
+    let n = shapes.iter().map(Shape::len).sum::<usize>();
+    let mut out = Batch::zeros(Shape::mat(n, n));
+    for k in 0..n {
+        let column = h(&rebuilt(x0, basis(&shapes, k)))?;
+        let entries = column.batches().iter().flat_map(|b| b.data().to_vec()).collect::<Vec<_>>();
+        out.data_mut()[k * n..(k + 1) * n].copy_from_slice(&entries);
+    }
+    Ok(out.into_mat())
+}
+
+/// The `k`-th unit vector of a tree of the given shapes.
+fn basis<T: Scalar>(shapes: &[Shape], mut k: usize) -> Vec<Batch<T>> {
+    let mut out: Vec<Batch<T>> = shapes.iter().map(|s| Batch::zeros(*s)).collect();
+    for b in &mut out {
+        let n = b.data().len();
+        if k < n {
+            b.data_mut()[k] = T::one();
+            break;
+        }
+        k -= n;
+    }
+    out
+}
+
+impl<T: Scalar> Tape<T> {
+    /// [`value_and_grad`] on this tape, which is cleared first and keeps its buffers.
+    ///
+    /// # Errors
+    /// As [`grad`].
+    pub fn value_and_grad<L: Leaves<Scalar = T>, F: for<'t> CostFn<'t, L>>(&mut self, f: F, x0: &L) -> Result<(T, L)> {
+        self.clear();
+        let tape = &*self;
+        let (vars, list) = inputs(tape, x0, None);
+        let y = f(vars);
+        tape.check()?;
+        let value = y.value();
+        finite("value", &value)?;
+        let value = number(&value)?;
+        let mut out: Vec<Batch<T>> = list.iter().map(|x| Batch::zeros(x.shape())).collect();
+        tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>())?;
+        Ok((value, rebuilt(x0, out)))
+    }
+
+    /// [`hvp`] on this tape, which is cleared first and keeps its buffers.
+    ///
+    /// # Errors
+    /// As [`hvp`].
+    pub fn hvp_of<L: Leaves<Scalar = T>, F: for<'t> CostFn<'t, L>>(&mut self, f: F, x0: &L, v: &L) -> Result<L> {
+        check_like("the direction", x0, v)?;
+        self.clear();
+        let tape = &*self;
+        let (vars, list) = inputs(tape, x0, None);
+        let y = f(vars);
+        tape.check()?;
+        let value = y.value();
+        finite("value", &value)?;
+        number(&value)?;
+        Ok(rebuilt(x0, tape.hvps(y, &list, &v.batches())?))
+    }
+}

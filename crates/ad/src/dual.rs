@@ -1,0 +1,120 @@
+//! Pairs (value, tangent): the value that the reverse sweep runs over to give Hessian-vector products.
+
+use crate::custom::CustomFn;
+use crate::eager::Eager;
+use crate::ops::Op;
+use crate::store::{Buf, Store};
+use crate::value::{Outs, Product, Value, plus};
+use crate::{Scalar, Shape};
+use smallvec::SmallVec;
+
+/// A value and its derivative along one direction; an absent tangent is zero.
+#[derive(Clone)]
+pub(crate) struct Dual<V> {
+    pub(crate) re: V,
+    pub(crate) du: Option<V>,
+}
+
+impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
+    type T = T;
+    type Slot = (Buf<T>, Option<Buf<T>>);
+    type Cx = &'a Store<T>;
+
+    fn shape(&self) -> Shape {
+        self.re.shape()
+    }
+
+    fn cx(&self) -> &'a Store<T> {
+        self.re.cx()
+    }
+
+    fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
+        let re: SmallVec<[&Eager<'a, T>; 4]> = x.iter().map(|d| &d.re).collect();
+        let y = Eager::apply(op.clone(), &re);
+        let dy = match x.iter().any(|d| d.du.is_some()) {
+            false => y.iter().map(|_| None).collect(),
+            true => {
+                let dx: SmallVec<[Option<&Eager<'a, T>>; 4]> = x.iter().map(|d| d.du.as_ref()).collect();
+                let yr: SmallVec<[&Eager<'a, T>; 2]> = y.iter().collect();
+                op.jvp(&re, &yr, &dx)
+            }
+        };
+        y.into_iter().zip(dy).map(|(re, du)| Dual { re, du }).collect()
+    }
+
+    fn park(self) -> Self::Slot {
+        (self.re.park(), self.du.map(Eager::park))
+    }
+
+    fn unpark(cx: &'a Store<T>, slot: Self::Slot, shape: Shape) -> Self {
+        Dual { re: Eager::unpark(cx, slot.0, shape), du: slot.1.map(|d| Eager::unpark(cx, d, shape)) }
+    }
+
+    fn add_to(slot: &mut Option<Self::Slot>, v: Self) {
+        let (mut re, mut du) = match slot.take() {
+            None => (None, None),
+            Some((re, du)) => (Some(re), du),
+        };
+        Eager::add_to(&mut re, v.re);
+        if let Some(d) = v.du {
+            Eager::add_to(&mut du, d);
+        }
+        *slot = re.map(|re| (re, du));
+    }
+
+    fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self) {
+        let (mut re, mut du) = match slot.take() {
+            None => (None, None),
+            Some((re, du)) => (Some(re), du),
+        };
+        Eager::add_product_to(&mut re, shape, m, &a.re, &b.re);
+        if let Some(da) = &a.du {
+            Eager::add_product_to(&mut du, shape, m, da, &b.re);
+        }
+        if let Some(db) = &b.du {
+            Eager::add_product_to(&mut du, shape, m, &a.re, db);
+        }
+        *slot = re.map(|re| (re, du));
+    }
+
+    /// `(AB)' = A'B + AB'`, the second product accumulated in place.
+    fn product(m: Product, a: &Self, b: &Self) -> Self {
+        let du = product_tangent(m, a, b);
+        Dual { re: Eager::product(m, &a.re, &b.re), du }
+    }
+
+    fn plus_product(self, m: Product, a: &Self, b: &Self) -> Self {
+        let du = match (self.du, &a.du) {
+            (Some(c), Some(da)) => Some(c.plus_product(m, da, &b.re)),
+            (c, Some(da)) => plus(c, Some(Eager::product(m, da, &b.re))),
+            (c, None) => c,
+        };
+        let du = match (du, &b.du) {
+            (Some(c), Some(db)) => Some(c.plus_product(m, &a.re, db)),
+            (None, Some(db)) => Some(Eager::product(m, &a.re, db)),
+            (c, None) => c,
+        };
+        Dual { re: self.re.plus_product(m, &a.re, &b.re), du }
+    }
+
+    fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {
+        crate::custom::call_dual(f, x)
+    }
+
+    fn literal(cx: &'a Store<T>, shape: Shape, data: &[T]) -> Self {
+        Dual { re: Eager::literal(cx, shape, data), du: None }
+    }
+
+    fn filled(cx: &'a Store<T>, shape: Shape, x: f64) -> Self {
+        Dual { re: Eager::filled(cx, shape, x), du: None }
+    }
+}
+
+fn product_tangent<'a, T: Scalar>(m: Product, a: &Dual<Eager<'a, T>>, b: &Dual<Eager<'a, T>>) -> Option<Eager<'a, T>> {
+    let left = a.du.as_ref().map(|da| Eager::product(m, da, &b.re));
+    match (left, &b.du) {
+        (Some(l), Some(db)) => Some(l.plus_product(m, &a.re, db)),
+        (None, Some(db)) => Some(Eager::product(m, &a.re, db)),
+        (l, None) => l,
+    }
+}

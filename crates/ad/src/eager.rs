@@ -1,0 +1,190 @@
+//! Numbers in pooled buffers: the value that first-order sweeps run over.
+
+use crate::custom::CustomFn;
+use crate::ops::{Arg, Op, Out};
+use crate::store::{Buf, Store};
+use crate::value::{Outs, Product, Value};
+use crate::{Scalar, Shape};
+use smallvec::SmallVec;
+
+/// A batch of matrices of numbers, borrowed from a tape or owned; owned buffers go back to the pool when dropped.
+pub(crate) struct Eager<'a, T: Scalar> {
+    data: Data<'a, T>,
+    shape: Shape,
+    store: &'a Store<T>,
+}
+
+enum Data<'a, T> {
+    Ref(&'a [T]),
+    Own(Buf<T>),
+}
+
+impl<'a, T: Scalar> Eager<'a, T> {
+    #[inline]
+    pub(crate) fn borrowed(data: &'a [T], shape: Shape, store: &'a Store<T>) -> Self {
+        Eager { data: Data::Ref(&data[..shape.len()]), shape, store }
+    }
+
+    #[inline]
+    pub(crate) fn owned(buf: Buf<T>, shape: Shape, store: &'a Store<T>) -> Self {
+        Eager { data: Data::Own(buf), shape, store }
+    }
+
+    /// A new value whose entries `fill` must write.
+    #[inline]
+    pub(crate) fn build(shape: Shape, store: &'a Store<T>, fill: impl FnOnce(&mut [T])) -> Self {
+        let mut buf = store.take(shape.len());
+        fill(&mut buf[..shape.len()]);
+        Self::owned(buf, shape, store)
+    }
+
+    #[inline]
+    pub(crate) fn data(&self) -> &[T] {
+        match &self.data {
+            Data::Ref(d) => d,
+            Data::Own(b) => &b[..self.shape.len()],
+        }
+    }
+
+    /// The buffer; a borrowed value is copied into one of the pool.
+    #[inline]
+    pub(crate) fn into_buf(mut self) -> Buf<T> {
+        match std::mem::replace(&mut self.data, Data::Ref(&[])) {
+            Data::Own(b) => b,
+            Data::Ref(d) => {
+                let mut b = self.store.take(d.len());
+                b[..d.len()].copy_from_slice(d);
+                b
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Drop for Eager<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Data::Own(b) = std::mem::replace(&mut self.data, Data::Ref(&[])) {
+            self.store.put(b);
+        }
+    }
+}
+
+impl<T: Scalar> Clone for Eager<'_, T> {
+    fn clone(&self) -> Self {
+        match &self.data {
+            Data::Ref(d) => Self { data: Data::Ref(d), shape: self.shape, store: self.store },
+            Data::Own(_) => Self::build(self.shape, self.store, |b| b.copy_from_slice(self.data())),
+        }
+    }
+}
+
+impl<'a, T: Scalar> Value for Eager<'a, T> {
+    type T = T;
+    type Slot = Buf<T>;
+    type Cx = &'a Store<T>;
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    #[inline]
+    fn cx(&self) -> &'a Store<T> {
+        self.store
+    }
+
+    #[inline]
+    fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
+        let store = x[0].store;
+        let shapes: SmallVec<[Shape; 4]> = x.iter().map(|v| v.shape).collect();
+        let outs = op.infer(&shapes).unwrap_or_else(|m| panic!("a rule used {} on {shapes:?}: {m}", op.name()));
+        let mut bufs: Outs<Buf<T>> = outs.iter().map(|s| store.take(s.len())).collect();
+        let args: SmallVec<[Arg<'_, T>; 4]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
+        let mut out: SmallVec<[Out<'_, T>; 2]> =
+            bufs.iter_mut().zip(&outs).map(|(b, s)| Out { shape: *s, data: &mut b[..s.len()] }).collect();
+        let done = op.eval(&args, &mut out, store);
+        if let Err(t) = done {
+            out.iter_mut().for_each(|o| o.data.fill(T::nan()));
+            store.fail(op.name(), outs[0].batch, true, None, t);
+        }
+        drop(out);
+        bufs.into_iter().zip(outs).map(|(b, s)| Eager::owned(b, s, store)).collect()
+    }
+
+    fn one(op: Op<T>, x: &[&Self]) -> Self {
+        let store = x[0].store;
+        let shapes: SmallVec<[Shape; 4]> = x.iter().map(|v| v.shape).collect();
+        let shape = match op.infer(&shapes) {
+            Ok(s) => s[0],
+            Err(m) => panic!("a rule used {} on {shapes:?}: {m}", op.name()),
+        };
+        let args: SmallVec<[Arg<'_, T>; 4]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
+        Self::build(shape, store, |data| {
+            if let Err(t) = op.eval(&args, &mut [Out { shape, data: &mut *data }], store) {
+                data.fill(T::nan());
+                store.fail(op.name(), shape.batch, true, None, t);
+            }
+        })
+    }
+
+    #[inline]
+    fn park(self) -> Buf<T> {
+        self.into_buf()
+    }
+
+    #[inline]
+    fn unpark(cx: &'a Store<T>, slot: Buf<T>, shape: Shape) -> Self {
+        Eager::owned(slot, shape, cx)
+    }
+
+    #[inline]
+    fn add_to(slot: &mut Option<Buf<T>>, v: Self) {
+        match slot {
+            None => *slot = Some(v.park()),
+            Some(s) => T::axpy(T::one(), v.data(), &mut s[..v.shape.len()]),
+        }
+    }
+
+    #[inline]
+    fn add_product_to(slot: &mut Option<Buf<T>>, shape: Shape, m: Product, a: &Self, b: &Self) {
+        let fresh = slot.is_none();
+        let buf = slot.get_or_insert_with(|| a.store.take(shape.len()));
+        accumulate(&mut buf[..shape.len()], shape, !fresh, m, a, b);
+    }
+
+    #[inline]
+    fn product(m: Product, a: &Self, b: &Self) -> Self {
+        let shape = m.shape(a.shape, b.shape).expect("a rule multiplies what fits");
+        Self::build(shape, a.store, |c| accumulate(c, shape, false, m, a, b))
+    }
+
+    #[inline]
+    fn plus_product(self, m: Product, a: &Self, b: &Self) -> Self {
+        let (shape, store) = (self.shape, self.store);
+        if m.shape(a.shape, b.shape) != Some(shape) {
+            return Self::one(Op::MulAdd(crate::ops::product::MulAdd(m)), &[&self, a, b]);
+        }
+        let mut buf = self.into_buf();
+        accumulate(&mut buf[..shape.len()], shape, true, m, a, b);
+        Self::owned(buf, shape, store)
+    }
+
+    fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {
+        crate::custom::call_eager(f, x)
+    }
+
+    fn literal(cx: &'a Store<T>, shape: Shape, data: &[T]) -> Self {
+        Self::build(shape, cx, |d| d.copy_from_slice(data))
+    }
+
+    fn filled(cx: &'a Store<T>, shape: Shape, x: f64) -> Self {
+        Self::build(shape, cx, |d| d.fill(T::of(x)))
+    }
+}
+
+/// `C (+)= alpha op(A) op(B)` over the batch; a `C` with a batch of one collects the sum.
+#[inline]
+pub(crate) fn accumulate<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: &Eager<'_, T>, b: &Eager<'_, T>) {
+    let (a, b) = (Arg { shape: a.shape, data: a.data() }, Arg { shape: b.shape, data: b.data() });
+    crate::ops::product::gemm_batched(c, cs, add, m, a, b);
+}

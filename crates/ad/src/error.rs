@@ -1,0 +1,100 @@
+//! Everything that can go wrong and is not misuse: what, in which primitive, for which member, at which line.
+
+use crate::Shape;
+use pullback_kernels::Failure;
+use std::panic::Location;
+
+/// The source line a value was made on.
+pub type Line = &'static Location<'static>;
+
+/// What a driver returns instead of a value or a derivative.
+///
+/// Misuse (shapes that do not fit, a handle of another tape) is not here: it panics at the caller's line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A primitive met data it has no answer for.
+    #[error("{primitive} at {line}{}{}: {failure}", member_text(*.member), if *.derivative { ", in its derivative" } else { "" })]
+    Data {
+        /// The primitive.
+        primitive: &'static str,
+        /// The member of the batch, when there is more than one.
+        member: Option<usize>,
+        /// Whether the value exists and only a derivative does not.
+        derivative: bool,
+        /// What was found.
+        failure: Failure,
+        /// The user's line.
+        line: Line,
+    },
+    /// The value or a derivative came out NaN or infinite. `check_finite` finds the line that made it.
+    #[error(
+        "the {what} is not finite (entry {index} is {value}); `check_finite` on a held tape names the operation that made it"
+    )]
+    NonFinite {
+        /// `"value"`, `"gradient"`, ...
+        what: &'static str,
+        /// Column-major position.
+        index: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// An operation produced a NaN or an infinity from finite inputs (found by `check_finite`).
+    #[error("{primitive} at {line} made entry {index} = {value} out of finite inputs")]
+    Overflow {
+        /// The operation.
+        primitive: &'static str,
+        /// Column-major position.
+        index: usize,
+        /// The entry.
+        value: f64,
+        /// The user's line.
+        line: Line,
+    },
+    /// A gradient was asked of something that is not one number.
+    #[error(
+        "a gradient is of one number, and this value is {shape}; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
+    )]
+    NotScalar {
+        /// The shape that came.
+        shape: Shape,
+    },
+    /// A given matrix has another shape than the value it belongs to.
+    #[error("{what} has shape {got}, expected {expected}")]
+    Shape {
+        /// Which argument.
+        what: &'static str,
+        /// The shape it must have.
+        expected: Shape,
+        /// The shape that came.
+        got: Shape,
+    },
+    /// A given list has another number of leaves than the program.
+    #[error("{what} has {got} leaves, expected {expected}")]
+    Leaves {
+        /// Which argument.
+        what: &'static str,
+        /// How many it must have.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// The program read a number at this line and went on: on other numbers it might have taken another branch.
+    #[error(
+        "this tape cannot be replayed: the program read a value at {line} and recorded further operations after it"
+    )]
+    NotReplayable {
+        /// Where the value was read.
+        line: Line,
+    },
+    /// The tape does not record.
+    #[error("this tape does not record; make it with `Tape::new()`")]
+    NotRecording,
+}
+
+fn member_text(m: Option<usize>) -> String {
+    m.map(|m| format!(" (batch member {m})")).unwrap_or_default()
+}
+
+/// The result of anything that depends on data.
+pub type Result<T> = std::result::Result<T, Error>;

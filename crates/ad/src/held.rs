@@ -1,0 +1,281 @@
+//! Derivatives on a tape that the user holds: record once, replay on new numbers, sweep as often as you like.
+
+use crate::batch::{Batch, MatLike, One};
+use crate::dual::Dual;
+use crate::eager::Eager;
+use crate::store::Buf;
+use crate::sweep::{self, Numbers, Pairs};
+use crate::tape::{Mark, Scratch, Tape};
+use crate::value::Value;
+use crate::{Error, Result, Scalar, Shape, Var};
+
+/// Leaves a slot empty for each value.
+fn reset<S>(slots: &mut Vec<Option<S>>, n: usize) {
+    slots.resize_with(n, || None);
+}
+
+impl<T: Scalar> Tape<T> {
+    /// The gradient of the number `y` by `x`.
+    ///
+    /// # Errors
+    /// [`Error::NotScalar`]; the first failure of the program or of a rule; [`Error::NonFinite`].
+    pub fn gradient(&self, y: Var<'_, T>, x: Var<'_, T>) -> Result<Batch<T>> {
+        let mut out = Batch::zeros(self.shape_of(&x));
+        self.gradient_into(y, &[x], &mut [&mut out])?;
+        Ok(out)
+    }
+
+    /// The gradients of the number `y` by several values, into given batches. Allocates nothing after the first call.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient`]; [`Error::Shape`] if a batch has another shape than its value.
+    pub fn gradient_into(&self, y: Var<'_, T>, x: &[Var<'_, T>], out: &mut [&mut Batch<T>]) -> Result<()> {
+        let shape = self.shape_of(&y);
+        if shape != Shape::SCALAR {
+            return Err(Error::NotScalar { shape });
+        }
+        self.vjp_into(&[(y, &One)], x, out)
+    }
+
+    /// Pulls cotangents of several values back to several others. Allocates nothing after the first call.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a cotangent or a batch has another shape than its value; the first failure; [`Error::NonFinite`].
+    pub fn vjp_into(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        x: &[Var<'_, T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        self.check_seeds("the cotangent", seeds)?;
+        self.check_outs(x, out)?;
+        let mut s = self.borrow_scratch();
+        let Scratch { cotangents, depends, .. } = &mut s;
+        {
+            let inner = self.inner();
+            let (inner, store) = (&*inner, &self.store);
+            sweep::mark_depends(depends, 0, inner.vals.len(), x.iter().map(|v| v.id), &inner.ops);
+            reset(cotangents, inner.vals.len());
+            for (y, w) in seeds {
+                let seed = Eager::build(w.shape(), store, |b| w.write(b));
+                Eager::add_to(&mut cotangents[y.id as usize], seed);
+            }
+            sweep::reverse(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
+            for (v, o) in x.iter().zip(out.iter_mut()) {
+                let n = o.data().len();
+                match &cotangents[v.id as usize] {
+                    Some(b) => o.data_mut().copy_from_slice(&b[..n]),
+                    None => o.data_mut().fill(T::zero()),
+                }
+            }
+            cotangents.drain(..).flatten().for_each(|b| store.put(b));
+        }
+        *self.scratch.borrow_mut() = s;
+        self.verdict("gradient", out)
+    }
+
+    /// Pushes tangents of several values forward to `y`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a tangent has another shape than its value; the first failure; [`Error::NonFinite`].
+    pub fn jvp_into(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        y: &[Var<'_, T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        self.check_seeds("the direction", seeds)?;
+        self.check_outs(y, out)?;
+        let mut s = self.borrow_scratch();
+        let tangents = &mut s.tangents;
+        self.sweep_forward(seeds, tangents);
+        for (v, o) in y.iter().zip(out.iter_mut()) {
+            let n = o.data().len();
+            match &tangents[v.id as usize] {
+                Some(b) => o.data_mut().copy_from_slice(&b[..n]),
+                None => o.data_mut().fill(T::zero()),
+            }
+        }
+        tangents.drain(..).flatten().for_each(|b| self.store.put(b));
+        *self.scratch.borrow_mut() = s;
+        self.verdict("derivative", out)
+    }
+
+    fn sweep_forward(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], tangents: &mut Vec<Option<Buf<T>>>) {
+        let inner = self.inner();
+        let (inner, store) = (&*inner, &self.store);
+        reset(tangents, inner.vals.len());
+        for (x, v) in seeds {
+            let seed = Eager::build(v.shape(), store, |b| v.write(b));
+            Eager::add_to(&mut tangents[x.id as usize], seed);
+        }
+        sweep::forward(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
+    }
+
+    /// The Hessian of the number `y` by `x`, applied to `v`: a forward sweep, then a reverse sweep over pairs. Allocates
+    /// nothing after the first call.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient_into`].
+    pub fn hvp_into(&self, y: Var<'_, T>, x: Var<'_, T>, v: &dyn MatLike<T>, out: &mut Batch<T>) -> Result<()> {
+        self.hvps_into(y, &[(x, v)], &mut [out])
+    }
+
+    /// [`Tape::hvp_into`] by several values at once: `out` is the derivative of all gradients along all directions.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient_into`].
+    pub fn hvps_into(
+        &self,
+        y: Var<'_, T>,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        let shape = self.shape_of(&y);
+        if shape != Shape::SCALAR {
+            return Err(Error::NotScalar { shape });
+        }
+        self.check_seeds("the direction", seeds)?;
+        let mut s = self.borrow_scratch();
+        let Scratch { tangents, duals, depends, .. } = &mut s;
+        self.sweep_forward(seeds, tangents);
+        {
+            let inner = self.inner();
+            let (inner, store) = (&*inner, &self.store);
+            sweep::mark_depends(depends, 0, inner.vals.len(), seeds.iter().map(|(x, _)| x.id), &inner.ops);
+            reset(duals, inner.vals.len());
+            let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());
+            duals[y.id as usize] = Some((one.into_buf(), None));
+            let pairs = Pairs { inner, store, swept: Some((tangents, 0)) };
+            sweep::reverse(&pairs, 0..inner.ops.len(), 0, depends, duals);
+            for ((x, _), out) in seeds.iter().zip(out.iter_mut()) {
+                let n = out.data().len();
+                match &duals[x.id as usize] {
+                    Some((_, Some(d))) => out.data_mut().copy_from_slice(&d[..n]),
+                    _ => out.data_mut().fill(T::zero()),
+                }
+            }
+            duals.drain(..).flatten().for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
+        }
+        tangents.drain(..).flatten().for_each(|b| self.store.put(b));
+        *self.scratch.borrow_mut() = s;
+        self.verdict("Hessian-vector product", out)
+    }
+
+    pub(crate) fn hvps(&self, y: Var<'_, T>, x: &[Var<'_, T>], v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
+        let mut out: Vec<Batch<T>> = x.iter().map(|x| Batch::zeros(self.shape_of(x))).collect();
+        let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> =
+            x.iter().zip(v).map(|(x, v)| (*x, v as &dyn MatLike<T>)).collect();
+        self.hvps_into(y, &seeds, &mut out.iter_mut().collect::<Vec<_>>())?;
+        Ok(out)
+    }
+
+    /// [`Tape::hvp_into`] with a fresh result.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient_into`].
+    pub fn hvp(&self, y: Var<'_, T>, x: Var<'_, T>, v: &dyn MatLike<T>) -> Result<Batch<T>> {
+        let mut out = Batch::zeros(self.shape_of(&x));
+        self.hvp_into(y, x, v, &mut out)?;
+        Ok(out)
+    }
+
+    /// The gradient of `y` by `x` as a value of the tape: differentiable, and replayed with the rest.
+    ///
+    /// # Errors
+    /// [`Error::NotScalar`]; [`Error::NotRecording`]; the first failure.
+    pub fn grad_on_tape<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<Var<'t, T>> {
+        let shape = self.shape_of(&y);
+        if shape != Shape::SCALAR {
+            return Err(Error::NotScalar { shape });
+        }
+        if !self.records.get() {
+            return Err(Error::NotRecording);
+        }
+        let g = self.grads_recorded(Mark::START, y, &[x])[0];
+        self.check()?;
+        Ok(g)
+    }
+
+    /// The Hessian of `y` by `x` as an operator: records the gradient once; each direction then costs one forward sweep.
+    ///
+    /// # Errors
+    /// As [`Tape::grad_on_tape`].
+    pub fn hvp_operator<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<HvpOperator<'t, T>> {
+        Ok(HvpOperator { x, g: self.grad_on_tape(y, x)? })
+    }
+
+    fn borrow_scratch(&self) -> Scratch<T> {
+        std::mem::take(&mut *self.scratch.borrow_mut())
+    }
+
+    fn check_seeds(&self, what: &'static str, seeds: &[(Var<'_, T>, &dyn MatLike<T>)]) -> Result<()> {
+        self.check()?;
+        for (v, m) in seeds {
+            let expected = self.shape_of(v);
+            if m.shape() != expected {
+                return Err(Error::Shape { what, expected, got: m.shape() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_outs(&self, x: &[Var<'_, T>], out: &[&mut Batch<T>]) -> Result<()> {
+        if x.len() != out.len() {
+            return Err(Error::Leaves { what: "the list of results", expected: x.len(), got: out.len() });
+        }
+        for (v, o) in x.iter().zip(out) {
+            let expected = self.shape_of(v);
+            if o.shape() != expected {
+                return Err(Error::Shape { what: "the result", expected, got: o.shape() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The failure of a rule, or a number that is not finite.
+    fn verdict(&self, what: &'static str, out: &[&mut Batch<T>]) -> Result<()> {
+        if let Some(e) = self.store.take_failure() {
+            return Err(e);
+        }
+        for o in out {
+            if !T::all_finite(o.data()) {
+                let index = o.data().iter().position(|x| !x.is_finite()).unwrap_or(0);
+                return Err(Error::NonFinite { what, index, value: o.data()[index].f64() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A Hessian on a held tape. After [`Tape::replay`] it is the Hessian at the new point.
+#[derive(Debug, Clone, Copy)]
+pub struct HvpOperator<'t, T: Scalar = f64> {
+    x: Var<'t, T>,
+    g: Var<'t, T>,
+}
+
+impl<'t, T: Scalar> HvpOperator<'t, T> {
+    /// `H v`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; the first failure of a rule; [`Error::NonFinite`].
+    pub fn apply(&self, v: &dyn MatLike<T>) -> Result<Batch<T>> {
+        let mut out = Batch::zeros(self.x.shape());
+        self.apply_into(v, &mut out)?;
+        Ok(out)
+    }
+
+    /// `H v` into a given batch. Allocates nothing after the first call.
+    ///
+    /// # Errors
+    /// As [`HvpOperator::apply`].
+    pub fn apply_into(&self, v: &dyn MatLike<T>, out: &mut Batch<T>) -> Result<()> {
+        self.x.tape.jvp_into(&[(self.x, v)], &[self.g], &mut [out])
+    }
+
+    /// The gradient that it differentiates, a value of the tape.
+    pub fn gradient(&self) -> Var<'t, T> {
+        self.g
+    }
+}

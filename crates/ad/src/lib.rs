@@ -1,0 +1,69 @@
+//! Differentiate *matrix* programs, to any order, and trust the answer.
+//!
+//! You have a cost made of factorisations (QR, Cholesky, polar, functions of symmetric matrices), and you want its gradient and
+//! Hessian where others return NaN: at repeated eigenvalues, at orthonormal points, after a pivot changed.
+//!
+//! ```
+//! use pullback::prelude::*;
+//! use faer::mat;
+//!
+//! let a = mat![[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]];
+//! let x0 = mat![[1.0, 0.2], [0.1, 1.0], [0.3, 0.4]];
+//! let cost = func(|x| { let (q, _r) = x.qr(); q.t_mul(&a * q).trace() });   // a function of span(X)
+//!
+//! let (f, g) = value_and_grad(cost, &x0).unwrap();
+//! let hv = hvp(cost, &x0, &g).unwrap();                                  // forward over reverse
+//! let (q, pull) = vjp(|x| x.qr().0, &x0).unwrap();                       // as many cotangents as you like
+//! assert!(f > 0.0 && pull(&q).unwrap().norm_l2() < 1e-15);               // |Q|² is constant
+//! # let _ = hv;
+//! ```
+//!
+//! One value, [`Var`], stands for a batch of matrices on a [`Tape`]; the same closure runs plainly, forward, or recorded. Rules are
+//! derived by hand, once, and run over numbers, over pairs (number, tangent) and over recorded values, so every order
+//! comes from the same lines. Data errors poison a value and come back as one [`Error`]; misuse panics at your line.
+
+mod batch;
+mod checkpoint;
+mod custom;
+mod drivers;
+mod dual;
+mod dump;
+mod eager;
+mod error;
+mod held;
+mod inside;
+mod leaves;
+mod ops;
+mod shape;
+mod store;
+mod sweep;
+mod tape;
+mod value;
+mod var;
+
+pub use batch::{Batch, MatLike};
+pub use custom::Custom;
+pub use drivers::{
+    CostFn, Many, ManyFn, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, linearize, value,
+    value_and_grad, vjp, vjp_many,
+};
+pub use dump::{Dump, DumpRow};
+pub use error::{Error, Line, Result};
+pub use faer;
+pub use held::HvpOperator;
+#[doc(hidden)]
+pub use leaves::join;
+pub use leaves::{Leaves, VarTree};
+pub use ops::{PRIMITIVES, layout::Axis};
+pub use pullback_kernels::{Failure, Scalar, SymFn, Triangle, Unary};
+pub use shape::Shape;
+pub use tape::Tape;
+pub use var::{Lu, Operand, Symmetric, Uplo, Var};
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::{
+        Batch, SymFn, Tape, Uplo, Var, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, linearize,
+        value_and_grad, vjp,
+    };
+}

@@ -1,0 +1,90 @@
+//! Identities with a purpose: a fresh name, a stop for derivatives, and verdicts on numbers.
+//!
+//! A rule never branches on a number. Where a derivative exists only under a condition, the rule puts a guard on what it
+//! computes: evaluated with everything else, at replay too, it is the identity or a failure.
+
+use super::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+use pullback_kernels::Failure;
+
+/// A copy with a name of its own: the variable of a gradient inside a program.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Alias;
+
+/// A copy through which no derivative passes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct StopGradient;
+
+/// The identity where no entry is zero; `NotDifferentiable` elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Nonzero {
+    pub(crate) what: &'static str,
+}
+
+fn copy<T: Scalar>(x: &[Arg<'_, T>], y: &mut [Out<'_, T>]) -> Result<(), Trouble> {
+    y[0].data.copy_from_slice(x[0].data);
+    Ok(())
+}
+
+macro_rules! identity_rules {
+    () => {
+        fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+            out1(dx[0].cloned())
+        }
+
+        fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+            if let Some(g) = dy[0].take() {
+                out.add(0, g);
+            }
+        }
+    };
+}
+
+impl<T: Scalar> Primitive<T> for Alias {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)
+    }
+
+    identity_rules!();
+}
+
+impl<T: Scalar> Primitive<T> for StopGradient {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)
+    }
+
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(None)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+}
+
+impl<T: Scalar> Primitive<T> for Nonzero {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)?;
+        match x[0].data.iter().position(|v| *v == T::zero()) {
+            None => Ok(()),
+            Some(k) => Err(Trouble {
+                member: k / x[0].shape.each().max(1),
+                failure: Failure::NotDifferentiable { what: self.what },
+            }),
+        }
+    }
+
+    identity_rules!();
+}

@@ -1,0 +1,177 @@
+//! The registry: one line for a primitive, one file for its rules. Nothing here knows tapes or sweeps.
+
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+use pullback_kernels::Failure;
+use smallvec::{SmallVec, smallvec};
+
+pub(crate) mod arithmetic;
+pub(crate) mod cayley;
+pub(crate) mod cholesky;
+pub(crate) mod extremum;
+pub(crate) mod guard;
+pub(crate) mod layout;
+pub(crate) mod lu;
+pub(crate) mod part;
+pub(crate) mod polar;
+pub(crate) mod product;
+pub(crate) mod qr;
+pub(crate) mod reduce;
+pub(crate) mod spectral;
+pub(crate) mod trsm;
+pub(crate) mod unary;
+
+pub(crate) type Shapes = SmallVec<[Shape; 3]>;
+
+/// An input of a kernel.
+#[derive(Clone, Copy)]
+pub(crate) struct Arg<'a, T> {
+    pub(crate) shape: Shape,
+    pub(crate) data: &'a [T],
+}
+
+impl<'a, T> Arg<'a, T> {
+    /// Member `b`; a batch of one serves every `b`.
+    #[inline]
+    pub(crate) fn member(&self, b: usize) -> &'a [T] {
+        let o = self.shape.offset(b);
+        &self.data[o..o + self.shape.each()]
+    }
+}
+
+/// An output of a kernel. Its contents are arbitrary until written.
+pub(crate) struct Out<'a, T> {
+    pub(crate) shape: Shape,
+    pub(crate) data: &'a mut [T],
+}
+
+impl<T> Out<'_, T> {
+    #[inline]
+    pub(crate) fn member(&mut self, b: usize) -> &mut [T] {
+        let o = self.shape.offset(b);
+        &mut self.data[o..o + self.shape.each()]
+    }
+}
+
+/// A primitive: its shapes, its value, and two derivative rules, each derived by hand and each the other's test.
+pub(crate) trait Primitive<T: Scalar> {
+    /// The shapes of the outputs, or what would fit.
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String>;
+    /// Writes the outputs. The only place where numbers are looked at.
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble>;
+    /// Tangents of the outputs; absent means zero. At least one `dx` is present.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>>;
+    /// Adds to the cotangents of the inputs. At least one `dy` is present.
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>);
+}
+
+macro_rules! registry {
+    ($($Op:ident($Ty:ty) $name:literal,)*) => {
+        /// An operation with its parameters.
+        #[derive(Debug, Clone)]
+        pub(crate) enum Op<T: Scalar> { $($Op($Ty)),* }
+
+        impl<T: Scalar> Op<T> {
+            #[inline]
+            pub(crate) fn name(&self) -> &'static str {
+                match self { $(Op::$Op(_) => $name),* }
+            }
+            #[inline]
+            pub(crate) fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+                match self { $(Op::$Op(p) => Primitive::<T>::infer(p, x)),* }
+            }
+            #[inline]
+            pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+                match self { $(Op::$Op(p) => p.eval(x, y, s)),* }
+            }
+            pub(crate) fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+                match self { $(Op::$Op(p) => p.jvp(x, y, dx)),* }
+            }
+            pub(crate) fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+                match self { $(Op::$Op(p) => p.vjp(x, y, dy, out)),* }
+            }
+        }
+
+        /// Every primitive's name, in the order of the registry.
+        pub const PRIMITIVES: &[&str] = &[$($name),*];
+    };
+}
+
+registry! {
+    LinComb(arithmetic::LinComb) "add",
+    Scale(arithmetic::Scale) "scale",
+    Shift(arithmetic::Shift) "shift",
+    Hadamard(arithmetic::Hadamard) "hadamard",
+    Divide(arithmetic::Divide) "elem_div",
+    Unary(unary::UnaryFn) "unary",
+    UnaryDerivative(unary::UnaryDerivative) "unary_derivative",
+    Extremum(extremum::Extremum) "extremum",
+    Route(extremum::Route) "route",
+    SumTo(reduce::SumTo) "sum",
+    BroadcastTo(reduce::BroadcastTo) "broadcast",
+    Dot(reduce::Dot) "dot",
+    Norm(reduce::Norm) "norm",
+    Transpose(layout::Transpose) "transpose",
+    Reshape(layout::Reshape) "reshape",
+    Slice(layout::Slice) "slice",
+    Embed(layout::Embed) "embed",
+    Concat(layout::Concat) "concat",
+    Gather(layout::Gather) "gather",
+    Scatter(layout::Scatter) "scatter",
+    Diag(layout::Diag) "diag",
+    FromDiag(layout::FromDiag) "from_diag",
+    Part(part::Part) "part",
+    Mul(product::Mul) "matmul",
+    MulAdd(product::MulAdd) "matmul_add",
+    Trsm(trsm::Trsm) "solve_triangular",
+    Lu(lu::Lu) "lu",
+    LuSolve(lu::LuSolve) "solve",
+    LuInverse(lu::LuInverse) "inverse",
+    LuLogdet(lu::LuLogdet) "logdet",
+    Cholesky(cholesky::Cholesky) "cholesky",
+    Qr(qr::Qr) "qr",
+    Eigh(spectral::Eigh) "eigh",
+    Spectral(spectral::Spectral) "spectral",
+    SpectralTrace(spectral::SpectralTrace) "spectral_trace",
+    Polar(polar::Polar) "polar",
+    SymLyap(polar::SymLyap) "sym_lyapunov",
+    Cayley(cayley::Cayley) "cayley",
+    Alias(guard::Alias) "alias",
+    StopGradient(guard::StopGradient) "stop_gradient",
+    Nonzero(guard::Nonzero) "nonzero",
+    Custom(crate::custom::CustomOp<T>) "custom",
+    Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
+}
+
+// ---- small helpers that rules share ---------------------------------------------------------------------------
+
+/// One output shape.
+pub(crate) fn one(s: Shape) -> Result<Shapes, String> {
+    Ok(smallvec![s])
+}
+
+/// One output tangent.
+pub(crate) fn out1<V>(v: Option<V>) -> Outs<Option<V>> {
+    smallvec![v]
+}
+
+/// A square matrix, or why not.
+pub(crate) fn square(x: Shape) -> Result<usize, String> {
+    if x.rows == x.cols { Ok(x.rows) } else { Err("the matrix must be square".into()) }
+}
+
+/// Runs a kernel for every member of the batch and names the member that failed.
+#[inline]
+pub(crate) fn members(batch: usize, mut f: impl FnMut(usize) -> Result<(), Failure>) -> Result<(), Trouble> {
+    for member in 0..batch {
+        f(member).map_err(|failure| Trouble { member, failure })?;
+    }
+    Ok(())
+}
+
+/// Two different outputs at once.
+pub(crate) fn two<'s, 'a, T>(y: &'s mut [Out<'a, T>]) -> (&'s mut Out<'a, T>, &'s mut Out<'a, T>) {
+    let (a, b) = y.split_at_mut(1);
+    (&mut a[0], &mut b[0])
+}

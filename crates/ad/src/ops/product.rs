@@ -1,0 +1,117 @@
+//! Matrix products with any transposes, and a product added to a matrix.
+//!
+//! `C = alpha op(A) op(B)`. `C' = alpha (op(A') op(B) + op(A) op(B'))`, and from `<G, C'>`:
+//! `A_bar = alpha G op(B)'` (its transpose if `A` is transposed), `B_bar = alpha op(A)' G` (likewise).
+//! Cost in multiples of n³: value 2, JVP 4, VJP 4. A batch of one serves every member of the other factor, and its
+//! cotangent is then summed in place.
+
+use super::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Product, Value};
+use crate::{Scalar, Shape};
+
+/// `alpha op(A) op(B)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mul(pub(crate) Product);
+
+/// `C + alpha op(A) op(B)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct MulAdd(pub(crate) Product);
+
+/// `C (+)= alpha op(A) op(B)` over the batch; a `C` with a batch of one collects the sum.
+#[inline]
+pub(crate) fn gemm_batched<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: Arg<'_, T>, b: Arg<'_, T>) {
+    let k = if m.ta { a.shape.rows } else { a.shape.cols };
+    let alpha = T::of(m.alpha);
+    let batch = if a.shape.batch == 1 { b.shape.batch } else { a.shape.batch };
+    // A product with a batch of one added to a larger `C` is added to each member.
+    for i in 0..if batch == 1 { cs.batch } else { batch } {
+        let o = cs.offset(i);
+        let add = add || (i > 0 && cs.batch == 1);
+        T::gemm(&mut c[o..o + cs.each()], cs.rows, cs.cols, k, alpha, a.member(i), m.ta, b.member(i), m.tb, add);
+    }
+}
+
+/// Tangent of `alpha op(A) op(B)`, added to `c`.
+fn tangent<V: Value>(m: Product, c: Option<V>, x: [&V; 2], dx: [Option<&V>; 2]) -> Option<V> {
+    let join = |c: Option<V>, a: &V, b: &V| match c {
+        Some(c) => c.plus_product(m, a, b),
+        None => V::product(m, a, b),
+    };
+    let c = match dx[0] {
+        Some(da) => Some(join(c, da, x[1])),
+        None => c,
+    };
+    match dx[1] {
+        Some(db) => Some(join(c, x[0], db)),
+        None => c,
+    }
+}
+
+/// Cotangents of the factors, at inputs `i` and `i + 1`.
+fn cotangents<V: Value>(m: Product, i: usize, x: [&V; 2], g: &V, out: &mut Grads<'_, V>) {
+    let Product { alpha, ta, tb } = m;
+    match ta {
+        false => out.add_product(i, Product::new(alpha, false, !tb), g, x[1]),
+        true => out.add_product(i, Product::new(alpha, tb, true), x[1], g),
+    }
+    match tb {
+        false => out.add_product(i + 1, Product::new(alpha, !ta, false), x[0], g),
+        true => out.add_product(i + 1, Product::new(alpha, true, ta), g, x[0]),
+    }
+}
+
+fn misfit() -> String {
+    "the inner sizes must agree, and batches too unless one is 1".into()
+}
+
+impl<T: Scalar> Primitive<T> for Mul {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(self.0.shape(x[0], x[1]).ok_or_else(misfit)?)
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        gemm_batched(y[0].data, y[0].shape, false, self.0, x[0], x[1]);
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(tangent(self.0, None, [x[0], x[1]], [dx[0], dx[1]]))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            cotangents(self.0, 0, [x[0], x[1]], g, out);
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for MulAdd {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let p = self.0.shape(x[1], x[2]).ok_or_else(misfit)?;
+        match p.common_batch(x[0]) {
+            Some(batch) if (p.rows, p.cols) == (x[0].rows, x[0].cols) => one(Shape { batch, ..p }),
+            _ => Err(format!("the product is {p}; the sum needs the same")),
+        }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        let shape = y[0].shape;
+        for b in 0..shape.batch {
+            y[0].member(b).copy_from_slice(x[0].member(b));
+        }
+        gemm_batched(y[0].data, shape, true, self.0, x[1], x[2]);
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let c = dx[0].map(|d| if d.shape() == y[0].shape() { d.clone() } else { d.broadcast_to(y[0].shape()) });
+        out1(tangent(self.0, c, [x[1], x[2]], [dx[1], dx[2]]))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = dy[0].take() else { return };
+        cotangents(self.0, 1, [x[1], x[2]], &g, out);
+        out.add(0, g);
+    }
+}

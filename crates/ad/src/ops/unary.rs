@@ -1,0 +1,71 @@
+//! Functions of one entry, and all their derivatives: a family closed under differentiation.
+//!
+//! `y = f(x)`; its derivative of order `k` along `v` is `f^(k)(x) o v`, an operation of its own that takes `x`, `y` and
+//! `v`. It is a function of `x` and `v` alone (`y` only saves the transcendental), so its rules give nothing to `y`.
+//! At a kink (`abs`, `relu` at 0) the derivative is the one from the left and right averaged for `abs` (0), from the
+//! left for `relu` (0).
+
+use super::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value, plus};
+use crate::{Scalar, Shape};
+use pullback_kernels::Unary;
+
+/// `f(x)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct UnaryFn(pub(crate) Unary);
+
+/// `f^(k)(x) o v` from `(x, y = f(x), v)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct UnaryDerivative {
+    pub(crate) f: Unary,
+    pub(crate) k: u32,
+}
+
+impl<T: Scalar> Primitive<T> for UnaryFn {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        T::unary(self.0, x[0].data, y[0].data);
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| x[0].unary_derivative(self.0, 1, y[0], d)))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, x[0].unary_derivative(self.0, 1, y[0], g));
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for UnaryDerivative {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        Ok(T::unary_derivative(self.f, self.k, x[0].data, x[1].data, x[2].data, y[0].data)?)
+    }
+
+    /// `(f^(k)(x) o v)' = f^(k+1)(x) o v o x' + f^(k)(x) o v'`.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let dx0 = dx[0].map(|d| x[0].unary_derivative(self.f, self.k + 1, x[1], &x[2].hadamard(d)));
+        let dv = dx[2].map(|d| x[0].unary_derivative(self.f, self.k, x[1], d));
+        out1(plus(dx0, dv))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        if out.wants(0) {
+            out.add(0, x[0].unary_derivative(self.f, self.k + 1, x[1], &x[2].hadamard(g)));
+        }
+        if out.wants(2) {
+            out.add(2, x[0].unary_derivative(self.f, self.k, x[1], g));
+        }
+    }
+}

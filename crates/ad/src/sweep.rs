@@ -1,0 +1,256 @@
+//! One reverse sweep and one forward sweep, over any kind of value. They know no rule; rules know no sweep.
+
+use crate::dual::Dual;
+use crate::eager::Eager;
+use crate::error::Line;
+use crate::store::{Buf, Store};
+use crate::tape::{Inner, OpRec, Tape};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape, Var};
+use smallvec::SmallVec;
+use std::ops::{Deref, Range};
+
+/// A recorded program, as one kind of value sees it.
+pub(crate) trait Recording<V: Value> {
+    type Step<'s>: Deref<Target = OpRec<V::T>>
+    where
+        Self: 's;
+    type Held<'s>: Deref<Target = V>
+    where
+        Self: 's;
+    /// Operation number `k`.
+    fn step(&self, k: usize) -> Self::Step<'_>;
+    fn load(&self, id: u32) -> Self::Held<'_>;
+    fn shape(&self, id: u32) -> Shape;
+    fn cx(&self) -> V::Cx;
+    /// Called before the rule of a step runs and, with `None`, after the last.
+    fn at(&self, line: Option<Line>);
+}
+
+/// Marks which values depend on the targets: 0 no, 1 yes, 2 a target itself. Values are counted from `base`.
+pub(crate) fn mark_depends<T: Scalar>(
+    depends: &mut Vec<u8>,
+    base: usize,
+    len: usize,
+    targets: impl Iterator<Item = u32>,
+    ops: &[OpRec<T>],
+) {
+    depends.clear();
+    depends.resize(len - base, 0);
+    for t in targets {
+        if t as usize >= base {
+            depends[t as usize - base] = 2;
+        }
+    }
+    for rec in ops {
+        if rec.inputs.iter().any(|&i| i as usize >= base && depends[i as usize - base] != 0) {
+            let first = rec.first as usize - base;
+            depends[first..first + rec.outs as usize].iter_mut().for_each(|d| *d = (*d).max(1));
+        }
+    }
+}
+
+/// Pulls the cotangents in `slots` back to the targets. What is consumed on the way is freed.
+pub(crate) fn reverse<V: Value, R: Recording<V>>(
+    rec: &R,
+    ops: Range<usize>,
+    base: usize,
+    depends: &[u8],
+    slots: &mut [Option<V::Slot>],
+) {
+    for k in ops.rev() {
+        let step = rec.step(k);
+        let first = step.first as usize - base;
+        let outs = first..first + step.outs as usize;
+        if slots[outs.clone()].iter().all(Option::is_none) {
+            continue;
+        }
+        let place = |&i: &u32| match (i as usize).checked_sub(base) {
+            Some(p) if depends[p] != 0 => p as u32,
+            _ => u32::MAX,
+        };
+        let places: SmallVec<[u32; 4]> = step.inputs.iter().map(place).collect();
+        if places.iter().all(|&p| p == u32::MAX) {
+            continue;
+        }
+        let mut dy: Outs<Option<V>> = SmallVec::new();
+        for (j, o) in outs.enumerate() {
+            let v = slots[o].take().map(|s| V::unpark(rec.cx(), s, rec.shape(step.first + j as u32)));
+            if depends[o] == 2
+                && let Some(v) = &v
+            {
+                slots[o] = Some(v.clone().park());
+            }
+            dy.push(v);
+        }
+        rec.at(Some(step.line));
+        let x: SmallVec<[R::Held<'_>; 4]> = step.inputs.iter().map(|&i| rec.load(i)).collect();
+        let y: SmallVec<[R::Held<'_>; 2]> = (step.first..step.first + step.outs).map(|i| rec.load(i)).collect();
+        let x: SmallVec<[&V; 4]> = x.iter().map(|v| &**v).collect();
+        let y: SmallVec<[&V; 2]> = y.iter().map(|v| &**v).collect();
+        let mut grads = Grads { slots, places: &places, x: &x };
+        step.op.vjp(&x, &y, &mut dy, &mut grads);
+    }
+    rec.at(None);
+}
+
+/// Pushes the tangents in `slots` forward through the operations.
+pub(crate) fn forward<V: Value, R: Recording<V>>(
+    rec: &R,
+    ops: Range<usize>,
+    base: usize,
+    slots: &mut [Option<V::Slot>],
+) {
+    for k in ops {
+        let step = rec.step(k);
+        let seen = |&i: &u32| (i as usize).checked_sub(base).is_some_and(|p| slots[p].is_some());
+        if !step.inputs.iter().any(seen) {
+            continue;
+        }
+        rec.at(Some(step.line));
+        // Tangents are lent to the rule and put back; an input that appears twice is copied.
+        let mut dx: SmallVec<[Option<V>; 4]> = SmallVec::new();
+        for (j, &i) in step.inputs.iter().enumerate() {
+            let lent = step.inputs[..j].iter().position(|&e| e == i);
+            dx.push(match lent {
+                Some(e) => dx[e].clone(),
+                None => (i as usize)
+                    .checked_sub(base)
+                    .and_then(|p| slots[p].take())
+                    .map(|s| V::unpark(rec.cx(), s, rec.shape(i))),
+            });
+        }
+        let dy = {
+            let x: SmallVec<[R::Held<'_>; 4]> = step.inputs.iter().map(|&i| rec.load(i)).collect();
+            let y: SmallVec<[R::Held<'_>; 2]> = (step.first..step.first + step.outs).map(|i| rec.load(i)).collect();
+            step.op.jvp(
+                &x.iter().map(|v| &**v).collect::<SmallVec<[&V; 4]>>(),
+                &y.iter().map(|v| &**v).collect::<SmallVec<[&V; 2]>>(),
+                &dx.iter().map(Option::as_ref).collect::<SmallVec<[Option<&V>; 4]>>(),
+            )
+        };
+        for (d, &i) in dx.into_iter().zip(&step.inputs).rev() {
+            if let Some(d) = d {
+                slots[i as usize - base] = Some(d.park());
+            }
+        }
+        for (j, d) in dy.into_iter().enumerate() {
+            slots[step.first as usize - base + j] = d.map(V::park);
+        }
+    }
+    rec.at(None);
+}
+
+/// Something owned that reads like a borrow.
+pub(crate) struct Own<V>(pub(crate) V);
+
+impl<V> Deref for Own<V> {
+    type Target = V;
+    fn deref(&self) -> &V {
+        &self.0
+    }
+}
+
+/// A tape, seen as numbers.
+pub(crate) struct Numbers<'a, T: Scalar> {
+    pub(crate) inner: &'a Inner<T>,
+    pub(crate) store: &'a Store<T>,
+}
+
+impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
+    type Step<'s>
+        = &'s OpRec<T>
+    where
+        Self: 's;
+    type Held<'s>
+        = Own<Eager<'a, T>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> &OpRec<T> {
+        &self.inner.ops[k]
+    }
+    #[inline]
+    fn load(&self, id: u32) -> Own<Eager<'a, T>> {
+        Own(self.inner.eager(id, self.store))
+    }
+    #[inline]
+    fn shape(&self, id: u32) -> Shape {
+        self.inner.vals[id as usize].shape
+    }
+    fn cx(&self) -> &'a Store<T> {
+        self.store
+    }
+    #[inline]
+    fn at(&self, line: Option<Line>) {
+        self.store.set_line(line);
+    }
+}
+
+/// A tape, seen as pairs: tangents are those the values carry, or those of a forward sweep.
+pub(crate) struct Pairs<'a, T: Scalar> {
+    pub(crate) inner: &'a Inner<T>,
+    pub(crate) store: &'a Store<T>,
+    /// Tangents of a forward sweep, counted from the given value.
+    pub(crate) swept: Option<(&'a [Option<Buf<T>>], usize)>,
+}
+
+impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
+    type Step<'s>
+        = &'s OpRec<T>
+    where
+        Self: 's;
+    type Held<'s>
+        = Own<Dual<Eager<'a, T>>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> &OpRec<T> {
+        &self.inner.ops[k]
+    }
+    fn load(&self, id: u32) -> Own<Dual<Eager<'a, T>>> {
+        let val = &self.inner.vals[id as usize];
+        let tan = match self.swept {
+            None => val.tan.as_ref(),
+            Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_ref()),
+        };
+        let du = tan.map(|t| Eager::borrowed(t, val.shape, self.store));
+        Own(Dual { re: self.inner.eager(id, self.store), du })
+    }
+    fn shape(&self, id: u32) -> Shape {
+        self.inner.vals[id as usize].shape
+    }
+    fn cx(&self) -> &'a Store<T> {
+        self.store
+    }
+    fn at(&self, line: Option<Line>) {
+        self.store.set_line(line);
+    }
+}
+
+/// A tape, seen as handles: what the rules compute is recorded on it.
+pub(crate) struct Handles<'t, T: Scalar>(pub(crate) &'t Tape<T>);
+
+impl<'t, T: Scalar> Recording<Var<'t, T>> for Handles<'t, T> {
+    type Step<'s>
+        = Own<OpRec<T>>
+    where
+        Self: 's;
+    type Held<'s>
+        = Own<Var<'t, T>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> Own<OpRec<T>> {
+        Own(self.0.inner().ops[k].clone())
+    }
+    fn load(&self, id: u32) -> Own<Var<'t, T>> {
+        Own(self.0.handle(id))
+    }
+    fn shape(&self, id: u32) -> Shape {
+        self.0.inner().vals[id as usize].shape
+    }
+    fn cx(&self) -> &'t Tape<T> {
+        self.0
+    }
+    fn at(&self, line: Option<Line>) {
+        self.0.rule_line.set(line);
+    }
+}

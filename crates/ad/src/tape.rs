@@ -1,0 +1,531 @@
+//! The tape: values, the operations that made them, and what may be freed. Rules and sweeps live elsewhere.
+
+use crate::batch::{Batch, MatLike};
+use crate::eager::Eager;
+use crate::error::Line;
+use crate::ops::{Arg, Op, Out};
+use crate::store::{Buf, Store, Trouble};
+use crate::value::Outs;
+use crate::{Error, Result, Scalar, Shape, Var};
+use smallvec::SmallVec;
+use std::cell::{Cell, Ref, RefCell};
+use std::panic::Location;
+
+/// Records matrix programs and sweeps over them.
+///
+/// A tape has two switches. It *records* or not: [`Tape::new`] does, [`Tape::plain`] does not. Its values *carry
+/// tangents* or not: [`Tape::forward`] neither records nor forgets them, so derivatives along one direction travel with
+/// the values at constant memory. The same program runs on each.
+///
+/// Buffers are pooled and kept: [`replay`](Tape::replay) of a recorded program allocates nothing. A tape is `Send` and not
+/// `Sync`: one to a worker.
+///
+/// ```
+/// use pullback::prelude::*;
+/// let tape = Tape::new();
+/// let x = tape.input(&faer::mat![[2.0, 1.0], [1.0, 3.0]]);
+/// let y = (x * x).trace();
+/// assert_eq!(tape.gradient(y, x)?.into_mat(), faer::mat![[4.0, 2.0], [2.0, 6.0]]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Tape<T: Scalar = f64> {
+    pub(crate) store: Store<T>,
+    pub(crate) inner: RefCell<Inner<T>>,
+    pub(crate) records: Cell<bool>,
+    pub(crate) tangents: Cell<bool>,
+    pub(crate) scratch: RefCell<Scratch<T>>,
+    /// The line that operations made inside a rule are attributed to.
+    pub(crate) rule_line: Cell<Option<Line>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner<T: Scalar> {
+    pub(crate) vals: Vec<Val<T>>,
+    pub(crate) ops: Vec<OpRec<T>>,
+    generation: u32,
+    read: Option<(usize, Line)>,
+    branched: Option<Line>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Val<T> {
+    pub(crate) shape: Shape,
+    pub(crate) buf: Buf<T>,
+    pub(crate) tan: Option<Buf<T>>,
+    generation: u32,
+    pub(crate) poisoned: bool,
+}
+
+/// One recorded operation.
+#[derive(Debug, Clone)]
+pub(crate) struct OpRec<T: Scalar> {
+    pub(crate) op: Op<T>,
+    pub(crate) inputs: SmallVec<[u32; 4]>,
+    pub(crate) first: u32,
+    pub(crate) outs: u32,
+    pub(crate) line: Line,
+}
+
+/// Storage that sweeps use again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch<T> {
+    pub(crate) cotangents: Vec<Option<Buf<T>>>,
+    pub(crate) duals: Vec<Option<(Buf<T>, Option<Buf<T>>)>>,
+    pub(crate) tangents: Vec<Option<Buf<T>>>,
+    pub(crate) depends: Vec<u8>,
+}
+
+/// How far the tape was filled at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) vals: usize,
+    pub(crate) ops: usize,
+}
+
+impl Mark {
+    pub(crate) const START: Mark = Mark { vals: 0, ops: 0 };
+}
+
+impl<T: Scalar> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Scalar> Tape<T> {
+    /// A tape that records: for gradients, replay, Hessian operators.
+    pub fn new() -> Self {
+        Self::with(true, false)
+    }
+
+    /// A tape that only evaluates.
+    pub fn plain() -> Self {
+        Self::with(false, false)
+    }
+
+    /// A tape that evaluates and carries the tangents given by [`Tape::input_along`].
+    pub fn forward() -> Self {
+        Self::with(false, true)
+    }
+
+    pub(crate) fn with(records: bool, tangents: bool) -> Self {
+        Tape {
+            store: Store::new(),
+            inner: RefCell::new(Inner { vals: vec![], ops: vec![], generation: 0, read: None, branched: None }),
+            records: Cell::new(records),
+            tangents: Cell::new(tangents),
+            scratch: RefCell::new(Scratch { cotangents: vec![], duals: vec![], tangents: vec![], depends: vec![] }),
+            rule_line: Cell::new(None),
+        }
+    }
+
+    /// Does it record?
+    pub fn records(&self) -> bool {
+        self.records.get()
+    }
+
+    /// Do its values carry tangents?
+    pub fn carries_tangents(&self) -> bool {
+        self.tangents.get()
+    }
+
+    /// Forgets all values and operations and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.truncate(Mark::START);
+        self.rule_line.set(None);
+        self.store.take_failure();
+        let inner = self.inner.get_mut();
+        (inner.read, inner.branched) = (None, None);
+    }
+
+    // ---- making values ---------------------------------------------------------------------------------------
+
+    /// An input: a matrix, a [`Batch`] or a number.
+    #[track_caller]
+    pub fn input(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
+        self.leaf(x, None)
+    }
+
+    /// A constant. (What tells an input from a constant is only who asks for its derivative.)
+    #[track_caller]
+    pub fn constant(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
+        self.leaf(x, None)
+    }
+
+    /// An input with a direction, for a tape that carries tangents.
+    ///
+    /// # Panics
+    /// If the shapes differ or the tape carries no tangents.
+    #[track_caller]
+    pub fn input_along(&self, x: &(impl MatLike<T> + ?Sized), v: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
+        assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
+        assert_eq!(x.shape(), v.shape(), "the direction must have the shape of the input");
+        let mut t = self.store.take(x.shape().len());
+        v.write(&mut t[..x.shape().len()]);
+        self.leaf(x, Some(t))
+    }
+
+    /// A constant filled with one number.
+    pub fn filled(&self, shape: Shape, x: T) -> Var<'_, T> {
+        let mut buf = self.store.take(shape.len());
+        buf[..shape.len()].fill(x);
+        self.place(shape, buf, None)
+    }
+
+    /// A batch of identity matrices of order `n`.
+    pub fn eye(&self, n: usize) -> Var<'_, T> {
+        let mut buf = self.store.take(n * n);
+        buf[..n * n].fill(T::zero());
+        (0..n).for_each(|i| buf[i * n + i] = T::one());
+        self.place(Shape::mat(n, n), buf, None)
+    }
+
+    fn leaf(&self, x: &(impl MatLike<T> + ?Sized), tan: Option<Buf<T>>) -> Var<'_, T> {
+        let shape = x.shape();
+        let mut buf = self.store.take(shape.len());
+        x.write(&mut buf[..shape.len()]);
+        self.place(shape, buf, tan)
+    }
+
+    pub(crate) fn place(&self, shape: Shape, buf: Buf<T>, tan: Option<Buf<T>>) -> Var<'_, T> {
+        let inner = &mut *self.inner.borrow_mut();
+        let id = inner.vals.len() as u32;
+        inner.vals.push(Val { shape, buf, tan, generation: inner.generation, poisoned: false });
+        Var { tape: self, id, generation: inner.generation }
+    }
+
+    /// Runs an operation, records it if the tape does, and returns its first output.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn push(&self, op: Op<T>, x: &[&Var<'_, T>]) -> u32 {
+        let line = self.rule_line.get().unwrap_or_else(Location::caller);
+        let inner = &mut *self.inner.borrow_mut();
+        let mut shapes: SmallVec<[Shape; 4]> = SmallVec::new();
+        let mut inputs: SmallVec<[u32; 4]> = SmallVec::new();
+        for v in x {
+            inner.check(self, v, op.name());
+            shapes.push(inner.vals[v.id as usize].shape);
+            inputs.push(v.id);
+        }
+        let outs = op.infer(&shapes).unwrap_or_else(|m| misfit(op.name(), &shapes, &m));
+        let first = inner.vals.len();
+        for &shape in &outs {
+            let buf = self.store.take(shape.len());
+            inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, poisoned: false });
+        }
+        let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
+        if let Err(t) = evaluate(&mut inner.vals, &rec, &self.store) {
+            self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(line), t);
+        }
+        if self.tangents.get() {
+            push_tangents(&mut inner.vals, &rec, &self.store);
+        }
+        if self.records.get() {
+            if let Some((ops, line)) = inner.read
+                && self.rule_line.get().is_none()
+                && ops == inner.ops.len()
+            {
+                inner.branched.get_or_insert(line);
+            }
+            inner.ops.push(rec);
+        }
+        first as u32
+    }
+
+    #[track_caller]
+    pub(crate) fn push_one(&self, op: Op<T>, x: &[&Var<'_, T>]) -> Var<'_, T> {
+        let id = self.push(op, x);
+        self.handle(id)
+    }
+
+    pub(crate) fn handle(&self, id: u32) -> Var<'_, T> {
+        Var { tape: self, id, generation: self.inner.borrow().vals[id as usize].generation }
+    }
+
+    // ---- reading values ----------------------------------------------------------------------------------------
+
+    pub(crate) fn shape_of(&self, v: &Var<'_, T>) -> Shape {
+        let inner = self.inner.borrow();
+        inner.check(self, v, "shape");
+        inner.vals[v.id as usize].shape
+    }
+
+    /// Looks at the numbers; remembers the line, since a program that goes on after this may have branched.
+    #[track_caller]
+    pub(crate) fn read<R>(&self, v: &Var<'_, T>, look: impl FnOnce(Shape, &[T]) -> R) -> R {
+        if self.records.get() {
+            let inner = &mut *self.inner.borrow_mut();
+            inner.read = Some((inner.ops.len(), Location::caller()));
+        }
+        self.peek(v, look)
+    }
+
+    /// Looks at the numbers without any trace.
+    #[track_caller]
+    pub(crate) fn peek<R>(&self, v: &Var<'_, T>, look: impl FnOnce(Shape, &[T]) -> R) -> R {
+        let inner = self.inner.borrow();
+        inner.check(self, v, "value");
+        let val = &inner.vals[v.id as usize];
+        look(val.shape, &val.buf[..val.shape.len()])
+    }
+
+    pub(crate) fn tangent_of(&self, v: &Var<'_, T>) -> Batch<T> {
+        let inner = self.inner.borrow();
+        inner.check(self, v, "tangent");
+        let val = &inner.vals[v.id as usize];
+        match &val.tan {
+            Some(t) => Batch::from_slice(val.shape, &t[..val.shape.len()]),
+            None => Batch::zeros(val.shape),
+        }
+    }
+
+    /// Asks in mid-program: has anything failed so far?
+    ///
+    /// # Errors
+    /// The first failure of the tape, which stays remembered.
+    pub fn check(&self) -> Result<()> {
+        self.store.failure().map_or(Ok(()), Err)
+    }
+
+    /// Bytes of the values and temporaries in use now.
+    pub fn bytes(&self) -> usize {
+        self.store.bytes().0
+    }
+
+    /// The most bytes ever in use since the tape was made or [`Tape::reset_peak`].
+    pub fn peak_bytes(&self) -> usize {
+        self.store.bytes().1
+    }
+
+    /// Starts a new measurement of [`Tape::peak_bytes`].
+    pub fn reset_peak(&self) {
+        self.store.reset_peak();
+    }
+
+    /// Number of recorded operations.
+    pub fn operations(&self) -> usize {
+        self.inner.borrow().ops.len()
+    }
+
+    // ---- replay -------------------------------------------------------------------------------------------------
+
+    /// Gives an input (or constant) new numbers; [`Tape::replay`] then computes everything anew.
+    ///
+    /// # Panics
+    /// If the shape differs or `x` is the result of an operation.
+    #[track_caller]
+    pub fn set(&self, x: Var<'_, T>, to: &(impl MatLike<T> + ?Sized)) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.check(self, &x, "set");
+        let val = &mut inner.vals[x.id as usize];
+        assert_eq!(val.shape, to.shape(), "`set` with another shape: record a new tape for that");
+        to.write(&mut val.buf[..val.shape.len()]);
+        val.poisoned = false;
+        debug_assert!(
+            !inner.ops.iter().any(|r| (r.first..r.first + r.outs).contains(&x.id)),
+            "`set` is for inputs; this value is the result of an operation and replay would overwrite it"
+        );
+    }
+
+    /// Computes every recorded operation again on the numbers given by [`Tape::set`]: pivots, degrees and verdicts
+    /// are found anew. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotReplayable`] if the program read a value and went on; the first failure, if data is bad now.
+    pub fn replay(&self) -> Result<()> {
+        self.replay_with(|f| f())
+    }
+
+    /// Replays with every operation handed to `watch`, which must run it.
+    pub(crate) fn replay_with(&self, mut watch: impl FnMut(&mut dyn FnMut())) -> Result<()> {
+        if !self.records.get() {
+            return Err(Error::NotRecording);
+        }
+        let inner = &mut *self.inner.borrow_mut();
+        if let Some(line) = inner.branched {
+            return Err(Error::NotReplayable { line });
+        }
+        self.store.take_failure();
+        let Inner { vals, ops, .. } = inner;
+        for rec in ops.iter() {
+            watch(&mut || {
+                if let Err(t) = evaluate(vals, rec, &self.store) {
+                    let batch = vals[rec.first as usize].shape.batch;
+                    self.store.fail(rec.op.name(), batch, false, Some(rec.line), t);
+                }
+            });
+        }
+        self.check()
+    }
+
+    /// Runs through the recorded operations and names the first that made NaN or infinity from finite inputs.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] with the operation and its line, or the failure that poisoned a value.
+    pub fn check_finite(&self) -> Result<()> {
+        self.check()?;
+        let inner = self.inner.borrow();
+        let bad = |id: u32| {
+            let v = &inner.vals[id as usize];
+            v.buf[..v.shape.len()].iter().position(|x| !x.is_finite()).map(|i| (i, v.buf[i].f64()))
+        };
+        for rec in &inner.ops {
+            if rec.inputs.iter().any(|&i| bad(i).is_some()) {
+                continue;
+            }
+            if let Some((index, value)) = (rec.first..rec.first + rec.outs).find_map(bad) {
+                return Err(Error::Overflow { primitive: rec.op.name(), index, value, line: rec.line });
+            }
+        }
+        Ok(())
+    }
+
+    // ---- freeing ------------------------------------------------------------------------------------------------
+
+    pub(crate) fn mark(&self) -> Mark {
+        let inner = self.inner.borrow();
+        Mark { vals: inner.vals.len(), ops: inner.ops.len() }
+    }
+
+    /// Drops everything made since `mark`; handles to it are dead from now on.
+    pub(crate) fn truncate(&self, mark: Mark) {
+        let inner = &mut *self.inner.borrow_mut();
+        for v in inner.vals.drain(mark.vals..) {
+            if !v.buf.is_empty() {
+                self.store.put(v.buf);
+            }
+            if let Some(t) = v.tan {
+                self.store.put(t);
+            }
+        }
+        inner.ops.truncate(mark.ops);
+        if inner.read.is_some_and(|(ops, _)| ops > mark.ops) {
+            inner.read = None;
+        }
+        inner.generation += 1;
+    }
+
+    /// Drops everything made since `mark` but the numbers of `keep`, which become fresh values.
+    pub(crate) fn collapse<'t>(&'t self, mark: Mark, keep: &[Var<'t, T>]) -> SmallVec<[Var<'t, T>; 4]> {
+        let mut kept: SmallVec<[(Shape, Buf<T>, Option<Buf<T>>, bool); 4]> = SmallVec::new();
+        {
+            let inner = &mut *self.inner.borrow_mut();
+            for v in keep {
+                inner.check(self, v, "keep");
+                let last = keep.iter().filter(|k| k.id == v.id).count() == 1;
+                let val = &mut inner.vals[v.id as usize];
+                let own = last && v.id as usize >= mark.vals;
+                let copy = |b: &Buf<T>| {
+                    let mut c = self.store.take(b.len());
+                    c.copy_from_slice(b);
+                    c
+                };
+                let (buf, tan) = match own {
+                    true => (std::mem::take(&mut val.buf), val.tan.take()),
+                    false => (copy(&val.buf), val.tan.as_ref().map(copy)),
+                };
+                kept.push((val.shape, buf, tan, val.poisoned));
+            }
+        }
+        self.truncate(mark);
+        kept.into_iter()
+            .map(|(shape, buf, tan, poisoned)| {
+                let v = self.place(shape, buf, tan);
+                self.inner.borrow_mut().vals[v.id as usize].poisoned = poisoned;
+                v
+            })
+            .collect()
+    }
+
+    pub(crate) fn inner(&self) -> Ref<'_, Inner<T>> {
+        self.inner.borrow()
+    }
+
+    pub(crate) fn is_poisoned(&self, v: &Var<'_, T>) -> bool {
+        self.inner.borrow().vals[v.id as usize].poisoned
+    }
+}
+
+impl<T: Scalar> Inner<T> {
+    /// Is the handle of this tape and still alive?
+    #[track_caller]
+    #[inline]
+    pub(crate) fn check(&self, tape: &Tape<T>, v: &Var<'_, T>, op: &'static str) {
+        if !std::ptr::eq(tape, v.tape) {
+            panic!("{op}: the value belongs to another tape");
+        }
+        match self.vals.get(v.id as usize) {
+            Some(val) if val.generation == v.generation => {}
+            _ => {
+                panic!("{op}: the value was freed when its step or scope ended; return it from the step, or `keep` it")
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn eager<'a>(&'a self, id: u32, store: &'a Store<T>) -> Eager<'a, T> {
+        let v = &self.vals[id as usize];
+        Eager::borrowed(&v.buf, v.shape, store)
+    }
+}
+
+#[track_caller]
+#[cold]
+fn misfit(op: &str, shapes: &[Shape], why: &str) -> ! {
+    let list = shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
+    panic!("{op}: shapes {list} do not fit: {why}")
+}
+
+/// Computes the outputs of a recorded operation from its inputs, both in `vals`.
+#[inline]
+fn evaluate<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
+    let (before, out) = vals.split_at_mut(rec.first as usize);
+    let out = &mut out[..rec.outs as usize];
+    let mut poisoned = false;
+    let args: SmallVec<[Arg<'_, T>; 4]> = rec
+        .inputs
+        .iter()
+        .map(|&i| {
+            let v = &before[i as usize];
+            poisoned |= v.poisoned;
+            Arg { shape: v.shape, data: &v.buf[..v.shape.len()] }
+        })
+        .collect();
+    let mut outs: SmallVec<[Out<'_, T>; 2]> =
+        out.iter_mut().map(|v| Out { shape: v.shape, data: &mut v.buf[..v.shape.len()] }).collect();
+    let done = if poisoned { Ok(()) } else { rec.op.eval(&args, &mut outs, store) };
+    if poisoned || done.is_err() {
+        outs.iter_mut().for_each(|o| o.data.fill(T::nan()));
+        poisoned = true;
+    }
+    drop(outs);
+    out.iter_mut().for_each(|v| v.poisoned = poisoned);
+    done
+}
+
+/// The tangents of the outputs, from those that the inputs carry.
+fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) {
+    if !rec.inputs.iter().any(|&i| vals[i as usize].tan.is_some()) {
+        return;
+    }
+    let eager = |id: u32| Eager::borrowed(&vals[id as usize].buf, vals[id as usize].shape, store);
+    store.set_line(Some(rec.line));
+    let x: SmallVec<[Eager<'_, T>; 4]> = rec.inputs.iter().map(|&i| eager(i)).collect();
+    let y: SmallVec<[Eager<'_, T>; 2]> = (rec.first..rec.first + rec.outs).map(eager).collect();
+    let dx: SmallVec<[Option<Eager<'_, T>>; 4]> = rec
+        .inputs
+        .iter()
+        .map(|&i| vals[i as usize].tan.as_ref().map(|t| Eager::borrowed(t, vals[i as usize].shape, store)))
+        .collect();
+    let dy: Outs<Option<Eager<'_, T>>> = rec.op.jvp(
+        &x.iter().collect::<SmallVec<[_; 4]>>(),
+        &y.iter().collect::<SmallVec<[_; 2]>>(),
+        &dx.iter().map(Option::as_ref).collect::<SmallVec<[_; 4]>>(),
+    );
+    let dy: Outs<Option<Buf<T>>> = dy.into_iter().map(|d| d.map(Eager::into_buf)).collect();
+    drop((x, y, dx));
+    for (k, d) in dy.into_iter().enumerate() {
+        vals[rec.first as usize + k].tan = d;
+    }
+}

@@ -1,0 +1,911 @@
+//! The one value users see, and every operation on it. Each is a line: what it computes is a primitive of the registry.
+
+use crate::batch::Batch;
+use crate::custom::CustomFn;
+use crate::ops::{self, Op, layout::Axis, part::Part};
+use crate::tape::Tape;
+use crate::value::{Outs, Product, Value};
+use crate::{Error, Result, Scalar, Shape};
+use faer::{Mat, MatRef};
+use pullback_kernels::{SymFn, Triangle, Unary};
+use std::fmt;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A batch of matrices on a tape: a `Copy` handle.
+///
+/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `+` and `-` broadcast. Captured faer
+/// matrices and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
+/// about data (singular, not positive definite, ...) poison the value, and the driver returns them as one `Err`.
+pub struct Var<'t, T: Scalar = f64> {
+    pub(crate) tape: &'t Tape<T>,
+    pub(crate) id: u32,
+    pub(crate) generation: u32,
+}
+
+impl<T: Scalar> Clone for Var<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: Scalar> Copy for Var<'_, T> {}
+
+impl<T: Scalar> fmt::Debug for Var<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Var #{} {:?}", self.id, self.tape.peek(self, |s, d| Batch::from_slice(s, d)))
+    }
+}
+
+/// What can stand beside a [`Var`] in a formula: another one, or numbers, which become a constant.
+pub trait Operand<'t, T: Scalar> {
+    /// The value on the tape.
+    fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
+}
+
+impl<'t, T: Scalar> Operand<'t, T> for Var<'t, T> {
+    fn on(self, _: &'t Tape<T>) -> Var<'t, T> {
+        self
+    }
+}
+
+macro_rules! constants {
+    ($($M:ty),*) => {$(
+        impl<'t, T: Scalar> Operand<'t, T> for $M {
+            #[track_caller]
+            fn on(self, tape: &'t Tape<T>) -> Var<'t, T> {
+                tape.constant(&self)
+            }
+        }
+        impl<'t, T: Scalar> Mul<$M> for Var<'t, T> {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn mul(self, b: $M) -> Var<'t, T> {
+                self * b.on(self.tape)
+            }
+        }
+        impl<'t, T: Scalar> Mul<Var<'t, T>> for $M {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn mul(self, b: Var<'t, T>) -> Var<'t, T> {
+                self.on(b.tape) * b
+            }
+        }
+        impl<'t, T: Scalar> Add<$M> for Var<'t, T> {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn add(self, b: $M) -> Var<'t, T> {
+                self + b.on(self.tape)
+            }
+        }
+        impl<'t, T: Scalar> Add<Var<'t, T>> for $M {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn add(self, b: Var<'t, T>) -> Var<'t, T> {
+                self.on(b.tape) + b
+            }
+        }
+        impl<'t, T: Scalar> Sub<$M> for Var<'t, T> {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn sub(self, b: $M) -> Var<'t, T> {
+                self - b.on(self.tape)
+            }
+        }
+        impl<'t, T: Scalar> Sub<Var<'t, T>> for $M {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn sub(self, b: Var<'t, T>) -> Var<'t, T> {
+                self.on(b.tape) - b
+            }
+        }
+    )*};
+}
+constants!(&Mat<T>, Mat<T>, MatRef<'_, T>, &Batch<T>);
+
+impl<'t, T: Scalar> Mul for Var<'t, T> {
+    type Output = Self;
+    /// The matrix product; a `1x1` factor scales.
+    #[track_caller]
+    fn mul(self, b: Self) -> Self {
+        match self.shape().is_scalar() || b.shape().is_scalar() {
+            true => self.hadamard(b),
+            false => self.op2(Op::Mul(ops::product::Mul(Product::NN)), b),
+        }
+    }
+}
+
+impl<T: Scalar> Add for Var<'_, T> {
+    type Output = Self;
+    #[track_caller]
+    fn add(self, b: Self) -> Self {
+        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: 1.0 }), b)
+    }
+}
+
+impl<T: Scalar> Sub for Var<'_, T> {
+    type Output = Self;
+    #[track_caller]
+    fn sub(self, b: Self) -> Self {
+        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: -1.0 }), b)
+    }
+}
+
+impl<T: Scalar> Neg for Var<'_, T> {
+    type Output = Self;
+    #[track_caller]
+    fn neg(self) -> Self {
+        self.scaled(-1.0)
+    }
+}
+
+macro_rules! numbers {
+    ($($T:ident),*) => {$(
+        impl<'t> Mul<$T> for Var<'t, $T> {
+            type Output = Self;
+            #[track_caller]
+            fn mul(self, c: $T) -> Self {
+                self.scaled(c.into())
+            }
+        }
+        impl<'t> Mul<Var<'t, $T>> for $T {
+            type Output = Var<'t, $T>;
+            #[track_caller]
+            fn mul(self, x: Var<'t, $T>) -> Var<'t, $T> {
+                x.scaled(self.into())
+            }
+        }
+        impl<'t> Div<$T> for Var<'t, $T> {
+            type Output = Self;
+            #[track_caller]
+            fn div(self, c: $T) -> Self {
+                self.scaled(1.0 / f64::from(c))
+            }
+        }
+        impl<'t> Add<$T> for Var<'t, $T> {
+            type Output = Self;
+            #[track_caller]
+            fn add(self, c: $T) -> Self {
+                self.shifted(c.into())
+            }
+        }
+        impl<'t> Add<Var<'t, $T>> for $T {
+            type Output = Var<'t, $T>;
+            #[track_caller]
+            fn add(self, x: Var<'t, $T>) -> Var<'t, $T> {
+                x.shifted(self.into())
+            }
+        }
+        impl<'t> Sub<$T> for Var<'t, $T> {
+            type Output = Self;
+            #[track_caller]
+            fn sub(self, c: $T) -> Self {
+                self.shifted(-f64::from(c))
+            }
+        }
+        impl<'t> Sub<Var<'t, $T>> for $T {
+            type Output = Var<'t, $T>;
+            #[track_caller]
+            fn sub(self, x: Var<'t, $T>) -> Var<'t, $T> {
+                (-x).shifted(self.into())
+            }
+        }
+    )*};
+}
+numbers!(f64, f32);
+
+macro_rules! entrywise {
+    ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        #[must_use]
+        pub fn $name(self) -> Self {
+            self.op1(Op::Unary(ops::unary::UnaryFn($f)))
+        }
+    )*};
+}
+
+impl<'t, T: Scalar> Var<'t, T> {
+    #[track_caller]
+    fn op1(self, op: Op<T>) -> Self {
+        self.tape.push_one(op, &[&self])
+    }
+
+    #[track_caller]
+    fn op2(self, op: Op<T>, b: Self) -> Self {
+        self.tape.push_one(op, &[&self, &b])
+    }
+
+    /// The tape it lives on.
+    pub fn tape(&self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    /// Its shape.
+    #[track_caller]
+    pub fn shape(&self) -> Shape {
+        self.tape.shape_of(self)
+    }
+
+    /// Rows of each matrix.
+    #[track_caller]
+    pub fn rows(&self) -> usize {
+        self.shape().rows
+    }
+
+    /// Columns of each matrix.
+    #[track_caller]
+    pub fn cols(&self) -> usize {
+        self.shape().cols
+    }
+
+    /// The numbers. A recorded program that reads and goes on cannot be replayed.
+    #[track_caller]
+    pub fn value(&self) -> Batch<T> {
+        self.tape.read(self, |s, d| Batch::from_slice(s, d))
+    }
+
+    /// The number of a `1x1` value; NaN if it is poisoned.
+    ///
+    /// # Panics
+    /// If it is not a single number.
+    #[track_caller]
+    pub fn scalar(&self) -> T {
+        self.tape.read(self, |s, d| {
+            assert_eq!(s, Shape::SCALAR, "`scalar` needs a 1x1 value");
+            d[0]
+        })
+    }
+
+    /// The tangent that it carries; zeros if none.
+    pub fn tangent(&self) -> Batch<T> {
+        self.tape.tangent_of(self)
+    }
+
+    /// Has something it depends on failed? (`tape.check()` says what.)
+    pub fn is_poisoned(&self) -> bool {
+        self.tape.is_poisoned(self)
+    }
+
+    // ---- entries -----------------------------------------------------------------------------------------------
+
+    #[track_caller]
+    pub(crate) fn scaled(self, alpha: f64) -> Self {
+        self.op1(Op::Scale(ops::arithmetic::Scale { alpha }))
+    }
+
+    #[track_caller]
+    pub(crate) fn shifted(self, c: f64) -> Self {
+        self.op1(Op::Shift(ops::arithmetic::Shift { c }))
+    }
+
+    /// `A o B`, entry by entry, with broadcasting.
+    #[track_caller]
+    #[must_use]
+    pub fn hadamard(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Hadamard(ops::arithmetic::Hadamard), b.on(self.tape))
+    }
+
+    /// `A / B`, entry by entry, with broadcasting. Follows IEEE where `B` is zero.
+    #[track_caller]
+    #[must_use]
+    pub fn elem_div(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Divide(ops::arithmetic::Divide), b.on(self.tape))
+    }
+
+    /// `alpha A + beta B`.
+    #[track_caller]
+    #[must_use]
+    pub fn lincomb(self, alpha: f64, b: impl Operand<'t, T>, beta: f64) -> Self {
+        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha, beta }), b.on(self.tape))
+    }
+
+    entrywise! {
+        /// `exp`, entry by entry.
+        exp => Unary::Exp;
+        /// Natural logarithm, entry by entry.
+        ln => Unary::Ln;
+        /// Square root, entry by entry.
+        sqrt => Unary::Sqrt;
+        /// `1/x`, entry by entry.
+        recip => Unary::Recip;
+        /// Hyperbolic tangent, entry by entry.
+        tanh => Unary::Tanh;
+        /// `1/(1 + exp(-x))`, entry by entry, without overflow.
+        sigmoid => Unary::Sigmoid;
+        /// `max(x, 0)`, entry by entry; its derivative at 0 is 0.
+        relu => Unary::Relu;
+        /// `ln(1 + exp(x))`, entry by entry, without overflow.
+        softplus => Unary::Softplus;
+        /// Sine, entry by entry.
+        sin => Unary::Sin;
+        /// Cosine, entry by entry.
+        cos => Unary::Cos;
+        /// Modulus, entry by entry; its derivative at 0 is 0.
+        abs => Unary::Abs;
+    }
+
+    /// `x^p`, entry by entry.
+    #[track_caller]
+    #[must_use]
+    pub fn powf(self, p: f64) -> Self {
+        self.op1(Op::Unary(ops::unary::UnaryFn(Unary::Pow(p))))
+    }
+
+    #[track_caller]
+    fn extremum(self, b: Self, max: bool) -> Self {
+        let shape = self.shape().broadcast(b.shape()).unwrap_or_else(|| {
+            panic!("{}: shapes {} and {} do not fit", if max { "max" } else { "min" }, self.shape(), b.shape())
+        });
+        self.broadcast_to(shape).op2(Op::Extremum(ops::extremum::Extremum { max }), b.broadcast_to(shape))
+    }
+
+    /// The larger, entry by entry, with broadcasting. A tie halves the derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn max(self, b: impl Operand<'t, T>) -> Self {
+        self.extremum(b.on(self.tape), true)
+    }
+
+    /// The smaller, entry by entry, with broadcasting. A tie halves the derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn min(self, b: impl Operand<'t, T>) -> Self {
+        self.extremum(b.on(self.tape), false)
+    }
+
+    // ---- sums ----------------------------------------------------------------------------------------------------
+
+    /// Sums over every axis where `shape` has size 1.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_to(self, shape: Shape) -> Self {
+        if self.shape() == shape { self } else { self.op1(Op::SumTo(ops::reduce::SumTo { shape })) }
+    }
+
+    /// Repeats along every axis of size 1.
+    #[track_caller]
+    #[must_use]
+    pub fn broadcast_to(self, shape: Shape) -> Self {
+        if self.shape() == shape { self } else { self.op1(Op::BroadcastTo(ops::reduce::BroadcastTo { shape })) }
+    }
+
+    /// The sum of all entries of all members.
+    #[track_caller]
+    #[must_use]
+    pub fn sum(self) -> Self {
+        self.sum_to(Shape::SCALAR)
+    }
+
+    /// The sum of the entries of each member: a batch of numbers.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_each(self) -> Self {
+        self.sum_to(self.shape().with(1, 1))
+    }
+
+    /// Sums over the rows: a row of column sums.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_rows(self) -> Self {
+        let s = self.shape();
+        self.sum_to(s.with(1, s.cols))
+    }
+
+    /// Sums over the columns: a column of row sums.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_cols(self) -> Self {
+        let s = self.shape();
+        self.sum_to(s.with(s.rows, 1))
+    }
+
+    /// Sums over the members of the batch.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_batch(self) -> Self {
+        let s = self.shape();
+        self.sum_to(Shape { batch: 1, ..s })
+    }
+
+    /// The mean of all entries.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn mean(self) -> Self {
+        let n = self.shape().len();
+        assert!(n > 0, "mean: there is no entry");
+        self.sum().scaled(1.0 / n as f64)
+    }
+
+    /// The trace of each member.
+    #[track_caller]
+    #[must_use]
+    pub fn trace(self) -> Self {
+        let s = self.shape();
+        assert!(s.rows == s.cols, "trace: the matrix must be square, and it is {s}");
+        self.diag().sum_each()
+    }
+
+    /// `<A, B>` of each member.
+    #[track_caller]
+    #[must_use]
+    pub fn dot(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Dot(ops::reduce::Dot), b.on(self.tape))
+    }
+
+    /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.
+    #[track_caller]
+    #[must_use]
+    pub fn norm(self) -> Self {
+        self.op1(Op::Norm(ops::reduce::Norm))
+    }
+
+    // ---- layout ---------------------------------------------------------------------------------------------------
+
+    /// The transpose.
+    #[track_caller]
+    #[must_use]
+    pub fn t(self) -> Self {
+        self.op1(Op::Transpose(ops::layout::Transpose))
+    }
+
+    /// The same entries in column-major order, `rows x cols` each.
+    #[track_caller]
+    #[must_use]
+    pub fn reshape(self, rows: usize, cols: usize) -> Self {
+        let s = self.shape();
+        self.reshape_batch(s.with(rows, cols))
+    }
+
+    /// The same entries in storage order under any shape.
+    #[track_caller]
+    #[must_use]
+    pub fn reshape_batch(self, shape: Shape) -> Self {
+        self.op1(Op::Reshape(ops::layout::Reshape { shape }))
+    }
+
+    /// The block of `rows x cols` that starts at `(row, col)`, of each member.
+    #[track_caller]
+    #[must_use]
+    pub fn slice(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
+        let shape = self.shape().with(rows, cols);
+        self.op1(Op::Slice(ops::layout::Slice { at: (0, row, col), shape }))
+    }
+
+    /// Member `b` of the batch.
+    #[track_caller]
+    #[must_use]
+    pub fn member(self, b: usize) -> Self {
+        let shape = Shape { batch: 1, ..self.shape() };
+        self.op1(Op::Slice(ops::layout::Slice { at: (b, 0, 0), shape }))
+    }
+
+    /// Columns `j..j + n`.
+    #[track_caller]
+    #[must_use]
+    pub fn columns(self, j: usize, n: usize) -> Self {
+        self.slice(0, j, self.shape().rows, n)
+    }
+
+    /// Rows `i..i + n`.
+    #[track_caller]
+    #[must_use]
+    pub fn row_range(self, i: usize, n: usize) -> Self {
+        self.slice(i, 0, n, self.shape().cols)
+    }
+
+    /// The values one after the other along an axis.
+    ///
+    /// # Panics
+    /// If the list is empty or other sizes differ.
+    #[track_caller]
+    #[must_use]
+    pub fn concat(parts: &[Self], axis: Axis) -> Self {
+        assert!(!parts.is_empty(), "concat: the list is empty");
+        parts[0].tape.push_one(Op::Concat(ops::layout::Concat { axis }), &parts.iter().collect::<Vec<_>>())
+    }
+
+    /// Rows, columns or members `index[0], index[1], ...`; repetition is allowed.
+    #[track_caller]
+    #[must_use]
+    pub fn gather(self, axis: Axis, index: &[usize]) -> Self {
+        self.op1(Op::Gather(ops::layout::Gather { axis, index: index.into() }))
+    }
+
+    /// The diagonal as a column.
+    #[track_caller]
+    #[must_use]
+    pub fn diag(self) -> Self {
+        self.op1(Op::Diag(ops::layout::Diag))
+    }
+
+    /// A column as a diagonal matrix.
+    #[track_caller]
+    #[must_use]
+    pub fn to_diag(self) -> Self {
+        let n = self.shape().rows;
+        self.op1(Op::FromDiag(ops::layout::FromDiag { rows: n, cols: n }))
+    }
+
+    /// The lower triangle.
+    #[track_caller]
+    #[must_use]
+    pub fn tril(self) -> Self {
+        self.op1(Op::Part(Part::Lower))
+    }
+
+    /// The upper triangle.
+    #[track_caller]
+    #[must_use]
+    pub fn triu(self) -> Self {
+        self.op1(Op::Part(Part::Upper))
+    }
+
+    /// `(A + A')/2`.
+    #[track_caller]
+    #[must_use]
+    pub fn sym(self) -> Self {
+        self.op1(Op::Part(Part::Sym))
+    }
+
+    /// `(A - A')/2`.
+    #[track_caller]
+    #[must_use]
+    pub fn skew(self) -> Self {
+        self.op1(Op::Part(Part::Skew))
+    }
+
+    // ---- products -------------------------------------------------------------------------------------------------
+
+    /// `A' B`.
+    #[track_caller]
+    #[must_use]
+    pub fn t_mul(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Mul(ops::product::Mul(Product::TN)), b.on(self.tape))
+    }
+
+    /// `A B'`.
+    #[track_caller]
+    #[must_use]
+    pub fn mul_t(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Mul(ops::product::Mul(Product::NT)), b.on(self.tape))
+    }
+
+    /// `A' B'`.
+    #[track_caller]
+    #[must_use]
+    pub fn t_mul_t(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Mul(ops::product::Mul(Product::new(1.0, true, true))), b.on(self.tape))
+    }
+
+    /// `self + alpha A B` in one operation.
+    #[track_caller]
+    #[must_use]
+    pub fn add_mul(self, alpha: f64, a: impl Operand<'t, T>, b: impl Operand<'t, T>) -> Self {
+        let (a, b) = (a.on(self.tape), b.on(self.tape));
+        self.tape.push_one(Op::MulAdd(ops::product::MulAdd(Product::new(alpha, false, false))), &[&self, &a, &b])
+    }
+
+    // ---- solves and factorisations ---------------------------------------------------------------------------------
+
+    /// `op(L)^{-1} B` with the lower or upper triangle of `self`, transposed on request. Poisons: a zero on the diagonal.
+    #[track_caller]
+    #[must_use]
+    pub fn solve_triangular(self, uplo: Uplo, b: impl Operand<'t, T>) -> Self {
+        self.solve_triangular_with(
+            Triangle { lower: uplo == Uplo::Lower, transpose: false, unit: false, right: false },
+            b,
+        )
+    }
+
+    /// A triangular solve with every choice given: triangle, transpose, unit diagonal, side.
+    #[track_caller]
+    #[must_use]
+    pub fn solve_triangular_with(self, how: Triangle, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Trsm(ops::trsm::Trsm(how)), b.on(self.tape))
+    }
+
+    /// An LU factorisation to solve with more than once. Poisons: singular to working precision.
+    #[track_caller]
+    #[must_use]
+    pub fn lu(self) -> Lu<'t, T> {
+        Lu { a: self, handle: self.op1(Op::Lu(ops::lu::Lu)) }
+    }
+
+    /// `A^{-1} B`. Poisons: singular to working precision.
+    #[track_caller]
+    #[must_use]
+    pub fn solve(self, b: impl Operand<'t, T>) -> Self {
+        self.lu().solve(b)
+    }
+
+    /// `A^{-1}`. Poisons: singular to working precision.
+    #[track_caller]
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        self.lu().inverse()
+    }
+
+    /// `log |det A|`. Poisons: singular to working precision.
+    #[track_caller]
+    #[must_use]
+    pub fn logdet(self) -> Self {
+        self.lu().logdet()
+    }
+
+    /// The lower Cholesky factor of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn cholesky(self) -> Self {
+        self.op1(Op::Cholesky(ops::cholesky::Cholesky))
+    }
+
+    /// [`Var::cholesky`] for programs that have another way when it fails.
+    ///
+    /// # Errors
+    /// The failure, which is then forgotten by the tape.
+    #[track_caller]
+    pub fn try_cholesky(self) -> Result<Self> {
+        self.attempt(|x| x.cholesky())
+    }
+
+    /// [`Var::solve`] for programs that have another way when it fails.
+    ///
+    /// # Errors
+    /// The failure, which is then forgotten by the tape.
+    #[track_caller]
+    pub fn try_solve(self, b: impl Operand<'t, T>) -> Result<Self> {
+        self.attempt(|x| x.solve(b))
+    }
+
+    /// [`Var::qr`] for programs that have another way when it fails.
+    ///
+    /// # Errors
+    /// The failure, which is then forgotten by the tape.
+    #[track_caller]
+    pub fn try_qr(self) -> Result<(Self, Self)> {
+        let mut r = None;
+        let q = self.attempt(|x| {
+            let (q, upper) = x.qr();
+            r = Some(upper);
+            q
+        })?;
+        Ok((q, r.unwrap_or(q)))
+    }
+
+    #[track_caller]
+    fn attempt(self, f: impl FnOnce(Self) -> Self) -> Result<Self> {
+        let clean = !self.tape.store.has_failed();
+        let y = f(self);
+        match y.is_poisoned() {
+            false => Ok(y),
+            true => {
+                let e = if clean { self.tape.store.take_failure() } else { self.tape.store.failure() };
+                Err(e.unwrap_or(Error::NotRecording))
+            }
+        }
+    }
+
+    /// Thin QR, `diag(R) > 0`; `m >= n`. Poisons: rank-deficient.
+    #[track_caller]
+    #[must_use]
+    pub fn qr(self) -> (Self, Self) {
+        let id = self.tape.push(Op::Qr(ops::qr::Qr), &[&self]);
+        (self.tape.handle(id), self.tape.handle(id + 1))
+    }
+
+    /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.
+    #[track_caller]
+    #[must_use]
+    pub fn polar(self) -> (Self, Self) {
+        let id = self.tape.push(Op::Polar(ops::polar::Polar), &[&self]);
+        (self.tape.handle(id), self.tape.handle(id + 1))
+    }
+
+    /// The Cayley transform `(I - alpha W)^{-1} (I + alpha W)`. Poisons: `1/alpha` an eigenvalue.
+    #[track_caller]
+    #[must_use]
+    pub fn cayley(self, alpha: f64) -> Self {
+        self.op1(Op::Cayley(ops::cayley::Cayley { alpha }))
+    }
+
+    /// The eigendecomposition of `(A + A')/2` as a handle, to evaluate several functions of the matrix with.
+    #[track_caller]
+    #[must_use]
+    pub fn symmetric(self) -> Symmetric<'t, T> {
+        Symmetric { a: self, handle: self.op1(Op::Eigh(ops::spectral::Eigh)) }
+    }
+
+    /// Matrix exponential of `(A + A')/2`.
+    #[track_caller]
+    #[must_use]
+    pub fn expm_sym(self) -> Self {
+        self.symmetric().map(SymFn::Exp)
+    }
+
+    /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn logm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Ln)
+    }
+
+    /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn sqrtm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Pow(0.5))
+    }
+
+    /// Inverse square root of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn invsqrtm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Pow(-0.5))
+    }
+
+    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite (integers `p >= 0` take any symmetric matrix).
+    #[track_caller]
+    #[must_use]
+    pub fn powm_spd(self, p: f64) -> Self {
+        self.symmetric().map(SymFn::Pow(p))
+    }
+
+    /// `tr f((A + A')/2)`; its gradient is `f'(A)`, right to any order at ties.
+    #[track_caller]
+    #[must_use]
+    pub fn trace_fun(self, f: SymFn) -> Self {
+        self.symmetric().trace(f)
+    }
+
+    // ---- derivatives' control ---------------------------------------------------------------------------------------
+
+    /// The same numbers, through which no derivative passes.
+    #[track_caller]
+    #[must_use]
+    pub fn stop_gradient(self) -> Self {
+        self.op1(Op::StopGradient(ops::guard::StopGradient))
+    }
+
+    #[track_caller]
+    pub(crate) fn alias(self) -> Self {
+        self.op1(Op::Alias(ops::guard::Alias))
+    }
+}
+
+/// Which triangle of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uplo {
+    /// The lower one.
+    Lower,
+    /// The upper one.
+    Upper,
+}
+
+/// `A` with its LU factorisation: solves, inverse and determinant from one factorisation, to any order of derivative.
+#[derive(Debug, Clone, Copy)]
+pub struct Lu<'t, T: Scalar = f64> {
+    a: Var<'t, T>,
+    handle: Var<'t, T>,
+}
+
+impl<'t, T: Scalar> Lu<'t, T> {
+    /// `A^{-1} B`.
+    #[track_caller]
+    #[must_use]
+    pub fn solve(self, b: impl Operand<'t, T>) -> Var<'t, T> {
+        let b = b.on(self.a.tape);
+        self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: false }), &[&self.a, &self.handle, &b])
+    }
+
+    /// `A^{-T} B`.
+    #[track_caller]
+    #[must_use]
+    pub fn solve_transpose(self, b: impl Operand<'t, T>) -> Var<'t, T> {
+        let b = b.on(self.a.tape);
+        self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: true }), &[&self.a, &self.handle, &b])
+    }
+
+    /// `A^{-1}`.
+    #[track_caller]
+    #[must_use]
+    pub fn inverse(self) -> Var<'t, T> {
+        self.a.op2(Op::LuInverse(ops::lu::LuInverse), self.handle)
+    }
+
+    /// `log |det A|`.
+    #[track_caller]
+    #[must_use]
+    pub fn logdet(self) -> Var<'t, T> {
+        self.a.op2(Op::LuLogdet(ops::lu::LuLogdet), self.handle)
+    }
+}
+
+/// `A` with the eigendecomposition of its symmetric part: any function of it from one decomposition.
+#[derive(Debug, Clone, Copy)]
+pub struct Symmetric<'t, T: Scalar = f64> {
+    a: Var<'t, T>,
+    handle: Var<'t, T>,
+}
+
+impl<'t, T: Scalar> Symmetric<'t, T> {
+    /// `f(A)`.
+    #[track_caller]
+    #[must_use]
+    pub fn map(self, f: SymFn) -> Var<'t, T> {
+        self.a.op2(Op::Spectral(ops::spectral::Spectral { f }), self.handle)
+    }
+
+    /// `tr f(A)`.
+    #[track_caller]
+    #[must_use]
+    pub fn trace(self, f: SymFn) -> Var<'t, T> {
+        self.a.op2(Op::SpectralTrace(ops::spectral::SpectralTrace { f }), self.handle)
+    }
+
+    /// `D^k f(A)[E_1, ..., E_k]`, the Fréchet derivatives of `f` as values.
+    #[track_caller]
+    #[must_use]
+    pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
+        let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
+        self.a.tape.push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
+    }
+}
+
+impl<'t, T: Scalar> Value for Var<'t, T> {
+    type T = T;
+    type Slot = (u32, u32);
+    type Cx = &'t Tape<T>;
+
+    fn shape(&self) -> Shape {
+        self.tape.shape_of(self)
+    }
+
+    fn cx(&self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
+        let tape = x[0].tape;
+        let first = tape.push(op, x);
+        let n = tape.inner().vals.len() as u32;
+        (first..n).map(|id| tape.handle(id)).collect()
+    }
+
+    fn park(self) -> (u32, u32) {
+        (self.id, self.generation)
+    }
+
+    fn unpark(tape: &'t Tape<T>, (id, generation): (u32, u32), _: Shape) -> Self {
+        Var { tape, id, generation }
+    }
+
+    fn add_to(slot: &mut Option<(u32, u32)>, v: Self) {
+        *slot = Some(match *slot {
+            None => v.park(),
+            Some(s) => Value::add(&Var::unpark(v.tape, s, Shape::SCALAR), &v).park(),
+        });
+    }
+
+    fn add_product_to(slot: &mut Option<(u32, u32)>, shape: Shape, m: Product, a: &Self, b: &Self) {
+        let whole = m.shape(Value::shape(a), Value::shape(b)) == Some(shape);
+        *slot = Some(match *slot {
+            Some(s) if whole => Var::unpark(a.tape, s, shape).plus_product(m, a, b).park(),
+            Some(s) => Value::add(&Var::unpark(a.tape, s, shape), &Var::sum_to(Value::product(m, a, b), shape)).park(),
+            None => Var::sum_to(Value::product(m, a, b), shape).park(),
+        });
+    }
+
+    fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {
+        crate::custom::call_recorded(f, x)
+    }
+
+    fn literal(tape: &'t Tape<T>, shape: Shape, data: &[T]) -> Self {
+        tape.constant(&Batch::from_slice(shape, data))
+    }
+
+    fn filled(tape: &'t Tape<T>, shape: Shape, x: f64) -> Self {
+        tape.filled(shape, T::of(x))
+    }
+}

@@ -1,0 +1,2 @@
+//! The papers' tasks on real data.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Derivatives of iterations and of their solutions.

@@ -1,0 +1,1 @@
+//! Riemannian geometry as differentiable programs.
