@@ -24,10 +24,10 @@ pub(crate) fn qr_thin<T: Real>(
     r: &mut [T],
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
-    debug_assert!(a.len() == m * n && q.len() == m * n && r.len() == n * n);
     if m < n {
         return Err(Failure::Unsupported { what: "a thin QR of a wide matrix" });
     }
+    debug_assert!(a.len() == m * n && q.len() == m * n && r.len() == n * n);
     finite(a)?;
     if n == 0 {
         return Ok(());
