@@ -1,0 +1,93 @@
+//! One known answer: how it is read, and the two measures a comparison needs. What is compared with what is not known here.
+
+use faer::Mat;
+use serde_json::Value as Json;
+use std::path::Path;
+
+/// A primitive at one point: values and derivatives that no derivative formula took part in.
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) op: String,
+    pub(crate) params: Json,
+    pub(crate) inputs: Vec<Mat<f64>>,
+    pub(crate) outputs: Option<Vec<Mat<f64>>>,
+    pub(crate) tangents: Vec<Mat<f64>>,
+    pub(crate) jvp: Option<Vec<Mat<f64>>>,
+    pub(crate) cotangents: Vec<Mat<f64>>,
+    pub(crate) vjp: Option<Vec<Mat<f64>>>,
+    pub(crate) hvp: Option<Vec<Mat<f64>>>,
+    /// The verdict that must be reported instead of a derivative.
+    pub(crate) expect: Option<String>,
+}
+
+fn matrix(m: &Json) -> Mat<f64> {
+    let size = |k: &str| m[k].as_u64().unwrap_or_else(|| panic!("`{k}` is missing in {m}")) as usize;
+    let (rows, cols) = (size("rows"), size("cols"));
+    let data: Vec<f64> = m["data"].as_array().expect("`data`").iter().map(|x| x.as_f64().expect("a number")).collect();
+    assert_eq!(data.len(), rows * cols, "`data` has the number of entries that the sizes say");
+    Mat::from_fn(rows, cols, |i, j| data[j * rows + i])
+}
+
+fn matrices(list: &Json) -> Option<Vec<Mat<f64>>> {
+    list.as_array().map(|l| l.iter().map(matrix).collect())
+}
+
+impl Case {
+    fn read(c: &Json) -> Self {
+        let text = |k: &str| c[k].as_str().map(str::to_string);
+        Case {
+            id: text("id").expect("`id`"),
+            op: text("op").expect("`op`"),
+            params: c["params"].clone(),
+            inputs: matrices(&c["inputs"]).expect("`inputs`"),
+            outputs: matrices(&c["outputs"]),
+            tangents: matrices(&c["tangents"]).unwrap_or_default(),
+            jvp: matrices(&c["jvp"]),
+            cotangents: matrices(&c["cotangents"]).unwrap_or_default(),
+            vjp: matrices(&c["vjp"]),
+            hvp: matrices(&c["hvp"]),
+            expect: text("expect"),
+        }
+    }
+
+    /// Every case of every file of a folder, in the order of the names.
+    pub(crate) fn folder(path: &Path) -> Vec<Case> {
+        let list = std::fs::read_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let mut files: Vec<_> = list.map(|f| f.expect("a readable folder").path()).collect();
+        files.retain(|f| f.extension().is_some_and(|e| e == "json"));
+        files.sort();
+        let read = |f: &std::path::PathBuf| {
+            let text = std::fs::read_to_string(f).unwrap_or_else(|e| panic!("{}: {e}", f.display()));
+            let list: Json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", f.display()));
+            list.as_array().expect("a list of cases").iter().map(Case::read).collect::<Vec<_>>()
+        };
+        files.iter().flat_map(read).collect()
+    }
+
+    /// A derivative that exists only for this combination of the outputs: a tie that the cotangents weigh equally.
+    pub(crate) fn is_tied(&self) -> bool {
+        self.jvp.is_none() && self.expect.is_none() && self.vjp.is_some()
+    }
+
+    /// The inputs with every entry moved by one unit in the last place, up or down at random.
+    pub(crate) fn one_ulp_away(&self, seed: u64) -> Vec<Mat<f64>> {
+        let mut s = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut moved = |x: f64| {
+            s ^= s << 13;
+            s ^= s >> 7;
+            s ^= s << 17;
+            match x {
+                0.0 => 0.0,
+                x if s >> 40 & 1 == 0 => x.next_up(),
+                x => x.next_down(),
+            }
+        };
+        self.inputs.iter().map(|m| Mat::from_fn(m.nrows(), m.ncols(), |i, j| moved(m[(i, j)]))).collect()
+    }
+}
+
+/// The largest entry in modulus; NaN if one is.
+pub(crate) fn size(m: &Mat<f64>) -> f64 {
+    let entries = (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| m[(i, j)].abs()));
+    entries.fold(0.0, |s, x| if x.is_nan() || s.is_nan() { f64::NAN } else { s.max(x) })
+}
