@@ -126,6 +126,31 @@ impl<T: Scalar> From<Mat<T>> for Batch<T> {
     }
 }
 
+/// A batch of matrices lent by a tape.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a, T = f64> {
+    pub(crate) shape: Shape,
+    pub(crate) data: &'a [T],
+}
+
+impl<'a, T: Scalar> View<'a, T> {
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All entries in storage order.
+    pub fn data(&self) -> &'a [T] {
+        self.data
+    }
+
+    /// Member `b` as a faer view.
+    pub fn member(&self, b: usize) -> MatRef<'a, T> {
+        let s = &self.data[b * self.shape.each()..(b + 1) * self.shape.each()];
+        MatRef::from_column_major_slice(s, self.shape.rows, self.shape.cols)
+    }
+}
+
 /// Anything that can be copied onto a tape: faer matrices and views, batches, numbers.
 pub trait MatLike<T> {
     /// Its shape.

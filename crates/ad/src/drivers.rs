@@ -344,7 +344,7 @@ pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat
     if m < n {
         for i in 0..m {
             let mut w = Batch::zeros(y.shape());
-            w.data_mut()[i] = L::Scalar::of(1.0);
+            w.data_mut()[i] = <L::Scalar as pullback_kernels::Scalar>::of(1.0);
             for (k, g) in ran.pull(&[&w])?.iter().flat_map(Batch::data).enumerate() {
                 j.data_mut()[k * m + i] = *g;
             }

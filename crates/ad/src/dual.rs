@@ -2,7 +2,7 @@
 
 use crate::custom::CustomFn;
 use crate::eager::Eager;
-use crate::ops::Op;
+use crate::ops::{Op, part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
@@ -40,6 +40,15 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
             }
         };
         y.into_iter().zip(dy).map(|(re, du)| Dual { re, du }).collect()
+    }
+
+    fn one(op: Op<T>, x: &[&Self]) -> Self {
+        match *x {
+            [a] => run(op, [a]),
+            [a, b] => run(op, [a, b]),
+            [a, b, c] => run(op, [a, b, c]),
+            _ => Self::apply(op, x).swap_remove(0),
+        }
     }
 
     fn park(self) -> Self::Slot {
@@ -97,6 +106,19 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         Dual { re: self.re.plus_product(m, &a.re, &b.re), du }
     }
 
+    fn scale(&self, alpha: f64) -> Self {
+        Dual { re: self.re.scale(alpha), du: self.du.as_ref().map(|d| d.scale(alpha)) }
+    }
+
+    fn part(&self, part: Part) -> Self {
+        Dual { re: self.re.part(part), du: self.du.as_ref().map(|d| d.part(part)) }
+    }
+
+    fn hadamard(&self, b: &Self) -> Self {
+        let du = plus(self.du.as_ref().map(|d| d.hadamard(&b.re)), b.du.as_ref().map(|d| self.re.hadamard(d)));
+        Dual { re: self.re.hadamard(&b.re), du }
+    }
+
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {
         crate::custom::call_dual(f, x)
     }
@@ -108,6 +130,18 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
     fn filled(cx: &'a Store<T>, shape: Shape, x: f64) -> Self {
         Dual { re: Eager::filled(cx, shape, x), du: None }
     }
+}
+
+/// An operation with one output, and its forward rule.
+#[inline]
+fn run<'a, T: Scalar, const N: usize>(op: Op<T>, x: [&Dual<Eager<'a, T>>; N]) -> Dual<Eager<'a, T>> {
+    let re = x.map(|d| &d.re);
+    let y = Eager::one(op.clone(), &re);
+    let du = match x.iter().any(|d| d.du.is_some()) {
+        true => op.jvp(&re, &[&y], &x.map(|d| d.du.as_ref())).swap_remove(0),
+        false => None,
+    };
+    Dual { re: y, du }
 }
 
 fn product_tangent<'a, T: Scalar>(m: Product, a: &Dual<Eager<'a, T>>, b: &Dual<Eager<'a, T>>) -> Option<Eager<'a, T>> {

@@ -53,12 +53,7 @@ impl<T: Scalar> Tape<T> {
     /// As [`Tape::replay`].
     pub fn profile(&self) -> Result<Dump> {
         let mut dump = self.dump();
-        let mut times = Vec::with_capacity(dump.rows.len());
-        self.replay_with(|f| {
-            let start = std::time::Instant::now();
-            f();
-            times.push(start.elapsed());
-        })?;
+        let times = self.replay_timed()?;
         dump.rows.iter_mut().zip(times).for_each(|(r, t)| r.time = Some(t));
         Ok(dump)
     }

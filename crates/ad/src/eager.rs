@@ -1,10 +1,12 @@
 //! Numbers in pooled buffers: the value that first-order sweeps run over.
 
 use crate::custom::CustomFn;
+use crate::ops::part::Part;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::Unary;
 use smallvec::SmallVec;
 
 /// A batch of matrices of numbers, borrowed from a tape or owned; owned buffers go back to the pool when dropped.
@@ -63,10 +65,28 @@ impl<'a, T: Scalar> Eager<'a, T> {
 impl<T: Scalar> Drop for Eager<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Data::Own(b) = std::mem::replace(&mut self.data, Data::Ref(&[])) {
-            self.store.put(b);
+        if let Data::Own(b) = &mut self.data {
+            self.store.put(std::mem::take(b));
         }
     }
+}
+
+/// An operation with one output.
+#[inline]
+fn run<'a, T: Scalar, const N: usize>(op: Op<T>, x: [&Eager<'a, T>; N]) -> Eager<'a, T> {
+    let store = x[0].store;
+    let shape = match op.infer(&x.map(|v| v.shape)) {
+        Ok(s) => s[0],
+        Err(m) => panic!("a rule used {}: {m}", op.name()),
+    };
+    Eager::build(shape, store, |data| {
+        if let Err(t) =
+            op.eval(&x.map(|v| Arg { shape: v.shape, data: v.data() }), &mut [Out { shape, data: &mut *data }], store)
+        {
+            data.fill(T::nan());
+            store.fail(op.name(), shape.batch, true, None, t);
+        }
+    })
 }
 
 impl<T: Scalar> Clone for Eager<'_, T> {
@@ -112,19 +132,12 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     }
 
     fn one(op: Op<T>, x: &[&Self]) -> Self {
-        let store = x[0].store;
-        let shapes: SmallVec<[Shape; 4]> = x.iter().map(|v| v.shape).collect();
-        let shape = match op.infer(&shapes) {
-            Ok(s) => s[0],
-            Err(m) => panic!("a rule used {} on {shapes:?}: {m}", op.name()),
-        };
-        let args: SmallVec<[Arg<'_, T>; 4]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
-        Self::build(shape, store, |data| {
-            if let Err(t) = op.eval(&args, &mut [Out { shape, data: &mut *data }], store) {
-                data.fill(T::nan());
-                store.fail(op.name(), shape.batch, true, None, t);
-            }
-        })
+        match *x {
+            [a] => run(op, [a]),
+            [a, b] => run(op, [a, b]),
+            [a, b, c] => run(op, [a, b, c]),
+            _ => Self::apply(op, x).swap_remove(0),
+        }
     }
 
     #[inline]
@@ -167,6 +180,58 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         let mut buf = self.into_buf();
         accumulate(&mut buf[..shape.len()], shape, true, m, a, b);
         Self::owned(buf, shape, store)
+    }
+
+    // ---- the words that rules use most, straight to their kernels ----------------------------------------------
+
+    #[inline]
+    fn scale(&self, alpha: f64) -> Self {
+        Self::build(self.shape, self.store, |y| T::scale(T::of(alpha), self.data(), y))
+    }
+
+    #[inline]
+    fn lincomb(&self, alpha: f64, b: &Self, beta: f64) -> Self {
+        match self.shape == b.shape {
+            true => Self::build(self.shape, self.store, |y| {
+                T::lincomb(T::of(alpha), self.data(), T::of(beta), b.data(), y);
+            }),
+            false => run(Op::LinComb(crate::ops::arithmetic::LinComb { alpha, beta }), [self, b]),
+        }
+    }
+
+    #[inline]
+    fn hadamard(&self, b: &Self) -> Self {
+        match (self.data(), b.data()) {
+            _ if self.shape == b.shape => {
+                Self::build(self.shape, self.store, |y| T::hadamard(self.data(), b.data(), y))
+            }
+            ([s], v) if self.shape.batch == 1 => Self::build(b.shape, self.store, |y| T::scale(*s, v, y)),
+            (v, [s]) if b.shape.batch == 1 => Self::build(self.shape, self.store, |y| T::scale(*s, v, y)),
+            _ => run(Op::Hadamard(crate::ops::arithmetic::Hadamard), [self, b]),
+        }
+    }
+
+    #[inline]
+    fn dot(&self, b: &Self) -> Self {
+        match self.shape == b.shape && self.shape.batch == 1 {
+            true => Self::build(Shape::SCALAR, self.store, |y| y[0] = T::dot(self.data(), b.data())),
+            false => run(Op::Dot(crate::ops::reduce::Dot), [self, b]),
+        }
+    }
+
+    #[inline]
+    fn unary_derivative(&self, f: Unary, k: u32, y: &Self, v: &Self) -> Self {
+        Self::build(self.shape, self.store, |out| {
+            if let Err(t) = T::unary_derivative(f, k, self.data(), y.data(), v.data(), out) {
+                out.fill(T::nan());
+                self.store.fail("unary_derivative", 1, true, None, t.into());
+            }
+        })
+    }
+
+    #[inline]
+    fn part(&self, part: Part) -> Self {
+        Self::build(self.shape, self.store, |y| part.write(self.shape, self.data(), y))
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

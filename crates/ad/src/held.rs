@@ -1,6 +1,6 @@
 //! Derivatives on a tape that the user holds: record once, replay on new numbers, sweep as often as you like.
 
-use crate::batch::{Batch, MatLike, One};
+use crate::batch::{Batch, MatLike, One, View};
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::store::Buf;
@@ -47,10 +47,24 @@ impl<T: Scalar> Tape<T> {
         x: &[Var<'_, T>],
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
-        self.check_seeds("the cotangent", seeds)?;
         self.check_outs(x, out)?;
+        self.vjp_visit(seeds, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
+    }
+
+    /// [`Tape::vjp_into`] that lends each cotangent instead of copying it: `visit(i, cotangent of x[i])`.
+    ///
+    /// # Errors
+    /// As [`Tape::vjp_into`].
+    pub fn vjp_visit(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        x: &[Var<'_, T>],
+        mut visit: impl FnMut(usize, View<'_, T>),
+    ) -> Result<()> {
+        self.check_seeds("the cotangent", seeds)?;
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut s;
+        let mut verdict = Ok(());
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
@@ -60,18 +74,23 @@ impl<T: Scalar> Tape<T> {
                 let seed = Eager::build(w.shape(), store, |b| w.write(b));
                 Eager::add_to(&mut cotangents[y.id as usize], seed);
             }
-            sweep::reverse(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
-            for (v, o) in x.iter().zip(out.iter_mut()) {
-                let n = o.data().len();
-                match &cotangents[v.id as usize] {
-                    Some(b) => o.data_mut().copy_from_slice(&b[..n]),
-                    None => o.data_mut().fill(T::zero()),
+            T::reverse_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
+            for (i, v) in x.iter().enumerate() {
+                let shape = inner.vals[v.id as usize].shape;
+                let slot = &mut cotangents[v.id as usize];
+                let zeros = slot.is_none();
+                let buf = slot.get_or_insert_with(|| store.take(shape.len()));
+                let data = &mut buf[..shape.len()];
+                if zeros {
+                    data.fill(T::zero());
                 }
+                verdict = verdict.and(finite("gradient", data));
+                visit(i, View { shape, data });
             }
             cotangents.drain(..).flatten().for_each(|b| store.put(b));
         }
         *self.scratch.borrow_mut() = s;
-        self.verdict("gradient", out)
+        self.store.take_failure().map_or(verdict, Err)
     }
 
     /// Pushes tangents of several values forward to `y`.
@@ -109,7 +128,7 @@ impl<T: Scalar> Tape<T> {
             let seed = Eager::build(v.shape(), store, |b| v.write(b));
             Eager::add_to(&mut tangents[x.id as usize], seed);
         }
-        sweep::forward(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
+        T::forward_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
     }
 
     /// The Hessian of the number `y` by `x`, applied to `v`: a forward sweep, then a reverse sweep over pairs. Allocates
@@ -147,7 +166,7 @@ impl<T: Scalar> Tape<T> {
             let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());
             duals[y.id as usize] = Some((one.into_buf(), None));
             let pairs = Pairs { inner, store, swept: Some((tangents, 0)) };
-            sweep::reverse(&pairs, 0..inner.ops.len(), 0, depends, duals);
+            T::reverse_pairs(&pairs, 0..inner.ops.len(), 0, depends, duals);
             for ((x, _), out) in seeds.iter().zip(out.iter_mut()) {
                 let n = out.data().len();
                 match &duals[x.id as usize] {
@@ -235,17 +254,19 @@ impl<T: Scalar> Tape<T> {
 
     /// The failure of a rule, or a number that is not finite.
     fn verdict(&self, what: &'static str, out: &[&mut Batch<T>]) -> Result<()> {
-        if let Some(e) = self.store.take_failure() {
-            return Err(e);
+        match self.store.take_failure() {
+            Some(e) => Err(e),
+            None => out.iter().try_for_each(|o| finite(what, o.data())),
         }
-        for o in out {
-            if !T::all_finite(o.data()) {
-                let index = o.data().iter().position(|x| !x.is_finite()).unwrap_or(0);
-                return Err(Error::NonFinite { what, index, value: o.data()[index].f64() });
-            }
-        }
-        Ok(())
     }
+}
+
+fn finite<T: Scalar>(what: &'static str, data: &[T]) -> Result<()> {
+    if T::all_finite(data) {
+        return Ok(());
+    }
+    let index = data.iter().position(|x| !x.is_finite()).unwrap_or(0);
+    Err(Error::NonFinite { what, index, value: data[index].f64() })
 }
 
 /// A Hessian on a held tape. After [`Tape::replay`] it is the Hessian at the new point.

@@ -70,7 +70,7 @@ impl<T: Scalar> Tape<T> {
         if y.id as usize >= mark.vals {
             slots[y.id as usize - mark.vals] = Some(self.filled(Shape::SCALAR, T::one()).park());
         }
-        sweep::reverse(&Handles(self), mark.ops..end.ops, mark.vals, &depends, &mut slots);
+        T::reverse_handles(&Handles(self), mark.ops..end.ops, mark.vals, &depends, &mut slots);
         x.iter()
             .map(|x| {
                 let shape = self.shape_of(x);
@@ -108,7 +108,7 @@ impl<T: Scalar> Tape<T> {
             false => {
                 let mut slots = none(end.vals - mark.vals);
                 yk.into_iter().for_each(|k| slots[k] = Some(self.one_number()));
-                sweep::reverse(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &depends, &mut slots);
+                T::reverse_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &depends, &mut slots);
                 let found = slots[xk].take();
                 slots.into_iter().flatten().for_each(|b| store.put(b));
                 (found, None)
@@ -117,7 +117,7 @@ impl<T: Scalar> Tape<T> {
                 let mut slots = none(end.vals - mark.vals);
                 yk.into_iter().for_each(|k| slots[k] = Some((self.one_number(), None)));
                 let pairs = Pairs { inner, store, swept: None };
-                sweep::reverse(&pairs, mark.ops..end.ops, mark.vals, &depends, &mut slots);
+                T::reverse_pairs(&pairs, mark.ops..end.ops, mark.vals, &depends, &mut slots);
                 let found = slots[xk].take();
                 slots.into_iter().flatten().for_each(|b| drop(Dual::<Eager<'_, T>>::unpark(store, b, Shape::SCALAR)));
                 found.map_or((None, None), |(b, t)| (Some(b), t))
@@ -134,7 +134,7 @@ impl<T: Scalar> Tape<T> {
         if record {
             let mut slots = none(end.vals - mark.vals);
             slots[xk] = Some(v.park());
-            sweep::forward(&Handles(self), mark.ops..end.ops, mark.vals, &mut slots);
+            T::forward_handles(&Handles(self), mark.ops..end.ops, mark.vals, &mut slots);
             return Found::Recorded(match yk.and_then(|k| slots[k].take()) {
                 Some(s) => Var::unpark(self, s, shape),
                 None => self.filled(shape, T::zero()),
@@ -152,7 +152,7 @@ impl<T: Scalar> Tape<T> {
             false => {
                 let mut slots = none(end.vals - mark.vals);
                 slots[xk] = Some(copy(&direction.buf));
-                sweep::forward(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &mut slots);
+                T::forward_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &mut slots);
                 let found = yk.and_then(|k| slots[k].take());
                 slots.into_iter().flatten().for_each(|b| store.put(b));
                 (found, None)
@@ -161,7 +161,7 @@ impl<T: Scalar> Tape<T> {
                 let mut slots = none(end.vals - mark.vals);
                 slots[xk] = Some((copy(&direction.buf), direction.tan.as_ref().map(copy)));
                 let pairs = Pairs { inner, store, swept: None };
-                sweep::forward(&pairs, mark.ops..end.ops, mark.vals, &mut slots);
+                T::forward_pairs(&pairs, mark.ops..end.ops, mark.vals, &mut slots);
                 let found = yk.and_then(|k| slots[k].take());
                 slots.into_iter().flatten().for_each(|b| drop(Dual::<Eager<'_, T>>::unpark(store, b, Shape::SCALAR)));
                 found.map_or((None, None), |(b, t)| (Some(b), t))

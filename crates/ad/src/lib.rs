@@ -24,6 +24,7 @@
 
 mod batch;
 mod checkpoint;
+mod compiled;
 mod custom;
 mod drivers;
 mod dual;
@@ -41,7 +42,8 @@ mod tape;
 mod value;
 mod var;
 
-pub use batch::{Batch, MatLike};
+pub use batch::{Batch, MatLike, View};
+pub use compiled::Scalar;
 pub use custom::Custom;
 pub use drivers::{
     CostFn, Many, ManyFn, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, linearize, value,
@@ -55,7 +57,7 @@ pub use held::HvpOperator;
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
 pub use ops::{PRIMITIVES, layout::Axis};
-pub use pullback_kernels::{Failure, Scalar, SymFn, Triangle, Unary};
+pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use tape::Tape;
 pub use var::{Lu, Operand, Symmetric, Uplo, Var};

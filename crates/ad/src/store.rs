@@ -1,7 +1,8 @@
 //! Pooled buffers, the kernels' workspace and the first failure of a tape. What the buffers mean is not known here.
 
+use crate::Scalar;
 use crate::{Error, error::Line};
-use pullback_kernels::{Failure, Scalar, Workspace};
+use pullback_kernels::{Failure, Workspace};
 use std::cell::{Cell, RefCell};
 
 /// A buffer of the pool. Its length is its size class, at least as long as the value in it.

@@ -5,7 +5,7 @@ use crate::eager::Eager;
 use crate::error::Line;
 use crate::store::{Buf, Store};
 use crate::tape::{Inner, OpRec, Tape};
-use crate::value::{Grads, Outs, Value};
+use crate::value::{Grads, Value};
 use crate::{Scalar, Shape, Var};
 use smallvec::SmallVec;
 use std::ops::{Deref, Range};
@@ -50,6 +50,41 @@ pub(crate) fn mark_depends<T: Scalar>(
     }
 }
 
+/// Loads the values of `ids` and lends them to `f`; the usual few without a list.
+#[inline]
+fn with<V, H: Deref<Target = V>, O>(ids: &[u32], load: impl Fn(u32) -> H, f: impl FnOnce(&[&V]) -> O) -> O {
+    match *ids {
+        [a] => f(&[&*load(a)]),
+        [a, b] => f(&[&*load(a), &*load(b)]),
+        [a, b, c] => f(&[&*load(a), &*load(b), &*load(c)]),
+        _ => {
+            let held: Vec<H> = ids.iter().map(|&i| load(i)).collect();
+            f(&held.iter().map(|h| &**h).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// The numbers of the outputs of a step: no primitive has more than three, and a list serves those of users.
+#[inline]
+fn with_outputs<T: Scalar, O>(step: &OpRec<T>, f: impl FnOnce(&[u32]) -> O) -> O {
+    let id = step.first;
+    match step.outs {
+        1 => f(&[id]),
+        2 => f(&[id, id + 1]),
+        n => f(&(id..id + n).collect::<SmallVec<[u32; 4]>>()),
+    }
+}
+
+/// Where the cotangents of the inputs go: a place in `slots`, or `u32::MAX` where nothing depends on a target.
+fn places(inputs: &[u32], base: usize, depends: &[u8]) -> SmallVec<[u32; 4]> {
+    let mut out = SmallVec::new();
+    for &i in inputs {
+        let p = (i as usize).wrapping_sub(base);
+        out.push(if p < depends.len() && depends[p] != 0 { p as u32 } else { u32::MAX });
+    }
+    out
+}
+
 /// Pulls the cotangents in `slots` back to the targets. What is consumed on the way is freed.
 pub(crate) fn reverse<V: Value, R: Recording<V>>(
     rec: &R,
@@ -60,38 +95,52 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
 ) {
     for k in ops.rev() {
         let step = rec.step(k);
+        let step = &*step;
         let first = step.first as usize - base;
         let outs = first..first + step.outs as usize;
-        if slots[outs.clone()].iter().all(Option::is_none) {
+        if depends[first] == 0 || slots[outs.clone()].iter().all(Option::is_none) {
             continue;
         }
-        let place = |&i: &u32| match (i as usize).checked_sub(base) {
-            Some(p) if depends[p] != 0 => p as u32,
-            _ => u32::MAX,
-        };
-        let places: SmallVec<[u32; 4]> = step.inputs.iter().map(place).collect();
+        let places = places(&step.inputs, base, depends);
         if places.iter().all(|&p| p == u32::MAX) {
             continue;
         }
-        let mut dy: Outs<Option<V>> = SmallVec::new();
-        for (j, o) in outs.enumerate() {
-            let v = slots[o].take().map(|s| V::unpark(rec.cx(), s, rec.shape(step.first + j as u32)));
-            if depends[o] == 2
-                && let Some(v) = &v
-            {
-                slots[o] = Some(v.clone().park());
+        let mut take = |o: usize| {
+            let v = slots[o].take().map(|s| V::unpark(rec.cx(), s, rec.shape((o + base) as u32)));
+            if depends[o] == 2 {
+                slots[o] = v.clone().map(V::park);
             }
-            dy.push(v);
-        }
+            v
+        };
         rec.at(Some(step.line));
-        let x: SmallVec<[R::Held<'_>; 4]> = step.inputs.iter().map(|&i| rec.load(i)).collect();
-        let y: SmallVec<[R::Held<'_>; 2]> = (step.first..step.first + step.outs).map(|i| rec.load(i)).collect();
-        let x: SmallVec<[&V; 4]> = x.iter().map(|v| &**v).collect();
-        let y: SmallVec<[&V; 2]> = y.iter().map(|v| &**v).collect();
-        let mut grads = Grads { slots, places: &places, x: &x };
-        step.op.vjp(&x, &y, &mut dy, &mut grads);
+        match step.outs {
+            1 => pull(rec, step, &mut [take(first)], slots, &places),
+            2 => pull(rec, step, &mut [take(first), take(first + 1)], slots, &places),
+            _ => {
+                let mut dy: Vec<Option<V>> = outs.map(take).collect();
+                pull(rec, step, &mut dy, slots, &places);
+            }
+        }
     }
     rec.at(None);
+}
+
+/// Runs the reverse rule of one step.
+#[inline]
+fn pull<V: Value, R: Recording<V>>(
+    rec: &R,
+    step: &OpRec<V::T>,
+    dy: &mut [Option<V>],
+    slots: &mut [Option<V::Slot>],
+    places: &[u32],
+) {
+    with_outputs(step, |outs| {
+        with(
+            &step.inputs,
+            |i| rec.load(i),
+            |x| with(outs, |i| rec.load(i), |y| step.op.vjp(x, y, dy, &mut Grads { slots, places, x })),
+        )
+    });
 }
 
 /// Pushes the tangents in `slots` forward through the operations.
@@ -103,33 +152,44 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
 ) {
     for k in ops {
         let step = rec.step(k);
-        let seen = |&i: &u32| (i as usize).checked_sub(base).is_some_and(|p| slots[p].is_some());
-        if !step.inputs.iter().any(seen) {
+        let step = &*step;
+        let place = |i: u32| Some((i as usize).wrapping_sub(base)).filter(|&p| p < slots.len());
+        if !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
             continue;
         }
         rec.at(Some(step.line));
         // Tangents are lent to the rule and put back; an input that appears twice is copied.
-        let mut dx: SmallVec<[Option<V>; 4]> = SmallVec::new();
+        let mut dx: SmallVec<[Option<V>; 3]> = SmallVec::new();
         for (j, &i) in step.inputs.iter().enumerate() {
-            let lent = step.inputs[..j].iter().position(|&e| e == i);
-            dx.push(match lent {
+            let lent = match step.inputs[..j].iter().position(|&e| e == i) {
                 Some(e) => dx[e].clone(),
                 None => (i as usize)
                     .checked_sub(base)
                     .and_then(|p| slots[p].take())
                     .map(|s| V::unpark(rec.cx(), s, rec.shape(i))),
-            });
+            };
+            dx.push(lent);
         }
-        let dy = {
-            let x: SmallVec<[R::Held<'_>; 4]> = step.inputs.iter().map(|&i| rec.load(i)).collect();
-            let y: SmallVec<[R::Held<'_>; 2]> = (step.first..step.first + step.outs).map(|i| rec.load(i)).collect();
-            step.op.jvp(
-                &x.iter().map(|v| &**v).collect::<SmallVec<[&V; 4]>>(),
-                &y.iter().map(|v| &**v).collect::<SmallVec<[&V; 2]>>(),
-                &dx.iter().map(Option::as_ref).collect::<SmallVec<[Option<&V>; 4]>>(),
+        let dy = with_outputs(step, |outs| {
+            with(
+                &step.inputs,
+                |i| rec.load(i),
+                |x| {
+                    with(
+                        outs,
+                        |i| rec.load(i),
+                        |y| match &*dx {
+                            [a] => step.op.jvp(x, y, &[a.as_ref()]),
+                            [a, b] => step.op.jvp(x, y, &[a.as_ref(), b.as_ref()]),
+                            dx => {
+                                step.op.jvp(x, y, &dx.iter().map(Option::as_ref).collect::<SmallVec<[Option<&V>; 4]>>())
+                            }
+                        },
+                    )
+                },
             )
-        };
-        for (d, &i) in dx.into_iter().zip(&step.inputs).rev() {
+        });
+        for (d, &i) in dx.into_iter().zip(&step.inputs) {
             if let Some(d) = d {
                 slots[i as usize - base] = Some(d.park());
             }

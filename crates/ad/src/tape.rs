@@ -57,6 +57,18 @@ pub(crate) struct Val<T> {
     pub(crate) poisoned: bool,
 }
 
+impl<T> Val<T> {
+    #[inline]
+    fn arg(&self) -> Arg<'_, T> {
+        Arg { shape: self.shape, data: &self.buf[..self.shape.len()] }
+    }
+
+    #[inline]
+    fn out(&mut self) -> Out<'_, T> {
+        Out { shape: self.shape, data: &mut self.buf[..self.shape.len()] }
+    }
+}
+
 /// One recorded operation.
 #[derive(Debug, Clone)]
 pub(crate) struct OpRec<T: Scalar> {
@@ -208,18 +220,18 @@ impl<T: Scalar> Tape<T> {
             shapes.push(inner.vals[v.id as usize].shape);
             inputs.push(v.id);
         }
-        let outs = op.infer(&shapes).unwrap_or_else(|m| misfit(op.name(), &shapes, &m));
+        let outs = T::infer(&op, &shapes).unwrap_or_else(|m| misfit(op.name(), &shapes, &m));
         let first = inner.vals.len();
         for &shape in &outs {
             let buf = self.store.take(shape.len());
             inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, poisoned: false });
         }
         let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
-        if let Err(t) = evaluate(&mut inner.vals, &rec, &self.store) {
+        if let Err(t) = T::evaluate(&mut inner.vals, &rec, &self.store) {
             self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(line), t);
         }
         if self.tangents.get() {
-            push_tangents(&mut inner.vals, &rec, &self.store);
+            T::push_tangents(&mut inner.vals, &rec, &self.store);
         }
         if self.records.get() {
             if let Some((ops, line)) = inner.read
@@ -334,29 +346,35 @@ impl<T: Scalar> Tape<T> {
     /// # Errors
     /// [`Error::NotReplayable`] if the program read a value and went on; the first failure, if data is bad now.
     pub fn replay(&self) -> Result<()> {
-        self.replay_with(|f| f())
+        self.replayable()?;
+        let inner = &mut *self.inner.borrow_mut();
+        T::replay(&mut inner.vals, &inner.ops, &self.store);
+        self.check()
     }
 
-    /// Replays with every operation handed to `watch`, which must run it.
-    pub(crate) fn replay_with(&self, mut watch: impl FnMut(&mut dyn FnMut())) -> Result<()> {
+    /// Replays and gives the time of every operation.
+    pub(crate) fn replay_timed(&self) -> Result<Vec<std::time::Duration>> {
+        self.replayable()?;
+        let inner = &mut *self.inner.borrow_mut();
+        let mut times = Vec::with_capacity(inner.ops.len());
+        for rec in &inner.ops {
+            let start = std::time::Instant::now();
+            T::replay(&mut inner.vals, std::slice::from_ref(rec), &self.store);
+            times.push(start.elapsed());
+        }
+        self.check()?;
+        Ok(times)
+    }
+
+    fn replayable(&self) -> Result<()> {
         if !self.records.get() {
             return Err(Error::NotRecording);
         }
-        let inner = &mut *self.inner.borrow_mut();
-        if let Some(line) = inner.branched {
+        if let Some(line) = self.inner.borrow().branched {
             return Err(Error::NotReplayable { line });
         }
         self.store.take_failure();
-        let Inner { vals, ops, .. } = inner;
-        for rec in ops.iter() {
-            watch(&mut || {
-                if let Err(t) = evaluate(vals, rec, &self.store) {
-                    let batch = vals[rec.first as usize].shape.batch;
-                    self.store.fail(rec.op.name(), batch, false, Some(rec.line), t);
-                }
-            });
-        }
-        self.check()
+        Ok(())
     }
 
     /// Runs through the recorded operations and names the first that made NaN or infinity from finite inputs.
@@ -479,33 +497,46 @@ fn misfit(op: &str, shapes: &[Shape], why: &str) -> ! {
 
 /// Computes the outputs of a recorded operation from its inputs, both in `vals`.
 #[inline]
-fn evaluate<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
+pub(crate) fn evaluate<T: Scalar>(
+    vals: &mut [Val<T>],
+    rec: &OpRec<T>,
+    store: &Store<T>,
+) -> std::result::Result<(), Trouble> {
     let (before, out) = vals.split_at_mut(rec.first as usize);
     let out = &mut out[..rec.outs as usize];
-    let mut poisoned = false;
-    let args: SmallVec<[Arg<'_, T>; 4]> = rec
-        .inputs
-        .iter()
-        .map(|&i| {
-            let v = &before[i as usize];
-            poisoned |= v.poisoned;
-            Arg { shape: v.shape, data: &v.buf[..v.shape.len()] }
-        })
-        .collect();
-    let mut outs: SmallVec<[Out<'_, T>; 2]> =
-        out.iter_mut().map(|v| Out { shape: v.shape, data: &mut v.buf[..v.shape.len()] }).collect();
-    let done = if poisoned { Ok(()) } else { rec.op.eval(&args, &mut outs, store) };
-    if poisoned || done.is_err() {
-        outs.iter_mut().for_each(|o| o.data.fill(T::nan()));
-        poisoned = true;
+    let arg = |i: &u32| before[*i as usize].arg();
+    let poisoned = rec.inputs.iter().any(|i| before[*i as usize].poisoned);
+    let done = match (&*rec.inputs, &mut *out) {
+        _ if poisoned => Ok(()),
+        ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),
+        ([a, b], [y]) => rec.op.eval(&[arg(a), arg(b)], &mut [y.out()], store),
+        ([a, b, c], [y]) => rec.op.eval(&[arg(a), arg(b), arg(c)], &mut [y.out()], store),
+        ([a], [y, z]) => rec.op.eval(&[arg(a)], &mut [y.out(), z.out()], store),
+        (inputs, out) => {
+            let args: SmallVec<[Arg<'_, T>; 4]> = inputs.iter().map(arg).collect();
+            rec.op.eval(&args, &mut out.iter_mut().map(Val::out).collect::<SmallVec<[Out<'_, T>; 3]>>(), store)
+        }
+    };
+    for v in out {
+        v.poisoned = poisoned || done.is_err();
+        if v.poisoned {
+            v.buf[..v.shape.len()].fill(T::nan());
+        }
     }
-    drop(outs);
-    out.iter_mut().for_each(|v| v.poisoned = poisoned);
     done
 }
 
+/// Computes every operation again and remembers the first failure.
+pub(crate) fn replay<T: Scalar>(vals: &mut [Val<T>], ops: &[OpRec<T>], store: &Store<T>) {
+    for rec in ops {
+        if let Err(t) = evaluate(vals, rec, store) {
+            store.fail(rec.op.name(), vals[rec.first as usize].shape.batch, false, Some(rec.line), t);
+        }
+    }
+}
+
 /// The tangents of the outputs, from those that the inputs carry.
-fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) {
+pub(crate) fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) {
     if !rec.inputs.iter().any(|&i| vals[i as usize].tan.is_some()) {
         return;
     }

@@ -3,10 +3,11 @@
 //! A [`Value`] is defined by [`Value::apply`] alone; every word below is an operation of the registry, so the vocabulary
 //! is closed under differentiation. Rules know nothing else; in particular they never see an entry.
 
+use crate::Scalar;
 use crate::Shape;
 use crate::custom::CustomFn;
 use crate::ops::{self, Op};
-use pullback_kernels::{Scalar, SymFn, Triangle, Unary};
+use pullback_kernels::{SymFn, Triangle, Unary};
 use smallvec::SmallVec;
 
 /// The outputs of an operation.

@@ -85,9 +85,11 @@ macro_rules! registry {
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
                 match self { $(Op::$Op(p) => p.eval(x, y, s)),* }
             }
+            #[inline(never)]
             pub(crate) fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
                 match self { $(Op::$Op(p) => p.jvp(x, y, dx)),* }
             }
+            #[inline(never)]
             pub(crate) fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
                 match self { $(Op::$Op(p) => p.vjp(x, y, dy, out)),* }
             }

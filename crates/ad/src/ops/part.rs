@@ -52,6 +52,26 @@ impl Part {
         }
     }
 
+    /// Writes the part of every member, column by column: above the diagonal, on it, below.
+    pub(crate) fn write<T: Scalar>(self, shape: Shape, x: &[T], y: &mut [T]) {
+        use std::cmp::Ordering::*;
+        let (m, each) = (shape.rows, shape.each());
+        let w = [Less, Equal, Greater].map(|o| self.weights(o));
+        for (k, (a, out)) in x.chunks_exact(each.max(1)).zip(y.chunks_exact_mut(each.max(1))).enumerate() {
+            debug_assert!(k < shape.batch);
+            for j in 0..shape.cols {
+                let (top, low) = (j.min(m), (j + 1).min(m));
+                for (rows, (s, t)) in [0..top, top..low, low..m].into_iter().zip(w) {
+                    let range = j * m + rows.start..j * m + rows.end;
+                    segment(T::of(s), &a[range.clone()], &mut out[range]);
+                    if t != 0.0 {
+                        rows.for_each(|i| out[j * m + i] += T::of(t) * a[i * m + j]);
+                    }
+                }
+            }
+        }
+    }
+
     fn adjoint(self) -> Part {
         match self {
             Part::CopyUp => Part::FoldUp,
@@ -63,6 +83,18 @@ impl Part {
     /// Is the result made of entries of the same place only? Then the matrix may be rectangular.
     fn is_mask(self) -> bool {
         !matches!(self, Part::Sym | Part::Skew | Part::CopyUp | Part::FoldUp)
+    }
+}
+
+/// `y = s x`; a weight of zero ignores its entries, whatever stands there.
+#[inline]
+fn segment<T: Scalar>(s: T, x: &[T], y: &mut [T]) {
+    if s == T::one() {
+        y.copy_from_slice(x);
+    } else if s == T::zero() {
+        y.fill(T::zero());
+    } else {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = s * *x);
     }
 }
 
@@ -81,28 +113,7 @@ impl<T: Scalar> Primitive<T> for Part {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        use std::cmp::Ordering::*;
-        let (m, n) = (x[0].shape.rows, x[0].shape.cols);
-        let w = |o| {
-            let (a, b) = self.weights(o);
-            (T::of(a), T::of(b))
-        };
-        let (below, on, above) = (w(Greater), w(Equal), w(Less));
-        for k in 0..x[0].shape.batch {
-            let (a, out) = (x[0].member(k), y[0].member(k));
-            for j in 0..n {
-                for i in 0..m {
-                    let (s, t) = match i.cmp(&j) {
-                        Greater => below,
-                        Equal => on,
-                        Less => above,
-                    };
-                    // A weight of zero ignores its entry, whatever stands there.
-                    let same = if s == T::zero() { T::zero() } else { s * a[j * m + i] };
-                    out[j * m + i] = if t == T::zero() { same } else { same + t * a[i * m + j] };
-                }
-            }
-        }
+        self.write(x[0].shape, x[0].data, y[0].data);
         Ok(())
     }
 

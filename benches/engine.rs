@@ -1,0 +1,173 @@
+//! The engine on held, warm tapes: gradients and Hessian-vector products against their primal, in one interleaved run.
+//!
+//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a row.
+
+use pullback::{Batch, Shape, Tape, Var};
+use pullback_benches::{Race, against, entries, pretty};
+use pullback_kernels::{Scalar, Workspace};
+use std::time::Duration;
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1.0);
+    let budget = Duration::from_secs_f64(seconds);
+    brockett(budget);
+    product(budget);
+    node(budget);
+}
+
+fn batch(m: usize, n: usize, seed: u64) -> Batch<f64> {
+    Batch::from_slice(Shape::mat(m, n), &entries(m * n, seed))
+}
+
+/// `<N, Q'AQ>` with `Q R = X`, as bare kernels on buffers made once.
+fn bare_brockett(x: &Batch<f64>, a: &Batch<f64>, n: &Batch<f64>) -> impl FnMut() -> f64 {
+    let (x, a, n) = (x.clone(), a.clone(), n.clone());
+    let (m, p) = (x.shape().rows, x.shape().cols);
+    let mut w = Workspace::default();
+    let (mut q, mut r, mut b, mut c) = (vec![0.0; m * p], vec![0.0; p * p], vec![0.0; m * p], vec![0.0; p * p]);
+    move || {
+        f64::qr_thin(x.data(), m, p, &mut q, &mut r, &mut w).expect("full rank");
+        f64::gemm(&mut b, m, p, m, 1.0, a.data(), false, &q, false, false);
+        f64::gemm(&mut c, p, p, m, 1.0, &q, true, &b, false, false);
+        f64::dot(n.data(), &c)
+    }
+}
+
+fn record<'t>(tape: &'t Tape, x: &Batch<f64>, a: &Batch<f64>, n: &Batch<f64>) -> (Var<'t>, Var<'t>) {
+    let x = tape.input(x);
+    let (q, _r) = x.qr();
+    (x, q.t_mul(a * q).dot(n))
+}
+
+fn brockett(budget: Duration) {
+    println!("Brockett cost <N, Q'AQ>, Q = qr(X); replay on a held tape");
+    println!(
+        "{:<8} {:>10} {:>10} {:>10} {:>10}   gradient/primal    HVP/gradient      direction/gradient",
+        "X", "primal", "gradient", "HVP", "direction"
+    );
+    for (m, p) in [(4, 2), (16, 8), (64, 16), (256, 64)] {
+        let (x0, a, n, v) = (batch(m, p, 1), batch(m, m, 2), batch(p, p, 3), batch(m, p, 4));
+        let (plain, first, second) = (Tape::new(), Tape::new(), Tape::new());
+        let (x1, y1) = record(&plain, &x0, &a, &n);
+        let (x2, y2) = record(&first, &x0, &a, &n);
+        let (x3, y3) = record(&second, &x0, &a, &n);
+        let h = second.hvp_operator(y3, x3).expect("smooth");
+        let (mut g1, mut h1, mut h2) = (Batch::zeros(x0.shape()), Batch::zeros(x0.shape()), Batch::zeros(x0.shape()));
+        let measured = Race::new()
+            .with("bare", bare_brockett(&x0, &a, &n))
+            .with("evaluate", || {
+                plain.set(x1, &x0);
+                plain.replay().expect("full rank");
+                y1
+            })
+            .with("gradient", || {
+                first.set(x2, &x0);
+                first.replay().expect("full rank");
+                first.gradient_into(y2, &[x2], &mut [&mut g1]).expect("smooth");
+            })
+            .with("hvp", || {
+                first.set(x2, &x0);
+                first.replay().expect("full rank");
+                first.hvp_into(y2, x2, &v, &mut h1).expect("smooth");
+            })
+            .with("direction", || h.apply_into(&v, &mut h2).expect("smooth"))
+            .run(budget);
+        let primal = measured.faster("bare", "evaluate");
+        println!(
+            "{:<8} {:>10} {:>10} {:>10} {:>10}   {}  {}  {}",
+            format!("{m}x{p}"),
+            pretty(measured.time(primal)),
+            pretty(measured.time("gradient")),
+            pretty(measured.time("hvp")),
+            pretty(measured.time("direction")),
+            against(measured.ratio("gradient", primal), 2.6),
+            against(measured.ratio("hvp", "gradient"), 3.3),
+            against(measured.ratio("direction", "gradient"), 2.2),
+        );
+    }
+}
+
+fn product(budget: Duration) {
+    println!("\nOne product C = AB: value and both cotangents from a given one, against raw products");
+    for n in [4, 8, 16, 32, 64, 128, 256] {
+        let (a0, b0, w) = (batch(n, n, 1), batch(n, n, 2), batch(n, n, 3));
+        let tape = Tape::new();
+        let (a, b) = (tape.input(&a0), tape.input(&b0));
+        let c = a * b;
+        let mut raw = vec![0.0; n * n];
+        let measured = Race::new()
+            .with("raw", || f64::gemm(&mut raw, n, n, n, 1.0, a0.data(), false, b0.data(), false, false))
+            .with("vjp", || {
+                tape.replay().expect("finite");
+                let mut sum = 0.0;
+                tape.vjp_visit(&[(c, &w)], &[a, b], |_, g| sum += g.data()[0]).expect("smooth");
+                sum
+            })
+            .run(budget);
+        let (raw, vjp) = (measured.time("raw"), measured.time("vjp"));
+        let verdict = match n {
+            4 => format!("{:.0} ns (<= 350){}", vjp * 1e9, if vjp <= 350e-9 { "" } else { "  MISSED" }),
+            n if n >= 32 => against(measured.ratio("vjp", "raw"), 3.45),
+            _ => format!("{:>6.2}", measured.ratio("vjp", "raw")),
+        };
+        println!("{:<8} raw {:>10}   value+gradient {:>10}   {verdict}", format!("{n}x{n}"), pretty(raw), pretty(vjp));
+    }
+}
+
+/// A chain of additions, products with a constant and `tanh`: what a node costs beyond its kernels.
+fn node(budget: Duration) {
+    println!(
+        "\nA chain of 300 nodes (scale, product with a constant, tanh): replay and gradient, beyond the raw kernels"
+    );
+    for n in [1, 2, 4, 8] {
+        let (x0, a0) = (batch(n, n, 1), batch(n, n, 2));
+        let tape = Tape::new();
+        let x = tape.input(&x0);
+        let a = tape.constant(&a0);
+        let mut y = x;
+        for _ in 0..100 {
+            y = (a * y * 0.9).tanh();
+        }
+        let f = y.sum();
+        let mut g = Batch::zeros(x0.shape());
+        let mut bufs = vec![vec![0.0; n * n]; 4];
+        let measured = Race::new()
+            .with("raw", || raw_chain(n, &a0, &mut bufs))
+            .with("tape", || {
+                tape.replay().expect("finite");
+                tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
+            })
+            .run(budget);
+        let extra = (measured.time("tape") - measured.time("raw")) / 300.0 * 1e9;
+        let mark = if extra <= 40.0 { "" } else { "  MISSED" };
+        println!(
+            "{:<8} raw {:>10}   tape {:>10}   beyond the kernels {extra:>6.1} ns a node (<= 40){mark}",
+            format!("{n}x{n}"),
+            pretty(measured.time("raw")),
+            pretty(measured.time("tape")),
+        );
+    }
+}
+
+/// The kernels that one value and gradient of the chain needs, forward and back.
+fn raw_chain(n: usize, a: &Batch<f64>, bufs: &mut [Vec<f64>]) -> f64 {
+    let [x, y, z, g] = bufs else { unreachable!("four buffers") };
+    let scalar = n == 1;
+    for _ in 0..100 {
+        match scalar {
+            true => f64::hadamard(a.data(), x, y),
+            false => f64::gemm(y, n, n, n, 1.0, a.data(), false, x, false, false),
+        }
+        f64::scale(0.9, y, z);
+        f64::unary(pullback::Unary::Tanh, z, x);
+    }
+    for _ in 0..100 {
+        f64::unary_derivative(pullback::Unary::Tanh, 1, z, x, y, g).expect("order one");
+        f64::scale(0.9, g, z);
+        match scalar {
+            true => f64::hadamard(a.data(), z, y),
+            false => f64::gemm(y, n, n, n, 1.0, a.data(), true, z, false, false),
+        }
+    }
+    y[0]
+}

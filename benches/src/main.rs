@@ -1,2 +1,0 @@
-//! Interleaved benchmarks that print ratios from one run.
-fn main() {}
