@@ -1,1 +1,40 @@
 //! Riemannian geometry as differentiable programs.
+//!
+//! A manifold is a value that describes a space; its operations are programs on [`Var`], so they are batched,
+//! differentiable in every argument to any order, and plain when nobody asks for a derivative.
+//!
+//! ```
+//! use pullback::prelude::*;
+//! use pullback_manifolds::{Grassmann, Manifold, One, rng};
+//!
+//! let gr = Grassmann::new(5, 2);                                   // planes in R^5
+//! let a = Batch::from_fn(pullback::Shape::mat(5, 5), |_, i, j| if i == j { i as f64 } else { 0.0 });
+//! let x0 = gr.random_point(1, &mut rng(7)).swap_remove(0);
+//!
+//! // One step of steepest descent of tr X'AX, and the value it reaches.
+//! let after = |c: f64| {
+//!     let (gr, a) = (&gr, &a);
+//!     pullback::value(func(move |x: Var| {
+//!         let g = gr.egrad_to_rgrad_one(x, x.grad(|x| x.t_mul(a * x).trace()));
+//!         let y = gr.retract_one(x, g * -c);
+//!         y.t_mul(a * y).trace()
+//!     }), &x0).unwrap().data()[0]
+//! };
+//! assert!(after(0.1) < after(0.0));
+//! # let _: &dyn Manifold = &gr;
+//! ```
+//!
+//! Two layers: [`Manifold`] is object-safe and takes lists of values, since a point may be several matrices; [`One`] has the same
+//! words for the many manifolds whose points are one matrix.
+//!
+//! [`Var`]: pullback::Var
+
+mod check;
+mod euclidean;
+mod grassmann;
+mod manifold;
+
+pub use check::{Error, Result};
+pub use euclidean::Euclidean;
+pub use grassmann::{Grassmann, Retraction};
+pub use manifold::{Manifold, One, Parts, gaussian, rng};

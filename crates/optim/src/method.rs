@@ -1,0 +1,116 @@
+//! Methods as steps on values. What calls them, and when to stop, is not known here.
+
+use pullback::{Scalar, Shape, Tape, Var};
+use pullback_manifolds::{Manifold, Parts};
+use smallvec::SmallVec;
+use std::fmt;
+
+/// A method: from a point, the Riemannian gradient there and its own state to the next point and state.
+///
+/// It is a program, so it can be recorded and differentiated like any other.
+pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
+    /// Its name and parameters, for tables.
+    fn name(&self) -> String;
+
+    /// The shapes of its state when points have these shapes. A state starts at zero.
+    fn state(&self, points: &[Shape]) -> SmallVec<[Shape; 2]>;
+
+    /// One step: the next point and the next state.
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        rgrad: &[Var<'t, T>],
+        state: &[Var<'t, T>],
+    ) -> (Parts<'t, T>, Parts<'t, T>);
+}
+
+/// Riemannian (stochastic) gradient descent: `X+ = R_X(-step grad f)` (Bonnabel, *Stochastic gradient descent on Riemannian
+/// manifolds*, 2013).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rsgd {
+    /// The step.
+    pub step: f64,
+}
+
+/// Riemannian gradient descent with transported momentum: `M+ = beta T(M) + grad f`, `X+ = R_X(-step M+)`.
+///
+/// `T` brings the momentum of the last point to this one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Momentum {
+    /// The step.
+    pub step: f64,
+    /// How much of the momentum stays.
+    pub beta: f64,
+}
+
+fn along<'t, T: Scalar>(m: &dyn Manifold<T>, x: &[Var<'t, T>], step: f64, v: &[Var<'t, T>]) -> Parts<'t, T> {
+    let v: Parts<'t, T> = v.iter().map(|v| v.lincomb(-step, *v, 0.0)).collect();
+    m.retract(x, &v)
+}
+
+impl<T: Scalar> Method<T> for Rsgd {
+    fn name(&self) -> String {
+        format!("RSGD(step {})", self.step)
+    }
+    fn state(&self, _: &[Shape]) -> SmallVec<[Shape; 2]> {
+        SmallVec::new()
+    }
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        rgrad: &[Var<'t, T>],
+        _: &[Var<'t, T>],
+    ) -> (Parts<'t, T>, Parts<'t, T>) {
+        (along(m, x, self.step, rgrad), Parts::new())
+    }
+}
+
+impl<T: Scalar> Method<T> for Momentum {
+    fn name(&self) -> String {
+        format!("RSGDM(step {}, beta {})", self.step, self.beta)
+    }
+    fn state(&self, points: &[Shape]) -> SmallVec<[Shape; 2]> {
+        points.into()
+    }
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        rgrad: &[Var<'t, T>],
+        state: &[Var<'t, T>],
+    ) -> (Parts<'t, T>, Parts<'t, T>) {
+        let momentum: Parts<'t, T> = state.iter().zip(rgrad).map(|(s, g)| s.lincomb(self.beta, *g, 1.0)).collect();
+        let next = along(m, x, self.step, &momentum);
+        let carried = m.transport(x, &next, &momentum);
+        (next, carried)
+    }
+}
+
+/// A state of zeros on a tape.
+pub(crate) fn zeros<'t, T: Scalar>(tape: &'t Tape<T>, shapes: &[Shape]) -> Parts<'t, T> {
+    shapes.iter().map(|s| tape.filled(*s, T::zero())).collect()
+}
+
+/// `steps` steps of a method inside a program, from a point that is one matrix (or a batch of them): the last point.
+///
+/// `cost` gives one number for each member. Memory is that of one step unless the tape records. The gradient is part of the
+/// program, so derivatives through it see the Hessian of the cost.
+pub fn descend<'t, T: Scalar>(
+    m: &dyn Manifold<T>,
+    method: &dyn Method<T>,
+    x: Var<'t, T>,
+    steps: usize,
+    cost: impl Fn(Var<'t, T>, usize) -> Var<'t, T>,
+) -> Var<'t, T> {
+    let state = zeros(x.tape(), &method.state(&[x.shape()]));
+    let mut t = 0;
+    let (x, _) = x.tape().iterate((x, state.to_vec()), steps, |(x, state)| {
+        let g = x.grad(|x| cost(x, t).sum());
+        t += 1;
+        let (x, state) = method.step(m, &[x], &m.egrad_to_rgrad(&[x], &[g]), &state);
+        (x[0], state.to_vec())
+    });
+    x
+}
