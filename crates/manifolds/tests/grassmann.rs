@@ -199,7 +199,7 @@ fn bad_points_and_tangents_are_named() {
     assert!(matches!(gr.check_point(&[bad]), Err(Error::NotAPoint { member: 1, .. })));
     let mut bad = v.clone();
     bad.data_mut()[20..].copy_from_slice(&x.data()[20..]);
-    assert!(matches!(gr.check_tangent(&[x.clone()], &[bad]), Err(Error::NotTangent { member: 2, .. })));
+    assert!(matches!(gr.check_tangent(std::slice::from_ref(&x), &[bad]), Err(Error::NotTangent { member: 2, .. })));
     let mut bad = x.clone();
     bad.data_mut()[3] = f64::NAN;
     assert!(matches!(gr.check_point(&[bad]), Err(Error::NonFinite { index: 3, .. })));

@@ -86,7 +86,7 @@ impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'m, L, F> {
         let x = self.start.batches();
         let shapes: Vec<Shape> = x.iter().map(Batch::shape).collect();
         let state = method.state(&shapes).iter().map(|s| Batch::zeros(*s)).collect();
-        let nan = L::Scalar::of(f64::NAN);
+        let nan = number(f64::NAN);
         Run {
             problem: self,
             method,
@@ -112,8 +112,8 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         if self.done.why != Why::Running {
             return Ok(None);
         }
-        if !self.done.cost.f64().is_nan() {
-            if self.done.gradient.f64() <= self.stop.gradient {
+        if !double(self.done.cost).is_nan() {
+            if double(self.done.gradient) <= self.stop.gradient {
                 self.done.why = Why::Gradient;
                 return Ok(None);
             }
@@ -158,8 +158,8 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         let y = (self.problem.cost)(self.problem.start.bind(&mut || next.next().unwrap_or_else(|| unreachable!())));
         tape.gradient_into(y, &list, &mut self.g.iter_mut().collect::<Vec<_>>())?;
         let cost = y.scalar();
-        if !cost.f64().is_finite() {
-            return Err(Error::NonFinite { what: "value", index: 0, value: cost.f64() });
+        if !double(cost).is_finite() {
+            return Err(Error::NonFinite { what: "value", index: 0, value: double(cost) });
         }
         self.plain.clear();
         let (m, plain) = (self.problem.manifold, &self.plain);
@@ -191,4 +191,12 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
 
 fn constants<'t, T: Scalar>(tape: &'t Tape<T>, list: &[Batch<T>]) -> Vec<Var<'t, T>> {
     list.iter().map(|b| tape.constant(b)).collect()
+}
+
+fn double<T: Scalar>(x: T) -> f64 {
+    x.f64()
+}
+
+fn number<T: Scalar>(x: f64) -> T {
+    T::of(x)
 }
