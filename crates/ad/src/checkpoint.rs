@@ -55,7 +55,7 @@ impl<T: Scalar> Program<T> {
             .collect();
         let literal = |&id: &u32| {
             let v = &inner.vals[id as usize];
-            (v.shape, v.buf[..v.shape.len()].into())
+            (v.shape, v.buf.clone())
         };
         let program = Program {
             inputs: outside.len(),

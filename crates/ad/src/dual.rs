@@ -110,6 +110,10 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         Dual { re: self.re.scale(alpha), du: self.du.as_ref().map(|d| d.scale(alpha)) }
     }
 
+    fn scaled(self, alpha: f64) -> Self {
+        Dual { re: self.re.scaled(alpha), du: self.du.map(|d| d.scaled(alpha)) }
+    }
+
     fn part(&self, part: Part) -> Self {
         Dual { re: self.re.part(part), du: self.du.as_ref().map(|d| d.part(part)) }
     }

@@ -22,40 +22,40 @@ enum Data<'a, T> {
 }
 
 impl<'a, T: Scalar> Eager<'a, T> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn borrowed(data: &'a [T], shape: Shape, store: &'a Store<T>) -> Self {
-        Eager { data: Data::Ref(&data[..shape.len()]), shape, store }
+        Eager { data: Data::Ref(data), shape, store }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn owned(buf: Buf<T>, shape: Shape, store: &'a Store<T>) -> Self {
         Eager { data: Data::Own(buf), shape, store }
     }
 
     /// A new value whose entries `fill` must write.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn build(shape: Shape, store: &'a Store<T>, fill: impl FnOnce(&mut [T])) -> Self {
         let mut buf = store.take(shape.len());
-        fill(&mut buf[..shape.len()]);
+        fill(&mut buf);
         Self::owned(buf, shape, store)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn data(&self) -> &[T] {
         match &self.data {
             Data::Ref(d) => d,
-            Data::Own(b) => &b[..self.shape.len()],
+            Data::Own(b) => b,
         }
     }
 
     /// The buffer; a borrowed value is copied into one of the pool.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_buf(mut self) -> Buf<T> {
         match std::mem::replace(&mut self.data, Data::Ref(&[])) {
             Data::Own(b) => b,
             Data::Ref(d) => {
                 let mut b = self.store.take(d.len());
-                b[..d.len()].copy_from_slice(d);
+                b.copy_from_slice(d);
                 b
             }
         }
@@ -63,7 +63,7 @@ impl<'a, T: Scalar> Eager<'a, T> {
 }
 
 impl<T: Scalar> Drop for Eager<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Data::Own(b) = &mut self.data {
             self.store.put(std::mem::take(b));
@@ -103,12 +103,12 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     type Slot = Buf<T>;
     type Cx = &'a Store<T>;
 
-    #[inline]
+    #[inline(always)]
     fn shape(&self) -> Shape {
         self.shape
     }
 
-    #[inline]
+    #[inline(always)]
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
@@ -121,7 +121,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         let mut bufs: Outs<Buf<T>> = outs.iter().map(|s| store.take(s.len())).collect();
         let args: SmallVec<[Arg<'_, T>; 4]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
         let mut out: SmallVec<[Out<'_, T>; 2]> =
-            bufs.iter_mut().zip(&outs).map(|(b, s)| Out { shape: *s, data: &mut b[..s.len()] }).collect();
+            bufs.iter_mut().zip(&outs).map(|(b, s)| Out { shape: *s, data: b }).collect();
         let done = op.eval(&args, &mut out, store);
         if let Err(t) = done {
             out.iter_mut().for_each(|o| o.data.fill(T::nan()));
@@ -140,21 +140,21 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn park(self) -> Buf<T> {
         self.into_buf()
     }
 
-    #[inline]
+    #[inline(always)]
     fn unpark(cx: &'a Store<T>, slot: Buf<T>, shape: Shape) -> Self {
         Eager::owned(slot, shape, cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_to(slot: &mut Option<Buf<T>>, v: Self) {
         match slot {
             None => *slot = Some(v.park()),
-            Some(s) => T::axpy(T::one(), v.data(), &mut s[..v.shape.len()]),
+            Some(s) => T::axpy(T::one(), v.data(), s),
         }
     }
 
@@ -162,7 +162,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn add_product_to(slot: &mut Option<Buf<T>>, shape: Shape, m: Product, a: &Self, b: &Self) {
         let fresh = slot.is_none();
         let buf = slot.get_or_insert_with(|| a.store.take(shape.len()));
-        accumulate(&mut buf[..shape.len()], shape, !fresh, m, a, b);
+        accumulate(buf, shape, !fresh, m, a, b);
     }
 
     #[inline]
@@ -178,7 +178,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             return Self::one(Op::MulAdd(crate::ops::product::MulAdd(m)), &[&self, a, b]);
         }
         let mut buf = self.into_buf();
-        accumulate(&mut buf[..shape.len()], shape, true, m, a, b);
+        accumulate(&mut buf, shape, true, m, a, b);
         Self::owned(buf, shape, store)
     }
 
@@ -187,6 +187,18 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     #[inline]
     fn scale(&self, alpha: f64) -> Self {
         Self::build(self.shape, self.store, |y| T::scale(T::of(alpha), self.data(), y))
+    }
+
+    #[inline]
+    fn scaled(mut self, alpha: f64) -> Self {
+        match &mut self.data {
+            Data::Own(b) => {
+                let alpha = T::of(alpha);
+                b.iter_mut().for_each(|x| *x *= alpha);
+                self
+            }
+            Data::Ref(_) => self.scale(alpha),
+        }
     }
 
     #[inline]
@@ -227,6 +239,17 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
                 self.store.fail("unary_derivative", 1, true, None, t.into());
             }
         })
+    }
+
+    #[inline(always)]
+    fn unary_pulled(mut self, f: Unary, k: u32, x: &Self, y: &Self) -> Self {
+        let store = self.store;
+        let Data::Own(v) = &mut self.data else { return x.unary_derivative(f, k, y, &self) };
+        if let Err(t) = T::unary_derivative_assign(f, k, x.data(), y.data(), v) {
+            v.fill(T::nan());
+            store.fail("unary_derivative", 1, true, None, t.into());
+        }
+        self
     }
 
     #[inline]

@@ -4,12 +4,12 @@ use crate::batch::{Batch, MatLike, One, View};
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::store::Buf;
-use crate::sweep::{self, Numbers, Pairs};
+use crate::sweep::{Numbers, Pairs};
 use crate::tape::{Mark, Scratch, Tape};
 use crate::value::Value;
 use crate::{Error, Result, Scalar, Shape, Var};
 
-/// Leaves a slot empty for each value.
+/// An empty slot for each value; those there are empty already.
 fn reset<S>(slots: &mut Vec<Option<S>>, n: usize) {
     slots.resize_with(n, || None);
 }
@@ -68,7 +68,7 @@ impl<T: Scalar> Tape<T> {
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            sweep::mark_depends(depends, 0, inner.vals.len(), x.iter().map(|v| v.id), &inner.ops);
+            let depends = depends.of(inner, x.iter().map(|v| v.id));
             reset(cotangents, inner.vals.len());
             for (y, w) in seeds {
                 let seed = Eager::build(w.shape(), store, |b| w.write(b));
@@ -80,14 +80,16 @@ impl<T: Scalar> Tape<T> {
                 let slot = &mut cotangents[v.id as usize];
                 let zeros = slot.is_none();
                 let buf = slot.get_or_insert_with(|| store.take(shape.len()));
-                let data = &mut buf[..shape.len()];
+                let data = &mut **buf;
                 if zeros {
                     data.fill(T::zero());
                 }
                 verdict = verdict.and(finite("gradient", data));
                 visit(i, View { shape, data });
             }
-            cotangents.drain(..).flatten().for_each(|b| store.put(b));
+            // Everything else was consumed on the way.
+            let left = x.iter().chain(seeds.iter().map(|(y, _)| y)).filter_map(|v| cotangents[v.id as usize].take());
+            left.for_each(|b| store.put(b));
         }
         *self.scratch.borrow_mut() = s;
         self.store.take_failure().map_or(verdict, Err)
@@ -109,9 +111,8 @@ impl<T: Scalar> Tape<T> {
         let tangents = &mut s.tangents;
         self.sweep_forward(seeds, tangents);
         for (v, o) in y.iter().zip(out.iter_mut()) {
-            let n = o.data().len();
             match &tangents[v.id as usize] {
-                Some(b) => o.data_mut().copy_from_slice(&b[..n]),
+                Some(b) => o.data_mut().copy_from_slice(b),
                 None => o.data_mut().fill(T::zero()),
             }
         }
@@ -161,20 +162,20 @@ impl<T: Scalar> Tape<T> {
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            sweep::mark_depends(depends, 0, inner.vals.len(), seeds.iter().map(|(x, _)| x.id), &inner.ops);
+            let depends = depends.of(inner, seeds.iter().map(|(x, _)| x.id));
             reset(duals, inner.vals.len());
             let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());
             duals[y.id as usize] = Some((one.into_buf(), None));
             let pairs = Pairs { inner, store, swept: Some((tangents, 0)) };
             T::reverse_pairs(&pairs, 0..inner.ops.len(), 0, depends, duals);
             for ((x, _), out) in seeds.iter().zip(out.iter_mut()) {
-                let n = out.data().len();
                 match &duals[x.id as usize] {
-                    Some((_, Some(d))) => out.data_mut().copy_from_slice(&d[..n]),
+                    Some((_, Some(d))) => out.data_mut().copy_from_slice(d),
                     _ => out.data_mut().fill(T::zero()),
                 }
             }
-            duals.drain(..).flatten().for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
+            let left = seeds.iter().map(|(x, _)| x).chain([&y]).filter_map(|v| duals[v.id as usize].take());
+            left.for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
         }
         tangents.drain(..).flatten().for_each(|b| self.store.put(b));
         *self.scratch.borrow_mut() = s;

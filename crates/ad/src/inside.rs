@@ -88,7 +88,7 @@ impl<T: Scalar> Tape<T> {
 
     fn zeros(&self, shape: Shape) -> Buf<T> {
         let mut b = self.store.take(shape.len());
-        b[..shape.len()].fill(T::zero());
+        b.fill(T::zero());
         b
     }
 

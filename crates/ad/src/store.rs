@@ -4,8 +4,9 @@ use crate::Scalar;
 use crate::{Error, error::Line};
 use pullback_kernels::{Failure, Workspace};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
-/// A buffer of the pool. Its length is its size class, at least as long as the value in it.
+/// A buffer of the pool, as long as the value in it.
 pub(crate) type Buf<T> = Box<[T]>;
 
 /// What a primitive reports: which member of the batch, and what was found.
@@ -23,7 +24,10 @@ impl From<Failure> for Trouble {
 
 #[derive(Debug)]
 pub(crate) struct Store<T> {
-    free: RefCell<Vec<Vec<Buf<T>>>>,
+    /// Free buffers of fewer than `SMALL` entries, by length.
+    small: RefCell<[Vec<Buf<T>>; SMALL]>,
+    /// Free longer ones, by length.
+    large: RefCell<BTreeMap<usize, Vec<Buf<T>>>>,
     pub(crate) work: RefCell<Workspace<T>>,
     first: RefCell<Option<Error>>,
     failed: Cell<bool>,
@@ -36,7 +40,8 @@ pub(crate) struct Store<T> {
 impl<T: Scalar> Store<T> {
     pub(crate) fn new() -> Self {
         Store {
-            free: RefCell::default(),
+            small: RefCell::new(std::array::from_fn(|_| Vec::new())),
+            large: RefCell::default(),
             work: RefCell::default(),
             first: RefCell::default(),
             failed: Cell::new(false),
@@ -46,30 +51,30 @@ impl<T: Scalar> Store<T> {
         }
     }
 
-    /// A buffer of at least `len` entries, contents arbitrary.
-    #[inline]
+    /// A buffer of `len` entries, contents arbitrary.
+    #[inline(always)]
     pub(crate) fn take(&self, len: usize) -> Buf<T> {
-        let class = class_of(len);
-        let found = self.free.borrow_mut().get_mut(class).and_then(Vec::pop);
-        let b = found.unwrap_or_else(|| vec![T::zero(); capacity(class)].into_boxed_slice());
-        let now = self.now.get() + size_of::<T>() * b.len();
+        let found = match len < SMALL {
+            true => self.small.borrow_mut()[len].pop(),
+            false => self.large.borrow_mut().get_mut(&len).and_then(Vec::pop),
+        };
+        let now = self.now.get() + size_of::<T>() * len;
         self.now.set(now);
         if now > self.peak.get() {
             self.peak.set(now);
         }
-        b
+        found.unwrap_or_else(|| fresh(len))
     }
 
     /// Gives a buffer back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&self, b: Buf<T>) {
-        self.now.set(self.now.get() - size_of::<T>() * b.len());
-        let class = class_of(b.len());
-        let mut free = self.free.borrow_mut();
-        if free.len() <= class {
-            free.resize_with(class + 1, Vec::new);
+        let len = b.len();
+        self.now.set(self.now.get() - size_of::<T>() * len);
+        match len < SMALL {
+            true => self.small.borrow_mut()[len].push(b),
+            false => self.large.borrow_mut().entry(len).or_default().push(b),
         }
-        free[class].push(b);
     }
 
     /// Bytes in use, and the most there ever were since `reset_peak`.
@@ -118,35 +123,10 @@ impl<T: Scalar> Store<T> {
     }
 }
 
-/// Size classes: 8, then four to an octave, so that at most a quarter of a buffer is idle.
-#[inline]
-fn class_of(len: usize) -> usize {
-    if len <= 8 {
-        return 0;
-    }
-    let x = len - 1;
-    let e = x.ilog2() as usize;
-    4 * (e - 3) + ((x >> (e - 2)) & 3) + 1
-}
+/// Lengths below this have a list of their own.
+const SMALL: usize = 65;
 
-fn capacity(class: usize) -> usize {
-    if class == 0 {
-        return 8;
-    }
-    let (e, f) = ((class - 1) / 4 + 3, (class - 1) % 4);
-    (5 + f) << (e - 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_hold_what_they_promise_and_waste_at_most_a_quarter() {
-        for len in 0..5000 {
-            let c = capacity(class_of(len));
-            assert!(c >= len && class_of(c) == class_of(len), "len {len}");
-            assert!(len <= 8 || c * 4 <= len * 5 + 3, "len {len} in {c}");
-        }
-    }
+#[cold]
+fn fresh<T: Scalar>(len: usize) -> Buf<T> {
+    vec![T::zero(); len].into_boxed_slice()
 }

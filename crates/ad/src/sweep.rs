@@ -8,6 +8,7 @@ use crate::tape::{Inner, OpRec, Tape};
 use crate::value::{Grads, Value};
 use crate::{Scalar, Shape, Var};
 use smallvec::SmallVec;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, Range};
 
 /// A recorded program, as one kind of value sees it.
@@ -75,16 +76,6 @@ fn with_outputs<T: Scalar, O>(step: &OpRec<T>, f: impl FnOnce(&[u32]) -> O) -> O
     }
 }
 
-/// Where the cotangents of the inputs go: a place in `slots`, or `u32::MAX` where nothing depends on a target.
-fn places(inputs: &[u32], base: usize, depends: &[u8]) -> SmallVec<[u32; 4]> {
-    let mut out = SmallVec::new();
-    for &i in inputs {
-        let p = (i as usize).wrapping_sub(base);
-        out.push(if p < depends.len() && depends[p] != 0 { p as u32 } else { u32::MAX });
-    }
-    out
-}
-
 /// Pulls the cotangents in `slots` back to the targets. What is consumed on the way is freed.
 pub(crate) fn reverse<V: Value, R: Recording<V>>(
     rec: &R,
@@ -97,50 +88,76 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
         let step = rec.step(k);
         let step = &*step;
         let first = step.first as usize - base;
-        let outs = first..first + step.outs as usize;
-        if depends[first] == 0 || slots[outs.clone()].iter().all(Option::is_none) {
+        if depends[first] == 0 {
             continue;
         }
-        let places = places(&step.inputs, base, depends);
-        if places.iter().all(|&p| p == u32::MAX) {
-            continue;
-        }
-        let mut take = |o: usize| {
-            let v = slots[o].take().map(|s| V::unpark(rec.cx(), s, rec.shape((o + base) as u32)));
-            if depends[o] == 2 {
-                slots[o] = v.clone().map(V::park);
-            }
-            v
+        // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
+        let place = |i: u32| match (i as usize).checked_sub(base) {
+            Some(p) if depends[p] != 0 => p as u32,
+            _ => u32::MAX,
         };
-        rec.at(Some(step.line));
-        match step.outs {
-            1 => pull(rec, step, &mut [take(first)], slots, &places),
-            2 => pull(rec, step, &mut [take(first), take(first + 1)], slots, &places),
-            _ => {
-                let mut dy: Vec<Option<V>> = outs.map(take).collect();
-                pull(rec, step, &mut dy, slots, &places);
+        match (&*step.inputs, step.outs) {
+            (&[a], 1) if slots[first].is_some() && place(a) != u32::MAX => {
+                rec.at(Some(step.line));
+                let mut dy = [take(rec, first, base, depends, slots)];
+                let places = &[place(a)];
+                let (a, y) = (rec.load(a), rec.load(step.first));
+                let x: &[&V] = &[&*a];
+                step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
+            }
+            (&[a, b], 1) if slots[first].is_some() => {
+                let places = &[place(a), place(b)];
+                if *places == [u32::MAX; 2] {
+                    continue;
+                }
+                rec.at(Some(step.line));
+                let mut dy = [take(rec, first, base, depends, slots)];
+                let (a, b, y) = (rec.load(a), rec.load(b), rec.load(step.first));
+                let x: &[&V] = &[&*a, &*b];
+                step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
+            }
+            (inputs, n) => {
+                let outs = first..first + n as usize;
+                let places: SmallVec<[u32; 4]> = inputs.iter().map(|&i| place(i)).collect();
+                // A target that nothing here leads to keeps its cotangent.
+                if slots[outs.clone()].iter().all(Option::is_none) || places.iter().all(|&p| p == u32::MAX) {
+                    continue;
+                }
+                rec.at(Some(step.line));
+                let mut dy: SmallVec<[Option<V>; 2]> = outs.map(|o| take(rec, o, base, depends, slots)).collect();
+                with_outputs(step, |outs| {
+                    with(
+                        inputs,
+                        |i| rec.load(i),
+                        |x| {
+                            with(
+                                outs,
+                                |i| rec.load(i),
+                                |y| step.op.vjp(x, y, &mut dy, &mut Grads { slots, places: &places, x }),
+                            )
+                        },
+                    )
+                });
             }
         }
     }
     rec.at(None);
 }
 
-/// Runs the reverse rule of one step.
-#[inline]
-fn pull<V: Value, R: Recording<V>>(
+/// Takes the cotangent of a value, and leaves a copy where it was asked for.
+#[inline(always)]
+fn take<V: Value, R: Recording<V>>(
     rec: &R,
-    step: &OpRec<V::T>,
-    dy: &mut [Option<V>],
+    o: usize,
+    base: usize,
+    depends: &[u8],
     slots: &mut [Option<V::Slot>],
-    places: &[u32],
-) {
-    with_outputs(step, |outs| {
-        with(
-            &step.inputs,
-            |i| rec.load(i),
-            |x| with(outs, |i| rec.load(i), |y| step.op.vjp(x, y, dy, &mut Grads { slots, places, x })),
-        )
-    });
+) -> Option<V> {
+    let v = slots[o].take().map(|s| V::unpark(rec.cx(), s, rec.shape((o + base) as u32)));
+    if depends[o] == 2 {
+        slots[o] = v.clone().map(V::park);
+    }
+    v
 }
 
 /// Pushes the tangents in `slots` forward through the operations.
@@ -211,6 +228,17 @@ impl<V> Deref for Own<V> {
     }
 }
 
+/// Something lent by a tape: nothing in it is to be freed.
+pub(crate) struct Lent<V>(ManuallyDrop<V>);
+
+impl<V> Deref for Lent<V> {
+    type Target = V;
+    #[inline]
+    fn deref(&self) -> &V {
+        &self.0
+    }
+}
+
 /// A tape, seen as numbers.
 pub(crate) struct Numbers<'a, T: Scalar> {
     pub(crate) inner: &'a Inner<T>,
@@ -223,15 +251,15 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     where
         Self: 's;
     type Held<'s>
-        = Own<Eager<'a, T>>
+        = Lent<Eager<'a, T>>
     where
         Self: 's;
     fn step(&self, k: usize) -> &OpRec<T> {
         &self.inner.ops[k]
     }
     #[inline]
-    fn load(&self, id: u32) -> Own<Eager<'a, T>> {
-        Own(self.inner.eager(id, self.store))
+    fn load(&self, id: u32) -> Lent<Eager<'a, T>> {
+        Lent(ManuallyDrop::new(self.inner.eager(id, self.store)))
     }
     #[inline]
     fn shape(&self, id: u32) -> Shape {
@@ -260,20 +288,20 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     where
         Self: 's;
     type Held<'s>
-        = Own<Dual<Eager<'a, T>>>
+        = Lent<Dual<Eager<'a, T>>>
     where
         Self: 's;
     fn step(&self, k: usize) -> &OpRec<T> {
         &self.inner.ops[k]
     }
-    fn load(&self, id: u32) -> Own<Dual<Eager<'a, T>>> {
+    fn load(&self, id: u32) -> Lent<Dual<Eager<'a, T>>> {
         let val = &self.inner.vals[id as usize];
         let tan = match self.swept {
             None => val.tan.as_ref(),
             Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_ref()),
         };
         let du = tan.map(|t| Eager::borrowed(t, val.shape, self.store));
-        Own(Dual { re: self.inner.eager(id, self.store), du })
+        Lent(ManuallyDrop::new(Dual { re: self.inner.eager(id, self.store), du }))
     }
     fn shape(&self, id: u32) -> Shape {
         self.inner.vals[id as usize].shape

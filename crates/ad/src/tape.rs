@@ -60,12 +60,12 @@ pub(crate) struct Val<T> {
 impl<T> Val<T> {
     #[inline]
     fn arg(&self) -> Arg<'_, T> {
-        Arg { shape: self.shape, data: &self.buf[..self.shape.len()] }
+        Arg { shape: self.shape, data: &self.buf }
     }
 
     #[inline]
     fn out(&mut self) -> Out<'_, T> {
-        Out { shape: self.shape, data: &mut self.buf[..self.shape.len()] }
+        Out { shape: self.shape, data: &mut self.buf }
     }
 }
 
@@ -85,7 +85,29 @@ pub(crate) struct Scratch<T> {
     pub(crate) cotangents: Vec<Option<Buf<T>>>,
     pub(crate) duals: Vec<Option<(Buf<T>, Option<Buf<T>>)>>,
     pub(crate) tangents: Vec<Option<Buf<T>>>,
-    pub(crate) depends: Vec<u8>,
+    pub(crate) depends: Depends,
+}
+
+/// Which values depend on the targets of a sweep, remembered from one sweep to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Depends {
+    marks: Vec<u8>,
+    targets: Vec<u32>,
+    /// Generation and length of the tape that the marks are of.
+    of: (u32, usize),
+}
+
+impl Depends {
+    pub(crate) fn of<T: Scalar>(&mut self, inner: &Inner<T>, targets: impl Iterator<Item = u32> + Clone) -> &[u8] {
+        let of = (inner.generation, inner.vals.len());
+        if self.of != of || self.marks.is_empty() || !targets.clone().eq(self.targets.iter().copied()) {
+            self.of = of;
+            self.targets.clear();
+            self.targets.extend(targets);
+            crate::sweep::mark_depends(&mut self.marks, 0, of.1, self.targets.iter().copied(), &inner.ops);
+        }
+        &self.marks
+    }
 }
 
 /// How far the tape was filled at some moment.
@@ -127,7 +149,12 @@ impl<T: Scalar> Tape<T> {
             inner: RefCell::new(Inner { vals: vec![], ops: vec![], generation: 0, read: None, branched: None }),
             records: Cell::new(records),
             tangents: Cell::new(tangents),
-            scratch: RefCell::new(Scratch { cotangents: vec![], duals: vec![], tangents: vec![], depends: vec![] }),
+            scratch: RefCell::new(Scratch {
+                cotangents: vec![],
+                duals: vec![],
+                tangents: vec![],
+                depends: Depends::default(),
+            }),
             rule_line: Cell::new(None),
         }
     }
@@ -174,21 +201,21 @@ impl<T: Scalar> Tape<T> {
         assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
         assert_eq!(x.shape(), v.shape(), "the direction must have the shape of the input");
         let mut t = self.store.take(x.shape().len());
-        v.write(&mut t[..x.shape().len()]);
+        v.write(&mut t);
         self.leaf(x, Some(t))
     }
 
     /// A constant filled with one number.
     pub fn filled(&self, shape: Shape, x: T) -> Var<'_, T> {
         let mut buf = self.store.take(shape.len());
-        buf[..shape.len()].fill(x);
+        buf.fill(x);
         self.place(shape, buf, None)
     }
 
     /// A batch of identity matrices of order `n`.
     pub fn eye(&self, n: usize) -> Var<'_, T> {
         let mut buf = self.store.take(n * n);
-        buf[..n * n].fill(T::zero());
+        buf.fill(T::zero());
         (0..n).for_each(|i| buf[i * n + i] = T::one());
         self.place(Shape::mat(n, n), buf, None)
     }
@@ -196,7 +223,7 @@ impl<T: Scalar> Tape<T> {
     fn leaf(&self, x: &(impl MatLike<T> + ?Sized), tan: Option<Buf<T>>) -> Var<'_, T> {
         let shape = x.shape();
         let mut buf = self.store.take(shape.len());
-        x.write(&mut buf[..shape.len()]);
+        x.write(&mut buf);
         self.place(shape, buf, tan)
     }
 
@@ -279,7 +306,7 @@ impl<T: Scalar> Tape<T> {
         let inner = self.inner.borrow();
         inner.check(self, v, "value");
         let val = &inner.vals[v.id as usize];
-        look(val.shape, &val.buf[..val.shape.len()])
+        look(val.shape, &val.buf)
     }
 
     pub(crate) fn tangent_of(&self, v: &Var<'_, T>) -> Batch<T> {
@@ -287,7 +314,7 @@ impl<T: Scalar> Tape<T> {
         inner.check(self, v, "tangent");
         let val = &inner.vals[v.id as usize];
         match &val.tan {
-            Some(t) => Batch::from_slice(val.shape, &t[..val.shape.len()]),
+            Some(t) => Batch::from_slice(val.shape, t),
             None => Batch::zeros(val.shape),
         }
     }
@@ -332,7 +359,7 @@ impl<T: Scalar> Tape<T> {
         inner.check(self, &x, "set");
         let val = &mut inner.vals[x.id as usize];
         assert_eq!(val.shape, to.shape(), "`set` with another shape: record a new tape for that");
-        to.write(&mut val.buf[..val.shape.len()]);
+        to.write(&mut val.buf);
         val.poisoned = false;
         debug_assert!(
             !inner.ops.iter().any(|r| (r.first..r.first + r.outs).contains(&x.id)),
@@ -386,7 +413,7 @@ impl<T: Scalar> Tape<T> {
         let inner = self.inner.borrow();
         let bad = |id: u32| {
             let v = &inner.vals[id as usize];
-            v.buf[..v.shape.len()].iter().position(|x| !x.is_finite()).map(|i| (i, v.buf[i].f64()))
+            v.buf.iter().position(|x| !x.is_finite()).map(|i| (i, v.buf[i].f64()))
         };
         for rec in &inner.ops {
             if rec.inputs.iter().any(|&i| bad(i).is_some()) {
@@ -520,7 +547,7 @@ pub(crate) fn evaluate<T: Scalar>(
     for v in out {
         v.poisoned = poisoned || done.is_err();
         if v.poisoned {
-            v.buf[..v.shape.len()].fill(T::nan());
+            v.buf.fill(T::nan());
         }
     }
     done

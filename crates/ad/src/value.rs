@@ -72,6 +72,10 @@ pub(crate) trait Value: Clone + Sized {
     fn scale(&self, alpha: f64) -> Self {
         Self::one(Op::Scale(ops::arithmetic::Scale { alpha }), &[self])
     }
+    /// `alpha self`, in place where the numbers are owned.
+    fn scaled(self, alpha: f64) -> Self {
+        self.scale(alpha)
+    }
     fn hadamard(&self, b: &Self) -> Self {
         Self::one(Op::Hadamard(ops::arithmetic::Hadamard), &[self, b])
     }
@@ -81,6 +85,10 @@ pub(crate) trait Value: Clone + Sized {
     /// `f^(k)(x) o v`, where `self = x` and `y = f(x)`.
     fn unary_derivative(&self, f: Unary, k: u32, y: &Self, v: &Self) -> Self {
         Self::one(Op::UnaryDerivative(ops::unary::UnaryDerivative { f, k }), &[self, y, v])
+    }
+    /// `f^(k)(x) o self`, in place where the numbers are owned.
+    fn unary_pulled(self, f: Unary, k: u32, x: &Self, y: &Self) -> Self {
+        x.unary_derivative(f, k, y, &self)
     }
 
     // ---- shapes and reductions ---------------------------------------------------------------------------------
@@ -167,13 +175,13 @@ pub(crate) struct Grads<'g, V: Value> {
 
 impl<V: Value> Grads<'_, V> {
     /// Does anybody want the cotangent of input `i`?
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wants(&self, i: usize) -> bool {
         self.places[i] != u32::MAX
     }
 
     /// Adds to the cotangent of input `i`, summing over what was broadcast.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, i: usize, v: V) {
         if !self.wants(i) {
             return;
@@ -184,7 +192,7 @@ impl<V: Value> Grads<'_, V> {
     }
 
     /// Adds a product in place.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add_product(&mut self, i: usize, m: Product, a: &V, b: &V) {
         if self.wants(i) {
             let shape = self.x[i].shape();

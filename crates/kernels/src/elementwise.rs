@@ -81,35 +81,31 @@ fn small_integer(p: f64) -> Option<i32> {
     (p == p.trunc() && p.abs() <= 64.0).then_some(p as i32)
 }
 
-/// `out = f^{(k)}(x) o v`, with `y = f(x)`.
-pub(crate) fn unary_derivative<T: Real>(
-    f: Unary,
-    k: u32,
-    x: &[T],
-    y: &[T],
-    v: &[T],
-    out: &mut [T],
-) -> Result<(), Failure> {
-    debug_assert!(x.len() == y.len() && x.len() == v.len() && x.len() == out.len());
+/// `v = f^{(k)}(x) o v`, with `y = f(x)`.
+#[inline]
+pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T], v: &mut [T]) -> Result<(), Failure> {
+    debug_assert!(x.len() == y.len() && x.len() == v.len());
     if k == 0 || k > UNARY_ORDER {
         return Err(Failure::Unsupported { what: "an elementwise derivative of this order" });
     }
     let zero = T::zero();
     match f {
-        Unary::Exp => each(x, y, v, out, |_, y| y),
-        Unary::Ln => power(-1.0, k - 1, x, None, v, out),
-        Unary::Sqrt => power(0.5, k, x, Some(y), v, out),
-        Unary::Recip => power(-1.0, k, x, None, v, out),
-        Unary::Pow(p) => power(p, k, x, small_integer(p).is_none().then_some(y), v, out),
+        Unary::Exp => each(x, y, v, |_, y| y),
+        Unary::Ln => power(-1.0, k - 1, x, None, v),
+        Unary::Sqrt => power(0.5, k, x, Some(y), v),
+        Unary::Recip => power(-1.0, k, x, None, v),
+        Unary::Pow(p) => power(p, k, x, small_integer(p).is_none().then_some(y), v),
+        Unary::Tanh if k == 1 => each(x, y, v, |_, y| (T::one() - y) * (T::one() + y)),
         Unary::Tanh => {
             let q = chain([1.0, 0.0, -1.0], k);
-            each(x, y, v, out, |_, y| (T::one() - y) * (T::one() + y) * horner(&q, y));
+            each(x, y, v, |_, y| (T::one() - y) * (T::one() + y) * horner(&q, y));
         }
-        Unary::Sigmoid => sigmoid_derivative(k, x, y, v, out, |_, y| y),
-        Unary::Softplus if k == 1 => each(x, y, v, out, |x, _| sigmoid(x)),
-        Unary::Softplus => sigmoid_derivative(k - 1, x, y, v, out, |x, _| sigmoid(x)),
-        Unary::Relu if k == 1 => each(x, y, v, out, |x, _| if x > zero { T::one() } else { zero }),
-        Unary::Abs if k == 1 => each(x, y, v, out, |x, _| {
+        Unary::Sigmoid if k == 1 => each(x, y, v, |_, y| y * (T::one() - y)),
+        Unary::Sigmoid => sigmoid_derivative(k, x, y, v, |_, y| y),
+        Unary::Softplus if k == 1 => each(x, y, v, |x, _| sigmoid(x)),
+        Unary::Softplus => sigmoid_derivative(k - 1, x, y, v, |x, _| sigmoid(x)),
+        Unary::Relu if k == 1 => each(x, y, v, |x, _| if x > zero { T::one() } else { zero }),
+        Unary::Abs if k == 1 => each(x, y, v, |x, _| {
             if x > zero {
                 T::one()
             } else if x < zero {
@@ -118,42 +114,47 @@ pub(crate) fn unary_derivative<T: Real>(
                 zero
             }
         }),
-        Unary::Relu | Unary::Abs => out.fill(zero),
-        Unary::Sin if k.is_multiple_of(2) => each(x, y, v, out, |_, y| if k.is_multiple_of(4) { y } else { -y }),
-        Unary::Sin => each(x, y, v, out, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
-        Unary::Cos if k.is_multiple_of(2) => each(x, y, v, out, |_, y| if k.is_multiple_of(4) { y } else { -y }),
-        Unary::Cos => each(x, y, v, out, |x, _| if k % 4 == 3 { Float::sin(x) } else { -Float::sin(x) }),
+        Unary::Relu | Unary::Abs => v.fill(zero),
+        Unary::Sin if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
+        Unary::Sin => each(x, y, v, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
+        Unary::Cos if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
+        Unary::Cos => each(x, y, v, |x, _| if k % 4 == 3 { Float::sin(x) } else { -Float::sin(x) }),
     }
     Ok(())
 }
 
 #[inline]
-fn each<T: Real>(x: &[T], y: &[T], v: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-    for (((out, &x), &y), &v) in out.iter_mut().zip(x).zip(y).zip(v) {
-        *out = f(x, y) * v;
+fn each<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T, T) -> T) {
+    for ((v, &x), &y) in v.iter_mut().zip(x).zip(y) {
+        *v *= f(x, y);
     }
 }
 
 /// The `k`-th derivative of `x^p`: a falling factorial times `x^{p-k}`, or times `y / x^k` if `y = x^p` is given.
 /// A vanishing factorial gives zero even at `x = 0`.
-fn power<T: Real>(p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &[T], out: &mut [T]) {
+fn power<T: Real>(p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &mut [T]) {
     let factor = (0..k).fold(1.0, |s, i| s * (p - f64::from(i)));
     if factor == 0.0 {
-        return out.fill(T::zero());
+        return v.fill(T::zero());
     }
     let (c, rest) = (T::of(factor), p - f64::from(k));
     if let Some(y) = y {
         let k = k as i32;
-        return each(x, y, v, out, |x, y| {
-            if x == T::zero() { c * Float::powf(x, T::of(rest)) } else { c * y / Float::powi(x, k) }
-        });
+        return each(
+            x,
+            y,
+            v,
+            |x, y| {
+                if x == T::zero() { c * Float::powf(x, T::of(rest)) } else { c * y / Float::powi(x, k) }
+            },
+        );
     }
     match small_integer(rest) {
-        Some(0) => each(x, x, v, out, |_, _| c),
-        Some(1) => each(x, x, v, out, |x, _| c * x),
-        Some(-1) => each(x, x, v, out, |x, _| c / x),
-        Some(e) => each(x, x, v, out, |x, _| c * Float::powi(x, e)),
-        None => each(x, x, v, out, |x, _| c * Float::powf(x, T::of(rest))),
+        Some(0) => each(x, x, v, |_, _| c),
+        Some(1) => each(x, x, v, |x, _| c * x),
+        Some(-1) => each(x, x, v, |x, _| c / x),
+        Some(e) => each(x, x, v, |x, _| c * Float::powi(x, e)),
+        None => each(x, x, v, |x, _| c * Float::powf(x, T::of(rest))),
     }
 }
 
@@ -182,9 +183,9 @@ fn horner<T: Real>(r: &Coefficients, y: T) -> T {
     r[..=degree].iter().rev().fold(T::zero(), |s, &c| s * y + T::of(c))
 }
 
-fn sigmoid_derivative<T: Real>(k: u32, x: &[T], y: &[T], v: &[T], out: &mut [T], s: impl Fn(T, T) -> T) {
+fn sigmoid_derivative<T: Real>(k: u32, x: &[T], y: &[T], v: &mut [T], s: impl Fn(T, T) -> T) {
     let q = chain([0.0, 1.0, -1.0], k);
-    each(x, y, v, out, |x, y| {
+    each(x, y, v, |x, y| {
         let s = s(x, y);
         s * (T::one() - s) * horner(&q, s)
     });

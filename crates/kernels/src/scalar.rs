@@ -112,6 +112,8 @@ pub trait Scalar:
     fn unary(f: Unary, x: &[Self], y: &mut [Self]);
     /// `out = f^{(k)}(x) o v` for `k >= 1`; `y = f(x)` is given so that no transcendental is evaluated twice.
     fn unary_derivative(f: Unary, k: u32, x: &[Self], y: &[Self], v: &[Self], out: &mut [Self]) -> Result<(), Failure>;
+    /// `v = f^{(k)}(x) o v` for `k >= 1`: [`Scalar::unary_derivative`] in place.
+    fn unary_derivative_assign(f: Unary, k: u32, x: &[Self], y: &[Self], v: &mut [Self]) -> Result<(), Failure>;
     /// `<a, b>`.
     fn dot(a: &[Self], b: &[Self]) -> Self;
     /// The sum of all entries.
@@ -247,7 +249,17 @@ macro_rules! scalar {
                 v: &[Self],
                 out: &mut [Self],
             ) -> Result<(), Failure> {
-                crate::elementwise::unary_derivative(f, k, x, y, v, out)
+                out.copy_from_slice(v);
+                crate::elementwise::unary_derivative_assign(f, k, x, y, out)
+            }
+            fn unary_derivative_assign(
+                f: Unary,
+                k: u32,
+                x: &[Self],
+                y: &[Self],
+                v: &mut [Self],
+            ) -> Result<(), Failure> {
+                crate::elementwise::unary_derivative_assign(f, k, x, y, v)
             }
             fn dot(a: &[Self], b: &[Self]) -> Self {
                 crate::elementwise::dot(a, b)

@@ -98,7 +98,7 @@ impl<T: Scalar> Primitive<T> for LinComb {
             out.add(1, if self.beta == 1.0 { g.clone() } else { g.scale(self.beta) });
         }
         if out.wants(0) {
-            out.add(0, if self.alpha == 1.0 { g } else { g.scale(self.alpha) });
+            out.add(0, if self.alpha == 1.0 { g } else { g.scaled(self.alpha) });
         }
     }
 }
@@ -118,8 +118,8 @@ impl<T: Scalar> Primitive<T> for Scale {
     }
 
     fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        if let Some(g) = &dy[0] {
-            out.add(0, g.scale(self.alpha));
+        if let Some(g) = dy[0].take() {
+            out.add(0, g.scaled(self.alpha));
         }
     }
 }

@@ -37,8 +37,8 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        if let Some(g) = &dy[0] {
-            out.add(0, x[0].unary_derivative(self.0, 1, y[0], g));
+        if let Some(g) = dy[0].take() {
+            out.add(0, g.unary_pulled(self.0, 1, x[0], y[0]));
         }
     }
 }
@@ -60,12 +60,12 @@ impl<T: Scalar> Primitive<T> for UnaryDerivative {
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        let Some(g) = &dy[0] else { return };
+        let Some(g) = dy[0].take() else { return };
         if out.wants(0) {
-            out.add(0, x[0].unary_derivative(self.f, self.k + 1, x[1], &x[2].hadamard(g)));
+            out.add(0, x[2].hadamard(&g).unary_pulled(self.f, self.k + 1, x[0], x[1]));
         }
         if out.wants(2) {
-            out.add(2, x[0].unary_derivative(self.f, self.k, x[1], g));
+            out.add(2, g.unary_pulled(self.f, self.k, x[0], x[1]));
         }
     }
 }
