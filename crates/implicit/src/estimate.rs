@@ -1,0 +1,385 @@
+//! The estimators, over two tapes: a plain one that runs the inner loop in constant memory, and one that records the steps
+//! that are differentiated.
+//!
+//! The fixed-point series. Differentiate `z* = F(z*, phi)`: `(I - A) dz* = B dphi`, so with `v_0 = dL/dz`
+//!
+//! ```text
+//!     dL/dphi = dL/dphi|direct + B' p,     p = sum over k <= K of v_k,     v_{k+1} = A' v_k
+//! ```
+//!
+//! (Griewank & Faure 2002, *Reduced functions, gradients and Hessians from fixed-point iterations*; Lorraine, Vicol & Duvenaud 2020,
+//! eq. 8; Grazzi et al. 2020, sec. 2 for the rates). `A` and `B` are those of the last step, recorded once; each term is one
+//! reverse sweep over it. With `K = 0` this is the one-step estimator, and for a linear `F` with `K = T - 1` the unroll.
+//! Away from the fixed point `A'` maps cotangents at `z_T` to cotangents at `z_{T-1}`; they are projected there and brought back to
+//! `z_T` by projection.
+
+use crate::Certificate;
+use crate::iteration::{Iteration, Of, Vars, copy, list};
+use pullback::{Batch, Leaves, MatLike, Scalar, Shape, Tape, Var};
+
+/// How to take the derivative of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Estimator {
+    /// The series on the last step, with `terms` terms after the first. Constant memory.
+    FixedPoint {
+        /// `K`.
+        terms: usize,
+    },
+    /// The last step alone. Constant memory.
+    OneStep,
+    /// The last `steps` steps, recorded. Memory grows with them.
+    Truncated {
+        /// How many.
+        steps: usize,
+    },
+    /// All steps, recorded: exact for the state that was reached. Memory grows with their number.
+    Unroll,
+    /// Equation 16 of Gao et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as printed:
+    /// `-B' (v + (I - A')v + (I - A')²v + ...)`.
+    ///
+    /// It is the sensitivity of the point *before* the last step, and its sign is opposite to the derivative's for a contracting
+    /// loop with a small step. It is here to be compared, not to be used.
+    IrmmPaper {
+        /// `K`.
+        terms: usize,
+    },
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine reports bad data or a number that is not finite.
+    #[error(transparent)]
+    Engine(#[from] pullback::Error),
+    /// There is no last step.
+    #[error("the derivative of an iteration needs at least one step, and none was asked for")]
+    NoSteps,
+    /// A step returned another shape than it was given.
+    #[error("step {step} turned leaf {leaf} of the state from {expected} into {got}; a step keeps shapes")]
+    Shape {
+        /// Which step.
+        step: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The shape it was given.
+        expected: Shape,
+        /// The shape it returned.
+        got: Shape,
+    },
+    /// The inner loop left the finite numbers.
+    #[error("after {steps} steps leaf {leaf} of the state holds {value}; the inner loop diverges")]
+    Diverged {
+        /// Steps taken.
+        steps: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The entry.
+        value: f64,
+    },
+}
+
+/// The result of an estimator.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A derivative and what is known about it.
+#[derive(Debug, Clone)]
+pub struct Derivative<Z, P> {
+    /// The outer loss.
+    pub value: f64,
+    /// Its derivative by the parameters.
+    pub gradient: P,
+    /// The state that was reached.
+    pub state: Z,
+    /// How far to trust the derivative.
+    pub certificate: Certificate,
+    /// The most bytes the tapes held at once.
+    pub bytes: usize,
+    /// Operations that were recorded.
+    pub operations: usize,
+}
+
+/// The tapes that estimators run on. Hold one and ask often: buffers are kept from call to call.
+#[derive(Debug)]
+pub struct Sensitivity<T: Scalar = f64> {
+    plain: Tape<T>,
+    recorded: Tape<T>,
+}
+
+impl<T: Scalar> Default for Sensitivity<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The last steps on the recording tape.
+struct Recorded<'t, Z: Leaves, P: Leaves> {
+    from: Vec<Var<'t, Z::Scalar>>,
+    phi: Vec<Var<'t, Z::Scalar>>,
+    params: P::Vars<'t>,
+    end: Z::Vars<'t>,
+}
+
+impl<T: Scalar> Sensitivity<T> {
+    /// Two empty tapes.
+    pub fn new() -> Self {
+        Sensitivity { plain: Tape::plain(), recorded: Tape::new() }
+    }
+
+    /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
+    ///
+    /// Cost: the steps; for the series one reverse sweep over one step for each term.
+    ///
+    /// # Errors
+    /// [`Error::NoSteps`]; [`Error::Diverged`]; [`Error::Shape`]; the first failure of the step or the loss;
+    /// [`pullback::Error::NotScalar`] if the loss is not one number.
+    pub fn derivative<I>(
+        &mut self,
+        it: &I,
+        z0: &I::State,
+        phi: &I::Params,
+        steps: usize,
+        how: Estimator,
+    ) -> Result<Derivative<I::State, I::Params>>
+    where
+        I: Iteration,
+        I::State: Leaves<Scalar = T>,
+        I::Params: Leaves<Scalar = T>,
+    {
+        let window = match how {
+            Estimator::Unroll => steps,
+            Estimator::Truncated { steps: w } => w.clamp(1, steps.max(1)),
+            Estimator::FixedPoint { .. } | Estimator::OneStep | Estimator::IrmmPaper { .. } => 1,
+        };
+        if steps == 0 {
+            return Err(Error::NoSteps);
+        }
+        for tape in [&mut self.plain, &mut self.recorded] {
+            tape.clear();
+            tape.reset_peak();
+        }
+        let before = run(&self.plain, it, z0, phi, steps - window)?;
+        self.plain.clear();
+        let (tape, plain) = (&self.recorded, &mut self.plain);
+        let rec = record(tape, it, z0, &before, phi, steps - window..steps)?;
+        let mut gradient: Vec<Batch<T>> = rec.phi.iter().map(|v| Batch::zeros(v.shape())).collect();
+        let end: Vec<Batch<T>> = list(&rec.end).iter().map(Var::value).collect();
+        finite(&end, steps)?;
+        let (value, certificate) = match how {
+            Estimator::Unroll | Estimator::Truncated { .. } => {
+                let loss = it.outer(copy(&rec.end), copy(&rec.params));
+                tape.gradient_into(loss, &rec.phi, &mut gradient.iter_mut().collect::<Vec<_>>())?;
+                (loss.scalar().f64(), Certificate::unrolled(window))
+            }
+            Estimator::FixedPoint { terms } => {
+                series(plain, tape, it, z0, &rec, [&before, &end], Sum::FixedPoint, terms, &mut gradient)?
+            }
+            Estimator::OneStep => {
+                series(plain, tape, it, z0, &rec, [&before, &end], Sum::FixedPoint, 0, &mut gradient)?
+            }
+            Estimator::IrmmPaper { terms } => {
+                series(plain, tape, it, z0, &rec, [&before, &end], Sum::Irmm, terms, &mut gradient)?
+            }
+        };
+        if !value.is_finite() {
+            return Err(pullback::Error::NonFinite { what: "value", index: 0, value }.into());
+        }
+        Ok(Derivative {
+            value,
+            gradient: rebuilt(phi, gradient),
+            state: rebuilt(z0, end),
+            certificate,
+            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes(),
+            operations: self.recorded.operations(),
+        })
+    }
+}
+
+/// A series is cut off when its terms grow twice in a row and are this many times longer than the first.
+///
+/// Less would cut off the short sums that are useful early in an inner loop, when it does not contract yet (rho just above 1), and
+/// the transient growth of loops with momentum, whose `A` is not normal (tested: heavy ball would come out 10 % wrong).
+const GROWTH: f64 = 2.0;
+
+/// Which series is summed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sum {
+    /// `v <- A'v`.
+    FixedPoint,
+    /// `v <- v - A'v`, and a minus sign in front.
+    Irmm,
+}
+
+/// Runs steps in constant memory and returns the numbers of the state.
+fn run<I: Iteration>(
+    tape: &Tape<Of<I::State>>,
+    it: &I,
+    z0: &I::State,
+    phi: &I::Params,
+    steps: usize,
+) -> Result<Vec<Batch<Of<I::State>>>> {
+    if steps == 0 {
+        return Ok(z0.batches());
+    }
+    let (z, _) = bind(tape, z0, &z0.batches());
+    let (phi, _) = bind(tape, phi, &phi.batches());
+    let mut t = 0;
+    let z = tape.iterate(z, steps, |z| {
+        let next = it.step(z, copy(&phi), t);
+        t += 1;
+        next
+    });
+    tape.check()?;
+    let out: Vec<_> = list(&z).iter().map(Var::value).collect();
+    finite(&out, steps)?;
+    Ok(out)
+}
+
+/// Records the given steps.
+fn record<'t, I: Iteration>(
+    tape: &'t Tape<Of<I::State>>,
+    it: &I,
+    like: &I::State,
+    from: &[Batch<Of<I::State>>],
+    phi: &I::Params,
+    steps: std::ops::Range<usize>,
+) -> Result<Recorded<'t, I::State, I::Params>> {
+    let (mut z, from) = bind(tape, like, from);
+    let (params, phi) = bind(tape, phi, &phi.batches());
+    for t in steps {
+        let next = it.step(copy(&z), copy(&params), t);
+        for (leaf, (a, b)) in list(&z).iter().zip(list(&next)).enumerate() {
+            if a.shape() != b.shape() {
+                return Err(Error::Shape { step: t, leaf, expected: a.shape(), got: b.shape() });
+            }
+        }
+        z = next;
+    }
+    tape.check()?;
+    Ok(Recorded { from, phi, params, end: z })
+}
+
+/// The series on the last step: fills the gradient and returns the outer loss.
+fn series<'t, I: Iteration>(
+    plain: &mut Tape<Of<I::State>>,
+    tape: &'t Tape<Of<I::State>>,
+    it: &I,
+    like: &I::State,
+    rec: &Recorded<'t, I::State, I::Params>,
+    [before, end]: [&[Batch<Of<I::State>>]; 2],
+    sum: Sum,
+    terms: usize,
+    gradient: &mut [Batch<Of<I::State>>],
+) -> Result<(f64, Certificate)> {
+    // The loss as a function of fresh handles for z_T: its gradient is v_0 and the direct term at once.
+    let (z, at) = bind(tape, like, end);
+    let loss = it.outer(z, copy(&rec.params));
+    let mut v: Vec<Batch<_>> = end.iter().map(|b| Batch::zeros(b.shape())).collect();
+    {
+        let by: Vec<Var<'_, _>> = at.iter().chain(&rec.phi).copied().collect();
+        tape.gradient_into(loss, &by, &mut v.iter_mut().chain(gradient.iter_mut()).collect::<Vec<_>>())?;
+    }
+    let value = double(loss.scalar());
+
+    let outs = list(&rec.end);
+    let mut project = |z: &[Batch<_>], v: &[Batch<_>]| -> Result<Vec<Batch<_>>> {
+        plain.clear();
+        let plain = &*plain;
+        let (z, _) = bind(plain, like, z);
+        let (v, _) = bind(plain, like, v);
+        let out = list(&it.project(z, v)).iter().map(Var::value).collect();
+        plain.check()?;
+        Ok(out)
+    };
+    v = project(end, &v)?;
+    let first = norm(&v);
+    let mut certificate = Certificate {
+        terms: 0,
+        norms: vec![if first > 0.0 { 1.0 } else { 0.0 }],
+        rho: None,
+        truncated: false,
+        motion: difference(before, end) / norm(end).max(f64::MIN_POSITIVE),
+    };
+    let mut p = v.clone();
+    let mut w = v.clone();
+    let (mut last, mut grew) = (first, false);
+    for _ in 0..terms {
+        if last == 0.0 {
+            break;
+        }
+        tape.vjp_into(&seeds(&outs, &v), &rec.from, &mut w.iter_mut().collect::<Vec<_>>())?;
+        let pulled = project(before, &w)?;
+        let pulled = project(end, &pulled)?;
+        match sum {
+            Sum::FixedPoint => v = pulled,
+            Sum::Irmm => add(&mut v, &pulled, -1.0),
+        }
+        let now = norm(&v);
+        certificate.norms.push(now / first);
+        certificate.rho = Some(now / last);
+        if now > last && grew && now > GROWTH * first {
+            certificate.truncated = true;
+            break;
+        }
+        (grew, last) = (now > last, now);
+        add(&mut p, &v, 1.0);
+        certificate.terms += 1;
+    }
+    let sign = if sum == Sum::Irmm { -1.0 } else { 1.0 };
+    let mut g: Vec<Batch<_>> = gradient.iter().map(|b| Batch::zeros(b.shape())).collect();
+    tape.vjp_into(&seeds(&outs, &p), &rec.phi, &mut g.iter_mut().collect::<Vec<_>>())?;
+    add(gradient, &g, sign);
+    Ok((value, certificate))
+}
+
+fn seeds<'v, 't, T: Scalar>(at: &[Var<'t, T>], v: &'v [Batch<T>]) -> Vec<(Var<'t, T>, &'v dyn MatLike<T>)> {
+    at.iter().zip(v).map(|(at, v)| (*at, v as &dyn MatLike<T>)).collect()
+}
+
+/// The numbers of a tree on a tape.
+fn bind<'t, L: Leaves>(
+    tape: &'t Tape<L::Scalar>,
+    like: &L,
+    numbers: &[Batch<L::Scalar>],
+) -> (Vars<'t, L>, Vec<Var<'t, L::Scalar>>) {
+    let handles: Vec<Var<'t, L::Scalar>> = numbers.iter().map(|b| tape.input(b)).collect();
+    let mut next = handles.iter().copied();
+    (like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))), handles)
+}
+
+fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {
+    let mut parts = parts.into_iter();
+    like.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+}
+
+fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
+    for (leaf, b) in z.iter().enumerate() {
+        if let Some(bad) = b.data().iter().find(|x| !x.is_finite()) {
+            return Err(Error::Diverged { steps, leaf, value: bad.f64() });
+        }
+    }
+    Ok(())
+}
+
+fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
+    v.iter().flat_map(|b| b.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
+}
+
+fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
+    let entries = a.iter().flat_map(|b| b.data()).zip(b.iter().flat_map(|b| b.data()));
+    entries.map(|(a, b)| (a.f64() - b.f64()).powi(2)).sum::<f64>().sqrt()
+}
+
+/// `to += c v`.
+fn add<T: Scalar>(to: &mut [Batch<T>], v: &[Batch<T>], c: f64) {
+    for (to, v) in to.iter_mut().zip(v) {
+        for (to, v) in to.data_mut().iter_mut().zip(v.data()) {
+            *to += T::of(c) * *v;
+        }
+    }
+}
+
+fn double<T: Scalar>(x: T) -> f64 {
+    x.f64()
+}
