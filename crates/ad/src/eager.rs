@@ -3,10 +3,10 @@
 use crate::custom::CustomFn;
 use crate::ops::part::Part;
 use crate::ops::{Arg, Op, Out};
-use crate::store::{Buf, Store};
+use crate::store::{Buf, Store, Trouble};
 use crate::value::{Outs, Product, Value};
 use crate::{Scalar, Shape};
-use pullback_kernels::Unary;
+use pullback_kernels::{Triangle, Unary};
 use smallvec::SmallVec;
 
 /// A batch of matrices of numbers, borrowed from a tape or owned; owned buffers go back to the pool when dropped.
@@ -250,6 +250,29 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             store.fail("unary_derivative", 1, true, None, t.into());
         }
         self
+    }
+
+    #[inline]
+    fn trsm(&self, tri: Triangle, b: &Self) -> Self {
+        b.clone().solved_by(self, tri)
+    }
+
+    #[inline]
+    fn solved_by(self, t: &Self, tri: Triangle) -> Self {
+        let (shape, store) = (self.shape, self.store);
+        if t.shape.batch > shape.batch {
+            return run(Op::Trsm(crate::ops::trsm::Trsm(tri)), [t, &self]);
+        }
+        let mut buf = self.into_buf();
+        let (t, each) = (Arg { shape: t.shape, data: t.data() }, shape.each());
+        for b in 0..shape.batch {
+            if let Err(f) = T::trsm(t.member(b), tri, &mut buf[b * each..(b + 1) * each], shape.rows, shape.cols) {
+                store.fail("solve_triangular", shape.batch, true, None, Trouble { member: b, failure: f });
+                buf.fill(T::nan());
+                break;
+            }
+        }
+        Self::owned(buf, shape, store)
     }
 
     #[inline]

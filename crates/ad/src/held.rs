@@ -61,19 +61,25 @@ impl<T: Scalar> Tape<T> {
         x: &[Var<'_, T>],
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
-        self.check_seeds("the cotangent", seeds)?;
+        self.check()?;
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut s;
         let mut verdict = Ok(());
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            let depends = depends.of(inner, x.iter().map(|v| v.id));
             reset(cotangents, inner.vals.len());
             for (y, w) in seeds {
-                let seed = Eager::build(w.shape(), store, |b| w.write(b));
+                inner.check(self, y, "cotangent");
+                let (got, expected) = (w.shape(), inner.vals[y.id as usize].shape);
+                if got != expected {
+                    return Err(Error::Shape { what: "the cotangent", expected, got });
+                }
+                let seed = Eager::build(got, store, |b| w.write(b));
                 Eager::add_to(&mut cotangents[y.id as usize], seed);
             }
+            x.iter().for_each(|x| inner.check(self, x, "cotangent"));
+            let depends = depends.of(inner, x.iter().map(|v| v.id));
             T::reverse_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
             for (i, v) in x.iter().enumerate() {
                 let shape = inner.vals[v.id as usize].shape;

@@ -105,6 +105,14 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
                 let x: &[&V] = &[&*a];
                 step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
             }
+            (&[a], 2) if place(a) != u32::MAX && (slots[first].is_some() || slots[first + 1].is_some()) => {
+                rec.at(Some(step.line));
+                let mut dy = [first, first + 1].map(|o| take(rec, o, base, depends, slots));
+                let places = &[place(a)];
+                let (a, y, z) = (rec.load(a), rec.load(step.first), rec.load(step.first + 1));
+                let x: &[&V] = &[&*a];
+                step.op.vjp(x, &[&*y, &*z], &mut dy, &mut Grads { slots, places, x });
+            }
             (&[a, b], 1) if slots[first].is_some() => {
                 let places = &[place(a), place(b)];
                 if *places == [u32::MAX; 2] {

@@ -324,7 +324,7 @@ impl<T: Scalar> Tape<T> {
     /// # Errors
     /// The first failure of the tape, which stays remembered.
     pub fn check(&self) -> Result<()> {
-        self.store.failure().map_or(Ok(()), Err)
+        if self.store.has_failed() { self.store.failure().map_or(Ok(()), Err) } else { Ok(()) }
     }
 
     /// Bytes of the values and temporaries in use now.

@@ -114,6 +114,10 @@ pub(crate) trait Value: Clone + Sized {
     fn trsm(&self, tri: Triangle, b: &Self) -> Self {
         Self::one(Op::Trsm(ops::trsm::Trsm(tri)), &[self, b])
     }
+    /// [`Value::trsm`] with `self` as right-hand side, in place where the numbers are owned.
+    fn solved_by(self, t: &Self, tri: Triangle) -> Self {
+        t.trsm(tri, &self)
+    }
     /// `D^k f(A)[E...]`; the first two arguments are `A` and the handle of its eigendecomposition.
     fn spectral(f: SymFn, a: &Self, h: &Self, es: &[&Self]) -> Self {
         let mut x: SmallVec<[&Self; 5]> = SmallVec::from_slice(&[a, h]);

@@ -295,18 +295,15 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     }
 }
 
-/// Are all entries finite? (`0 x` is zero for every finite `x` and NaN for the rest.)
+/// Are all entries finite? A finite sum says so at one addition an entry; a sum that overflowed is looked at again.
 pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
-    let (chunks, rest) = a.as_chunks::<8>();
-    let mut s = rest.iter().fold(T::zero(), |s, &x| s + x * T::zero());
-    if !chunks.is_empty() {
-        let mut lanes = [T::zero(); 8];
-        for x in chunks {
-            for i in 0..8 {
-                lanes[i] += x[i] * T::zero();
-            }
+    let (chunks, rest) = a.as_chunks::<16>();
+    let mut lanes = [T::zero(); 16];
+    for x in chunks {
+        for i in 0..16 {
+            lanes[i] += x[i];
         }
-        s += fold(lanes);
     }
-    s == T::zero()
+    let s = lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x);
+    Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
 }

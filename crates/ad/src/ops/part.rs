@@ -52,22 +52,31 @@ impl Part {
         }
     }
 
-    /// Writes the part of every member, column by column: above the diagonal, on it, below.
+    /// Writes the part of every member.
     pub(crate) fn write<T: Scalar>(self, shape: Shape, x: &[T], y: &mut [T]) {
+        let each = shape.each().max(1);
+        for (x, y) in x.chunks_exact(each).zip(y.chunks_exact_mut(each)) {
+            self.write_one(shape.rows, x, y);
+        }
+    }
+
+    /// One matrix of `m` rows, column by column: above the diagonal, on it, below.
+    #[inline]
+    fn write_one<T: Scalar>(self, m: usize, x: &[T], y: &mut [T]) {
         use std::cmp::Ordering::*;
-        let (m, each) = (shape.rows, shape.each());
-        let w = [Less, Equal, Greater].map(|o| self.weights(o));
-        for (k, (a, out)) in x.chunks_exact(each.max(1)).zip(y.chunks_exact_mut(each.max(1))).enumerate() {
-            debug_assert!(k < shape.batch);
-            for j in 0..shape.cols {
-                let (top, low) = (j.min(m), (j + 1).min(m));
-                for (rows, (s, t)) in [0..top, top..low, low..m].into_iter().zip(w) {
-                    let range = j * m + rows.start..j * m + rows.end;
-                    segment(T::of(s), &a[range.clone()], &mut out[range]);
-                    if t != 0.0 {
-                        rows.for_each(|i| out[j * m + i] += T::of(t) * a[i * m + j]);
-                    }
-                }
+        let [above, on, below] = [Less, Equal, Greater].map(|o| {
+            let (s, t) = self.weights(o);
+            (T::of(s), T::of(t))
+        });
+        for (j, out) in y.chunks_exact_mut(m.max(1)).enumerate() {
+            let column = &x[j * m..(j + 1) * m];
+            let row = |i: usize| x[i * m + j];
+            let (upper, rest) = out.split_at_mut(j.min(m));
+            segment(above, 0, upper, column, row);
+            if let Some((diagonal, lower)) = rest.split_first_mut() {
+                // Diagonal weights never mix: the entry is its own transpose.
+                *diagonal = if on.0 == T::zero() { T::zero() } else { on.0 * column[j] };
+                segment(below, j + 1, lower, column, row);
             }
         }
     }
@@ -86,15 +95,15 @@ impl Part {
     }
 }
 
-/// `y = s x`; a weight of zero ignores its entries, whatever stands there.
-#[inline]
-fn segment<T: Scalar>(s: T, x: &[T], y: &mut [T]) {
-    if s == T::one() {
-        y.copy_from_slice(x);
-    } else if s == T::zero() {
-        y.fill(T::zero());
-    } else {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = s * *x);
+/// `y_i = s x_i + t x'_i`; a weight of zero ignores its entries, whatever stands there.
+#[inline(always)]
+fn segment<T: Scalar>((s, t): (T, T), first: usize, y: &mut [T], column: &[T], row: impl Fn(usize) -> T) {
+    let column = &column[first..];
+    match (s == T::zero(), t == T::zero()) {
+        (true, true) => y.fill(T::zero()),
+        (false, true) => y.iter_mut().zip(column).for_each(|(y, x)| *y = s * *x),
+        (true, false) => y.iter_mut().enumerate().for_each(|(i, y)| *y = t * row(first + i)),
+        (false, false) => y.iter_mut().zip(column).enumerate().for_each(|(i, (y, x))| *y = s * *x + t * row(first + i)),
     }
 }
 

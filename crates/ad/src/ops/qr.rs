@@ -66,6 +66,6 @@ impl<T: Scalar> Primitive<T> for Qr {
             Some(gq) => gq.plus_product(Product::NN, q, &m),
             None => q.mul(&m),
         };
-        out.add(0, r.trsm(BY_R_T, &t));
+        out.add(0, t.solved_by(r, BY_R_T));
     }
 }
