@@ -10,7 +10,7 @@ use crate::store::{Store, Trouble};
 use crate::sweep::{self, Recording};
 use crate::tape::{Mark, OpRec, Tape};
 use crate::value::{Grads, Outs, Value};
-use crate::{Scalar, Shape, Var};
+use crate::{Error, Scalar, Shape, Var};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
@@ -119,11 +119,18 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble> {
-        let before = store.has_failed();
+        let before = store.take_failure();
         let x: Vec<Eager<'_, T>> = x.iter().map(|a| Eager::borrowed(a.data, a.shape, store)).collect();
         let run = self.0.run(&x.iter().collect::<Vec<_>>());
         y[0].data.copy_from_slice(run.vals[self.0.output as usize].data());
-        match store.has_failed() && !before {
+        // The first failure inside is the one to tell, with its own line; the operation itself only passes it on.
+        let mut inside = store.take_failure();
+        if let Some(Error::Data { derivative, .. }) = &mut inside {
+            *derivative = false;
+        }
+        let failed = inside.is_some();
+        before.into_iter().chain(inside).for_each(|e| store.remember(e));
+        match failed {
             true => Err(Failure::Unsupported { what: "an operation inside failed" }.into()),
             false => Ok(()),
         }
@@ -171,6 +178,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         }
         let mark = tape.mark();
         let y = f(self.alias());
+        tape.shape_of(&y);
         let (program, captured) = Program::lift(tape, mark, self, y);
         tape.truncate(mark);
         tape.push_one(Op::Checkpoint(Checkpoint(Arc::new(program))), &captured.iter().collect::<Vec<_>>())

@@ -12,7 +12,16 @@ use faer::Mat;
 /// A program from a tree of values to one value.
 ///
 /// Implemented for closures. `for<'t> CostFn<'t, L>` is what a driver asks: the closure must work on any tape, so it cannot
-/// smuggle a handle in or out.
+/// smuggle a handle in or out:
+///
+/// ```compile_fail
+/// use pullback::prelude::*;
+/// let tape = Tape::new();
+/// let outside = tape.input(&2.0);
+/// let g = grad(|x| x * outside, &3.0); // `outside` lives on another tape, for one lifetime only
+/// ```
+///
+/// What a program needs of the outside are numbers: `let c = outside.value();` and `|x| x * &c`.
 pub trait CostFn<'t, L: Leaves>: Fn(L::Vars<'t>) -> Var<'t, L::Scalar> {}
 impl<'t, L: Leaves, F: Fn(L::Vars<'t>) -> Var<'t, L::Scalar>> CostFn<'t, L> for F {}
 

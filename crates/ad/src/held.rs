@@ -19,6 +19,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NotScalar`]; the first failure of the program or of a rule; [`Error::NonFinite`].
+    #[track_caller]
     pub fn gradient(&self, y: Var<'_, T>, x: Var<'_, T>) -> Result<Batch<T>> {
         let mut out = Batch::zeros(self.shape_of(&x));
         self.gradient_into(y, &[x], &mut [&mut out])?;
@@ -29,6 +30,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::gradient`]; [`Error::Shape`] if a batch has another shape than its value.
+    #[track_caller]
     pub fn gradient_into(&self, y: Var<'_, T>, x: &[Var<'_, T>], out: &mut [&mut Batch<T>]) -> Result<()> {
         let shape = self.shape_of(&y);
         if shape != Shape::SCALAR {
@@ -41,6 +43,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] if a cotangent or a batch has another shape than its value; the first failure; [`Error::NonFinite`].
+    #[track_caller]
     pub fn vjp_into(
         &self,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
@@ -105,6 +108,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] if a tangent has another shape than its value; the first failure; [`Error::NonFinite`].
+    #[track_caller]
     pub fn jvp_into(
         &self,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
@@ -143,6 +147,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::gradient_into`].
+    #[track_caller]
     pub fn hvp_into(&self, y: Var<'_, T>, x: Var<'_, T>, v: &dyn MatLike<T>, out: &mut Batch<T>) -> Result<()> {
         self.hvps_into(y, &[(x, v)], &mut [out])
     }
@@ -151,6 +156,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::gradient_into`].
+    #[track_caller]
     pub fn hvps_into(
         &self,
         y: Var<'_, T>,
@@ -162,6 +168,7 @@ impl<T: Scalar> Tape<T> {
             return Err(Error::NotScalar { shape });
         }
         self.check_seeds("the direction", seeds)?;
+        self.check_outs(seeds.iter().map(|(x, _)| x), out)?;
         let mut s = self.borrow_scratch();
         let Scratch { tangents, duals, depends, .. } = &mut s;
         self.sweep_forward(seeds, tangents);
@@ -200,6 +207,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::gradient_into`].
+    #[track_caller]
     pub fn hvp(&self, y: Var<'_, T>, x: Var<'_, T>, v: &dyn MatLike<T>) -> Result<Batch<T>> {
         let mut out = Batch::zeros(self.shape_of(&x));
         self.hvp_into(y, x, v, &mut out)?;
@@ -210,8 +218,9 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NotScalar`]; [`Error::NotRecording`]; the first failure.
+    #[track_caller]
     pub fn grad_on_tape<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<Var<'t, T>> {
-        let shape = self.shape_of(&y);
+        let (shape, _) = (self.shape_of(&y), self.shape_of(&x));
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
         }
@@ -227,6 +236,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::grad_on_tape`].
+    #[track_caller]
     pub fn hvp_operator<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<HvpOperator<'t, T>> {
         Ok(HvpOperator { x, g: self.grad_on_tape(y, x)? })
     }
@@ -235,6 +245,7 @@ impl<T: Scalar> Tape<T> {
         std::mem::take(&mut *self.scratch.borrow_mut())
     }
 
+    #[track_caller]
     fn check_seeds(&self, what: &'static str, seeds: &[(Var<'_, T>, &dyn MatLike<T>)]) -> Result<()> {
         self.check()?;
         for (v, m) in seeds {
@@ -246,11 +257,17 @@ impl<T: Scalar> Tape<T> {
         Ok(())
     }
 
-    fn check_outs(&self, x: &[Var<'_, T>], out: &[&mut Batch<T>]) -> Result<()> {
+    #[track_caller]
+    fn check_outs<'v, 't: 'v>(
+        &self,
+        x: impl IntoIterator<Item = &'v Var<'t, T>, IntoIter: ExactSizeIterator>,
+        out: &[&mut Batch<T>],
+    ) -> Result<()> {
+        let x = x.into_iter();
         if x.len() != out.len() {
             return Err(Error::Leaves { what: "the list of results", expected: x.len(), got: out.len() });
         }
-        for (v, o) in x.iter().zip(out) {
+        for (v, o) in x.zip(out) {
             let expected = self.shape_of(v);
             if o.shape() != expected {
                 return Err(Error::Shape { what: "the result", expected, got: o.shape() });

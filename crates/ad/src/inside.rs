@@ -178,6 +178,7 @@ impl<T: Scalar> Tape<T> {
         if self.records.get() { out } else { self.keep(mark, &out) }
     }
 
+    #[track_caller]
     fn keep<'t, S: VarTree<'t, T>>(&'t self, mark: Mark, state: &S) -> S {
         let mut list = Vec::new();
         state.each(&mut |v| list.push(v));
@@ -190,14 +191,15 @@ impl<T: Scalar> Tape<T> {
     /// replaces: 10³ and 10⁶ steps use equal memory. On a recording tape everything is kept for the sweep.
     #[track_caller]
     pub fn iterate<'t, S: VarTree<'t, T>>(&'t self, state: S, n: usize, mut step: impl FnMut(S) -> S) -> S {
-        if self.records.get() {
-            return (0..n).fold(state, |s, _| step(s));
+        let mark = (!self.records.get()).then(|| self.mark());
+        let mut state = state;
+        for _ in 0..n {
+            state = step(state);
+            if let Some(mark) = mark {
+                state = self.keep(mark, &state);
+            }
         }
-        let mark = self.mark();
-        (0..n).fold(state, |s, _| {
-            let next = step(s);
-            self.keep(mark, &next)
-        })
+        state
     }
 }
 
@@ -234,7 +236,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let region = Region::enter(self.tape);
         let x = self.alias();
         let y = f(x);
-        assert_number(&y);
+        assert_number(self.tape, &y);
         let found = match region.recorded {
             true => Found::Recorded(self.tape.grad_recorded(region.mark, y, x)),
             false => self.tape.grad_numbers(region.mark, y, x),
@@ -247,10 +249,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn jvp(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>, v: impl Operand<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
         let v = v.on(self.tape);
-        assert_eq!(v.shape(), self.shape(), "jvp: the direction must have the shape of the point");
+        assert_along("jvp", self.shape(), self.tape.shape_of(&v));
         let region = Region::enter(self.tape);
         let x = self.alias();
         let y = f(x);
+        self.tape.shape_of(&y);
         let found = self.tape.along(region.mark, region.recorded, y, x, v);
         region.leave(y, found)
     }
@@ -263,11 +266,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn hvp(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>, v: impl Operand<'t, T>) -> Var<'t, T> {
         let v = v.on(self.tape);
-        assert_eq!(v.shape(), self.shape(), "hvp: the direction must have the shape of the point");
+        assert_along("hvp", self.shape(), self.tape.shape_of(&v));
         let region = Region::enter(self.tape);
         let x = self.alias();
         let y = f(x);
-        assert_number(&y);
+        assert_number(self.tape, &y);
         let g = self.tape.grad_recorded(region.mark, y, x);
         let found = self.tape.along(region.mark, region.recorded, g, x, v);
         region.leave(g, found).1
@@ -275,7 +278,12 @@ impl<'t, T: Scalar> Var<'t, T> {
 }
 
 #[track_caller]
-fn assert_number<T: Scalar>(y: &Var<'_, T>) {
-    let s = y.shape();
+fn assert_number<T: Scalar>(tape: &Tape<T>, y: &Var<'_, T>) {
+    let s = tape.shape_of(y);
     assert!(s == Shape::SCALAR, "a gradient is of one number, and this value is {s}; reduce it with `sum` or `dot`");
+}
+
+#[track_caller]
+fn assert_along(what: &str, x: Shape, v: Shape) {
+    assert!(x == v, "{what}: the direction is {v}, and the point {x}; they must be equal");
 }

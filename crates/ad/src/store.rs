@@ -95,7 +95,7 @@ impl<T: Scalar> Store<T> {
     #[cold]
     #[track_caller]
     pub(crate) fn fail(&self, primitive: &'static str, batch: usize, derivative: bool, line: Option<Line>, t: Trouble) {
-        let line = line.or(self.at.get()).unwrap_or_else(|| std::panic::Location::caller());
+        let line = line.or(self.at.get()).unwrap_or(std::panic::Location::caller());
         let member = (batch > 1).then_some(t.member);
         self.remember(Error::Data { primitive, member, derivative, failure: t.failure, line });
     }

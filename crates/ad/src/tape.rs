@@ -44,7 +44,7 @@ pub(crate) struct Inner<T: Scalar> {
     pub(crate) vals: Vec<Val<T>>,
     pub(crate) ops: Vec<OpRec<T>>,
     generation: u32,
-    read: Option<(usize, Line)>,
+    read: Option<Line>,
     branched: Option<Line>,
 }
 
@@ -199,7 +199,8 @@ impl<T: Scalar> Tape<T> {
     #[track_caller]
     pub fn input_along(&self, x: &(impl MatLike<T> + ?Sized), v: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
         assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
-        assert_eq!(x.shape(), v.shape(), "the direction must have the shape of the input");
+        let (s, d) = (x.shape(), v.shape());
+        assert!(s == d, "input_along: the direction is {d}, and the input {s}; they must be equal");
         let mut t = self.store.take(x.shape().len());
         v.write(&mut t);
         self.leaf(x, Some(t))
@@ -238,7 +239,11 @@ impl<T: Scalar> Tape<T> {
     #[track_caller]
     #[inline]
     pub(crate) fn push(&self, op: Op<T>, x: &[&Var<'_, T>]) -> u32 {
-        let line = self.rule_line.get().unwrap_or_else(Location::caller);
+        // `unwrap_or_else(Location::caller)` would name a line of the standard library.
+        let line = match self.rule_line.get() {
+            Some(line) => line,
+            None => Location::caller(),
+        };
         let inner = &mut *self.inner.borrow_mut();
         let mut shapes: SmallVec<[Shape; 4]> = SmallVec::new();
         let mut inputs: SmallVec<[u32; 4]> = SmallVec::new();
@@ -247,7 +252,10 @@ impl<T: Scalar> Tape<T> {
             shapes.push(inner.vals[v.id as usize].shape);
             inputs.push(v.id);
         }
-        let outs = T::infer(&op, &shapes).unwrap_or_else(|m| misfit(op.name(), &shapes, &m));
+        let outs = match T::infer(&op, &shapes) {
+            Ok(outs) => outs,
+            Err(m) => misfit(op.name(), &shapes, &m),
+        };
         let first = inner.vals.len();
         for &shape in &outs {
             let buf = self.store.take(shape.len());
@@ -261,9 +269,8 @@ impl<T: Scalar> Tape<T> {
             T::push_tangents(&mut inner.vals, &rec, &self.store);
         }
         if self.records.get() {
-            if let Some((ops, line)) = inner.read
+            if let Some(line) = inner.read
                 && self.rule_line.get().is_none()
-                && ops == inner.ops.len()
             {
                 inner.branched.get_or_insert(line);
             }
@@ -284,6 +291,7 @@ impl<T: Scalar> Tape<T> {
 
     // ---- reading values ----------------------------------------------------------------------------------------
 
+    #[track_caller]
     pub(crate) fn shape_of(&self, v: &Var<'_, T>) -> Shape {
         let inner = self.inner.borrow();
         inner.check(self, v, "shape");
@@ -293,11 +301,16 @@ impl<T: Scalar> Tape<T> {
     /// Looks at the numbers; remembers the line, since a program that goes on after this may have branched.
     #[track_caller]
     pub(crate) fn read<R>(&self, v: &Var<'_, T>, look: impl FnOnce(Shape, &[T]) -> R) -> R {
-        if self.records.get() {
-            let inner = &mut *self.inner.borrow_mut();
-            inner.read = Some((inner.ops.len(), Location::caller()));
-        }
+        self.note_read();
         self.peek(v, look)
+    }
+
+    /// Remembers the caller's line as one that looked at numbers: what is recorded from now on may depend on them.
+    #[track_caller]
+    pub(crate) fn note_read(&self) {
+        if self.records.get() {
+            self.inner.borrow_mut().read = Some(Location::caller());
+        }
     }
 
     /// Looks at the numbers without any trace.
@@ -309,6 +322,7 @@ impl<T: Scalar> Tape<T> {
         look(val.shape, &val.buf)
     }
 
+    #[track_caller]
     pub(crate) fn tangent_of(&self, v: &Var<'_, T>) -> Batch<T> {
         let inner = self.inner.borrow();
         inner.check(self, v, "tangent");
@@ -357,14 +371,16 @@ impl<T: Scalar> Tape<T> {
     pub fn set(&self, x: Var<'_, T>, to: &(impl MatLike<T> + ?Sized)) {
         let inner = &mut *self.inner.borrow_mut();
         inner.check(self, &x, "set");
-        let val = &mut inner.vals[x.id as usize];
-        assert_eq!(val.shape, to.shape(), "`set` with another shape: record a new tape for that");
-        to.write(&mut val.buf);
-        val.poisoned = false;
-        debug_assert!(
-            !inner.ops.iter().any(|r| (r.first..r.first + r.outs).contains(&x.id)),
+        let made = inner.ops[..inner.ops.partition_point(|r| r.first <= x.id)].last();
+        assert!(
+            made.is_none_or(|r| x.id >= r.first + r.outs),
             "`set` is for inputs; this value is the result of an operation and replay would overwrite it"
         );
+        let val = &mut inner.vals[x.id as usize];
+        let (old, new) = (val.shape, to.shape());
+        assert!(old == new, "`set` with another shape: the input is {old}, and {new} came; record a new tape for that");
+        to.write(&mut val.buf);
+        val.poisoned = false;
     }
 
     /// Computes every recorded operation again on the numbers given by [`Tape::set`]: pivots, degrees and verdicts
@@ -445,13 +461,11 @@ impl<T: Scalar> Tape<T> {
             }
         }
         inner.ops.truncate(mark.ops);
-        if inner.read.is_some_and(|(ops, _)| ops > mark.ops) {
-            inner.read = None;
-        }
         inner.generation += 1;
     }
 
     /// Drops everything made since `mark` but the numbers of `keep`, which become fresh values.
+    #[track_caller]
     pub(crate) fn collapse<'t>(&'t self, mark: Mark, keep: &[Var<'t, T>]) -> SmallVec<[Var<'t, T>; 4]> {
         let mut kept: SmallVec<[(Shape, Buf<T>, Option<Buf<T>>, bool); 4]> = SmallVec::new();
         {
@@ -483,12 +497,26 @@ impl<T: Scalar> Tape<T> {
             .collect()
     }
 
+    /// The verdict of an attempt that made `y`; a failure is forgotten if the tape was clean before.
+    #[track_caller]
+    pub(crate) fn settle(&self, clean: bool, y: Var<'_, T>) -> Result<()> {
+        self.note_read();
+        match self.is_poisoned(&y) {
+            false => Ok(()),
+            true if clean => self.store.take_failure().map_or(Ok(()), Err),
+            true => self.check(),
+        }
+    }
+
     pub(crate) fn inner(&self) -> Ref<'_, Inner<T>> {
         self.inner.borrow()
     }
 
+    #[track_caller]
     pub(crate) fn is_poisoned(&self, v: &Var<'_, T>) -> bool {
-        self.inner.borrow().vals[v.id as usize].poisoned
+        let inner = self.inner.borrow();
+        inner.check(self, v, "is_poisoned");
+        inner.vals[v.id as usize].poisoned
     }
 }
 
@@ -564,7 +592,7 @@ pub(crate) fn replay<T: Scalar>(vals: &mut [Val<T>], ops: &[OpRec<T>], store: &S
 
 /// The tangents of the outputs, from those that the inputs carry.
 pub(crate) fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) {
-    if !rec.inputs.iter().any(|&i| vals[i as usize].tan.is_some()) {
+    if vals[rec.first as usize].poisoned || !rec.inputs.iter().any(|&i| vals[i as usize].tan.is_some()) {
         return;
     }
     let eager = |id: u32| Eager::borrowed(&vals[id as usize].buf, vals[id as usize].shape, store);

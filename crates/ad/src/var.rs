@@ -5,7 +5,7 @@ use crate::custom::CustomFn;
 use crate::ops::{self, Op, layout::Axis, part::Part};
 use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
-use crate::{Error, Result, Scalar, Shape};
+use crate::{Result, Scalar, Shape};
 use faer::{Mat, MatRef};
 use pullback_kernels::{SymFn, Triangle, Unary};
 use std::fmt;
@@ -249,19 +249,22 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// If it is not a single number.
     #[track_caller]
     pub fn scalar(&self) -> T {
-        self.tape.read(self, |s, d| {
-            assert_eq!(s, Shape::SCALAR, "`scalar` needs a 1x1 value");
-            d[0]
-        })
+        let s = self.shape();
+        assert!(s == Shape::SCALAR, "`scalar` needs a single number, and this value is {s}; reduce it first");
+        self.tape.read(self, |_, d| d[0])
     }
 
     /// The tangent that it carries; zeros if none.
+    #[track_caller]
     pub fn tangent(&self) -> Batch<T> {
         self.tape.tangent_of(self)
     }
 
-    /// Has something it depends on failed? (`tape.check()` says what.)
+    /// Has something it depends on failed? (`tape.check()` says what.) A recorded program that asks and goes on cannot be
+    /// replayed.
+    #[track_caller]
     pub fn is_poisoned(&self) -> bool {
+        self.tape.note_read();
         self.tape.is_poisoned(self)
     }
 
@@ -332,9 +335,10 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     #[track_caller]
     fn extremum(self, b: Self, max: bool) -> Self {
-        let shape = self.shape().broadcast(b.shape()).unwrap_or_else(|| {
-            panic!("{}: shapes {} and {} do not fit", if max { "max" } else { "min" }, self.shape(), b.shape())
-        });
+        let (name, x, y) = (if max { "max" } else { "min" }, self.shape(), b.shape());
+        let Some(shape) = x.broadcast(y) else {
+            panic!("{name}: shapes {x} and {y} do not fit: sizes must agree, or be 1, in batch, rows and columns")
+        };
         self.broadcast_to(shape).op2(Op::Extremum(ops::extremum::Extremum { max }), b.broadcast_to(shape))
     }
 
@@ -647,7 +651,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The failure, which is then forgotten by the tape.
     #[track_caller]
     pub fn try_cholesky(self) -> Result<Self> {
-        self.attempt(|x| x.cholesky())
+        let clean = !self.tape.store.has_failed();
+        let y = self.cholesky();
+        self.tape.settle(clean, y).map(|()| y)
     }
 
     /// [`Var::solve`] for programs that have another way when it fails.
@@ -656,7 +662,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The failure, which is then forgotten by the tape.
     #[track_caller]
     pub fn try_solve(self, b: impl Operand<'t, T>) -> Result<Self> {
-        self.attempt(|x| x.solve(b))
+        let clean = !self.tape.store.has_failed();
+        let y = self.solve(b);
+        self.tape.settle(clean, y).map(|()| y)
     }
 
     /// [`Var::qr`] for programs that have another way when it fails.
@@ -665,26 +673,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The failure, which is then forgotten by the tape.
     #[track_caller]
     pub fn try_qr(self) -> Result<(Self, Self)> {
-        let mut r = None;
-        let q = self.attempt(|x| {
-            let (q, upper) = x.qr();
-            r = Some(upper);
-            q
-        })?;
-        Ok((q, r.unwrap_or(q)))
-    }
-
-    #[track_caller]
-    fn attempt(self, f: impl FnOnce(Self) -> Self) -> Result<Self> {
         let clean = !self.tape.store.has_failed();
-        let y = f(self);
-        match y.is_poisoned() {
-            false => Ok(y),
-            true => {
-                let e = if clean { self.tape.store.take_failure() } else { self.tape.store.failure() };
-                Err(e.unwrap_or(Error::NotRecording))
-            }
-        }
+        let (q, r) = self.qr();
+        self.tape.settle(clean, q).map(|()| (q, r))
     }
 
     /// Thin QR, `diag(R) > 0`; `m >= n`. Poisons: rank-deficient.
@@ -745,11 +736,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Pow(-0.5))
     }
 
-    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite (integers `p >= 0` take any symmetric matrix).
+    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
+    /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
     #[track_caller]
     #[must_use]
     pub fn powm_spd(self, p: f64) -> Self {
-        self.symmetric().map(SymFn::Pow(p))
+        let s = self.symmetric();
+        let handle = self.op2(Op::Definite(ops::spectral::Definite), s.handle);
+        Symmetric { handle, ..s }.map(SymFn::Pow(p))
     }
 
     /// `tr f((A + A')/2)`; its gradient is `f'(A)`, right to any order at ties.

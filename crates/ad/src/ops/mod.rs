@@ -134,6 +134,7 @@ registry! {
     Cholesky(cholesky::Cholesky) "cholesky",
     Qr(qr::Qr) "qr",
     Eigh(spectral::Eigh) "eigh",
+    Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
     SpectralTrace(spectral::SpectralTrace) "spectral_trace",
     Polar(polar::Polar) "polar",

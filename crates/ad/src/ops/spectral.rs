@@ -23,6 +23,10 @@ use smallvec::SmallVec;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Eigh;
 
+/// The handle, from `(A, handle)`, of a matrix that must be positive definite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Definite;
+
 /// `D^k f(A)[E_1..E_k]` from `(A, handle, E_1..E_k)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spectral {
@@ -47,6 +51,24 @@ impl<T: Scalar> Primitive<T> for Eigh {
     }
 
     /// A handle has no derivative: its users give theirs to `A`.
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(None)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+}
+
+impl<T: Scalar> Primitive<T> for Definite {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[1])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        y[0].data.copy_from_slice(x[1].data);
+        members(x[0].shape.batch, |b| T::spectral_domain(SymFn::Ln, x[0].member(b), x[1].member(b), x[0].shape.rows))
+    }
+
+    /// A handle has no derivative.
     fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
         out1(None)
     }

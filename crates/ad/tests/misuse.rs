@@ -1,0 +1,172 @@
+//! Misuse panics at the user's line with a message that names the operation, what came, and what would fit.
+//!
+//! That a handle cannot be smuggled into a driver's closure is the compiler's to say: see the `compile_fail` example of
+//! `CostFn`.
+
+mod common;
+use common::*;
+use pullback::prelude::*;
+use pullback::{Axis, Shape};
+
+/// `f` panics in this file, between the two lines, with a text that holds every one of `words`.
+#[track_caller]
+fn says<R>(words: &[&str], f: impl FnOnce() -> R) {
+    let here = std::panic::Location::caller();
+    let p = panic_of(f);
+    for w in words {
+        assert!(p.text.contains(w), "the message `{}` does not say `{w}`", p.text);
+    }
+    assert_eq!(p.file, here.file(), "`{}` names a line of the library: {}:{}", p.text, p.file, p.line);
+    assert!(p.line >= here.line() && p.line <= here.line() + 8, "`{}` names line {}", p.text, p.line);
+}
+
+#[test]
+fn shapes_that_do_not_fit() {
+    let tape = Tape::new();
+    let (a, b) = (tape.input(&rnd(2, 3, 1)), tape.input(&rnd(2, 4, 2)));
+    says(&["matmul", "2x3 and 2x4", "inner sizes must agree"], || a * b);
+    says(&["matmul", "2x3 and 2x4"], || a * &rnd(2, 4, 1));
+    says(&["matmul", "5x5 and 2x4"], || rnd(5, 5, 1) * b);
+    says(&["matmul", "2x3 and 3x2"], || a.t_mul(&rnd(3, 2, 1)));
+    says(&["matmul", "2x3 and 2x4"], || a.mul_t(b));
+    says(&["matmul", "2x3 and 3x3"], || a.t_mul_t(&rnd(3, 3, 1)));
+    says(&["add", "2x3 and 2x4", "agree, or be 1"], || a + b);
+    says(&["add", "2x3 and 2x4"], || a - b);
+    says(&["add", "2x3 and 2x4"], || a.lincomb(1.0, b, 2.0));
+    says(&["hadamard", "2x3 and 2x4"], || a.hadamard(b));
+    says(&["elem_div", "2x3 and 2x4"], || a.elem_div(b));
+    says(&["dot", "2x3 and 2x4", "equal shapes"], || a.dot(b));
+    says(&["max", "2x3 and 2x4"], || a.max(b));
+    says(&["min", "2x3 and 2x4"], || a.min(b));
+    says(&["matmul_add", "2x3", "2x4"], || a.add_mul(1.0, a, b));
+    says(&["trace", "square", "2x3"], || a.trace());
+    says(&["lu", "2x3", "square"], || a.inverse());
+    says(&["lu", "2x3", "square"], || a.solve(b));
+    says(&["lu", "2x3", "square"], || a.logdet());
+    says(&["cholesky", "2x3", "square"], || a.cholesky());
+    says(&["cayley", "2x3", "square"], || a.cayley(0.5));
+    says(&["eigh", "2x3", "square"], || a.expm_sym());
+    says(&["eigh", "2x3", "square"], || a.trace_fun(SymFn::Exp));
+    says(&["part", "2x3", "square"], || a.sym());
+    says(&["solve", "3x3", "2x4", "3 rows"], || tape.eye(3).solve(b));
+    says(&["solve_triangular", "3x3", "2x4"], || tape.eye(3).solve_triangular(Uplo::Lower, b));
+    says(&["reshape", "2x3", "4x2"], || a.reshape(4, 2));
+    says(&["slice", "2x3"], || a.slice(1, 1, 2, 2));
+    says(&["slice", "2x3"], || a.columns(2, 2));
+    says(&["slice", "2x3"], || a.row_range(2, 1));
+    says(&["slice", "2x3"], || a.member(1));
+    says(&["gather", "2x3", "3"], || a.gather(Axis::Cols, &[0, 3]));
+    says(&["concat", "2x3", "2x4"], || Var::concat(&[a, b], Axis::Rows));
+    says(&["concat", "empty"], || Var::<f64>::concat(&[], Axis::Rows));
+    says(&["sum", "2x3", "3x3"], || a.sum_to(Shape::mat(3, 3)));
+    says(&["broadcast", "2x3", "4x3"], || a.broadcast_to(Shape::mat(4, 3)));
+    says(&["from_diag", "2x3"], || a.to_diag());
+    let three = tape.input(&batch_of(3, 2, 3, |k| rnd(2, 3, k)));
+    let two = tape.input(&batch_of(2, 2, 3, |k| rnd(2, 3, k)));
+    says(&["add", "3 of 2x3 and 2 of 2x3", "batch"], || three + two);
+    says(&["matmul", "3 of 2x3 and 2 of 3x2", "batch"], || three * two.t());
+}
+
+#[test]
+fn numbers_and_directions() {
+    let tape = Tape::new();
+    let a = tape.input(&rnd(2, 3, 1));
+    says(&["scalar", "2x3", "single number"], || a.scalar());
+    says(&["set", "2x3", "3x3"], || tape.set(a, &rnd(3, 3, 1)));
+    let y = a.sin();
+    says(&["set", "result of an operation"], || tape.set(y, &rnd(2, 3, 1)));
+    says(&["jvp", "3x2", "2x3"], || a.jvp(|x| x.sin(), &rnd(3, 2, 1)));
+    says(&["hvp", "3x2", "2x3"], || a.hvp(|x| x.sum(), &rnd(3, 2, 1)));
+    says(&["input_along", "Tape::forward()"], || tape.input_along(&1.0, &1.0));
+    let forward = Tape::<f64>::forward();
+    says(&["input_along", "3x2", "2x3"], || forward.input_along(&rnd(2, 3, 1), &rnd(3, 2, 1)));
+    says(&["2x2", "needs 4 entries"], || Batch::from_slice(Shape::mat(2, 2), &[1.0]));
+    says(&["one shape"], || Batch::stack(&[rnd(2, 2, 1), rnd(2, 3, 1)]));
+    says(&["batch of 2", "member"], || Batch::<f64>::zeros(Shape::batch(2, 1, 1)).into_mat());
+}
+
+#[test]
+fn a_gradient_inside_a_program_is_of_one_number() {
+    for tape in [Tape::new(), Tape::plain(), Tape::forward()] {
+        let x = tape.input(&rnd(2, 3, 1));
+        says(&["a gradient is of one number", "2x3", "`sum` or `dot`"], || x.grad(|x| x.sin()));
+        says(&["a gradient is of one number", "2x3"], || x.value_and_grad(|x| x.sin()));
+        says(&["a gradient is of one number", "2x3"], || x.hvp(|x| x.sin(), &rnd(2, 3, 2)));
+        // The tape is as it was: still usable, its switch restored.
+        assert_eq!(x.grad(|x| x.sum()).value().data(), [1.0; 6]);
+    }
+    assert!(!Tape::<f64>::plain().records());
+}
+
+#[test]
+fn handles_of_another_tape() {
+    let (one, two) = (Tape::new(), Tape::new());
+    let (x, y) = (one.input(&1.0), two.input(&2.0));
+    let foreign = "another tape";
+    says(&["add", foreign], || x + y);
+    says(&["hadamard", foreign], || x * y);
+    says(&["matmul_add", foreign], || x.add_mul(1.0, x, y));
+    says(&["concat", foreign], || Var::concat(&[x, y], Axis::Rows));
+    says(&[foreign], || one.gradient(y, x));
+    says(&[foreign], || one.gradient(x, y));
+    says(&[foreign], || one.hvp(x, y, &1.0));
+    says(&[foreign], || one.grad_on_tape(x, y).map(|_| ()));
+    says(&[foreign], || one.set(y, &1.0));
+    says(&[foreign], || x.grad(|_| y));
+    says(&[foreign], || x.grad(|x| x * y));
+    says(&[foreign], || x.jvp(|_| y, x));
+    says(&[foreign], || x.jvp(|x| x, y));
+    says(&[foreign], || x.hvp(|_| y, x));
+    says(&[foreign], || x.checkpoint(|_| y));
+    let plain = Tape::plain();
+    let z = plain.input(&1.0);
+    says(&[foreign], || plain.iterate(z, 2, |_| y));
+    says(&[foreign], || plain.scope(|| y));
+}
+
+#[test]
+fn handles_of_a_step_that_ended() {
+    let tape = Tape::<f64>::plain();
+    let x = tape.input(&1.0);
+    let mut kept = None;
+    let end = tape.iterate(x, 3, |s| {
+        let next = s + x;
+        kept = Some(next);
+        next + 1.0
+    });
+    let dead = kept.expect("a step ran");
+    let ended = "freed when its step or scope ended";
+    says(&["add", ended, "return it from the step"], || dead + x);
+    says(&[ended], || dead.value());
+    says(&[ended], || dead.scalar());
+    says(&[ended], || dead.shape());
+    says(&[ended], || dead.tangent());
+    says(&[ended], || dead.is_poisoned());
+    assert_eq!(end.scalar(), 7.0);
+    // The same for what a scope made, and for what a gradient inside a program made on the way.
+    let mut leaked = None;
+    let _ = tape.scope(|| {
+        leaked = Some(x + 1.0);
+        x
+    });
+    says(&["scale", ended], || -leaked.expect("the scope ran"));
+    let leaked = std::cell::Cell::new(None);
+    let _ = x.grad(|x| {
+        leaked.set(Some(x.sin()));
+        x.cos()
+    });
+    says(&["unary", ended], || leaked.get().expect("the closure ran").exp());
+}
+
+#[test]
+fn a_value_that_replaced_a_dead_one_is_not_mistaken_for_it() {
+    let tape = Tape::<f64>::plain();
+    let mut leaked = None;
+    tape.scope(|| {
+        leaked = Some(tape.constant(&1.0));
+        tape.constant(&2.0)
+    });
+    let fresh: Vec<Var<'_>> = (0..8).map(|k| tape.constant(&(k as f64))).collect();
+    assert_eq!(fresh[3].scalar(), 3.0);
+    says(&["freed"], || leaked.expect("the scope ran").scalar());
+}
