@@ -23,7 +23,7 @@ pub struct Defect {
 pub enum Verdict {
     /// They fall as fast as they must.
     Slope,
-    /// They sit at the rounding floor from the first steps on: the polynomial is the function.
+    /// They sit at the rounding floor, from the first steps on or from a drop on: the polynomial is the function.
     Floor,
     /// They fall too slowly: the derivative of this order is not the derivative of the value.
     Wrong,
@@ -90,6 +90,21 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Takes remainders along a further direction, order by order, where those so far were wrong.
+    pub(crate) fn merge(&mut self, taylor: Vec<Remainders>) {
+        if self.taylor.is_empty() {
+            self.taylor = taylor;
+            return;
+        }
+        for (old, new) in self.taylor.iter_mut().zip(taylor) {
+            if old.verdict == Verdict::Wrong && new.verdict != Verdict::Wrong {
+                *old = new;
+            }
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<62} {:>9} {:>9}", "equality", "defect", "allowed")?;
@@ -106,7 +121,7 @@ impl fmt::Display for Report {
             }
             match t.verdict {
                 Verdict::Slope => writeln!(f, "  falls as it must")?,
-                Verdict::Floor => writeln!(f, "  at the rounding floor from the first steps on")?,
+                Verdict::Floor => writeln!(f, "  at the rounding floor")?,
                 Verdict::Wrong => writeln!(
                     f,
                     "  WRONG: derivative {} is not the derivative of the value, or there is a kink here",

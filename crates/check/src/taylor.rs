@@ -75,17 +75,29 @@ fn judge<T: Scalar>(curve: &Curve, along: &[f64], condition: f64) -> Remainders 
         let slope = steps.last().map(|s: &Step| (s.remainder / remainder).log2() / (s.h / h).log2());
         steps.push(Step { h, remainder, slope, floor });
     }
-    let above = steps.iter().take_while(|s| s.remainder > tolerances::ABOVE_FLOOR * s.floor).count();
+    let over = |s: &Step| s.remainder > tolerances::ABOVE_FLOOR * s.floor;
+    let above = steps.iter().take_while(|s| over(s)).count();
+    let expected = (order + 1) as f64;
+    // To the floor at a blow, and never above it again: what made the remainder lies beyond this step (a kink, a far pole).
+    let dropped = steps.get(above).and_then(|s| s.slope).is_some_and(|s| s >= expected + tolerances::DROP)
+        && !steps[above..].iter().any(over);
     // The smallest steps above the floor: there a wrong derivative shows, however small its error.
     let steps = steps[above.saturating_sub(tolerances::HALVINGS + 1)..(above + 1).min(steps.len())].to_vec();
-    let expected = (order + 1) as f64;
-    let verdict = if above <= tolerances::HALVINGS {
+    let verdict = if above <= tolerances::HALVINGS || dropped {
         Verdict::Floor
-    } else if steps[1..=tolerances::HALVINGS].iter().all(|s| s.slope.is_some_and(|s| s >= expected - tolerances::SLOPE))
-    {
+    } else if falls(&steps[1..=tolerances::HALVINGS], expected) {
         Verdict::Slope
     } else {
         Verdict::Wrong
     };
     Remainders { order, steps, verdict }
+}
+
+/// Have the slopes of these steps their order, or do they rise to it?
+fn falls(steps: &[Step], expected: f64) -> bool {
+    let slopes: Vec<f64> = steps.iter().map(|s| s.slope.unwrap_or(0.0)).collect();
+    let [.., before, last] = slopes[..] else { return false };
+    let enough = |s: f64| s >= expected - tolerances::SLOPE;
+    slopes.iter().all(|s| enough(*s))
+        || (last >= expected - tolerances::RISING && last >= before && enough(2.0 * last - before))
 }

@@ -42,13 +42,26 @@ pub const JITTER_FACTOR: f64 = 8.0;
 /// How many such changes are tried.
 pub const JITTER_SAMPLES: usize = 6;
 
-/// A remainder counts as above the floor from this multiple on: what is left of the noise then moves a slope by less than
-/// half of [`SLOPE`].
-pub const ABOVE_FLOOR: f64 = 32.0;
+/// A remainder counts as above the floor from this multiple on. The floor is pessimistic by [`JITTER_FACTOR`] already: what is left
+/// of the noise moves a slope by less than half of [`SLOPE`].
+pub const ABOVE_FLOOR: f64 = 8.0;
 
 /// A slope may be this much too low. (Too high is a remainder whose leading term vanishes, and no error.) A wrong derivative
 /// lowers its slope by one.
 pub const SLOPE: f64 = 0.1;
+
+/// Where the leading term of a remainder is small, slopes are still rising to their order when the floor is reached. They count if
+/// the last is at most this much too low *and* its extrapolation is within [`SLOPE`]. With a wrong derivative slopes tend
+/// to one too low.
+pub const RISING: f64 = 0.5;
+
+/// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
+/// this many directions in all. A wrong derivative is wrong along every one of them.
+pub const DIRECTIONS: usize = 3;
+
+/// A remainder that falls to the floor this much steeper than its order, and stays there, was made by something beyond the
+/// step: a wrong derivative cannot fall faster than its own order.
+pub const DROP: f64 = 2.0;
 
 /// How many halvings a slope must last.
 pub const HALVINGS: usize = 3;

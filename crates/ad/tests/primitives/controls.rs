@@ -1,0 +1,313 @@
+//! Negative controls: rules that are wrong on purpose, each of which the check must find; and the same rules unbroken, which it
+//! must pass.
+
+use super::points::{Kind, Rng, batch, diagonal};
+use super::table::{Program, table};
+use faer::{Mat, Side};
+use pullback::{Batch, Custom, Many, Scalar, SymFn, Triangle, Var};
+use pullback_check::{Report, check_many};
+use std::sync::Arc;
+
+/// `sin(x0) o x1`, with the rules of a user.
+pub(crate) struct Sine;
+
+impl<T: Scalar> Custom<T> for Sine {
+    fn name(&self) -> &'static str {
+        "sine"
+    }
+    fn value<'t>(&self, x: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
+        vec![x[0].sin().hadamard(x[1])]
+    }
+    fn jvp<'t>(&self, x: &[Var<'t, T>], _: &[Var<'t, T>], dx: &[Option<Var<'t, T>>]) -> Vec<Option<Var<'t, T>>> {
+        let a = dx[0].map(|d| d.hadamard(x[0].cos()).hadamard(x[1]));
+        let b = dx[1].map(|d| d.hadamard(x[0].sin()));
+        vec![match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        }]
+    }
+    fn vjp<'t>(&self, x: &[Var<'t, T>], _: &[Var<'t, T>], dy: &[Option<Var<'t, T>>]) -> Vec<Option<Var<'t, T>>> {
+        vec![
+            dy[0].map(|g| g.hadamard(x[0].cos()).hadamard(x[1]).sum_to(x[0].shape())),
+            dy[0].map(|g| g.hadamard(x[0].sin()).sum_to(x[1].shape())),
+        ]
+    }
+}
+
+/// How a true reverse rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Break {
+    No,
+    Sign,
+    Half,
+    /// A multiple of the input leaks into its cotangent.
+    Leak,
+    Transpose,
+}
+
+/// A program of the table as one primitive: its rules are the true derivatives, but for the break.
+struct Wrapped {
+    f: Program<f64>,
+    how: Break,
+}
+
+impl Wrapped {
+    /// The program with input `i` replaced.
+    fn with<'t>(&self, x: &[Var<'t>], i: usize, xi: Var<'t>) -> Vec<Var<'t>> {
+        let mut x = x.to_vec();
+        x[i] = xi;
+        (self.f)(&x)
+    }
+}
+
+impl Custom for Wrapped {
+    fn name(&self) -> &'static str {
+        "wrapped"
+    }
+    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
+        (self.f)(x)
+    }
+    fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        let along = |k: usize| {
+            let present = dx.iter().enumerate().filter_map(|(i, d)| d.map(|d| (i, d)));
+            present.map(|(i, d)| x[i].jvp(|xi| self.with(x, i, xi)[k], d).1).reduce(|a, b| a + b)
+        };
+        (0..y.len()).map(along).collect()
+    }
+    fn vjp<'t>(&self, x: &[Var<'t>], _: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        let back = |i: usize| {
+            let g = x[i].grad(|xi| {
+                let y = self.with(x, i, xi);
+                let terms = y.iter().zip(dy).filter_map(|(y, w)| w.map(|w| y.dot(w).sum()));
+                terms.reduce(|a, b| a + b).unwrap_or_else(|| xi.tape().filled(pullback::Shape::SCALAR, 0.0))
+            });
+            Some(match self.how {
+                Break::No => g,
+                Break::Sign => -g,
+                Break::Half => g * 0.5,
+                Break::Leak => g + x[i] * 1e-3,
+                Break::Transpose => g.t(),
+            })
+        };
+        (0..x.len()).map(back).collect()
+    }
+}
+
+fn run(rule: Arc<dyn Custom>, x0: &Vec<Batch<f64>>) -> Report {
+    check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), x0).seed(3).run()
+}
+
+#[test]
+fn every_break_of_every_rule_is_found() {
+    for line in table() {
+        let kinds = line.kinds(line.sizes[0]);
+        let x0: Vec<Batch<f64>> = kinds.iter().enumerate().map(|(i, k)| batch(&k.generic(20 + i as u64))).collect();
+        let wrapped = |how| Arc::new(Wrapped { f: line.f, how });
+        let report = run(wrapped(Break::No), &x0);
+        assert!(report.is_ok(), "{} unbroken:\n{report}", line.name);
+        let mut breaks = vec![Break::Sign, Break::Half, Break::Leak];
+        // A cotangent that is symmetric by nature has no transpose to drop.
+        let (w, pull) = pullback::vjp_many(|x: Vec<Var>| Many((line.f)(&x)), &x0).unwrap();
+        let w: Vec<Batch<f64>> = w.iter().map(|y| batch_of_noise(y, 77)).collect();
+        let g = pull(&w).unwrap();
+        let square = |b: &Batch<f64>| b.shape().rows == b.shape().cols;
+        if g.iter().all(square) && g.iter().any(|g| (0..g.shape().batch).any(|b| asymmetry(&g.member(b)) > 1e-3)) {
+            breaks.push(Break::Transpose);
+        }
+        for how in breaks {
+            let report = run(wrapped(how), &x0);
+            assert!(report.is_wrong() && !report.defects[0].ok, "{} broken by {how:?} passes:\n{report}", line.name);
+        }
+    }
+}
+
+fn batch_of_noise(like: &Batch<f64>, seed: u64) -> Batch<f64> {
+    let noise = Rng::new(seed).normal(like.data().len(), 1);
+    Batch::from_fn(like.shape(), |b, i, j| noise[(b * like.shape().each() + j * like.shape().rows + i, 0)])
+}
+
+fn asymmetry(g: &Mat<f64>) -> f64 {
+    (g - g.transpose()).norm_l2() / g.norm_l2()
+}
+
+// ---- rules by hand, as people get them wrong --------------------------------------------------------------------
+
+type Rule = for<'t> fn(bool, &[Var<'t>], &[Var<'t>], &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>>;
+
+/// A hand-written rule, right or with one of its famous mistakes.
+struct ByHand {
+    f: Program<f64>,
+    /// Right forward rules come from the engine; `None` asks for it.
+    jvp: Option<Rule>,
+    vjp: Rule,
+    wrong: bool,
+}
+
+impl Custom for ByHand {
+    fn name(&self) -> &'static str {
+        "by hand"
+    }
+    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
+        (self.f)(x)
+    }
+    fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        match self.jvp {
+            Some(rule) => rule(self.wrong, x, y, dx),
+            None => Wrapped { f: self.f, how: Break::No }.jvp(x, y, dx),
+        }
+    }
+    fn vjp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        (self.vjp)(self.wrong, x, y, dy)
+    }
+}
+
+fn tried(f: Program<f64>, jvp: Option<Rule>, vjp: Rule, x0: &[Mat<f64>]) -> (Report, Report) {
+    let x0: Vec<Batch<f64>> = x0.iter().map(batch).collect();
+    let with = |wrong| run(Arc::new(ByHand { f, jvp, vjp, wrong }), &x0);
+    (with(false), with(true))
+}
+
+fn transpose_test_fails((right, wrong): (Report, Report)) {
+    right.assert_ok();
+    assert!(wrong.is_wrong() && !wrong.defects[0].ok, "{wrong}");
+}
+
+fn zero_if_absent<'t>(g: Option<Var<'t>>, like: Var<'t>) -> Var<'t> {
+    g.unwrap_or_else(|| like * 0.0)
+}
+
+#[test]
+fn qr_without_the_copy_of_the_upper_triangle() {
+    let vjp: Rule = |wrong, _, y, dy| {
+        let (q, r) = (y[0], y[1]);
+        let (gq, gr) = (zero_if_absent(dy[0], q), zero_if_absent(dy[1], r));
+        let m = gr.triu().mul_t(r) - q.t_mul(gq);
+        let strict = m.triu() - m.diag().to_diag();
+        let m = if wrong { m.triu() } else { m.triu() + strict.t() };
+        let how = Triangle { lower: false, transpose: true, unit: false, right: true };
+        vec![Some(r.solve_triangular_with(how, gq + q * m))]
+    };
+    let f: Program<f64> = |x| {
+        let (q, r) = x[0].qr();
+        vec![q, r]
+    };
+    transpose_test_fails(tried(f, None, vjp, &[Kind::Tall(4, 3).generic(1)]));
+}
+
+#[test]
+fn cholesky_without_the_half() {
+    let vjp: Rule = |wrong, _, y, dy| {
+        let l = y[0];
+        let m = l.t_mul(zero_if_absent(dy[0], l).tril()).tril();
+        let m = if wrong { m } else { m - m.diag().to_diag() * 0.5 };
+        let left = Triangle { lower: true, transpose: true, unit: false, right: false };
+        let right = Triangle { transpose: false, right: true, ..left };
+        vec![Some(l.solve_triangular_with(right, l.solve_triangular_with(left, m)).sym())]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].cholesky()], None, vjp, &[Kind::Spd(4).generic(1)]));
+}
+
+/// `X: H X + X H = C` by Kronecker products, so that nothing in it is the engine's own rule.
+fn lyapunov<'t>(h: Var<'t>, c: Var<'t>) -> Var<'t> {
+    use pullback::Axis::{Cols, Rows};
+    let n = h.rows();
+    let outer: Vec<usize> = (0..n * n).map(|k| k / n).collect();
+    let inner: Vec<usize> = (0..n * n).map(|k| k % n).collect();
+    let spread = |a: Var<'t>, index: &[usize]| a.gather(Rows, index).gather(Cols, index);
+    let kron = |a: Var<'t>, b: Var<'t>| spread(a, &outer).hadamard(spread(b, &inner));
+    let eye = h.tape().eye(n);
+    (kron(eye, h) + kron(h, eye)).solve(c.reshape(n * n, 1)).reshape(n, n)
+}
+
+#[test]
+fn polar_without_the_projector() {
+    let vjp: Rule = |wrong, x, y, dy| {
+        let (w, h) = (y[0], y[0].t_mul(x[0]).sym());
+        let g = zero_if_absent(dy[0], w);
+        let m = w.t_mul(g);
+        let core = w * lyapunov(h, m - m.t());
+        let rest = if wrong { g } else { g - w * m };
+        vec![Some(core + rest * h.inverse())]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].polar().0], None, vjp, &[Kind::Tall(4, 3).generic(1)]));
+}
+
+#[test]
+fn cayley_without_the_transpose() {
+    let vjp: Rule = |wrong, x, _, dy| {
+        let k = (x[0].tape().eye(x[0].rows()) - x[0] * 0.5).inverse();
+        let g = zero_if_absent(dy[0], k);
+        vec![Some(if wrong { k * g * k } else { k.t_mul(g).mul_t(k) })]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].cayley(0.5)], None, vjp, &[Kind::Small(4).generic(1)]));
+}
+
+#[test]
+fn product_without_the_transpose() {
+    let vjp: Rule = |wrong, x, _, dy| {
+        let g = zero_if_absent(dy[0], x[0]);
+        vec![Some(if wrong { g * x[1] } else { g.mul_t(x[1]) }), Some(x[0].t_mul(g))]
+    };
+    let x0 = [Kind::Any(3, 3).generic(1), Kind::Any(3, 3).generic(2)];
+    transpose_test_fails(tried(|x| vec![x[0] * x[1]], None, vjp, &x0));
+}
+
+/// `V (F o V' E V) V'` for `f = ln`, with divided differences as people write them: masked (or not) where eigenvalues tie.
+fn daleckii_krein<'t>(masked: bool, a: Var<'t>, e: Var<'t>) -> Var<'t> {
+    let eigen = a.value().into_mat().self_adjoint_eigen(Side::Lower).unwrap();
+    let (v, l) = (eigen.U().to_owned(), eigen.S().column_vector().to_owned());
+    let quotient = |i: usize, j: usize| match l[i] - l[j] {
+        d if d.abs() > 1e-6 => (l[i].ln() - l[j].ln()) / d,
+        _ if masked && i != j => 0.0,
+        _ => 1.0 / l[i],
+    };
+    let f = Mat::from_fn(l.nrows(), l.nrows(), quotient);
+    let v = a.tape().constant(&v);
+    (v * v.t_mul(e.sym() * v).hadamard(&f)).mul_t(v)
+}
+
+#[test]
+fn a_masked_divided_difference_is_no_derivative() {
+    let forward: Rule = |wrong, x, _, dx| vec![dx[0].map(|d| daleckii_krein(wrong, x[0], d))];
+    let reverse: Rule = |wrong, x, _, dy| vec![dy[0].map(|g| daleckii_krein(wrong, x[0], g))];
+    let f: Program<f64> = |x| vec![x[0].logm_spd()];
+    let pair = |x: Mat<f64>| {
+        let x0 = vec![batch(&x)];
+        let with = |wrong| {
+            let rule = Arc::new(ByHand { f, jvp: Some(forward), vjp: reverse, wrong });
+            let report = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x0).orders(1..=1).run();
+            assert!(report.defects[0].ok, "the two rules are transposes, right or wrong:\n{report}");
+            report
+        };
+        (with(false), with(true))
+    };
+    // Apart, the mask does nothing.
+    let (right, wrong) = pair(Rng::new(1).with_spectrum(&[1.0, 1.5, 2.0]));
+    right.assert_ok();
+    wrong.assert_ok();
+    // At a tie the dot test still holds; only the remainder tells.
+    for spectrum in [[1.0, 1.0, 2.0], [2.0, 2.0, 2.0]] {
+        let (right, wrong) = pair(diagonal(&spectrum));
+        right.assert_ok();
+        assert!(wrong.is_wrong(), "{wrong}");
+    }
+}
+
+#[test]
+fn frozen_eigenvectors_are_wrong_at_second_order() {
+    // tr A³ whose gradient 3 V diag(l²) V' takes the eigenvectors for constants, as a masked rule at a tie does.
+    fn gradient<'t>(wrong: bool, a: Var<'t>) -> Var<'t> {
+        let eigen = a.value().into_mat().self_adjoint_eigen(Side::Lower).unwrap();
+        let v = a.tape().constant(&eigen.U().to_owned());
+        let l = v.t_mul(a.sym() * v);
+        let l = if wrong { l.diag().to_diag() } else { l };
+        (v * l * l * 3.0).mul_t(v)
+    }
+    let forward: Rule = |wrong, x, _, dx| vec![dx[0].map(|d| gradient(wrong, x[0]).dot(d))];
+    let reverse: Rule = |wrong, x, _, dy| vec![dy[0].map(|g| gradient(wrong, x[0]).sym() * g)];
+    let (right, wrong) =
+        tried(|x| vec![x[0].trace_fun(SymFn::Pow(3.0))], Some(forward), reverse, &[diagonal(&[1.0, 1.0, 1.0])]);
+    right.assert_ok();
+    assert!(wrong.defects[0].ok && wrong.taylor[0].verdict != pullback_check::Verdict::Wrong, "{wrong}");
+    assert!(wrong.is_wrong(), "{wrong}");
+}

@@ -1,0 +1,171 @@
+//! The table: one line for a way to reach a primitive. The tests in `main.rs` run everything on every line.
+//!
+//! A primitive that users do not call is reached through the operation whose derivative uses it. Such a line is that derivative,
+//! `pull(f)`: the cotangent of the first input of `f`, for the cotangent given as the last input.
+
+use super::points::Kind::{self, *};
+use pullback::{Axis, Shape, SymFn, Triangle, Uplo, Var};
+
+pub(crate) type Program<T> = for<'t> fn(&[Var<'t, T>]) -> Vec<Var<'t, T>>;
+
+pub(crate) struct Line {
+    /// What is called.
+    pub(crate) name: &'static str,
+    /// Primitives that must be on the tape when its first and second derivatives are recorded.
+    pub(crate) covers: &'static [&'static str],
+    /// Inputs, from `(rows, columns)`.
+    pub(crate) inputs: fn(usize, usize) -> Vec<Kind>,
+    /// The sizes it makes sense at; the first is the generic one.
+    pub(crate) sizes: &'static [(usize, usize)],
+    pub(crate) f: Program<f64>,
+    pub(crate) f32: Program<f32>,
+    /// Is every member of a batch treated alike and alone?
+    pub(crate) by_member: bool,
+    /// Does it look at its numbers (a factorisation or a solve), so that NaN is a typed error?
+    pub(crate) verdict: bool,
+}
+
+const ANY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3), (0, 0), (3, 0), (0, 2)];
+const TALL: &[(usize, usize)] = &[(4, 3), (3, 3), (6, 2), (5, 1), (1, 1), (0, 0), (3, 0), (9, 5)];
+const SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (6, 6)];
+const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
+
+macro_rules! line {
+    ($name:literal covers $covers:expr, $sizes:expr, $inputs:expr, $f:expr $(, $flag:ident)*) => {{
+        #[allow(unused_mut)]
+        let mut line = Line { name: $name, covers: &$covers, inputs: $inputs, sizes: $sizes, f: $f, f32: $f, by_member: true, verdict: false };
+        $(line.$flag();)*
+        line
+    }};
+}
+
+/// The cotangent of the first of `x` under `f`, for the cotangent that is the last of `x`.
+macro_rules! pull {
+    ($f:expr) => {
+        |x| {
+            let w = x[x.len() - 1];
+            vec![x[0].grad(|y| {
+                let mut all = x.to_vec();
+                all[0] = y;
+                typed($f, &all).dot(w).sum()
+            })]
+        }
+    };
+}
+
+fn typed<'t, T: pullback::Scalar>(f: impl Fn(&[Var<'t, T>]) -> Var<'t, T>, x: &[Var<'t, T>]) -> Var<'t, T> {
+    f(x)
+}
+
+impl Line {
+    /// Members of a batch meet in it.
+    fn mixes(&mut self) {
+        self.by_member = false;
+    }
+    fn judges(&mut self) {
+        self.verdict = true;
+    }
+    pub(crate) fn kinds(&self, (m, n): (usize, usize)) -> Vec<Kind> {
+        (self.inputs)(m, n)
+    }
+}
+
+const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: false, right: false };
+
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Line> {
+    vec![
+        // ---- entries -------------------------------------------------------------------------------------------
+        line!("a + b" covers ["add"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0] + x[1]]),
+        line!("a - b, rows repeated" covers ["add", "sum", "broadcast"], ANY, |m, n| vec![Any(m, n), Any(1, n)], |x| vec![x[0] - x[1]]),
+        line!("lincomb, column repeated" covers ["add", "scale"], ANY, |m, n| vec![Any(m, 1), Any(m, n)], |x| vec![x[0].lincomb(2.0, x[1], -3.0)]),
+        line!("c a" covers ["scale"], ANY, |m, n| vec![Any(m, n)], |x| vec![-(x[0] / 4.0)]),
+        line!("a + c" covers ["shift"], ANY, |m, n| vec![Any(m, n)], |x| vec![2.0 - (x[0] + 1.0)]),
+        line!("hadamard" covers ["hadamard"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].hadamard(x[1])]),
+        line!("number times a" covers ["hadamard", "dot"], ANY, |m, n| vec![Any(1, 1), Any(m, n)], |x| vec![x[0] * x[1]]),
+        line!("hadamard, column by row" covers ["hadamard"], ANY, |m, n| vec![Any(m, 1), Any(1, n)], |x| vec![x[0].hadamard(x[1])]),
+        line!("elem_div" covers ["elem_div"], ANY, |m, n| vec![Any(m, n), Away(m, n)], |x| vec![x[0].elem_div(x[1])]),
+        line!("elem_div, column below" covers ["elem_div"], ANY, |m, n| vec![Any(m, n), Away(m, 1)], |x| vec![x[0].elem_div(x[1])]),
+        line!("exp" covers ["unary", "unary_derivative"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].exp()]),
+        line!("ln" covers ["unary"], ANY, |m, n| vec![Positive(m, n)], |x| vec![x[0].ln()]),
+        line!("sqrt" covers ["unary"], ANY, |m, n| vec![Positive(m, n)], |x| vec![x[0].sqrt()]),
+        line!("recip" covers ["unary"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].recip()]),
+        line!("powf" covers ["unary"], ANY, |m, n| vec![Positive(m, n)], |x| vec![x[0].powf(2.5) + x[0].powf(-0.5)]),
+        line!("powf, integer" covers ["unary"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].powf(3.0) + x[0].powf(0.0)]),
+        line!("tanh" covers ["unary"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].tanh()]),
+        line!("sigmoid" covers ["unary"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sigmoid()]),
+        line!("relu" covers ["unary"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].relu()]),
+        line!("softplus" covers ["unary"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].softplus()]),
+        line!("sin, cos" covers ["unary"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].sin(), x[0].cos()]),
+        line!("abs" covers ["unary"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].abs()]),
+        line!("pull of tanh" covers ["unary_derivative"], ANY, |m, n| vec![Any(m, n), Any(m, n)], pull!(|x| x[0].tanh())),
+        line!("pull of powf" covers ["unary_derivative"], ANY, |m, n| vec![Positive(m, n), Any(m, n)], pull!(|x| x[0].powf(1.5))),
+        line!("max, min" covers ["extremum", "route"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].max(x[1]), x[0].min(x[1])]),
+        line!("pull of max" covers ["route"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].max(x[1]); y.hadamard(y) })),
+        // ---- sums ----------------------------------------------------------------------------------------------
+        line!("sum" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum()], mixes),
+        line!("sums by axis" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum_rows(), x[0].sum_cols(), x[0].sum_each()]),
+        line!("sum of the batch" covers ["sum"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].hadamard(x[0]).broadcast_to(Shape::batch(3, x[0].rows(), x[0].cols())).sum_batch()], mixes),
+        line!("broadcast" covers ["broadcast", "sum"], ANY, |m, n| vec![Any(m, 1), Any(1, n)], |x| { let s = Shape { cols: x[1].cols(), batch: x[0].shape().batch.max(x[1].shape().batch), ..x[0].shape() }; vec![x[0].broadcast_to(s), x[1].broadcast_to(s)] }),
+        line!("mean" covers ["sum"], NOT_EMPTY, |m, n| vec![Any(m, n)], |x| vec![x[0].mean()], mixes),
+        line!("dot" covers ["dot"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].dot(x[1])]),
+        line!("norm" covers ["norm", "nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n)], |x| vec![x[0].norm()]),
+        line!("pull of norm" covers ["nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n), Any(1, 1)], pull!(|x| x[0].norm())),
+        // ---- layout --------------------------------------------------------------------------------------------
+        line!("t" covers ["transpose"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].t()]),
+        line!("reshape" covers ["reshape"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].reshape(1, x[0].rows() * x[0].cols())]),
+        line!("slice" covers ["slice", "embed"], ANY, |m, n| vec![Any(m + 1, n + 2)], |x| vec![x[0].slice(1, 1, x[0].rows() - 1, x[0].cols() - 2)]),
+        line!("member" covers ["slice", "embed"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].member(0)], mixes),
+        line!("pull of slice" covers ["embed"], ANY, |m, n| vec![Any(m + 1, n), Any(m, n)], pull!(|x| { let y = x[0].row_range(1, x[0].rows() - 1); y.hadamard(y) })),
+        line!("concat" covers ["concat", "slice"], ANY, |m, n| vec![Any(m, n), Any(m, 2), Any(1, n)], |x| vec![Var::concat(&[x[0], x[1]], Axis::Cols), Var::concat(&[x[2], x[0], x[2]], Axis::Rows)]),
+        line!("concat of batches" covers ["concat"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![Var::concat(&[x[0], x[1], x[0]], Axis::Batch)], mixes),
+        line!("gather" covers ["gather", "scatter"], NOT_EMPTY, |m, n| vec![Any(m, n)], |x| { let l = x[0].rows() - 1; vec![x[0].gather(Axis::Rows, &[l, 0, l, l]), x[0].gather(Axis::Cols, &[x[0].cols() - 1, 0])] }),
+        line!("pull of gather" covers ["scatter"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(3, n)], pull!(|x| { let y = x[0].gather(Axis::Rows, &[0, x[0].rows() - 1, 0]); y.hadamard(y) })),
+        line!("diag" covers ["diag", "from_diag"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].diag()]),
+        line!("to_diag" covers ["from_diag", "diag"], ANY, |m, _| vec![Any(m, 1)], |x| vec![x[0].to_diag()]),
+        line!("trace" covers ["diag"], SQUARE, |n, _| vec![Any(n, n)], |x| vec![(x[0] * x[0]).trace()]),
+        line!("tril, triu" covers ["part"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].tril(), x[0].triu()]),
+        line!("sym, skew" covers ["part"], SQUARE, |n, _| vec![Any(n, n)], |x| vec![x[0].sym(), x[0].skew()]),
+        // ---- products ------------------------------------------------------------------------------------------
+        line!("a b" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(n, 3)], |x| vec![x[0] * x[1]]),
+        line!("a b, square" covers ["matmul"], SQUARE, |n, _| vec![Any(n, n), Any(n, n)], |x| vec![x[0] * x[1]]),
+        line!("a' b" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(m, 3)], |x| vec![x[0].t_mul(x[1])]),
+        line!("a b'" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(3, n)], |x| vec![x[0].mul_t(x[1])]),
+        line!("a' b'" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(3, m)], |x| vec![x[0].t_mul_t(x[1])]),
+        line!("c + alpha a b" covers ["matmul_add", "matmul"], ANY, |m, n| vec![Any(m, 3), Any(m, n), Any(n, 3)], |x| vec![x[0].add_mul(-0.5, x[1], x[2])]),
+        // ---- solves --------------------------------------------------------------------------------------------
+        line!("solve_triangular, lower" covers ["solve_triangular", "part"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Lower, x[1])], judges),
+        line!("solve_triangular, upper" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Upper, x[1])], judges),
+        line!("solve_triangular, transposed, unit" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular_with(Triangle { transpose: true, unit: true, ..LOWER }, x[1])]),
+        line!("solve_triangular, from the right" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, lower: false, ..LOWER }, x[1])], judges),
+        line!("solve_triangular, from the right, transposed" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, transpose: true, ..LOWER }, x[1])], judges),
+        line!("solve" covers ["lu", "solve", "matmul"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].solve(x[1])], judges),
+        line!("solve, transposed" covers ["lu", "solve"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].lu().solve_transpose(x[1])], judges),
+        line!("inverse" covers ["lu", "inverse"], SQUARE, |n, _| vec![Regular(n)], |x| vec![x[0].inverse()], judges),
+        line!("logdet" covers ["lu", "logdet", "inverse"], SQUARE, |n, _| vec![Regular(n)], |x| vec![x[0].logdet()], judges),
+        line!("one factorisation, three uses" covers ["lu", "solve", "inverse", "logdet"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| { let a = x[0].lu(); vec![a.solve(a.solve_transpose(x[1])), a.inverse(), a.logdet()] }, judges),
+        // ---- factorisations -------------------------------------------------------------------------------------
+        line!("cholesky" covers ["cholesky", "part", "solve_triangular"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].cholesky()], judges),
+        line!("qr" covers ["qr", "solve_triangular", "part"], TALL, |m, n| vec![Tall(m, n)], |x| { let (q, r) = x[0].qr(); vec![q, r] }, judges),
+        line!("polar" covers ["polar", "sym_lyapunov", "spectral"], TALL, |m, n| vec![Tall(m, n)], |x| { let (w, h) = x[0].polar(); vec![w, h] }, judges),
+        line!("pull of polar" covers ["sym_lyapunov"], TALL, |m, n| vec![Tall(m, n), Any(m, n)], pull!(|x| x[0].polar().0), judges),
+        line!("cayley" covers ["cayley", "matmul"], SQUARE, |n, _| vec![Small(n)], |x| vec![x[0].cayley(0.5)], judges),
+        line!("cayley of a skew part" covers ["cayley", "part"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].skew().tanh().cayley(0.3)]),
+        // ---- functions of symmetric matrices ----------------------------------------------------------------------
+        line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
+        line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
+        line!("sqrtm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].sqrtm_spd()], judges),
+        line!("invsqrtm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].invsqrtm_spd()], judges),
+        line!("powm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].powm_spd(0.3), x[0].powm_spd(2.0)], judges),
+        line!("x ln x" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].symmetric().map(SymFn::XLogX)], judges),
+        line!("Fréchet derivative of the logarithm" covers ["spectral"], SQUARE, |n, _| vec![Spd(n), Any(n, n)], |x| vec![x[0].symmetric().frechet(SymFn::Ln, &[x[1]])], judges),
+        line!("trace_fun" covers ["spectral_trace", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].trace_fun(SymFn::Ln), x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::XLogX)], judges),
+        line!("trace_fun, any spectrum" covers ["spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::Exp)], judges),
+        // ---- control ----------------------------------------------------------------------------------------------
+        line!("gradient inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0] - 0.1 * x[0].grad(|y| y.sin().dot(x[1]).sum())]),
+        line!("hvp inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].hvp(|y| y.sin().sum(), x[1])]),
+        line!("stop_gradient of a constant" covers ["stop_gradient"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].sin() * x[0].tape().filled(Shape::SCALAR, 2.0).stop_gradient()]),
+        line!("checkpoint" covers ["checkpoint"], SQUARE, |n, _| vec![Unit(n, n), Unit(n, n)], |x| vec![x[0].checkpoint(|y| (y * x[1]).sin() * y)]),
+        line!("custom" covers ["custom"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| x[0].tape().custom(std::sync::Arc::new(super::controls::Sine), x)),
+    ]
+}
