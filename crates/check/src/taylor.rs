@@ -93,11 +93,11 @@ fn judge<T: Scalar>(curve: &Curve, along: &[f64], condition: f64) -> Remainders 
     Remainders { order, steps, verdict }
 }
 
-/// Have the slopes of these steps their order, or do they rise to it?
+/// Have the slopes of these steps their order, or do they converge to it, or does the leading term vanish?
 fn falls(steps: &[Step], expected: f64) -> bool {
-    let slopes: Vec<f64> = steps.iter().map(|s| s.slope.unwrap_or(0.0)).collect();
-    let [.., before, last] = slopes[..] else { return false };
-    let enough = |s: f64| s >= expected - tolerances::SLOPE;
-    slopes.iter().all(|s| enough(*s))
-        || (last >= expected - tolerances::RISING && last >= before && enough(2.0 * last - before))
+    let off: Vec<f64> = steps.iter().map(|s| s.slope.unwrap_or(0.0) - expected).collect();
+    let [.., before, last] = off[..] else { return false };
+    let near = |d: f64| d.abs() <= tolerances::SLOPE;
+    let converging = last.abs() <= tolerances::CONVERGING && last.abs() <= before.abs() && near(2.0 * last - before);
+    off.iter().all(|d| near(*d)) || converging || off.iter().all(|d| *d >= 1.0 - tolerances::SLOPE)
 }

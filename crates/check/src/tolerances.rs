@@ -46,14 +46,15 @@ pub const JITTER_SAMPLES: usize = 6;
 /// of the noise moves a slope by less than half of [`SLOPE`].
 pub const ABOVE_FLOOR: f64 = 8.0;
 
-/// A slope may be this much too low. (Too high is a remainder whose leading term vanishes, and no error.) A wrong derivative
-/// lowers its slope by one.
+/// A slope may be this far from its order. A wrong derivative lowers it by one. A slope that is higher by a whole order comes of a
+/// leading term that vanishes, as for odd functions at 0, and is no error; a little too high, it may be a
+/// wrong derivative about to show.
 pub const SLOPE: f64 = 0.1;
 
-/// Where the leading term of a remainder is small, slopes are still rising to their order when the floor is reached. They count if
-/// the last is at most this much too low *and* its extrapolation is within [`SLOPE`]. With a wrong derivative slopes tend
-/// to one too low.
-pub const RISING: f64 = 0.5;
+/// Where the leading term of a remainder is small, slopes are still on their way to their order when the floor is reached. They
+/// count if the last is at most this far from it *and* its extrapolation is within [`SLOPE`]. With a wrong derivative slopes
+/// go away from their order as the steps shrink.
+pub const CONVERGING: f64 = 0.5;
 
 /// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
 /// this many directions in all. A wrong derivative is wrong along every one of them.
