@@ -168,7 +168,7 @@ impl<T: Scalar> Sensitivity<T> {
         finite(&end, steps)?;
         let (value, certificate) = match how {
             Estimator::Unroll | Estimator::Truncated { .. } => {
-                let loss = it.outer(copy(&rec.end), copy(&rec.params));
+                let loss = it.outer(tape, copy(&rec.end), copy(&rec.params));
                 tape.gradient_into(loss, &rec.phi, &mut gradient.iter_mut().collect::<Vec<_>>())?;
                 (loss.scalar().f64(), Certificate::unrolled(window))
             }
@@ -226,7 +226,7 @@ fn run<I: Iteration>(
     let (phi, _) = bind(tape, phi, &phi.batches());
     let mut t = 0;
     let z = tape.iterate(z, steps, |z| {
-        let next = it.step(z, copy(&phi), t);
+        let next = it.step(tape, z, copy(&phi), t);
         t += 1;
         next
     });
@@ -248,7 +248,7 @@ fn record<'t, I: Iteration>(
     let (mut z, from) = bind(tape, like, from);
     let (params, phi) = bind(tape, phi, &phi.batches());
     for t in steps {
-        let next = it.step(copy(&z), copy(&params), t);
+        let next = it.step(tape, copy(&z), copy(&params), t);
         for (leaf, (a, b)) in list(&z).iter().zip(list(&next)).enumerate() {
             if a.shape() != b.shape() {
                 return Err(Error::Shape { step: t, leaf, expected: a.shape(), got: b.shape() });
@@ -274,7 +274,7 @@ fn series<'t, I: Iteration>(
 ) -> Result<(f64, Certificate)> {
     // The loss as a function of fresh handles for z_T: its gradient is v_0 and the direct term at once.
     let (z, at) = bind(tape, like, end);
-    let loss = it.outer(z, copy(&rec.params));
+    let loss = it.outer(tape, z, copy(&rec.params));
     let mut v: Vec<Batch<_>> = end.iter().map(|b| Batch::zeros(b.shape())).collect();
     {
         let by: Vec<Var<'_, _>> = at.iter().chain(&rec.phi).copied().collect();
@@ -288,7 +288,7 @@ fn series<'t, I: Iteration>(
         let plain = &*plain;
         let (z, _) = bind(plain, like, z);
         let (v, _) = bind(plain, like, v);
-        let out = list(&it.project(z, v)).iter().map(Var::value).collect();
+        let out = list(&it.project(plain, z, v)).iter().map(Var::value).collect();
         plain.check()?;
         Ok(out)
     };

@@ -1,7 +1,7 @@
 //! The question: a step, an outer loss and a tangent space. How it is answered is not known here.
 
 use crate::estimate::{Derivative, Estimator, Result, Sensitivity};
-use pullback::{Leaves, Scalar, Var, VarTree};
+use pullback::{Leaves, Scalar, Tape, Var, VarTree};
 use pullback_manifolds::Manifold;
 
 /// Handles of a tree of leaves.
@@ -11,7 +11,8 @@ pub(crate) type Of<L> = <L as Leaves>::Scalar;
 
 /// An inner loop with parameters and the outer loss that judges where it arrives.
 ///
-/// The step is a pure program: run twice on the same numbers with the same `t`, it gives the same numbers.
+/// The step is a pure program: run twice on the same numbers with the same `t`, it gives the same numbers. Every method is
+/// given the tape it runs on, for constants.
 pub trait Iteration {
     /// What a step changes.
     type State: Leaves;
@@ -19,13 +20,29 @@ pub trait Iteration {
     type Params: Leaves<Scalar = Of<Self::State>>;
 
     /// Step number `t`, counted from 0.
-    fn step<'t>(&self, z: Vars<'t, Self::State>, phi: Vars<'t, Self::Params>, t: usize) -> Vars<'t, Self::State>;
+    fn step<'t>(
+        &self,
+        tape: &'t Tape<Of<Self::State>>,
+        z: Vars<'t, Self::State>,
+        phi: Vars<'t, Self::Params>,
+        t: usize,
+    ) -> Vars<'t, Self::State>;
 
     /// The outer loss, one number. It may depend on the parameters directly.
-    fn outer<'t>(&self, z: Vars<'t, Self::State>, phi: Vars<'t, Self::Params>) -> Var<'t, Of<Self::State>>;
+    fn outer<'t>(
+        &self,
+        tape: &'t Tape<Of<Self::State>>,
+        z: Vars<'t, Self::State>,
+        phi: Vars<'t, Self::Params>,
+    ) -> Var<'t, Of<Self::State>>;
 
     /// The tangent part of `v` at `z`. In flat space, `v`.
-    fn project<'t>(&self, _z: Vars<'t, Self::State>, v: Vars<'t, Self::State>) -> Vars<'t, Self::State> {
+    fn project<'t>(
+        &self,
+        _tape: &'t Tape<Of<Self::State>>,
+        _z: Vars<'t, Self::State>,
+        v: Vars<'t, Self::State>,
+    ) -> Vars<'t, Self::State> {
         v
     }
 }
@@ -154,13 +171,13 @@ where
     type State = Z;
     type Params = P;
 
-    fn step<'t>(&self, z: Z::Vars<'t>, phi: P::Vars<'t>, t: usize) -> Z::Vars<'t> {
+    fn step<'t>(&self, _: &'t Tape<Z::Scalar>, z: Z::Vars<'t>, phi: P::Vars<'t>, t: usize) -> Z::Vars<'t> {
         (self.step)(z, phi, t)
     }
-    fn outer<'t>(&self, z: Z::Vars<'t>, phi: P::Vars<'t>) -> Var<'t, Z::Scalar> {
+    fn outer<'t>(&self, _: &'t Tape<Z::Scalar>, z: Z::Vars<'t>, phi: P::Vars<'t>) -> Var<'t, Z::Scalar> {
         (self.outer)(z, phi)
     }
-    fn project<'t>(&self, z: Z::Vars<'t>, v: Z::Vars<'t>) -> Z::Vars<'t> {
+    fn project<'t>(&self, _: &'t Tape<Z::Scalar>, z: Z::Vars<'t>, v: Z::Vars<'t>) -> Z::Vars<'t> {
         self.projector.project(z, v)
     }
 }
