@@ -6,6 +6,7 @@ use crate::ops::{Op, part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
+use pullback_kernels::Triangle;
 use smallvec::SmallVec;
 
 /// A value and its derivative along one direction; an absent tangent is zero.
@@ -116,6 +117,17 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
 
     fn part(&self, part: Part) -> Self {
         Dual { re: self.re.part(part), du: self.du.as_ref().map(|d| d.part(part)) }
+    }
+
+    fn parted(self, part: Part) -> Self {
+        Dual { re: self.re.parted(part), du: self.du.map(|d| d.parted(part)) }
+    }
+
+    fn solved_by(self, t: &Self, tri: Triangle) -> Self {
+        match &t.du {
+            None => Dual { re: self.re.solved_by(&t.re, tri), du: self.du.map(|d| d.solved_by(&t.re, tri)) },
+            Some(_) => t.trsm(tri, &self),
+        }
     }
 
     fn hadamard(&self, b: &Self) -> Self {

@@ -3,7 +3,7 @@
 use crate::custom::CustomFn;
 use crate::ops::part::Part;
 use crate::ops::{Arg, Op, Out};
-use crate::store::{Buf, Store, Trouble};
+use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value};
 use crate::{Scalar, Shape};
 use pullback_kernels::{Triangle, Unary};
@@ -265,12 +265,9 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         }
         let mut buf = self.into_buf();
         let (t, each) = (Arg { shape: t.shape, data: t.data() }, shape.each());
+        // The triangle was looked at when it was made; what is not finite here shows in the result.
         for b in 0..shape.batch {
-            if let Err(f) = T::trsm(t.member(b), tri, &mut buf[b * each..(b + 1) * each], shape.rows, shape.cols) {
-                store.fail("solve_triangular", shape.batch, true, None, Trouble { member: b, failure: f });
-                buf.fill(T::nan());
-                break;
-            }
+            T::trsm_unchecked(t.member(b), tri, &mut buf[b * each..(b + 1) * each], shape.rows, shape.cols);
         }
         Self::owned(buf, shape, store)
     }
@@ -278,6 +275,15 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     #[inline]
     fn part(&self, part: Part) -> Self {
         Self::build(self.shape, self.store, |y| part.write(self.shape, self.data(), y))
+    }
+
+    #[inline]
+    fn parted(mut self, part: Part) -> Self {
+        let done = match &mut self.data {
+            Data::Own(b) => part.write_in_place(self.shape, b),
+            Data::Ref(_) => false,
+        };
+        if done { self } else { self.part(part) }
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {
@@ -296,6 +302,10 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
 /// `C (+)= alpha op(A) op(B)` over the batch; a `C` with a batch of one collects the sum.
 #[inline]
 pub(crate) fn accumulate<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: &Eager<'_, T>, b: &Eager<'_, T>) {
+    if cs.batch == 1 && a.shape.batch == 1 && b.shape.batch == 1 {
+        let k = if m.ta { a.shape.rows } else { a.shape.cols };
+        return T::gemm(c, cs.rows, cs.cols, k, T::of(m.alpha), a.data(), m.ta, b.data(), m.tb, add);
+    }
     let (a, b) = (Arg { shape: a.shape, data: a.data() }, Arg { shape: b.shape, data: b.data() });
     crate::ops::product::gemm_batched(c, cs, add, m, a, b);
 }

@@ -5,7 +5,7 @@ use crate::eager::Eager;
 use crate::error::Line;
 use crate::store::{Buf, Store};
 use crate::tape::{Inner, OpRec, Tape};
-use crate::value::{Grads, Value};
+use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape, Var};
 use smallvec::SmallVec;
 use std::mem::ManuallyDrop;
@@ -183,47 +183,82 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
             continue;
         }
         rec.at(Some(step.line));
-        // Tangents are lent to the rule and put back; an input that appears twice is copied.
-        let mut dx: SmallVec<[Option<V>; 3]> = SmallVec::new();
-        for (j, &i) in step.inputs.iter().enumerate() {
-            let lent = match step.inputs[..j].iter().position(|&e| e == i) {
-                Some(e) => dx[e].clone(),
-                None => (i as usize)
-                    .checked_sub(base)
-                    .and_then(|p| slots[p].take())
-                    .map(|s| V::unpark(rec.cx(), s, rec.shape(i))),
-            };
-            dx.push(lent);
-        }
-        let dy = with_outputs(step, |outs| {
-            with(
-                &step.inputs,
-                |i| rec.load(i),
-                |x| {
-                    with(
-                        outs,
-                        |i| rec.load(i),
-                        |y| match &*dx {
-                            [a] => step.op.jvp(x, y, &[a.as_ref()]),
-                            [a, b] => step.op.jvp(x, y, &[a.as_ref(), b.as_ref()]),
-                            dx => {
-                                step.op.jvp(x, y, &dx.iter().map(Option::as_ref).collect::<SmallVec<[Option<&V>; 4]>>())
-                            }
-                        },
-                    )
-                },
-            )
-        });
-        for (d, &i) in dx.into_iter().zip(&step.inputs) {
-            if let Some(d) = d {
-                slots[i as usize - base] = Some(d.park());
+        let first = step.first as usize - base;
+        match (&*step.inputs, step.outs) {
+            (&[a], 1) => {
+                let da = [lend(rec, a, base, slots)];
+                let (xa, y) = (rec.load(a), rec.load(step.first));
+                let dy = step.op.jvp(&[&*xa], &[&*y], &[da[0].as_ref()]);
+                slots[first] = single(dy);
+                give_back(&[a], da, base, slots);
             }
-        }
-        for (j, d) in dy.into_iter().enumerate() {
-            slots[step.first as usize - base + j] = d.map(V::park);
+            (&[a, b], 1) if a != b => {
+                let dx = [lend(rec, a, base, slots), lend(rec, b, base, slots)];
+                let (xa, xb, y) = (rec.load(a), rec.load(b), rec.load(step.first));
+                let dy = step.op.jvp(&[&*xa, &*xb], &[&*y], &[dx[0].as_ref(), dx[1].as_ref()]);
+                slots[first] = single(dy);
+                give_back(&[a, b], dx, base, slots);
+            }
+            (&[a, b, c], 1) if a != b && b != c && c != a => {
+                let dx = [a, b, c].map(|i| lend(rec, i, base, slots));
+                let (xa, xb, xc, y) = (rec.load(a), rec.load(b), rec.load(c), rec.load(step.first));
+                let tangents = [dx[0].as_ref(), dx[1].as_ref(), dx[2].as_ref()];
+                let dy = step.op.jvp(&[&*xa, &*xb, &*xc], &[&*y], &tangents);
+                slots[first] = single(dy);
+                give_back(&[a, b, c], dx, base, slots);
+            }
+            (inputs, _) => {
+                // An input that appears twice is copied.
+                let mut dx: SmallVec<[Option<V>; 3]> = SmallVec::new();
+                for (j, &i) in inputs.iter().enumerate() {
+                    let lent = match inputs[..j].iter().position(|&e| e == i) {
+                        Some(e) => dx[e].clone(),
+                        None => lend(rec, i, base, slots),
+                    };
+                    dx.push(lent);
+                }
+                let dy = {
+                    let tangents: SmallVec<[Option<&V>; 4]> = dx.iter().map(Option::as_ref).collect();
+                    with_outputs(step, |outs| {
+                        with(inputs, |i| rec.load(i), |x| with(outs, |i| rec.load(i), |y| step.op.jvp(x, y, &tangents)))
+                    })
+                };
+                for (j, d) in dy.into_iter().enumerate() {
+                    slots[first + j] = d.map(V::park);
+                }
+                give_back(inputs, dx, base, slots);
+            }
         }
     }
     rec.at(None);
+}
+
+/// Takes the tangent of an input out of its slot, for a rule to read.
+#[inline(always)]
+fn lend<V: Value, R: Recording<V>>(rec: &R, i: u32, base: usize, slots: &mut [Option<V::Slot>]) -> Option<V> {
+    let slot = (i as usize).checked_sub(base).and_then(|p| slots[p].take());
+    slot.map(|s| V::unpark(rec.cx(), s, rec.shape(i)))
+}
+
+/// Puts the tangents of inputs back.
+#[inline(always)]
+fn give_back<V: Value>(
+    inputs: &[u32],
+    dx: impl IntoIterator<Item = Option<V>>,
+    base: usize,
+    slots: &mut [Option<V::Slot>],
+) {
+    for (&i, d) in inputs.iter().zip(dx) {
+        if let Some(d) = d {
+            slots[i as usize - base] = Some(d.park());
+        }
+    }
+}
+
+/// The only output's tangent, at rest.
+#[inline(always)]
+fn single<V: Value>(dy: Outs<Option<V>>) -> Option<V::Slot> {
+    dy.into_iter().next().flatten().map(V::park)
 }
 
 /// Something owned that reads like a borrow.

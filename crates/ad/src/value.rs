@@ -108,6 +108,10 @@ pub(crate) trait Value: Clone + Sized {
     fn part(&self, part: ops::part::Part) -> Self {
         Self::one(Op::Part(part), &[self])
     }
+    /// A part of `self`, in place where the numbers are owned.
+    fn parted(self, part: ops::part::Part) -> Self {
+        self.part(part)
+    }
 
     // ---- solves and functions ------------------------------------------------------------------------------------
     /// `op(T)^{-1} B` or `B op(T)^{-1}`.

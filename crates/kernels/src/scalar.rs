@@ -42,6 +42,9 @@ pub trait Scalar:
     /// `X = op(T)^{-1} B` (left) or `B op(T)^{-1}` (right), in place in `x`, which is `m x k`. Errors: a zero on the diagonal.
     fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure>;
 
+    /// [`Scalar::trsm`] without a look at the data: a zero on the diagonal gives infinities.
+    fn trsm_unchecked(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize);
+
     // ---- factorisations ---------------------------------------------------------------------------------------
     /// Thin QR of a tall `m x n` matrix with positive diagonal: `q` is `m x n`, `r` is `n x n` upper (zeros below).
     fn qr_thin(
@@ -163,6 +166,9 @@ macro_rules! scalar {
             }
             fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure> {
                 crate::triangular::trsm(t, tri, x, m, k)
+            }
+            fn trsm_unchecked(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) {
+                crate::triangular::solve(t, tri, x, m, k)
             }
             fn qr_thin(
                 a: &[Self],

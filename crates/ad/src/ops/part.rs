@@ -60,6 +60,28 @@ impl Part {
         }
     }
 
+    /// Does the same in place, for the folds that factorisations' rules use most; `false` for the others.
+    #[inline]
+    pub(crate) fn write_in_place<T: Scalar>(self, shape: Shape, y: &mut [T]) -> bool {
+        let n = shape.rows;
+        for y in y.chunks_exact_mut(shape.each().max(1)) {
+            for j in 0..n {
+                for i in 0..j {
+                    let (above, below) = (j * n + i, i * n + j);
+                    match self {
+                        Part::CopyUp => y[below] = y[above],
+                        Part::FoldUp => {
+                            y[above] += y[below];
+                            y[below] = T::zero();
+                        }
+                        _ => return false,
+                    }
+                }
+            }
+        }
+        matches!(self, Part::CopyUp | Part::FoldUp)
+    }
+
     /// One matrix of `m` rows, column by column: above the diagonal, on it, below.
     #[inline]
     fn write_one<T: Scalar>(self, m: usize, x: &[T], y: &mut [T]) {

@@ -23,6 +23,9 @@ pub(crate) struct MulAdd(pub(crate) Product);
 pub(crate) fn gemm_batched<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: Arg<'_, T>, b: Arg<'_, T>) {
     let k = if m.ta { a.shape.rows } else { a.shape.cols };
     let alpha = T::of(m.alpha);
+    if (a.shape.batch, b.shape.batch, cs.batch) == (1, 1, 1) {
+        return T::gemm(c, cs.rows, cs.cols, k, alpha, a.data, m.ta, b.data, m.tb, add);
+    }
     let batch = if a.shape.batch == 1 { b.shape.batch } else { a.shape.batch };
     // A product with a batch of one added to a larger `C` is added to each member.
     for i in 0..if batch == 1 { cs.batch } else { batch } {

@@ -46,8 +46,8 @@ impl<T: Scalar> Primitive<T> for Qr {
     fn jvp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (q, r) = (y[0], y[1]);
         let Some(da) = dx[0] else { return smallvec![None, None] };
-        let t = r.trsm(BY_R, da);
-        let s = q.t_mul(&t).part(Part::FoldUp);
+        let t = da.clone().solved_by(r, BY_R);
+        let s = q.t_mul(&t).parted(Part::FoldUp);
         let dr = s.mul(r);
         let dq = t.plus_product(Product::NN.times(-1.0), q, &s);
         smallvec![Some(dq), Some(dr)]
@@ -61,7 +61,7 @@ impl<T: Scalar> Primitive<T> for Qr {
             (Some(gq), Some(gr)) => gr.part(Part::Upper).mul_t(r).plus_product(Product::TN.times(-1.0), q, gq),
             (None, None) => return,
         };
-        let m = m.part(Part::CopyUp);
+        let m = m.parted(Part::CopyUp);
         let t = match dy[0].take() {
             Some(gq) => gq.plus_product(Product::NN, q, &m),
             None => q.mul(&m),
