@@ -103,9 +103,12 @@ fn sweep<const M: usize, const J: usize, T: Real>(
         tile::<M, J, T>(c, i, j, s, alpha, &a, b, add);
         j += J;
     }
-    while j < s.n {
+    while s.n - j >= 2 {
+        tile::<M, 2, T>(c, i, j, s, alpha, &a, b, add);
+        j += 2;
+    }
+    if j < s.n {
         tile::<M, 1, T>(c, i, j, s, alpha, &a, b, add);
-        j += 1;
     }
 }
 
