@@ -34,5 +34,5 @@ mod estimate;
 mod iteration;
 
 pub use certificate::Certificate;
-pub use estimate::{Derivative, Error, Estimator, Result, Sensitivity};
+pub use estimate::{Agreement, Derivative, Error, Estimator, Result, Sensitivity, agreement};
 pub use iteration::{By, Flat, Iteration, On, OuterFn, Program, ProjectFn, Projector, StepFn, program};

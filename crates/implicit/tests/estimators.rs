@@ -3,7 +3,7 @@
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Shape, value};
-use pullback_implicit::{Derivative, Error, Estimator, program};
+use pullback_implicit::{Agreement, Derivative, Error, Estimator, agreement, program};
 use pullback_manifolds::{Grassmann, Manifold, One, Retraction, rng};
 
 const SERIES: fn(usize) -> Estimator = |terms| Estimator::FixedPoint { terms };
@@ -261,4 +261,11 @@ fn mistakes_and_bad_numbers_are_typed() {
     assert!(matches!(wide.derivative(3, SERIES(2)), Err(Error::Engine(pullback::Error::NotScalar { .. }))));
     let bad = program(&-1.0f64, &1.0f64, |z, phi, _| z.cholesky() * phi, |z, _| z);
     assert!(matches!(bad.derivative(3, SERIES(2)), Err(Error::Engine(pullback::Error::Data { .. }))));
+}
+
+#[test]
+fn agreement_is_angle_error_and_length() {
+    let (a, t) = ((mat![[3.0], [0.0]], 0.0), (mat![[1.5], [0.0]], 2.0));
+    assert_eq!(agreement(&a, &t), Agreement { cosine: 0.6, relative_error: 1.0, length: 1.2 });
+    assert_eq!(agreement(&t, &t).relative_error, 0.0);
 }

@@ -89,7 +89,7 @@ pub use outer::Rule;
 pub use pool::{Entry, Pool, WarmUp};
 pub use rollout::Rollout;
 pub use task::{Split, Task};
-pub use train::{Progress, Training, TrainingOptions};
+pub use train::{Compared, Progress, Training, TrainingOptions};
 
 /// What ends a training run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

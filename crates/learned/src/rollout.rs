@@ -15,7 +15,8 @@ trait Rule: fmt::Debug {
     fn next<'t>(&self, m: &dyn Manifold, x: Var<'t>, egrad: Var<'t>, state: &[Var<'t>]) -> (Var<'t>, Vec<Var<'t>>);
 }
 
-struct Learned<'a, O: LearnedOptimizer>(&'a O, &'a O::Params);
+/// The optimiser, its parameters, and the leaves of these as batches.
+struct Learned<'a, O: LearnedOptimizer>(&'a O, &'a O::Params, Vec<Batch>);
 
 impl<O: LearnedOptimizer> fmt::Debug for Learned<'_, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,8 +29,7 @@ impl<O: LearnedOptimizer> Rule for Learned<'_, O> {
         self.0.state(points).to_vec()
     }
     fn next<'t>(&self, m: &dyn Manifold, x: Var<'t>, egrad: Var<'t>, state: &[Var<'t>]) -> (Var<'t>, Vec<Var<'t>>) {
-        let batches = self.1.batches();
-        let mut leaves = batches.iter().map(|b| x.tape().constant(b));
+        let mut leaves = self.2.iter().map(|b| x.tape().constant(b));
         let phi = self.1.bind(&mut || leaves.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         let (v, state) = self.0.step(m, &phi, x, egrad, state);
         (m.retract_one(x, v), state.to_vec())
@@ -77,7 +77,7 @@ impl<'a, K: Task> Rollout<'a, K> {
         instances: &[u64],
         seed: u64,
     ) -> Self {
-        Self::of(Box::new(Learned(optimizer, params)), manifold, task, start, instances, seed)
+        Self::of(Box::new(Learned(optimizer, params, params.batches())), manifold, task, start, instances, seed)
     }
 
     /// A classical method.

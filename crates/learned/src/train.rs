@@ -7,7 +7,7 @@ use crate::outer::{Outer, Rule, clip};
 use crate::pool::{Entry, Pool, WarmUp, join, member};
 use crate::task::{Split, Task};
 use pullback::{Batch, Leaves, Shape, Tape, Var};
-use pullback_implicit::{Certificate, Estimator, Iteration, Sensitivity};
+use pullback_implicit::{Certificate, Derivative, Estimator, Iteration, Sensitivity};
 use pullback_manifolds::{Manifold, One, rng};
 use pullback_optim::Method;
 use rand_pcg::Pcg64;
@@ -27,7 +27,8 @@ pub struct TrainingOptions {
     pub freeze_state: bool,
     /// Does the state go back to the pool with the point? Else an inner loop always starts with a state of zeros.
     pub keep_state: bool,
-    /// Is a new minibatch drawn for each inner step? Else one serves a whole inner loop, which is then one fixed map.
+    /// Is a new minibatch drawn for each inner step? Else one serves a whole inner loop, which is then one fixed map. All
+    /// minibatches of an inner loop are drawn before it starts; let [`Task::Data`] be indices where the data is large.
     pub fresh_batches: bool,
     /// The outer optimiser.
     pub outer: Rule,
@@ -87,6 +88,18 @@ pub struct Progress {
     pub filled_by: Option<String>,
     /// Why the inner loop failed. The parameters are then unchanged and its points have left the pool.
     pub failure: Option<pullback_implicit::Error>,
+}
+
+/// What an estimator says about an inner loop whose state is the points, then the optimiser's state.
+pub type Compared<O> = pullback_implicit::Result<Derivative<Vec<Batch>, <O as LearnedOptimizer>::Params>>;
+
+/// The members and the data of an inner loop.
+struct Start<K: Task> {
+    drawn: Vec<Entry>,
+    instances: Vec<u64>,
+    state: Vec<Batch>,
+    train: Vec<K::Data>,
+    valid: K::Data,
 }
 
 /// A training run. It owns the parameters; ask for them at any time.
@@ -179,24 +192,9 @@ impl<'a, O: LearnedOptimizer, K: Task> Training<'a, O, K> {
     /// A failure while the pool is filled, or of the cost at a point of the pool.
     pub fn step(&mut self) -> Result<Progress, Error> {
         let filled_by = self.fill()?;
-        let drawn = self.pool.draw(self.options.members, &mut self.rng);
-        let instances: Vec<u64> = drawn.iter().map(|e| e.instance).collect();
-        let state = self.gather(&drawn);
-        let draws = if self.options.fresh_batches { self.options.inner_steps } else { 1 };
-        let train: Vec<K::Data> =
-            (0..draws).map(|_| self.task.sample(Split::Train, &instances, &mut self.rng)).collect();
-        let valid = self.task.sample(Split::Validation, &instances, &mut self.rng);
-        let before = pullback::value(|x: Var<'_>| self.task.cost(x, &valid).mean(), &state[0])?.data()[0];
-        let inner = Inner {
-            optimizer: self.optimizer,
-            manifold: self.manifold,
-            task: self.task,
-            train: &train,
-            valid: &valid,
-            freeze: self.options.freeze_state,
-        };
-        let found =
-            self.tapes.derivative(&inner, &state, &self.params, self.options.inner_steps, self.options.estimator);
+        let start = self.start();
+        let before = pullback::value(|x: Var<'_>| self.task.cost(x, &start.valid).mean(), &start.state[0])?.data()[0];
+        let found = self.ask(&start, self.options.estimator);
         let mut progress = Progress {
             step: self.step,
             loss: None,
@@ -216,13 +214,51 @@ impl<'a, O: LearnedOptimizer, K: Task> Training<'a, O, K> {
                 self.params = self.outer.update(&self.params, &g, decay);
                 (progress.loss, progress.bytes) = (Some(d.value), d.bytes);
                 progress.certificate = Some(d.certificate);
-                self.put_back(&d.state, &instances);
+                self.put_back(&d.state, &start.instances);
             }
             Err(e) => progress.failure = Some(e),
         }
         progress.pool = self.pool.len();
         self.step += 1;
         Ok(progress)
+    }
+
+    /// What several estimators say about one inner loop: the same members, minibatches and parameters for all of them. Nothing is
+    /// learned, and the members go back to the pool as they were.
+    ///
+    /// An estimator that fails is an entry of the list, not an error.
+    ///
+    /// # Errors
+    /// A failure while the pool is filled.
+    pub fn compare(&mut self, estimators: &[Estimator]) -> Result<Vec<Compared<O>>, Error> {
+        self.fill()?;
+        let start = self.start();
+        let found = estimators.iter().map(|how| self.ask(&start, *how)).collect();
+        start.drawn.into_iter().for_each(|e| self.pool.push(e));
+        Ok(found)
+    }
+
+    /// Draws members and data for an inner loop.
+    fn start(&mut self) -> Start<K> {
+        let drawn = self.pool.draw(self.options.members, &mut self.rng);
+        let instances: Vec<u64> = drawn.iter().map(|e| e.instance).collect();
+        let state = self.gather(&drawn);
+        let draws = if self.options.fresh_batches { self.options.inner_steps } else { 1 };
+        let train = (0..draws).map(|_| self.task.sample(Split::Train, &instances, &mut self.rng)).collect();
+        let valid = self.task.sample(Split::Validation, &instances, &mut self.rng);
+        Start { drawn, instances, state, train, valid }
+    }
+
+    fn ask(&mut self, start: &Start<K>, how: Estimator) -> Compared<O> {
+        let inner = Inner {
+            optimizer: self.optimizer,
+            manifold: self.manifold,
+            task: self.task,
+            train: &start.train,
+            valid: &start.valid,
+            freeze: self.options.freeze_state,
+        };
+        self.tapes.derivative(&inner, &start.state, &self.params, self.options.inner_steps, how)
     }
 
     /// Fills the pool if it is time to, and says with what.

@@ -3,7 +3,7 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback::{Leaves, Shape};
-use pullback_implicit::Estimator;
+use pullback_implicit::{Estimator, agreement};
 use pullback_learned::*;
 use pullback_manifolds::{Grassmann, Manifold, gaussian, rng};
 use pullback_optim::{Method, Momentum, Rsgd};
@@ -269,4 +269,30 @@ fn a_zeroed_network_and_descent_roll_out_alike_on_equal_data() {
     assert_eq!((a.steps(), b.steps()), (10, 10));
     let _: Mat<f64> = a.point().member(0);
     assert!(params.shapes().len() > 10);
+}
+
+#[test]
+fn estimators_are_compared_on_one_inner_loop_and_the_series_approaches_the_unroll() {
+    // One minibatch without noise for the whole loop, from points far along a descent: the loop is near its fixed point.
+    let (gr, net) = (Grassmann::new(6, 2), GmLstm::new(GmLstmOptions { hidden: 8, ..GmLstmOptions::new(6, 2, 0.1) }));
+    let options = TrainingOptions {
+        inner_steps: 60,
+        fresh_batches: false,
+        warm_up: WarmUp { members: 4, steps: 300, push_after: 300, push_every: 1 },
+        ..options()
+    };
+    let method = Rsgd { step: 0.1 };
+    let params = net.init(&mut rng(1));
+    let mut t = Training::new(&net, params.clone(), &gr, &TASK, &[&method], options);
+    let list = [
+        Estimator::Unroll,
+        Estimator::OneStep,
+        Estimator::FixedPoint { terms: 2 },
+        Estimator::FixedPoint { terms: 59 },
+    ];
+    let found: Vec<_> = t.compare(&list).unwrap().into_iter().map(Result::unwrap).collect();
+    assert!(found.iter().all(|d| (d.value - found[0].value).abs() < 1e-14));
+    let error: Vec<f64> = found.iter().map(|d| agreement(&d.gradient, &found[0].gradient).relative_error).collect();
+    assert!(error[3] < error[2] && error[2] < error[1], "{error:?}");
+    assert_eq!((t.params(), t.pool().len()), (&params, 4));
 }

@@ -47,6 +47,15 @@ impl<T: Scalar> Manifold<T> for Euclidean {
     fn egrad_to_rgrad<'t>(&self, _: &[Var<'t, T>], g: &[Var<'t, T>]) -> Parts<'t, T> {
         one(only(g))
     }
+    fn ehess_to_rhess<'t>(
+        &self,
+        _: &[Var<'t, T>],
+        _: &[Var<'t, T>],
+        h: &[Var<'t, T>],
+        _: &[Var<'t, T>],
+    ) -> Parts<'t, T> {
+        one(only(h))
+    }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
         one(only(x) + only(v))
     }

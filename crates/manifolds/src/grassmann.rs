@@ -5,6 +5,7 @@
 //! Sepulchre, *Optimization Algorithms on Matrix Manifolds*, 2008, 3.6.2, 4.1.2, 8.1.3). With `Z = X + V`:
 //!
 //! - projection, and Riemannian from Euclidean gradient: `P_X(U) = U - X (X'U)`; cost 4np²;
+//! - Hessian: `P_X(H[U] - U (X'G))` with the Euclidean gradient `G` and Hessian `H[U]`; cost 6np²;
 //! - QR retraction: `R_X(V) = qf(Z)`, the factor with a positive diagonal of `R`. First order on bases, and second order on
 //!   subspaces, as `span Z` is the same for both retractions; cost 4np²;
 //! - polar retraction: `R_X(V) = Z (Z'Z)^(-1/2)`, second order. For horizontal `V` it is `Z (I + V'V)^(-1/2)`: the polar
@@ -85,6 +86,16 @@ impl<T: Scalar> Manifold<T> for Grassmann {
     }
     fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(g)))
+    }
+    fn ehess_to_rhess<'t>(
+        &self,
+        x: &[Var<'t, T>],
+        g: &[Var<'t, T>],
+        h: &[Var<'t, T>],
+        u: &[Var<'t, T>],
+    ) -> Parts<'t, T> {
+        let (x, g, h, u) = (only(x), only(g), only(h), only(u));
+        one(project(x, h.add_mul(-1.0, u, x.t_mul(g))))
     }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
         let z = only(x) + only(v);

@@ -40,6 +40,16 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The Riemannian gradient from the Euclidean one (the ambient gradient of any extension of the cost).
     fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: &[Var<'t, T>]) -> Parts<'t, T>;
 
+    /// The Riemannian Hessian at `x` applied to the tangent `u`, from the Euclidean gradient `g` and the Euclidean Hessian applied to
+    /// `u`, `h` (both ambient, of the same extension of the cost).
+    fn ehess_to_rhess<'t>(
+        &self,
+        x: &[Var<'t, T>],
+        g: &[Var<'t, T>],
+        h: &[Var<'t, T>],
+        u: &[Var<'t, T>],
+    ) -> Parts<'t, T>;
+
     /// A point reached from `x` along the tangent `v`, with `R(0) = x` and `R'(0) = id`.
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T>;
 
@@ -94,6 +104,11 @@ pub trait One<T: Scalar = f64>: Manifold<T> {
     #[track_caller]
     fn egrad_to_rgrad_one<'t>(&self, x: Var<'t, T>, g: Var<'t, T>) -> Var<'t, T> {
         only(&self.egrad_to_rgrad(&[x], &[g]))
+    }
+    /// [`Manifold::ehess_to_rhess`].
+    #[track_caller]
+    fn ehess_to_rhess_one<'t>(&self, x: Var<'t, T>, g: Var<'t, T>, h: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
+        only(&self.ehess_to_rhess(&[x], &[g], &[h], &[u]))
     }
     /// [`Manifold::retract`].
     #[track_caller]

@@ -220,3 +220,35 @@ fn single_precision_and_trait_objects_work() {
     gr.check_point(&[y]).unwrap();
     assert_eq!(gr.name(), "Gr(6, 2)");
 }
+
+#[test]
+fn the_hessian_is_symmetric_and_the_second_derivative_along_both_retractions() {
+    // Both retractions are second order on subspaces, so f(R(tU))'' = <U, Hess U> away from critical points too.
+    let a: Mat<f64> = Mat::from_fn(7, 7, |i, j| ((i * j) as f64).sin() + if i == j { i as f64 } else { 0.0 });
+    let a = &a + a.transpose();
+    for r in BOTH {
+        let gr = Grassmann::new(7, 2).with(r);
+        let (x, u) = point_and_tangent(&gr, 1, 2);
+        let w =
+            value(|(x, e): (Var, Var)| gr.project_one(x, e), &(x.clone(), gaussian(x.shape(), &mut rng(9)))).unwrap();
+        let hess = |u: &Batch| {
+            value(
+                |(x, u): (Var, Var)| {
+                    let g = x.grad(|x| x.t_mul(&a * x).trace());
+                    let h = x.hvp(|x| x.t_mul(&a * x).trace(), u);
+                    gr.ehess_to_rhess_one(x, g, h, u)
+                },
+                &(x.clone(), u.clone()),
+            )
+            .unwrap()
+        };
+        let dot = |a: &Batch, b: &Batch| a.data().iter().zip(b.data()).map(|(a, b)| a * b).sum::<f64>();
+        assert!((dot(&w, &hess(&u)) - dot(&u, &hess(&w))).abs() < 1e-12);
+        gr.check_tangent(std::slice::from_ref(&x), &[hess(&u)]).unwrap();
+        let at = |t: f64| value(|x: Var| x.t_mul(&a * x).trace(), &retracted(&gr, &x, &u, t)).unwrap().data()[0];
+        let h = 1e-3;
+        let seen = (-at(2.0 * h) + 16.0 * at(h) - 30.0 * at(0.0) + 16.0 * at(-h) - at(-2.0 * h)) / (12.0 * h * h);
+        let found = dot(&u, &hess(&u));
+        assert!((seen - found).abs() < 1e-7 * (1.0 + found.abs()), "{r:?}: {seen} {found}");
+    }
+}
