@@ -75,6 +75,7 @@ impl<T: Scalar> Program<T> {
         for rec in &self.ops {
             let y = {
                 let args: SmallVec<[&V; 4]> = rec.inputs.iter().map(|&i| &vals[i as usize]).collect();
+                V::at(cx, rec.line);
                 V::apply(rec.op.clone(), &args)
             };
             vals.extend(y);
@@ -107,10 +108,17 @@ impl<V: Value> Recording<V> for Run<'_, V> {
     fn shape(&self, id: u32) -> Shape {
         self.program.shapes[id as usize]
     }
+    fn is_poisoned(&self, _: u32) -> bool {
+        false
+    }
     fn cx(&self) -> V::Cx {
         self.vals[0].cx()
     }
-    fn at(&self, _: Option<Line>) {}
+    fn at(&self, line: Option<Line>) {
+        if let Some(line) = line {
+            V::at(self.cx(), line);
+        }
+    }
 }
 
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {

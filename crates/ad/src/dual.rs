@@ -2,6 +2,7 @@
 
 use crate::custom::CustomFn;
 use crate::eager::Eager;
+use crate::error::Line;
 use crate::ops::{Op, part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
@@ -133,6 +134,10 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
     fn hadamard(&self, b: &Self) -> Self {
         let du = plus(self.du.as_ref().map(|d| d.hadamard(&b.re)), b.du.as_ref().map(|d| self.re.hadamard(d)));
         Dual { re: self.re.hadamard(&b.re), du }
+    }
+
+    fn at(cx: &'a Store<T>, line: Line) {
+        cx.set_line(Some(line));
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

@@ -1,6 +1,7 @@
 //! Numbers in pooled buffers: the value that first-order sweeps run over.
 
 use crate::custom::CustomFn;
+use crate::error::Line;
 use crate::ops::part::Part;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
@@ -284,6 +285,10 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             Data::Ref(_) => false,
         };
         if done { self } else { self.part(part) }
+    }
+
+    fn at(cx: &'a Store<T>, line: Line) {
+        cx.set_line(Some(line));
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

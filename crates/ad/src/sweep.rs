@@ -23,6 +23,8 @@ pub(crate) trait Recording<V: Value> {
     fn step(&self, k: usize) -> Self::Step<'_>;
     fn load(&self, id: u32) -> Self::Held<'_>;
     fn shape(&self, id: u32) -> Shape;
+    /// Has the value no numbers, because something failed? (Of a failure that the program handled.)
+    fn is_poisoned(&self, id: u32) -> bool;
     fn cx(&self) -> V::Cx;
     /// Called before the rule of a step runs and, with `None`, after the last.
     fn at(&self, line: Option<Line>);
@@ -179,7 +181,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
         let step = rec.step(k);
         let step = &*step;
         let place = |i: u32| Some((i as usize).wrapping_sub(base)).filter(|&p| p < slots.len());
-        if !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
+        if rec.is_poisoned(step.first) || !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
             continue;
         }
         rec.at(Some(step.line));
@@ -249,7 +251,10 @@ fn give_back<V: Value>(
     slots: &mut [Option<V::Slot>],
 ) {
     for (&i, d) in inputs.iter().zip(dx) {
-        if let Some(d) = d {
+        // The second of an input that appears twice is dropped, which returns it to its pool.
+        if let Some(d) = d
+            && slots[i as usize - base].is_none()
+        {
             slots[i as usize - base] = Some(d.park());
         }
     }
@@ -308,6 +313,9 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     fn shape(&self, id: u32) -> Shape {
         self.inner.vals[id as usize].shape
     }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.inner.vals[id as usize].poisoned
+    }
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
@@ -349,6 +357,9 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     fn shape(&self, id: u32) -> Shape {
         self.inner.vals[id as usize].shape
     }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.inner.vals[id as usize].poisoned
+    }
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
@@ -377,6 +388,9 @@ impl<'t, T: Scalar> Recording<Var<'t, T>> for Handles<'t, T> {
     }
     fn shape(&self, id: u32) -> Shape {
         self.0.inner().vals[id as usize].shape
+    }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.0.inner().vals[id as usize].poisoned
     }
     fn cx(&self) -> &'t Tape<T> {
         self.0

@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::custom::CustomFn;
+use crate::error::Line;
 use crate::ops::{self, Op, layout::Axis, part::Part};
 use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
@@ -889,6 +890,10 @@ impl<'t, T: Scalar> Value for Var<'t, T> {
             Some(s) => Value::add(&Var::unpark(a.tape, s, shape), &Var::sum_to(Value::product(m, a, b), shape)).park(),
             None => Var::sum_to(Value::product(m, a, b), shape).park(),
         });
+    }
+
+    fn at(tape: &'t Tape<T>, line: Line) {
+        tape.rule_line.set(Some(line));
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

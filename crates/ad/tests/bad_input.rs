@@ -1,0 +1,362 @@
+//! Data without an answer: every verdict is a value or one typed error, with primitive, member, number and line.
+
+mod common;
+use common::*;
+use faer::{Mat, mat};
+use pullback::prelude::*;
+use pullback::{Error, Failure, Shape, Triangle, value};
+
+type Program = Box<dyn for<'t> Fn(Var<'t>) -> Var<'t>>;
+
+/// Every primitive that takes a square matrix apart, as a function to one number.
+fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
+    fn p(f: impl for<'t> Fn(Var<'t>) -> Var<'t> + 'static) -> Program {
+        Box::new(f)
+    }
+    let (b, w) = (rnd(n, 2, 1), rnd(n, n, 2));
+    let (b2, w2, w3, w4) = (b.clone(), w.clone(), w.clone(), w.clone());
+    vec![
+        ("cholesky", p(|x| x.cholesky().sum())),
+        ("qr", p(move |x| x.qr().0.dot(&w))),
+        ("qr r", p(move |x| x.qr().1.dot(&w2))),
+        ("polar", p(move |x| x.polar().0.dot(&w3))),
+        ("polar h", p(move |x| x.polar().1.dot(&w4))),
+        ("solve", p(move |x| x.solve(&b).sum())),
+        ("inverse", p(|x| x.inverse().sum())),
+        ("logdet", p(|x| x.logdet())),
+        ("cayley", p(|x| x.cayley(0.1).sum())),
+        ("lower solve", p(move |x| x.solve_triangular(Uplo::Lower, &b2).sum())),
+        ("expm_sym", p(|x| x.expm_sym().sum())),
+        ("logm_spd", p(|x| x.logm_spd().sum())),
+        ("sqrtm_spd", p(|x| x.sqrtm_spd().sum())),
+        ("invsqrtm_spd", p(|x| x.invsqrtm_spd().sum())),
+        ("powm_spd", p(|x| x.powm_spd(0.3).sum())),
+        ("trace_fun", p(|x| x.trace_fun(SymFn::XLogX))),
+    ]
+}
+
+#[test]
+fn nan_and_infinity_never_enter_a_factorisation() {
+    for n in [1, 3, 9, 20, 40] {
+        for (name, f) in takes_apart(n) {
+            let good = spd(n, 3);
+            value(&f, &good).unwrap_or_else(|e| panic!("{name} of order {n}: {e}"));
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                for (i, j) in [(0, 0), (n - 1, 0), (n - 1, n - 1)] {
+                    let mut a = good.clone();
+                    a[(i, j)] = bad;
+                    for e in [value(&f, &a).unwrap_err(), grad(&f, &a).unwrap_err(), hvp(&f, &a, &good).unwrap_err()] {
+                        let Failure::NonFinite { index, value } = failure(&e) else {
+                            panic!("{name} of order {n}: {e}")
+                        };
+                        assert_eq!(index, i + j * n, "{name} of order {n}");
+                        assert!(value.is_nan() == bad.is_nan() && (value == bad || bad.is_nan()));
+                        assert!(!data(&e).2, "{name}: the value itself has none");
+                    }
+                    // In the entries the tangent may hold, too.
+                    if (2..10).contains(&n) {
+                        let mut v = good.clone();
+                        v[(i, j)] = bad;
+                        jvp(&f, &good, &v).expect_err(name);
+                        hvp(&f, &good, &v).expect_err(name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_in_a_right_hand_side() {
+    let a = regular(3, 1);
+    let b = mat![[1.0], [f64::NAN], [0.0]];
+    let e = value(|b| a.transpose().to_owned() * b.tape().constant(&a).solve(b), &b).unwrap_err();
+    assert!(matches!(failure(&e), Failure::NonFinite { index: 1, .. }), "{e}");
+    let e = value(|b| b.tape().constant(&a).solve_triangular(Uplo::Upper, b), &b).unwrap_err();
+    assert!(matches!(failure(&e), Failure::NonFinite { index: 1, .. }), "{e}");
+}
+
+#[test]
+fn junk_in_the_other_triangle_is_not_looked_at() {
+    let t = mat![[2.0, f64::NAN], [1.0, 4.0]];
+    let x = value(|b| b.tape().constant(&t).solve_triangular(Uplo::Lower, b), &mat![[2.0], [5.0]]).unwrap();
+    assert_eq!(x.data(), [1.0, 1.0]);
+    let g = grad(|t: Var| t.solve_triangular(Uplo::Lower, &mat![[2.0], [5.0]]).sum(), &t).unwrap();
+    assert_eq!(g[(0, 1)], 0.0);
+    let unit = Triangle { lower: true, transpose: false, unit: true, right: false };
+    let t = mat![[f64::NAN, f64::INFINITY], [1.0, 0.0]];
+    let g = grad(|t: Var| t.solve_triangular_with(unit, &mat![[2.0], [5.0]]).sum(), &t).unwrap();
+    assert_eq!(g, mat![[0.0, 0.0], [-2.0, 0.0]]);
+}
+
+#[test]
+fn every_verdict_says_what_where_and_how_far() {
+    let at = |line: u32, column: u32| format!("{}:{line}:{column}", file!());
+    let e = value(|x| x.qr().0, &mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]]).unwrap_err();
+    let text = e.to_string();
+    let start = format!("qr at {}: rank-deficient: column 1 is within ", at(line!() - 2, 25));
+    assert!(text.starts_with(&start) && text.ends_with(" of the span of the columns before it"), "{text}");
+
+    let e = value(|x| x.cholesky(), &mat![[1.0, 2.0], [2.0, 1.0]]).unwrap_err();
+    let place = at(line!() - 1, 25);
+    assert_eq!(e.to_string(), format!("cholesky at {place}: not positive definite: pivot or eigenvalue 1 is -3.000e0"));
+
+    let e = value(|x| x.solve(&mat![[1.0], [1.0]]), &mat![[1.0, 2.0], [2.0, 4.0]]).unwrap_err();
+    let place = at(line!() - 1, 25);
+    assert_eq!(
+        e.to_string(),
+        format!("lu at {place}: singular to working precision: pivot 1 is 0.0e0 of the terms it is left from")
+    );
+
+    let e = value(|x| x.polar().0, &mat![[f64::INFINITY, 2.0], [2.0, 4.0]]).unwrap_err();
+    let place = at(line!() - 1, 25);
+    assert_eq!(e.to_string(), format!("polar at {place}: input entry 0 (column-major) is inf, not a finite number"));
+
+    let e = grad(|x| x.norm(), &mat![[0.0], [0.0]]).unwrap_err();
+    let place = at(line!() - 1, 24);
+    let why = "not differentiable: the norm of a zero matrix; its square, `x.dot(x)`, is smooth";
+    assert_eq!(e.to_string(), format!("nonzero at {place}, in its derivative: {why}"));
+
+    let e = value(|x| x.qr().1, &rnd(2, 3, 1)).unwrap_err();
+    let place = at(line!() - 1, 25);
+    assert_eq!(e.to_string(), format!("qr at {place}: not supported: a thin QR of a wide matrix"));
+}
+
+#[test]
+fn a_batch_names_its_member() {
+    let mut b = batch_of(4, 3, 3, |k| spd(3, k));
+    b.data_mut()[2 * 9] = -1.0;
+    let line = line!() + 1;
+    let e = value(|x| x.cholesky(), &b).unwrap_err();
+    assert_eq!(data(&e), ("cholesky", Some(2), false, line));
+    assert!(
+        e.to_string().starts_with(&format!("cholesky at {}:{line}:25 (batch member 2): not positive def", file!()))
+    );
+    for (name, f) in takes_apart(3) {
+        let mut b = batch_of(4, 3, 3, |k| spd(3, k));
+        b.data_mut()[3 * 9 + 8] = f64::NAN;
+        let e = value(&f, &b).map(|_| ()).unwrap_err();
+        assert_eq!(data(&e).1, Some(3), "{name}: {e}");
+    }
+    // In a rule: the third vector is zero and has no direction.
+    let v = Batch::from_fn(Shape::batch(3, 2, 1), |k, i, _| if k == 2 { 0.0 } else { (k + i + 1) as f64 });
+    let e = grad(|x| x.norm().sum(), &v).unwrap_err();
+    let (_, member, derivative, _) = data(&e);
+    assert!(member == Some(2) && derivative, "{e}");
+}
+
+#[test]
+fn the_first_failure_is_told_once_and_the_rest_is_skipped() {
+    let tape = Tape::<f64>::new();
+    let x = tape.input(&mat![[1.0, 2.0], [2.0, 4.0]]);
+    let line = line!() + 1;
+    let inverse = x.inverse();
+    let later = (-x).cholesky();
+    let fine = x.trace();
+    let dependent = (inverse * x).trace();
+    assert!(inverse.is_poisoned() && later.is_poisoned() && dependent.is_poisoned() && !fine.is_poisoned());
+    assert!(inverse.value().data().iter().all(|x| x.is_nan()) && dependent.scalar().is_nan());
+    assert_eq!(fine.scalar(), 5.0);
+    let e = tape.check().unwrap_err();
+    assert_eq!(data(&e), ("lu", None, false, line));
+    assert_eq!(tape.check().unwrap_err(), e, "asking does not forget");
+    for r in [tape.gradient(fine, x), tape.gradient(dependent, x), tape.hvp(fine, x, &rnd(2, 2, 1))] {
+        assert_eq!(r.unwrap_err(), e);
+    }
+    assert_eq!(tape.check_finite().unwrap_err(), e);
+    // A new program on the same tape begins clean.
+    let mut tape = tape;
+    tape.clear();
+    tape.check().unwrap();
+    let (v, g) = tape.value_and_grad(|x| x.trace(), &mat![[1.0, 2.0], [2.0, 4.0]]).unwrap();
+    assert_eq!((v, g), (5.0, Mat::identity(2, 2)));
+    // So does one after a driver that failed, in the value or in a rule.
+    tape.value_and_grad(|x| x.inverse().trace(), &Mat::zeros(2, 2)).unwrap_err();
+    tape.value_and_grad(|x| x.norm(), &Mat::zeros(2, 2)).unwrap_err();
+    assert_eq!(tape.hvp_of(|x| x.dot(x), &Mat::zeros(2, 2), &rnd(2, 2, 1)).unwrap(), 2.0 * rnd(2, 2, 1));
+}
+
+#[test]
+fn a_program_may_have_another_way() {
+    let bad = mat![[1.0, 2.0], [2.0, 1.0]];
+    let shifted = func(|x: Var| match x.try_cholesky() {
+        Ok(l) => l.sum(),
+        Err(e) => {
+            assert!(matches!(failure(&e), Failure::NotPositiveDefinite { .. }));
+            (x + 2.0 * x.tape().eye(2)).cholesky().sum()
+        }
+    });
+    let (f, g) = value_and_grad(shifted, &bad).unwrap();
+    let (f2, g2) = value_and_grad(|x| (x + 2.0 * x.tape().eye(2)).cholesky().sum(), &bad).unwrap();
+    assert_eq!((f, g), (f2, g2));
+    assert_eq!(
+        hvp(shifted, &bad, &bad).unwrap(),
+        hvp(|x| (x + 2.0 * x.tape().eye(2)).cholesky().sum(), &bad, &bad).unwrap()
+    );
+    let (_, d) = jvp(shifted, &bad, &bad).unwrap();
+    assert!(d.data()[0].is_finite());
+    for tape in [Tape::new(), Tape::plain(), Tape::forward()] {
+        let x = tape.input(&mat![[1.0, 2.0], [2.0, 4.0]]);
+        let line = line!() + 1;
+        let e = x.try_cholesky().unwrap_err();
+        assert_eq!(data(&e), ("cholesky", None, false, line));
+        let line = line!() + 1;
+        let e = x.try_solve(&mat![[1.0], [0.0]]).unwrap_err();
+        assert_eq!(data(&e), ("lu", None, false, line));
+        let line = line!() + 1;
+        let e = x.try_qr().unwrap_err();
+        assert_eq!(data(&e), ("qr", None, false, line));
+        tape.check().expect("what was handled is forgotten");
+        // With a failure from before, the tape stays failed.
+        let _ = x.inverse();
+        let first = tape.check().unwrap_err();
+        assert!(x.try_cholesky().is_err());
+        assert_eq!(tape.check().unwrap_err(), first);
+    }
+}
+
+#[test]
+fn numbers_that_are_not_finite() {
+    let e = value(|x| x.ln(), &mat![[1.0, 0.0]]).unwrap_err();
+    assert_eq!(e, Error::NonFinite { what: "value", index: 1, value: f64::NEG_INFINITY });
+    assert_eq!(
+        e.to_string(),
+        "the value is not finite (entry 1 is -inf); `check_finite` on a held tape names the operation that made it"
+    );
+    let e = grad(|x| x.sqrt().sum(), &mat![[1.0, 0.0]]).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { what: "gradient", index: 1, value } if value == f64::INFINITY), "{e}");
+    let e = jvp(|x| x.sqrt().sum(), &mat![[1.0, 0.0]], &mat![[0.0, 1.0]]).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { what: "derivative", .. }), "{e}");
+    let e = hvp(|x| x.powf(1.5).sum(), &mat![[1.0, 0.0]], &mat![[0.0, 1.0]]).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { what: "Hessian-vector product", index: 1, .. }), "{e}");
+    let e = hessian(|x| x.powf(1.5).sum(), &mat![[1.0, 0.0]]).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { .. }), "{e}");
+    let e = jacobian(|x| x.sqrt(), &mat![[0.0]]).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { .. }), "{e}");
+    assert!(matches!(vjp(|x: Var| x.ln(), &0.0).err(), Some(Error::NonFinite { what: "value", .. })));
+    assert!(matches!(value_and_grad(|x: Var| x.elem_div(x), &0.0), Err(Error::NonFinite { what: "value", .. })));
+}
+
+#[test]
+fn check_finite_names_the_operation() {
+    let tape = Tape::new();
+    let x = tape.input(&mat![[2.0, 0.0], [1.0, 3.0]]);
+    tape.check_finite().unwrap();
+    let y = x.scale_by_two();
+    let line = line!() + 1;
+    let z = y.ln().sum();
+    let e = tape.check_finite().unwrap_err();
+    let Error::Overflow { primitive, index, value, line: at } = e else { panic!("{e}") };
+    assert_eq!((primitive, index, value, at.line()), ("unary", 2, f64::NEG_INFINITY, line));
+    assert_eq!(e.to_string(), format!("unary at {at} made entry 2 = -inf out of finite inputs"));
+    assert!(tape.gradient(z, x).is_err());
+}
+
+trait ScaleByTwo {
+    fn scale_by_two(self) -> Self;
+}
+impl ScaleByTwo for Var<'_> {
+    fn scale_by_two(self) -> Self {
+        2.0 * self
+    }
+}
+
+#[test]
+fn nothing_is_a_matrix_too() {
+    let none = Mat::<f64>::zeros(0, 0);
+    for (name, f) in takes_apart(0) {
+        match value_and_grad(&f, &none) {
+            Ok((v, g)) => assert!(v == 0.0 && g.nrows() == 0 && g.ncols() == 0, "{name}: {v}"),
+            Err(e) => panic!("{name}: {e}"),
+        }
+        assert_eq!(hvp(&f, &none, &none).unwrap(), none, "{name}");
+        assert_eq!(jvp(&f, &none, &none).unwrap().1.data(), [0.0], "{name}");
+        assert_eq!(hessian(&f, &none).unwrap(), none, "{name}");
+    }
+    // Rectangles without rows or columns, and empty batches.
+    for (m, n) in [(0, 3), (3, 0), (0, 0)] {
+        let x = Mat::<f64>::zeros(m, n);
+        let f = func(|x: Var| (x.t() * x).trace() + x.tanh().sum() + (x * x.t()).sum() + x.norm_squared());
+        let (v, g) = value_and_grad(f, &x).unwrap();
+        assert_eq!((v, g), (0.0, x.clone()));
+        assert_eq!(hvp(f, &x, &x).unwrap(), x);
+    }
+    let (q, r) = (Mat::<f64>::zeros(3, 0), Mat::<f64>::zeros(0, 0));
+    assert_eq!(value(|x| x.qr().0, &q).unwrap().into_mat(), q);
+    assert_eq!(value(|x| x.qr().1, &q).unwrap().into_mat(), r);
+    assert_eq!(grad(|x| x.polar().0.sum(), &q).unwrap(), q);
+    let batch = Batch::<f64>::zeros(Shape::batch(0, 2, 2));
+    let g = grad(|x| x.cholesky().sum() + x.qr().0.sum() + x.inverse().sum() + x.expm_sym().sum(), &batch).unwrap();
+    assert_eq!(g, batch);
+}
+
+trait NormSquared {
+    fn norm_squared(self) -> Self;
+}
+impl NormSquared for Var<'_> {
+    fn norm_squared(self) -> Self {
+        self.dot(self)
+    }
+}
+
+#[test]
+fn hard_but_regular_matrices_are_let_through() {
+    // Condition 1e8, and gradings over many orders of magnitude: values and derivatives exist and are finite.
+    for n in [2, 4, 8, 12, 20, 40] {
+        let (q, _) = (value(|x| x.qr().0, &rnd(n, n, 1)).unwrap().into_mat(), ());
+        let s = Mat::from_fn(n, n, |i, j| if i == j { 10f64.powf(-8.0 * i as f64 / (n - 1) as f64) } else { 0.0 });
+        let hard = &q * &s * q.transpose();
+        let skewed = &q * &s * rnd(n, n, 2).transpose();
+        let plain = spd(n, 3);
+        let graded = Mat::from_fn(n, n, |i, j| plain[(i, j)] * 10f64.powf(-5.0 * (i + j) as f64 / n as f64));
+        for (name, f) in takes_apart(n) {
+            for (what, a) in [("condition 1e8", &hard), ("graded", &graded)] {
+                value_and_grad(&f, a).unwrap_or_else(|e| panic!("{name} of order {n}, {what}: {e}"));
+                hvp(&f, a, &rnd(n, n, 4)).unwrap_or_else(|e| panic!("{name} of order {n}, {what}: {e}"));
+            }
+            if !name.contains("spd") && !["cholesky", "trace_fun", "lower solve"].contains(&name) {
+                value_and_grad(&f, &skewed).unwrap_or_else(|e| panic!("{name} of order {n}, skewed: {e}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_lists_are_errors() {
+    let (x0, v) = (rnd(2, 2, 1), rnd(3, 2, 2));
+    let e = jvp(|x| x, &x0, &v).unwrap_err();
+    assert_eq!(e.to_string(), "the direction has shape 3x2, expected 2x2");
+    assert_eq!(hvp(|x| x.sum(), &x0, &v).unwrap_err().to_string(), "the direction has shape 3x2, expected 2x2");
+    let (_, pull) = vjp(|x| x * &x0, &x0).unwrap();
+    assert_eq!(pull(&v).unwrap_err().to_string(), "the cotangent has shape 3x2, expected 2x2");
+    let two = vec![x0.clone(), x0.clone()];
+    let e = hvp(|x: Vec<Var>| (x[0] * x[1]).sum(), &two, &vec![x0.clone()]).unwrap_err();
+    assert_eq!(e.to_string(), "the direction has 1 leaves, expected 2");
+    let e = grad(|x| x * x, &x0).unwrap_err();
+    assert_eq!(e, Error::NotScalar { shape: Shape::mat(2, 2) });
+    assert_eq!(
+        e.to_string(),
+        "a gradient is of one number, and this value is 2x2; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
+    );
+    let batch = batch_of(3, 2, 2, |k| rnd(2, 2, k));
+    assert_eq!(grad(|x| x.trace(), &batch).unwrap_err(), Error::NotScalar { shape: Shape::batch(3, 1, 1) });
+    let tape = Tape::new();
+    let x = tape.input(&x0);
+    let y = x.dot(x);
+    let mut small = Batch::zeros(Shape::mat(1, 1));
+    for e in [
+        tape.gradient_into(y, &[x], &mut [&mut small]).unwrap_err(),
+        tape.hvp_into(y, x, &x0, &mut small).unwrap_err(),
+        tape.hvp_operator(y, x).unwrap().apply_into(&x0, &mut small).unwrap_err(),
+    ] {
+        assert_eq!(e.to_string(), "the result has shape 1x1, expected 2x2");
+    }
+    assert_eq!(
+        tape.gradient_into(y, &[x], &mut []).unwrap_err().to_string(),
+        "the list of results has 0 leaves, expected 1"
+    );
+    assert!(matches!(tape.hvp(y, x, &v), Err(Error::Shape { what: "the direction", .. })));
+    let plain = Tape::plain();
+    let x = plain.input(&x0);
+    assert_eq!(plain.grad_on_tape(x.dot(x), x).map(|_| ()), Err(Error::NotRecording));
+}
