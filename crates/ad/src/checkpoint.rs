@@ -82,6 +82,13 @@ impl<T: Scalar> Program<T> {
         }
         Run { program: self, vals }
     }
+
+    /// What a sweep left over goes back to where it came from.
+    fn put_back<V: Value<T = T>>(&self, cx: V::Cx, slots: Vec<Option<V::Slot>>) {
+        for (slot, &shape) in slots.into_iter().zip(&self.shapes) {
+            drop(slot.map(|s| V::unpark(cx, s, shape)));
+        }
+    }
 }
 
 /// A program with its values.
@@ -152,8 +159,9 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
         }
         sweep::forward(&run, 0..self.0.ops.len(), 0, &mut slots);
         let out = self.0.output;
-        let shape = self.0.shapes[out as usize];
-        smallvec![slots[out as usize].take().map(|s| V::unpark(x[0].cx(), s, shape))]
+        let dy = slots[out as usize].take().map(|s| V::unpark(x[0].cx(), s, self.0.shapes[out as usize]));
+        self.0.put_back::<V>(x[0].cx(), slots);
+        smallvec![dy]
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
@@ -170,6 +178,7 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
                 out.add(i, V::unpark(x[0].cx(), s, x[i].shape()));
             }
         }
+        self.0.put_back::<V>(x[0].cx(), slots);
     }
 }
 

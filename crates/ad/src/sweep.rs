@@ -60,6 +60,7 @@ fn with<V, H: Deref<Target = V>, O>(ids: &[u32], load: impl Fn(u32) -> H, f: imp
         [a] => f(&[&*load(a)]),
         [a, b] => f(&[&*load(a), &*load(b)]),
         [a, b, c] => f(&[&*load(a), &*load(b), &*load(c)]),
+        [a, b, c, d] => f(&[&*load(a), &*load(b), &*load(c), &*load(d)]),
         _ => {
             let held: Vec<H> = ids.iter().map(|&i| load(i)).collect();
             f(&held.iter().map(|h| &**h).collect::<Vec<_>>())
@@ -134,7 +135,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
                     continue;
                 }
                 rec.at(Some(step.line));
-                let mut dy: SmallVec<[Option<V>; 2]> = outs.map(|o| take(rec, o, base, depends, slots)).collect();
+                let mut dy: SmallVec<[Option<V>; 3]> = outs.map(|o| take(rec, o, base, depends, slots)).collect();
                 with_outputs(step, |outs| {
                     with(
                         inputs,

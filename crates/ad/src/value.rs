@@ -12,7 +12,7 @@ use pullback_kernels::{SymFn, Triangle, Unary};
 use smallvec::SmallVec;
 
 /// The outputs of an operation.
-pub(crate) type Outs<V> = SmallVec<[V; 2]>;
+pub(crate) type Outs<V> = SmallVec<[V; 3]>;
 
 /// What rules are written over.
 pub(crate) trait Value: Clone + Sized {
