@@ -64,7 +64,7 @@ impl<T: Scalar> Tape<T> {
         x: &[Var<'_, T>],
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
-        self.check()?;
+        self.check_seeds("the cotangent", seeds)?;
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut s;
         let mut verdict = Ok(());
@@ -73,12 +73,7 @@ impl<T: Scalar> Tape<T> {
             let (inner, store) = (&*inner, &self.store);
             reset(cotangents, inner.vals.len());
             for (y, w) in seeds {
-                inner.check(self, y, "cotangent");
-                let (got, expected) = (w.shape(), inner.vals[y.id as usize].shape);
-                if got != expected {
-                    return Err(Error::Shape { what: "the cotangent", expected, got });
-                }
-                let seed = Eager::build(got, store, |b| w.write(b));
+                let seed = Eager::build(w.shape(), store, |b| w.write(b));
                 Eager::add_to(&mut cotangents[y.id as usize], seed);
             }
             x.iter().for_each(|x| inner.check(self, x, "cotangent"));
@@ -248,16 +243,14 @@ impl<T: Scalar> Tape<T> {
     #[track_caller]
     fn check_seeds(&self, what: &'static str, seeds: &[(Var<'_, T>, &dyn MatLike<T>)]) -> Result<()> {
         self.check()?;
-        for (v, m) in seeds {
-            let expected = self.shape_of(v);
-            if m.shape() != expected {
-                return Err(Error::Shape { what, expected, got: m.shape() });
-            }
-        }
-        Ok(())
+        let inner = self.inner();
+        seeds.iter().try_for_each(|(v, m)| {
+            inner.check(self, v, what);
+            let (expected, got) = (inner.vals[v.id as usize].shape, m.shape());
+            if got == expected { Ok(()) } else { Err(Error::Shape { what, expected, got }) }
+        })
     }
 
-    #[track_caller]
     fn check_outs<'v, 't: 'v>(
         &self,
         x: impl IntoIterator<Item = &'v Var<'t, T>, IntoIter: ExactSizeIterator>,
