@@ -244,11 +244,14 @@ impl<T: Scalar> Tape<T> {
     fn check_seeds(&self, what: &'static str, seeds: &[(Var<'_, T>, &dyn MatLike<T>)]) -> Result<()> {
         self.check()?;
         let inner = self.inner();
-        seeds.iter().try_for_each(|(v, m)| {
+        for (v, m) in seeds {
             inner.check(self, v, what);
             let (expected, got) = (inner.vals[v.id as usize].shape, m.shape());
-            if got == expected { Ok(()) } else { Err(Error::Shape { what, expected, got }) }
-        })
+            if got != expected {
+                return Err(Error::Shape { what, expected, got });
+            }
+        }
+        Ok(())
     }
 
     fn check_outs<'v, 't: 'v>(
