@@ -13,10 +13,20 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    fn defect<T: Scalar>(&self, what: &'static str, meaning: &'static str, tol: f64, found: f64, size: f64) -> Defect {
+    fn defect<T: Scalar>(
+        &self,
+        what: &'static str,
+        meaning: &'static str,
+        tol: f64,
+        found: f64,
+        size: f64,
+    ) -> Result<Defect, Error> {
+        if !(size + self.below).is_finite() {
+            return Err(Error::TooLarge { what });
+        }
         let tolerance = self.condition * (tol * size + tolerances::cancellation::<T>() * self.below);
         let scale = if size > 0.0 { size } else { 1.0 };
-        Defect { what, meaning, defect: found / scale, tolerance: tolerance / scale, ok: found <= tolerance }
+        Ok(Defect { what, meaning, defect: found / scale, tolerance: tolerance / scale, ok: found <= tolerance })
     }
 
     /// Are `a` and `b`, two cotangents of the input, equal? Measured along the scale of the directions.
@@ -27,7 +37,7 @@ impl Sizes {
         a: &List<T>,
         b: &List<T>,
         s: &List<T>,
-    ) -> Defect {
+    ) -> Result<Defect, Error> {
         let (found, size) = (moduli(&minus(a, b), s), moduli(a, s).max(moduli(b, s)));
         self.defect::<T>(what, meaning, tolerances::agreement::<T>(), found, size)
     }
@@ -55,7 +65,7 @@ pub(crate) fn first<T: Scalar>(
     let g: List<T> = pull(&p.w).map_err(failed("gradient"))?;
     let (found, size) = ((inner(&p.w, &jv) - inner(&g, v)).abs(), moduli(&p.w, &jv).max(moduli(&g, v)));
     let meaning = "the reverse rule is not the transpose of the forward rule";
-    defects.push(sizes.defect::<T>("<w,Jv> = <J'w,v>", meaning, tolerances::dot::<T>(), found, size));
+    defects.push(sizes.defect::<T>("<w,Jv> = <J'w,v>", meaning, tolerances::dot::<T>(), found, size)?);
     along.push(inner(&p.w, &jv));
     sizes.below += size.max(moduli(&g, scale));
     Ok(())
@@ -85,11 +95,11 @@ pub(crate) fn second<T: Scalar>(
         &hv,
         &recorded,
         scale,
-    ));
-    defects.push(sizes.equal("Hv: forward over reverse = reverse over reverse", wrong, &packed, &vec![twice], &ps));
+    )?);
+    defects.push(sizes.equal("Hv: forward over reverse = reverse over reverse", wrong, &packed, &vec![twice], &ps)?);
     let (found, size) = ((inner(u, &hv) - inner(v, &hu)).abs(), moduli(u, &hv).max(moduli(v, &hu)));
     let meaning = "the gradient is not the gradient of anything";
-    defects.push(sizes.defect::<T>("<u,Hv> = <v,Hu>", meaning, tolerances::agreement::<T>(), found, size));
+    defects.push(sizes.defect::<T>("<u,Hv> = <v,Hu>", meaning, tolerances::agreement::<T>(), found, size)?);
     along.push(inner(&hv, v));
     sizes.below += size.max(moduli(&hv, scale));
     Ok(())
@@ -116,11 +126,17 @@ pub(crate) fn third<T: Scalar>(
     let d3 = forward.data()[0].f64();
 
     let wrong = "a rule's second derivative is wrong, or nested derivatives are confused";
-    defects.push(sizes.equal("Tvv: gradient of Hv = Hv of gradient", wrong, &over_hvp, &over_grad, &ps));
-    defects.push(sizes.equal("Tvv: gradient of Hv = gradient of gradient of gradient", wrong, &over_hvp, &thrice, &ps));
+    defects.push(sizes.equal("Tvv: gradient of Hv = Hv of gradient", wrong, &over_hvp, &over_grad, &ps)?);
+    defects.push(sizes.equal(
+        "Tvv: gradient of Hv = gradient of gradient of gradient",
+        wrong,
+        &over_hvp,
+        &thrice,
+        &ps,
+    )?);
     let pv = vec![pv];
     let (found, size) = ((inner(&over_hvp, &pv) - d3).abs(), moduli(&over_hvp, &pv));
-    defects.push(sizes.defect::<T>("Tvvv: reverse = forward", wrong, tolerances::agreement::<T>(), found, size));
+    defects.push(sizes.defect::<T>("Tvvv: reverse = forward", wrong, tolerances::agreement::<T>(), found, size)?);
     along.push(d3);
     Ok(())
 }

@@ -65,6 +65,12 @@ pub enum Error {
     /// The program has no value at any step along a direction.
     #[error("the program has values at too few steps along the direction ({0}); give smaller directions with `scale`")]
     Steps(pullback::Error),
+    /// Derivatives are finite, and their products with the directions are not.
+    #[error("{what}: the numbers are too large to be multiplied; give smaller directions with `scale`")]
+    TooLarge {
+        /// The equality that could not be tested.
+        what: &'static str,
+    },
     /// Orders that are not checked.
     #[error("orders {first}..={last} cannot be checked; choose within 1..=3, from 1 on")]
     Orders {

@@ -4,6 +4,9 @@
 //! primitive is forgotten.
 
 mod controls;
+#[path = "../../../../fuzz/src/families.rs"]
+mod families;
+mod fuzzed;
 mod oracles;
 mod points;
 mod registry;

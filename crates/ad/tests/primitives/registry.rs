@@ -53,3 +53,17 @@ fn every_primitive_has_a_row_in_the_documentation() {
     let gone: Vec<_> = rows.iter().filter(|r| !PRIMITIVES.contains(r)).collect();
     assert!(gone.is_empty(), "docs/primitives.md has rows for {gone:?}, which are no primitives");
 }
+
+#[test]
+fn every_primitive_has_a_fuzz_target() {
+    let families = super::families::FAMILIES;
+    let fuzzed: BTreeSet<&str> = families.iter().flat_map(|f| f.2.iter().copied()).collect();
+    let missing: Vec<_> = PRIMITIVES.iter().filter(|p| !fuzzed.contains(*p)).collect();
+    assert!(missing.is_empty(), "no family of fuzz/src/families.rs reaches {missing:?}");
+    let manifest = root("fuzz/Cargo.toml");
+    for (name, ..) in families {
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no target {name}");
+        let target = root(&format!("fuzz/fuzz_targets/{name}.rs"));
+        assert!(target.contains(&format!("families::{name}(")), "the target {name} does not call its family");
+    }
+}

@@ -156,7 +156,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
         line!("sqrtm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].sqrtm_spd()], judges),
         line!("invsqrtm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].invsqrtm_spd()], judges),
-        line!("powm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].powm_spd(0.3), x[0].powm_spd(2.0)], judges),
+        line!("powm_spd" covers ["eigh", "positive_definite", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].powm_spd(0.3), x[0].powm_spd(2.0)], judges),
         line!("x ln x" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].symmetric().map(SymFn::XLogX)], judges),
         line!("Fréchet derivative of the logarithm" covers ["spectral"], SQUARE, |n, _| vec![Spd(n), Any(n, n)], |x| vec![x[0].symmetric().frechet(SymFn::Ln, &[x[1]])], judges),
         line!("trace_fun" covers ["spectral_trace", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].trace_fun(SymFn::Ln), x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::XLogX)], judges),
