@@ -66,6 +66,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Training::compare`] asks several estimators about one inner loop, and [`pullback_implicit::agreement`] says how well they agree.
+//!
 //! A left weight of `p x p` can store the principal subspace of the training data. Samples held out from the same
 //! distribution prove little about having learned to optimise: evaluate on rotated tasks and on classes never seen
 //! ([`Task::instance`]).

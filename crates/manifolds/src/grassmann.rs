@@ -55,6 +55,16 @@ impl Grassmann {
         Grassmann { retraction, ..self }
     }
 
+    /// The squared chordal distance of each member, the sum of the squared sines of the principal angles: `|Y - X X'Y|²`.
+    ///
+    /// Smooth everywhere, and exact to rounding where the subspaces nearly agree. Cost 4np².
+    #[track_caller]
+    #[must_use]
+    pub fn chordal_distance_squared<'t, T: Scalar>(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
+        let apart = project(x, y);
+        apart.dot(apart)
+    }
+
     fn shape(&self) -> Shape {
         Shape::mat(self.n, self.p)
     }

@@ -1,6 +1,6 @@
 //! Grassmann and Euclidean: closed forms, orders of retractions, derivatives by differences, and verdicts on bad points.
 
-use pullback::faer::Mat;
+use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Shape, value};
 use pullback_manifolds::{Error, Euclidean, Grassmann, Manifold, One, Retraction, gaussian, rng};
@@ -250,5 +250,18 @@ fn the_hessian_is_symmetric_and_the_second_derivative_along_both_retractions() {
         let seen = (-at(2.0 * h) + 16.0 * at(h) - 30.0 * at(0.0) + 16.0 * at(-h) - at(-2.0 * h)) / (12.0 * h * h);
         let found = dot(&u, &hess(&u));
         assert!((seen - found).abs() < 1e-7 * (1.0 + found.abs()), "{r:?}: {seen} {found}");
+    }
+}
+
+#[test]
+fn the_chordal_distance_is_the_sine_of_the_angle_and_does_not_see_the_basis() {
+    let gr = Grassmann::new(3, 2);
+    for angle in [0.0, 1e-9, 0.4, std::f64::consts::FRAC_PI_2] {
+        // Two planes through the first axis, with another basis of the second.
+        let (s, c) = f64::sin_cos(angle);
+        let x = mat![[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]];
+        let y = mat![[0.6, -0.8], [0.8 * c, 0.6 * c], [0.8 * s, 0.6 * s]];
+        let d = value(|(x, y): (Var, Var)| gr.chordal_distance_squared(x, y), &(x, y)).unwrap().data()[0];
+        assert!((d - s * s).abs() <= 1e-15 * s.max(1e-9), "{angle}: {d} {}", s * s);
     }
 }

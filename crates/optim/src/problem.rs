@@ -141,6 +141,11 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         Ok(self.finish())
     }
 
+    /// The most bytes the tapes of this run ever held.
+    pub fn bytes(&self) -> usize {
+        self.tape.peak_bytes() + self.plain.peak_bytes()
+    }
+
     /// Where the run stands, and its point.
     pub fn finish(self) -> (Stopped<L::Scalar>, L) {
         let mut x = self.x.into_iter();

@@ -118,6 +118,13 @@ fn memory_does_not_grow_with_the_number_of_steps() {
         tape.peak_bytes()
     };
     assert_eq!(bytes(10), bytes(1000));
+    let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
+    let bytes = |iterations| {
+        let mut run = problem.run(Rsgd { step: 0.03 }, Stop { iterations, gradient: 0.0 });
+        while run.step().unwrap().is_some() {}
+        run.bytes()
+    };
+    assert_eq!(bytes(10), bytes(1000));
 }
 
 #[test]
