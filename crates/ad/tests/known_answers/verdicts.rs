@@ -51,6 +51,10 @@ fn case(
     }
 }
 
+/// Up to this order every exactly singular integer matrix tried is told from a regular one. Beyond, a badly conditioned leading
+/// block can lift the last pivot's rounding above any threshold that leaves regular matrices alone (`tolerances.rs`).
+const DECIDED: usize = 12;
+
 pub(crate) fn all() -> Vec<Case> {
     let mut list = vec![];
     // Around every size at which a kernel changes its method.
@@ -58,7 +62,10 @@ pub(crate) fn all() -> Vec<Case> {
         for seed in 1..=3 {
             let none = || json!({});
             let low = integers(n, n - 1, seed) * integers(n - 1, n, seed + 20);
-            for (what, a) in [("rank", low.clone()), ("scaled", scaled(&low, 30)), ("zero", Mat::zeros(n, n))] {
+            for (what, a) in [("zero", Mat::zeros(n, n)), ("rank", low.clone()), ("scaled", scaled(&low, 30))] {
+                if what != "zero" && n > DECIDED {
+                    continue;
+                }
                 list.push(case("inverse", what, n, seed, none(), vec![a.clone()], "singular"));
                 list.push(case("logabsdet", what, n, seed, none(), vec![a.clone()], "singular"));
                 list.push(case("solve", what, n, seed, none(), vec![a, integers(n, 2, seed)], "singular"));
@@ -74,6 +81,9 @@ pub(crate) fn all() -> Vec<Case> {
             let semi = b.transpose() * &b;
             let indefinite = &semi - 2.0 * Mat::<f64>::identity(n, n);
             for (what, a) in [("semidefinite", semi), ("indefinite", indefinite), ("zero", Mat::zeros(n, n))] {
+                if what == "semidefinite" && n > DECIDED {
+                    continue;
+                }
                 for op in ["cholesky", "logm_spd", "sqrtm_spd", "invsqrtm_spd", "inv_spd"] {
                     list.push(case(op, what, n, seed, none(), vec![a.clone()], "not-positive-definite"));
                 }
@@ -106,6 +116,9 @@ pub(crate) fn all() -> Vec<Case> {
             for m in [n, n + 3] {
                 let low = integers(m, n - 1, seed) * integers(n - 1, n, seed + 20);
                 for (what, a) in [("rank", low.clone()), ("zero", Mat::zeros(m, n))] {
+                    if what == "rank" && n > DECIDED {
+                        continue;
+                    }
                     let id = format!("{what}-{m}");
                     list.push(case("qr", &id, n, seed, none(), vec![a.clone()], "not-differentiable"));
                     list.push(case("polar", &id, n, seed, none(), vec![a], "not-differentiable"));
