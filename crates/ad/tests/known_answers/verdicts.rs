@@ -53,7 +53,7 @@ fn case(
 
 /// Up to this order every exactly singular integer matrix tried is told from a regular one. Beyond, a badly conditioned leading
 /// block can lift the last pivot's rounding above any threshold that leaves regular matrices alone (`tolerances.rs`).
-const DECIDED: usize = 12;
+const DECIDED: usize = 9;
 
 pub(crate) fn all() -> Vec<Case> {
     let mut list = vec![];
