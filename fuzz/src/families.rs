@@ -195,7 +195,8 @@ impl Case {
 
 // ---- the property -----------------------------------------------------------------------------------------------
 
-type Program = for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>;
+/// From inputs to outputs.
+pub type Program = for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>;
 
 /// Beyond this condition number nothing is asked of second derivatives: their error is its cube.
 const SECOND: f64 = 1e3;
@@ -204,7 +205,7 @@ const FIRST: f64 = 1e6;
 
 /// The identities hold, or there is a typed error; and what is not finite is refused, or gives finite numbers.
 #[track_caller]
-fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
+pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
     let last = if condition <= SECOND { 2 } else { 1 };
     let report = check_many(|x: Vec<Var>| Many(f(&x)), x0)
         .seed(case.seed)
@@ -347,7 +348,7 @@ pub fn product(case: &Case) {
         ],
     );
     let mut x0 = vec![case.any(m, k, 1), case.any(k, n, 2), case.any(m, n, 3)];
-    if case.seed % 3 == 0 {
+    if case.seed.is_multiple_of(3) {
         // One factor serves all members.
         x0[1] = Batch::of(&x0[1].member(0));
     }
@@ -558,7 +559,7 @@ pub fn polar(case: &Case) {
 pub fn cayley(case: &Case) {
     let n = case.size().0;
     // Skew, of any size from 1 down to 1e-17; or general, and then small.
-    let skew = case.op % 2 == 0;
+    let skew = case.op.is_multiple_of(2);
     let x = case.stack(n, n, |b| {
         let w = case.entries(1 + b).mat(n, n);
         if skew { (&w - w.transpose()) * case.gap() } else { w * (0.5 / n.max(1) as f64) }

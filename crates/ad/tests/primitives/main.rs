@@ -5,6 +5,7 @@
 
 mod controls;
 #[path = "../../../../fuzz/src/families.rs"]
+#[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
 mod fuzzed;
 mod oracles;
