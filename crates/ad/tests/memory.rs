@@ -255,7 +255,7 @@ fn a_driver_that_is_called_again_reuses_its_tape() {
     // What is left are the copies of the point and of the result.
     assert!(later.bytes_total / 10 < 4 * 2400 && later.bytes_total / 10 < first.bytes_total / 2, "{first:?} {later:?}");
     // Failures give back what they took.
-    tape.value_and_grad(|x| x.t_mul(x).hadamard(&Mat::zeros(10, 10)).inverse().sum(), &x0).unwrap_err();
+    tape.value_and_grad(|x| x.t_mul(x).hadamard(Mat::zeros(10, 10)).inverse().sum(), &x0).unwrap_err();
     tape.clear();
     assert_eq!(tape.bytes(), 0);
 }

@@ -109,9 +109,9 @@ fn every_kind_of_tape_agrees() {
     let cost = id(|x| x.tanh().solve(&v).dot(x * x) + x.qr().1.dot(&w));
     let of = |tape: Tape| {
         let x = if tape.carries_tangents() { tape.input_along(&a, &w) } else { tape.input(&a) };
-        let (value, g) = x.value_and_grad(&cost);
-        let h = x.hvp(&cost, &v);
-        let (value2, d) = x.jvp(&cost, &v);
+        let (value, g) = x.value_and_grad(cost);
+        let h = x.hvp(cost, &v);
+        let (value2, d) = x.jvp(cost, &v);
         assert_eq!(value.value(), value2.value());
         tape.check().unwrap();
         assert_eq!(tape.records(), tape.operations() > 0);
@@ -123,23 +123,23 @@ fn every_kind_of_tape_agrees() {
         close(&plain[k].0, &forward[k].0, 1e-13);
     }
     // They are what the drivers say.
-    let g = grad(&cost, &a).unwrap();
-    let h = hvp(&cost, &a, &v).unwrap();
+    let g = grad(cost, &a).unwrap();
+    let h = hvp(cost, &a, &v).unwrap();
     close(&plain[0].0, &value(&cost, &a).unwrap(), 1e-14);
     close(&plain[1].0, &Batch::of(&g), 1e-13);
     close(&plain[2].0, &Batch::of(&h), 1e-13);
-    close(&plain[3].0, &jvp(&cost, &a, &v).unwrap().1, 1e-13);
+    close(&plain[3].0, &jvp(cost, &a, &v).unwrap().1, 1e-13);
     // Tangents on the forward tape are one derivative more.
-    close(&forward[0].1, &jvp(&cost, &a, &w).unwrap().1, 1e-13);
-    close(&forward[1].1, &Batch::of(&hvp(&cost, &a, &w).unwrap()), 1e-12);
+    close(&forward[0].1, &jvp(cost, &a, &w).unwrap().1, 1e-13);
+    close(&forward[1].1, &Batch::of(&hvp(cost, &a, &w).unwrap()), 1e-12);
     let e = 1e-5;
-    let difference = (hvp(&cost, &(&a + e * &w), &v).unwrap() - hvp(&cost, &(&a - e * &w), &v).unwrap()) * (0.5 / e);
+    let difference = (hvp(cost, &(&a + e * &w), &v).unwrap() - hvp(cost, &(&a - e * &w), &v).unwrap()) * (0.5 / e);
     close(&forward[2].1, &Batch::of(&difference), 1e-7);
-    close(&forward[3].1, &value(|x| x.hvp(&cost, &v).dot(&w), &a).unwrap(), 1e-12);
+    close(&forward[3].1, &value(|x| x.hvp(cost, &v).dot(&w), &a).unwrap(), 1e-12);
     // And recording goes on: the gradient of each inner derivative.
-    let g2 = grad(|x| x.hvp(&cost, &v).dot(&w), &a).unwrap();
-    let g3 = grad(|x| x.jvp(|x| x.grad(&cost), &v).1.dot(&w), &a).unwrap();
-    let g4 = grad(|x| x.grad(|x| x.jvp(&cost, &v).1).dot(&w), &a).unwrap();
+    let g2 = grad(|x| x.hvp(cost, &v).dot(&w), &a).unwrap();
+    let g3 = grad(|x| x.jvp(|x| x.grad(cost), &v).1.dot(&w), &a).unwrap();
+    let g4 = grad(|x| x.grad(|x| x.jvp(cost, &v).1).dot(&w), &a).unwrap();
     close_mat(&g2, &g3, 1e-12);
     close_mat(&g2, &g4, 1e-12);
 }
@@ -253,9 +253,9 @@ fn trees_of_leaves() {
         let h = (n.first * &x + n.bias).tanh();
         n.rest.iter().fold(h, |h, w| (*w * h).tanh()).sum()
     });
-    let (v, g) = value_and_grad(&cost, &net).unwrap();
+    let (v, g) = value_and_grad(cost, &net).unwrap();
     let d = Net { first: rnd(3, 2, 6), bias: rnd(3, 1, 7), rest: vec![rnd(3, 3, 8), rnd(1, 3, 9)] };
-    let (v2, along) = jvp(&cost, &net, &d).unwrap();
+    let (v2, along) = jvp(cost, &net, &d).unwrap();
     assert_eq!(v, v2.data()[0]);
     let dot = |a: &Net, b: &Net| -> f64 {
         a.batches()
@@ -265,7 +265,7 @@ fn trees_of_leaves() {
             .sum()
     };
     assert!((dot(&g, &d) - along.data()[0]).abs() < 1e-14);
-    let h = hvp(&cost, &net, &d).unwrap();
+    let h = hvp(cost, &net, &d).unwrap();
     let h2 = hvp_operator(&cost, &net).unwrap()(&d).unwrap();
     let e = 1e-5;
     let moved = |s: f64| {
@@ -275,7 +275,7 @@ fn trees_of_leaves() {
         });
         net.rebuild(&mut || parts.next().unwrap())
     };
-    let (gp, gm) = (grad(&cost, &moved(e)).unwrap(), grad(&cost, &moved(-e)).unwrap());
+    let (gp, gm) = (grad(cost, &moved(e)).unwrap(), grad(cost, &moved(-e)).unwrap());
     for (k, h) in h.batches().iter().enumerate() {
         close(h, &h2.batches()[k], 1e-13);
         let slope: Vec<f64> =
