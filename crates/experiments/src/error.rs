@@ -1,0 +1,65 @@
+//! What can go wrong in a run of the program, said so that the reader knows what to do. No other module words an error.
+
+use std::path::PathBuf;
+
+/// Why a command stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A data file is not there or cannot be read.
+    #[error(
+        "cannot read `{file}` in `{}`: {source}\n  \
+         expected: {format}\n  \
+         origin:   Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (https://doi.org/10.24432/C50P49)\n  \
+         what to do: name the folder that holds the file with `--data DIR` or PULLBACK_DATA, or leave both out to use the built-in copy",
+        folder.display()
+    )]
+    DataUnreadable { folder: PathBuf, file: &'static str, format: &'static str, source: std::io::Error },
+
+    /// A data file is there and is not what it should be.
+    #[error(
+        "`{file}` {origin} is not usable: {found}\n  \
+         expected: {format}\n  \
+         what to do: write it again with `numpy.save`, or leave out `--data` and PULLBACK_DATA to use the built-in copy"
+    )]
+    DataMalformed { origin: String, file: &'static str, format: &'static str, found: String },
+
+    /// Results cannot be written.
+    #[error("cannot write {what} to `{}`: {source}\n  what to do: give a path that you may write to with `{option}`", path.display())]
+    Unwritable { what: &'static str, option: &'static str, path: PathBuf, source: std::io::Error },
+
+    /// A saved optimiser cannot be used.
+    #[error(
+        "cannot load the optimiser `{}`: {found}\n  \
+         what to do: give `--load` the `optimizer.safetensors` that an earlier run of this command wrote to its `--out` folder",
+        path.display()
+    )]
+    Load { path: PathBuf, found: String },
+
+    /// A saved optimiser is for points of another shape.
+    #[error(
+        "the optimiser `{}` was trained for {got}, and this run asks for {expected}\n  \
+         what to do: repeat the command with `--components {}`",
+        path.display(), .components
+    )]
+    LoadShape { path: PathBuf, got: String, expected: String, components: usize },
+
+    /// The flags contradict each other.
+    #[error("{0}")]
+    Flags(String),
+
+    /// Numbers went bad in a method.
+    #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]
+    Numbers { during: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+
+    /// A figure could not be drawn or a summary not be written as text.
+    #[error("cannot write the summary as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The result of everything here.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Wraps an engine's error with what was being done.
+pub(crate) fn during<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &'static str) -> impl Fn(E) -> Error {
+    move |e| Error::Numbers { during: what, source: e.into() }
+}

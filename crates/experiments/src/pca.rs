@@ -1,0 +1,122 @@
+//! The command `pca`: the order of a run. The parts are elsewhere.
+
+use crate::classical::{Grid, tune_both};
+use crate::cli::PcaArgs;
+use crate::data::{Digits, PIXELS};
+use crate::error::Result;
+use crate::meta::{self, Learned, Training};
+use crate::output::{Folder, Json};
+use crate::plots;
+use crate::report::{
+    DataSummary, HORIZON, LEARNED, LearnedSummary, MOMENTUM, MethodSummary, REPORTED, RSGD, Seconds, Summary, TaskSummary,
+};
+use crate::task::{Pca, Split, random_rotation};
+use pullback::Batch;
+use pullback_manifolds::{Grassmann, Manifold, rng};
+use std::io::Write;
+use std::time::Instant;
+
+/// How many random starts methods are tuned on, and how many others they are judged on.
+const STARTS: usize = 8;
+/// Momenta that are tried.
+const BETAS: [f64; 7] = [0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98];
+
+/// Independent streams of random numbers, all decided by the seed.
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    Split,
+    TuningStarts,
+    Starts,
+    Rotation,
+    Training,
+}
+
+fn stream(seed: u64, which: Stream) -> u64 {
+    seed.wrapping_mul(16).wrapping_add(which as u64)
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &PcaArgs) -> Result<()> {
+    let begun = Instant::now();
+    // What may fail for a typing mistake comes first.
+    let digits = Digits::find(args.data.as_deref())?;
+    let p = args.components;
+    let loaded = args.load.as_deref().map(|path| meta::load(path, PIXELS, p)).transpose()?;
+    let folder = Folder::create(&args.out)?;
+    let json = Json::open(args.json.as_deref())?;
+
+    let split = Split::new(&digits, stream(args.seed, Stream::Split));
+    let pca = Pca::new(&split, p)?;
+    let turned = Pca::new(&split.rotated(&random_rotation(stream(args.seed, Stream::Rotation))), p)?;
+    let manifold = Grassmann::new(PIXELS, p);
+    let points = |which| -> Batch { manifold.random_point(STARTS, &mut rng(stream(args.seed, which))).swap_remove(0) };
+    let mut seconds = Seconds::default();
+
+    let clock = Instant::now();
+    let (per_decade, betas) = if args.quick { (4, &BETAS[2..6]) } else { (8, &BETAS[..]) };
+    let grid = Grid::around(2.0 * pca.energy(), per_decade, betas, HORIZON);
+    let (rsgd, momentum) = tune_both(&pca, &manifold, &points(Stream::TuningStarts), &grid)?;
+    seconds.tuning = clock.elapsed().as_secs_f64();
+
+    let (learned, training) = match loaded {
+        Some(learned) => (learned, None),
+        None => {
+            let settings = Training::new(args);
+            let seed = stream(args.seed, Stream::Training);
+            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &settings, seed, &mut seconds)?;
+            (learned, Some(training))
+        }
+    };
+
+    let clock = Instant::now();
+    let starts = points(Stream::Starts);
+    let last = REPORTED[REPORTED.len() - 1];
+    let judge = |pca: &Pca, name, title| -> Result<TaskSummary> {
+        let methods = vec![
+            MethodSummary::new(RSGD, rsgd.curves(pca, &manifold, &starts, last)?),
+            MethodSummary::new(MOMENTUM, momentum.curves(pca, &manifold, &starts, last)?),
+            MethodSummary::new(LEARNED, learned.curves(pca, &manifold, &starts, last)?),
+        ];
+        Ok(TaskSummary { name, title, optimum: pca.optimum, methods })
+    };
+    let tasks =
+        vec![judge(&pca, "digits", "The digits as they are")?, judge(&turned, "rotated", "The digits randomly rotated")?];
+    seconds.evaluation = clock.elapsed().as_secs_f64();
+
+    let mut summary = Summary {
+        command: "pca",
+        version: env!("CARGO_PKG_VERSION"),
+        seed: args.seed,
+        quick: args.quick,
+        components: p,
+        data: DataSummary {
+            origin: digits.origin.clone(),
+            train: split.train.nrows(),
+            held_out: split.held_out.nrows(),
+            classes: std::array::from_fn(|k| digits.labels.iter().filter(|l| usize::from(**l) == k).count()),
+            loss: "squared reconstruction error per image, pixels in 0..1, not centred",
+        },
+        starts: STARTS,
+        rsgd,
+        momentum,
+        learned: LearnedSummary {
+            architecture: Learned::ARCHITECTURE,
+            parameters: learned.parameter_count(),
+            loaded: args.load.clone(),
+            training,
+        },
+        tasks,
+        seconds,
+        files: vec![],
+    };
+    summary.files.push(folder.write("curves.svg", plots::convergence(&summary))?);
+    if args.load.is_none() {
+        summary.files.push(folder.write("optimizer.safetensors", learned.to_bytes()?)?);
+    }
+    summary.seconds.total = begun.elapsed().as_secs_f64();
+    if json.write(&summary)? {
+        // A reader that closes its end early has seen what it wanted.
+        let _ = std::io::stdout().write_all(summary.text().as_bytes());
+    }
+    Ok(())
+}
