@@ -1,10 +1,250 @@
-//! stub
-use crate::{cli::*, curves::Curves, error::*, report::*, task::Pca};
-use pullback::Batch; use pullback_manifolds::Grassmann; use std::path::Path;
-pub(crate) struct Learned; pub(crate) struct Training;
-impl Training { pub(crate) fn new(_: &PcaArgs) -> Self { Training } }
-impl Learned { pub(crate) const ARCHITECTURE: &'static str = "x"; pub(crate) fn parameter_count(&self) -> usize { 0 }
- pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> { Ok(vec![]) }
- pub(crate) fn curves(&self, pca: &Pca, _m: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> { Ok(Curves { after: vec![pca.losses(starts); steps+1] }) } }
-pub(crate) fn load(_: &Path, _: usize, _: usize) -> Result<Learned> { Ok(Learned) }
-pub(crate) fn train(_: &Pca, _: &Grassmann, _: f64, _: &Training, _: u64, _: &mut Seconds) -> Result<(Learned, TrainingSummary)> { Ok((Learned, TrainingSummary { estimator: EstimatorName::Unroll, train_on: TrainOn::Digits, outer_steps: 0, skipped: 0, inner_steps: 0, members: 0, series_terms: 0, pool: 0, gradient_evaluations: 0, median_rho: None, truncated: 0 })) }
+//! The learned optimiser: its network, its training on the task, its curves, its file. The classical methods live elsewhere.
+
+use crate::cli::{EstimatorName, PcaArgs, TrainOn};
+use crate::curves::{Curves, On, Spread};
+use crate::error::{Error, Result, during};
+use crate::progress::Stage;
+use crate::report::{HORIZON, TrainingSummary};
+use crate::task::{Pca, random_rotation};
+use pullback::{Batch, Var};
+use pullback_implicit::Estimator;
+use pullback_learned::{
+    FileError, GmLstm, GmLstmOptions, GmLstmParams, Input, Rollout, Rule, Split, Task, Training, TrainingOptions, WarmUp,
+};
+use pullback_manifolds::{Grassmann, Manifold, rng};
+use pullback_optim::Rsgd;
+use rand::{Rng, RngExt};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+/// Outer steps of a full and of a quick run.
+const OUTER_STEPS: [usize; 2] = [1000, 150];
+/// `T`, steps of an inner loop.
+const INNER_STEPS: usize = 5;
+/// Points that are optimised at once.
+const MEMBERS: usize = 4;
+/// Terms of the fixed-point series.
+const TERMS: usize = 20;
+/// Points in the pool.
+const POOL: usize = 32;
+/// The pool is filled again after about as many steps of each point as a run that is judged takes.
+const AGE: usize = 40;
+/// The first rate of the outer optimiser, and what is left of it in the end.
+const RATE: (f64, f64) = (3e-3, 0.05);
+/// Keeps the weight of a point whose gradient vanishes finite.
+const SMALL_GRADIENT: f64 = 1e-3;
+/// The progress bar measures the optimiser every so many outer steps.
+const LOOK_EVERY: usize = 50;
+
+/// A trained optimiser.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    network: GmLstm,
+    params: GmLstmParams,
+}
+
+/// What the command line decides about training.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    outer_steps: usize,
+    estimator: EstimatorName,
+    train_on: TrainOn,
+}
+
+impl Settings {
+    pub(crate) fn new(args: &PcaArgs) -> Self {
+        Settings {
+            outer_steps: args.steps.unwrap_or(OUTER_STEPS[usize::from(args.quick)]),
+            estimator: args.estimator,
+            train_on: args.train_on,
+        }
+    }
+}
+
+/// The task as the trainer sees it: second moments of the training digits, as they are or turned by a rotation for each instance.
+struct TrainingTask<'a> {
+    pca: &'a Pca,
+    rotate: bool,
+}
+
+/// What a cost is measured with.
+struct Moments {
+    moments: Batch,
+    /// Is every member's cost divided by the norm of its gradient? Far and near points then teach with equal weight;
+    /// the weight is a constant for derivatives.
+    levelled: bool,
+}
+
+impl Task for TrainingTask<'_> {
+    type Data = Moments;
+
+    fn instance(&self, rng: &mut dyn Rng) -> u64 {
+        if self.rotate { rng.random() } else { 0 }
+    }
+
+    fn sample(&self, split: Split, instances: &[u64], _: &mut dyn Rng) -> Moments {
+        let c = &self.pca.moments;
+        let turned = |seed: &u64| {
+            let q = random_rotation(*seed);
+            &q * c * q.transpose()
+        };
+        let moments = match self.rotate {
+            true => Batch::stack(&instances.iter().map(turned).collect::<Vec<_>>()),
+            false => Batch::of(c),
+        };
+        Moments { moments, levelled: split == Split::Validation }
+    }
+
+    fn cost<'t>(&self, x: Var<'t>, data: &Moments) -> Var<'t> {
+        let cost = Pca::cost(&data.moments, x);
+        if !data.levelled {
+            return cost;
+        }
+        let cx = x.tape().constant(&data.moments) * x;
+        let gradient = (cx - x * x.t_mul(cx)) * 2.0;
+        cost.elem_div((gradient.norm() + SMALL_GRADIENT).stop_gradient())
+    }
+}
+
+/// Fills a pool with classical steps and random points, then trains a fresh network on it.
+pub(crate) fn train(
+    pca: &Pca,
+    manifold: &Grassmann,
+    step: f64,
+    settings: &Settings,
+    seed: u64,
+) -> Result<(Learned, TrainingSummary)> {
+    let shape = manifold.shapes()[0];
+    let mut options = GmLstmOptions::new(shape.rows, shape.cols, step);
+    options.input = Input::Scaled(1.0 / (2.0 * pca.energy()));
+    options.output_scale = 2.0 * pca.energy();
+    let network = GmLstm::new(options);
+    let params = network.init(&mut rng(seed));
+    let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations };
+    let classical = Rsgd { step };
+    let warm_up = WarmUp { members: POOL / 4, steps: 30, push_after: 0, push_every: 10 };
+    let refresh = POOL * AGE / (MEMBERS * INNER_STEPS);
+    let options = TrainingOptions {
+        inner_steps: INNER_STEPS,
+        members: MEMBERS,
+        estimator: match settings.estimator {
+            EstimatorName::FixedPoint => Estimator::FixedPoint { terms: TERMS },
+            EstimatorName::OneStep => Estimator::OneStep,
+            EstimatorName::Unroll => Estimator::Unroll,
+        },
+        freeze_state: true,
+        keep_state: true,
+        fresh_batches: false,
+        outer: Rule::Adam { rate: RATE.0 },
+        clip: None,
+        decay: Some((RATE.1.powf(1.0 / settings.outer_steps as f64), 1)),
+        capacity: POOL,
+        warm_up,
+        refresh: Some(refresh),
+        seed,
+    };
+    let stage = Stage::new("meta-training", settings.outer_steps);
+    let clock = Instant::now();
+    let mut training = Training::new(&network, params, manifold, &task, &[&classical], options);
+    let (mut rhos, mut truncated, mut skipped, mut fills) = (vec![], 0, 0, 0);
+    let look: Batch = manifold.random_point(2, &mut rng(seed ^ 1)).swap_remove(0);
+    training
+        .run(settings.outer_steps, |progress, params| {
+            stage.advance();
+            fills += usize::from(progress.filled_by.is_some());
+            skipped += usize::from(progress.failure.is_some());
+            if let Some(c) = &progress.certificate {
+                rhos.extend(c.rho);
+                truncated += usize::from(c.truncated);
+            }
+            if progress.step % LOOK_EVERY == 0 {
+                stage.say(|| {
+                    let now = curves(&network, params, pca, manifold, &look, HORIZON);
+                    let loss = now.map_or(f64::NAN, |c| c.at(HORIZON, On::Train).median);
+                    format!("loss after {HORIZON} steps {loss:.4}, best {:.4}", pca.optimum.train)
+                });
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(during("meta-training"))?;
+    let params = training.into_params();
+    let summary = TrainingSummary {
+        estimator: settings.estimator,
+        train_on: settings.train_on,
+        outer_steps: settings.outer_steps,
+        skipped,
+        inner_steps: INNER_STEPS,
+        members: MEMBERS,
+        series_terms: TERMS,
+        pool: POOL,
+        gradient_evaluations: fills * warm_up.members * warm_up.steps
+            + settings.outer_steps * MEMBERS * (INNER_STEPS + 1),
+        median_rho: (!rhos.is_empty()).then(|| Spread::of(rhos).median),
+        truncated,
+        seconds: clock.elapsed().as_secs_f64(),
+    };
+    Ok((Learned { network, params }, summary))
+}
+
+/// Losses along runs of a network from the given starts.
+fn curves(
+    network: &GmLstm,
+    params: &GmLstmParams,
+    pca: &Pca,
+    manifold: &Grassmann,
+    starts: &Batch,
+    steps: usize,
+) -> Result<Curves> {
+    let task = TrainingTask { pca, rotate: false };
+    let instances = vec![0; starts.shape().batch];
+    let mut run = Rollout::learned(network, params, manifold, &task, starts, &instances, 0);
+    let mut after = vec![pca.losses(starts)];
+    for _ in 0..steps {
+        after.push(pca.losses(run.step().map_err(during("a run of the learned optimiser"))?));
+    }
+    Ok(Curves { after })
+}
+
+impl Learned {
+    /// For the report.
+    pub(crate) const ARCHITECTURE: &str = "generalised matrix LSTM";
+
+    /// Losses along runs of `steps` steps from the given starts.
+    pub(crate) fn curves(&self, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
+        curves(&self.network, &self.params, pca, manifold, starts, steps)
+    }
+
+    /// How many numbers were learned.
+    pub(crate) fn parameter_count(&self) -> usize {
+        self.network.options().parameter_count()
+    }
+
+    /// Writes it as safetensors.
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        self.network.save(&self.params, path).map_err(|e| match e {
+            FileError::Io { source, .. } => {
+                Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
+            }
+            e => during("saving the optimiser")(e),
+        })
+    }
+
+    /// Reads it back, for points of this shape.
+    pub(crate) fn load(path: &Path, rows: usize, components: usize) -> Result<Self> {
+        let (network, params) = GmLstm::load(path).map_err(|e| {
+            let found = match e {
+                FileError::Io { source, .. } => source.to_string(),
+                e => e.to_string(),
+            };
+            Error::Load { path: path.into(), found }
+        })?;
+        let o = network.options();
+        if (o.p, o.d) != (rows, components) {
+            let shape = |p, d| format!("{p}x{d} points");
+            let (got, expected) = (shape(o.p, o.d), shape(rows, components));
+            return Err(Error::LoadShape { path: path.into(), got, expected, components: o.d });
+        }
+        Ok(Learned { network, params })
+    }
+}

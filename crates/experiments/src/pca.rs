@@ -4,7 +4,7 @@ use crate::classical::{Grid, tune_both};
 use crate::cli::PcaArgs;
 use crate::data::{Digits, PIXELS};
 use crate::error::Result;
-use crate::meta::{self, Learned, Training};
+use crate::meta::{self, Learned, Settings};
 use crate::output::{Folder, Json};
 use crate::plots;
 use crate::report::{
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
     // What may fail for a typing mistake comes first.
     let digits = Digits::find(args.data.as_deref())?;
     let p = args.components;
-    let loaded = args.load.as_deref().map(|path| meta::load(path, PIXELS, p)).transpose()?;
+    let loaded = args.load.as_deref().map(|path| Learned::load(path, PIXELS, p)).transpose()?;
     let folder = Folder::create(&args.out)?;
     let json = Json::open(args.json.as_deref())?;
 
@@ -61,9 +61,9 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
     let (learned, training) = match loaded {
         Some(learned) => (learned, None),
         None => {
-            let settings = Training::new(args);
             let seed = stream(args.seed, Stream::Training);
-            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &settings, seed, &mut seconds)?;
+            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &Settings::new(args), seed)?;
+            seconds.training = training.seconds;
             (learned, Some(training))
         }
     };
@@ -111,7 +111,9 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
     };
     summary.files.push(folder.write("curves.svg", plots::convergence(&summary))?);
     if args.load.is_none() {
-        summary.files.push(folder.write("optimizer.safetensors", learned.to_bytes()?)?);
+        let path = folder.path("optimizer.safetensors");
+        learned.save(&path)?;
+        summary.files.push(path);
     }
     summary.seconds.total = begun.elapsed().as_secs_f64();
     if json.write(&summary)? {

@@ -69,13 +69,14 @@ pub(crate) struct TrainingSummary {
     pub(crate) median_rho: Option<f64>,
     /// How many series were cut off because their terms grew.
     pub(crate) truncated: usize,
+    /// Wall time, the filling of the pool included.
+    pub(crate) seconds: f64,
 }
 
 /// Wall time by what it was spent on.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub(crate) struct Seconds {
     pub(crate) tuning: f64,
-    pub(crate) warm_up: f64,
     pub(crate) training: f64,
     pub(crate) evaluation: f64,
     pub(crate) total: f64,
@@ -146,8 +147,8 @@ impl Summary {
         let s = &self.seconds;
         writeln!(
             out,
-            "\nTime: {:.1} s (tuning {:.1}, warm-up {:.1}, meta-training {:.1}, evaluation {:.1}).",
-            s.total, s.tuning, s.warm_up, s.training, s.evaluation
+            "\nTime: {:.1} s (tuning {:.1}, warm-up and meta-training {:.1}, evaluation {:.1}).",
+            s.total, s.tuning, s.training, s.evaluation
         )?;
         self.files.iter().try_for_each(|f| writeln!(out, "Wrote {}", f.display()))
     }
