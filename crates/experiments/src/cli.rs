@@ -100,7 +100,9 @@ fn number(s: &str) -> Result<usize, String> {
 
 fn steps(s: &str) -> Result<usize, String> {
     match number(s)? {
-        0 => Err("0 outer steps train nothing; give at least 1, or evaluate a saved optimiser with `--load FILE`".into()),
+        0 => {
+            Err("0 outer steps train nothing; give at least 1, or evaluate a saved optimiser with `--load FILE`".into())
+        }
         n => Ok(n),
     }
 }

@@ -1,8 +1,8 @@
 //! The handwritten digits: from the built-in copy or a folder, to rows of pixels in 0..1. What is done with them is not known here.
 
 use crate::error::{Error, Result};
-use pullback::faer::Mat;
 use npyz::{DType, NpyFile, Order};
+use pullback::faer::Mat;
 use std::path::{Path, PathBuf};
 
 const IMAGES: &str = "digits_images_8x8_u8.npy";

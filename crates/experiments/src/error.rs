@@ -43,15 +43,11 @@ pub(crate) enum Error {
     )]
     LoadShape { path: PathBuf, got: String, expected: String, components: usize },
 
-    /// The flags contradict each other.
-    #[error("{0}")]
-    Flags(String),
-
     /// Numbers went bad in a method.
     #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]
     Numbers { during: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 
-    /// A figure could not be drawn or a summary not be written as text.
+    /// The summary does not go into JSON.
     #[error("cannot write the summary as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }

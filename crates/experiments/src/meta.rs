@@ -9,10 +9,11 @@ use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    FileError, GmLstm, GmLstmOptions, GmLstmParams, Input, Rollout, Rule, Split, Task, Training, TrainingOptions, WarmUp,
+    FileError, GmLstm, GmLstmOptions, GmLstmParams, Input, Rollout, Rule, Split, Task, Training, TrainingOptions,
+    WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
-use pullback_optim::Rsgd;
+use pullback_optim::{Method, Rsgd};
 use rand::{Rng, RngExt};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -115,14 +116,14 @@ pub(crate) fn train(
     settings: &Settings,
     seed: u64,
 ) -> Result<(Learned, TrainingSummary)> {
-    let shape = manifold.shapes()[0];
+    let shape = Manifold::<f64>::shapes(manifold)[0];
     let mut options = GmLstmOptions::new(shape.rows, shape.cols, step);
     options.input = Input::Scaled(1.0 / (2.0 * pca.energy()));
     options.output_scale = 2.0 * pca.energy();
     let network = GmLstm::new(options);
     let params = network.init(&mut rng(seed));
     let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations };
-    let classical = Rsgd { step };
+    let methods: [&dyn Method; 1] = [&Rsgd { step }];
     let warm_up = WarmUp { members: POOL / 4, steps: 30, push_after: 0, push_every: 10 };
     let refresh = POOL * AGE / (MEMBERS * INNER_STEPS);
     let options = TrainingOptions {
@@ -146,7 +147,7 @@ pub(crate) fn train(
     };
     let stage = Stage::new("meta-training", settings.outer_steps);
     let clock = Instant::now();
-    let mut training = Training::new(&network, params, manifold, &task, &[&classical], options);
+    let mut training = Training::new(&network, params, manifold, &task, &methods, options);
     let (mut rhos, mut truncated, mut skipped, mut fills) = (vec![], 0, 0, 0);
     let look: Batch = manifold.random_point(2, &mut rng(seed ^ 1)).swap_remove(0);
     training

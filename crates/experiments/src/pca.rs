@@ -8,7 +8,8 @@ use crate::meta::{self, Learned, Settings};
 use crate::output::{Folder, Json};
 use crate::plots;
 use crate::report::{
-    DataSummary, HORIZON, LEARNED, LearnedSummary, MOMENTUM, MethodSummary, REPORTED, RSGD, Seconds, Summary, TaskSummary,
+    DataSummary, HORIZON, LEARNED, LearnedSummary, MOMENTUM, MethodSummary, REPORTED, RSGD, Seconds, Summary,
+    TaskSummary,
 };
 use crate::task::{Pca, Split, random_rotation};
 use pullback::Batch;
@@ -79,8 +80,10 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
         ];
         Ok(TaskSummary { name, title, optimum: pca.optimum, methods })
     };
-    let tasks =
-        vec![judge(&pca, "digits", "The digits as they are")?, judge(&turned, "rotated", "The digits randomly rotated")?];
+    let tasks = vec![
+        judge(&pca, "digits", "The digits as they are")?,
+        judge(&turned, "rotated", "The digits randomly rotated")?,
+    ];
     seconds.evaluation = clock.elapsed().as_secs_f64();
 
     let mut summary = Summary {

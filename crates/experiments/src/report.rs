@@ -239,7 +239,8 @@ fn table(task: &TaskSummary) -> Table {
 
 /// Who is ahead on held-out images at the horizon, in words.
 fn verdict(task: &TaskSummary) -> String {
-    let at = |name: &str| task.methods.iter().find(|m| m.name == name).map_or(f64::NAN, MethodSummary::held_out_at_horizon);
+    let at =
+        |name: &str| task.methods.iter().find(|m| m.name == name).map_or(f64::NAN, MethodSummary::held_out_at_horizon);
     let (rsgd, momentum, learned) = (at(RSGD), at(MOMENTUM), at(LEARNED));
     let words = match (learned < rsgd, learned < momentum) {
         (true, true) => "the learned optimiser is ahead of both tuned methods",
@@ -264,7 +265,10 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        assert_eq!(["0", "999", "1 000", "12 345", "1 234 567"], [0, 999, 1000, 12345, 1_234_567].map(grouped).each_ref().map(|s| &s[..]));
+        assert_eq!(
+            ["0", "999", "1 000", "12 345", "1 234 567"],
+            [0, 999, 1000, 12345, 1_234_567].map(grouped).each_ref().map(|s| &s[..])
+        );
     }
 
     #[test]

@@ -129,7 +129,9 @@ mod tests {
         for (b, l) in pca.losses(&x[0]).into_iter().enumerate() {
             let x = x[0].member(b);
             let error = |a: &Mat<f64>| (a - a * &x * x.transpose()).squared_norm_l2() / a.nrows() as f64;
-            assert!((l.train - error(&split.train)).abs() < 1e-10 && (l.held_out - error(&split.held_out)).abs() < 1e-10);
+            assert!(
+                (l.train - error(&split.train)).abs() < 1e-10 && (l.held_out - error(&split.held_out)).abs() < 1e-10
+            );
         }
         // The program and the numbers are one loss.
         let tape = Tape::plain();
