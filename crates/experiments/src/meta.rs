@@ -24,15 +24,17 @@ const OUTER_STEPS: [usize; 2] = [1000, 150];
 /// `T`, steps of an inner loop.
 const INNER_STEPS: usize = 5;
 /// Points that are optimised at once.
-const MEMBERS: usize = 4;
+const MEMBERS: usize = 8;
 /// Terms of the fixed-point series.
 const TERMS: usize = 20;
 /// Points in the pool.
-const POOL: usize = 32;
+const POOL: usize = 64;
+/// Classical steps between the two halves of a full pool: random points, and the same after so many steps.
+const WARM_UP: usize = 3;
 /// The pool is filled again after about as many steps of each point as a run that is judged takes.
 const AGE: usize = 40;
 /// The first rate of the outer optimiser, and what is left of it in the end.
-const RATE: (f64, f64) = (3e-3, 0.05);
+const RATE: (f64, f64) = (5e-3, 0.1);
 /// Keeps the weight of a point whose gradient vanishes finite.
 const SMALL_GRADIENT: f64 = 1e-3;
 /// The progress bar measures the optimiser every so many outer steps.
@@ -124,7 +126,7 @@ pub(crate) fn train(
     let params = network.init(&mut rng(seed));
     let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations };
     let methods: [&dyn Method; 1] = [&Rsgd { step }];
-    let warm_up = WarmUp { members: POOL / 4, steps: 30, push_after: 0, push_every: 10 };
+    let warm_up = WarmUp { members: POOL / 2, steps: WARM_UP, push_after: 0, push_every: WARM_UP };
     let refresh = POOL * AGE / (MEMBERS * INNER_STEPS);
     let options = TrainingOptions {
         inner_steps: INNER_STEPS,
@@ -134,7 +136,7 @@ pub(crate) fn train(
             EstimatorName::OneStep => Estimator::OneStep,
             EstimatorName::Unroll => Estimator::Unroll,
         },
-        freeze_state: true,
+        freeze_state: false,
         keep_state: true,
         fresh_batches: false,
         outer: Rule::Adam { rate: RATE.0 },

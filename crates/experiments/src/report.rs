@@ -193,7 +193,11 @@ impl Summary {
                 }
                 Ok(())
             }
-            (None, Some(path)) => writeln!(out, ": loaded from {}", path.display()),
+            (None, Some(path)) => writeln!(
+                out,
+                ": loaded from {} (the held-out digits are new to it only if it was trained with this seed)",
+                path.display()
+            ),
             (None, None) => writeln!(out),
         }
     }
