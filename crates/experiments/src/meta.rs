@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Outer steps of a full and of a quick run.
-const OUTER_STEPS: [usize; 2] = [1000, 150];
+const OUTER_STEPS: [usize; 2] = [1500, 200];
 /// `T`, steps of an inner loop.
 const INNER_STEPS: usize = 5;
 /// Points that are optimised at once.
@@ -34,7 +34,7 @@ const WARM_UP: usize = 3;
 /// The pool is filled again after about as many steps of each point as a run that is judged takes.
 const AGE: usize = 40;
 /// The first rate of the outer optimiser, and what is left of it in the end.
-const RATE: (f64, f64) = (5e-3, 0.1);
+const RATE: (f64, f64) = (5e-3, 0.04);
 /// Keeps the weight of a point whose gradient vanishes finite.
 const SMALL_GRADIENT: f64 = 1e-3;
 /// The progress bar measures the optimiser every so many outer steps.
