@@ -89,6 +89,14 @@ fn run_method(
     Ok(())
 }
 
+/// The best step size for one momentum.
+struct Row {
+    loss: f64,
+    step: f64,
+    beta: f64,
+    at_the_edge: bool,
+}
+
 /// Gradient descent and gradient descent with momentum, tuned for the median training loss over `starts` at the horizon.
 pub(crate) fn tune_both(
     pca: &Pca,
@@ -103,25 +111,24 @@ pub(crate) fn tune_both(
         run(pca, manifold, (step, beta), starts, grid.horizon, |x| last = pca.losses(x))?;
         Ok(Spread::of(last.iter().map(|l| l.train).collect()).median)
     };
+    // The best step for one momentum, with its loss.
     let best = |beta: f64| {
         let tuned = tune(&grid.steps, |step| outcome(step, beta));
         stage.advance();
-        let row = tuned.best.and_then(|i| Some((tuned.table[i].at, *tuned.table[i].outcome.as_ref().ok()?)));
-        (row, tuned.at_the_edge(), beta)
+        let row = tuned.best.map(|i| &tuned.table[i])?;
+        Some(Row { loss: *row.outcome.as_ref().ok()?, step: row.at, beta, at_the_edge: tuned.at_the_edge() })
     };
-    let finish = |rows: Vec<(Option<(f64, f64)>, bool, f64)>| {
+    let finish = |rows: Vec<Option<Row>>| {
         let tried = rows.len() * grid.steps.len();
-        rows.into_iter()
-            .filter_map(|(row, at_the_edge, beta)| row.map(|(step, loss)| (loss, step, beta, at_the_edge)))
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, step, beta, at_the_edge)| TunedMethod {
-                step,
-                beta,
-                tried,
-                gradient_evaluations: tried * cost_of_one,
-                at_the_edge,
-            })
-            .ok_or_else(|| during("tuning the classical methods")("every step size of the grid failed"))
+        let best = rows.into_iter().flatten().min_by(|a, b| a.loss.total_cmp(&b.loss));
+        best.map(|Row { step, beta, at_the_edge, .. }| TunedMethod {
+            step,
+            beta,
+            tried,
+            gradient_evaluations: tried * cost_of_one,
+            at_the_edge,
+        })
+        .ok_or_else(|| during("tuning the classical methods")("every step size of the grid failed"))
     };
     let plain = finish(vec![best(0.0)])?;
     let momentum = finish(grid.betas.iter().map(|&b| best(b)).collect())?;
