@@ -63,7 +63,7 @@ pub(crate) struct TrainingSummary {
     pub(crate) members: usize,
     pub(crate) series_terms: usize,
     pub(crate) pool: usize,
-    /// Gradients of one point that were computed: warm-up, inner steps, outer losses.
+    /// Gradients of one point that were computed: warm-up, inner steps, outer losses, looks at how it goes.
     pub(crate) gradient_evaluations: usize,
     /// Median over the outer steps of the contraction seen last in the series.
     pub(crate) median_rho: Option<f64>,
