@@ -23,7 +23,7 @@ fn says<R>(words: &[&str], f: impl FnOnce() -> R) {
 #[test]
 fn shapes_that_do_not_fit() {
     let tape = Tape::new();
-    let (a, b) = (tape.input(&rnd(2, 3, 1)), tape.input(rnd(2, 4, 2)));
+    let (a, b) = (tape.input(&rnd(2, 3, 1)), tape.input(&rnd(2, 4, 2)));
     says(&["matmul", "2x3 and 2x4", "inner sizes must agree"], || a * b);
     says(&["matmul", "2x3 and 2x4"], || a * &rnd(2, 4, 1));
     says(&["matmul", "5x5 and 2x4"], || rnd(5, 5, 1) * b);
@@ -72,14 +72,14 @@ fn numbers_and_directions() {
     let tape = Tape::new();
     let a = tape.input(&rnd(2, 3, 1));
     says(&["scalar", "2x3", "single number"], || a.scalar());
-    says(&["set", "2x3", "3x3"], || tape.set(a, rnd(3, 3, 1)));
+    says(&["set", "2x3", "3x3"], || tape.set(a, &rnd(3, 3, 1)));
     let y = a.sin();
-    says(&["set", "result of an operation"], || tape.set(y, rnd(2, 3, 1)));
+    says(&["set", "result of an operation"], || tape.set(y, &rnd(2, 3, 1)));
     says(&["jvp", "3x2", "2x3"], || a.jvp(|x| x.sin(), rnd(3, 2, 1)));
     says(&["hvp", "3x2", "2x3"], || a.hvp(|x| x.sum(), rnd(3, 2, 1)));
     says(&["input_along", "Tape::forward()"], || tape.input_along(&1.0, &1.0));
     let forward = Tape::<f64>::forward();
-    says(&["input_along", "3x2", "2x3"], || forward.input_along(&rnd(2, 3, 1), rnd(3, 2, 1)));
+    says(&["input_along", "3x2", "2x3"], || forward.input_along(&rnd(2, 3, 1), &rnd(3, 2, 1)));
     says(&["2x2", "needs 4 entries"], || Batch::from_slice(Shape::mat(2, 2), &[1.0]));
     says(&["one shape"], || Batch::stack(&[rnd(2, 2, 1), rnd(2, 3, 1)]));
     says(&["batch of 2", "member"], || Batch::<f64>::zeros(Shape::batch(2, 1, 1)).into_mat());

@@ -1,6 +1,7 @@
 //! The README shows the code of the tour and what it prints: both are held to the example here.
 
 #[path = "../examples/tour.rs"]
+#[allow(unreachable_pub)]
 mod tour;
 
 const README: &str = include_str!("../../../README.md");
