@@ -278,19 +278,6 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         Self::build(self.shape, self.store, |y| part.write(self.shape, self.data(), y))
     }
 
-    fn qr_pulled(q: &Self, r: &Self, gq: Option<Self>, gr: Option<Self>) -> Option<Self> {
-        let Shape { batch: 1, rows, cols } = q.shape else { return crate::ops::qr::pulled(q, r, gq, gr) };
-        match gq {
-            Some(gq) => {
-                let mut g = gq.into_buf();
-                let done = T::qr_pull(q.data(), r.data(), &mut g, gr.as_ref().map(|g| g.data()), rows, cols);
-                let g = Self::owned(g, q.shape, q.store);
-                if done { Some(g) } else { crate::ops::qr::pulled(q, r, Some(g), gr) }
-            }
-            None => crate::ops::qr::pulled(q, r, None, gr),
-        }
-    }
-
     #[inline]
     fn parted(mut self, part: Part) -> Self {
         let done = match &mut self.data {

@@ -125,10 +125,6 @@ pub(crate) trait Value: Clone + Sized {
     fn solved_by(self, t: &Self, tri: Triangle) -> Self {
         t.trsm(tri, &self)
     }
-    /// The reverse rule of QR: the cotangent of `A` from those of `Q` and `R`.
-    fn qr_pulled(q: &Self, r: &Self, gq: Option<Self>, gr: Option<Self>) -> Option<Self> {
-        ops::qr::pulled(q, r, gq, gr)
-    }
     /// `D^k f(A)[E...]`; the first two arguments are `A` and the handle of its eigendecomposition.
     fn spectral(f: SymFn, a: &Self, h: &Self, es: &[&Self]) -> Self {
         let mut x: SmallVec<[&Self; 5]> = SmallVec::from_slice(&[a, h]);

@@ -9,7 +9,7 @@ use faer::{Conj, Par};
 use num_traits::Float;
 
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
-use crate::tolerances::{QR_PULL, QR_SMALL, qr_rank, safe_range, unit_range};
+use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// Thin QR with positive diagonal.
@@ -149,42 +149,4 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
         }
     }
     Ok(())
-}
-
-/// `G <- (G + Q copy(S R' - Q'G)) R^{-T}` for at most [`QR_PULL`] columns, where `copy` mirrors the upper triangle and `S` is
-/// the upper triangle of `gr`: the reverse rule of QR in one pass, of which only one triangle of the inner matrix is computed.
-/// `false`, and nothing done, for more columns.
-pub(crate) fn qr_pull<T: Real>(q: &[T], r: &[T], g: &mut [T], gr: Option<&[T]>, m: usize, n: usize) -> bool {
-    if n > QR_PULL || m == 0 {
-        return n <= QR_PULL;
-    }
-    let mut c = [T::zero(); QR_PULL * QR_PULL];
-    for j in 0..n {
-        let gj = &g[j * m..(j + 1) * m];
-        for i in 0..=j {
-            let qi = &q[i * m..(i + 1) * m];
-            let mut s = qi.iter().zip(gj).fold(T::zero(), |s, (&q, &g)| s - q * g);
-            if let Some(gr) = gr {
-                s = (j..n).fold(s, |s, k| s + gr[i + k * n] * r[j + k * n]);
-            }
-            (c[i + j * n], c[j + i * n]) = (s, s);
-        }
-    }
-    for (j, gj) in g.chunks_exact_mut(m).enumerate() {
-        for (i, qi) in q.chunks_exact(m).enumerate() {
-            let s = c[i + j * n];
-            gj.iter_mut().zip(qi).for_each(|(g, &q)| *g += q * s);
-        }
-    }
-    // X R' = G from the last column back: x_j = (g_j - sum_{k > j} r_jk x_k) / r_jj.
-    for j in (0..n).rev() {
-        let (gj, after) = g[j * m..].split_at_mut(m);
-        for (k, x) in (j + 1..n).zip(after.chunks_exact(m)) {
-            let s = r[j + k * n];
-            gj.iter_mut().zip(x).for_each(|(g, &x)| *g -= s * x);
-        }
-        let d = T::one() / r[j + j * n];
-        gj.iter_mut().for_each(|g| *g *= d);
-    }
-    true
 }

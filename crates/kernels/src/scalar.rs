@@ -55,8 +55,6 @@ pub trait Scalar:
         r: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// The reverse rule of QR in one pass, in place of `g = Q_bar`; `false`, with nothing done, beyond a few columns.
-    fn qr_pull(q: &[Self], r: &[Self], g: &mut [Self], gr: Option<&[Self]>, m: usize, n: usize) -> bool;
     /// Lower Cholesky factor of `(A + A')/2` (zeros above).
     fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// LU with partial pivoting into a handle of `n x (n + 1)`: packed LU, then the row permutation as numbers.
@@ -181,9 +179,6 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::qr::qr_thin(a, m, n, q, r, w)
-            }
-            fn qr_pull(q: &[Self], r: &[Self], g: &mut [Self], gr: Option<&[Self]>, m: usize, n: usize) -> bool {
-                crate::qr::qr_pull(q, r, g, gr, m, n)
             }
             fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
                 crate::cholesky::cholesky(a, n, l, w)

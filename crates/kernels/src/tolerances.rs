@@ -104,6 +104,3 @@ pub const MAX_POINTS: usize = 16;
 pub const SPECTRAL_ORDER: usize = 4;
 /// The highest derivative of an elementwise function.
 pub const UNARY_ORDER: u32 = 12;
-
-/// Columns up to which the reverse rule of QR runs in one pass: beyond, products by blocks win.
-pub const QR_PULL: usize = 8;

@@ -54,25 +54,18 @@ impl<T: Scalar> Primitive<T> for Qr {
     }
 
     fn vjp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        let (gq, gr) = (dy[0].take(), dy[1].take());
-        if let Some(g) = V::qr_pulled(y[0], y[1], gq, gr) {
-            out.add(0, g);
-        }
+        let (q, r) = (y[0], y[1]);
+        let m = match (&dy[0], &dy[1]) {
+            (Some(gq), None) => V::product(Product::TN.times(-1.0), q, gq),
+            (None, Some(gr)) => gr.part(Part::Upper).mul_t(r),
+            (Some(gq), Some(gr)) => gr.part(Part::Upper).mul_t(r).plus_product(Product::TN.times(-1.0), q, gq),
+            (None, None) => return,
+        };
+        let m = m.parted(Part::CopyUp);
+        let t = match dy[0].take() {
+            Some(gq) => gq.plus_product(Product::NN, q, &m),
+            None => q.mul(&m),
+        };
+        out.add(0, t.solved_by(r, BY_R_T));
     }
-}
-
-/// `(Q_bar + Q copy(R_bar R^T - Q^T Q_bar)) R^{-T}`, in words.
-pub(crate) fn pulled<V: Value>(q: &V, r: &V, gq: Option<V>, gr: Option<V>) -> Option<V> {
-    let m = match (&gq, &gr) {
-        (Some(gq), None) => V::product(Product::TN.times(-1.0), q, gq),
-        (None, Some(gr)) => gr.part(Part::Upper).mul_t(r),
-        (Some(gq), Some(gr)) => gr.part(Part::Upper).mul_t(r).plus_product(Product::TN.times(-1.0), q, gq),
-        (None, None) => return None,
-    };
-    let m = m.parted(Part::CopyUp);
-    let t = match gq {
-        Some(gq) => gq.plus_product(Product::NN, q, &m),
-        None => q.mul(&m),
-    };
-    Some(t.solved_by(r, BY_R_T))
 }
