@@ -34,7 +34,7 @@ const WARM_UP: usize = 3;
 /// The pool is filled again after about as many steps of each point as a run that is judged takes.
 const AGE: usize = 40;
 /// The first rate of the outer optimiser, and what is left of it in the end.
-const RATE: (f64, f64) = (4e-3, 0.05);
+const RATE: (f64, f64) = (2.5e-3, 0.05);
 /// Keeps the weight of a point whose gradient vanishes finite.
 const SMALL_GRADIENT: f64 = 1e-3;
 /// Training may wander off: every so many outer steps the optimiser is run from that many random starts on the training digits,
@@ -42,7 +42,7 @@ const SMALL_GRADIENT: f64 = 1e-3;
 const LOOK_EVERY: usize = 40;
 const LOOK_AT: usize = 6;
 /// The meta-gradient is shortened to this norm.
-const CLIP: f64 = 1.0;
+const CLIP: f64 = 0.5;
 
 /// A trained optimiser.
 #[derive(Debug)]
