@@ -35,7 +35,7 @@ pub(crate) struct PcaArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// Outer steps of the meta-training, at least 1 [default: 1200, with --quick 200].
+    /// Outer steps of the meta-training, at least 1 [default: 2500, with --quick 400].
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 

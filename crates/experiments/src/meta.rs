@@ -20,11 +20,11 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Outer steps of a full and of a quick run.
-const OUTER_STEPS: [usize; 2] = [1200, 200];
+const OUTER_STEPS: [usize; 2] = [2500, 400];
 /// `T`, steps of an inner loop.
 const INNER_STEPS: usize = 5;
 /// Points that are optimised at once.
-const MEMBERS: usize = 8;
+const MEMBERS: usize = 2;
 /// Terms of the fixed-point series.
 const TERMS: usize = 20;
 /// Points in the pool.
@@ -34,7 +34,7 @@ const WARM_UP: usize = 3;
 /// The pool is filled again after about as many steps of each point as a run that is judged takes.
 const AGE: usize = 40;
 /// The first rate of the outer optimiser, and what is left of it in the end.
-const RATE: (f64, f64) = (2.5e-3, 0.05);
+const RATE: (f64, f64) = (1.5e-3, 0.05);
 /// Keeps the weight of a point whose gradient vanishes finite.
 const SMALL_GRADIENT: f64 = 1e-3;
 /// Training may wander off: every so many outer steps the optimiser is run from that many random starts on the training digits,
@@ -42,7 +42,7 @@ const SMALL_GRADIENT: f64 = 1e-3;
 const LOOK_EVERY: usize = 40;
 const LOOK_AT: usize = 6;
 /// The meta-gradient is shortened to this norm.
-const CLIP: f64 = 0.5;
+const CLIP: f64 = 1.0;
 
 /// A trained optimiser.
 #[derive(Debug)]
