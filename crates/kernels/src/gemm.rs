@@ -158,4 +158,5 @@ fn large<T: Real>(
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };
     matmul(view_mut(c, m, n), beta, a, b, alpha, Par::Seq);
+    crate::settle::settle();
 }

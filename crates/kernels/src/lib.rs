@@ -19,6 +19,7 @@ mod polar;
 mod qr;
 mod real;
 mod scalar;
+mod settle;
 mod spectral;
 pub mod tolerances;
 mod triangular;
