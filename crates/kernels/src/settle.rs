@@ -1,8 +1,8 @@
 //! Leaving the processor as it was found. No arithmetic lives here.
 //!
 //! faer's products run on the widest registers and may return with their upper halves in use. Until something clears them,
-//! x86 code compiled for the baseline pays for a merge at every instruction: a 64x16 QR right after a product was
-//! measured at 22 us instead of 9. A function that itself uses wide registers clears them on return, and `pulp` can call one
+//! x86 code compiled for the baseline pays for a merge at every instruction; the factorisation after a product pays most.
+//! A function that itself uses wide registers clears them on return, and `pulp` can call one
 //! without unsafe code.
 
 use core::hint::black_box;
