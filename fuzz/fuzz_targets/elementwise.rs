@@ -4,4 +4,4 @@
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::elementwise(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::elementwise::elementwise(&drawn.into()));

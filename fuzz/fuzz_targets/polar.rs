@@ -4,4 +4,4 @@
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::polar(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::polar::polar(&drawn.into()));

@@ -4,4 +4,4 @@
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::program(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::program::program(&drawn.into()));

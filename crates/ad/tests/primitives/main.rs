@@ -4,7 +4,7 @@
 //! primitive is forgotten.
 
 mod controls;
-#[path = "../../../../fuzz/src/families.rs"]
+#[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
 mod fuzzed;

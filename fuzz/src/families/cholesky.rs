@@ -1,0 +1,29 @@
+//! Cholesky factors.
+
+use super::property::{holds, near, values};
+use super::{Case, Family};
+use pullback::Uplo;
+
+/// The name of the target, its property, and the primitives that it reaches.
+pub const FAMILY: Family = ("cholesky", cholesky, &["cholesky"]);
+
+/// Cholesky factors.
+pub fn cholesky(case: &Case) {
+    let n = case.size().0;
+    let (a, condition) = case.symmetric(n, 1);
+    holds(case, "cholesky", |x| vec![x[0].cholesky()], &vec![a.clone()], condition);
+    holds(
+        case,
+        "cholesky, used",
+        |x| vec![x[0].cholesky().solve_triangular(Uplo::Lower, x[0])],
+        &vec![a.clone()],
+        condition,
+    );
+    if let Ok(y) = values(|x| vec![x[0].cholesky()], std::slice::from_ref(&a)) {
+        for i in 0..case.members() {
+            let (l, a) = (y[0].member(i), a.member(i));
+            near(case, "L L'", &(&l * l.transpose()), &(0.5 * (&a + a.transpose())));
+            assert!((0..n).all(|k| l[(k, k)] > 0.0), "diag(L) on {case:?}");
+        }
+    }
+}

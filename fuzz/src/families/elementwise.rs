@@ -1,0 +1,58 @@
+//! Functions of entries, sums and norms, with broadcasting.
+
+use super::property::{holds, pick};
+use super::{Case, Family};
+
+/// The name of the target, its property, and the primitives that it reaches.
+pub const FAMILY: Family = (
+    "elementwise",
+    elementwise,
+    &[
+        "add",
+        "scale",
+        "shift",
+        "hadamard",
+        "elem_div",
+        "unary",
+        "unary_derivative",
+        "extremum",
+        "route",
+        "sum",
+        "broadcast",
+        "dot",
+        "norm",
+        "nonzero",
+    ],
+);
+
+/// Functions of entries, sums and norms, with broadcasting.
+pub fn elementwise(case: &Case) {
+    let (m, n) = case.size();
+    let (name, f) = pick(
+        case,
+        [
+            ("a + b", |x| vec![x[0] + x[1]]),
+            ("a - b", |x| vec![x[0].lincomb(2.0, x[1], -1.0) * 3.0 + 1.0]),
+            ("a o b", |x| vec![x[0].hadamard(x[1])]),
+            ("a / b", |x| vec![x[0].elem_div(x[1])]),
+            ("max, min", |x| vec![x[0].max(x[1]), x[0].min(x[1])]),
+            ("exp", |x| vec![x[0].exp()]),
+            ("ln", |x| vec![x[0].abs().ln()]),
+            ("sqrt", |x| vec![x[0].abs().sqrt()]),
+            ("recip", |x| vec![x[0].recip()]),
+            ("powf", |x| vec![x[0].abs().powf(1.5), x[0].powf(2.0), x[0].powf(0.0)]),
+            ("tanh", |x| vec![x[0].tanh()]),
+            ("sigmoid", |x| vec![x[0].sigmoid()]),
+            ("relu", |x| vec![x[0].relu(), x[0].abs()]),
+            ("softplus", |x| vec![x[0].softplus()]),
+            ("sin", |x| vec![x[0].sin(), x[0].cos()]),
+            ("sums", |x| vec![x[0].sum(), x[0].sum_each(), x[0].sum_rows(), x[0].sum_cols(), x[0].sum_batch()]),
+            ("dot", |x| vec![x[0].dot(x[0]), x[0].dot(x[0].tanh())]),
+            ("norm", |x| vec![x[0].norm()]),
+        ],
+    );
+    // The second operand is broadcast along what the seed says.
+    let pattern = case.seed % 4;
+    let (bm, bn) = (if pattern & 1 == 1 { 1 } else { m }, if pattern & 2 == 2 { 1 } else { n });
+    holds(case, name, f, &vec![case.any(m, n, 1), case.any(bm, bn, 2)], 1.0);
+}

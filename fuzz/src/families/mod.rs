@@ -1,0 +1,43 @@
+//! Properties of the rules, one file for a family, as functions of a few choices. Called by the fuzz targets and by the tests of
+//! the engine.
+//!
+//! Whatever the case: a value with derivatives whose identities hold to rounding (dot test, second orders, symmetry), or a typed
+//! error. No panic, and nothing that is silently not a number.
+//!
+//! A family is a file here, two lines below, a target in `fuzz_targets/` with its entry in `Cargo.toml`, and a name in
+//! `crates/ad/tests/primitives/fuzzed.rs`.
+
+mod case;
+pub mod cayley;
+pub mod cholesky;
+pub mod elementwise;
+pub mod layout;
+pub mod lu;
+pub mod polar;
+pub mod product;
+pub mod program;
+mod property;
+pub mod qr;
+pub mod spectral;
+pub mod trsm;
+
+pub use case::Case;
+pub use property::holds;
+
+/// A family: its name (that of its target), its property, and the primitives that it reaches.
+pub type Family = (&'static str, fn(&Case), &'static [&'static str]);
+
+/// Every family.
+pub const FAMILIES: &[Family] = &[
+    elementwise::FAMILY,
+    layout::FAMILY,
+    product::FAMILY,
+    trsm::FAMILY,
+    lu::FAMILY,
+    cholesky::FAMILY,
+    qr::FAMILY,
+    spectral::FAMILY,
+    polar::FAMILY,
+    cayley::FAMILY,
+    program::FAMILY,
+];
