@@ -1,0 +1,105 @@
+//! Solves and the factorisations LU, Cholesky, QR.
+
+use crate::{Row, batch};
+use pullback::faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use pullback::faer::linalg::cholesky::llt::factor as llt;
+use pullback::faer::linalg::householder;
+use pullback::faer::linalg::lu::partial_pivoting as lu;
+use pullback::faer::linalg::qr::no_pivoting::factor as qr;
+use pullback::faer::{Conj, Mat, Par};
+use pullback::{Batch, Shape};
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        Row {
+            name: "solve",
+            inputs: |n| vec![regular(n), batch(n, n, 2)],
+            program: |x| vec![x[0].solve(x[1])],
+            faer: faer_solve,
+            limit: 2.8,
+        },
+        Row {
+            name: "cholesky",
+            inputs: |n| vec![definite(n)],
+            program: |x| vec![x[0].cholesky()],
+            faer: faer_cholesky,
+            limit: 4.0,
+        },
+        Row {
+            name: "qr",
+            inputs: |n| vec![regular(n)],
+            program: |x| {
+                let (q, r) = x[0].qr();
+                vec![q, r]
+            },
+            faer: faer_qr,
+            limit: 2.8,
+        },
+    ]
+}
+
+/// A square matrix far from singular.
+fn regular(n: usize) -> Batch<f64> {
+    let a = batch(n, n, 1);
+    Batch::from_fn(a.shape(), |_, i, j| a.data()[j * n + i] + if i == j { 2.0 } else { 0.0 })
+}
+
+/// A symmetric positive definite matrix of condition below ten.
+fn definite(n: usize) -> Batch<f64> {
+    let b = batch(n, n, 3).into_mat();
+    let a = &b * b.transpose();
+    Batch::from_fn(Shape::mat(n, n), |_, i, j| a[(i, j)] / n as f64 + if i == j { 0.2 } else { 0.0 })
+}
+
+fn faer_solve(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    let (a, b) = (x[0].clone().into_mat(), x[1].clone().into_mat());
+    let (mut f, mut y) = (a.clone(), b.clone());
+    let (mut perm, mut inverse) = (vec![0usize; n], vec![0usize; n]);
+    let need = lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default())
+        .or(lu::solve::solve_in_place_scratch::<usize, f64>(n, n, Par::Seq));
+    let mut mem = MemBuffer::new(need);
+    Box::new(move || {
+        f.copy_from(&a);
+        y.copy_from(&b);
+        let stack = MemStack::new(&mut mem);
+        let (_, p) = lu::factor::lu_in_place(f.as_mut(), &mut perm, &mut inverse, Par::Seq, stack, Default::default());
+        lu::solve::solve_in_place(f.as_ref(), f.as_ref(), p, y.as_mut(), Par::Seq, stack);
+    })
+}
+
+fn faer_cholesky(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    let a = x[0].clone().into_mat();
+    let mut l = a.clone();
+    let mut mem = MemBuffer::new(llt::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
+    Box::new(move || {
+        l.copy_from(&a);
+        let stack = MemStack::new(&mut mem);
+        llt::cholesky_in_place(l.as_mut(), Default::default(), Par::Seq, stack, Default::default()).expect("definite");
+    })
+}
+
+fn faer_qr(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    let a = x[0].clone().into_mat();
+    let block = qr::recommended_block_size::<f64>(n, n);
+    let (mut f, mut q, mut coeff) = (a.clone(), Mat::<f64>::identity(n, n), Mat::<f64>::zeros(block, n));
+    let eye = q.clone();
+    let need = StackReq::any_of(&[
+        qr::qr_in_place_scratch::<f64>(n, n, block, Par::Seq, Default::default()),
+        householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(n, block, n),
+    ]);
+    let mut mem = MemBuffer::new(need);
+    Box::new(move || {
+        f.copy_from(&a);
+        q.copy_from(&eye);
+        let stack = MemStack::new(&mut mem);
+        qr::qr_in_place(f.as_mut(), coeff.as_mut(), Par::Seq, stack, Default::default());
+        householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+            f.as_ref(),
+            coeff.as_ref(),
+            Conj::No,
+            q.as_mut(),
+            Par::Seq,
+            stack,
+        );
+    })
+}
