@@ -25,6 +25,7 @@ mod builder;
 mod error;
 mod program;
 mod report;
+pub mod strategies;
 mod taylor;
 pub mod tolerances;
 
