@@ -5,6 +5,7 @@ use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_s
 use num_traits::Float;
 
 use crate::real::{Real, finite, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{CHOLESKY_SMALL, cholesky_pivot};
 use crate::{Failure, Scalar, Workspace};
 
@@ -18,6 +19,7 @@ pub(crate) fn cholesky<T: Real>(a: &[T], n: usize, l: &mut [T], w: &mut Workspac
     }
     let (stack, [], _) = w.lend(cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default()), [], 0);
     let done = cholesky_in_place(view_mut(l, n, n), Default::default(), Par::Seq, stack, Default::default());
+    settle();
     let limit = cholesky_pivot::<T>(n);
     let bad = |j: usize| l[j + j * n] * l[j + j * n] <= limit * a[j + j * n];
     match done {

@@ -8,6 +8,7 @@ use num_traits::Float;
 
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, view, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::{Failure, Workspace};
 
@@ -39,8 +40,9 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
         let (stack, [s], _) = w.lend(need, [n * n], 0);
         symmetrise(a, n, scale, s);
         let d = DiagMut::from_slice_mut(values);
-        self_adjoint_evd(view(s, n, n), d, Some(view_mut(v, n, n)), Par::Seq, stack, Default::default())
-            .map_err(|_| Failure::NoConvergence)?;
+        let done = self_adjoint_evd(view(s, n, n), d, Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
+        settle();
+        done.map_err(|_| Failure::NoConvergence)?;
     }
     values.iter_mut().for_each(|x| *x /= scale);
     Ok(())

@@ -4,6 +4,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
 
 use crate::real::{Real, view, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
 
 /// `C = [C +] alpha op(A) op(B)`.
@@ -158,5 +159,5 @@ fn large<T: Real>(
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };
     matmul(view_mut(c, m, n), beta, a, b, alpha, Par::Seq);
-    crate::settle::settle();
+    settle();
 }

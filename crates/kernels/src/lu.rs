@@ -7,6 +7,7 @@ use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratc
 use num_traits::Float;
 
 use crate::real::{Real, finite, identity_tall, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{LU_SMALL, lu_singular};
 use crate::triangular::solve;
 use crate::{Failure, Scalar, Triangle, Workspace};
@@ -24,6 +25,7 @@ pub(crate) fn lu<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace
         let (stack, [], index) = w.lend(need, [], 2 * n);
         let (perm, inverse) = index.split_at_mut(n);
         lu_in_place(view_mut(f, n, n), perm, inverse, Par::Seq, stack, Default::default());
+        settle();
         for i in 0..n {
             p[i] = T::of(perm[i] as f64);
         }

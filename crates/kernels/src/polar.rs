@@ -9,6 +9,7 @@ use num_traits::Float;
 use crate::elementwise::dot;
 use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
@@ -43,8 +44,9 @@ pub(crate) fn polar<T: Real>(
     } else {
         crate::elementwise::scale(scale, a, work);
         let (x, d) = (view(work, m, n), DiagMut::from_slice_mut(s));
-        svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default())
-            .map_err(|_| Failure::NoConvergence)?;
+        let done = svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
+        settle();
+        done.map_err(|_| Failure::NoConvergence)?;
     }
     full_rank(s, m)?;
     gemm(wf, m, n, n, T::one(), u, false, v, true, false);

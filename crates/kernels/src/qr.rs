@@ -9,6 +9,7 @@ use faer::{Conj, Par};
 use num_traits::Float;
 
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
+use crate::settle::settle;
 use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
@@ -130,6 +131,7 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     let (stack, [f, coeff, scales, norms], _) = w.lend(need, [m * n, block * n, n, n], 0);
     load(a, m, f, scales, norms);
     let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
+    settle();
     for j in 0..n {
         independent(j, m, f[j + j * m], norms[j])?;
     }
@@ -138,6 +140,7 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     }
     identity_tall(q, m);
     apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(q, m, n), Par::Seq, stack);
+    settle();
     r.fill(T::zero());
     for j in 0..n {
         for i in 0..=j {
