@@ -25,6 +25,7 @@
 mod batch;
 mod checkpoint;
 mod compiled;
+mod composed;
 mod custom;
 mod drivers;
 mod dual;
@@ -56,7 +57,7 @@ pub use held::HvpOperator;
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
-pub use ops::{PRIMITIVES, layout::Axis};
+pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis};
 pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use tape::Tape;

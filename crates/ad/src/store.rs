@@ -31,6 +31,8 @@ pub(crate) struct Store<T> {
     pub(crate) work: RefCell<Workspace<T>>,
     first: RefCell<Option<Error>>,
     failed: Cell<bool>,
+    /// The largest gauge defect that was let pass with a warning.
+    warned: Cell<f64>,
     /// The operation whose rule is running: its line, for failures inside rules.
     at: Cell<Option<Line>>,
     now: Cell<usize>,
@@ -45,6 +47,7 @@ impl<T: Scalar> Store<T> {
             work: RefCell::default(),
             first: RefCell::default(),
             failed: Cell::new(false),
+            warned: Cell::new(0.0),
             at: Cell::new(None),
             now: Cell::new(0),
             peak: Cell::new(0),
@@ -103,6 +106,16 @@ impl<T: Scalar> Store<T> {
     pub(crate) fn remember(&self, e: Error) {
         self.failed.set(true);
         self.first.borrow_mut().get_or_insert(e);
+    }
+
+    /// Notes a gauge defect.
+    pub(crate) fn warn(&self, defect: f64) {
+        self.warned.set(self.warned.get().max(defect));
+    }
+
+    /// The largest gauge defect so far.
+    pub(crate) fn warned(&self) -> f64 {
+        self.warned.get()
     }
 
     pub(crate) fn has_failed(&self) -> bool {

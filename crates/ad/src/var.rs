@@ -443,7 +443,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn norm(self) -> Self {
-        self.op1(Op::Norm(ops::reduce::Norm))
+        self.op1(Op::Norm(ops::reduce::Norm { over: ops::reduce::Over::ALL }))
     }
 
     // ---- layout ---------------------------------------------------------------------------------------------------
@@ -666,25 +666,6 @@ impl<'t, T: Scalar> Var<'t, T> {
         let clean = !self.tape.store.has_failed();
         let y = self.solve(b);
         self.tape.settle(clean, y).map(|()| y)
-    }
-
-    /// [`Var::qr`] for programs that have another way when it fails.
-    ///
-    /// # Errors
-    /// The failure, which is then forgotten by the tape.
-    #[track_caller]
-    pub fn try_qr(self) -> Result<(Self, Self)> {
-        let clean = !self.tape.store.has_failed();
-        let (q, r) = self.qr();
-        self.tape.settle(clean, q).map(|()| (q, r))
-    }
-
-    /// Thin QR, `diag(R) > 0`; `m >= n`. Poisons: rank-deficient.
-    #[track_caller]
-    #[must_use]
-    pub fn qr(self) -> (Self, Self) {
-        let id = self.tape.push(Op::Qr(ops::qr::Qr), &[&self]);
-        (self.tape.handle(id), self.tape.handle(id + 1))
     }
 
     /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.

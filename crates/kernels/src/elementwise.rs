@@ -34,6 +34,14 @@ pub enum Unary {
     Cos,
     /// `|x|`.
     Abs,
+    /// `ln(1 + x)`, without the sum.
+    Ln1p,
+    /// `e^x - 1`, without the difference.
+    ExpM1,
+    /// `x / |x|`, and 0 at 0.
+    Sign,
+    /// `x` between two bounds, the nearer bound elsewhere.
+    Clamp(f64, f64),
 }
 
 /// `y = f(x)`.
@@ -55,6 +63,22 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::Sin => map(x, y, Float::sin),
         Unary::Cos => map(x, y, Float::cos),
         Unary::Abs => map(x, y, Float::abs),
+        Unary::Ln1p => map(x, y, Float::ln_1p),
+        Unary::ExpM1 => map(x, y, Float::exp_m1),
+        Unary::Sign => map(x, y, sign),
+        Unary::Clamp(low, high) => {
+            let (low, high) = (T::of(low), T::of(high));
+            // NaN is neither below nor above, and stays.
+            map(x, y, |x| {
+                if x < low {
+                    low
+                } else if x > high {
+                    high
+                } else {
+                    x
+                }
+            });
+        }
     }
 }
 
@@ -63,6 +87,17 @@ fn map<T: Real>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
     debug_assert_eq!(x.len(), y.len());
     for (y, &x) in y.iter_mut().zip(x) {
         *y = f(x);
+    }
+}
+
+fn sign<T: Real>(x: T) -> T {
+    if x > T::zero() {
+        T::one()
+    } else if x < T::zero() {
+        -T::one()
+    } else {
+        // Zero, of either sign, and NaN.
+        x * T::zero()
     }
 }
 
@@ -105,16 +140,26 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
         Unary::Softplus if k == 1 => each(x, y, v, |x, _| sigmoid(x)),
         Unary::Softplus => sigmoid_derivative(k - 1, x, y, v, |x, _| sigmoid(x)),
         Unary::Relu if k == 1 => each(x, y, v, |x, _| if x > zero { T::one() } else { zero }),
-        Unary::Abs if k == 1 => each(x, y, v, |x, _| {
-            if x > zero {
-                T::one()
-            } else if x < zero {
-                -T::one()
-            } else {
-                zero
-            }
-        }),
-        Unary::Relu | Unary::Abs => v.fill(zero),
+        Unary::Abs if k == 1 => each(x, y, v, |x, _| sign(x)),
+        Unary::Clamp(low, high) if k == 1 => {
+            let (low, high, half) = (T::of(low), T::of(high), T::of(0.5));
+            each(x, y, v, |x, _| {
+                if x > low && x < high {
+                    T::one()
+                } else if x == low || x == high {
+                    half
+                } else {
+                    zero
+                }
+            });
+        }
+        Unary::Relu | Unary::Abs | Unary::Sign | Unary::Clamp(..) => v.fill(zero),
+        Unary::ExpM1 => each(x, y, v, |x, _| Float::exp(x)),
+        Unary::Ln1p => {
+            // (ln(1 + x))^(k) = c (1 + x)^-k
+            let c = T::of((1..k).fold(1.0, |c, i| -c * f64::from(i)));
+            each(x, y, v, |x, _| c / Float::powi(T::one() + x, k as i32));
+        }
         Unary::Sin if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Sin => each(x, y, v, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
         Unary::Cos if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),

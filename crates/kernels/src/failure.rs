@@ -45,6 +45,15 @@ pub enum Failure {
         /// Why.
         what: &'static str,
     },
+    /// A cotangent sees more of a factor than the factor is unique up to: there is no derivative along it.
+    #[error(
+        "gauge-dependent: {defect:.1e} of the cotangent lies along a choice of basis that the factor does not determine; use the \
+         factor only through what does not depend on it, or ask for the projection"
+    )]
+    GaugeDependent {
+        /// The part of the cotangent along the gauge orbit, over the whole.
+        defect: f64,
+    },
     /// The operation does not exist for these arguments.
     #[error("not supported: {what}")]
     Unsupported {

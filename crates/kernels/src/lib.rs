@@ -15,6 +15,7 @@ mod elementwise;
 mod failure;
 mod gemm;
 mod lu;
+mod pivots;
 mod polar;
 mod qr;
 mod real;

@@ -153,3 +153,36 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     }
     Ok(())
 }
+
+/// An orthonormal basis of the complement of the columns of an orthonormal `Q` (`m x n`), as `m x (m - n)`.
+///
+/// The trailing columns of the product of the reflections that bring `Q` to the identity.
+pub(crate) fn complement<T: Real>(
+    q: &[T],
+    m: usize,
+    n: usize,
+    out: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
+    debug_assert!(m >= n && q.len() == m * n && out.len() == m * (m - n));
+    finite(q)?;
+    let k = m - n;
+    out.fill(T::zero());
+    for j in 0..k {
+        out[n + j + j * m] = T::one();
+    }
+    if n == 0 || k == 0 {
+        return Ok(());
+    }
+    let block = recommended_block_size::<T>(m, n);
+    let need = qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default()).or(apply_scratch::<T>(m, block, k));
+    let (stack, [f, coeff], _) = w.lend(need, [m * n, block * n], 0);
+    f.copy_from_slice(q);
+    let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
+    if info.rank < n {
+        return Err(Failure::RankDeficient { index: info.rank, ratio: 0.0 });
+    }
+    apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(out, m, k), Par::Seq, stack);
+    crate::settle::settle();
+    Ok(())
+}

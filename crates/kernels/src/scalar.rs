@@ -55,6 +55,17 @@ pub trait Scalar:
         r: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+    /// An orthonormal basis (`m x (m - n)`) of the complement of the columns of an orthonormal `m x n` matrix.
+    fn complement(q: &[Self], m: usize, n: usize, out: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// Column pivots of an `m x n` matrix: the order of the columns as numbers, and the decreasing `|r_jj|`.
+    fn pivots(
+        a: &[Self],
+        m: usize,
+        n: usize,
+        p: &mut [Self],
+        d: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
     /// Lower Cholesky factor of `(A + A')/2` (zeros above).
     fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// LU with partial pivoting into a handle of `n x (n + 1)`: packed LU, then the row permutation as numbers.
@@ -179,6 +190,25 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::qr::qr_thin(a, m, n, q, r, w)
+            }
+            fn complement(
+                q: &[Self],
+                m: usize,
+                n: usize,
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::qr::complement(q, m, n, out, w)
+            }
+            fn pivots(
+                a: &[Self],
+                m: usize,
+                n: usize,
+                p: &mut [Self],
+                d: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::pivots::pivots(a, m, n, p, d, w)
             }
             fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
                 crate::cholesky::cholesky(a, n, l, w)

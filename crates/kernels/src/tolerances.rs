@@ -43,6 +43,19 @@ pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
     T::EPS * T::of(m.max(n) as f64)
 }
 
+/// What must vanish at a stated rank, of an `m x n` matrix with `n` the larger: this times the matrix is rounding.
+#[must_use]
+pub fn vanishing<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(MARGIN * n as f64)
+}
+
+/// Gauge: the part of a cotangent along a gauge orbit, over the whole, that rounding in the factor and in the program after
+/// it may leave (MatrixAlgebraKit's choice).
+#[must_use]
+pub fn gauge<T: Scalar>() -> T {
+    T::EPS.powf(T::of(0.75))
+}
+
 // ---- scaling --------------------------------------------------------------------------------------------------
 
 /// Sizes whose squares, and sums of them, neither overflow nor underflow; inputs outside are scaled by powers of two.

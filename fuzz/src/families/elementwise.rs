@@ -22,6 +22,7 @@ pub const FAMILY: Family = (
         "dot",
         "norm",
         "nonzero",
+        "log_sum_exp",
     ],
 );
 
@@ -49,6 +50,10 @@ pub fn elementwise(case: &Case) {
             ("sums", |x| vec![x[0].sum(), x[0].sum_each(), x[0].sum_rows(), x[0].sum_cols(), x[0].sum_batch()]),
             ("dot", |x| vec![x[0].dot(x[0]), x[0].dot(x[0].tanh())]),
             ("norm", |x| vec![x[0].norm()]),
+            ("norms", |x| vec![x[0].column_norms(), x[0].row_norms()]),
+            ("log_sum_exp", |x| vec![x[0].log_sum_exp(), x[0].log_sum_exp_rows(), x[0].log_sum_exp_cols()]),
+            ("ln_1p", |x| vec![x[0].abs().ln_1p(), x[0].exp_m1()]),
+            ("sign", |x| vec![x[0].sign(), x[0].clamp(-0.5, 0.5)]),
         ],
     );
     // The second operand is broadcast along what the seed says.

@@ -3,11 +3,12 @@
 //! A rule never branches on a number. Where a derivative exists only under a condition, the rule puts a guard on what it
 //! computes: evaluated with everything else, at replay too, it is the identity or a failure.
 
-use super::{Arg, Out, Primitive, Shapes, one, out1};
+use super::{Arg, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 use pullback_kernels::Failure;
+use pullback_kernels::tolerances::vanishing;
 
 /// A copy with a name of its own: the variable of a gradient inside a program.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +21,12 @@ pub(crate) struct StopGradient;
 /// The identity where no entry is zero; `NotDifferentiable` elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Nonzero {
+    pub(crate) what: &'static str,
+}
+
+/// `X` from `(X, E, A)` where `E` is rounding beside `A`; `NotDifferentiable` elsewhere. `E` and `A` are only looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Vanishing {
     pub(crate) what: &'static str,
 }
 
@@ -84,6 +91,23 @@ impl<T: Scalar> Primitive<T> for Nonzero {
                 failure: Failure::NotDifferentiable { what: self.what },
             }),
         }
+    }
+
+    identity_rules!();
+}
+
+impl<T: Scalar> Primitive<T> for Vanishing {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)?;
+        members(x[1].shape.batch, |b| {
+            let (rest, whole) = (T::norm(x[1].member(b)), T::norm(x[2].member(b)));
+            let limit = vanishing::<T>(x[2].shape.rows.max(x[2].shape.cols)) * whole;
+            if rest <= limit { Ok(()) } else { Err(Failure::NotDifferentiable { what: self.what }) }
+        })
     }
 
     identity_rules!();

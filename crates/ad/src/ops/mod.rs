@@ -9,11 +9,14 @@ use smallvec::{SmallVec, smallvec};
 pub(crate) mod arithmetic;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
+pub(crate) mod complement;
 pub(crate) mod extremum;
+pub(crate) mod gauge;
 pub(crate) mod guard;
 pub(crate) mod layout;
 pub(crate) mod lu;
 pub(crate) mod part;
+pub(crate) mod permute;
 pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
@@ -114,6 +117,7 @@ registry! {
     BroadcastTo(reduce::BroadcastTo) "broadcast",
     Dot(reduce::Dot) "dot",
     Norm(reduce::Norm) "norm",
+    LogSumExp(reduce::LogSumExp) "log_sum_exp",
     Transpose(layout::Transpose) "transpose",
     Reshape(layout::Reshape) "reshape",
     Slice(layout::Slice) "slice",
@@ -133,6 +137,9 @@ registry! {
     LuLogdet(lu::LuLogdet) "logdet",
     Cholesky(cholesky::Cholesky) "cholesky",
     Qr(qr::Qr) "qr",
+    Complement(complement::Complement) "complement",
+    Pivots(permute::Pivots) "pivots",
+    Permute(permute::Permute) "permute",
     Eigh(spectral::Eigh) "eigh",
     Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
@@ -143,6 +150,8 @@ registry! {
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",
+    Invariant(gauge::Invariant) "invariant",
+    Vanishing(guard::Vanishing) "vanishing",
     Custom(crate::custom::CustomOp<T>) "custom",
     Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
 }

@@ -1,9 +1,11 @@
-//! Sums over axes and their adjoint, inner products, the Frobenius norm.
+//! Sums over axes and their adjoint, inner products, Euclidean norms, logarithms of sums of exponentials.
 
-use super::{Arg, Out, Primitive, Shapes, one, out1};
+use super::unary::UnaryFn;
+use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
+use pullback_kernels::Unary;
 
 /// Sums over every axis (batch, rows, columns) where the target has size 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,9 +23,54 @@ pub(crate) struct BroadcastTo {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Dot;
 
-/// `|A|_F`, one number for each member, safe against overflow.
+/// Over which axes of each member a reduction runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Over {
+    pub(crate) rows: bool,
+    pub(crate) cols: bool,
+}
+
+impl Over {
+    pub(crate) const ALL: Over = Over { rows: true, cols: true };
+    pub(crate) const ROWS: Over = Over { rows: true, cols: false };
+    pub(crate) const COLS: Over = Over { rows: false, cols: true };
+
+    fn shape(self, x: Shape) -> Shape {
+        x.with(if self.rows { 1 } else { x.rows }, if self.cols { 1 } else { x.cols })
+    }
+
+    /// `y = f(the entries that become it)`, for each `y`.
+    fn each<T: Scalar>(self, x: Arg<'_, T>, y: &mut Out<'_, T>, s: &Store<T>, f: impl Fn(&[T]) -> T) {
+        let (m, n) = (x.shape.rows, x.shape.cols);
+        let mut row = s.take(if self == Over::COLS { n } else { 0 });
+        for b in 0..x.shape.batch {
+            let (a, out) = (x.member(b), y.member(b));
+            match (self.rows, self.cols) {
+                (true, true) => out[0] = f(a),
+                (true, false) => (0..n).for_each(|j| out[j] = f(&a[j * m..(j + 1) * m])),
+                _ => {
+                    for i in 0..m {
+                        (0..n).for_each(|j| row[j] = a[i + j * m]);
+                        out[i] = f(&row);
+                    }
+                }
+            }
+        }
+        s.put(row);
+    }
+}
+
+/// The Euclidean norm of all entries, of each column or of each row, safe against overflow.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Norm;
+pub(crate) struct Norm {
+    pub(crate) over: Over,
+}
+
+/// `ln sum exp x`, over all entries, each column or each row, without overflow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LogSumExp {
+    pub(crate) over: Over,
+}
 
 impl<T: Scalar> Primitive<T> for SumTo {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -140,19 +187,20 @@ impl<T: Scalar> Primitive<T> for Dot {
 
 impl<T: Scalar> Primitive<T> for Norm {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        one(x[0].with(1, 1))
+        one(self.over.shape(x[0]))
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        for b in 0..y[0].shape.batch {
-            y[0].data[b] = T::norm(x[0].member(b));
-        }
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        self.over.each(x[0], &mut y[0], s, T::norm);
         Ok(())
     }
 
     /// `y' = <A, A'>/y`: with `U = A/y`, `y' = <U, A'>`. There is no derivative at `A = 0`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(dx[0].map(|d| x[0].divide(&y[0].nonzero(AT_ZERO)).dot(d)))
+        out1(dx[0].map(|d| {
+            let u = x[0].divide(&y[0].nonzero(AT_ZERO));
+            if self.over == Over::ALL { u.dot(d) } else { u.hadamard(d).sum_to(y[0].shape()) }
+        }))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
@@ -162,4 +210,37 @@ impl<T: Scalar> Primitive<T> for Norm {
     }
 }
 
-const AT_ZERO: &str = "the norm of a zero matrix; its square, `x.dot(x)`, is smooth";
+const AT_ZERO: &str = "the norm of zero entries; its square, as `x.dot(x)`, is smooth";
+
+impl LogSumExp {
+    /// `e^{x - y}`, the derivative: the weights of a softmax. Their own sum divides them, so that rounding in a large `y` cancels.
+    fn weights<V: Value>(x: &V, y: &V) -> V {
+        let e = V::one(Op::Unary(UnaryFn(Unary::Exp)), &[&x.lincomb(1.0, y, -1.0)]);
+        e.divide(&e.sum_to(y.shape()))
+    }
+}
+
+impl<T: Scalar> Primitive<T> for LogSumExp {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(self.over.shape(x[0]))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        self.over.each(x[0], &mut y[0], s, |x| {
+            let top = x.iter().fold(T::neg_infinity(), |m, &x| if x > m || x.is_nan() { x } else { m });
+            if top.is_finite() { top + x.iter().fold(T::zero(), |s, &x| s + (x - top).exp()).ln() } else { top }
+        });
+        Ok(())
+    }
+
+    /// `y' = sum e^{x - y} x'`.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| Self::weights(x[0], y[0]).hadamard(d).sum_to(y[0].shape())))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, Self::weights(x[0], y[0]).hadamard(g));
+        }
+    }
+}

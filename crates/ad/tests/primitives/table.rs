@@ -4,7 +4,7 @@
 //! `pull(f)`: the cotangent of the first input of `f`, for the cotangent given as the last input.
 
 use super::points::Kind::{self, *};
-use pullback::{Axis, Shape, SymFn, Triangle, Uplo, Var};
+use pullback::{Axis, Gauge, Shape, SymFn, Triangle, Uplo, Var};
 
 pub(crate) type Program<T> = for<'t> fn(&[Var<'t, T>]) -> Vec<Var<'t, T>>;
 
@@ -102,6 +102,9 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of powf" covers ["unary_derivative"], ANY, |m, n| vec![Positive(m, n), Any(m, n)], pull!(|x| x[0].powf(1.5))),
         line!("max, min" covers ["extremum", "route"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].max(x[1]), x[0].min(x[1])]),
         line!("pull of max" covers ["route"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].max(x[1]); y.hadamard(y) })),
+        line!("ln_1p, exp_m1" covers ["unary"], ANY, |m, n| vec![Positive(m, n)], |x| vec![x[0].ln_1p(), x[0].exp_m1()]),
+        line!("sign, clamp" covers ["unary"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].sign().hadamard(x[0]), x[0].clamp(-0.25, 0.25) + x[0].clamp(-9.0, 9.0)]),
+        line!("pull of ln_1p" covers ["unary_derivative"], ANY, |m, n| vec![Positive(m, n), Any(m, n)], pull!(|x| x[0].ln_1p())),
         // ---- sums ----------------------------------------------------------------------------------------------
         line!("sum" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum()], mixes),
         line!("sums by axis" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum_rows(), x[0].sum_cols(), x[0].sum_each()]),
@@ -111,6 +114,8 @@ pub(crate) fn table() -> Vec<Line> {
         line!("dot" covers ["dot"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].dot(x[1])]),
         line!("norm" covers ["norm", "nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n)], |x| vec![x[0].norm()]),
         line!("pull of norm" covers ["nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n), Any(1, 1)], pull!(|x| x[0].norm())),
+        line!("column_norms, row_norms" covers ["norm", "nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n)], |x| vec![x[0].column_norms(), x[0].row_norms()]),
+        line!("log_sum_exp" covers ["log_sum_exp"], NOT_EMPTY, |m, n| vec![Unit(m, n)], |x| vec![x[0].log_sum_exp(), x[0].log_sum_exp_rows(), x[0].log_sum_exp_cols()]),
         // ---- layout --------------------------------------------------------------------------------------------
         line!("t" covers ["transpose"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].t()]),
         line!("reshape" covers ["reshape"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].reshape(1, x[0].rows() * x[0].cols())]),
@@ -126,6 +131,10 @@ pub(crate) fn table() -> Vec<Line> {
         line!("trace" covers ["diag"], SQUARE, |n, _| vec![Any(n, n)], |x| vec![(x[0] * x[0]).trace()]),
         line!("tril, triu" covers ["part"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].tril(), x[0].triu()]),
         line!("sym, skew" covers ["part"], SQUARE, |n, _| vec![Any(n, n)], |x| vec![x[0].sym(), x[0].skew()]),
+        line!("scatter" covers ["scatter", "gather"], NOT_EMPTY, |m, n| vec![Any(m, n)], |x| { let n = x[0].cols(); vec![x[0].scatter(Axis::Cols, &vec![1; n], 2), x[0].hadamard(x[0]).vec()] }),
+        line!("hat, vee" covers ["scatter", "gather", "part"], NOT_EMPTY, |_, n| vec![Any(3, 1), Any(1, 1), Any(3, n)], |x| vec![x[0].hat() * x[2], x[1].hat(), (x[2].mul_t(x[2]) * x[0].hat()).vee()]),
+        line!("kron" covers ["gather", "reshape", "matmul"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(2, 3)], |x| vec![x[0].kron(x[1])]),
+        line!("powi" covers ["matmul"], SQUARE, |n, _| vec![Regular(n)], |x| vec![x[0].powi(5), x[0].powi(0) + x[0].powi(-2)], judges),
         // ---- products ------------------------------------------------------------------------------------------
         line!("a b" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(n, 3)], |x| vec![x[0] * x[1]]),
         line!("a b, square" covers ["matmul"], SQUARE, |n, _| vec![Any(n, n), Any(n, n)], |x| vec![x[0] * x[1]]),
@@ -147,6 +156,14 @@ pub(crate) fn table() -> Vec<Line> {
         // ---- factorisations -------------------------------------------------------------------------------------
         line!("cholesky" covers ["cholesky", "part", "solve_triangular"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].cholesky()], judges),
         line!("qr" covers ["qr", "solve_triangular", "part"], TALL, |m, n| vec![Tall(m, n)], |x| { let (q, r) = x[0].qr(); vec![q, r] }, judges),
+        line!("qr, wide, of a concat" covers ["qr", "concat"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| { let (q, r) = Var::concat(x, Axis::Cols).qr(); vec![q, r] }, judges),
+        line!("lq" covers ["qr", "transpose"], TALL, |m, n| vec![Tall(m, n)], |x| { let (l, q) = x[0].t().lq(); vec![l, q] }, judges),
+        line!("lq, tall, of a concat" covers ["qr"], SQUARE, |n, _| vec![Regular(n), Any(2, n)], |x| { let (l, q) = Var::concat(x, Axis::Rows).lq(); vec![l, q] }, judges),
+        line!("qr_full" covers ["qr", "complement", "invariant"], TALL, |m, n| vec![Tall(m, n)], |x| { let (q, r) = x[0].qr_full(Gauge::Error); let n = r.cols(); let z = q.columns(n, q.cols() - n); vec![q.columns(0, n), z.mul_t(z), r] }, judges),
+        line!("null_basis" covers ["complement", "invariant", "matmul"], TALL, |m, n| vec![Tall(m, n), Any(m, 2)], |x| { let z = x[0].null_basis(Gauge::Error); let y = z.t_mul(x[1]); vec![y.t_mul(y)] }, judges),
+        line!("qr_pivoted" covers ["pivots", "permute", "qr"], TALL, |m, n| vec![Tall(m, n)], |x| { let (q, r, _) = x[0].qr_pivoted(); vec![q.mul_t(q), r.column_norms().sum_each()] }, judges),
+        line!("permuted" covers ["permute"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| { let p = x[0].qr_pivoted().2; vec![x[1].permuted(Axis::Rows, p), x[1].t().permuted(Axis::Cols, p)] }, judges),
+        line!("qr_of_rank, of a concat" covers ["qr", "vanishing"], TALL, |m, n| vec![Tall(m, n), Any(n, 2)], |x| { let n = x[0].cols(); let a = Var::concat(&[x[0], x[0] * x[1]], Axis::Cols); let (q, r) = a.qr_of_rank(n); vec![q, r] }, judges),
         line!("polar" covers ["polar", "sym_lyapunov", "spectral"], TALL, |m, n| vec![Tall(m, n)], |x| { let (w, h) = x[0].polar(); vec![w, h] }, judges),
         line!("pull of polar" covers ["sym_lyapunov"], TALL, |m, n| vec![Tall(m, n), Any(m, n)], pull!(|x| x[0].polar().0), judges),
         line!("cayley" covers ["cayley", "matmul"], SQUARE, |n, _| vec![Small(n)], |x| vec![x[0].cayley(0.5)], judges),

@@ -1,0 +1,6 @@
+//! Operations made of primitives, where the composition is exact, stable and as fast as a rule of its own would be.
+//!
+//! Nothing here has a derivative rule: what a composition needs is derived in its file, and the engine does the rest.
+
+mod entries;
+mod qr;

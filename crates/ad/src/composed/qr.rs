@@ -1,0 +1,146 @@
+//! QR of every shape and rank, and LQ, from the thin QR of a tall matrix of full rank.
+//!
+//! - *Wide* (`m < n`), `A = [X Y]` with `X` square: `X = Q U` and `W = Q' Y` give `A = Q [U W]`, `R = [U W]`. `X` must be regular; its
+//!   derivative is that of a square QR and of a product, which is the rule of Roberts & Roberts 2020, arXiv 2009.10071.
+//! - *Rank `r`*, `A = [X Y]` with the `r` columns of `X` independent: `X = Q U`, `W = Q' Y`. On the matrices of rank `r` the
+//!   remainder `Y - Q W` is zero, which is checked; what a thin QR has beside `Q` and `[U W]` (more columns of `Q`, zero rows of `R`) is
+//!   not determined by `A`, so it is not given: the gauge condition of that rule, that nothing depends on it, holds by shape.
+//! - *Full* (`m > n`): `Q = [Q1 Q2]`, where only the span of `Q2` is determined; see `ops/complement.rs`.
+//! - *Pivoted*: `A P = Q R`, with `P` found where numbers are looked at, and locally constant.
+//! - *LQ*: `A' = Q R` gives `A = L Q'` with `L = R'`.
+
+use crate::ops::{Op, complement::Complement, guard::Vanishing, permute, qr::Qr};
+use crate::{Axis, Gauge, Result, Scalar, Var};
+
+impl<'t, T: Scalar> Var<'t, T> {
+    #[track_caller]
+    fn qr_tall(self) -> (Self, Self) {
+        let id = self.tape.push(Op::Qr(Qr), &[&self]);
+        (self.tape.handle(id), self.tape.handle(id + 1))
+    }
+
+    /// `Q` and `[U W]` from the leading `r` columns.
+    #[track_caller]
+    fn qr_leading(self, r: usize) -> (Self, Self) {
+        let n = self.cols();
+        let (q, u) = self.columns(0, r).qr_tall();
+        (q, Var::concat(&[u, q.t_mul(self.columns(r, n - r))], Axis::Cols))
+    }
+
+    /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a wide
+    /// matrix: dependent leading columns; [`Var::qr_pivoted`] finds independent ones).
+    #[track_caller]
+    #[must_use]
+    pub fn qr(self) -> (Self, Self) {
+        let (m, n) = (self.rows(), self.cols());
+        if m < n { self.qr_leading(m) } else { self.qr_tall() }
+    }
+
+    /// [`Var::qr`] for programs that have another way when it fails.
+    ///
+    /// # Errors
+    /// The failure, which is then forgotten by the tape.
+    #[track_caller]
+    pub fn try_qr(self) -> Result<(Self, Self)> {
+        let clean = !self.tape.store.has_failed();
+        let (q, r) = self.qr();
+        self.tape.settle(clean, q).map(|()| (q, r))
+    }
+
+    /// `A = L Q` with orthonormal rows of `Q` and `diag(L) > 0`: with `r = min(m, n)`, `L` is `m x r` and `Q` is `r x n`.
+    /// Poisons: dependent (leading) rows.
+    #[track_caller]
+    #[must_use]
+    pub fn lq(self) -> (Self, Self) {
+        let (q, r) = self.t().qr();
+        (r.t(), q.t())
+    }
+
+    /// QR of a matrix of rank `r` whose leading `r` columns are independent: `Q` is `m x r`, `R` is `r x n`, and nothing that
+    /// the matrix does not determine is given. Poisons: another rank.
+    ///
+    /// The derivative is that among the matrices of rank `r`.
+    #[track_caller]
+    #[must_use]
+    pub fn qr_of_rank(self, r: usize) -> (Self, Self) {
+        let (m, n) = (self.rows(), self.cols());
+        assert!(r <= m.min(n), "qr_of_rank: a {m}x{n} matrix has no rank {r}");
+        let (q, u) = self.qr_leading(r);
+        let rest = self.columns(r, n - r).stop_gradient();
+        let rest = rest.add_mul(-1.0, q.stop_gradient(), u.columns(r, n - r).stop_gradient());
+        let guard = Op::Vanishing(Vanishing { what: "the rank is larger than stated" });
+        (q, self.tape.push_one(guard, &[&u, &rest, &self]))
+    }
+
+    /// An orthonormal basis of the orthogonal complement of the columns: `m x (m - n)`, `m >= n`. Poisons: rank-deficient.
+    ///
+    /// Only its span is determined. A cotangent that sees more is judged by `gauge`; forward mode carries the basis that does
+    /// not turn within its span.
+    #[track_caller]
+    #[must_use]
+    pub fn null_basis(self, gauge: Gauge) -> Self {
+        self.qr().0.complement(gauge)
+    }
+
+    #[track_caller]
+    fn complement(self, gauge: Gauge) -> Self {
+        self.tape.push_one(Op::Complement(Complement(gauge)), &[&self])
+    }
+
+    /// Full QR of a tall matrix: `Q` is square, `R` is `m x n` with zero rows below. Poisons: rank-deficient.
+    ///
+    /// Of the trailing columns of `Q` only the span is determined: see [`Var::null_basis`]. A square or wide matrix has none.
+    #[track_caller]
+    #[must_use]
+    pub fn qr_full(self, gauge: Gauge) -> (Self, Self) {
+        let (m, n) = (self.rows(), self.cols());
+        let (q, r) = self.qr();
+        if m <= n {
+            return (q, r);
+        }
+        let below = self.tape.filled(crate::Shape { rows: m - n, ..r.shape() }, T::zero());
+        (Var::concat(&[q, q.complement(gauge)], Axis::Cols), Var::concat(&[r, below], Axis::Rows))
+    }
+
+    /// QR of `A P`, where `P` orders the columns by what each adds: `(Q, R, p)` with `|r_11| >= |r_22| >= ...`, and column `j` of
+    /// `A P` is column `p_j` of `A`. Poisons: rank-deficient.
+    ///
+    /// `p` holds numbers without derivative: an argument of [`Var::permuted`].
+    #[track_caller]
+    #[must_use]
+    pub fn qr_pivoted(self) -> (Self, Self, Self) {
+        let p = self.pivots().0;
+        let (q, r) = self.permuted(Axis::Cols, p).qr();
+        (q, r, p)
+    }
+
+    /// The columns (or rows) of every member in the order `p`: number `j` of the result is number `p_j` of `self`.
+    ///
+    /// # Panics
+    /// If the axis is that of the batch, or `p` has another length.
+    #[track_caller]
+    #[must_use]
+    pub fn permuted(self, axis: Axis, p: Self) -> Self {
+        self.tape.push_one(Op::Permute(permute::Permute { axis, inverse: false }), &[&self, &p])
+    }
+
+    #[track_caller]
+    fn pivots(self) -> (Self, Self) {
+        let id = self.tape.push(Op::Pivots(permute::Pivots), &[&self]);
+        (self.tape.handle(id), self.tape.handle(id + 1))
+    }
+
+    /// The numerical rank of each member: how many `|r_jj|` of a pivoted QR exceed `tolerance` times the first. `None` takes
+    /// the rounding of the factorisation.
+    ///
+    /// It looks at numbers: a recorded program that goes on after it cannot be replayed.
+    #[track_caller]
+    pub fn rank(self, tolerance: Option<f64>) -> Vec<usize> {
+        let n = self.rows().max(self.cols());
+        let tolerance = T::of(tolerance.unwrap_or(pullback_kernels::tolerances::vanishing::<T>(n).f64()));
+        let d = self.pivots().1.value();
+        let each = d.shape().each();
+        let count = |d: &[T]| d.iter().filter(|x| **x > tolerance * d[0]).count();
+        (0..d.shape().batch).map(|b| count(&d.data()[b * each..(b + 1) * each])).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Orders of rows and columns that are found where numbers are looked at, and the reordering by them.
+//!
+//! [`Pivots`] is locally constant, so it has no derivative; at a tie of pivots the order jumps, and what is computed through it
+//! must not depend on that (the span of the columns does not, a factor `R` does). [`Permute`] is linear, and its transpose is the
+//! inverse permutation. Cost (n³): pivots 4/3, permutation one pass.
+
+use super::layout::Axis;
+use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+use smallvec::smallvec;
+
+/// `(p, d)`: the order of the columns by a pivoted QR, as numbers, and the moduli of the diagonal of its `R`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pivots;
+
+/// Column (or row) `j` of the result is column `p_j` of `A`, from `(A, p)`; or the inverse of that.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Permute {
+    pub(crate) axis: Axis,
+    pub(crate) inverse: bool,
+}
+
+impl<T: Scalar> Primitive<T> for Pivots {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        Ok(smallvec![x[0].with(x[0].cols, 1), x[0].with(x[0].rows.min(x[0].cols), 1)])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let Shape { batch, rows, cols } = x[0].shape;
+        let (p, d) = super::two(y);
+        members(batch, |b| T::pivots(x[0].member(b), rows, cols, p.member(b), d.member(b), w))
+    }
+
+    /// A decision has no derivative.
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        smallvec![None, None]
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+}
+
+impl Permute {
+    fn run<V: Value>(self, x: &V, p: &V) -> V {
+        V::one(Op::Permute(self), &[x, p])
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Permute {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let size = match self.axis {
+            Axis::Rows => x[0].rows,
+            Axis::Cols => x[0].cols,
+            Axis::Batch => return Err("only rows and columns have an order".into()),
+        };
+        if (x[1].rows, x[1].cols) != (size, 1) {
+            return Err(format!("the order must be a column of {size}"));
+        }
+        let batch = x[0].common_batch(x[1]).ok_or("batches must agree, or one be 1")?;
+        one(Shape { batch, ..x[0] })
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        let (m, n) = (x[0].shape.rows, x[0].shape.cols);
+        for b in 0..y[0].shape.batch {
+            let (a, p, out) = (x[0].member(b), x[1].member(b), y[0].member(b));
+            // NaN, where an order failed, becomes 0; everything is poisoned then.
+            let at = |k: usize, size: usize| (p[k].f64() as usize).min(size - 1);
+            match self.axis {
+                Axis::Cols => {
+                    for j in 0..n {
+                        let (to, from) = if self.inverse { (at(j, n), j) } else { (j, at(j, n)) };
+                        out[to * m..(to + 1) * m].copy_from_slice(&a[from * m..(from + 1) * m]);
+                    }
+                }
+                _ => {
+                    for j in 0..n {
+                        for i in 0..m {
+                            let (to, from) = if self.inverse { (at(i, m), i) } else { (i, at(i, m)) };
+                            out[to + j * m] = a[from + j * m];
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| self.run(d, x[1])))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, Permute { inverse: !self.inverse, ..*self }.run(g, x[1]));
+        }
+    }
+}

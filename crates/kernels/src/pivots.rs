@@ -1,0 +1,39 @@
+//! QR with column pivoting, as far as decisions go: the order of the columns and the diagonal of `R`. No factor lives here.
+
+use faer::Par;
+use faer::linalg::qr::col_pivoting::factor::{qr_in_place, qr_in_place_scratch};
+use num_traits::Float;
+
+use crate::real::{Real, balance, finite, max_abs, view_mut};
+use crate::tolerances::unit_range;
+use crate::{Failure, Workspace};
+
+/// The order `p` (`n` numbers: column `j` of `A P` is column `p_j` of `A`) that makes `|r_jj|` decrease, and those moduli
+/// (`min(m, n)` numbers). A common power of two is taken out first, so that no square overflows.
+pub(crate) fn pivots<T: Real>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    p: &mut [T],
+    d: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
+    let k = m.min(n);
+    debug_assert!(a.len() == m * n && p.len() == n && d.len() == k);
+    finite(a)?;
+    (0..n).for_each(|j| p[j] = T::of(j as f64));
+    if k == 0 {
+        return Ok(());
+    }
+    let s = balance(max_abs(a), unit_range());
+    // Blocks of one: the reflections are not applied to anything.
+    let need = qr_in_place_scratch::<usize, T>(m, n, 1, Par::Seq, Default::default());
+    let (stack, [f, coeff], index) = w.lend(need, [m * n, k], 2 * n);
+    crate::elementwise::scale(s, a, f);
+    let (perm, inverse) = index.split_at_mut(n);
+    qr_in_place(view_mut(f, m, n), view_mut(coeff, 1, k), perm, inverse, Par::Seq, stack, Default::default());
+    crate::settle::settle();
+    (0..n).for_each(|j| p[j] = T::of(perm[j] as f64));
+    (0..k).for_each(|j| d[j] = Float::abs(f[j + j * m]) / s);
+    Ok(())
+}
