@@ -33,6 +33,8 @@ pub(crate) struct Store<T> {
     failed: Cell<bool>,
     /// The largest gauge defect that was let pass with a warning.
     warned: Cell<f64>,
+    /// Has anything ever failed, even if it was handled? If not, no value is poisoned and nobody need look.
+    ever: Cell<bool>,
     /// The operation whose rule is running: its line, for failures inside rules.
     at: Cell<Option<Line>>,
     now: Cell<usize>,
@@ -48,6 +50,7 @@ impl<T: Scalar> Store<T> {
             first: RefCell::default(),
             failed: Cell::new(false),
             warned: Cell::new(0.0),
+            ever: Cell::new(false),
             at: Cell::new(None),
             now: Cell::new(0),
             peak: Cell::new(0),
@@ -105,6 +108,7 @@ impl<T: Scalar> Store<T> {
 
     pub(crate) fn remember(&self, e: Error) {
         self.failed.set(true);
+        self.ever.set(true);
         self.first.borrow_mut().get_or_insert(e);
     }
 
@@ -118,8 +122,14 @@ impl<T: Scalar> Store<T> {
         self.warned.get()
     }
 
+    #[inline]
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.get()
+    }
+
+    #[inline]
+    pub(crate) fn has_ever_failed(&self) -> bool {
+        self.ever.get()
     }
 
     /// The first failure, which is then forgotten.

@@ -3,6 +3,7 @@
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Line;
+use crate::ops::direct::{self, Pull};
 use crate::store::{Buf, Store};
 use crate::tape::{Inner, OpRec, Tape};
 use crate::value::{Grads, Outs, Value};
@@ -28,6 +29,16 @@ pub(crate) trait Recording<V: Value> {
     fn cx(&self) -> V::Cx;
     /// Called before the rule of a step runs and, with `None`, after the last.
     fn at(&self, line: Option<Line>);
+    /// Does what the reverse rule of a step with one output would, if this kind of value knows a shorter way.
+    #[inline(always)]
+    fn pull(&self, _: &OpRec<V::T>, _base: usize, _depends: &[u8], _slots: &mut [Option<V::Slot>]) -> bool {
+        false
+    }
+    /// The same for the forward rule: the tangent of the only output.
+    #[inline(always)]
+    fn push(&self, _: &OpRec<V::T>, _base: usize, _slots: &[Option<V::Slot>]) -> Option<V::Slot> {
+        None
+    }
 }
 
 /// Marks which values depend on the targets: 0 no, 1 yes, 2 a target itself. Values are counted from `base`.
@@ -92,6 +103,9 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
         let step = &*step;
         let first = step.first as usize - base;
         if depends[first] == 0 {
+            continue;
+        }
+        if step.outs == 1 && depends[first] == 1 && rec.pull(step, base, depends, slots) {
             continue;
         }
         // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
@@ -185,8 +199,14 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
         if rec.is_poisoned(step.first) || !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
             continue;
         }
-        rec.at(Some(step.line));
         let first = step.first as usize - base;
+        if step.outs == 1
+            && let Some(dy) = rec.push(step, base, slots)
+        {
+            slots[first] = Some(dy);
+            continue;
+        }
+        rec.at(Some(step.line));
         match (&*step.inputs, step.outs) {
             (&[a], 1) => {
                 let da = [lend(rec, a, base, slots)];
@@ -323,6 +343,15 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     #[inline]
     fn at(&self, line: Option<Line>) {
         self.store.set_line(line);
+    }
+    #[inline]
+    fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
+        let Numbers { inner, store } = *self;
+        direct::pull(&mut Pull { step, vals: &inner.vals, store, base, depends, slots })
+    }
+    #[inline]
+    fn push(&self, step: &OpRec<T>, base: usize, slots: &[Option<Buf<T>>]) -> Option<Buf<T>> {
+        direct::push(step, &self.inner.vals, slots, base, self.store)
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) struct Val<T> {
 
 impl<T> Val<T> {
     #[inline]
-    fn arg(&self) -> Arg<'_, T> {
+    pub(crate) fn arg(&self) -> Arg<'_, T> {
         Arg { shape: self.shape, data: &self.buf }
     }
 
@@ -560,7 +560,7 @@ pub(crate) fn evaluate<T: Scalar>(
     let (before, out) = vals.split_at_mut(rec.first as usize);
     let out = &mut out[..rec.outs as usize];
     let arg = |i: &u32| before[*i as usize].arg();
-    let poisoned = rec.inputs.iter().any(|i| before[*i as usize].poisoned);
+    let poisoned = store.has_ever_failed() && rec.inputs.iter().any(|i| before[*i as usize].poisoned);
     let done = match (&*rec.inputs, &mut *out) {
         _ if poisoned => Ok(()),
         ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),
@@ -572,6 +572,9 @@ pub(crate) fn evaluate<T: Scalar>(
             rec.op.eval(&args, &mut out.iter_mut().map(Val::out).collect::<SmallVec<[Out<'_, T>; 3]>>(), store)
         }
     };
+    if done.is_ok() && !store.has_ever_failed() {
+        return done;
+    }
     for v in out {
         v.poisoned = poisoned || done.is_err();
         if v.poisoned {

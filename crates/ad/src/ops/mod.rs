@@ -10,6 +10,7 @@ pub(crate) mod arithmetic;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
 pub(crate) mod complement;
+pub(crate) mod direct;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;

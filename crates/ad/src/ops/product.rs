@@ -51,16 +51,17 @@ fn tangent<V: Value>(m: Product, c: Option<V>, x: [&V; 2], dx: [Option<&V>; 2]) 
     }
 }
 
-/// Cotangents of the factors, at inputs `i` and `i + 1`.
-fn cotangents<V: Value>(m: Product, i: usize, x: [&V; 2], g: &V, out: &mut Grads<'_, V>) {
+/// Cotangents of the factors, which are inputs `i` and `i + 1`, as products to be added.
+#[inline]
+pub(crate) fn cotangents<X: Copy>(m: Product, i: usize, x: [X; 2], g: X, mut add: impl FnMut(usize, Product, X, X)) {
     let Product { alpha, ta, tb } = m;
     match ta {
-        false => out.add_product(i, Product::new(alpha, false, !tb), g, x[1]),
-        true => out.add_product(i, Product::new(alpha, tb, true), x[1], g),
+        false => add(i, Product::new(alpha, false, !tb), g, x[1]),
+        true => add(i, Product::new(alpha, tb, true), x[1], g),
     }
     match tb {
-        false => out.add_product(i + 1, Product::new(alpha, !ta, false), x[0], g),
-        true => out.add_product(i + 1, Product::new(alpha, true, ta), g, x[0]),
+        false => add(i + 1, Product::new(alpha, !ta, false), x[0], g),
+        true => add(i + 1, Product::new(alpha, true, ta), g, x[0]),
     }
 }
 
@@ -84,7 +85,7 @@ impl<T: Scalar> Primitive<T> for Mul {
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
-            cotangents(self.0, 0, [x[0], x[1]], g, out);
+            cotangents(self.0, 0, [x[0], x[1]], g, |i, m, a, b| out.add_product(i, m, a, b));
         }
     }
 }
@@ -114,7 +115,7 @@ impl<T: Scalar> Primitive<T> for MulAdd {
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = dy[0].take() else { return };
-        cotangents(self.0, 1, [x[1], x[2]], &g, out);
+        cotangents(self.0, 1, [x[1], x[2]], &g, |i, m, a, b| out.add_product(i, m, a, b));
         out.add(0, g);
     }
 }
