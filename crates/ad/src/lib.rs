@@ -37,6 +37,7 @@ mod inside;
 mod leaves;
 mod ops;
 mod shape;
+mod spectrum;
 mod store;
 mod sweep;
 mod tape;
@@ -60,13 +61,14 @@ pub use leaves::{Leaves, VarTree};
 pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis};
 pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
 pub use shape::Shape;
+pub use spectrum::{Gauge, Singular, Symmetric};
 pub use tape::Tape;
-pub use var::{Lu, Operand, Symmetric, Uplo, Var};
+pub use var::{Lu, Operand, Uplo, Var};
 
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
-        Batch, SymFn, Tape, Uplo, Var, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, linearize,
+        Batch, Gauge, SymFn, Tape, Uplo, Var, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, linearize,
         value_and_grad, vjp,
     };
 }

@@ -8,7 +8,7 @@ use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
 use crate::{Result, Scalar, Shape};
 use faer::{Mat, MatRef};
-use pullback_kernels::{SymFn, Triangle, Unary};
+use pullback_kernels::{Triangle, Unary};
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -668,73 +668,6 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.settle(clean, y).map(|()| y)
     }
 
-    /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.
-    #[track_caller]
-    #[must_use]
-    pub fn polar(self) -> (Self, Self) {
-        let id = self.tape.push(Op::Polar(ops::polar::Polar), &[&self]);
-        (self.tape.handle(id), self.tape.handle(id + 1))
-    }
-
-    /// The Cayley transform `(I - alpha W)^{-1} (I + alpha W)`. Poisons: `1/alpha` an eigenvalue.
-    #[track_caller]
-    #[must_use]
-    pub fn cayley(self, alpha: f64) -> Self {
-        self.op1(Op::Cayley(ops::cayley::Cayley { alpha }))
-    }
-
-    /// The eigendecomposition of `(A + A')/2` as a handle, to evaluate several functions of the matrix with.
-    #[track_caller]
-    #[must_use]
-    pub fn symmetric(self) -> Symmetric<'t, T> {
-        Symmetric { a: self, handle: self.op1(Op::Eigh(ops::spectral::Eigh)) }
-    }
-
-    /// Matrix exponential of `(A + A')/2`.
-    #[track_caller]
-    #[must_use]
-    pub fn expm_sym(self) -> Self {
-        self.symmetric().map(SymFn::Exp)
-    }
-
-    /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
-    #[track_caller]
-    #[must_use]
-    pub fn logm_spd(self) -> Self {
-        self.symmetric().map(SymFn::Ln)
-    }
-
-    /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
-    #[track_caller]
-    #[must_use]
-    pub fn sqrtm_spd(self) -> Self {
-        self.symmetric().map(SymFn::Pow(0.5))
-    }
-
-    /// Inverse square root of `(A + A')/2`. Poisons: not positive definite.
-    #[track_caller]
-    #[must_use]
-    pub fn invsqrtm_spd(self) -> Self {
-        self.symmetric().map(SymFn::Pow(-0.5))
-    }
-
-    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
-    /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
-    #[track_caller]
-    #[must_use]
-    pub fn powm_spd(self, p: f64) -> Self {
-        let s = self.symmetric();
-        let handle = self.op2(Op::Definite(ops::spectral::Definite), s.handle);
-        Symmetric { handle, ..s }.map(SymFn::Pow(p))
-    }
-
-    /// `tr f((A + A')/2)`; its gradient is `f'(A)`, right to any order at ties.
-    #[track_caller]
-    #[must_use]
-    pub fn trace_fun(self, f: SymFn) -> Self {
-        self.symmetric().trace(f)
-    }
-
     // ---- derivatives' control ---------------------------------------------------------------------------------------
 
     /// The same numbers, through which no derivative passes.
@@ -795,37 +728,6 @@ impl<'t, T: Scalar> Lu<'t, T> {
     #[must_use]
     pub fn logdet(self) -> Var<'t, T> {
         self.a.op2(Op::LuLogdet(ops::lu::LuLogdet), self.handle)
-    }
-}
-
-/// `A` with the eigendecomposition of its symmetric part: any function of it from one decomposition.
-#[derive(Debug, Clone, Copy)]
-pub struct Symmetric<'t, T: Scalar = f64> {
-    a: Var<'t, T>,
-    handle: Var<'t, T>,
-}
-
-impl<'t, T: Scalar> Symmetric<'t, T> {
-    /// `f(A)`.
-    #[track_caller]
-    #[must_use]
-    pub fn map(self, f: SymFn) -> Var<'t, T> {
-        self.a.op2(Op::Spectral(ops::spectral::Spectral { f }), self.handle)
-    }
-
-    /// `tr f(A)`.
-    #[track_caller]
-    #[must_use]
-    pub fn trace(self, f: SymFn) -> Var<'t, T> {
-        self.a.op2(Op::SpectralTrace(ops::spectral::SpectralTrace { f }), self.handle)
-    }
-
-    /// `D^k f(A)[E_1, ..., E_k]`, the Fréchet derivatives of `f` as values.
-    #[track_caller]
-    #[must_use]
-    pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
-        let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
-        self.a.tape.push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::settle::settle;
 use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::{Failure, Workspace};
 
-/// `(A + A')/2 = V diag(w) V'` into a handle: `V`, then `w` ascending. Signs of eigenvectors are as they fall.
+/// `(A + A')/2 = V diag(w) V'` into a handle: `V`, then `w` ascending. The largest entry of each
+/// eigenvector is positive.
 pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == n * (n + 1));
     finite(a)?;
@@ -45,6 +46,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
         done.map_err(|_| Failure::NoConvergence)?;
     }
     values.iter_mut().for_each(|x| *x /= scale);
+    crate::spectrum::positive(v, n, &mut [], 0);
     Ok(())
 }
 

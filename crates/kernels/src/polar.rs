@@ -73,7 +73,7 @@ fn full_rank<T: Real>(s: &[T], m: usize) -> Result<(), Failure> {
 }
 
 /// One-sided Jacobi: rotations from the right make the columns of `u` orthogonal; then `u = U diag(s)`, in no order.
-fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &mut [T]) -> Result<(), Failure> {
+pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &mut [T]) -> Result<(), Failure> {
     identity_tall(v, n);
     let limit = T::EPS * Float::sqrt(T::of(m as f64));
     let mut rotated = true;

@@ -1,6 +1,6 @@
 //! The list of kernels: one trait, implemented for `f64` and `f32` by the same macro. No algorithm lives here.
 
-use crate::{Failure, SymFn, Triangle, Unary, Workspace};
+use crate::{Failure, SymFn, Triangle, Unary, Window, Workspace};
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
 ///
@@ -76,7 +76,8 @@ pub trait Scalar:
     fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
     /// `log |det A|` from the handle.
     fn lu_logabsdet(handle: &[Self], n: usize) -> Self;
-    /// Eigendecomposition of `(A + A')/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending.
+    /// Eigendecomposition of `(A + A')/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending;
+    /// the entry of largest modulus of each eigenvector is positive.
     fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// Polar factors of a tall `m x n` matrix of full rank, `A = W H`; `handle` (`n x (n + 1)`) is `H`'s eigendecomposition.
     fn polar(
@@ -120,6 +121,59 @@ pub trait Scalar:
         out: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+
+    // ---- chosen eigenvalues and singular values, from the handle of `eigh` or `svd` -----------------------------
+    /// Thin SVD of a tall `m x n` matrix into a handle of `m n + n n + n` numbers: `U`, `V`, then `s`, descending.
+    /// The entry of largest modulus of each column of `U` (of `V`, if `flip`) is positive.
+    fn svd(
+        a: &[Self],
+        m: usize,
+        n: usize,
+        flip: bool,
+        handle: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `D^k x[E_1, ..., E_k]` for the chosen values `x` (`k = 0` gives them).
+    fn values(
+        win: Window,
+        handle: &[Self],
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `D^k F(A)[E_1, ..., E_k]` for `F = V diag(weights) V'` (`U diag(weights) V'`), with weights on the chosen values and zeros on
+    /// the others, at fixed weights.
+    fn weighted(
+        win: Window,
+        handle: &[Self],
+        weights: &[Self],
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The chosen eigenvectors (`u` over `v`).
+    fn vectors(win: Window, handle: &[Self], out: &mut [Self]);
+    /// `y_i = (x_i - A)^+ z_i` for each chosen value `x_i`. `block`: what turns the chosen vectors among each other does not count.
+    /// `first`: at a tie, drops what sees the basis and returns how large it was, relative to `z`; else a tie is an error.
+    fn resolvent(
+        win: Window,
+        handle: &[Self],
+        block: bool,
+        first: bool,
+        z: &[Self],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<Self, Failure>;
+    /// The cotangent of `A` for the cotangent `z` of the chosen vectors; flags and result as for [`Scalar::resolvent`].
+    fn pull_vectors(
+        win: Window,
+        handle: &[Self],
+        block: bool,
+        first: bool,
+        z: &[Self],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<Self, Failure>;
 
     // ---- elementwise and reductions -----------------------------------------------------------------------------
     /// `y = f(x)`.
@@ -273,6 +327,60 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::polar::sym_lyap(handle, n, c, out, w)
+            }
+            fn svd(
+                a: &[Self],
+                m: usize,
+                n: usize,
+                flip: bool,
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::svd::svd(a, m, n, flip, handle, w)
+            }
+            fn values(
+                win: Window,
+                handle: &[Self],
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::spectrum::values(win, handle, es, out, w)
+            }
+            fn weighted(
+                win: Window,
+                handle: &[Self],
+                weights: &[Self],
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::spectrum::weighted(win, handle, weights, es, out, w)
+            }
+            fn vectors(win: Window, handle: &[Self], out: &mut [Self]) {
+                crate::spectrum::vectors(win, handle, out)
+            }
+            fn resolvent(
+                win: Window,
+                handle: &[Self],
+                block: bool,
+                first: bool,
+                z: &[Self],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<Self, Failure> {
+                crate::spectrum::resolvent(win, handle, crate::spectrum::How { block, first }, z, out, w)
+            }
+            fn pull_vectors(
+                win: Window,
+                handle: &[Self],
+                block: bool,
+                first: bool,
+                z: &[Self],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<Self, Failure> {
+                crate::spectrum::pull(win, handle, crate::spectrum::How { block, first }, z, out, w)
             }
             fn unary(f: Unary, x: &[Self], y: &mut [Self]) {
                 crate::elementwise::unary(f, x, y)

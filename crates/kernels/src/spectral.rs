@@ -98,9 +98,21 @@ pub(crate) fn spectral<T: Real>(
         }
         2 => {
             first_order(f, x, slopes);
-            second_order(f, x, slopes, ps, core);
+            second_order(n, ps, core, |a, b, c| {
+                // Single precision would lose in the recursion what the doubles inside `divided` keep.
+                match size_of::<T>() == 8 && f.apart(Scalar::f64(x[a]), Scalar::f64(x[c])) {
+                    true => (slopes[b + c * n] - slopes[a + b * n]) / (x[c] - x[a]),
+                    false => f.divided(&[x[a], x[b], x[c]]),
+                }
+            });
         }
-        _ => higher_order(f, x, ps, core),
+        k => higher_order(n, ps, core, |path| {
+            let mut points = [T::zero(); SPECTRAL_ORDER + 1];
+            for (p, &i) in points.iter_mut().zip(path) {
+                *p = x[i];
+            }
+            f.divided(&points[..=k])
+        }),
     }
     gemm(work, n, n, n, T::one(), v, false, core, false, false);
     gemm(core, n, n, n, T::one(), work, false, v, true, false);
@@ -119,9 +131,9 @@ fn first_order<T: Real>(f: SymFn, x: &[T], out: &mut [T]) {
     mirror(out, n, true);
 }
 
-/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)`; each weight serves the positions of its indices' permutations.
-fn second_order<T: Real>(f: SymFn, x: &[T], slopes: &[T], ps: &[T], out: &mut [T]) {
-    let n = x.len();
+/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)`; each weight (asked for `a <= b <= c`) serves the positions of its
+/// indices' permutations.
+pub(crate) fn second_order<T: Real>(n: usize, ps: &[T], out: &mut [T], weight: impl Fn(usize, usize, usize) -> T) {
     let (e, g) = ps.split_at(n * n);
     out.fill(T::zero());
     let mut add = |i: usize, j: usize, k: usize, s: T| {
@@ -130,14 +142,8 @@ fn second_order<T: Real>(f: SymFn, x: &[T], slopes: &[T], ps: &[T], out: &mut [T
     };
     for a in 0..n {
         for c in a..n {
-            // Single precision would lose in the recursion what the doubles inside `divided` keep.
-            let apart = size_of::<T>() == 8 && f.apart(Scalar::f64(x[a]), Scalar::f64(x[c]));
             for b in a..=c {
-                let s = if apart {
-                    (slopes[b + c * n] - slopes[a + b * n]) / (x[c] - x[a])
-                } else {
-                    f.divided(&[x[a], x[b], x[c]])
-                };
+                let s = weight(a, b, c);
                 // Every arrangement (i, j, k) with i >= k once.
                 add(c, b, a, s);
                 if a != b {
@@ -152,20 +158,15 @@ fn second_order<T: Real>(f: SymFn, x: &[T], slopes: &[T], ps: &[T], out: &mut [T
     mirror(out, n, true);
 }
 
-/// The general sum over paths `i_0, ..., i_k` and orders of the directions.
-fn higher_order<T: Real>(f: SymFn, x: &[T], ps: &[T], out: &mut [T]) {
-    let n = x.len();
+/// The general sum over paths `i_0, ..., i_k` and orders of the directions, with a weight for each path.
+pub(crate) fn higher_order<T: Real>(n: usize, ps: &[T], out: &mut [T], weight: impl Fn(&[usize]) -> T) {
     let k = ps.len() / (n * n);
     out.fill(T::zero());
     let mut path = [0; SPECTRAL_ORDER + 1];
     let path = &mut path[..=k];
     loop {
-        let mut points = [T::zero(); SPECTRAL_ORDER + 1];
-        for (p, &i) in points.iter_mut().zip(path.iter()) {
-            *p = x[i];
-        }
         let products = orderings(ps, n, path, 0);
-        out[path[0] + path[k] * n] += f.divided(&points[..=k]) * products;
+        out[path[0] + path[k] * n] += weight(path) * products;
         // The next path, as an odometer.
         let Some(step) = path.iter().position(|&i| i + 1 < n) else { break };
         path[..step].fill(0);

@@ -43,6 +43,13 @@ pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
     T::EPS * T::of(m.max(n) as f64)
 }
 
+/// Eigenvalues and singular values are tied if their distance is at most this times the largest of them: a backward error of
+/// rounding could make them equal.
+#[must_use]
+pub fn tie<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(4.0 * n as f64)
+}
+
 /// What must vanish at a stated rank, of an `m x n` matrix with `n` the larger: this times the matrix is rounding.
 #[must_use]
 pub fn vanishing<T: Scalar>(n: usize) -> T {
@@ -54,6 +61,12 @@ pub fn vanishing<T: Scalar>(n: usize) -> T {
 #[must_use]
 pub fn gauge<T: Scalar>() -> T {
     T::EPS.powf(T::of(0.75))
+}
+
+/// Entries of an eigenvector count as equally large within this share: the first of them is made positive.
+#[must_use]
+pub fn largest<T: Scalar>() -> T {
+    T::EPS.sqrt()
 }
 
 // ---- scaling --------------------------------------------------------------------------------------------------

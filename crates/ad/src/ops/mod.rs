@@ -23,8 +23,11 @@ pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
 pub(crate) mod spectral;
+pub(crate) mod spectrum;
+pub(crate) mod svd;
 pub(crate) mod trsm;
 pub(crate) mod unary;
+pub(crate) mod vectors;
 
 pub(crate) type Shapes = SmallVec<[Shape; 3]>;
 
@@ -145,6 +148,12 @@ registry! {
     Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
     SpectralTrace(spectral::SpectralTrace) "spectral_trace",
+    Svd(svd::Svd) "svd",
+    Spectrum(spectrum::Spectrum) "spectrum",
+    Weighted(spectrum::Weighted) "spectrum_weighted",
+    Vectors(vectors::Vectors) "vectors",
+    Resolvent(vectors::Resolvent) "resolvent",
+    Pull(vectors::Pull) "vectors_pull",
     Polar(polar::Polar) "polar",
     SymLyap(polar::SymLyap) "sym_lyapunov",
     Cayley(cayley::Cayley) "cayley",

@@ -24,6 +24,12 @@ pub(crate) fn has(op: &str) -> bool {
         "powm_spd",
         "trace_fun",
         "polar",
+        // Spectra.
+        "eigh",
+        "eigvalsh",
+        "spectral_projector",
+        "svd",
+        "svdvals",
     ];
     ops.contains(&op)
 }
@@ -63,6 +69,15 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
             f => panic!("trace_fun of {f:?}"),
         })],
         "polar" => pair(a.polar()),
+        // Spectra.
+        "eigh" => pair(a.eigh()),
+        "eigvalsh" => vec![a.eigvalsh()],
+        "spectral_projector" => vec![a.spectral_projector(number("top") as usize)],
+        "svd" => {
+            let (u, s, v) = a.svd();
+            vec![u, s, v]
+        }
+        "svdvals" => vec![a.svdvals()],
         _ => panic!("`has` and `apply` disagree on {op}"),
     }
 }

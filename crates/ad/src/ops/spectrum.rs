@@ -1,0 +1,179 @@
+//! Chosen eigenvalues of a symmetric matrix, or singular values of any, and weighted sums of their projectors: two families that
+//! are closed under differentiation together.
+//!
+//! Let `x_i` be the chosen values, and `F(w) = sum_i w_i p_i` with `p_i = v_i v_i'` (or `u_i v_i'`). Then `x_i' = <p_i, A'>`, so
+//!
+//! - `<g, D^k x[E_1..E_k]> = <D^{k-1} F(g)[E_1..E_{k-1}], E_k>` at fixed `g`: each family is the other's adjoint;
+//! - `(D^k x[E])' = D^{k+1} x[E, A'] + sum_i D^k x[.., E_i', ..]`, `A_bar = D^k F(g)[E]`, `E_i_bar = D^{k-1} F(g)[E less E_i]`;
+//! - `(D^k F(w)[E])' = D^{k+1} F(w)[E, A'] + D^k F(w')[E] + sum_i ..`, `A_bar = D^{k+1} F(w)[E, G]`, `w_bar = D^{k+1} x[E, G]`.
+//!
+//! At fixed `w`, `F` is a function of the matrix that is constant near each value, so its derivatives are those of the family in
+//! `spectral.rs` with divided differences `(w_i - w_j) / (x_i - x_j)`, zero between tied values of equal weight. So weights that are
+//! equal on ties (a spectral projector, a sum over a group) are exact there, to every order. Singular values are eigenvalues of
+//! `[0 A; A' 0]`: the quotients split into `(w_i - w_j) / (s_i - s_j)`, `(w_i + w_j) / (s_i + s_j)` and `w_i / s_i`.
+//!
+//! Conditions: values that coincide (or, singular values, vanish) have equal (zero) weights; else `NotDifferentiable`. No
+//! gauge. Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
+//! Sources: Kato, *Perturbation Theory*, II.2; Lewis 1996; derived here.
+
+use super::{Arg, Out, Primitive, Shapes, members, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value, plus};
+use crate::{Scalar, Shape, ops::Op};
+use pullback_kernels::Window;
+use smallvec::SmallVec;
+
+/// Which values of a decomposition, in the order of its handle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Chosen {
+    pub(crate) singular: bool,
+    pub(crate) from: usize,
+    pub(crate) len: usize,
+}
+
+impl Chosen {
+    pub(crate) fn window(self, a: Shape) -> Window {
+        Window { singular: self.singular, m: a.rows, n: a.cols, from: self.from, len: self.len }
+    }
+
+    /// Are there that many, and does the handle fit?
+    pub(crate) fn fits(self, a: Shape) -> Result<(), String> {
+        if !self.singular && a.rows != a.cols {
+            return Err("the matrix must be square".into());
+        }
+        match self.from + self.len <= a.cols {
+            true => Ok(()),
+            false => {
+                Err(format!("values {}..{} are asked for and there are {}", self.from, self.from + self.len, a.cols))
+            }
+        }
+    }
+}
+
+/// `D^k x[E_1..E_k]` from `(A, handle, E_1..E_k)`: a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spectrum(pub(crate) Chosen);
+
+/// `D^k F(w)[E_1..E_k]` from `(A, handle, w, E_1..E_k)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Weighted(pub(crate) Chosen);
+
+type List<'v, V> = SmallVec<[&'v V; 5]>;
+
+/// The common batch, where directions have the shape of `A`.
+fn directions(a: Shape, es: &[Shape]) -> Result<usize, String> {
+    es.iter().try_fold(a.batch, |batch, e| match (e.rows, e.cols) == (a.rows, a.cols) {
+        true => e.common_batch(Shape { batch, ..*e }).ok_or_else(|| "batches must agree, or be 1".into()),
+        false => Err("directions must have the shape of the matrix".into()),
+    })
+}
+
+/// `x` with another operation's arguments: `put` in place of argument `i`, or after the last.
+fn with<'v, V>(x: &[&'v V], i: usize, put: &'v V) -> List<'v, V> {
+    let mut list: List<'v, V> = x.iter().copied().collect();
+    match list.get_mut(i) {
+        Some(place) => *place = put,
+        None => list.push(put),
+    }
+    list
+}
+
+/// The arguments `(A, handle, w, E...)` from `(A, handle, E...)`, leaving one direction out.
+fn weighing<'v, V>(x: &[&'v V], w: &'v V, without: Option<usize>) -> List<'v, V> {
+    let es = x.iter().enumerate().skip(2).filter(|(i, _)| Some(*i) != without).map(|(_, e)| *e);
+    [x[0], x[1], w].into_iter().chain(es).collect()
+}
+
+impl Spectrum {
+    pub(crate) fn of<V: Value>(self, x: &[&V]) -> V {
+        V::one(Op::Spectrum(self), x)
+    }
+}
+
+impl Weighted {
+    pub(crate) fn of<V: Value>(self, x: &[&V]) -> V {
+        V::one(Op::Weighted(self), x)
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Spectrum {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        self.0.fits(x[0])?;
+        one(Shape::batch(directions(x[0], &x[2..])?, self.0.len, 1))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let window = self.0.window(x[0].shape);
+        members(y[0].shape.batch, |b| {
+            let es: SmallVec<[&[T]; 4]> = x[2..].iter().map(|e| e.member(b)).collect();
+            T::values(window, x[1].member(b), &es, y[0].member(b), w)
+        })
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let mut dy = dx[0].map(|da| self.of(&with(x, x.len(), da)));
+        for i in 2..x.len() {
+            dy = plus(dy, dx[i].map(|de| self.of(&with(x, i, de))));
+        }
+        out1(dy)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        if out.wants(0) {
+            out.add(0, Weighted(self.0).of(&weighing(x, g, None)));
+        }
+        for i in 2..x.len() {
+            if out.wants(i) {
+                out.add(i, Weighted(self.0).of(&weighing(x, g, Some(i))));
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Weighted {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        self.0.fits(x[0])?;
+        if (x[2].rows, x[2].cols) != (self.0.len, 1) {
+            return Err(format!("weights must be a column of {}", self.0.len));
+        }
+        let batch = directions(x[0], &x[3..])?;
+        let batch = x[2].common_batch(Shape { batch, ..x[2] }).ok_or("batches must agree, or be 1")?;
+        one(Shape { batch, ..x[0] })
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let window = self.0.window(x[0].shape);
+        members(y[0].shape.batch, |b| {
+            let es: SmallVec<[&[T]; 4]> = x[3..].iter().map(|e| e.member(b)).collect();
+            T::weighted(window, x[1].member(b), x[2].member(b), &es, y[0].member(b), w)
+        })
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let mut dy = dx[0].map(|da| self.of(&with(x, x.len(), da)));
+        for i in 2..x.len() {
+            dy = plus(dy, dx[i].map(|d| self.of(&with(x, i, d))));
+        }
+        out1(dy)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        if out.wants(0) {
+            out.add(0, self.of(&with(x, x.len(), g)));
+        }
+        if out.wants(2) {
+            let mut list: List<'_, V> = x[..2].iter().chain(&x[3..]).copied().collect();
+            list.push(g);
+            out.add(2, Spectrum(self.0).of(&list));
+        }
+        for i in 3..x.len() {
+            if out.wants(i) {
+                out.add(i, self.of(&with(x, i, g)));
+            }
+        }
+    }
+}

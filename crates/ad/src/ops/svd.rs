@@ -1,0 +1,42 @@
+//! The thin singular value decomposition `A = U diag(s) V'` of a tall matrix, as a handle.
+//!
+//! As with `eigh` and `lu`, nothing differentiates the factors: what is computed from the handle is a function of `A`, with rules
+//! of its own (`spectrum.rs`, `vectors.rs`).
+//!
+//! Conditions: `m >= n` (a wide matrix is transposed first); finite. The input is scaled to about 1 and back, so squares neither
+//! overflow nor underflow. Cost (n³): 21.
+
+use super::{Arg, Out, Primitive, Shapes, members, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+
+/// `U`, `V` and the singular values of `A`, descending, as one column of numbers. The largest entry of each column of `U` (of `V`, if
+/// `flip`) is positive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Svd {
+    pub(crate) flip: bool,
+}
+
+impl<T: Scalar> Primitive<T> for Svd {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let (m, n) = (x[0].rows, x[0].cols);
+        match m >= n {
+            true => one(x[0].with(m * n + n * n + n, 1)),
+            false => Err("the matrix must have at least as many rows as columns".into()),
+        }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let Shape { batch, rows, cols } = x[0].shape;
+        members(batch, |b| T::svd(x[0].member(b), rows, cols, self.flip, y[0].member(b), w))
+    }
+
+    /// A handle has no derivative: its users give theirs to `A`.
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(None)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+}

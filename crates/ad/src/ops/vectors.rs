@@ -1,0 +1,285 @@
+//! Chosen eigenvectors of a symmetric matrix, or singular vectors of any, and bases of invariant subspaces.
+//!
+//! Write `B(A) = sym(A)`, or `[0 A; A' 0]` for singular values; `B Q = Q diag(x)` for the chosen values `x`, with `Q' Q = I / c`
+//! (`c = 1`, or `1/2` for `u` over `v`). The reduced resolvent `Y = R(Z)` is, column by column, `y_i = (x_i - B)^+ z_i` (Kato 1976,
+//! I.5.3): self-adjoint, with `q_i' y_i = 0`. Differentiating `B Q = Q diag(x)` and `Q' Q = I / c` gives
+//!
+//! - `Q' = R(B(A') Q)`, with adjoint `A_bar = K(Q_bar)`, `K(Z) = outer(R(Z), Q)`, where `<outer(Y, Q), E> = <Y, B(E) Q>`: that is
+//!   `sym(Y Q')`, or `Y_u V' + U Y_v'`. [`Pull`] computes `K` in the eigenbasis, where it costs a third less.
+//!
+//! Differentiating `(x_i - B) y_i = z_i - c q_i q_i' z_i` and `q_i' y_i = 0`, with `d(M)` the diagonal of `M`:
+//!
+//! - `R(Z)' = R(Z' + B(A') Y - Y d(c Q' B(A') Q) - Q' d(c Q' Z)) - Q d(c Q'^T Y)`, so that for a cotangent `H` of `Y`, with
+//!   `T = R(H)`: `Z_bar = T`, `A_bar = outer(T, Y) + outer(R(S) - c Q d(Y' T), Q)`, `S = -c (T d(Q' Z)' + Y d(Q' H)')`.
+//!
+//! So the derivatives of `Q` never see the vectors of values that were not chosen: those may be tied with each other. For a basis of
+//! an invariant subspace (`block`) the same lines hold with `d(M) = M`, and `R` blind to the whole subspace: `Q` moves
+//! orthogonally to itself, and everything that depends on the subspace alone is right to every order, ties inside or not.
+//!
+//! Gauge: signs, fixed by a positive entry of largest modulus, locally constant. Where chosen values are tied, any rotation among
+//! their vectors. Then a first derivative exists for what does not see it: the parts of `Z` that do are the *gauge defect*, which
+//! `R` and `K` find on the numbers and answer by the policy ([`Gauge`]), and a second derivative does not exist
+//! (`NotDifferentiable`). Conditions: none for the value. Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
+//! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
+
+use super::layout::{Axis, Concat, Slice};
+use super::part::Part;
+use super::spectrum::{Chosen, Spectrum, Weighted};
+use super::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::spectrum::Gauge;
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Product, Value, plus};
+use crate::{Scalar, Shape, ops::Op};
+use pullback_kernels::{Failure, Window, tolerances};
+use smallvec::smallvec;
+
+/// What vectors are asked for and how ties are answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) of: Chosen,
+    /// A basis of the subspace that they span.
+    pub(crate) block: bool,
+    pub(crate) gauge: Gauge,
+}
+
+/// `Q` from `(A, handle)`; with `values`, also the chosen values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Vectors {
+    pub(crate) frame: Frame,
+    pub(crate) values: bool,
+}
+
+/// `R(Z)` from `(A, handle, Z)`. `first`: in a first derivative.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Resolvent {
+    pub(crate) frame: Frame,
+    pub(crate) first: bool,
+}
+
+/// `K(Z)` from `(A, handle, Z)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pull {
+    pub(crate) frame: Frame,
+    pub(crate) first: bool,
+}
+
+impl Frame {
+    fn c(self) -> f64 {
+        if self.of.singular { 0.5 } else { 1.0 }
+    }
+
+    fn vectors<V: Value>(self, x: &[&V]) -> V {
+        V::one(Op::Vectors(Vectors { frame: self, values: false }), &x[..2])
+    }
+
+    fn resolvent<V: Value>(self, x: &[&V], z: &V, first: bool) -> V {
+        V::one(Op::Resolvent(Resolvent { frame: self, first }), &[x[0], x[1], z])
+    }
+
+    fn halves<V: Value>(self, q: &V, a: Shape) -> (V, V) {
+        let block = |row: usize, rows: usize| {
+            let shape = q.shape().with(rows, q.shape().cols);
+            V::one(Op::Slice(Slice { at: (0, row, 0), shape }), &[q])
+        };
+        (block(0, a.rows), block(a.rows, a.cols))
+    }
+
+    /// `B(E) Q`
+    fn act<V: Value>(self, e: &V, q: &V) -> V {
+        if !self.of.singular {
+            return e.part(Part::Sym).mul(q);
+        }
+        let (u, v) = self.halves(q, e.shape());
+        V::one(Op::Concat(Concat { axis: Axis::Rows }), &[&e.mul(&v), &e.t_mul(&u)])
+    }
+
+    /// `outer(Y, Q)`, symmetric in both.
+    fn outer<V: Value>(self, y: &V, q: &V, a: Shape) -> V {
+        if !self.of.singular {
+            return y.mul_t(q).parted(Part::Sym);
+        }
+        let ((yu, yv), (qu, qv)) = (self.halves(y, a), self.halves(q, a));
+        yu.mul_t(&qv).plus_product(Product::NT, &qu, &yv)
+    }
+
+    /// `d(X' Y)`: of columns with columns, as a row; for a block, the whole matrix.
+    fn pair<V: Value>(self, x: &V, y: &V) -> V {
+        if self.block {
+            return x.t_mul(y);
+        }
+        let xy = x.hadamard(y);
+        let shape = xy.shape();
+        xy.sum_to(shape.with(1, shape.cols))
+    }
+
+    /// `Y d`, or `Y d'`.
+    fn times<V: Value>(self, y: &V, d: &V, transposed: bool) -> V {
+        match (self.block, transposed) {
+            (false, _) => y.hadamard(d),
+            (true, false) => y.mul(d),
+            (true, true) => y.mul_t(d),
+        }
+    }
+
+    /// `R(Z)'` along `da` at fixed `Z`, where `y = R(Z)`, and `dq`.
+    fn moved<V: Value>(self, x: &[&V], (q, z, y): (&V, &V, &V), da: &V) -> (V, V) {
+        let c = self.c();
+        let bq = self.act(da, q);
+        let dq = self.resolvent(x, &bq, false);
+        let drift = self.times(y, &self.pair(q, &bq), false).add(&self.times(&dq, &self.pair(q, z), false));
+        let rhs = self.act(da, y).lincomb(1.0, &drift, -c);
+        let along = self.times(q, &self.pair(&dq, y), false);
+        (self.resolvent(x, &rhs, false).lincomb(1.0, &along, -c), dq)
+    }
+
+    /// `A_bar` of `R(Z)` for the cotangent `h`, with `t = R(h)`.
+    fn pulled<V: Value>(self, x: &[&V], (q, z, y): (&V, &V, &V), h: &V, t: &V) -> V {
+        let (c, a) = (self.c(), x[0].shape());
+        let s = self.times(t, &self.pair(q, z), true).add(&self.times(y, &self.pair(q, h), true)).scaled(-c);
+        let drift = self.times(q, &self.pair(y, t), false);
+        let inner = self.resolvent(x, &s, false).lincomb(1.0, &drift, -c);
+        self.outer(t, y, a).add(&self.outer(&inner, q, a))
+    }
+
+    /// The shape of `Q`.
+    fn shape(self, a: Shape) -> Result<Shape, String> {
+        self.of.fits(a)?;
+        let w = self.of.window(a);
+        Ok(a.with(w.rows(), w.len))
+    }
+
+    /// Runs a kernel on each member and answers its gauge defect by the policy.
+    fn judged<T: Scalar>(
+        self,
+        x: &[Arg<'_, T>],
+        y: &mut Out<'_, T>,
+        s: &Store<T>,
+        mut kernel: impl FnMut(Window, &[T], &[T], &mut [T]) -> Result<T, Failure>,
+    ) -> Result<(), Trouble> {
+        let window = self.of.window(x[0].shape);
+        for member in 0..y.shape.batch {
+            let found = kernel(window, x[1].member(member), x[2].member(member), y.member(member));
+            let defect = found.map_err(|failure| Trouble { member, failure })?;
+            if defect > tolerances::gauge::<T>() {
+                let defect = defect.f64();
+                match self.gauge {
+                    Gauge::Error => return Err(Trouble { member, failure: Failure::GaugeDependent { defect } }),
+                    Gauge::Warn => s.note_defect(defect),
+                    Gauge::Project => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn with_batch(self, x: &[Shape]) -> Result<usize, String> {
+        let q = self.shape(x[0])?;
+        match (x[2].rows, x[2].cols) == (q.rows, q.cols) {
+            true => x[0].common_batch(x[2]).ok_or_else(|| "batches must agree, or be 1".into()),
+            false => Err(format!("the argument must have the shape {q} of the vectors")),
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Vectors {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let q = self.frame.shape(x[0])?;
+        if self.values { Ok(smallvec![q, q.with(q.cols, 1)]) } else { one(q) }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let window = self.frame.of.window(x[0].shape);
+        super::members(x[0].shape.batch, |b| {
+            T::vectors(window, x[1].member(b), y[0].member(b));
+            match y.get_mut(1) {
+                Some(values) => T::values(window, x[1].member(b), &[], values.member(b), w),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// The vectors first: at a tie they tell more.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let f = self.frame;
+        let dq = dx[0].map(|da| f.resolvent(x, &f.act(da, y[0]), !f.block));
+        match self.values {
+            true => smallvec![dq, dx[0].map(|da| Spectrum(f.of).of(&[x[0], x[1], da]))],
+            false => out1(dq),
+        }
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, V::one(Op::Pull(Pull { frame: self.frame, first: true }), &[x[0], x[1], g]));
+        }
+        if let Some(Some(g)) = dy.get(1) {
+            out.add(0, Weighted(self.frame.of).of(&[x[0], x[1], g]));
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Resolvent {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(Shape { batch: self.frame.with_batch(x)?, ..x[2] })
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        self.frame.judged(x, &mut y[0], s, |win, h, z, y| T::resolvent(win, h, self.frame.block, self.first, z, y, w))
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let f = self.frame;
+        let along = dx[0].map(|da| f.moved(x, (&f.vectors(x), x[2], y[0]), da).0);
+        out1(plus(along, dx[2].map(|dz| f.resolvent(x, dz, false))))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(h) = &dy[0] else { return };
+        let f = self.frame;
+        let t = f.resolvent(x, h, false);
+        if out.wants(0) {
+            out.add(0, f.pulled(x, (&f.vectors(x), x[2], y[0]), h, &t));
+        }
+        out.add(2, t);
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Pull {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(Shape { batch: self.frame.with_batch(x)?, ..x[0] })
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        self.frame
+            .judged(x, &mut y[0], s, |win, h, z, y| T::pull_vectors(win, h, self.frame.block, self.first, z, y, w))
+    }
+
+    /// `K(Z)' = K(Z') + outer(R(Z)', Q) + outer(R(Z), Q')`
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let (f, a) = (self.frame, x[0].shape());
+        let along = dx[0].map(|da| {
+            let (q, y) = (f.vectors(x), f.resolvent(x, x[2], false));
+            let (dy, dq) = f.moved(x, (&q, x[2], &y), da);
+            f.outer(&dy, &q, a).add(&f.outer(&y, &dq, a))
+        });
+        out1(plus(along, dx[2].map(|dz| V::one(Op::Pull(Pull { frame: f, first: false }), &[x[0], x[1], dz]))))
+    }
+
+    /// For the cotangent `G`, with `H = B(G) Q`: `Z_bar = R(H)`; `<G, K> = <Y, H>` moves with `Y` and with `Q`.
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        let (f, a) = (self.frame, x[0].shape());
+        let q = f.vectors(x);
+        let h = f.act(g, &q);
+        let t = f.resolvent(x, &h, false);
+        if out.wants(0) {
+            let y = f.resolvent(x, x[2], false);
+            let turned = f.resolvent(x, &f.act(g, &y), false);
+            out.add(0, f.pulled(x, (&q, x[2], &y), &h, &t).add(&f.outer(&turned, &q, a)));
+        }
+        out.add(2, t);
+    }
+}

@@ -1,0 +1,338 @@
+//! What users ask of spectra: functions of symmetric matrices, eigenvalues, eigenvectors, singular values, projectors, polar
+//! factors and Cayley transforms. Each is a line over primitives of `ops`; no rule lives here.
+
+use crate::ops::spectrum::{Chosen, Spectrum, Weighted};
+use crate::ops::vectors::{Frame, Vectors};
+use crate::ops::{self, Op};
+use crate::var::Operand;
+use crate::{Scalar, Shape, Tape, Var};
+use pullback_kernels::SymFn;
+use std::ops::Range;
+
+/// What to do where eigenvalues (or singular values) are tied, so that their vectors are defined up to rotation only, and a first
+/// derivative is asked for something that sees the choice.
+///
+/// What does not see it has its derivative under every policy. Second derivatives through vectors at a tie do not exist, and
+/// are an error under every policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gauge {
+    /// `GaugeDependent`, with the size of what sees the choice.
+    #[default]
+    Error,
+    /// Drops that part and notes its size: [`Tape::take_gauge_defect`].
+    Warn,
+    /// Drops that part. The forward mode cannot know how vectors will be used; with this policy it serves uses that do not see the choice.
+    Project,
+}
+
+impl<T: Scalar> Tape<T> {
+    /// The largest gauge defect met under [`Gauge::Warn`] since the last call, relative to the cotangent (or the moved matrix); 0
+    /// if none.
+    pub fn take_gauge_defect(&self) -> f64 {
+        self.store.take_defect()
+    }
+}
+
+fn chosen(singular: bool, range: Range<usize>) -> Chosen {
+    Chosen { singular, from: range.start, len: range.end.saturating_sub(range.start) }
+}
+
+impl<'t, T: Scalar> Var<'t, T> {
+    /// The thin singular value decomposition as a handle, to ask several things of.
+    #[track_caller]
+    #[must_use]
+    pub fn singular(self) -> Singular<'t, T> {
+        let shape = self.shape();
+        let flip = shape.rows < shape.cols;
+        let a = if flip { self.t() } else { self };
+        let handle = self.tape().push_one(Op::Svd(ops::svd::Svd { flip }), &[&a]);
+        Singular { a, handle, flip, count: shape.rows.min(shape.cols), gauge: Gauge::Error }
+    }
+
+    /// Eigenvalues, ascending, and eigenvectors of `(A + A')/2`; the largest entry of each vector is positive.
+    ///
+    /// Derivatives at a tie: `NotDifferentiable` or `GaugeDependent`, unless what is differentiated does not see the basis. What is smooth
+    /// at ties to any order is a function of the matrix ([`Var::symmetric`]), a [`spectral_projector`](Var::spectral_projector) or
+    /// an [`invariant_subspace`](Symmetric::invariant_subspace).
+    #[track_caller]
+    #[must_use]
+    pub fn eigh(self) -> (Self, Self) {
+        self.symmetric().eigen()
+    }
+
+    /// Eigenvalues of `(A + A')/2`, ascending. At a tie they have a derivative where their weights (cotangents) are equal;
+    /// else `NotDifferentiable`.
+    #[track_caller]
+    #[must_use]
+    pub fn eigvalsh(self) -> Self {
+        let n = self.shape().cols;
+        self.symmetric().values(0..n)
+    }
+
+    /// The orthogonal projector on the eigenvectors of the `top` largest eigenvalues of `(A + A')/2`: smooth to any order, whatever ties
+    /// there are among those or among the others. Poisons: a tie between the two groups (`NotDifferentiable`).
+    #[track_caller]
+    #[must_use]
+    pub fn spectral_projector(self, top: usize) -> Self {
+        let n = self.shape().cols;
+        assert!(top <= n, "spectral_projector: {top} eigenvalues are asked for, and there are {n}");
+        self.symmetric().projector(n - top..n)
+    }
+
+    /// Thin SVD `A = U diag(s) V'`: `U`, `s` descending as a column, `V`; the largest entry of each column of `U` is positive.
+    ///
+    /// Derivatives at a tie, or at a singular value 0: as for [`Var::eigh`]. What is smooth there is [`Var::polar`].
+    #[track_caller]
+    #[must_use]
+    pub fn svd(self) -> (Self, Self, Self) {
+        let s = self.singular();
+        s.triplets(0..s.count)
+    }
+
+    /// The first `k` singular triplets. Their derivatives know of the others, which may be tied with each other.
+    #[track_caller]
+    #[must_use]
+    pub fn svd_truncated(self, k: usize) -> (Self, Self, Self) {
+        self.singular().triplets(0..k)
+    }
+
+    /// Singular values, descending. At a tie they have a derivative where their weights (cotangents) are equal; at 0 they have
+    /// none; else `NotDifferentiable`.
+    #[track_caller]
+    #[must_use]
+    pub fn svdvals(self) -> Self {
+        let s = self.singular();
+        s.values(0..s.count)
+    }
+
+    /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor. For a derivative: full rank,
+    /// else `NotDifferentiable`.
+    #[track_caller]
+    #[must_use]
+    pub fn nuclear_norm(self) -> Self {
+        self.svdvals().sum_each()
+    }
+
+    /// The spectral norm of each member, its largest singular value. For a derivative: it is simple and not 0, else
+    /// `NotDifferentiable`.
+    #[track_caller]
+    #[must_use]
+    pub fn spectral_norm(self) -> Self {
+        self.singular().values(0..1)
+    }
+
+    /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.
+    #[track_caller]
+    #[must_use]
+    pub fn polar(self) -> (Self, Self) {
+        let id = self.tape().push(Op::Polar(ops::polar::Polar), &[&self]);
+        (self.tape().handle(id), self.tape().handle(id + 1))
+    }
+
+    /// The Cayley transform `(I - alpha W)^{-1} (I + alpha W)`. Poisons: `1/alpha` an eigenvalue.
+    #[track_caller]
+    #[must_use]
+    pub fn cayley(self, alpha: f64) -> Self {
+        self.tape().push_one(Op::Cayley(ops::cayley::Cayley { alpha }), &[&self])
+    }
+
+    /// `C X` for the Cayley transform `C` of `W = U V'`, `n x k`, by Woodbury's identity:
+    /// `X + 2 alpha U (I - alpha V' U)^{-1} V' X`. Nothing of size `n x n` is made: `O(n k p + k³)`, derivatives too.
+    ///
+    /// The Cayley retraction of Wen & Yin (2013) at `X` for a gradient `G` has `U = [G, X]`, `V = [X, -G]` and `alpha = -tau/2`.
+    /// Poisons: `1/alpha` an eigenvalue of `W`.
+    #[track_caller]
+    #[must_use]
+    pub fn cayley_low_rank(self, u: impl Operand<'t, T>, v: impl Operand<'t, T>, alpha: f64) -> Self {
+        let (u, v) = (u.on(self.tape()), v.on(self.tape()));
+        let small = self.tape().eye(u.cols()).add_mul(-alpha, v.t(), u);
+        self.add_mul(2.0 * alpha, u, small.solve(v.t_mul(self)))
+    }
+
+    /// The eigendecomposition of `(A + A')/2` as a handle, to evaluate several functions of the matrix with.
+    #[track_caller]
+    #[must_use]
+    pub fn symmetric(self) -> Symmetric<'t, T> {
+        Symmetric {
+            a: self,
+            handle: self.tape().push_one(Op::Eigh(ops::spectral::Eigh), &[&self]),
+            gauge: Gauge::Error,
+        }
+    }
+
+    /// Matrix exponential of `(A + A')/2`.
+    #[track_caller]
+    #[must_use]
+    pub fn expm_sym(self) -> Self {
+        self.symmetric().map(SymFn::Exp)
+    }
+
+    /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn logm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Ln)
+    }
+
+    /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn sqrtm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Pow(0.5))
+    }
+
+    /// Inverse square root of `(A + A')/2`. Poisons: not positive definite.
+    #[track_caller]
+    #[must_use]
+    pub fn invsqrtm_spd(self) -> Self {
+        self.symmetric().map(SymFn::Pow(-0.5))
+    }
+
+    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
+    /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
+    #[track_caller]
+    #[must_use]
+    pub fn powm_spd(self, p: f64) -> Self {
+        let s = self.symmetric();
+        let handle = self.tape().push_one(Op::Definite(ops::spectral::Definite), &[&self, &s.handle]);
+        Symmetric { handle, ..s }.map(SymFn::Pow(p))
+    }
+
+    /// `tr f((A + A')/2)`; its gradient is `f'(A)`, right to any order at ties.
+    #[track_caller]
+    #[must_use]
+    pub fn trace_fun(self, f: SymFn) -> Self {
+        self.symmetric().trace(f)
+    }
+}
+
+/// `A` with the eigendecomposition of its symmetric part: any function of it, eigenvalues and vectors, from one decomposition.
+#[derive(Debug, Clone, Copy)]
+pub struct Symmetric<'t, T: Scalar = f64> {
+    a: Var<'t, T>,
+    handle: Var<'t, T>,
+    gauge: Gauge,
+}
+
+impl<'t, T: Scalar> Symmetric<'t, T> {
+    /// The policy for vectors at ties; [`Gauge::Error`] unless told otherwise.
+    #[must_use]
+    pub fn gauge(self, gauge: Gauge) -> Self {
+        Symmetric { gauge, ..self }
+    }
+
+    /// `f(A)`.
+    #[track_caller]
+    #[must_use]
+    pub fn map(self, f: SymFn) -> Var<'t, T> {
+        self.push(Op::Spectral(ops::spectral::Spectral { f }))
+    }
+
+    /// `tr f(A)`.
+    #[track_caller]
+    #[must_use]
+    pub fn trace(self, f: SymFn) -> Var<'t, T> {
+        self.push(Op::SpectralTrace(ops::spectral::SpectralTrace { f }))
+    }
+
+    /// `D^k f(A)[E_1, ..., E_k]`, the Fréchet derivatives of `f` as values.
+    #[track_caller]
+    #[must_use]
+    pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
+        let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
+        self.a.tape().push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
+    }
+
+    /// The eigenvalues `range` of the ascending list, as a column: [`Var::eigvalsh`]. Ties among others do not matter.
+    #[track_caller]
+    #[must_use]
+    pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        self.push(Op::Spectrum(Spectrum(chosen(false, range))))
+    }
+
+    /// Their eigenvectors, as columns. Ties among others do not matter, to any order.
+    #[track_caller]
+    #[must_use]
+    pub fn vectors(self, range: Range<usize>) -> Var<'t, T> {
+        self.push(self.frame(range, false, false))
+    }
+
+    /// Eigenvalues and eigenvectors: [`Var::eigh`].
+    #[track_caller]
+    #[must_use]
+    pub fn eigen(self) -> (Var<'t, T>, Var<'t, T>) {
+        let tape = self.a.tape();
+        let id = tape.push(self.frame(0..self.a.shape().cols, false, true), &[&self.a, &self.handle]);
+        (tape.handle(id + 1), tape.handle(id))
+    }
+
+    /// The orthogonal projector on the eigenvectors `range`: [`Var::spectral_projector`].
+    #[track_caller]
+    #[must_use]
+    pub fn projector(self, range: Range<usize>) -> Var<'t, T> {
+        let of = chosen(false, range);
+        let ones = self.a.tape().filled(Shape::mat(of.len, 1), T::one());
+        self.a.tape().push_one(Op::Weighted(Weighted(of)), &[&self.a, &self.handle, &ones])
+    }
+
+    /// An orthonormal basis of the invariant subspace that the eigenvectors `range` span, for programs that depend on the subspace
+    /// alone: those have derivatives of every order, ties inside or not.
+    ///
+    /// Its tangent is orthogonal to the subspace (the horizontal lift); a cotangent that sees the basis is `GaugeDependent`, by the
+    /// policy. A tie between inside and outside is `NotDifferentiable`.
+    #[track_caller]
+    #[must_use]
+    pub fn invariant_subspace(self, range: Range<usize>) -> Var<'t, T> {
+        self.push(self.frame(range, true, false))
+    }
+
+    fn frame(self, range: Range<usize>, block: bool, values: bool) -> Op<T> {
+        let frame = Frame { of: chosen(false, range), block, gauge: self.gauge };
+        Op::Vectors(Vectors { frame, values })
+    }
+
+    #[track_caller]
+    fn push(self, op: Op<T>) -> Var<'t, T> {
+        self.a.tape().push_one(op, &[&self.a, &self.handle])
+    }
+}
+
+/// A matrix with its thin singular value decomposition.
+#[derive(Debug, Clone, Copy)]
+pub struct Singular<'t, T: Scalar = f64> {
+    /// Tall: transposed if `flip`.
+    a: Var<'t, T>,
+    handle: Var<'t, T>,
+    flip: bool,
+    count: usize,
+    gauge: Gauge,
+}
+
+impl<'t, T: Scalar> Singular<'t, T> {
+    /// The policy for vectors at ties; [`Gauge::Error`] unless told otherwise.
+    #[must_use]
+    pub fn gauge(self, gauge: Gauge) -> Self {
+        Singular { gauge, ..self }
+    }
+
+    /// The singular values `range` of the descending list, as a column: [`Var::svdvals`]. Ties among others do not matter.
+    #[track_caller]
+    #[must_use]
+    pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        self.a.tape().push_one(Op::Spectrum(Spectrum(chosen(true, range))), &[&self.a, &self.handle])
+    }
+
+    /// The triplets `range`: columns of `U`, singular values, columns of `V`. Ties among others do not matter, to any order.
+    #[track_caller]
+    #[must_use]
+    pub fn triplets(self, range: Range<usize>) -> (Var<'t, T>, Var<'t, T>, Var<'t, T>) {
+        let frame = Frame { of: chosen(true, range), block: false, gauge: self.gauge };
+        let tape = self.a.tape();
+        let op = Op::Vectors(Vectors { frame, values: true });
+        let id = tape.push(op, &[&self.a, &self.handle]);
+        let (q, s) = (tape.handle(id), tape.handle(id + 1));
+        let (m, n) = (self.a.rows(), self.a.cols());
+        let (u, v) = (q.row_range(0, m), q.row_range(m, n));
+        if self.flip { (v, s, u) } else { (u, s, v) }
+    }
+}
