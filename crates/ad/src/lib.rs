@@ -61,7 +61,7 @@ pub use leaves::{Leaves, VarTree};
 pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis};
 pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
 pub use shape::Shape;
-pub use spectrum::{Gauge, Singular, Symmetric};
+pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
 pub use var::{Lu, Operand, Uplo, Var};
 

@@ -5,33 +5,9 @@ use crate::ops::spectrum::{Chosen, Spectrum, Weighted};
 use crate::ops::vectors::{Frame, Vectors};
 use crate::ops::{self, Op};
 use crate::var::Operand;
-use crate::{Scalar, Shape, Tape, Var};
+use crate::{Gauge, Scalar, Shape, Var};
 use pullback_kernels::SymFn;
 use std::ops::Range;
-
-/// What to do where eigenvalues (or singular values) are tied, so that their vectors are defined up to rotation only, and a first
-/// derivative is asked for something that sees the choice.
-///
-/// What does not see it has its derivative under every policy. Second derivatives through vectors at a tie do not exist, and
-/// are an error under every policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Gauge {
-    /// `GaugeDependent`, with the size of what sees the choice.
-    #[default]
-    Error,
-    /// Drops that part and notes its size: [`Tape::take_gauge_defect`].
-    Warn,
-    /// Drops that part. The forward mode cannot know how vectors will be used; with this policy it serves uses that do not see the choice.
-    Project,
-}
-
-impl<T: Scalar> Tape<T> {
-    /// The largest gauge defect met under [`Gauge::Warn`] since the last call, relative to the cotangent (or the moved matrix); 0
-    /// if none.
-    pub fn take_gauge_defect(&self) -> f64 {
-        self.store.take_defect()
-    }
-}
 
 fn chosen(singular: bool, range: Range<usize>) -> Chosen {
     Chosen { singular, from: range.start, len: range.end.saturating_sub(range.start) }
@@ -215,7 +191,11 @@ pub struct Symmetric<'t, T: Scalar = f64> {
 }
 
 impl<'t, T: Scalar> Symmetric<'t, T> {
-    /// The policy for vectors at ties; [`Gauge::Error`] unless told otherwise.
+    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
+    /// what sees the choice; [`Gauge::Error`] unless told otherwise.
+    ///
+    /// What does not see it has its derivative under every policy; but forward mode cannot know how vectors will be used, and gives it
+    /// under [`Gauge::Project`] and [`Gauge::Warn`] only. Second derivatives through vectors at a tie do not exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Symmetric { gauge, ..self }
@@ -309,7 +289,11 @@ pub struct Singular<'t, T: Scalar = f64> {
 }
 
 impl<'t, T: Scalar> Singular<'t, T> {
-    /// The policy for vectors at ties; [`Gauge::Error`] unless told otherwise.
+    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
+    /// what sees the choice; [`Gauge::Error`] unless told otherwise.
+    ///
+    /// What does not see it has its derivative under every policy; but forward mode cannot know how vectors will be used, and gives it
+    /// under [`Gauge::Project`] and [`Gauge::Warn`] only. Second derivatives through vectors at a tie do not exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Singular { gauge, ..self }

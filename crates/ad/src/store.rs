@@ -39,8 +39,6 @@ pub(crate) struct Store<T> {
     at: Cell<Option<Line>>,
     now: Cell<usize>,
     peak: Cell<usize>,
-    /// The largest gauge defect that was met and only noted.
-    defect: Cell<f64>,
 }
 
 impl<T: Scalar> Store<T> {
@@ -56,7 +54,6 @@ impl<T: Scalar> Store<T> {
             at: Cell::new(None),
             now: Cell::new(0),
             peak: Cell::new(0),
-            defect: Cell::new(0.0),
         }
     }
 
@@ -93,16 +90,6 @@ impl<T: Scalar> Store<T> {
 
     pub(crate) fn reset_peak(&self) {
         self.peak.set(self.now.get());
-    }
-
-    #[cold]
-    pub(crate) fn note_defect(&self, defect: f64) {
-        self.defect.set(self.defect.get().max(defect));
-    }
-
-    /// The largest defect noted, which is then forgotten.
-    pub(crate) fn take_defect(&self) -> f64 {
-        self.defect.replace(0.0)
     }
 
     #[inline]

@@ -88,6 +88,14 @@ impl Case {
         Spectrum { condition: if n == 0 { 1.0 } else { high / low }, values }
     }
 
+    /// The least relative distance of two values of a spectrum that are not equal; 1 where none are close.
+    pub(super) fn gap_between(&self, n: usize, salt: u64) -> f64 {
+        let mut values = self.spectrum(n, salt).values;
+        values.sort_by(f64::total_cmp);
+        let gaps = values.windows(2).map(|p| (p[1] - p[0]) / p[1]).filter(|g| *g > 0.0);
+        gaps.fold(1.0, f64::min)
+    }
+
     /// `U diag(spectrum) V'` for each member, and its condition.
     pub(super) fn with_spectrum(&self, m: usize, n: usize, salt: u64) -> (Batch<f64>, f64) {
         let s = self.spectrum(n, salt);

@@ -18,6 +18,7 @@ pub mod product;
 pub mod program;
 mod property;
 pub mod qr;
+pub mod spectra;
 pub mod spectral;
 pub mod trsm;
 
@@ -37,6 +38,7 @@ pub const FAMILIES: &[Family] = &[
     cholesky::FAMILY,
     qr::FAMILY,
     spectral::FAMILY,
+    spectra::FAMILY,
     polar::FAMILY,
     cayley::FAMILY,
     program::FAMILY,

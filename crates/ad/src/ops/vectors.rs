@@ -7,10 +7,13 @@
 //! - `Q' = R(B(A') Q)`, with adjoint `A_bar = K(Q_bar)`, `K(Z) = outer(R(Z), Q)`, where `<outer(Y, Q), E> = <Y, B(E) Q>`: that is
 //!   `sym(Y Q')`, or `Y_u V' + U Y_v'`. [`Pull`] computes `K` in the eigenbasis, where it costs a third less.
 //!
-//! Differentiating `(x_i - B) y_i = z_i - c q_i q_i' z_i` and `q_i' y_i = 0`, with `d(M)` the diagonal of `M`:
+//! `R` and `K` are functions of `A`, of `Q` and of `Z`. Differentiating `Y diag(x) - B Y = Z - c Q d(Q' Z)`, `d(Q' Y) = 0` and
+//! `diag(x) = c d(Q' B Q)`, with `d(M)` the diagonal of `M`, gives
 //!
-//! - `R(Z)' = R(Z' + B(A') Y - Y d(c Q' B(A') Q) - Q' d(c Q' Z)) - Q d(c Q'^T Y)`, so that for a cotangent `H` of `Y`, with
-//!   `T = R(H)`: `Z_bar = T`, `A_bar = outer(T, Y) + outer(R(S) - c Q d(Y' T), Q)`, `S = -c (T d(Q' Z)' + Y d(Q' H)')`.
+//! - `R(Z)' = R(Z' + B(A') Y - c Y d(Q' B(A') Q + Q'^T B Q + Q' B Q') - c Q' d(Q' Z)) - c Q d(Q'^T Y)` (here `Q'` beside `Z` and `B Q`
+//!   is a transpose; elsewhere a tangent), so that for a cotangent `H` of `Y`, with `T = R(H)` and `N = d(Y' T)`: `Z_bar = T`,
+//!   `A_bar = outer(T - c Q N, ..)`, in full `outer(T, Y) - c outer(Q N, Q)`, and
+//!   `Q_bar = -c (T d(Q' Z)' + Y d(Q' H)' + B Q (N + N'))`.
 //!
 //! So the derivatives of `Q` never see the vectors of values that were not chosen: those may be tied with each other. For a basis of
 //! an invariant subspace (`block`) the same lines hold with `d(M) = M`, and `R` blind to the whole subspace: `Q` moves
@@ -22,11 +25,11 @@
 //! (`NotDifferentiable`). Conditions: none for the value. Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
+use super::gauge::Gauge;
 use super::layout::{Axis, Concat, Slice};
 use super::part::Part;
 use super::spectrum::{Chosen, Spectrum, Weighted};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
-use crate::spectrum::Gauge;
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -49,14 +52,14 @@ pub(crate) struct Vectors {
     pub(crate) values: bool,
 }
 
-/// `R(Z)` from `(A, handle, Z)`. `first`: in a first derivative.
+/// `R(Z)` from `(A, handle, Q, Z)`. `first`: in a first derivative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Resolvent {
     pub(crate) frame: Frame,
     pub(crate) first: bool,
 }
 
-/// `K(Z)` from `(A, handle, Z)`.
+/// `K(Z)` from `(A, handle, Q, Z)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Pull {
     pub(crate) frame: Frame,
@@ -68,12 +71,9 @@ impl Frame {
         if self.of.singular { 0.5 } else { 1.0 }
     }
 
-    fn vectors<V: Value>(self, x: &[&V]) -> V {
-        V::one(Op::Vectors(Vectors { frame: self, values: false }), &x[..2])
-    }
-
-    fn resolvent<V: Value>(self, x: &[&V], z: &V, first: bool) -> V {
-        V::one(Op::Resolvent(Resolvent { frame: self, first }), &[x[0], x[1], z])
+    /// `R(Z)` for the `A`, handle and `Q` of `x`, in a derivative of second order or more.
+    fn resolvent<V: Value>(self, x: &[&V], z: &V) -> V {
+        V::one(Op::Resolvent(Resolvent { frame: self, first: false }), &[x[0], x[1], x[2], z])
     }
 
     fn halves<V: Value>(self, q: &V, a: Shape) -> (V, V) {
@@ -121,24 +121,31 @@ impl Frame {
         }
     }
 
-    /// `R(Z)'` along `da` at fixed `Z`, where `y = R(Z)`, and `dq`.
-    fn moved<V: Value>(self, x: &[&V], (q, z, y): (&V, &V, &V), da: &V) -> (V, V) {
-        let c = self.c();
-        let bq = self.act(da, q);
-        let dq = self.resolvent(x, &bq, false);
-        let drift = self.times(y, &self.pair(q, &bq), false).add(&self.times(&dq, &self.pair(q, z), false));
-        let rhs = self.act(da, y).lincomb(1.0, &drift, -c);
-        let along = self.times(q, &self.pair(&dq, y), false);
-        (self.resolvent(x, &rhs, false).lincomb(1.0, &along, -c), dq)
+    /// `R(Z)'` along tangents of `A` and `Q`, where `y = R(Z)`, `x = (A, handle, Q, Z)`.
+    fn moved<V: Value>(self, x: &[&V], y: &V, da: Option<&V>, dq: Option<&V>) -> Option<V> {
+        let (c, q, z) = (self.c(), x[2], x[3]);
+        let by_a = da.map(|da| {
+            let drift = self.times(y, &self.pair(q, &self.act(da, q)), false);
+            self.act(da, y).lincomb(1.0, &drift, -c)
+        });
+        let by_q = dq.map(|dq| {
+            let bq = self.act(x[0], q);
+            let slope = self.pair(dq, &bq).add(&self.pair(&bq, dq));
+            self.times(y, &slope, false).add(&self.times(dq, &self.pair(q, z), false)).scaled(-c)
+        });
+        let inside = plus(by_a, by_q).map(|rhs| self.resolvent(x, &rhs));
+        plus(inside, dq.map(|dq| self.times(q, &self.pair(dq, y), false).scaled(-c)))
     }
 
-    /// `A_bar` of `R(Z)` for the cotangent `h`, with `t = R(h)`.
-    fn pulled<V: Value>(self, x: &[&V], (q, z, y): (&V, &V, &V), h: &V, t: &V) -> V {
-        let (c, a) = (self.c(), x[0].shape());
-        let s = self.times(t, &self.pair(q, z), true).add(&self.times(y, &self.pair(q, h), true)).scaled(-c);
-        let drift = self.times(q, &self.pair(y, t), false);
-        let inner = self.resolvent(x, &s, false).lincomb(1.0, &drift, -c);
-        self.outer(t, y, a).add(&self.outer(&inner, q, a))
+    /// The cotangents of `A` and `Q` of `R(Z)` for the cotangent `h`, with `t = R(h)`.
+    fn pulled<V: Value>(self, x: &[&V], y: &V, h: &V, t: &V) -> (V, V) {
+        let (c, q, z) = (self.c(), x[2], x[3]);
+        let n = self.pair(y, t);
+        let drift = self.outer(&self.times(q, &n, false), q, x[0].shape());
+        let bq = self.act(x[0], q);
+        let turned = self.times(&bq, &n, false).add(&self.times(&bq, &n, true));
+        let gq = self.times(t, &self.pair(q, z), true).add(&self.times(y, &self.pair(q, h), true)).add(&turned);
+        (self.outer(t, y, x[0].shape()).lincomb(1.0, &drift, -c), gq.scaled(-c))
     }
 
     /// The shape of `Q`.
@@ -158,13 +165,13 @@ impl Frame {
     ) -> Result<(), Trouble> {
         let window = self.of.window(x[0].shape);
         for member in 0..y.shape.batch {
-            let found = kernel(window, x[1].member(member), x[2].member(member), y.member(member));
+            let found = kernel(window, x[1].member(member), x[3].member(member), y.member(member));
             let defect = found.map_err(|failure| Trouble { member, failure })?;
             if defect > tolerances::gauge::<T>() {
                 let defect = defect.f64();
                 match self.gauge {
                     Gauge::Error => return Err(Trouble { member, failure: Failure::GaugeDependent { defect } }),
-                    Gauge::Warn => s.note_defect(defect),
+                    Gauge::Warn => s.warn(defect),
                     Gauge::Project => {}
                 }
             }
@@ -174,8 +181,8 @@ impl Frame {
 
     fn with_batch(self, x: &[Shape]) -> Result<usize, String> {
         let q = self.shape(x[0])?;
-        match (x[2].rows, x[2].cols) == (q.rows, q.cols) {
-            true => x[0].common_batch(x[2]).ok_or_else(|| "batches must agree, or be 1".into()),
+        match (x[3].rows, x[3].cols) == (q.rows, q.cols) {
+            true => x[0].common_batch(x[3]).ok_or_else(|| "batches must agree, or be 1".into()),
             false => Err(format!("the argument must have the shape {q} of the vectors")),
         }
     }
@@ -201,17 +208,18 @@ impl<T: Scalar> Primitive<T> for Vectors {
 
     /// The vectors first: at a tie they tell more.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        let f = self.frame;
-        let dq = dx[0].map(|da| f.resolvent(x, &f.act(da, y[0]), !f.block));
+        let frame = self.frame;
+        let op = Resolvent { frame, first: !frame.block };
+        let dq = dx[0].map(|da| V::one(Op::Resolvent(op), &[x[0], x[1], y[0], &frame.act(da, y[0])]));
         match self.values {
-            true => smallvec![dq, dx[0].map(|da| Spectrum(f.of).of(&[x[0], x[1], da]))],
+            true => smallvec![dq, dx[0].map(|da| Spectrum(frame.of).of(&[x[0], x[1], da]))],
             false => out1(dq),
         }
     }
 
-    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
-            out.add(0, V::one(Op::Pull(Pull { frame: self.frame, first: true }), &[x[0], x[1], g]));
+            out.add(0, V::one(Op::Pull(Pull { frame: self.frame, first: true }), &[x[0], x[1], y[0], g]));
         }
         if let Some(Some(g)) = dy.get(1) {
             out.add(0, Weighted(self.frame.of).of(&[x[0], x[1], g]));
@@ -221,7 +229,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
 
 impl<T: Scalar> Primitive<T> for Resolvent {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        one(Shape { batch: self.frame.with_batch(x)?, ..x[2] })
+        one(Shape { batch: self.frame.with_batch(x)?, ..x[3] })
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
@@ -231,18 +239,18 @@ impl<T: Scalar> Primitive<T> for Resolvent {
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let f = self.frame;
-        let along = dx[0].map(|da| f.moved(x, (&f.vectors(x), x[2], y[0]), da).0);
-        out1(plus(along, dx[2].map(|dz| f.resolvent(x, dz, false))))
+        out1(plus(f.moved(x, y[0], dx[0], dx[2]), dx[3].map(|dz| f.resolvent(x, dz))))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(h) = &dy[0] else { return };
-        let f = self.frame;
-        let t = f.resolvent(x, h, false);
-        if out.wants(0) {
-            out.add(0, f.pulled(x, (&f.vectors(x), x[2], y[0]), h, &t));
+        let t = self.frame.resolvent(x, h);
+        if out.wants(0) || out.wants(2) {
+            let (ga, gq) = self.frame.pulled(x, y[0], h, &t);
+            out.add(0, ga);
+            out.add(2, gq);
         }
-        out.add(2, t);
+        out.add(3, t);
     }
 }
 
@@ -260,26 +268,27 @@ impl<T: Scalar> Primitive<T> for Pull {
     /// `K(Z)' = K(Z') + outer(R(Z)', Q) + outer(R(Z), Q')`
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (f, a) = (self.frame, x[0].shape());
-        let along = dx[0].map(|da| {
-            let (q, y) = (f.vectors(x), f.resolvent(x, x[2], false));
-            let (dy, dq) = f.moved(x, (&q, x[2], &y), da);
-            f.outer(&dy, &q, a).add(&f.outer(&y, &dq, a))
-        });
-        out1(plus(along, dx[2].map(|dz| V::one(Op::Pull(Pull { frame: f, first: false }), &[x[0], x[1], dz]))))
+        let mut dk = dx[3].map(|dz| V::one(Op::Pull(Pull { frame: f, first: false }), &[x[0], x[1], x[2], dz]));
+        if dx[0].is_some() || dx[2].is_some() {
+            let y = f.resolvent(x, x[3]);
+            dk = plus(dk, f.moved(x, &y, dx[0], dx[2]).map(|dy| f.outer(&dy, x[2], a)));
+            dk = plus(dk, dx[2].map(|dq| f.outer(&y, dq, a)));
+        }
+        out1(dk)
     }
 
-    /// For the cotangent `G`, with `H = B(G) Q`: `Z_bar = R(H)`; `<G, K> = <Y, H>` moves with `Y` and with `Q`.
+    /// `<G, K> = <Y, H>` with `H = B(G) Q`: `Z_bar = R(H)`, and `A` and `Q` move `Y`, `Q` also `H`.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = &dy[0] else { return };
-        let (f, a) = (self.frame, x[0].shape());
-        let q = f.vectors(x);
-        let h = f.act(g, &q);
-        let t = f.resolvent(x, &h, false);
-        if out.wants(0) {
-            let y = f.resolvent(x, x[2], false);
-            let turned = f.resolvent(x, &f.act(g, &y), false);
-            out.add(0, f.pulled(x, (&q, x[2], &y), &h, &t).add(&f.outer(&turned, &q, a)));
+        let f = self.frame;
+        let h = f.act(g, x[2]);
+        let t = f.resolvent(x, &h);
+        if out.wants(0) || out.wants(2) {
+            let y = f.resolvent(x, x[3]);
+            let (ga, gq) = f.pulled(x, &y, &h, &t);
+            out.add(0, ga);
+            out.add(2, gq.add(&f.act(g, &y)));
         }
-        out.add(2, t);
+        out.add(3, t);
     }
 }

@@ -22,7 +22,7 @@ fn close(a: &Mat<f64>, b: &Mat<f64>, tolerance: f64) {
 #[test]
 fn a_cotangent_that_sees_the_basis_is_reported_or_projected() {
     let (x, w) = (Kind::Tall(5, 2).generic(1), Rng::new(2).normal(5, 3));
-    let f = |gauge| pullback::func(move |x: Var| x.null_basis(gauge).dot(&w.clone()));
+    let f = |gauge| pullback::func(move |x: Var| x.null_basis(gauge).dot(w.clone()));
     let Failure::GaugeDependent { defect } = failure(pullback::grad(f.clone()(Gauge::Error), &x)) else {
         panic!("another verdict")
     };

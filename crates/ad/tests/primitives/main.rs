@@ -12,6 +12,7 @@ mod fuzzed;
 mod oracles;
 mod points;
 mod registry;
+mod spectra;
 mod table;
 
 use faer::Mat;

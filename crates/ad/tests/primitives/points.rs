@@ -29,6 +29,12 @@ pub(crate) enum Kind {
     Symmetric(usize),
     /// Small, so that `I - W` is regular.
     Small(usize),
+    /// Symmetric, eigenvalues at least 1/2 apart.
+    Simple(usize),
+    /// Symmetric, the larger half of the eigenvalues (rounded down) at least 2 above the others.
+    Gapped(usize),
+    /// Singular values at least 1/2 apart and from 0; any shape.
+    Distinct(usize, usize),
 }
 use Kind::*;
 
@@ -72,8 +78,8 @@ pub(crate) fn diagonal(d: &[f64]) -> Mat<f64> {
 impl Kind {
     pub(crate) fn shape(self) -> (usize, usize) {
         match self {
-            Any(m, n) | Unit(m, n) | Away(m, n) | Positive(m, n) | Tall(m, n) => (m, n),
-            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) => (n, n),
+            Any(m, n) | Unit(m, n) | Away(m, n) | Positive(m, n) | Tall(m, n) | Distinct(m, n) => (m, n),
+            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Simple(n) | Gapped(n) => (n, n),
         }
     }
 
@@ -114,6 +120,23 @@ impl Kind {
                 0.5 * (&a + a.transpose())
             }
             Small(n) => rng.normal(n, n) * (0.3 / (n.max(1) as f64).sqrt()),
+            Simple(n) => {
+                let s = rng.around_one(n, 1);
+                let s: Vec<f64> = (0..n).map(|i| 1.5 * (i as f64 - 0.5 * n as f64) + s[(i, 0)]).collect();
+                rng.with_spectrum(&s)
+            }
+            Gapped(n) => {
+                let s = rng.around_one(n, 1);
+                let s: Vec<f64> =
+                    (0..n).map(|i| if i >= n - n / 2 { 0.5 + s[(i, 0)] } else { -0.5 - s[(i, 0)] }).collect();
+                rng.with_spectrum(&s)
+            }
+            Distinct(..) => {
+                let k = m.min(n);
+                let s = rng.around_one(k, 1);
+                let s: Vec<f64> = (0..k).map(|i| 1.5 * i as f64 + s[(i, 0)]).collect();
+                rng.orthonormal(m, k) * diagonal(&s) * rng.orthonormal(n, k).transpose()
+            }
         }
     }
 
@@ -191,6 +214,39 @@ impl Kind {
                 for gap in GAPS {
                     let s: Vec<f64> = (0..n).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
                     add(&format!("spectrum in pairs with gap {gap:e}"), rng.with_spectrum(&s), None, 1.0);
+                }
+            }
+            Simple(_) => {
+                // Vectors lose the inverse of the gap, and their series reach as far as the gap.
+                for gap in [1e-2, 1e-4] {
+                    let s: Vec<f64> = (0..n).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
+                    let steps = Some(Mat::from_fn(n, n, |_, _| 0.1 * gap));
+                    add(&format!("pairs with gap {gap:e}"), rng.with_spectrum(&s), steps, 1.0 / gap);
+                }
+                add("diagonal", diagonal(&(0..n).map(|i| i as f64).collect::<Vec<_>>()), None, 1.0);
+                add("times 1e100", self.generic(5) * 1e100, None, 1.0);
+                add("times 1e-100", self.generic(5) * 1e-100, None, 1.0);
+            }
+            Gapped(_) => {
+                let level = |i: usize| if i >= n - n / 2 { 3.0 } else { 1.0 };
+                for gap in GAPS {
+                    let s: Vec<f64> = (0..n).map(|i| level(i) + (i % 2) as f64 * gap).collect();
+                    add(&format!("two levels, gaps {gap:e} inside"), rng.with_spectrum(&s), None, 1.0);
+                }
+                add("two levels, diagonal", diagonal(&(0..n).map(level).collect::<Vec<_>>()), None, 1.0);
+                add("times 1e100", self.generic(5) * 1e100, None, 1.0);
+                add("times 1e-100", self.generic(5) * 1e-100, None, 1.0);
+            }
+            Distinct(..) => {
+                for gap in [1e-2, 1e-4] {
+                    let s: Vec<f64> = (0..k).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
+                    let x = rng.orthonormal(m, k) * diagonal(&s) * rng.orthonormal(n, k).transpose();
+                    let steps = Some(Mat::from_fn(m, n, |_, _| 0.1 * gap));
+                    add(&format!("pairs with gap {gap:e}"), x, steps, 1.0 / gap);
+                }
+                add("diagonal", Mat::from_fn(m, n, |i, j| if i == j { 1.0 + i as f64 } else { 0.0 }), None, 1.0);
+                for s in [1e150, 1e-150] {
+                    add(&format!("times {s:e}"), self.generic(5) * s, None, 1.0);
                 }
             }
             Small(_) => {

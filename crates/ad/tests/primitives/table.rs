@@ -28,6 +28,8 @@ pub(crate) struct Line {
 const ANY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3), (0, 0), (3, 0), (0, 2)];
 const TALL: &[(usize, usize)] = &[(4, 3), (3, 3), (6, 2), (5, 1), (1, 1), (0, 0), (3, 0), (9, 5)];
 const SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (6, 6)];
+const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
+const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
 
 macro_rules! line {
@@ -178,6 +180,20 @@ pub(crate) fn table() -> Vec<Line> {
         line!("Fréchet derivative of the logarithm" covers ["spectral"], SQUARE, |n, _| vec![Spd(n), Any(n, n)], |x| vec![x[0].symmetric().frechet(SymFn::Ln, &[x[1]])], judges),
         line!("trace_fun" covers ["spectral_trace", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].trace_fun(SymFn::Ln), x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::XLogX)], judges),
         line!("trace_fun, any spectrum" covers ["spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::Exp)], judges),
+        // ---- spectra ----------------------------------------------------------------------------------------------
+        line!("eigvalsh" covers ["eigh", "spectrum", "spectrum_weighted"], SQUARE, |n, _| vec![Simple(n)], |x| vec![x[0].eigvalsh()], judges),
+        line!("pull of eigvalsh" covers ["spectrum_weighted", "spectrum"], SQUARE, |n, _| vec![Simple(n), Any(n, 1)], pull!(|x| x[0].eigvalsh()), judges),
+        line!("eigh" covers ["vectors", "vectors_pull", "resolvent"], SQUARE, |n, _| vec![Simple(n)], |x| { let (l, v) = x[0].eigh(); vec![l, v] }, judges),
+        line!("pull of eigh" covers ["vectors_pull", "resolvent"], SMALL, |n, _| vec![Simple(n), Any(n, n)], pull!(|x| x[0].eigh().1), judges),
+        line!("some eigenpairs" covers ["vectors", "vectors_pull", "resolvent", "spectrum"], SQUARE, |n, _| vec![Simple(n)], |x| { let (a, k) = (x[0].symmetric(), x[0].rows() / 2); vec![a.values(0..k), a.vectors(k / 2..k + k / 2)] }, judges),
+        line!("spectral_projector" covers ["spectrum_weighted"], SQUARE, |n, _| vec![Gapped(n)], |x| vec![x[0].spectral_projector(x[0].rows() / 2)], judges),
+        line!("invariant_subspace" covers ["vectors", "vectors_pull", "resolvent"], SQUARE, |n, _| vec![Gapped(n), Any(n, 2)], |x| { let n = x[0].rows(); let q = x[0].symmetric().invariant_subspace(n - n / 2..n); vec![q.mul_t(q), q * q.t_mul(x[1].hadamard(q * q.t_mul(x[1])))] }, judges),
+        line!("svd" covers ["svd", "vectors", "vectors_pull", "resolvent"], ANY_RANK, |m, n| vec![Distinct(m, n)], |x| { let (u, s, v) = x[0].svd(); vec![u, s, v] }, judges),
+        line!("pull of svd" covers ["vectors_pull", "resolvent"], &[(3, 2), (2, 2)], |m, n| vec![Distinct(m, n), Any(m, n)], pull!(|x| x[0].svd().0), judges),
+        line!("svd_truncated" covers ["svd", "vectors", "resolvent"], &[(4, 3), (3, 3), (2, 4), (5, 2)], |m, n| vec![Distinct(m, n)], |x| { let (u, s, v) = x[0].svd_truncated(2); vec![u, s, v] }, judges),
+        line!("svdvals" covers ["svd", "spectrum", "spectrum_weighted"], ANY_RANK, |m, n| vec![Distinct(m, n)], |x| vec![x[0].svdvals()], judges),
+        line!("nuclear_norm, spectral_norm" covers ["spectrum", "spectrum_weighted"], &[(4, 3), (3, 3), (2, 4), (5, 1), (1, 1)], |m, n| vec![Distinct(m, n)], |x| vec![x[0].nuclear_norm(), x[0].spectral_norm()], judges),
+        line!("cayley_low_rank" covers ["lu", "solve"], &[(4, 2), (5, 1), (2, 2)], |m, n| vec![Any(m, 3), Unit(m, n), Unit(m, n)], |x| vec![x[0].cayley_low_rank(x[1].tanh(), x[2].tanh(), 0.1)]),
         // ---- control ----------------------------------------------------------------------------------------------
         line!("gradient inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0] - 0.1 * x[0].grad(|y| y.sin().dot(x[1]).sum())]),
         line!("hvp inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].hvp(|y| y.sin().sum(), x[1])]),
