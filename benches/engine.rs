@@ -129,9 +129,12 @@ fn node(budget: Duration) {
         }
         let f = y.sum();
         let mut g = Batch::zeros(x0.shape());
-        let mut bufs = vec![vec![0.0; n * n]; 4];
+        let mut raw = RawChain::new(&x0, &a0);
+        tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
+        let (mine, own) = (raw.gradient(), g.data());
+        assert!(mine.iter().zip(own).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs()), "{mine:?} {own:?}");
         let measured = Race::new()
-            .with("raw", || raw_chain(n, &a0, &mut bufs))
+            .with("raw", || raw.gradient()[0])
             .with("tape", || {
                 tape.replay().expect("finite");
                 tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
@@ -148,25 +151,48 @@ fn node(budget: Duration) {
     }
 }
 
-/// The kernels that one value and gradient of the chain needs, forward and back.
-fn raw_chain(n: usize, a: &Batch<f64>, bufs: &mut [Vec<f64>]) -> f64 {
-    let [x, y, z, g] = bufs else { unreachable!("four buffers") };
-    let scalar = n == 1;
-    for _ in 0..100 {
-        match scalar {
-            true => f64::hadamard(a.data(), x, y),
-            false => f64::gemm(y, n, n, n, 1.0, a.data(), false, x, false, false),
-        }
-        f64::scale(0.9, y, z);
-        f64::unary(pullback::Unary::Tanh, z, x);
+/// Value and gradient of the chain by bare kernels, which keep what the way back needs: the output of each `tanh`.
+struct RawChain {
+    n: usize,
+    a: Vec<f64>,
+    /// `x`, then the outputs of the hundred steps.
+    states: Vec<Vec<f64>>,
+    y: Vec<f64>,
+    g: Vec<f64>,
+}
+
+impl RawChain {
+    fn new(x: &Batch<f64>, a: &Batch<f64>) -> Self {
+        let n = x.shape().rows;
+        let states = (0..101).map(|_| x.data().to_vec()).collect();
+        RawChain { n, a: a.data().to_vec(), states, y: vec![0.0; n * n], g: vec![0.0; n * n] }
     }
-    for _ in 0..100 {
-        f64::unary_derivative(pullback::Unary::Tanh, 1, z, x, y, g).expect("order one");
-        f64::scale(0.9, g, z);
-        match scalar {
-            true => f64::hadamard(a.data(), z, y),
-            false => f64::gemm(y, n, n, n, 1.0, a.data(), true, z, false, false),
+
+    /// A product with the constant, or with its transpose; of numbers, as the tape does it.
+    fn product(n: usize, a: &[f64], transposed: bool, x: &[f64], y: &mut [f64]) {
+        match n {
+            1 => f64::hadamard(a, x, y),
+            n => f64::gemm(y, n, n, n, 1.0, a, transposed, x, false, false),
         }
     }
-    y[0]
+
+    fn gradient(&mut self) -> &[f64] {
+        let RawChain { n, a, states, y, g } = self;
+        for k in 0..100 {
+            let (before, after) = states.split_at_mut(k + 1);
+            Self::product(*n, a, false, &before[k], y);
+            f64::scale(0.9, y, g);
+            f64::unary(pullback::Unary::Tanh, g, &mut after[0]);
+        }
+        std::hint::black_box(f64::sum(&states[100]));
+        g.fill(1.0);
+        for z in states[1..].iter().rev() {
+            // The derivative of tanh is a function of its output alone.
+            f64::unary_derivative_assign(pullback::Unary::Tanh, 1, z, z, g).expect("order one");
+            g.iter_mut().for_each(|g| *g *= 0.9);
+            Self::product(*n, a, true, g, y);
+            std::mem::swap(g, y);
+        }
+        g
+    }
 }
