@@ -4,7 +4,7 @@ use num_traits::Float;
 
 use crate::Failure;
 use crate::real::{Real, balance, max_abs};
-use crate::tolerances::{UNARY_ORDER, safe_range};
+use crate::tolerances::{UNARY_ORDER, WIDE, safe_range};
 
 /// A function applied to every entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -342,6 +342,13 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
 
 /// Are all entries finite? A finite sum says so at one addition an entry; a sum that overflowed is looked at again.
 pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
+    let s = if a.len() < WIDE { lanes_sum(a) } else { pulp::Arch::new().dispatch(|| lanes_sum(a)) };
+    Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
+}
+
+/// The sum of all entries in sixteen interleaved sums, compiled for whatever registers the caller runs on.
+#[inline(always)]
+fn lanes_sum<T: Real>(a: &[T]) -> T {
     let (chunks, rest) = a.as_chunks::<16>();
     let mut lanes = [T::zero(); 16];
     for x in chunks {
@@ -349,6 +356,5 @@ pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
             lanes[i] += x[i];
         }
     }
-    let s = lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x);
-    Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
+    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
 }

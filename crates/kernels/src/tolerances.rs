@@ -85,6 +85,8 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 
 // ---- crossovers: own loops up to here, faer above (measured) ---------------------------------------------------
 
+/// Checks for finite entries: the least length that is worth asking for the widest registers.
+pub const WIDE: usize = 256;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
 /// The same for `A'`, where faer is slower by a constant.
