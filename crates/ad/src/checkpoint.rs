@@ -70,16 +70,18 @@ impl<T: Scalar> Program<T> {
 
     fn run<V: Value<T = T>>(&self, x: &[&V]) -> Run<'_, V> {
         let cx = x[0].cx();
+        let outer = V::at(cx, None);
         let mut vals: Vec<V> = x.iter().map(|v| (*v).clone()).collect();
         vals.extend(self.literals.iter().map(|(s, d)| V::literal(cx, *s, d)));
         for rec in &self.ops {
             let y = {
                 let args: SmallVec<[&V; 4]> = rec.inputs.iter().map(|&i| &vals[i as usize]).collect();
-                V::at(cx, rec.line);
+                V::at(cx, Some(rec.line));
                 V::apply(rec.op.clone(), &args)
             };
             vals.extend(y);
         }
+        V::at(cx, outer);
         Run { program: self, vals }
     }
 
@@ -121,10 +123,8 @@ impl<V: Value> Recording<V> for Run<'_, V> {
     fn cx(&self) -> V::Cx {
         self.vals[0].cx()
     }
-    fn at(&self, line: Option<Line>) {
-        if let Some(line) = line {
-            V::at(self.cx(), line);
-        }
+    fn at(&self, line: Option<Line>) -> Option<Line> {
+        V::at(self.cx(), line)
     }
 }
 

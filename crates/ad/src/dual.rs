@@ -136,8 +136,8 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         Dual { re: self.re.hadamard(&b.re), du }
     }
 
-    fn at(cx: &'a Store<T>, line: Line) {
-        cx.set_line(Some(line));
+    fn at(cx: &'a Store<T>, line: Option<Line>) -> Option<Line> {
+        cx.set_line(line)
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

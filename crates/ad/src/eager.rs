@@ -287,8 +287,8 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         if done { self } else { self.part(part) }
     }
 
-    fn at(cx: &'a Store<T>, line: Line) {
-        cx.set_line(Some(line));
+    fn at(cx: &'a Store<T>, line: Option<Line>) -> Option<Line> {
+        cx.set_line(line)
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

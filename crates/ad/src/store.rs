@@ -93,8 +93,8 @@ impl<T: Scalar> Store<T> {
     }
 
     #[inline]
-    pub(crate) fn set_line(&self, line: Option<Line>) {
-        self.at.set(line);
+    pub(crate) fn set_line(&self, line: Option<Line>) -> Option<Line> {
+        self.at.replace(line)
     }
 
     /// Remembers a failure if it is the first.

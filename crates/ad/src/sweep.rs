@@ -27,8 +27,8 @@ pub(crate) trait Recording<V: Value> {
     /// Has the value no numbers, because something failed? (Of a failure that the program handled.)
     fn is_poisoned(&self, id: u32) -> bool;
     fn cx(&self) -> V::Cx;
-    /// Called before the rule of a step runs and, with `None`, after the last.
-    fn at(&self, line: Option<Line>);
+    /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
+    fn at(&self, line: Option<Line>) -> Option<Line>;
     /// Does what the reverse rule of a step with one output would, if this kind of value knows a shorter way.
     #[inline(always)]
     fn pull(&self, _: &OpRec<V::T>, _base: usize, _depends: &[u8], _slots: &mut [Option<V::Slot>]) -> bool {
@@ -98,6 +98,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
     depends: &[u8],
     slots: &mut [Option<V::Slot>],
 ) {
+    let outer = rec.at(None);
     for k in ops.rev() {
         let step = rec.step(k);
         let step = &*step;
@@ -166,7 +167,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
             }
         }
     }
-    rec.at(None);
+    rec.at(outer);
 }
 
 /// Takes the cotangent of a value, and leaves a copy where it was asked for.
@@ -192,6 +193,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
     base: usize,
     slots: &mut [Option<V::Slot>],
 ) {
+    let outer = rec.at(None);
     for k in ops {
         let step = rec.step(k);
         let step = &*step;
@@ -253,7 +255,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
             }
         }
     }
-    rec.at(None);
+    rec.at(outer);
 }
 
 /// Takes the tangent of an input out of its slot, for a rule to read.
@@ -341,8 +343,8 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
         self.store
     }
     #[inline]
-    fn at(&self, line: Option<Line>) {
-        self.store.set_line(line);
+    fn at(&self, line: Option<Line>) -> Option<Line> {
+        self.store.set_line(line)
     }
     #[inline]
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
@@ -393,8 +395,8 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
-    fn at(&self, line: Option<Line>) {
-        self.store.set_line(line);
+    fn at(&self, line: Option<Line>) -> Option<Line> {
+        self.store.set_line(line)
     }
 }
 
@@ -425,7 +427,7 @@ impl<'t, T: Scalar> Recording<Var<'t, T>> for Handles<'t, T> {
     fn cx(&self) -> &'t Tape<T> {
         self.0
     }
-    fn at(&self, line: Option<Line>) {
-        self.0.rule_line.set(line);
+    fn at(&self, line: Option<Line>) -> Option<Line> {
+        self.0.rule_line.replace(line)
     }
 }

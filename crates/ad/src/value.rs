@@ -38,8 +38,8 @@ pub(crate) trait Value: Clone + Sized {
     fn add_to(slot: &mut Option<Self::Slot>, v: Self);
     /// `slot += alpha op(A) op(B)`, summed over the batch if the slot's shape has a batch of one.
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self);
-    /// Names the line that what follows is attributed to.
-    fn at(cx: Self::Cx, line: Line);
+    /// Names the line that what follows is attributed to, and returns the one before.
+    fn at(cx: Self::Cx, line: Option<Line>) -> Option<Line>;
     /// Runs a user's function of recorded values.
     fn call(f: &CustomFn<'_, Self::T>, x: &[&Self]) -> Outs<Option<Self>>;
     /// A constant with the given entries.

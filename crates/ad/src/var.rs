@@ -775,8 +775,8 @@ impl<'t, T: Scalar> Value for Var<'t, T> {
         });
     }
 
-    fn at(tape: &'t Tape<T>, line: Line) {
-        tape.rule_line.set(Some(line));
+    fn at(tape: &'t Tape<T>, line: Option<Line>) -> Option<Line> {
+        tape.rule_line.replace(line)
     }
 
     fn call(f: &CustomFn<'_, T>, x: &[&Self]) -> Outs<Option<Self>> {

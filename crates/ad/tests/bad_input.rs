@@ -114,12 +114,12 @@ fn every_verdict_says_what_where_and_how_far() {
 
     let e = grad(|x| x.norm(), &mat![[0.0], [0.0]]).unwrap_err();
     let place = at(line!() - 1, 24);
-    let why = "not differentiable: the norm of a zero matrix; its square, `x.dot(x)`, is smooth";
+    let why = "not differentiable: the norm of zero entries; its square, as `x.dot(x)`, is smooth";
     assert_eq!(e.to_string(), format!("nonzero at {place}, in its derivative: {why}"));
 
-    let e = value(|x| x.qr().1, &rnd(2, 3, 1)).unwrap_err();
+    let e = value(|x| x.qr().1, &mat![[1.0, 0.0], [2.0, 0.0]]).unwrap_err();
     let place = at(line!() - 1, 25);
-    assert_eq!(e.to_string(), format!("qr at {place}: not supported: a thin QR of a wide matrix"));
+    assert!(e.to_string().starts_with(&format!("qr at {place}: rank-deficient: column 1 is within 0.0e0")), "{e}");
 }
 
 #[test]

@@ -283,3 +283,32 @@ fn failures_of_a_custom_primitive() {
     assert_eq!((p.file.as_str(), p.line), (file!(), line!() - 2));
     assert_eq!(tape.dump().rows[0].primitive, "custom");
 }
+
+/// `x` itself, with a rule that takes a gradient of its own and then fails.
+struct Stumbles;
+
+impl Custom for Stumbles {
+    fn name(&self) -> &'static str {
+        "stumbles"
+    }
+    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![x[0] * 1.0]
+    }
+    fn jvp<'t>(&self, _: &[Var<'t>], _: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        vec![dx[0]]
+    }
+    fn vjp<'t>(&self, x: &[Var<'t>], _: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        let one = x[0].grad(|x| x.sum());
+        vec![dy[0].map(|g| g + one.cholesky() * 0.0)]
+    }
+}
+
+#[test]
+fn a_sweep_inside_a_rule_does_not_lose_the_line() {
+    let tape = Tape::new();
+    let x = tape.input(&Mat::<f64>::zeros(2, 2));
+    let y = tape.custom(Arc::new(Stumbles), &[x])[0].sum();
+    let line = line!() - 1;
+    let e = tape.grad_on_tape(y, x).unwrap_err();
+    assert_eq!(data(&e), ("cholesky", None, true, line), "{e}");
+}
