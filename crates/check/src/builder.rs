@@ -1,10 +1,18 @@
-//! The words a check is asked for with. What is tested lives in `agreement` and `taylor`.
+//! The words a check is asked for with. What is tested lives in the files of its layers.
 
-use crate::agreement::{Sizes, first, second, third};
-use crate::program::{Flat, List, Program, Random, moduli, sound};
-use crate::report::Report;
-use crate::{Error, taylor, tolerances};
+use crate::gauge::Transform;
+use crate::lists::{List, Random, moduli, plus, shapes};
+use crate::precise::Precise;
+use crate::program::{Flat, Program};
+use crate::report::{Report, Verdict};
+use crate::space::Space;
+use crate::subject::{Subject, sound};
+use crate::taylor::Curved;
+use crate::{Error, Modes, agreement, condition, gauge, geometry, hints, members, precise, replay, tolerances};
+use agreement::{Found, Sizes};
+use pullback::faer::{Mat, fx128};
 use pullback::{Batch, CostFn, Leaves, ManyFn, Scalar, Var};
+use rand::Rng;
 use std::ops::RangeInclusive;
 
 /// A program without its type, so that a check is compiled once for a tree of inputs.
@@ -27,18 +35,57 @@ impl<L: Leaves, F: for<'t> ManyFn<'t, L>> Outputs<L> for Several<F> {
     }
 }
 
+/// A transformation of the point, in the user's type.
+type Action<'x, L> = Box<dyn Fn(&L, &mut dyn Rng) -> L + 'x>;
+
 /// A check that is still being described; [`Check::run`] makes it.
 pub struct Check<'x, L: Leaves> {
     f: Box<dyn Outputs<L> + 'x>,
     x0: &'x L,
     scale: Option<List<L::Scalar>>,
-    seed: u64,
-    orders: RangeInclusive<usize>,
-    condition: f64,
-    slopes: bool,
+    gauge: Option<Action<'x, L>>,
+    orbit: Option<Action<'x, L>>,
+    precise: Option<Box<Precise<'x>>>,
+    space: Option<&'x dyn Space<L::Scalar>>,
+    options: Options,
 }
 
-/// Checks the derivatives of `f` at `x0`: of orders one and two unless told otherwise.
+/// What is independent of types.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    pub(crate) orders: RangeInclusive<usize>,
+    pub(crate) modes: Modes,
+    pub(crate) condition: Option<f64>,
+    pub(crate) slopes: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { seed: 0, orders: 1..=2, modes: Modes::default(), condition: None, slopes: true }
+    }
+}
+
+impl Options {
+    /// The highest order.
+    pub(crate) fn last(&self) -> Result<usize, Error> {
+        let (first, last) = (*self.orders.start(), *self.orders.end());
+        if first != 1 || last == 0 || last > tolerances::MAX_ORDER {
+            return Err(Error::Orders { first, last });
+        }
+        if let Some(c) = self.condition
+            && !(c >= 1.0 && c.is_finite())
+        {
+            return Err(Error::Condition(c));
+        }
+        if !self.modes.intersects(Modes::REVERSE | Modes::FORWARD) {
+            return Err(Error::NoMode);
+        }
+        Ok(last)
+    }
+}
+
+/// Checks the derivatives of `f` at `x0`: of orders one and two unless told otherwise, in every mode that applies.
 ///
 /// `f` may return a value of any shape; it is contracted with a random cotangent.
 ///
@@ -65,25 +112,37 @@ pub fn check_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L> + 'x>(f: F, x0: &'x L)
 
 impl<'x, L: Leaves> Check<'x, L> {
     fn new(f: Box<dyn Outputs<L> + 'x>, x0: &'x L) -> Self {
-        Check { f, x0, scale: None, seed: 0, orders: 1..=2, condition: 1.0, slopes: true }
+        let options = Options::default();
+        Check { f, x0, scale: None, gauge: None, orbit: None, precise: None, space: None, options }
     }
 
     /// The seed of the random directions and cotangent.
     #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Check { seed, ..self }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
     }
 
     /// The orders of derivatives, from 1 up to at most 3.
     #[must_use]
-    pub fn orders(self, orders: RangeInclusive<usize>) -> Self {
-        Check { orders, ..self }
+    pub fn orders(mut self, orders: RangeInclusive<usize>) -> Self {
+        self.options.orders = orders;
+        self
+    }
+
+    /// The ways to find derivatives that are compared: [`Modes::PROGRAM`] unless told otherwise.
+    #[must_use]
+    pub fn modes(mut self, modes: Modes) -> Self {
+        self.options.modes = modes;
+        self
     }
 
     /// Digits that the program itself loses, as a factor: the condition number of what it inverts, say. Tolerances grow by it.
+    /// Without it, the factor is estimated from the change of the value under changes of the input in its last bit.
     #[must_use]
-    pub fn condition(self, condition: f64) -> Self {
-        Check { condition, ..self }
+    pub fn condition(mut self, condition: f64) -> Self {
+        self.options.condition = Some(condition);
+        self
     }
 
     /// The size of the directions, entry by entry. Without it, each leaf moves by the size of its largest entry.
@@ -97,92 +156,290 @@ impl<'x, L: Leaves> Check<'x, L> {
     /// Leaves the Taylor remainders out: equalities only, which hold at any size and however far the nearest pole is. The value
     /// itself is then not looked at.
     #[must_use]
-    pub fn without_slopes(self) -> Self {
-        Check { slopes: false, ..self }
+    pub fn without_slopes(mut self) -> Self {
+        self.options.slopes = false;
+        self
+    }
+
+    /// A transformation that does not change the value: another representative of the same class, by a random group element. Checks
+    /// that the value is the same and, where the transformation is affine in the point, that the gradient is transformed with it.
+    ///
+    /// ```
+    /// use pullback_check::{check, gauge};
+    /// let (x0, a) = (faer::mat![[1.0, 0.2], [0.1, 1.0], [0.3, 0.4]], faer::mat![[3.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 1.0]]);
+    /// // A function of the span of the columns: any basis of it will do.
+    /// check(|x| { let q = x.qr().0; q.t_mul(&a * q).trace() }, &x0)
+    ///     .gauge(|x, rng| x * gauge::regular(2, rng))
+    ///     .orbit(|x, rng| x * gauge::regular(2, rng))
+    ///     .run()
+    ///     .assert_ok();
+    /// ```
+    #[must_use]
+    pub fn gauge(self, action: impl Fn(&L, &mut dyn Rng) -> L + 'x) -> Self {
+        Check { gauge: Some(Box::new(action)), ..self }
+    }
+
+    /// A direction along which the value does not change: `x * skew` for a function of `x` up to rotation. Checks that the gradient is
+    /// orthogonal to it and that the derivative along it is zero.
+    #[must_use]
+    pub fn orbit(self, direction: impl Fn(&L, &mut dyn Rng) -> L + 'x) -> Self {
+        Check { orbit: Some(Box::new(direction)), ..self }
+    }
+
+    /// The same function in double-double (about 31 digits; faer's `fx128`), from one matrix for each leaf (and member of a batch) to
+    /// one for each output (and member). Derivatives along a direction are then compared with differences that are right to all digits
+    /// of `f64`. For what can be written with arithmetic, square roots and faer's generic factorisations.
+    ///
+    /// ```
+    /// use pullback_check::check;
+    /// let x0 = faer::mat![[0.3, 0.8]];
+    /// let report = check(|x| x.hadamard(x).hadamard(x), &x0)
+    ///     .precise(|x| vec![faer::Mat::from_fn(1, 2, |i, j| x[0][(i, j)] * x[0][(i, j)] * x[0][(i, j)])])
+    ///     .run();
+    /// report.assert_ok();
+    /// assert!(report.defects.iter().any(|d| d.what.contains("double-double")));
+    /// ```
+    #[must_use]
+    pub fn precise(self, f: impl Fn(&[Mat<fx128>]) -> Vec<Mat<fx128>> + 'x) -> Self {
+        Check { precise: Some(Box::new(f)), ..self }
+    }
+
+    /// On a manifold: the point must be on it, directions are tangent, the Taylor curve is the retraction's, and its derivatives are the
+    /// Riemannian gradient and Hessian. The leaves are the matrices of the point.
+    #[must_use]
+    pub fn on(self, space: &'x dyn Space<L::Scalar>) -> Self {
+        Check { space: Some(space), ..self }
     }
 
     /// Runs the tests. Never panics on data: what goes wrong is in the report.
     ///
-    /// Cost: about a hundred evaluations and ten gradients of the program.
+    /// Cost: about a hundred evaluations, twenty gradients and a few recordings of the program.
     pub fn run(self) -> Report {
         let f: &Flat<'_, L::Scalar> = &|x| {
             let mut handles = x.iter().copied();
             self.f
                 .call(self.x0.bind(&mut || handles.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))))
         };
-        let mut report =
-            Report { defects: vec![], taylor: vec![], error: None, seed: self.seed, condition: self.condition };
+        let mut report = Report::new(self.options.seed);
         report.error = self.made(f, &mut report).err();
         report
     }
 
     fn made(&self, f: &Flat<'_, L::Scalar>, report: &mut Report) -> Result<(), Error> {
-        let (first, last) = (*self.orders.start(), *self.orders.end());
-        if first != 1 || last == 0 || last > tolerances::MAX_ORDER {
-            return Err(Error::Orders { first, last });
-        }
-        if !(self.condition >= 1.0 && self.condition.is_finite()) {
-            return Err(Error::Condition(self.condition));
-        }
         let x = self.x0.batches();
-        finite(self.x0.named())?;
+        let named = self.x0.named();
+        finite(&named)?;
         let scale = self.scale.clone().unwrap_or_else(|| x.iter().map(own_scale).collect());
-        let (expected, got) = (self.x0.shapes(), scale.iter().map(Batch::shape).collect::<Vec<_>>());
+        let (expected, got) = (self.x0.shapes(), shapes(&scale));
         if expected != got {
             return Err(Error::Scale { expected, got });
         }
-        tests(f, &x, &scale, self.seed, last, self.condition, self.slopes, report)
+        let program = Program { f, shapes: expected, w: vec![] };
+        let rebuilt = |x: &List<L::Scalar>| {
+            let mut next = x.iter().cloned();
+            self.x0.rebuild(&mut || next.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+        };
+        let lifted =
+            |action: &Action<'_, L>, x: &List<L::Scalar>, rng: &mut dyn Rng| action(&rebuilt(x), rng).batches();
+        let gauge = self.gauge.as_ref().map(|g| move |x: &List<L::Scalar>, rng: &mut dyn Rng| lifted(g, x, rng));
+        let orbit = self.orbit.as_ref().map(|g| move |x: &List<L::Scalar>, rng: &mut dyn Rng| lifted(g, x, rng));
+        let plan = Plan {
+            x: &x,
+            scale: &scale,
+            names: named.into_iter().map(|(n, _)| n).collect(),
+            options: &self.options,
+            gauge: gauge.as_ref().map(|g| g as &Transform<'_, L::Scalar>),
+            orbit: orbit.as_ref().map(|g| g as &Transform<'_, L::Scalar>),
+            precise: self.precise.as_deref(),
+            space: self.space,
+        };
+        plan.program(program, report)
     }
 }
 
-fn finite<T: Scalar>(x: Vec<(String, Batch<T>)>) -> Result<(), Error> {
+pub(crate) fn finite<T: Scalar>(x: &[(String, Batch<T>)]) -> Result<(), Error> {
     for (leaf, b) in x {
         if let Some(index) = b.data().iter().position(|x| !x.is_finite()) {
-            return Err(Error::Point { leaf, index, value: b.data()[index].f64() });
+            return Err(Error::Point { leaf: leaf.clone(), index, value: b.data()[index].f64() });
         }
     }
     Ok(())
 }
 
-fn own_scale<T: Scalar>(x: &Batch<T>) -> Batch<T> {
+pub(crate) fn own_scale<T: Scalar>(x: &Batch<T>) -> Batch<T> {
     let s = x.max_abs();
     let s = if s > T::zero() { s } else { T::one() };
     Batch::from_fn(x.shape(), |_, _, _| s)
 }
 
-fn tests<T: Scalar>(
-    f: &Flat<'_, T>,
-    x: &List<T>,
-    scale: &List<T>,
-    seed: u64,
-    order: usize,
-    condition: f64,
-    slopes: bool,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let y = sound(f, x)?;
-    let random = &mut Random::new(seed);
-    let w = random.list(y.iter().map(Batch::shape));
-    let p = Program { f, shapes: x.iter().map(Batch::shape).collect(), w };
-    for _ in 0..if slopes { tolerances::DIRECTIONS } else { 1 } {
-        let (v, u): (List<T>, List<T>) = (random.scaled(scale), random.scaled(scale));
-        let mut sizes = Sizes { condition, below: moduli(&p.w, &y) };
-        let (defects, mut along) = (&mut report.defects, Vec::new());
-        defects.clear();
-        first(&p, (x, &v, scale), &mut sizes, defects, &mut along)?;
-        if order >= 2 {
-            second(&p, (x, &v, &u, scale), &mut sizes, defects, &mut along)?;
+/// A check with every type but the scalar's gone.
+pub(crate) struct Plan<'p, T: Scalar> {
+    pub(crate) x: &'p List<T>,
+    pub(crate) scale: &'p List<T>,
+    pub(crate) names: Vec<String>,
+    pub(crate) options: &'p Options,
+    pub(crate) gauge: Option<&'p Transform<'p, T>>,
+    pub(crate) orbit: Option<&'p Transform<'p, T>>,
+    pub(crate) precise: Option<&'p Precise<'p>>,
+    pub(crate) space: Option<&'p dyn Space<T>>,
+}
+
+impl<T: Scalar> Plan<'_, T> {
+    /// A program on a tape.
+    fn program(&self, mut p: Program<'_, T>, report: &mut Report) -> Result<(), Error> {
+        let last = self.options.last()?;
+        if let Some(space) = self.space {
+            space.check_point(self.x).map_err(|message| Error::Space { space: space.name(), message })?;
         }
-        if order >= 3 {
-            third(&p, (x, &v, scale), &mut sizes, defects, &mut along)?;
-        }
-        if slopes {
-            report.merge(taylor::slopes(&p, x, &v, &along, condition, random)?);
-        }
-        // An equality that fails needs no second direction, and no slope that is right either.
-        if report.defects.iter().any(|d| !d.ok) || !report.is_wrong() {
-            break;
-        }
+        let y = sound(&p, self.x)?;
+        let random = &mut Random::new(self.options.seed);
+        p.w = random.list(y.iter().map(Batch::shape));
+        self.tests(&p, Some(&p), &y, &p.w, last, random, report)
     }
-    Ok(())
+
+    /// A subject without a tape: first derivatives only.
+    pub(crate) fn triple(&self, subject: &dyn Subject<T>, report: &mut Report) -> Result<(), Error> {
+        let last = self.options.last()?;
+        if last > 1 {
+            report.skip("orders above 1", "a triple has first derivatives only");
+        }
+        let y = sound(subject, self.x)?;
+        let random = &mut Random::new(self.options.seed);
+        let w = random.list(y.iter().map(Batch::shape));
+        self.tests(subject, None, &y, &w, 1, random, report)
+    }
+
+    fn tests(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        y: &List<T>,
+        w: &List<T>,
+        order: usize,
+        random: &mut Random,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let (x, scale, modes, slopes) = (self.x, self.scale, self.options.modes, self.options.slopes);
+        let mut noise = 0.0;
+        report.condition = match self.options.condition {
+            Some(c) => c,
+            None => {
+                let random = &mut Random::new(self.options.seed ^ 0x5EED);
+                let estimate = condition::estimated(subject, (x, y, w, scale), random)?;
+                noise = estimate.noise;
+                estimate.factor
+            }
+        };
+        let condition = report.condition;
+        let sizes0 = Sizes { condition, below: moduli(w, y), noise };
+        let mut sizes;
+        let mut found;
+        let mut v;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            v = match self.space {
+                None => random.scaled(scale),
+                Some(space) => tangent(space, x, random)?,
+            };
+            let u = random.scaled(scale);
+            sizes = sizes0.clone();
+            report.defects.clear();
+            let defects = &mut report.defects;
+            found = agreement::first(subject, (x, w, &v, scale), modes, &mut sizes, defects)?;
+            if let Some(p) = program {
+                if order >= 2 {
+                    agreement::second(p, (x, &v, &u, scale), modes, &mut sizes, defects, &mut found)?;
+                }
+                if order >= 3 && found.along.len() == 2 {
+                    match modes.contains(Modes::REVERSE | Modes::FORWARD) {
+                        true => agreement::third(p, (x, &v, scale), &mut sizes, defects, &mut found.along)?,
+                        false => report.skip("order 3", "it needs the modes reverse and forward"),
+                    }
+                }
+            }
+            let mut along = found.along.clone();
+            if let (Some(space), Some(p)) = (self.space, program) {
+                along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
+            }
+            if slopes {
+                let path = |h: f64| match self.space {
+                    None => Ok(plus(x, h, &v)),
+                    Some(space) => geometry::retracted(space, x, &v, h),
+                };
+                let curved = Curved { subject, x, y, w, scale, path: &path, condition };
+                let rows = curved.slopes(&along, random)?;
+                report.merge(rows);
+                let first = report.taylor.first().is_some_and(|t| t.verdict == Verdict::Wrong);
+                if tries == 1
+                    && first
+                    && let Some((left, right)) = curved.kink(random)
+                {
+                    // Slopes mean nothing here, and equalities only that conventions agree.
+                    report.taylor.clear();
+                    return Err(Error::Kink { left, right });
+                }
+            }
+            // An equality that fails needs no second direction, and no slope that is right either.
+            if report.defects.iter().any(|d| !d.ok) || !report.is_wrong() || !slopes || tries == tolerances::DIRECTIONS
+            {
+                break;
+            }
+        }
+        let what = (x, y, w, &v, scale);
+        let rest = self.further(subject, program, what, order, &found, &sizes, random, report);
+        if report.is_wrong() {
+            let names = &self.names;
+            let scene = hints::Scene { subject, names, x, y, w, v: &v, scale };
+            let first = report.defects.first().is_some_and(|d| d.meaning == agreement::NOT_TRANSPOSE && !d.ok)
+                || report.defects.iter().any(|d| d.meaning == precise::MEANING && !d.ok)
+                || report.taylor.first().is_some_and(|t| t.verdict == Verdict::Wrong);
+            report.hints = match first {
+                true => scene.first(found.jv.as_ref(), found.g.as_ref(), random),
+                false => scene.second(&found.hv),
+            };
+        }
+        rest
+    }
+
+    /// What needs one direction only, and a rule that may be wrong already.
+    fn further(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        (x, y, w, v, scale): (&List<T>, &List<T>, &List<T>, &List<T>, &List<T>),
+        order: usize,
+        found: &Found<T>,
+        sizes: &Sizes,
+        random: &mut Random,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let modes = self.options.modes;
+        if let Some(f) = self.precise {
+            precise::differences(f, (x, y, w, v), found, sizes, &mut report.defects)?;
+        }
+        if let (Some(p), true) = (program, modes.contains(Modes::REPLAY)) {
+            replay::replays(p, (x, v, scale), order >= 2, sizes, random, report)?;
+        }
+        members::batches(subject, (x, scale), modes, sizes, random, report)?;
+        if let Some(g) = self.gauge {
+            let seed = self.options.seed ^ 0x6A06E;
+            gauge::invariance(subject, (x, y, w, v, scale), g, sizes, seed, report)?;
+        }
+        if let Some(g) = self.orbit {
+            gauge::orbit(subject, (x, w), g, sizes, random, report)?;
+        }
+        Ok(())
+    }
+}
+
+/// A random tangent, as the manifold gives it.
+fn tangent<T: Scalar>(space: &dyn Space<T>, x: &List<T>, random: &mut Random) -> Result<List<T>, Error> {
+    let refused = |message: String| Error::Space { space: space.name(), message };
+    let v = space.random_tangent(x, random.rng()).map_err(refused)?;
+    let (expected, got) = (shapes(x), shapes(&v));
+    if expected != got {
+        return Err(Error::Rule { what: "`random_tangent`", expected, got });
+    }
+    Ok(v)
 }

@@ -21,7 +21,7 @@ pub enum Error {
         second: f64,
     },
     /// The program has no value at the point: it failed there, or is not finite.
-    #[error("the program has no value at the point: {0}")]
+    #[error("the program has no value at the point: {0}; check at a point inside the domain")]
     Value(pullback::Error),
     /// The value exists and this derivative does not.
     #[error("the {what} does not exist or is not finite: {source}")]
@@ -30,6 +30,24 @@ pub enum Error {
         what: &'static str,
         /// Why.
         source: pullback::Error,
+    },
+    /// The value has a kink or a vertical slope at the point.
+    #[error(
+        "the value has no derivative at the point: along one and the same direction its slope is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink (a tie of a maximum, a zero of a modulus or a norm)"
+    )]
+    Kink {
+        /// The slope before the point.
+        left: f64,
+        /// The slope after it.
+        right: f64,
+    },
+    /// Rounding leaves no digit of the value.
+    #[error(
+        "a change of the point in its last bit moves the value by {units:.0e} rounding units, so that no digit of a derivative can be compared (a jump, or an ill-conditioned point); check elsewhere, or state `condition`"
+    )]
+    IllConditioned {
+        /// Relative change of the value, in rounding units.
+        units: f64,
     },
     /// The point is not finite.
     #[error("entry {index} of leaf {leaf} of the point is {value}; check at a finite point")]
@@ -40,6 +58,14 @@ pub enum Error {
         index: usize,
         /// The entry.
         value: f64,
+    },
+    /// The point is not on the manifold it is checked on, or the manifold refuses a point or tangent of its own.
+    #[error("{space}: {message}")]
+    Space {
+        /// The manifold.
+        space: String,
+        /// What it says.
+        message: String,
     },
     /// The scale of the directions does not fit the point.
     #[error(
@@ -59,9 +85,42 @@ pub enum Error {
         /// At the other point.
         second: Vec<Shape>,
     },
+    /// A function that was given returns other shapes than it must.
+    #[error("{what} returns {got:?}, and must return {expected:?}")]
+    Rule {
+        /// The function.
+        what: &'static str,
+        /// What it must return.
+        expected: Vec<Shape>,
+        /// What it returned.
+        got: Vec<Shape>,
+    },
+    /// A function that was given returns what is not finite.
+    #[error("{what} returns {value} (entry {index}) at a point where the value is finite")]
+    NonFinite {
+        /// The function.
+        what: &'static str,
+        /// Which entry, in storage order.
+        index: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// The program in double-double is another one.
+    #[error(
+        "the value in double-double differs from the value by {apart:.1e} (relative, {allowed:.1e} is rounding): it is another function"
+    )]
+    Precise {
+        /// Relative to the sum of moduli.
+        apart: f64,
+        /// What rounding would explain.
+        allowed: f64,
+    },
     /// The program has no output.
     #[error("the program returns no output, so there is nothing to check")]
     NoOutput,
+    /// There is nothing to vary.
+    #[error("no mode is asked for that finds a first derivative; choose `Modes::REVERSE`, `Modes::FORWARD` or both")]
+    NoMode,
     /// The program has no value at any step along a direction.
     #[error("the program has values at too few steps along the direction ({0}); give smaller directions with `scale`")]
     Steps(pullback::Error),
@@ -69,7 +128,7 @@ pub enum Error {
     #[error("{what}: the numbers are too large to be multiplied; give smaller directions with `scale`")]
     TooLarge {
         /// The equality that could not be tested.
-        what: &'static str,
+        what: String,
     },
     /// Orders that are not checked.
     #[error("orders {first}..={last} cannot be checked; choose within 1..=3, from 1 on")]

@@ -11,24 +11,50 @@
 //! The layers, cheapest first; what each verdict means is printed with it.
 //!
 //! 1. *Dot test.* `<w, J v> = <J' w, v>`: the forward and the reverse rules, derived apart, are each other's transpose.
-//! 2. *Taylor slopes.* The remainders after 1, 2, 3 derivatives fall with slope 2, 3, 4, or sit at the rounding floor: the rules are
-//!    derivatives of the value, which the dot test alone cannot know.
-//! 3. *Agreement.* Second derivatives by forward over reverse, by forward over the recorded gradient, by reverse over
-//!    reverse, and third derivatives by three nestings, are the same numbers; Hessians are symmetric.
+//! 2. *Agreement of modes.* Second derivatives found in five ways, and third derivatives in four, are the same numbers; Hessians are
+//!    symmetric; a tape replayed at another point is a fresh run there; a batch is its members ([`Modes`]).
+//! 3. *Taylor slopes.* The remainders after 1, 2, 3 derivatives fall with slope 2, 3, 4, or sit at the rounding floor: the rules are
+//!    derivatives of the value, which the equalities alone cannot know.
 //!
-//! Programs with several inputs are checked over any [`Leaves`](pullback::Leaves); with several outputs through [`check_many`].
-//! Misuse (a program that is random, not finite, or without output) is an [`Error`] and not a wrong gradient. Every
-//! tolerance is in [`tolerances`].
+//! Programs over any [`Leaves`](pullback::Leaves) are checked by [`check`] and [`check_many`], a user's own primitive with everything
+//! there is by [`suite`], rules that have nothing to do with this engine by [`check_triple`], functions on manifolds by
+//! [`Check::on`], the manifolds themselves by [`check_space`]. [`controls`] breaks rules on purpose. Misuse (a program
+//! that is random, a point outside the domain or on a kink) is an [`Error`] and not a wrong gradient. Every tolerance is in
+//! [`tolerances`]. The [`guide`] is the way in.
 
 mod agreement;
 mod builder;
+mod condition;
+pub mod controls;
 mod error;
+pub mod gauge;
+mod geometry;
+mod hints;
+mod lists;
+mod members;
+mod modes;
+#[cfg(feature = "plot")]
+mod plot;
+pub mod precise;
 mod program;
+mod replay;
 mod report;
+mod space;
 pub mod strategies;
+mod subject;
+pub mod suite;
 mod taylor;
 pub mod tolerances;
+mod triple;
+
+#[doc = include_str!("../../../docs/checking.md")]
+pub mod guide {}
 
 pub use builder::{Check, check, check_many};
 pub use error::Error;
-pub use report::{Defect, Remainders, Report, Step, Verdict};
+pub use geometry::{SpaceCheck, check_space};
+pub use modes::Modes;
+pub use report::{Defect, Remainders, Report, Skipped, Step, Verdict};
+pub use space::{Another, Parts, Space};
+pub use suite::suite;
+pub use triple::{TripleCheck, check_gradient, check_triple};

@@ -2,16 +2,12 @@
 //! No test lives here.
 
 use crate::Error;
-use pullback::{Batch, Scalar, Shape, Tape, Var};
-use rand::SeedableRng;
-use rand_distr::{Distribution, StandardNormal};
-use rand_pcg::Pcg64Mcg;
+use crate::lists::{List, not_finite};
+use crate::subject::Subject;
+use pullback::{Batch, Many, Scalar, Shape, Tape, Var};
 
 /// From the leaves of the input to the outputs.
 pub(crate) type Flat<'f, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>> + 'f;
-
-/// Numbers with the shapes of the leaves (or of the outputs).
-pub(crate) type List<T> = Vec<Batch<T>>;
 
 pub(crate) struct Program<'f, T: Scalar> {
     pub(crate) f: &'f Flat<'f, T>,
@@ -21,11 +17,6 @@ pub(crate) struct Program<'f, T: Scalar> {
 }
 
 impl<T: Scalar> Program<'_, T> {
-    /// The outputs at `x`.
-    pub(crate) fn outputs(&self, x: &List<T>) -> pullback::Result<List<T>> {
-        outputs(self.f, x)
-    }
-
     /// `<w, f(x)>`.
     pub(crate) fn number<'t>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
         let y = (self.f)(x);
@@ -51,99 +42,31 @@ impl<T: Scalar> Program<'_, T> {
     }
 }
 
-/// All leaves in one column; a single leaf stays as it is.
-pub(crate) fn pack<T: Scalar>(x: &List<T>) -> Batch<T> {
-    if let [only] = x.as_slice() {
-        return only.clone();
+impl<T: Scalar> Subject<T> for Program<'_, T> {
+    fn outputs(&self, x: &[Batch<T>]) -> pullback::Result<List<T>> {
+        evaluated(self.f, x)
     }
-    let data: Vec<T> = x.iter().flat_map(|b| b.data().to_vec()).collect();
-    Batch::from_slice(Shape::mat(data.len(), 1), &data)
+
+    fn push(&self, x: &List<T>, v: &List<T>) -> Result<List<T>, Error> {
+        let forward = pullback::jvp_many(|x: Vec<Var<T>>| Many((self.f)(&x)), x, v);
+        let what = "derivative along a direction";
+        Ok(forward.map_err(|source| Error::Derivative { what, source })?.into_iter().map(|(_, d)| d).collect())
+    }
+
+    fn pull(&self, x: &List<T>, w: &List<T>) -> Result<List<T>, Error> {
+        let (_, pull) = pullback::vjp_many(|x: Vec<Var<T>>| Many((self.f)(&x)), x).map_err(Error::Value)?;
+        pull(w).map_err(|source| Error::Derivative { what: "gradient", source })
+    }
 }
 
 /// The outputs at `x`, evaluated and nothing more.
-pub(crate) fn outputs<T: Scalar>(f: &Flat<'_, T>, x: &List<T>) -> pullback::Result<List<T>> {
+pub(crate) fn evaluated<T: Scalar>(f: &Flat<'_, T>, x: &[Batch<T>]) -> pullback::Result<List<T>> {
     let tape = Tape::plain();
     let vars: Vec<Var<'_, T>> = x.iter().map(|x| tape.input(x)).collect();
     let y: List<T> = f(&vars).iter().map(Var::value).collect();
     tape.check()?;
-    for y in &y {
-        if let Some(index) = y.data().iter().position(|y| !y.is_finite()) {
-            return Err(pullback::Error::NonFinite { what: "value", index, value: y.data()[index].f64() });
-        }
+    match not_finite(&y) {
+        Some((index, value)) => Err(pullback::Error::NonFinite { what: "value", index, value }),
+        None => Ok(y),
     }
-    Ok(y)
-}
-
-/// `|a| . |b|`: the sum of the moduli of the terms of an inner product.
-pub(crate) fn moduli<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
-    terms(a, b).map(f64::abs).sum()
-}
-
-/// `<a, b>`, summed in double precision.
-pub(crate) fn inner<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
-    terms(a, b).sum()
-}
-
-fn terms<'a, T: Scalar>(a: &'a [Batch<T>], b: &'a [Batch<T>]) -> impl Iterator<Item = f64> + 'a {
-    let pairs = a.iter().zip(b).flat_map(|(a, b)| a.data().iter().zip(b.data()));
-    pairs.map(|(a, b)| a.f64() * b.f64())
-}
-
-/// `a - b`.
-pub(crate) fn minus<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> List<T> {
-    zip(a, b, |a, b| a - b)
-}
-
-/// Entry by entry.
-pub(crate) fn zip<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>], mut f: impl FnMut(T, T) -> T) -> List<T> {
-    let one = |(a, b): (&Batch<T>, &Batch<T>)| {
-        let data: Vec<T> = a.data().iter().zip(b.data()).map(|(a, b)| f(*a, *b)).collect();
-        Batch::from_slice(a.shape(), &data)
-    };
-    a.iter().zip(b).map(one).collect()
-}
-
-/// Independent normal entries.
-pub(crate) struct Random(Pcg64Mcg);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(Pcg64Mcg::seed_from_u64(seed))
-    }
-
-    pub(crate) fn normal<T: Scalar>(&mut self) -> T {
-        let x: f64 = StandardNormal.sample(&mut self.0);
-        T::of(x)
-    }
-
-    pub(crate) fn list<T: Scalar>(&mut self, shapes: impl IntoIterator<Item = Shape>) -> List<T> {
-        shapes.into_iter().map(|s| Batch::from_fn(s, |_, _, _| self.normal())).collect()
-    }
-
-    /// Normal entries times those of `scale`.
-    pub(crate) fn scaled<T: Scalar>(&mut self, scale: &[Batch<T>]) -> List<T> {
-        zip(scale, scale, |s, _| s * self.normal())
-    }
-}
-
-/// The values at the point, after making sure that the program is a function with finite values.
-pub(crate) fn sound<T: Scalar>(f: &Flat<'_, T>, x: &List<T>) -> Result<List<T>, Error> {
-    let (first, second) = (outputs(f, x).map_err(Error::Value)?, outputs(f, x).map_err(Error::Value)?);
-    if first.is_empty() {
-        return Err(Error::NoOutput);
-    }
-    same_shapes(&first, &second)?;
-    for (output, (a, b)) in first.iter().zip(&second).enumerate() {
-        if let Some(index) = a.data().iter().zip(b.data()).position(|(a, b)| a != b) {
-            let (first, second) = (a.data()[index].f64(), b.data()[index].f64());
-            return Err(Error::Random { output, index, first, second });
-        }
-    }
-    Ok(first)
-}
-
-pub(crate) fn same_shapes<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> Result<(), Error> {
-    let shapes = |l: &[Batch<T>]| l.iter().map(Batch::shape).collect::<Vec<_>>();
-    let (first, second) = (shapes(a), shapes(b));
-    if first == second { Ok(()) } else { Err(Error::Shapes { first, second }) }
 }

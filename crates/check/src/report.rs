@@ -1,13 +1,14 @@
 //! What a check found, and how it reads.
 
 use crate::Error;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// One equality between derivatives.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Defect {
     /// The equality.
-    pub what: &'static str,
+    pub what: String,
     /// What it means if it does not hold.
     pub meaning: &'static str,
     /// How far the sides are apart, relative to the sum of the moduli of their terms.
@@ -19,7 +20,7 @@ pub struct Defect {
 }
 
 /// What the Taylor remainders of one order say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Verdict {
     /// They fall as fast as they must.
     Slope,
@@ -30,7 +31,7 @@ pub enum Verdict {
 }
 
 /// A step of a Taylor test.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
     /// Its length, relative to the direction.
     pub h: f64,
@@ -42,34 +43,63 @@ pub struct Step {
     pub floor: f64,
 }
 
-/// The remainders after the derivatives up to `order`: the last halvings above the floor, and the first step at it.
-#[derive(Debug, Clone, PartialEq)]
+/// A sequence of remainders and its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Remainders {
-    /// The highest derivative in the polynomial; the slope to see is one more.
+    /// What remains of what.
+    pub what: String,
+    /// The highest derivative in the polynomial.
     pub order: usize,
-    /// The steps that were judged.
+    /// The slope to see.
+    pub expected: f64,
+    /// The steps that were judged: the last halvings above the floor, and the first step at it.
     pub steps: Vec<Step>,
+    /// All steps, for a plot.
+    pub curve: Vec<Step>,
     /// The judgement.
     pub verdict: Verdict,
 }
 
+/// Something that was asked for and does not apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
 /// The outcome of a check. `Display` prints it as a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use = "a report that nobody reads checks nothing; `assert_ok` it"]
 pub struct Report {
     /// Equalities that hold to rounding.
     pub defects: Vec<Defect>,
     /// Taylor remainders, by order.
     pub taylor: Vec<Remainders>,
+    /// What was left out, and why.
+    pub skipped: Vec<Skipped>,
+    /// What the numbers say about a mistake: where it is, how large, what it looks like, what to try. Empty when nothing is wrong; a line
+    /// is here only if numbers were computed that show it.
+    pub hints: Vec<String>,
     /// Why the check could not be made or finished, if so. Then the derivative is neither right nor wrong.
+    #[serde(serialize_with = "text")]
     pub error: Option<Error>,
     /// The seed of the directions.
     pub seed: u64,
-    /// The condition factor.
+    /// The condition factor, which tolerances were multiplied by.
     pub condition: f64,
 }
 
+fn text<S: Serializer>(error: &Option<Error>, s: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().map(ToString::to_string).serialize(s)
+}
+
 impl Report {
+    pub(crate) fn new(seed: u64) -> Self {
+        Report { defects: vec![], taylor: vec![], skipped: vec![], hints: vec![], error: None, seed, condition: 1.0 }
+    }
+
     /// Did everything that was asked for hold?
     #[must_use]
     pub fn is_ok(&self) -> bool {
@@ -88,9 +118,20 @@ impl Report {
     pub fn assert_ok(&self) {
         assert!(self.is_ok(), "\n{self}");
     }
-}
 
-impl Report {
+    /// For negative controls.
+    ///
+    /// # Panics
+    /// With the table, at the caller's line, unless [`Report::is_wrong`].
+    #[track_caller]
+    pub fn assert_wrong(&self) {
+        assert!(self.is_wrong(), "a rule that is wrong on purpose passes:\n{self}");
+    }
+
+    pub(crate) fn skip(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.skipped.push(Skipped { what: what.into(), why: why.into() });
+    }
+
     /// Takes remainders along a further direction, order by order, where those so far were wrong.
     pub(crate) fn merge(&mut self, taylor: Vec<Remainders>) {
         if self.taylor.is_empty() {
@@ -107,13 +148,15 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<62} {:>9} {:>9}", "equality", "defect", "allowed")?;
+        if !self.defects.is_empty() {
+            writeln!(f, "{:<62} {:>9} {:>9}", "equality", "defect", "allowed")?;
+        }
         for d in &self.defects {
             let verdict = if d.ok { "holds".into() } else { format!("FAILS: {}", d.meaning) };
             writeln!(f, "{:<62} {:>9.1e} {:>9.1e}  {verdict}", d.what, d.defect, d.tolerance)?;
         }
         for t in &self.taylor {
-            writeln!(f, "remainder after {} derivative(s), slope {} expected", t.order, t.order + 1)?;
+            writeln!(f, "{}: slope {} expected", t.what, t.expected)?;
             writeln!(f, "{:>12} {:>12} {:>7} {:>12}", "step", "remainder", "slope", "floor")?;
             for s in &t.steps {
                 let slope = s.slope.map(|s| format!("{s:.2}")).unwrap_or_default();
@@ -122,17 +165,29 @@ impl fmt::Display for Report {
             match t.verdict {
                 Verdict::Slope => writeln!(f, "  falls as it must")?,
                 Verdict::Floor => writeln!(f, "  at the rounding floor")?,
-                Verdict::Wrong => writeln!(
-                    f,
-                    "  WRONG: derivative {} is not the derivative of the value, or there is a kink here",
-                    t.order
-                )?,
+                Verdict::Wrong => writeln!(f, "  WRONG: falls too slowly{}", t.blame())?,
             }
+        }
+        for s in &self.skipped {
+            writeln!(f, "left out: {}: {}", s.what, s.why)?;
+        }
+        for h in &self.hints {
+            writeln!(f, "-> {h}")?;
         }
         match &self.error {
             Some(e) => writeln!(f, "NOT CHECKED: {e}"),
             None if self.is_wrong() => writeln!(f, "WRONG (seed {}, condition {:.0e})", self.seed, self.condition),
             None => writeln!(f, "right (seed {}, condition {:.0e})", self.seed, self.condition),
+        }
+    }
+}
+
+impl Remainders {
+    /// What a wrong sequence accuses.
+    fn blame(&self) -> String {
+        match self.order {
+            0 => String::new(),
+            k => format!("; derivative {k} is not the derivative of the value, or is not smooth here"),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Every tolerance of the checker, and why it is what it is. No test lives here.
 //!
 //! Tolerances are for `f64` and grow with the rounding unit for `f32`. A program that loses digits for a reason (an
-//! ill-conditioned matrix) states it: [`Check::condition`](crate::Check::condition) multiplies what is marked *(condition)*.
+//! ill-conditioned matrix) is granted them: what is marked *(condition)* is multiplied by the condition factor, which is
+//! estimated from the value alone (never from the rules under test: a wrong rule may be as rough as it likes, and would excuse
+//! itself), or stated with [`Check::condition`](crate::Check::condition).
 
 use pullback::Scalar;
 
@@ -10,6 +12,8 @@ fn units<T: Scalar>() -> f64 {
     T::EPS.f64() / f64::EPSILON
 }
 
+// ---- equalities -------------------------------------------------------------------------------------------------
+
 /// *(condition)* Dot test: 1e-12 of the sum of the moduli of the terms of both inner products. Two sides that are transposes
 /// of each other differ by rounding only, a few hundred units at the sizes one checks at.
 #[must_use]
@@ -17,7 +21,8 @@ pub fn dot<T: Scalar>() -> f64 {
     1e-12 * units::<T>()
 }
 
-/// *(condition)* Agreement of second and third derivatives: 1e-11 of the sum of moduli. They pass through more rules than first ones.
+/// *(condition)* Agreement of second and third derivatives, of replay with a fresh run, of a batch with its members, of a value
+/// with itself along its gauge: 1e-11 of the sum of moduli. They pass through more rules than first derivatives.
 #[must_use]
 pub fn agreement<T: Scalar>() -> f64 {
     1e-11 * units::<T>()
@@ -30,17 +35,57 @@ pub fn cancellation<T: Scalar>() -> f64 {
     256.0 * T::EPS.f64()
 }
 
+/// A derivative along a direction of the size of the point is not known better than this times the change of the value under changes
+/// of the point in its last bit: some 500 rounding units of a derivative that does not vanish (a tenth of what [`dot`] allows), and all
+/// there is of one that is rounding only.
+pub const NOISE: f64 = 512.0;
+
+/// *(condition)* Derivatives along a direction against differences in double-double, whose own error is far below 1e-16: 1e-12 at
+/// first order, and ten times more for each further one.
+#[must_use]
+pub fn precise<T: Scalar>(order: usize) -> f64 {
+    1e-12 * units::<T>() * 10f64.powi(order as i32 - 1)
+}
+
+/// *(condition)* Equations of a manifold at its own points and tangents, relative to the sizes involved: 1e-12, as for the dot test.
+#[must_use]
+pub fn geometry<T: Scalar>() -> f64 {
+    1e-12 * units::<T>()
+}
+
+/// The step of those differences for the orders one, two and three. The formulas have an error of `h^4`, 2e-22 and 1e-17; rounding adds 1e-32 over a power of `h`.
+pub const PRECISE_STEP: [f64; 3] = [3.814697265625e-6, 3.814697265625e-6, 6.103515625e-5];
+
+// ---- the condition factor -----------------------------------------------------------------------------------------
+
+/// The condition factor is the largest relative change of the value under changes of the input in its last bit, in rounding
+/// units, over this. At condition numbers up to here the tolerances above hold as they stand; a backward stable program then gets
+/// 70 rounding units times its condition number.
+pub const WELL_CONDITIONED: f64 = 64.0;
+
+/// How many such changes are tried.
+pub const CONDITION_SAMPLES: usize = 4;
+
+/// An estimate above this leaves no digit to compare ([`dot`] would exceed 1e-3), and the check says so instead.
+pub const ILL_CONDITIONED: f64 = 1e9;
+
+// ---- slopes -------------------------------------------------------------------------------------------------------
+
 /// *(condition)* The rounding floor of a value: this times the sum of moduli of its terms and of the Taylor terms.
 #[must_use]
 pub fn floor<T: Scalar>() -> f64 {
     8.0 * T::EPS.f64()
 }
 
-/// The rounding floor as measured: this times the largest change of the value under changes of the input in its last bit.
+/// The rounding floor as measured: this times the largest change of the value under changes of the input in its last bit, at the
+/// point and along the curve. (At the point alone it may be nothing: a logarithm at the identity is exact there and nowhere near.)
 pub const JITTER_FACTOR: f64 = 8.0;
 
-/// How many such changes are tried.
+/// How many such changes are tried at the point.
 pub const JITTER_SAMPLES: usize = 6;
+
+/// And one at every step; the floor of a step is the largest over this many steps to either side.
+pub const JITTER_WINDOW: usize = 3;
 
 /// A remainder counts as above the floor from this multiple on. The floor is pessimistic by [`JITTER_FACTOR`] already: what is left
 /// of the noise moves a slope by less than half of [`SLOPE`].
@@ -58,7 +103,7 @@ pub const CONVERGING: f64 = 0.5;
 
 /// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
 /// this many directions in all. A wrong derivative is wrong along every one of them.
-pub const DIRECTIONS: usize = 3;
+pub const DIRECTIONS: usize = 5;
 
 /// A remainder that falls to the floor this much steeper than its order, and stays there, was made by something beyond the
 /// step: a wrong derivative cannot fall faster than its own order.
@@ -75,3 +120,43 @@ pub const STEPS: usize = 28;
 
 /// The highest order that is checked.
 pub const MAX_ORDER: usize = 3;
+
+/// One-sided slopes are compared at these steps. Those of a smooth function meet as the step shrinks; at a kink they do not.
+pub const KINK_STEPS: [f64; 3] = [9.765625e-4, 6.103515625e-5, 3.814697265625e-6];
+
+// ---- other points ---------------------------------------------------------------------------------------------------
+
+/// How many other points a tape is recorded at before it is replayed at the point. A choice frozen on the tape shows if
+/// one of them chooses otherwise.
+pub const REPLAYS: usize = 4;
+
+/// How far these are, relative to the scale of the directions: far enough that choices differ. Halved where the program has no value.
+pub const REPLAY_DISTANCE: f64 = 1.0;
+
+/// How far apart the members of a batch are, relative to the scale of the directions; halved as often as needed.
+pub const MEMBER_DISTANCE: f64 = 0.25;
+
+/// How often such a distance is halved before the mode is left out.
+pub const SHRINKS: usize = 12;
+
+// ---- hints ------------------------------------------------------------------------------------------------------------
+
+/// A hint is given where the numbers of a rule match a pattern (minus, twice, transposed, ...) of the derivative found by differences
+/// this well, relative to the largest entry. Differences of five points are right to about 1e-10 (`f32`: 1e-4) where the
+/// program is well-conditioned, so a pattern does not match by chance.
+#[must_use]
+pub fn pattern<T: Scalar>() -> f64 {
+    if T::EPS.f64() > 1e-10 { 2e-2 } else { 1e-6 }
+}
+
+/// The step of these differences, relative to the scale of the directions.
+#[must_use]
+pub fn difference_step<T: Scalar>() -> f64 {
+    if T::EPS.f64() > 1e-10 { 3e-2 } else { 1e-3 }
+}
+
+/// Gradients are found by differences up to this many entries.
+pub const ENTRIES: usize = 400;
+
+/// Eigenvalues, singular values or entries closer than this, relative to the largest, are called tied in a hint.
+pub const TIED: f64 = 1e-7;

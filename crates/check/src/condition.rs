@@ -1,0 +1,46 @@
+//! The condition factor, estimated from the value: how much of it one rounding unit of the input moves.
+
+use crate::lists::{List, Random, minus, moduli, nudged, plus, same_shapes};
+use crate::subject::Subject;
+use crate::{Error, tolerances};
+use pullback::Scalar;
+
+/// What rounding does to the value.
+pub(crate) struct Estimate {
+    /// The condition factor: at least 1.
+    pub(crate) factor: f64,
+    /// The largest change under changes of the input in its last bit.
+    pub(crate) noise: f64,
+}
+
+/// An error if no digit is left.
+pub(crate) fn estimated<T: Scalar>(
+    subject: &dyn Subject<T>,
+    (x, y, w, scale): (&List<T>, &List<T>, &List<T>, &List<T>),
+    random: &mut Random,
+) -> Result<Estimate, Error> {
+    // A value that is small by cancellation at the point is measured by its size nearby.
+    let mut size = moduli(w, y);
+    for _ in 0..2 {
+        let v = random.scaled(scale);
+        if let Ok(near) = subject.outputs(&plus(x, tolerances::FIRST_STEP, &v))
+            && same_shapes(y, &near).is_ok()
+        {
+            size = size.max(moduli(w, &near));
+        }
+    }
+    let mut moved = 0.0f64;
+    for _ in 0..tolerances::CONDITION_SAMPLES {
+        if let Ok(near) = subject.outputs(&nudged(x, scale, random)) {
+            same_shapes(y, &near)?;
+            moved = moved.max(moduli(w, &minus(&near, y)));
+        }
+    }
+    let units = moved / (T::EPS.f64() * size);
+    let condition = if units.is_finite() { (units / tolerances::WELL_CONDITIONED).max(1.0) } else { 1.0 };
+    // In units of f64, whose tolerances are the smallest.
+    match condition * T::EPS.f64() / f64::EPSILON > tolerances::ILL_CONDITIONED {
+        true => Err(Error::IllConditioned { units }),
+        false => Ok(Estimate { factor: condition, noise: if moved.is_finite() { moved } else { 0.0 } }),
+    }
+}

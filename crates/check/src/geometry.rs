@@ -1,0 +1,595 @@
+//! The operations of a manifold against each other: projection, metric, retraction, inverse, transport, gradient, Hessian, gauge.
+//!
+//! Where others plot slopes, most of these are equalities to rounding, since the operations are programs and can be differentiated:
+//! `DR(0)[v] = v`; `f(R(tv))'' = <v, Hess f v>` for every `f` exactly if the retraction is of second order. Slopes are left for the
+//! distance from the exponential and as a test of the values themselves.
+
+use crate::agreement::Sizes;
+use crate::builder::{Options, own_scale};
+use crate::lists::{List, Random, inner, minus, moduli, plus, shapes};
+use crate::program::{Flat, Program};
+use crate::report::{Remainders, Report};
+use crate::space::Space;
+use crate::subject::Subject;
+use crate::taylor::{Curved, judged};
+use crate::{Error, tolerances};
+use pullback::{Batch, Many, Scalar, Shape, Tape, Var};
+
+/// A check of a manifold that is still being described; [`SpaceCheck::run`] makes it.
+pub struct SpaceCheck<'s, T: Scalar = f64> {
+    space: &'s dyn Space<T>,
+    batch: usize,
+    length: f64,
+    options: Options,
+}
+
+/// Checks everything that a manifold offers, at a random point.
+///
+/// What it does not offer is left out and listed in the report.
+pub fn check_space<T: Scalar>(space: &dyn Space<T>) -> SpaceCheck<'_, T> {
+    SpaceCheck { space, batch: 1, length: 1.0, options: Options::default() }
+}
+
+impl<T: Scalar> SpaceCheck<'_, T> {
+    /// The seed of the point, the tangents and the cost.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
+    }
+
+    /// How many points at once: 1 unless told otherwise.
+    #[must_use]
+    pub fn batch(self, batch: usize) -> Self {
+        SpaceCheck { batch, ..self }
+    }
+
+    /// The length of the tangents, as a multiple of what `random_tangent` gives: smaller where a retraction has a small domain.
+    #[must_use]
+    pub fn length(self, length: f64) -> Self {
+        SpaceCheck { length, ..self }
+    }
+
+    /// Digits that the space itself loses, as a factor on tolerances.
+    #[must_use]
+    pub fn condition(mut self, condition: f64) -> Self {
+        self.options.condition = Some(condition);
+        self
+    }
+
+    /// Runs the tests. Never panics on data: what goes wrong is in the report.
+    pub fn run(self) -> Report {
+        let mut report = Report::new(self.options.seed);
+        report.error = self.made(&mut report).err();
+        report
+    }
+
+    fn made(&self, report: &mut Report) -> Result<(), Error> {
+        self.options.last()?;
+        let space = self.space;
+        let random = &mut Random::new(self.options.seed);
+        let x = space.random_point(self.batch, random.rng());
+        let refused = |message: String| Error::Space { space: space.name(), message };
+        space.check_point(&x).map_err(refused)?;
+        let mut tangent = || -> Result<List<T>, Error> {
+            let v = space.random_tangent(&x, random.rng()).map_err(refused)?;
+            let (expected, got) = (shapes(&x), shapes(&v));
+            match expected == got {
+                true => Ok(crate::lists::zip(&v, &v, |v, _| v * T::of(self.length))),
+                false => Err(Error::Rule { what: "`random_tangent`", expected, got }),
+            }
+        };
+        let (u, v, w) = (tangent()?, tangent()?, tangent()?);
+        report.condition = self.options.condition.unwrap_or(1.0);
+        let sizes = Sizes { condition: report.condition, below: 0.0, noise: 0.0 };
+        let a: List<T> = random.list(shapes(&x));
+        let b: List<T> = random.list(shapes(&x));
+        let mut on = On { space, x: &x, sizes: &sizes, report };
+        on.tangents(&u, &a, &b)?;
+        on.metric(&u, &v, &w)?;
+        on.retraction(&v)?;
+        on.inverses(&v)?;
+        on.transport(&u, &v, &w)?;
+        on.quotient(&u, &v, random)?;
+        on.functions(&v, random)
+    }
+}
+
+/// A space at a point.
+struct On<'s, T: Scalar> {
+    space: &'s dyn Space<T>,
+    x: &'s List<T>,
+    sizes: &'s Sizes,
+    report: &'s mut Report,
+}
+
+/// A program of lists: what an operation is, evaluated at numbers.
+fn values<T: Scalar>(
+    space: &dyn Space<T>,
+    args: &[&List<T>],
+    f: &dyn for<'t> Fn(&[Vec<Var<'t, T>>]) -> Option<Vec<Var<'t, T>>>,
+) -> Result<Option<List<T>>, Error> {
+    let tape = Tape::plain();
+    let args: Vec<Vec<Var<'_, T>>> = args.iter().map(|l| l.iter().map(|b| tape.constant(b)).collect()).collect();
+    let Some(out) = f(&args) else { return Ok(None) };
+    let out: List<T> = out.iter().map(Var::value).collect();
+    tape.check().map_err(|e| Error::Space { space: space.name(), message: e.to_string() })?;
+    match crate::lists::not_finite(&out) {
+        Some((index, value)) => Err(Error::NonFinite { what: "an operation of the manifold", index, value }),
+        None => Ok(Some(out)),
+    }
+}
+
+/// `R_x(h v)`.
+pub(crate) fn retracted<T: Scalar>(
+    space: &dyn Space<T>,
+    x: &List<T>,
+    v: &List<T>,
+    h: f64,
+) -> pullback::Result<List<T>> {
+    let tape = Tape::plain();
+    let list = |l: &List<T>| l.iter().map(|b| tape.constant(b)).collect::<Vec<_>>();
+    let (x, v) = (list(x), list(&crate::lists::zip(v, v, |v, _| v * T::of(h))));
+    let y: List<T> = space.retract(&x, &v).iter().map(Var::value).collect();
+    tape.check()?;
+    match crate::lists::not_finite(&y) {
+        Some((index, value)) => Err(pullback::Error::NonFinite { what: "value", index, value }),
+        None => Ok(y),
+    }
+}
+
+fn norm<T: Scalar>(l: &[Batch<T>]) -> f64 {
+    inner(l, l).sqrt()
+}
+
+fn number<T: Scalar>(l: &List<T>) -> f64 {
+    l[0].data().iter().map(|x| x.f64()).sum()
+}
+
+/// The first and the second derivative of a number along a line, from the program of that number.
+fn along<T: Scalar>(space: &dyn Space<T>, f: &dyn for<'t> Fn(Var<'t, T>) -> Var<'t, T>) -> Result<(f64, f64), Error> {
+    let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
+    let (zero, one) = (Batch::zeros(Shape::SCALAR), Batch::from_fn(Shape::SCALAR, |_, _, _| T::one()));
+    let (_, first) = pullback::jvp(|t: Var<T>| f(t), &zero, &one).map_err(message)?;
+    let second = pullback::hvp(|t: Var<T>| f(t), &zero, &one).map_err(message)?;
+    Ok((first.data()[0].f64(), second.data()[0].f64()))
+}
+
+impl<T: Scalar> On<'_, T> {
+    /// `a = b`, relative to a size that is given or theirs.
+    fn same(
+        &mut self,
+        what: &'static str,
+        meaning: &'static str,
+        a: &List<T>,
+        b: &List<T>,
+        size: f64,
+    ) -> Result<(), Error> {
+        let size = size.max(norm(a)).max(norm(b));
+        let found = norm(&minus(a, b));
+        let d = self.sizes.defect::<T>(what, meaning, tolerances::geometry::<T>(), found, size)?;
+        self.report.defects.push(d);
+        Ok(())
+    }
+
+    fn equal(&mut self, what: &'static str, meaning: &'static str, a: f64, b: f64, size: f64) -> Result<(), Error> {
+        let size = size.max(a.abs()).max(b.abs());
+        let d = self.sizes.defect::<T>(what, meaning, tolerances::geometry::<T>(), (a - b).abs(), size)?;
+        self.report.defects.push(d);
+        Ok(())
+    }
+
+    /// Something that the space's own verdict says.
+    fn verdict(&mut self, what: &str, meaning: &'static str, verdict: Result<(), String>) {
+        let message = verdict.err();
+        let (ok, defect) = (message.is_none(), if message.is_none() { 0.0 } else { f64::INFINITY });
+        self.report.defects.push(crate::Defect { what: what.into(), meaning, defect, tolerance: 0.0, ok });
+        if let Some(m) = message {
+            self.report.hints.push(format!("{what}: {m}"));
+        }
+    }
+
+    fn tangents(&mut self, u: &List<T>, a: &List<T>, b: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        self.verdict("random tangent: tangent", "`random_tangent` gives no tangent", space.check_tangent(x, u));
+        let project = |u: &List<T>| values(space, &[x, u], &|l| space.project(&l[0], &l[1]));
+        let (Some(pa), Some(pb)) = (project(a)?, project(b)?) else {
+            self.report.skip("projection", "the space has none");
+            return Ok(());
+        };
+        let Some(again) = project(&pa)? else { return Ok(()) };
+        self.verdict(
+            "projection: tangent",
+            "the projection of an ambient vector is not tangent",
+            space.check_tangent(x, &pa),
+        );
+        self.same("projection: P P a = P a", "the projection is not idempotent", &again, &pa, norm(a))?;
+        if let Some(pu) = project(u)? {
+            self.same("projection: P u = u for tangents", "the projection moves a tangent", &pu, u, 0.0)?;
+        }
+        let (left, right) = (inner(&pa, b), inner(a, &pb));
+        let size = norm(a) * norm(b);
+        self.equal(
+            "projection: <P a, b> = <a, P b>",
+            "the projection is not orthogonal: a transpose or a term is missing",
+            left,
+            right,
+            size,
+        )
+    }
+
+    fn inner(&self, x: &List<T>, u: &List<T>, v: &List<T>) -> Result<f64, Error> {
+        let space = self.space;
+        let found = values(space, &[x, u, v], &|l| Some(vec![space.inner(&l[0], &l[1], &l[2])]))?;
+        Ok(found.map_or(0.0, |l| number(&l)))
+    }
+
+    fn metric(&mut self, u: &List<T>, v: &List<T>, w: &List<T>) -> Result<(), Error> {
+        let x = self.x;
+        let (uv, vu, uu, vv) = (self.inner(x, u, v)?, self.inner(x, v, u)?, self.inner(x, u, u)?, self.inner(x, v, v)?);
+        let size = (uu.abs() * vv.abs()).sqrt();
+        self.equal("metric: <u,v> = <v,u>", "the metric is not symmetric", uv, vu, size)?;
+        let sum = plus(u, 0.5, w);
+        let (left, right) = (self.inner(x, &sum, v)?, uv + 0.5 * self.inner(x, w, v)?);
+        self.equal("metric: linear", "the metric is not linear in its first argument", left, right, size)?;
+        let positive = norm(u) == 0.0 || uu > 0.0;
+        let verdict = if positive { Ok(()) } else { Err(format!("<u,u> = {uu:e} for a tangent that is not zero")) };
+        self.verdict("metric: positive", "the metric is not positive", verdict);
+        Ok(())
+    }
+
+    /// `f(R(tv))` for a linear `f` of the ambient space, and for the distance from the exponential.
+    fn retraction(&mut self, v: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
+        let zero = retracted(space, x, v, 0.0).map_err(message)?;
+        self.same("retraction: R(0) = x", "the retraction moves the point at the zero tangent", &zero, x, 0.0)?;
+        let y = retracted(space, x, v, 1.0).map_err(message)?;
+        self.verdict("retraction: on the manifold", "the retraction leaves the manifold", space.check_point(&y));
+        let t0 = Batch::zeros(Shape::SCALAR);
+        let one = Batch::from_fn(Shape::SCALAR, |_, _, _| T::one());
+        let moved = pullback::jvp_many(
+            |t: Var<T>| {
+                let list = |l: &List<T>| l.iter().map(|b| t.tape().constant(b)).collect::<Vec<_>>();
+                let along: Vec<Var<T>> = list(v).iter().map(|v| *v * t).collect();
+                Many(space.retract(&list(x), &along))
+            },
+            &t0,
+            &one,
+        )
+        .map_err(message)?;
+        let velocity: List<T> = moved.into_iter().map(|(_, d)| d).collect();
+        self.same("retraction: DR(0) v = v", "the retraction does not start along its tangent", &velocity, v, 0.0)?;
+        self.order(v)?;
+        self.acceleration(v)
+    }
+
+    /// A second-order retraction of a space with the ambient metric has no acceleration within the space.
+    fn acceleration(&mut self, v: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        if space.retraction_order() < 2 {
+            return Ok(());
+        }
+        let ambient = {
+            let (a, b) = (self.inner(x, v, v)?, inner(v, v));
+            (a - b).abs() <= tolerances::geometry::<T>() * b.abs()
+        };
+        if !ambient {
+            return Ok(());
+        }
+        // R''(0) = d/dt of DR(tv)[v], entry by entry: the derivative of a derivative.
+        let t0 = Batch::zeros(Shape::SCALAR);
+        let one = Batch::from_fn(Shape::SCALAR, |_, _, _| T::one());
+        let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
+        let mut bend = Vec::new();
+        for k in 0..x.len() {
+            let (_, second) = pullback::jvp(
+                |t: Var<T>| {
+                    let along = |t| {
+                        let list = |l: &List<T>| l.iter().map(|b| Var::tape(&t).constant(b)).collect::<Vec<_>>();
+                        let along: Vec<Var<T>> = list(v).iter().map(|v| *v * t).collect();
+                        space.retract(&list(x), &along)[k]
+                    };
+                    t.jvp(along, &one).1
+                },
+                &t0,
+                &one,
+            )
+            .map_err(message)?;
+            bend.push(second);
+        }
+        if let Some(tangential) = values(space, &[x, &bend], &|l| space.project(&l[0], &l[1]))? {
+            let zero = crate::lists::zip(&tangential, &tangential, |_, _| T::zero());
+            let size = norm(&bend).max(norm(v));
+            self.same(
+                "retraction: P R''(0) = 0 (second order)",
+                "the retraction is of first order only, and claims the second",
+                &tangential,
+                &zero,
+                size,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The distance from the exponential falls with the claimed order plus one.
+    fn order(&mut self, v: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        let at = |h: f64| -> Result<Option<f64>, Error> {
+            let v = crate::lists::zip(v, v, |v, _| v * T::of(h));
+            let found = values(space, &[x, &v], &|l| {
+                let y = space.exp(&l[0], &l[1])?;
+                Some(vec![space.apart(&y, &space.retract(&l[0], &l[1]))])
+            })?;
+            Ok(found.map(|l| number(&l).max(0.0).sqrt()))
+        };
+        if at(tolerances::FIRST_STEP)?.is_none() {
+            let why = match space.retraction_order() {
+                1 => "the space has no exponential; DR(0) v = v is the first order",
+                _ => "the space has no exponential; the acceleration and the Hessian are the reference",
+            };
+            self.report.skip("retraction against the exponential", why);
+            return Ok(());
+        }
+        let mut steps = Vec::new();
+        let floor = tolerances::floor::<T>() * self.sizes.condition * norm(x).max(1.0);
+        for k in 0..=tolerances::STEPS {
+            let h = tolerances::FIRST_STEP * 0.5f64.powi(k as i32);
+            if let Ok(Some(d)) = at(h) {
+                steps.push((h, d, floor));
+            }
+        }
+        let order = space.retraction_order();
+        let what = format!("retraction - exponential (order {order} claimed)");
+        self.report.taylor.push(judged(what, 0, (order + 1) as f64, steps));
+        Ok(())
+    }
+
+    fn inverses(&mut self, v: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        // Well within the injectivity radius.
+        let short = 0.25 / norm(v).max(1.0);
+        let v = crate::lists::zip(v, v, |v, _| v * T::of(short));
+        let back = values(space, &[x, &v], &|l| space.inverse_retract(&l[0], &space.retract(&l[0], &l[1])))?;
+        match back {
+            None => self.report.skip("inverse retraction", "the space has none"),
+            Some(back) => {
+                self.same(
+                    "inverse retraction: undoes the retraction",
+                    "it is not the inverse of the retraction",
+                    &back,
+                    &v,
+                    norm(x),
+                )?;
+                self.verdict(
+                    "inverse retraction: tangent",
+                    "the inverse retraction gives no tangent",
+                    space.check_tangent(x, &back),
+                );
+            }
+        }
+        let back = values(space, &[x, &v], &|l| space.log(&l[0], &space.exp(&l[0], &l[1])?))?;
+        match back {
+            None => self.report.skip("logarithm", "the space has none, or no exponential"),
+            Some(back) => self.same(
+                "logarithm: undoes the exponential",
+                "it is not the inverse of the exponential",
+                &back,
+                &v,
+                norm(x),
+            )?,
+        }
+        Ok(())
+    }
+
+    fn transport(&mut self, u: &List<T>, v: &List<T>, w: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
+        let y = retracted(space, x, v, 0.5).map_err(message)?;
+        let go = |y: &List<T>, u: &List<T>| values(space, &[x, y, u], &|l| space.transport(&l[0], &l[1], &l[2]));
+        let (Some(tu), Some(tw)) = (go(&y, u)?, go(&y, w)?) else {
+            self.report.skip("transport", "the space has none");
+            return Ok(());
+        };
+        self.verdict(
+            "transport: tangent at the new point",
+            "the transport gives no tangent",
+            space.check_tangent(&y, &tu),
+        );
+        if let Some(sum) = go(&y, &plus(u, 0.5, w))? {
+            self.same("transport: linear", "the transport is not linear", &sum, &plus(&tu, 0.5, &tw), norm(u))?;
+        }
+        if let Some(same) = go(x, u)? {
+            self.same(
+                "transport: identity in place",
+                "the transport from a point to itself moves a tangent",
+                &same,
+                u,
+                0.0,
+            )?;
+        }
+        if space.transport_is_isometric() {
+            let (there, here) = (self.inner(&y, &tu, &tw)?, self.inner(x, u, w)?);
+            let size = (self.inner(x, u, u)? * self.inner(x, w, w)?).abs().sqrt();
+            self.equal(
+                "transport: isometry",
+                "the transport does not keep inner products, and claims to",
+                there,
+                here,
+                size,
+            )?;
+        } else {
+            self.report.skip("transport: isometry", "not claimed");
+        }
+        Ok(())
+    }
+
+    /// Nothing depends on the representative.
+    fn quotient(&mut self, u: &List<T>, v: &List<T>, random: &mut Random) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        let Some((x2, moved)) = space.another(x, &[u.clone(), v.clone()], random.rng()) else {
+            self.report.skip("gauge", "the space is no quotient, or names no other representatives");
+            return Ok(());
+        };
+        let (u2, v2) = (&moved[0], &moved[1]);
+        self.verdict(
+            "gauge: another representative is a point",
+            "the gauge leaves the manifold",
+            space.check_point(&x2),
+        );
+        self.verdict(
+            "gauge: tangents stay tangent",
+            "the gauge leaves the tangent space",
+            space.check_tangent(&x2, u2),
+        );
+        let apart = |x: &List<T>, y: &List<T>| -> Result<f64, Error> {
+            let d = values(space, &[x, y], &|l| Some(vec![space.apart(&l[0], &l[1])]))?;
+            Ok(d.map_or(0.0, |l| number(&l).max(0.0).sqrt()))
+        };
+        let size = norm(x);
+        let d = apart(x, &x2)?;
+        self.equal("gauge: representatives are one point", "the distance sees the representative", d, 0.0, size)?;
+        let (a, b) = (self.inner(x, u, v)?, self.inner(&x2, u2, v2)?);
+        let scale = (self.inner(x, u, u)? * self.inner(x, v, v)?).abs().sqrt();
+        self.equal("gauge: <u,v> is the same", "the metric sees the representative", a, b, scale)?;
+        let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
+        let (y, y2) = (retracted(space, x, v, 0.5).map_err(message)?, retracted(space, &x2, v2, 0.5).map_err(message)?);
+        let d = apart(&y, &y2)?;
+        self.equal("gauge: retractions are one point", "the retraction sees the representative", d, 0.0, size)?;
+        let seed = self.report.seed;
+        let cost =
+            |x: &List<T>| values(space, &[x], &|l| Some(vec![space.cost(&l[0], Random::new(seed ^ 0xC057).rng())]));
+        if let (Some(a), Some(b)) = (cost(x)?, cost(&x2)?) {
+            let (a, b) = (number(&a), number(&b));
+            self.equal("gauge: the cost is the same", "the cost of the test sees the representative", a, b, 1.0)?;
+        }
+        Ok(())
+    }
+
+    /// Gradient and Hessian of a function, along a retraction.
+    fn functions(&mut self, v: &List<T>, random: &mut Random) -> Result<(), Error> {
+        let (space, x, seed) = (self.space, self.x, self.report.seed);
+        let f: &Flat<'_, T> = &|x| vec![space.cost(x, Random::new(seed ^ 0xC057).rng())];
+        let w = vec![Batch::from_fn(Shape::SCALAR, |_, _, _| T::one())];
+        let p = Program { f, shapes: shapes(x), w };
+        let y = crate::subject::sound(&p, x)?;
+        let sizes = Sizes { condition: self.sizes.condition, below: moduli(&p.w, &y), noise: 0.0 };
+        let derivatives = riemannian(space, &p, (x, v), 2, &sizes, random, self.report)?;
+        let scale: List<T> = x.iter().map(own_scale).collect();
+        let others = self.report.taylor.len();
+        // As for functions: the terms of a remainder may cancel along one direction, and a wrong derivative is wrong along all.
+        let (mut v, mut derivatives) = (v.clone(), derivatives);
+        for tries in 1..=tolerances::DIRECTIONS {
+            let path = |h: f64| retracted(space, x, &v, h);
+            let curved = Curved {
+                subject: &p as &dyn Subject<T>,
+                x,
+                y: &y,
+                w: &p.w,
+                scale: &scale,
+                path: &path,
+                condition: self.sizes.condition,
+            };
+            let rows: Vec<Remainders> = curved.slopes(&derivatives, random)?;
+            let mut so_far = Report::new(seed);
+            so_far.taylor = self.report.taylor.split_off(others);
+            so_far.merge(rows);
+            let wrong = so_far.is_wrong();
+            self.report.taylor.append(&mut so_far.taylor);
+            if !wrong || tries == tolerances::DIRECTIONS {
+                break;
+            }
+            let length = norm(&v);
+            let next = space
+                .random_tangent(x, random.rng())
+                .map_err(|message| Error::Space { space: space.name(), message })?;
+            let stretch = length / norm(&next).max(f64::MIN_POSITIVE);
+            v = crate::lists::zip(&next, &next, |v, _| v * T::of(stretch));
+            derivatives = riemannian(space, &p, (x, &v), 2, &sizes, random, &mut Report::new(seed))?;
+        }
+        Ok(())
+    }
+}
+
+const GRADIENT: &str = "the Riemannian gradient does not represent the derivative: a metric factor, or the Euclidean gradient in its place";
+const HESSIAN: &str = "the Riemannian Hessian is not the second derivative along the retraction: a curvature term, or a retraction of first order";
+const RETRACTION: &str = "the derivative along the retraction is not the derivative along the tangent";
+
+/// The rows that say whether gradient and Hessian of `<w, f>` are the Riemannian ones; and its derivatives along the retraction, as
+/// the gradient and the Hessian give them.
+pub(crate) fn riemannian<T: Scalar>(
+    space: &dyn Space<T>,
+    p: &Program<'_, T>,
+    (x, v): (&List<T>, &List<T>),
+    order: usize,
+    sizes: &Sizes,
+    random: &mut Random,
+    report: &mut Report,
+) -> Result<Vec<f64>, Error> {
+    let failed = |what: &'static str| move |source| Error::Derivative { what, source };
+    let g = pullback::grad(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("gradient"))?;
+    let gradient = values(space, &[x, &g], &|l| space.gradient(&l[0], &l[1]))?;
+    let Some(gradient) = gradient else {
+        report.skip("Riemannian gradient", "the space has none");
+        return Ok(vec![]);
+    };
+    let mut on = On { space, x, sizes, report };
+    on.verdict("gradient: tangent", "the Riemannian gradient is not tangent", space.check_tangent(x, &gradient));
+    let (found, right) = (on.inner(x, &gradient, v)?, inner(&g, v));
+    let size = moduli(&g, v).max(norm(&g) * norm(v));
+    on.equal("gradient: <grad f, v> = Df v", GRADIENT, found, right, size)?;
+    ratio(on.report, "<grad f, v>", found, "Df v", right);
+    let (d1, d2) = along(space, &|t| {
+        let list = |l: &List<T>| l.iter().map(|b| t.tape().constant(b)).collect::<Vec<_>>();
+        let step: Vec<Var<'_, T>> = list(v).iter().map(|v| *v * t).collect();
+        p.number(&space.retract(&list(x), &step))
+    })?;
+    on.equal("gradient: f(R(tv))' = Df v", RETRACTION, d1, right, size)?;
+    let mut derivatives = vec![found];
+    if order < 2 {
+        return Ok(derivatives);
+    }
+    let hessian = |u: &List<T>| -> Result<Option<List<T>>, Error> {
+        let h = pullback::hvp(|x: Vec<Var<T>>| p.number(&x), x, u).map_err(failed("Hessian-vector product"))?;
+        values(space, &[x, &g, &h, u], &|l| space.hessian(&l[0], &l[1], &l[2], &l[3]))
+    };
+    let u = space.random_tangent(x, random.rng()).map_err(|message| Error::Space { space: space.name(), message })?;
+    let (Some(hv), Some(hu)) = (hessian(v)?, hessian(&u)?) else {
+        on.report.skip("Riemannian Hessian", "the space has none");
+        return Ok(derivatives);
+    };
+    on.verdict("Hessian: tangent", "the Riemannian Hessian leaves the tangent space", space.check_tangent(x, &hv));
+    let (left, right) = (on.inner(x, &u, &hv)?, on.inner(x, v, &hu)?);
+    let (vv, uu) = (on.inner(x, v, v)?, on.inner(x, &u, &u)?);
+    let big = (on.inner(x, &hv, &hv)?.abs() * uu.abs()).sqrt().max((on.inner(x, &hu, &hu)?.abs() * vv.abs()).sqrt());
+    let size2 = big + size;
+    on.equal(
+        "Hessian: <u, Hess v> = <v, Hess u>",
+        "the Riemannian Hessian is not symmetric in the metric",
+        left,
+        right,
+        size2,
+    )?;
+    if space.retraction_order() < 2 {
+        on.report.skip("Hessian: slope", "it needs a retraction of second order, and this one claims the first");
+        return Ok(derivatives);
+    }
+    let found = on.inner(x, v, &hv)?;
+    on.equal("Hessian: <v, Hess v> = f(R(tv))''", HESSIAN, found, d2, size2)?;
+    ratio(on.report, "<v, Hess v>", found, "f(R(tv))''", d2);
+    derivatives.push(found);
+    Ok(derivatives)
+}
+
+/// A hint where two numbers that should be equal are a simple multiple of each other.
+fn ratio(report: &mut Report, a: &str, found: f64, b: &str, right: f64) {
+    if report.defects.last().is_none_or(|d| d.ok) || right == 0.0 {
+        return;
+    }
+    let c = found / right;
+    for (value, words) in [(-1.0, "minus"), (2.0, "twice"), (0.5, "half"), (0.0, "zero instead of")] {
+        if (c - value).abs() < 1e-9 {
+            report.hints.push(format!("{a} is {words} {b}"));
+        }
+    }
+}

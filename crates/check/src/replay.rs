@@ -1,0 +1,101 @@
+//! Is a tape that was recorded elsewhere and replayed here the same as a fresh run? A choice frozen by a rule shows only so.
+
+use crate::agreement::Sizes;
+use crate::lists::{List, Random, pack, plus};
+use crate::program::Program;
+use crate::report::Report;
+use crate::{Error, tolerances};
+use pullback::{Batch, Scalar, Tape};
+
+const VALUE: &str = "the program or a primitive in it kept a number of the point where it was recorded";
+const GRADIENT: &str = "a reverse rule kept a choice or a number of the point where it was recorded";
+const SECOND: &str = "a rule's derivative kept a choice or a number of the point where it was recorded";
+
+/// Value, gradient and `H v` at one point, packed.
+struct There<T: Scalar> {
+    y: Batch<T>,
+    g: Batch<T>,
+    hv: Option<Batch<T>>,
+}
+
+/// Records `<w, f>` with its gradient at `from`, and says what it is there, or after a replay at `at`.
+fn recorded<T: Scalar>(
+    p: &Program<'_, T>,
+    from: &Batch<T>,
+    at: Option<&Batch<T>>,
+    v: Option<&Batch<T>>,
+) -> pullback::Result<There<T>> {
+    let tape = Tape::new();
+    let x = tape.input(from);
+    let y = p.packed(x);
+    tape.check()?;
+    let operator = tape.hvp_operator(y, x)?;
+    if let Some(at) = at {
+        tape.set(x, at);
+        tape.replay()?;
+    }
+    let hv = v.map(|v| operator.apply(v)).transpose()?;
+    Ok(There { y: y.value(), g: operator.gradient().value(), hv })
+}
+
+pub(crate) fn replays<T: Scalar>(
+    p: &Program<'_, T>,
+    (x, v, scale): (&List<T>, &List<T>, &List<T>),
+    second: bool,
+    sizes: &Sizes,
+    random: &mut Random,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let (px, pv, ps) = (pack(x), pack(v), vec![pack(scale)]);
+    let along = second.then_some(&pv);
+    let fresh =
+        recorded(p, &px, None, along).map_err(|source| Error::Derivative { what: "recorded gradient", source })?;
+    let ones = vec![Batch::from_fn(fresh.y.shape(), |_, _, _| T::one())];
+    let mut worst: Option<Vec<crate::Defect>> = None;
+    let mut elsewhere = 0;
+    for _ in 0..tolerances::REPLAYS {
+        let mut distance = tolerances::REPLAY_DISTANCE;
+        let d = random.scaled(scale);
+        let there = (0..tolerances::SHRINKS).find_map(|_| {
+            let from = pack(&plus(x, distance, &d));
+            distance *= 0.5;
+            recorded(p, &from, None, None).is_ok().then_some(from)
+        });
+        let Some(from) = there else { continue };
+        elsewhere += 1;
+        let again = match recorded(p, &from, Some(&px), along) {
+            Ok(again) => again,
+            Err(e @ pullback::Error::NotReplayable { .. }) => {
+                report.skip("replay", e.to_string());
+                return Ok(());
+            }
+            Err(source) => return Err(Error::Derivative { what: "replay of a tape recorded nearby", source }),
+        };
+        let one = |b: &Batch<T>| vec![b.clone()];
+        let mut found =
+            vec![sizes.equal("replay: value = that of a fresh run", VALUE, &one(&fresh.y), &one(&again.y), &ones)?];
+        found.push(sizes.equal(
+            "replay: recorded gradient = that of a fresh run",
+            GRADIENT,
+            &one(&fresh.g),
+            &one(&again.g),
+            &ps,
+        )?);
+        if let (Some(a), Some(b)) = (&fresh.hv, &again.hv) {
+            found.push(sizes.equal("replay: Hv = that of a fresh run", SECOND, &one(a), &one(b), &ps)?);
+        }
+        let bad = found.iter().any(|d| !d.ok);
+        if bad || worst.is_none() {
+            worst = Some(found);
+        }
+        if bad {
+            break;
+        }
+    }
+    match worst {
+        Some(found) => report.defects.extend(found),
+        None if elsewhere == 0 => report.skip("replay", "the program has no value at other points nearby"),
+        None => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The checker under test: right rules pass, wrong ones are found and named, misuse is neither.
+
+mod planted;
+mod programs;
+mod seeds;
+mod spaces;
+mod triples;
+mod ways;
