@@ -2,10 +2,11 @@
 //! must pass.
 
 use super::points::{Kind, Rng, batch, diagonal};
-use super::table::{Program, table};
+use super::table::{Line, Program, table};
 use faer::{Mat, Side};
 use pullback::{Batch, Custom, Many, Scalar, SymFn, Triangle, Var};
-use pullback_check::{Report, check_many};
+use pullback_check::controls::{self, Break, Place};
+use pullback_check::{Modes, Report, check_many};
 use std::sync::Arc;
 
 /// `sin(x0) o x1`, with the rules of a user.
@@ -34,100 +35,47 @@ impl<T: Scalar> Custom<T> for Sine {
     }
 }
 
-/// How a true reverse rule is broken.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Break {
-    No,
-    Sign,
-    Half,
-    /// A multiple of the input leaks into its cotangent.
-    Leak,
-    Transpose,
-}
-
-/// A program of the table as one primitive: its rules are the true derivatives, but for the break.
-struct Wrapped {
-    f: Program<f64>,
-    how: Break,
-}
-
-impl Wrapped {
-    /// The program with input `i` replaced.
-    fn with<'t>(&self, x: &[Var<'t>], i: usize, xi: Var<'t>) -> Vec<Var<'t>> {
-        let mut x = x.to_vec();
-        x[i] = xi;
-        (self.f)(&x)
-    }
-}
-
-impl Custom for Wrapped {
-    fn name(&self) -> &'static str {
-        "wrapped"
-    }
-    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
-        (self.f)(x)
-    }
-    fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
-        let along = |k: usize| {
-            let present = dx.iter().enumerate().filter_map(|(i, d)| d.map(|d| (i, d)));
-            present.map(|(i, d)| x[i].jvp(|xi| self.with(x, i, xi)[k], d).1).reduce(|a, b| a + b)
-        };
-        (0..y.len()).map(along).collect()
-    }
-    fn vjp<'t>(&self, x: &[Var<'t>], _: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
-        let back = |i: usize| {
-            let g = x[i].grad(|xi| {
-                let y = self.with(x, i, xi);
-                let terms = y.iter().zip(dy).filter_map(|(y, w)| w.map(|w| y.dot(w).sum()));
-                terms.reduce(|a, b| a + b).unwrap_or_else(|| xi.tape().filled(pullback::Shape::SCALAR, 0.0))
-            });
-            Some(match self.how {
-                Break::No => g,
-                Break::Sign => -g,
-                Break::Half => g * 0.5,
-                Break::Leak => g + x[i] * 1e-3,
-                Break::Transpose => g.t(),
-            })
-        };
-        (0..x.len()).map(back).collect()
-    }
-}
-
 fn run(rule: Arc<dyn Custom>, x0: &Vec<Batch<f64>>) -> Report {
     check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), x0).seed(3).run()
+}
+
+/// The point at which the rules of a line are broken: generic, without the symmetry that hides a transpose.
+fn point(line: &Line) -> Vec<Batch<f64>> {
+    line.kinds(line.sizes[0]).iter().enumerate().map(|(i, k)| batch(&k.generic(20 + i as u64))).collect()
 }
 
 #[test]
 fn every_break_of_every_rule_is_found() {
     for line in table() {
-        let kinds = line.kinds(line.sizes[0]);
-        let x0: Vec<Batch<f64>> = kinds.iter().enumerate().map(|(i, k)| batch(&k.generic(20 + i as u64))).collect();
-        let wrapped = |how| Arc::new(Wrapped { f: line.f, how });
-        let report = run(wrapped(Break::No), &x0);
-        assert!(report.is_ok(), "{} unbroken:\n{report}", line.name);
-        let mut breaks = vec![Break::Sign, Break::Half, Break::Leak];
-        // A cotangent that is symmetric by nature has no transpose to drop.
-        let (w, pull) = pullback::vjp_many(|x: Vec<Var>| Many((line.f)(&x)), &x0).unwrap();
-        let w: Vec<Batch<f64>> = w.iter().map(|y| batch_of_noise(y, 77)).collect();
-        let g = pull(&w).unwrap();
-        let square = |b: &Batch<f64>| b.shape().rows == b.shape().cols;
-        if g.iter().all(square) && g.iter().any(|g| (0..g.shape().batch).any(|b| asymmetry(&g.member(b)) > 1e-3)) {
-            breaks.push(Break::Transpose);
-        }
-        for how in breaks {
-            let report = run(wrapped(how), &x0);
-            assert!(report.is_wrong() && !report.defects[0].ok, "{} broken by {how:?} passes:\n{report}", line.name);
-        }
+        let found = controls::assert_every_break_is_found(controls::derived(line.f), &point(&line));
+        assert!(
+            found.contains(&Break::Sign) && found.contains(&Break::Half),
+            "{}: only {found:?} were tried",
+            line.name
+        );
     }
 }
 
-fn batch_of_noise(like: &Batch<f64>, seed: u64) -> Batch<f64> {
-    let noise = Rng::new(seed).normal(like.data().len(), 1);
-    Batch::from_fn(like.shape(), |b, i, j| noise[(b * like.shape().each() + j * like.shape().rows + i, 0)])
+#[test]
+fn a_batch_of_which_one_member_is_looked_at_is_found() {
+    for line in table().iter().filter(|l| l.by_member) {
+        let x0 = point(line).iter().map(|b| Batch::stack(&[b.member(0), b.member(0) * 1.01])).collect();
+        let rule = controls::derived(line.f);
+        assert!(controls::applies(&rule, &x0, Break::FirstMember), "{}: a batch of two has one member?", line.name);
+        let broken = controls::broken(rule, Break::FirstMember, Place::Reverse);
+        let report = controls::tried(&broken, &x0, Break::FirstMember);
+        assert!(report.is_wrong(), "{} looks at one member and passes:\n{report}", line.name);
+    }
 }
 
-fn asymmetry(g: &Mat<f64>) -> f64 {
-    (g - g.transpose()).norm_l2() / g.norm_l2()
+#[test]
+fn rules_that_are_wrong_in_the_same_way_are_found_by_the_value() {
+    // A factor in both rules keeps them transposes of each other.
+    for line in table() {
+        let (x0, broken) = (point(&line), controls::broken(controls::derived(line.f), Break::Half, Place::Both));
+        let report = run(broken, &x0);
+        assert!(report.is_wrong() && report.defects[0].ok, "{} is halved and passes:\n{report}", line.name);
+    }
 }
 
 // ---- rules by hand, as people get them wrong --------------------------------------------------------------------
@@ -153,7 +101,7 @@ impl Custom for ByHand {
     fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
         match self.jvp {
             Some(rule) => rule(self.wrong, x, y, dx),
-            None => Wrapped { f: self.f, how: Break::No }.jvp(x, y, dx),
+            None => controls::derived(self.f).jvp(x, y, dx),
         }
     }
     fn vjp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
@@ -275,7 +223,10 @@ fn a_masked_divided_difference_is_no_derivative() {
         let x0 = vec![batch(&x)];
         let with = |wrong| {
             let rule = Arc::new(ByHand { f, jvp: Some(forward), vjp: reverse, wrong });
-            let report = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x0).orders(1..=1).run();
+            // Its eigenvectors are numbers, which only first derivatives at this very point excuse.
+            let modes = Modes::REVERSE | Modes::FORWARD;
+            let report = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x0);
+            let report = report.orders(1..=1).modes(modes).run();
             assert!(report.defects[0].ok, "the two rules are transposes, right or wrong:\n{report}");
             report
         };
