@@ -230,19 +230,23 @@ pub fn applies<T: Scalar>(rule: &Arc<dyn Custom<T>>, x0: &Vec<Batch<T>>, how: Br
     let Ok((y, _)) = shapes else { return false };
     let w = random.list(y.iter().map(Batch::shape));
     let Some(right) = pulled(rule, x0, &w) else { return false };
-    let other = match how.is_first_order() {
-        true => pulled(&broken(rule.clone(), how, Place::Reverse), x0, &w),
-        // Something to keep: the cotangent depends on the point.
-        false => {
-            let near = crate::lists::plus(x0, 0.25, &random.list(x0.iter().map(Batch::shape)));
-            pulled(rule, &near, &w)
-        }
+    let size = right.iter().map(|b| b.max_abs().f64()).fold(0.0, f64::max);
+    let elsewhere = |h: f64, random: &mut Random| {
+        pulled(rule, &crate::lists::plus(x0, h, &random.list(x0.iter().map(Batch::shape))), &w)
     };
-    // A twentieth of a percent: a leak of a thousandth counts.
-    other.is_some_and(|other| {
-        max_apart(&right, &other) > 5e-4 * right.iter().map(|b| b.max_abs().f64()).fold(0.0, f64::max)
-    })
+    let (other, apart) = match how {
+        // Something to detach: the cotangent changes at once. Something to keep: it changes farther off, by a choice perhaps.
+        Break::Detach => (elsewhere(CLOSE, random), CLOSE),
+        Break::Freeze => (elsewhere(0.25, random), 1.0),
+        _ => (pulled(&broken(rule.clone(), how, Place::Reverse), x0, &w), 1.0),
+    };
+    other.is_some_and(|other| max_apart(&right, &other) > CHANGED * apart * size)
 }
+
+/// A change of a twentieth of a percent is a change: a leak of a thousandth counts.
+const CHANGED: f64 = 5e-4;
+/// A step over which no choice changes, and rounding is far below the change of a cotangent.
+const CLOSE: f64 = 1e-4;
 
 /// Breaks the reverse rule in every way that applies at this point, and checks it: all must be found. Returns what was tried.
 ///

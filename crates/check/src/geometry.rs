@@ -95,7 +95,8 @@ impl<T: Scalar> SpaceCheck<'_, T> {
     }
 }
 
-/// A space at a point.
+/// A space at a point. Tangents are compared relative to the size of the point as well: they come out of projections of vectors of that
+/// size, and where the space has dimension 0 they are rounding only.
 struct On<'s, T: Scalar> {
     space: &'s dyn Space<T>,
     x: &'s List<T>,
@@ -205,7 +206,7 @@ impl<T: Scalar> On<'_, T> {
         );
         self.same("projection: P P a = P a", "the projection is not idempotent", &again, &pa, norm(a))?;
         if let Some(pu) = project(u)? {
-            self.same("projection: P u = u for tangents", "the projection moves a tangent", &pu, u, 0.0)?;
+            self.same("projection: P u = u for tangents", "the projection moves a tangent", &pu, u, norm(x))?;
         }
         let (left, right) = (inner(&pa, b), inner(a, &pb));
         let size = norm(a) * norm(b);
@@ -259,7 +260,7 @@ impl<T: Scalar> On<'_, T> {
         )
         .map_err(message)?;
         let velocity: List<T> = moved.into_iter().map(|(_, d)| d).collect();
-        self.same("retraction: DR(0) v = v", "the retraction does not start along its tangent", &velocity, v, 0.0)?;
+        self.same("retraction: DR(0) v = v", "the retraction does not start along its tangent", &velocity, v, norm(x))?;
         self.order(v)?;
         self.acceleration(v)
     }
@@ -405,7 +406,7 @@ impl<T: Scalar> On<'_, T> {
                 "the transport from a point to itself moves a tangent",
                 &same,
                 u,
-                0.0,
+                norm(x),
             )?;
         }
         if space.transport_is_isometric() {

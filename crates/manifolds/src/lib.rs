@@ -33,6 +33,7 @@ mod check;
 mod euclidean;
 mod grassmann;
 mod manifold;
+mod space;
 
 pub use check::{Error, Result};
 pub use euclidean::Euclidean;

@@ -1,0 +1,59 @@
+//! Every manifold under `check_space`: its operations against each other; and functions on it.
+
+use pullback::faer::Mat;
+use pullback::prelude::*;
+use pullback_check::{Report, Space, check, check_space};
+use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, rng};
+
+#[test]
+fn every_operation_of_every_manifold() {
+    let qr = Grassmann::new(6, 2).with(Retraction::Qr);
+    let (polar, line, whole) = (Grassmann::new(6, 2), Grassmann::new(3, 1), Grassmann::new(4, 4));
+    let flat = Euclidean::new(3, 2);
+    let spaces: [&dyn Space; 5] = [&qr, &polar, &line, &whole, &flat];
+    for space in spaces {
+        for seed in 0..20 {
+            check_space(space).seed(seed).run().assert_ok();
+        }
+        check_space(space).batch(3).run().assert_ok();
+    }
+    let single: [&dyn Space<f32>; 3] = [&qr, &polar, &flat];
+    for space in single {
+        check_space(space).length(0.5).run().assert_ok();
+    }
+}
+
+#[test]
+fn what_is_offered_is_checked() {
+    let names = |r: Report| r.defects.into_iter().map(|d| d.what).collect::<Vec<_>>();
+    let of_grassmann = names(check_space::<f64>(&Grassmann::new(6, 2)).run());
+    for what in ["second order", "gauge: retractions", "Hessian: <v, Hess v>", "transport: linear", "projection: P P"] {
+        assert!(of_grassmann.iter().any(|n| n.contains(what)), "{what} is not among {of_grassmann:?}");
+    }
+    let flat = check_space::<f64>(&Euclidean::new(3, 2)).run();
+    assert!(flat.taylor.iter().any(|t| t.what.contains("exponential")), "{flat}");
+    assert!(names(flat).iter().any(|n| n == "transport: isometry"));
+    // Through the object-safe trait too.
+    let flat: Box<dyn Manifold> = Box::new(Euclidean::new(3, 2));
+    check_space(&flat).run().assert_ok();
+    // Of a quotient it does not know the cost that fits, and the Hessian of any other is not symmetric.
+    let gr: Box<dyn Manifold> = Box::new(Grassmann::new(5, 2));
+    check_space(&gr).run().assert_wrong();
+}
+
+#[test]
+fn functions_of_subspaces_to_second_order() {
+    let gr = Grassmann::new(5, 2);
+    let x0: Batch = Manifold::random_point(&gr, 1, &mut rng(3)).swap_remove(0);
+    let a = Mat::from_fn(5, 5, |i, j| ((i + j) as f64).sin() + if i == j { i as f64 } else { 0.0 });
+    let report = check(|x: Var| x.t_mul(&a * x).trace(), &x0).on(&gr).run();
+    report.assert_ok();
+    assert_eq!(report.taylor.len(), 2, "{report}");
+    // Not a function of the subspace: its gradient is not horizontal along the fibre, and the slopes say so.
+    let n = pullback::faer::mat![[2.0, 0.3], [0.0, 1.0]];
+    let report = check(|x: Var| (x.t_mul(&a * x) * &n).trace(), &x0)
+        .on(&gr)
+        .gauge(|x, rng| (&x.member(0) * pullback_check::gauge::orthogonal(2, rng)).into())
+        .run();
+    report.assert_wrong();
+}
