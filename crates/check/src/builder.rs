@@ -394,10 +394,10 @@ impl<T: Scalar> Plan<'_, T> {
             let first = report.defects.first().is_some_and(|d| d.meaning == agreement::NOT_TRANSPOSE && !d.ok)
                 || report.defects.iter().any(|d| d.meaning == precise::MEANING && !d.ok)
                 || report.taylor.first().is_some_and(|t| t.verdict == Verdict::Wrong);
-            report.hints = match first {
+            report.hints.extend(match first {
                 true => scene.first(found.jv.as_ref(), found.g.as_ref(), random),
                 false => scene.second(&found.hv),
-            };
+            });
         }
         rest
     }

@@ -3,12 +3,14 @@
 use crate::agreement::Sizes;
 use crate::lists::{List, Random, pack, plus};
 use crate::program::Program;
-use crate::report::Report;
+use crate::report::{Defect, Report};
 use crate::{Error, tolerances};
 use pullback::{Batch, Scalar, Tape};
 
 const VALUE: &str = "the program or a primitive in it kept a number of the point where it was recorded";
 const GRADIENT: &str = "a reverse rule kept a choice or a number of the point where it was recorded";
+const READS: &str =
+    "a rule read a number while its derivative was recorded: at another point it would choose as at the first";
 const SECOND: &str = "a rule's derivative kept a choice or a number of the point where it was recorded";
 
 /// Value, gradient and `H v` at one point, packed.
@@ -38,6 +40,16 @@ fn recorded<T: Scalar>(
     Ok(There { y: y.value(), g: operator.gradient().value(), hv })
 }
 
+/// The program without derivatives, recorded at `from` and replayed at `at`.
+fn alone<T: Scalar>(p: &Program<'_, T>, from: &Batch<T>, at: &Batch<T>) -> pullback::Result<()> {
+    let tape = Tape::new();
+    let x = tape.input(from);
+    let _ = p.packed(x);
+    tape.check()?;
+    tape.set(x, at);
+    tape.replay()
+}
+
 pub(crate) fn replays<T: Scalar>(
     p: &Program<'_, T>,
     (x, v, scale): (&List<T>, &List<T>, &List<T>),
@@ -51,7 +63,7 @@ pub(crate) fn replays<T: Scalar>(
     let fresh =
         recorded(p, &px, None, along).map_err(|source| Error::Derivative { what: "recorded gradient", source })?;
     let ones = vec![Batch::from_fn(fresh.y.shape(), |_, _, _| T::one())];
-    let mut worst: Option<Vec<crate::Defect>> = None;
+    let mut worst: Option<Vec<Defect>> = None;
     let mut elsewhere = 0;
     for _ in 0..tolerances::REPLAYS {
         let mut distance = tolerances::REPLAY_DISTANCE;
@@ -66,7 +78,14 @@ pub(crate) fn replays<T: Scalar>(
         let again = match recorded(p, &from, Some(&px), along) {
             Ok(again) => again,
             Err(e @ pullback::Error::NotReplayable { .. }) => {
-                report.skip("replay", e.to_string());
+                // The program's own business, unless it can be replayed without its derivative: then a rule read the number.
+                if alone(p, &from, &px).is_ok() {
+                    let (what, meaning) = ("replay: no rule reads a number".into(), READS);
+                    report.defects.push(Defect { what, meaning, defect: 1.0, tolerance: 0.0, ok: false });
+                    report.hints.push(format!("a rule froze a choice or a number of the point: {e}"));
+                } else {
+                    report.skip("replay", e.to_string());
+                }
                 return Ok(());
             }
             Err(source) => return Err(Error::Derivative { what: "replay of a tape recorded nearby", source }),
