@@ -58,7 +58,7 @@ pub use held::HvpOperator;
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
-pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis};
+pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use spectrum::{Singular, Symmetric};

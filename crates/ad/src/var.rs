@@ -696,7 +696,7 @@ pub enum Uplo {
 #[derive(Debug, Clone, Copy)]
 pub struct Lu<'t, T: Scalar = f64> {
     a: Var<'t, T>,
-    handle: Var<'t, T>,
+    pub(crate) handle: Var<'t, T>,
 }
 
 impl<'t, T: Scalar> Lu<'t, T> {

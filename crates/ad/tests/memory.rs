@@ -4,6 +4,7 @@ mod common;
 use allocation_counter::measure;
 use common::*;
 use faer::Mat;
+use pullback::Gauge;
 use pullback::prelude::*;
 
 type Program = Box<dyn for<'t> Fn(Var<'t>) -> Var<'t>>;
@@ -16,7 +17,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
     let half = n / 2;
     let (a, w, u, b) = (sym(&rnd(n, n, 1)), rnd(half, half, 2), rnd(n, half, 3), rnd(n, 2, 4));
     let (w2, u2, a2, a3) = (rnd(n, n, 5), u.clone(), a.clone(), a.clone());
-    let w3 = w2.clone();
+    let (w3, b2) = (w2.clone(), b.clone());
     vec![
         ("product", rnd(n, n, 6), p(move |x| (x * &a2 * x).dot(x.t()))),
         (
@@ -41,6 +42,24 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
         ("cholesky", spd(n, 10), p(move |x| x.cholesky().dot(&w3))),
         ("solve", regular(n, 11), p(move |x| x.solve(&b).dot(&b) + x.logdet())),
         ("inverse", regular(n, 11), p(|x| x.inverse().trace())),
+        ("determinant", regular(n, 11), p(|x| (x * 0.1).det())),
+        ("least squares", rnd(n, half, 16), p(move |x| x.lstsq(&b2).dot(x.lstsq(&b2)) + x.t().pinv().sum())),
+        (
+            "factors of LU",
+            rnd(n, half, 17),
+            p(|x| {
+                let (l, u, _) = x.lu_factors();
+                l.sum() + u.dot(u)
+            }),
+        ),
+        (
+            "full QR",
+            rnd(n, half, 18),
+            p(|x| {
+                let z = x.qr_full(Gauge::Error).0.columns(x.cols(), x.rows() - x.cols());
+                z.mul_t(z).diag().tanh().sum()
+            }),
+        ),
         ("cayley", skew(n, 12), p(move |x| x.cayley(0.4).dot(&a3))),
         (
             "elementwise",
@@ -60,7 +79,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
 fn a_warm_replay_and_its_sweeps_allocate_nothing() {
     for n in [4, 16, 64, 200] {
         for (name, x0, f) in programs(n) {
-            if n == 200 && ["powers", "polar, both"].contains(&name) {
+            if n == 200 && ["powers", "polar, both", "determinant", "full QR"].contains(&name) {
                 continue; // one of each family is enough at this size
             }
             let x1 = Mat::from_fn(x0.nrows(), x0.ncols(), |i, j| 1.001 * x0[(i, j)]);

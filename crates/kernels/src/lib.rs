@@ -9,12 +9,15 @@
 
 mod cayley;
 mod cholesky;
+mod cholesky_rules;
 mod divided;
 mod eigh;
 mod elementwise;
 mod failure;
 mod gemm;
+mod least;
 mod lu;
+mod minors;
 mod pivots;
 mod polar;
 mod qr;
@@ -31,6 +34,7 @@ mod workspace;
 pub use divided::SymFn;
 pub use elementwise::Unary;
 pub use failure::Failure;
+pub use least::Least;
 pub use scalar::Scalar;
 pub use spectrum::Window;
 pub use triangular::Triangle;

@@ -1,4 +1,4 @@
-//! LU with partial pivoting and what is read off it: solves, the inverse, `log |det|`.
+//! LU with partial pivoting and what is read off it: solves, the inverse, `log |det|` and its sign, the factors themselves.
 //!
 //! The handle is `n x (n + 1)`: `L` and `U` packed, then the row permutation as numbers (row `i` of `PA` is row `p_i` of `A`).
 
@@ -18,31 +18,58 @@ pub(crate) fn lu<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace
     finite(a)?;
     let (f, p) = handle.split_at_mut(n * n);
     f.copy_from_slice(a);
-    if n <= LU_SMALL {
-        factor(f, n, p)?;
-    } else {
-        let need = lu_in_place_scratch::<usize, T>(n, n, Par::Seq, Default::default());
-        let (stack, [], index) = w.lend(need, [], 2 * n);
-        let (perm, inverse) = index.split_at_mut(n);
-        lu_in_place(view_mut(f, n, n), perm, inverse, Par::Seq, stack, Default::default());
-        settle();
-        for i in 0..n {
-            p[i] = T::of(perm[i] as f64);
-        }
-    }
+    in_place(f, n, n, p, w)?;
+    (0..n).try_for_each(|j| regular(a, f, p, n, n, j))
+}
+
+/// `P A = L U` of a tall or square `m x n` matrix: unit lower `L`, upper `U` and the order of the rows as numbers.
+pub(crate) fn lu_factors<T: Real>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    l: &mut [T],
+    u: &mut [T],
+    p: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
+    debug_assert!(m >= n && a.len() == m * n && l.len() == m * n && u.len() == n * n && p.len() == m);
+    finite(a)?;
+    l.copy_from_slice(a);
+    in_place(l, m, n, p, w)?;
+    (0..n).try_for_each(|j| regular(a, l, p, m, n, j))?;
     for j in 0..n {
-        regular(a, f, p, n, j)?;
+        let above = &mut l[j * m..=j + j * m];
+        u[j * n..=j + j * n].copy_from_slice(above);
+        u[j + 1 + j * n..(j + 1) * n].fill(T::zero());
+        above.fill(T::zero());
+        above[j] = T::one();
+    }
+    Ok(())
+}
+
+/// The packed factors of an `m x n` matrix, `m >= n`, in its place.
+fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+    if m * n <= LU_SMALL * LU_SMALL {
+        return factor(f, m, n, p);
+    }
+    let need = lu_in_place_scratch::<usize, T>(m, n, Par::Seq, Default::default());
+    let (stack, [], index) = w.lend(need, [], 2 * m);
+    let (perm, inverse) = index.split_at_mut(m);
+    lu_in_place(view_mut(f, m, n), perm, inverse, Par::Seq, stack, Default::default());
+    settle();
+    for i in 0..m {
+        p[i] = T::of(perm[i] as f64);
     }
     Ok(())
 }
 
 /// Is pivot `j` more than the rounding error of the sum it comes from?
-fn regular<T: Real>(a: &[T], f: &[T], p: &[T], n: usize, j: usize) -> Result<(), Failure> {
-    let pivot = Float::abs(f[j + j * n]);
+fn regular<T: Real>(a: &[T], f: &[T], p: &[T], m: usize, n: usize, j: usize) -> Result<(), Failure> {
+    let pivot = Float::abs(f[j + j * m]);
     let row = Scalar::f64(p[j]) as usize;
-    let mut terms = Float::abs(a[row + j * n]);
+    let mut terms = Float::abs(a[row + j * m]);
     for k in 0..j {
-        terms += Float::abs(f[j + k * n] * f[k + j * n]);
+        terms += Float::abs(f[j + k * m] * f[k + j * m]);
     }
     if pivot > lu_singular::<T>(n) * terms && Float::is_finite(pivot) {
         return Ok(());
@@ -52,32 +79,32 @@ fn regular<T: Real>(a: &[T], f: &[T], p: &[T], n: usize, j: usize) -> Result<(),
 }
 
 /// Right-looking elimination.
-fn factor<T: Real>(f: &mut [T], n: usize, p: &mut [T]) -> Result<(), Failure> {
-    for i in 0..n {
+fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), Failure> {
+    for i in 0..m {
         p[i] = T::of(i as f64);
     }
     for j in 0..n {
         let mut best = j;
-        for i in j + 1..n {
-            if Float::abs(f[i + j * n]) > Float::abs(f[best + j * n]) {
+        for i in j + 1..m {
+            if Float::abs(f[i + j * m]) > Float::abs(f[best + j * m]) {
                 best = i;
             }
         }
         if best != j {
             p.swap(j, best);
-            for c in f.chunks_exact_mut(n) {
+            for c in f.chunks_exact_mut(m) {
                 c.swap(j, best);
             }
         }
-        let (head, rest) = f.split_at_mut((j + 1) * n);
-        let column = &mut head[j * n + j..];
+        let (head, rest) = f.split_at_mut((j + 1) * m);
+        let column = &mut head[j * m + j..];
         let pivot = column[0];
         if pivot == T::zero() {
             return Err(Failure::Singular { index: j, ratio: 0.0 });
         }
         // Division, not multiplication by the inverse: the pivot may be tiny.
         column[1..].iter_mut().for_each(|x| *x /= pivot);
-        for c in rest.chunks_exact_mut(n) {
+        for c in rest.chunks_exact_mut(m) {
             let s = c[j];
             for (x, l) in c[j + 1..].iter_mut().zip(&column[1..]) {
                 *x -= s * *l;
@@ -116,6 +143,16 @@ pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut
 pub(crate) fn lu_inverse<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
     identity_tall(out, n);
     lu_solve(handle, n, false, out, n, w);
+}
+
+/// The sign of the determinant: the parity of the row order and of the signs of the pivots.
+pub(crate) fn lu_sign<T: Real>(handle: &[T], n: usize) -> T {
+    let (f, p) = handle.split_at(n * n);
+    let odd = (0..n).fold(false, |odd, i| {
+        let behind = p[..i].iter().filter(|x| **x > p[i]).count();
+        odd ^ (behind % 2 == 1) ^ (f[i + i * n] < T::zero())
+    });
+    if odd { -T::one() } else { T::one() }
 }
 
 /// `log |det A|`.

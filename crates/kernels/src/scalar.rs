@@ -1,6 +1,6 @@
 //! The list of kernels: one trait, implemented for `f64` and `f32` by the same macro. No algorithm lives here.
 
-use crate::{Failure, SymFn, Triangle, Unary, Window, Workspace};
+use crate::{Failure, Least, SymFn, Triangle, Unary, Window, Workspace};
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
 ///
@@ -68,6 +68,12 @@ pub trait Scalar:
     ) -> Result<(), Failure>;
     /// Lower Cholesky factor of `(A + A')/2` (zeros above).
     fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// The lower `X` with `X L' + L X' = (E + E')/2`: the derivative of a Cholesky factor `L` along `E`.
+    fn cholesky_push(l: &[Self], n: usize, e: &[Self], x: &mut [Self]);
+    /// The adjoint of [`Scalar::cholesky_push`]: the symmetric `W` with `<W, E> = <tril(G), X>`, in place of `G`.
+    fn cholesky_pull(l: &[Self], n: usize, g: &mut [Self]);
+    /// `tril(A tril(B))`, zeros above.
+    fn lower_product(a: &[Self], b: &[Self], n: usize, out: &mut [Self]);
     /// LU with partial pivoting into a handle of `n x (n + 1)`: packed LU, then the row permutation as numbers.
     fn lu(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// `X = A^{-1} X` or `A^{-T} X` from the handle, in place; `x` is `n x k`.
@@ -76,6 +82,42 @@ pub trait Scalar:
     fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
     /// `log |det A|` from the handle.
     fn lu_logabsdet(handle: &[Self], n: usize) -> Self;
+    /// `P A = L U` of a tall or square `m x n` matrix: unit lower `L`, upper `U`, the order of the rows as `m` numbers.
+    fn lu_factors(
+        a: &[Self],
+        m: usize,
+        n: usize,
+        l: &mut [Self],
+        u: &mut [Self],
+        p: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The sign of `det A` from the handle of `lu`.
+    fn lu_sign(handle: &[Self], n: usize) -> Self;
+    /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. No finite matrix fails.
+    fn lu_complete(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// `det A` from the handle of `lu_complete`.
+    fn det(handle: &[Self], n: usize) -> Self;
+    /// The `G` with `<G, H> = D^{k+1} det(A)[E_1, .., E_k, H]`, `k = es.len()` up to 2, from the handle of `lu_complete`.
+    fn cofactor(
+        handle: &[Self],
+        n: usize,
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The factors of a pseudo-inverse at a known rank, into a handle of `s.len()`.
+    fn least_factor(a: &[Self], s: Least, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// `X = A⁺ B`, or with `transpose` `A⁺' B`, of `k` columns, from the handle of `least_factor`.
+    fn least_apply(
+        handle: &[Self],
+        s: Least,
+        transpose: bool,
+        b: &[Self],
+        k: usize,
+        x: &mut [Self],
+        w: &mut Workspace<Self>,
+    );
     /// Eigendecomposition of `(A + A')/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending;
     /// the entry of largest modulus of each eigenvector is positive.
     fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
@@ -267,6 +309,15 @@ macro_rules! scalar {
             fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
                 crate::cholesky::cholesky(a, n, l, w)
             }
+            fn cholesky_push(l: &[Self], n: usize, e: &[Self], x: &mut [Self]) {
+                crate::cholesky_rules::push(l, n, e, x)
+            }
+            fn cholesky_pull(l: &[Self], n: usize, g: &mut [Self]) {
+                crate::cholesky_rules::pull(l, n, g)
+            }
+            fn lower_product(a: &[Self], b: &[Self], n: usize, out: &mut [Self]) {
+                crate::cholesky_rules::lower(a, b, n, out)
+            }
             fn lu(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
                 crate::lu::lu(a, n, handle, w)
             }
@@ -278,6 +329,49 @@ macro_rules! scalar {
             }
             fn lu_logabsdet(handle: &[Self], n: usize) -> Self {
                 crate::lu::lu_logabsdet(handle, n)
+            }
+            fn lu_factors(
+                a: &[Self],
+                m: usize,
+                n: usize,
+                l: &mut [Self],
+                u: &mut [Self],
+                p: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::lu::lu_factors(a, m, n, l, u, p, w)
+            }
+            fn lu_sign(handle: &[Self], n: usize) -> Self {
+                crate::lu::lu_sign(handle, n)
+            }
+            fn lu_complete(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::minors::lu_complete(a, n, handle, w)
+            }
+            fn det(handle: &[Self], n: usize) -> Self {
+                crate::minors::det(handle, n)
+            }
+            fn cofactor(
+                handle: &[Self],
+                n: usize,
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::minors::cofactor(handle, n, es, out, w)
+            }
+            fn least_factor(a: &[Self], s: Least, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::least::factor(a, s, handle, w)
+            }
+            fn least_apply(
+                handle: &[Self],
+                s: Least,
+                transpose: bool,
+                b: &[Self],
+                k: usize,
+                x: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) {
+                crate::least::apply(handle, s, transpose, b, k, x, w)
             }
             fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
                 crate::eigh::eigh(a, n, handle, w)

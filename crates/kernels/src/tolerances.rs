@@ -99,6 +99,8 @@ pub const TRSM_TINY_LEFT: usize = 4;
 pub const QR_SMALL: usize = 1024;
 /// Cholesky: the largest `n` of the plain loops.
 pub const CHOLESKY_SMALL: usize = 8;
+/// Derivatives of Cholesky: the largest order of a block of the plain loops.
+pub const CHOLESKY_RULES_SMALL: usize = 16;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
 /// Eigendecomposition: the largest `n` of Jacobi's method.

@@ -351,3 +351,38 @@ fn nan_and_infinity_are_failures_everywhere() {
         }
     }
 }
+
+/// `X` with `X L' + L X' = E`, and the adjoint of `E -> X`, at every size class and beyond the recursion's first step.
+fn cholesky_rules_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(31), Workspace::default());
+    for n in SIZES.into_iter().chain([16, 32, 47, 64, 100]) {
+        let (a, e, g) = (spd::<T>(&mut rng, n), random::<T>(&mut rng, n * n), random::<T>(&mut rng, n * n));
+        let (mut l, mut x) = (vec![T::zero(); n * n], vec![T::nan(); n * n]);
+        T::cholesky(&a, n, &mut l, &mut w).unwrap();
+        T::cholesky_push(&l, n, &e, &mut x);
+        let (xl, et) = (times(&x, &transposed(&l, n, n), n, n, n), transposed(&e, n, n));
+        let sum: Vec<f64> = xl.iter().zip(transposed(&xl, n, n)).map(|(a, b)| a + b).collect();
+        let sym: Vec<f64> = e.iter().zip(&et).map(|(a, b)| 0.5 * (a.f64() + b.f64())).collect();
+        // The residual of a backward stable solve.
+        let size = wide(&xl).iter().fold(1.0, |s: f64, x| s.max(x.abs()));
+        assert!(gap(&sum, &sym) <= 20.0 * T::EPS.f64() * size, "push {n}: {}", gap(&sum, &sym));
+        assert!((0..n).all(|j| (0..j).all(|i| x[i + j * n] == T::zero())), "push {n}: zeros above");
+        let mut y = g.clone();
+        // What stands above the diagonal of G is not read.
+        (0..n).for_each(|j| (0..j).for_each(|i| y[i + j * n] = T::nan()));
+        T::cholesky_pull(&l, n, &mut y);
+        assert!(gap(&y, &transposed(&y, n, n)) == 0.0, "pull {n}: symmetric");
+        let (ye, gx) = (wide(&y).iter().zip(wide(&e)).map(|(a, b)| a * b).sum::<f64>(), {
+            wide(&g).iter().zip(wide(&x)).map(|(a, b)| a * b).sum::<f64>()
+        });
+        let scale =
+            f64::sqrt(wide(&y).iter().map(|x| x * x).sum::<f64>() * wide(&e).iter().map(|x| x * x).sum::<f64>());
+        assert!((ye - gx).abs() <= 20.0 * T::EPS.f64() * scale.max(1.0), "pull {n}: {ye} {gx}");
+    }
+}
+
+#[test]
+fn cholesky_rules_are_adjoint_and_accurate() {
+    cholesky_rules_all::<f64>();
+    cholesky_rules_all::<f32>();
+}

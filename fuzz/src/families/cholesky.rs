@@ -5,7 +5,7 @@ use super::{Case, Family};
 use pullback::Uplo;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("cholesky", cholesky, &["cholesky"]);
+pub const FAMILY: Family = ("cholesky", cholesky, &["cholesky", "cholesky_push", "cholesky_pull", "lower_product"]);
 
 /// Cholesky factors.
 pub fn cholesky(case: &Case) {

@@ -2,9 +2,11 @@
 
 use super::property::{VALUE, holds, pick, values};
 use super::{Case, Family};
+use pullback::Axis;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("lu", lu, &["lu", "solve", "inverse", "logdet"]);
+pub const FAMILY: Family =
+    ("lu", lu, &["lu", "solve", "inverse", "logdet", "det_sign", "lu_factors", "lu_complete", "det", "cofactor"]);
 
 /// Solves, inverses and determinants of square matrices.
 pub fn lu(case: &Case) {
@@ -21,9 +23,21 @@ pub fn lu(case: &Case) {
                 let a = x[0].lu();
                 vec![a.solve(a.solve_transpose(x[1])), a.logdet()]
             }),
+            ("det", |x| vec![x[0].det()]),
+            ("slogdet", |x| {
+                let (s, l) = x[0].slogdet();
+                vec![s.hadamard(l)]
+            }),
+            ("lu_factors", |x| {
+                // The factors jump where pivots tie; their product in order does not.
+                let (l, u, p) = x[0].lu_factors();
+                let w = l * u;
+                vec![w.t_mul(w), x[1].permuted(Axis::Rows, p).t_mul(x[1].permuted(Axis::Rows, p))]
+            }),
         ],
     );
-    // The last program solves twice.
+    det(case);
+    // The program of one factorisation solves twice.
     let condition = if name == "one factorisation" { condition * condition } else { condition };
     holds(case, name, f, &vec![a.clone(), case.any(n, k, 2)], condition);
     let b = case.stack(n, k, |b| case.entries(9 + b).mat(n, k));
@@ -35,4 +49,10 @@ pub fn lu(case: &Case) {
             assert!(r.norm_max() <= VALUE * size, "solve on {case:?}: residual {:e} of {size:e}", r.norm_max());
         }
     }
+}
+
+/// Determinants of any matrix: integers, zeros, sparse, far from 1.
+fn det(case: &Case) {
+    let n = case.size().0;
+    holds(case, "det, any", |x| vec![x[0].det()], &vec![case.any(n, n, 5)], 1.0);
 }

@@ -12,6 +12,7 @@ pub mod cayley;
 pub mod cholesky;
 pub mod elementwise;
 pub mod layout;
+pub mod least;
 pub mod lu;
 pub mod polar;
 pub mod product;
@@ -35,6 +36,7 @@ pub const FAMILIES: &[Family] = &[
     product::FAMILY,
     trsm::FAMILY,
     lu::FAMILY,
+    least::FAMILY,
     cholesky::FAMILY,
     qr::FAMILY,
     spectral::FAMILY,

@@ -2,10 +2,31 @@
 
 use super::property::{holds, pick};
 use super::{Case, Family};
-use pullback::Batch;
+use pullback::faer::{MatMut, MatRef};
+use pullback::{Batch, LinearMap};
+use std::sync::Arc;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("product", product, &["matmul", "matmul_add"]);
+pub const FAMILY: Family = ("product", product, &["matmul", "matmul_add", "linear_map"]);
+
+/// The matrix with entries `(-1)^(i j)`, as an operator.
+struct Alternating(usize, usize);
+
+impl LinearMap for Alternating {
+    fn size(&self) -> (usize, usize) {
+        (self.0, self.1)
+    }
+    fn apply(&self, x: MatRef<'_, f64>, mut y: MatMut<'_, f64>) {
+        let sign = |i: usize, k: usize| if (i * k).is_multiple_of(2) { 1.0 } else { -1.0 };
+        for j in 0..x.ncols() {
+            (0..y.nrows()).for_each(|i| y[(i, j)] = (0..x.nrows()).map(|k| sign(i, k) * x[(k, j)]).sum());
+        }
+    }
+    fn apply_transpose(&self, x: MatRef<'_, f64>, y: MatMut<'_, f64>) {
+        // The entries are symmetric in (i, j).
+        self.apply(x, y);
+    }
+}
 
 /// Products with all transposes, and sums of them.
 pub fn product(case: &Case) {
@@ -19,6 +40,11 @@ pub fn product(case: &Case) {
             ("a b'", |x| vec![x[0].mul_t(x[1].t())]),
             ("a' b'", |x| vec![x[0].t().t_mul_t(x[1].t())]),
             ("c + a b", |x| vec![x[2].add_mul(-2.0, x[0], x[1])]),
+            ("linear map", |x| {
+                let (m, n) = (x[2].rows(), x[2].cols());
+                let (a, b) = (Arc::new(Alternating(m, n)), Arc::new(Alternating(n, m)));
+                vec![x[2].mapped_transposed(a), x[2].mapped(b)]
+            }),
             ("a a'", |x| vec![x[0].mul_t(x[0]), x[0].t_mul(x[0])]),
         ],
     );

@@ -2,10 +2,12 @@
 
 use crate::ops::Op;
 use crate::ops::layout::Scatter;
+use crate::ops::linear::{Linear, LinearMap};
 use crate::ops::reduce::{LogSumExp, Norm, Over};
 use crate::ops::unary::UnaryFn;
 use crate::var::Operand;
 use crate::{Axis, Scalar, Shape, Unary, Var};
+use std::sync::Arc;
 
 macro_rules! entrywise {
     ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {$(
@@ -68,6 +70,20 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn scatter(self, axis: Axis, index: &[usize], size: usize) -> Self {
         self.tape.push_one(Op::Scatter(Scatter { axis, index: index.into(), size }), &[&self])
+    }
+
+    /// `A X` for a constant linear map `A`: a sparse matrix of faer (with the feature `sparse`), or an operator of yours.
+    #[track_caller]
+    #[must_use]
+    pub fn mapped(self, map: Arc<impl LinearMap<T>>) -> Self {
+        self.tape.push_one(Op::Linear(Linear { map, transpose: false }), &[&self])
+    }
+
+    /// `A' X` for a constant linear map `A`.
+    #[track_caller]
+    #[must_use]
+    pub fn mapped_transposed(self, map: Arc<impl LinearMap<T>>) -> Self {
+        self.tape.push_one(Op::Linear(Linear { map, transpose: true }), &[&self])
     }
 
     /// The columns of each member on top of each other.

@@ -3,4 +3,6 @@
 //! Nothing here has a derivative rule: what a composition needs is derived in its file, and the engine does the rest.
 
 mod entries;
+mod least;
+mod lu;
 mod qr;

@@ -5,6 +5,7 @@ use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape, ops::Op};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// `A'`.
@@ -229,9 +230,9 @@ impl<T: Scalar> Primitive<T> for Concat {
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let cx = x[0].cx();
-        let parts: Vec<V> =
+        let parts: SmallVec<[V; 3]> =
             x.iter().zip(dx).map(|(x, d)| d.map_or_else(|| V::filled(cx, x.shape(), 0.0), V::clone)).collect();
-        out1(Some(V::one(Op::Concat(*self), &parts.iter().collect::<Vec<_>>())))
+        out1(Some(V::one(Op::Concat(*self), &parts.iter().collect::<SmallVec<[_; 3]>>())))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {

@@ -35,6 +35,10 @@ pub(crate) struct LuInverse;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LuLogdet;
 
+/// The sign of `det A` from the handle: locally constant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LuSign;
+
 impl<T: Scalar> Primitive<T> for Lu {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
@@ -164,4 +168,23 @@ impl<T: Scalar> Primitive<T> for LuLogdet {
 
 fn inverse<V: Value>(x: &[&V]) -> V {
     V::one(Op::LuInverse(LuInverse), &[x[0], x[1]])
+}
+
+impl<T: Scalar> Primitive<T> for LuSign {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0].with(1, 1))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        for b in 0..x[0].shape.batch {
+            y[0].data[b] = T::lu_sign(x[0].member(b), x[0].shape.rows);
+        }
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(None)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
 }

@@ -10,12 +10,16 @@ pub(crate) mod arithmetic;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
 pub(crate) mod complement;
+pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;
 pub(crate) mod layout;
+pub(crate) mod least;
+pub(crate) mod linear;
 pub(crate) mod lu;
+pub(crate) mod lu_factors;
 pub(crate) mod part;
 pub(crate) mod permute;
 pub(crate) mod polar;
@@ -134,12 +138,23 @@ registry! {
     Part(part::Part) "part",
     Mul(product::Mul) "matmul",
     MulAdd(product::MulAdd) "matmul_add",
+    Linear(linear::Linear<T>) "linear_map",
     Trsm(trsm::Trsm) "solve_triangular",
     Lu(lu::Lu) "lu",
     LuSolve(lu::LuSolve) "solve",
     LuInverse(lu::LuInverse) "inverse",
     LuLogdet(lu::LuLogdet) "logdet",
+    LuSign(lu::LuSign) "det_sign",
+    LuFactors(lu_factors::LuFactors) "lu_factors",
+    CompleteLu(det::CompleteLu) "lu_complete",
+    Det(det::Det) "det",
+    Cofactor(det::Cofactor) "cofactor",
+    LeastFactor(least::LeastFactor) "least_factor",
+    LeastSolve(least::LeastSolve) "least_squares",
     Cholesky(cholesky::Cholesky) "cholesky",
+    CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
+    CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",
+    LowerProduct(cholesky::LowerProduct) "lower_product",
     Qr(qr::Qr) "qr",
     Complement(complement::Complement) "complement",
     Pivots(permute::Pivots) "pivots",

@@ -17,8 +17,6 @@ pub(crate) enum Part {
     Upper,
     /// `triu` without the diagonal
     StrictUpper,
-    /// Lower triangle with halved diagonal.
-    Phi,
     /// `(X + X')/2`
     Sym,
     /// `(X - X')/2`
@@ -36,17 +34,16 @@ impl Part {
         use std::cmp::Ordering::*;
         match (self, order) {
             // i > j: below the diagonal
-            (Lower | StrictLower | Phi, Greater) => (1.0, 0.0),
+            (Lower | StrictLower, Greater) => (1.0, 0.0),
             (CopyUp, Greater) => (0.0, 1.0),
             (Upper | StrictUpper | FoldUp, Greater) => (0.0, 0.0),
             // the diagonal
             (Lower | Upper | CopyUp | FoldUp | Sym, Equal) => (1.0, 0.0),
             (StrictLower | StrictUpper | Skew, Equal) => (0.0, 0.0),
-            (Phi, Equal) => (0.5, 0.0),
             // above
             (Upper | StrictUpper | CopyUp, Less) => (1.0, 0.0),
             (FoldUp, Less) => (1.0, 1.0),
-            (Lower | StrictLower | Phi, Less) => (0.0, 0.0),
+            (Lower | StrictLower, Less) => (0.0, 0.0),
             (Sym, _) => (0.5, 0.5),
             (Skew, _) => (0.5, -0.5),
         }

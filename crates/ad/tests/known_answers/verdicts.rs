@@ -34,6 +34,9 @@ fn case(
     let shapes = match op {
         "logabsdet" | "trace_fun" => vec![(1, 1)],
         "qr" | "polar" => vec![(last.nrows(), n), (n, n)],
+        "lq" => vec![(n, n), (n, last.ncols())],
+        "pinv" => vec![(n, last.nrows())],
+        "lstsq" => vec![(n, last.ncols())],
         _ => vec![(last.nrows(), last.ncols())],
     };
     Case {
@@ -121,6 +124,10 @@ pub(crate) fn all() -> Vec<Case> {
                     }
                     let id = format!("{what}-{m}");
                     list.push(case("qr", &id, n, seed, none(), vec![a.clone()], "not-differentiable"));
+                    list.push(case("pinv", &id, n, seed, none(), vec![a.clone()], "not-differentiable"));
+                    let b = integers(m, 2, seed);
+                    list.push(case("lstsq", &id, n, seed, none(), vec![a.clone(), b], "not-differentiable"));
+                    list.push(case("lq", &id, n, seed, none(), vec![a.transpose().to_owned()], "not-differentiable"));
                     list.push(case("polar", &id, n, seed, none(), vec![a], "not-differentiable"));
                 }
             }

@@ -1,8 +1,24 @@
 //! What the table cannot say of QR, LU and their relatives: verdicts, policies, orders of pivots, and closed forms.
 
 use super::points::{Kind, Rng, diagonal};
-use faer::{Mat, Scale};
-use pullback::{Axis, Batch, Error, Failure, Gauge, Tape, Var};
+use faer::{Mat, MatMut, MatRef, Scale};
+use pullback::{Axis, Batch, Error, Failure, Gauge, LinearMap, Scalar, Tape, Var};
+
+/// Differences of neighbours in a circle, as an operator.
+pub(crate) struct Neighbours(pub(crate) usize);
+
+impl<T: Scalar> LinearMap<T> for Neighbours {
+    fn size(&self) -> (usize, usize) {
+        (self.0, self.0)
+    }
+    fn apply(&self, x: MatRef<'_, T>, mut y: MatMut<'_, T>) {
+        (0..x.ncols()).for_each(|j| (0..self.0).for_each(|i| y[(i, j)] = x[((i + 1) % self.0, j)] - x[(i, j)]));
+    }
+    fn apply_transpose(&self, x: MatRef<'_, T>, mut y: MatMut<'_, T>) {
+        (0..x.ncols()).for_each(|j| (0..self.0).for_each(|i| y[((i + 1) % self.0, j)] = x[(i, j)]));
+        (0..x.ncols()).for_each(|j| (0..self.0).for_each(|i| y[(i, j)] -= x[(i, j)]));
+    }
+}
 
 fn failure<R: std::fmt::Debug>(r: Result<R, Error>) -> Failure {
     match r {
@@ -121,6 +137,166 @@ fn a_rank_that_is_not_the_stated_one_is_reported() {
     assert!(matches!(failure(of(1)), Failure::NotDifferentiable { .. }));
     assert!(matches!(failure(of(3)), Failure::RankDeficient { index: 2, .. }));
     assert!(matches!(failure(pullback::grad(|x: Var| x.qr().1.sum(), &a)), Failure::RankDeficient { index: 2, .. }));
+}
+
+// ---- LU and determinants ----------------------------------------------------------------------------------------
+
+#[test]
+fn factors_of_lu_multiply_back_and_pivot() {
+    let tape = Tape::plain();
+    for (m, n) in [(3, 3), (5, 2), (2, 5), (17, 17), (40, 25), (25, 40)] {
+        let a = Rng::new(2).normal(m, n);
+        let x = tape.input(&a);
+        let (l, u, p) = x.lu_factors();
+        close(&(l * u).value().into_mat(), &x.permuted(Axis::Rows, p).value().into_mat(), 1e-14);
+        let (l, u) = (l.value().into_mat(), u.value().into_mat());
+        let r = m.min(n);
+        assert!((0..r).all(|j| (0..m).all(|i| l[(i, j)].abs() <= 1.0 && (i > j || l[(i, j)] == f64::from(i == j)))));
+        assert!((0..r).all(|j| (j + 1..r).all(|i| u[(i, j)] == 0.0)));
+    }
+    let singular = faer::mat![[1.0, 2.0], [2.0, 4.0]];
+    assert!(matches!(failure(pullback::grad(|x: Var| x.lu_factors().1.sum(), &singular)), Failure::Singular { .. }));
+}
+
+#[test]
+fn a_recorded_derivative_of_lu_is_right_across_a_change_of_pivots() {
+    let (a, b) = (Kind::Regular(3).generic(1), Kind::Regular(3).generic(2).transpose().to_owned());
+    let f = pullback::func(|x: Var| {
+        let (l, u, _) = x.lu_factors();
+        l.sin().sum() + u.dot(u.sin())
+    });
+    let (h, v) = (pullback::hvp(f, &b, &a).unwrap(), a.clone());
+    let tape = Tape::new();
+    let x = tape.input(&a);
+    let y = f(x);
+    let g = tape.grad_on_tape(y, x).unwrap();
+    let along = g.dot(&v);
+    tape.set(x, &b);
+    tape.replay().unwrap();
+    close(&g.value().into_mat(), &pullback::grad(f, &b).unwrap(), 1e-14);
+    close(&tape.gradient(along, x).unwrap().into_mat(), &h, 1e-12);
+}
+
+/// The determinant of a matrix of integers by expansion: exact.
+fn leibniz(a: &Mat<f64>) -> f64 {
+    let n = a.nrows();
+    let minor = |j: usize| Mat::from_fn(n - 1, n - 1, |r, c| a[(r + 1, if c < j { c } else { c + 1 })]);
+    match n {
+        0 => 1.0,
+        _ => (0..n).map(|j| if j % 2 == 0 { 1.0 } else { -1.0 } * a[(0, j)] * leibniz(&minor(j))).sum(),
+    }
+}
+
+/// The gradient of the determinant of a matrix of integers: exact.
+fn cofactors(a: &Mat<f64>) -> Mat<f64> {
+    let n = a.nrows();
+    let skip = |k: usize, i: usize| if i < k { i } else { i + 1 };
+    Mat::from_fn(n, n, |i, j| {
+        let minor = Mat::from_fn(n - 1, n - 1, |r, c| a[(skip(i, r), skip(j, c))]);
+        if (i + j) % 2 == 0 { leibniz(&minor) } else { -leibniz(&minor) }
+    })
+}
+
+#[test]
+fn the_determinant_is_exact_at_every_rank_to_third_order() {
+    let integers = |m: usize, n: usize, seed: u64| {
+        let a = Rng::new(seed).normal(m, n);
+        Mat::from_fn(m, n, |i, j| (2.0 * a[(i, j)]).round())
+    };
+    for n in 1..=5usize {
+        for r in n.saturating_sub(3)..=n {
+            let (a, v) = (integers(n, r, 1) * integers(r, n, 2), integers(n, n, 3));
+            let at = |t: f64| &a + Scale(t) * &v;
+            let size = (1.0 + a.norm_max() + v.norm_max()).powi(n as i32);
+            let near = |found: &Mat<f64>, exact: &Mat<f64>, what: &str| {
+                let d = (found - exact).norm_max();
+                assert!(d <= 1e-13 * exact.norm_max().max(1e-3 * size), "{what} at rank {r} of {n}: {d:e}\n{exact:?}");
+            };
+            let (y, g) = pullback::value_and_grad(|x: Var| x.det(), &a).unwrap();
+            assert!((y - leibniz(&a)).abs() <= 1e-13 * y.abs().max(1e-3 * size), "{y}");
+            near(&g, &cofactors(&a), "gradient");
+            // Stencils that are exact for polynomials of degree four: cofactors have degree n - 1.
+            let [p2, p1, m1, m2] = [2.0, 1.0, -1.0, -2.0].map(|t| cofactors(&at(t)));
+            let first = Scale(1.0 / 12.0) * (&m2 - Scale(8.0) * &m1 + Scale(8.0) * &p1 - &p2);
+            near(&pullback::hvp(|x: Var| x.det(), &a, &v).unwrap(), &first, "Hessian");
+            let second = Scale(1.0 / 12.0)
+                * (Scale(-1.0) * &m2 + Scale(16.0) * &m1 - Scale(30.0) * cofactors(&a) + Scale(16.0) * &p1 - &p2);
+            let third = pullback::hvp(|x: Var| x.grad(|x| x.det()).dot(&v), &a, &v).unwrap();
+            near(&third, &second, "third derivative");
+        }
+    }
+    let fourth = pullback::hvp(
+        |x: Var| x.hvp(|x| x.det(), Mat::identity(5, 5)).sum(),
+        &Mat::identity(5, 5),
+        &Mat::identity(5, 5),
+    );
+    assert!(matches!(failure(fourth), Failure::Unsupported { .. }));
+}
+
+#[test]
+fn graded_determinants_keep_their_digits() {
+    let mut rng = Rng::new(4);
+    for n in [2, 3, 5, 20] {
+        let a = rng.normal(n, n);
+        let grade = |i: usize| [1e120, 1.0, 1e-120][i % 3];
+        // Rows and columns of scales that cancel in the determinant.
+        let b = Mat::from_fn(n, n, |i, j| a[(i, j)] * grade(i) / grade(j));
+        let (y, g) = pullback::value_and_grad(|x: Var| x.det(), &a).unwrap();
+        let (z, h) = pullback::value_and_grad(|x: Var| x.det(), &b).unwrap();
+        assert!((y - z).abs() <= 1e-12 * y.abs(), "{n}: {y} {z}");
+        let back = Mat::from_fn(n, n, |i, j| h[(i, j)] * grade(i) / grade(j));
+        close(&back, &g, 1e-11);
+        let tape = Tape::plain();
+        let (s, l) = tape.input(&a).slogdet();
+        assert!((s.scalar() * l.scalar().exp() - y).abs() <= 1e-12 * y.abs());
+    }
+}
+
+// ---- least squares ------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_pseudo_inverse_has_its_four_properties_at_every_rank() {
+    let tape = Tape::plain();
+    for (m, n, r) in [(4, 3, 3), (3, 4, 3), (3, 3, 3), (6, 5, 3), (5, 6, 1), (40, 30, 17), (3, 2, 0)] {
+        let mut rng = Rng::new(6);
+        let a0 = rng.normal(m, r) * rng.normal(r, n);
+        let a = tape.input(&a0);
+        let y = a.pinv_of_rank(r);
+        let value = |v: Var| v.value().into_mat();
+        let (ya, ay) = (value(y * a), value(a * y));
+        close(&(&ay * &a0), &a0, 1e-13);
+        close(&(&ya * value(y)), &value(y), 1e-13);
+        close(&ay.transpose().to_owned(), &ay, 1e-12);
+        close(&ya.transpose().to_owned(), &ya, 1e-12);
+        let b = rng.normal(m, 2);
+        close(&value(a.lstsq_of_rank(r, &b)), &(value(y) * &b), 1e-12);
+        tape.check().unwrap();
+        // The gradient has no part normal to the matrices of this rank.
+        if r > 0 && r < m.min(n) {
+            let g = pullback::grad(|x: Var| x.pinv_of_rank(r).sin().sum(), &a0).unwrap();
+            let normal = (Mat::<f64>::identity(m, m) - &ay) * &g * (Mat::<f64>::identity(n, n) - &ya);
+            assert!(normal.norm_max() <= 1e-12 * g.norm_max(), "{m}x{n} of rank {r}");
+        }
+    }
+    let mut rng = Rng::new(7);
+    let a = rng.normal(5, 2) * rng.normal(2, 4);
+    let of = |r: usize| pullback::grad(|x: Var| x.pinv_of_rank(r).sum(), &a);
+    assert!(of(2).is_ok());
+    assert!(matches!(failure(of(1)), Failure::NotDifferentiable { .. }));
+    assert!(matches!(failure(of(3)), Failure::RankDeficient { .. }));
+    assert!(matches!(failure(of(4)), Failure::RankDeficient { .. }));
+}
+
+#[test]
+fn a_pseudo_inverse_of_a_square_matrix_is_its_inverse_to_second_order() {
+    let (a, v, w) = (Kind::Regular(4).generic(1), Rng::new(2).normal(4, 4), Rng::new(3).normal(4, 4));
+    let pinv = pullback::hvp(|x: Var| x.pinv().dot(&w), &a, &v).unwrap();
+    close(&pinv, &pullback::hvp(|x: Var| x.inverse().dot(&w), &a, &v).unwrap(), 1e-12);
+    // And in general that of the normal equations.
+    let (a, v, w) = (Kind::Tall(5, 3).generic(1), Rng::new(2).normal(5, 3), Rng::new(3).normal(3, 5));
+    let pinv = pullback::hvp(|x: Var| x.pinv().dot(&w), &a, &v).unwrap();
+    let normal = pullback::hvp(|x: Var| x.t_mul(x).solve(x.t()).dot(&w), &a, &v).unwrap();
+    close(&pinv, &normal, 1e-12);
 }
 
 // ---- entries ---------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ macro_rules! families {
         }
     )*};
 }
-families!(elementwise, layout, product, trsm, lu, cholesky, qr, spectral, spectra, polar, cayley, program);
+families!(elementwise, layout, product, trsm, lu, least, cholesky, qr, spectral, spectra, polar, cayley, program);
 
 /// [`Sine`] with half of its cotangents.
 struct Half;

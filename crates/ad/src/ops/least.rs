@@ -1,0 +1,149 @@
+//! `X = A⁺ B`, the least-squares solution of least norm, at a known rank; and `A⁺' B`, its transpose. A family closed under
+//! differentiation.
+//!
+//! Among matrices of one rank (Golub & Pereyra 1973, theorem 4.3), with `R = B - A X`:
+//!
+//! `X' = A⁺ (B' - A' X) + A⁺ A⁺^T A'^T R + (I - A⁺ A) A'^T A⁺^T X`.
+//!
+//! The second term vanishes at full row rank, where `R` does, and the third at full column rank. Transposed, with `S = A⁺^T X_bar`:
+//!
+//! `B_bar = S`, `A_bar = -S X^T + R (A⁺ S)^T + (A⁺^T X) (X_bar - A^T S)^T`.
+//!
+//! It has no part normal to the matrices of that rank: it is the gradient among them. The rules use products and `A⁺`, `A⁺^T`
+//! alone, and the transposed solve is that of `A^T`, so both are written once. The orthogonal factors are a handle, as in `lu`.
+//! Conditions: the rank stated, else `RankDeficient` or `NotDifferentiable`. Gauge: none. Cost (`m x n` of full rank, `k` columns):
+//! handle 4 m n², value 4 m n k, JVP and VJP 12 m n k. Source: Golub & Pereyra 1973.
+
+use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Product, Value};
+use crate::{Scalar, Shape};
+use pullback_kernels::{Failure, Least};
+
+/// The handle: orthogonal factors of `A`, whose rank is given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LeastFactor {
+    pub(crate) rank: usize,
+}
+
+/// `op(A)⁺ B` from `(A, handle, B)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LeastSolve {
+    pub(crate) rank: usize,
+    pub(crate) transpose: bool,
+}
+
+fn sizes(a: Shape, r: usize) -> Least {
+    Least { m: a.rows, n: a.cols, r }
+}
+
+impl<T: Scalar> Primitive<T> for LeastFactor {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        match self.rank <= x[0].rows.min(x[0].cols) {
+            true => one(x[0].with(sizes(x[0], self.rank).len(), 1)),
+            false => Err(format!("there is no rank {}", self.rank)),
+        }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let sizes = sizes(x[0].shape, self.rank);
+        members(x[0].shape.batch, |b| T::least_factor(x[0].member(b), sizes, y[0].member(b), w))
+    }
+
+    /// A handle has no derivative: its users give theirs to `A`.
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(None)
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+}
+
+impl LeastSolve {
+    /// `op(A)⁺ B`.
+    fn solve<V: Value>(self, x: &[&V], b: &V) -> V {
+        V::one(Op::LeastSolve(self), &[x[0], x[1], b])
+    }
+    fn flip(self) -> Self {
+        LeastSolve { transpose: !self.transpose, ..self }
+    }
+    /// `alpha op(A) B` and `alpha op(A)^T B`.
+    fn times(self, alpha: f64) -> Product {
+        Product::new(alpha, self.transpose, false)
+    }
+    fn times_t(self, alpha: f64) -> Product {
+        Product::new(alpha, !self.transpose, false)
+    }
+    /// Rows and columns of `op(A)`.
+    fn size(self, a: Shape) -> (usize, usize) {
+        if self.transpose { (a.cols, a.rows) } else { (a.rows, a.cols) }
+    }
+    /// Adds `alpha P Q^T` to the cotangent of `op(A)`.
+    fn add<V: Value>(self, out: &mut Grads<'_, V>, alpha: f64, p: &V, q: &V) {
+        let (p, q) = if self.transpose { (q, p) } else { (p, q) };
+        out.add_product(0, Product::NT.times(alpha), p, q);
+    }
+}
+
+impl<T: Scalar> Primitive<T> for LeastSolve {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let (m, n) = self.size(x[0]);
+        if x[2].rows != m {
+            return Err(format!("the right-hand side must have {m} rows"));
+        }
+        let batch = x[0].common_batch(x[2]).ok_or("batches must agree, or one be 1")?;
+        one(Shape::batch(batch, n, x[2].cols))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let (sizes, k) = (sizes(x[0].shape, self.rank), x[2].shape.cols);
+        members(y[0].shape.batch, |b| {
+            let rhs = x[2].member(b);
+            if let Some(index) = rhs.iter().position(|v| !v.is_finite()) {
+                return Err(Failure::NonFinite { index, value: rhs[index].f64() });
+            }
+            T::least_apply(x[1].member(b), sizes, self.transpose, rhs, k, y[0].member(b), w);
+            Ok(())
+        })
+    }
+
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let (a, b, y, (m, n)) = (x[0], x[2], y[0], self.size(x[0].shape()));
+        let Some(da) = dx[0] else { return out1(dx[2].map(|db| self.solve(x, db))) };
+        let rhs = match dx[2] {
+            Some(db) => db.clone().plus_product(self.times(-1.0), da, y),
+            None => V::product(self.times(-1.0), da, y),
+        };
+        let mut dy = self.solve(x, &rhs);
+        if self.rank < m {
+            let r = b.clone().plus_product(self.times(-1.0), a, y);
+            let c = V::product(self.times_t(1.0), da, &r);
+            dy = dy.add(&self.solve(x, &self.flip().solve(x, &c)));
+        }
+        if self.rank < n {
+            let c = V::product(self.times_t(1.0), da, &self.flip().solve(x, y));
+            let inside = self.solve(x, &V::product(self.times(1.0), a, &c));
+            dy = dy.add(&c).lincomb(1.0, &inside, -1.0);
+        }
+        out1(Some(dy))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        let (a, b, y, (m, n)) = (x[0], x[2], y[0], self.size(x[0].shape()));
+        let s = self.flip().solve(x, g);
+        if out.wants(0) {
+            self.add(out, -1.0, &s, y);
+            if self.rank < m {
+                let r = b.clone().plus_product(self.times(-1.0), a, y);
+                self.add(out, 1.0, &r, &self.solve(x, &s));
+            }
+            if self.rank < n {
+                let rest = g.clone().plus_product(self.times_t(-1.0), a, &s);
+                self.add(out, 1.0, &self.flip().solve(x, y), &rest);
+            }
+        }
+        out.add(2, s);
+    }
+}
