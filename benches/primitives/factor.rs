@@ -35,6 +35,47 @@ pub(crate) fn rows() -> Vec<Row> {
             faer: faer_qr,
             limit: 2.8,
         },
+        Row {
+            name: "lq",
+            inputs: |n| vec![regular(n)],
+            program: |x| {
+                let (l, q) = x[0].lq();
+                vec![l, q]
+            },
+            faer: faer_qr,
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "lu",
+            inputs: |n| vec![regular(n)],
+            program: |x| {
+                let (l, u, _) = x[0].lu_factors();
+                vec![l, u]
+            },
+            faer: faer_lu,
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "inverse",
+            inputs: |n| vec![regular(n)],
+            program: |x| vec![x[0].inverse()],
+            faer: |n, x| faer_solve(n, &[x[0].clone(), eye(n)]),
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "logdet",
+            inputs: |n| vec![regular(n)],
+            program: |x| vec![x[0].logdet()],
+            faer: faer_lu,
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "lstsq",
+            inputs: |n| vec![batch(n, n / 2, 1), batch(n, n / 2, 2)],
+            program: |x| vec![x[0].lstsq(x[1])],
+            faer: |n, x| faer_qr_of(n, n / 2, x),
+            limit: f64::INFINITY,
+        },
     ]
 }
 
@@ -67,6 +108,22 @@ fn faer_solve(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
     })
 }
 
+fn eye(n: usize) -> Batch<f64> {
+    Batch::from_fn(Shape::mat(n, n), |_, i, j| f64::from(i == j))
+}
+
+fn faer_lu(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    let a = x[0].clone().into_mat();
+    let mut f = a.clone();
+    let (mut perm, mut inverse) = (vec![0usize; n], vec![0usize; n]);
+    let mut mem = MemBuffer::new(lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
+    Box::new(move || {
+        f.copy_from(&a);
+        let stack = MemStack::new(&mut mem);
+        lu::factor::lu_in_place(f.as_mut(), &mut perm, &mut inverse, Par::Seq, stack, Default::default());
+    })
+}
+
 fn faer_cholesky(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
     let a = x[0].clone().into_mat();
     let mut l = a.clone();
@@ -79,13 +136,17 @@ fn faer_cholesky(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
 }
 
 fn faer_qr(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    faer_qr_of(n, n, x)
+}
+
+fn faer_qr_of(m: usize, n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
     let a = x[0].clone().into_mat();
-    let block = qr::recommended_block_size::<f64>(n, n);
-    let (mut f, mut q, mut coeff) = (a.clone(), Mat::<f64>::identity(n, n), Mat::<f64>::zeros(block, n));
+    let block = qr::recommended_block_size::<f64>(m, n);
+    let (mut f, mut q, mut coeff) = (a.clone(), Mat::<f64>::identity(m, n), Mat::<f64>::zeros(block, n));
     let eye = q.clone();
     let need = StackReq::any_of(&[
-        qr::qr_in_place_scratch::<f64>(n, n, block, Par::Seq, Default::default()),
-        householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(n, block, n),
+        qr::qr_in_place_scratch::<f64>(m, n, block, Par::Seq, Default::default()),
+        householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(m, block, n),
     ]);
     let mut mem = MemBuffer::new(need);
     Box::new(move || {

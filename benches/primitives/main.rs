@@ -17,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) program: for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>,
     /// faer's low-level call on its own buffers, made once.
     pub(crate) faer: fn(usize, &[Batch<f64>]) -> Box<dyn FnMut()>,
-    /// What (value + gradient) / value may cost at order 256.
+    /// What (value + gradient) / value may cost at order 256; infinite where no target is set.
     pub(crate) limit: f64,
 }
 
@@ -88,7 +88,7 @@ fn print(row: &Row, n: usize, m: &Measured) {
             let mark = if gradient <= limit { "" } else { "  MISSED" };
             format!("{ratio:>6.2} ({} <= {}){mark}", pretty(gradient), pretty(limit))
         }
-        256 => against(ratio, row.limit),
+        256 if row.limit.is_finite() => against(ratio, row.limit),
         _ => format!("{ratio:>6.2}"),
     };
     let second = match n {

@@ -51,6 +51,16 @@ fn lower_part<T: Real>(a: &[T], n: usize, l: &mut [T]) {
 /// The plain factorisation of the lower triangle in `l`, column by column.
 pub(crate) fn factor<T: Real>(l: &mut [T], n: usize) -> Result<(), Failure> {
     let limit = cholesky_pivot::<T>(n);
+    let fixed = match n {
+        1 => Some(crate::fixed::cholesky::<T, 1>(l, limit)),
+        2 => Some(crate::fixed::cholesky::<T, 2>(l, limit)),
+        3 => Some(crate::fixed::cholesky::<T, 3>(l, limit)),
+        4 => Some(crate::fixed::cholesky::<T, 4>(l, limit)),
+        _ => None,
+    };
+    if let Some(done) = fixed {
+        return done.map_err(|(index, value)| Failure::NotPositiveDefinite { index, value: Scalar::f64(value) });
+    }
     for j in 0..n {
         let (done, rest) = l.split_at_mut(j * n);
         let column = &mut rest[j..n];

@@ -14,6 +14,7 @@ mod divided;
 mod eigh;
 mod elementwise;
 mod failure;
+mod fixed;
 mod gemm;
 mod least;
 mod lu;

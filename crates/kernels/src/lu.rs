@@ -80,6 +80,16 @@ fn regular<T: Real>(a: &[T], f: &[T], p: &[T], m: usize, n: usize, j: usize) -> 
 
 /// Right-looking elimination.
 fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), Failure> {
+    let fixed = match (m, n) {
+        (1, 1) => Some(crate::fixed::lu::<T, 1>(f, p)),
+        (2, 2) => Some(crate::fixed::lu::<T, 2>(f, p)),
+        (3, 3) => Some(crate::fixed::lu::<T, 3>(f, p)),
+        (4, 4) => Some(crate::fixed::lu::<T, 4>(f, p)),
+        _ => None,
+    };
+    if let Some(done) = fixed {
+        return done.map_err(|index| Failure::Singular { index, ratio: 0.0 });
+    }
     for i in 0..m {
         p[i] = T::of(i as f64);
     }
@@ -121,6 +131,13 @@ const UPPER: Triangle = Triangle { lower: false, transpose: false, unit: false, 
 pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {
     debug_assert!(handle.len() == n * (n + 1) && x.len() == n * k);
     let (f, p) = handle.split_at(n * n);
+    match n {
+        1 => return crate::fixed::lu_solve::<T, 1>(f, p, transpose, x),
+        2 => return crate::fixed::lu_solve::<T, 2>(f, p, transpose, x),
+        3 => return crate::fixed::lu_solve::<T, 3>(f, p, transpose, x),
+        4 => return crate::fixed::lu_solve::<T, 4>(f, p, transpose, x),
+        _ => {}
+    }
     let [row] = w.slices([n]);
     if transpose {
         solve(f, Triangle { transpose, ..UPPER }, x, n, k);

@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Scalar, SymFn, Triangle, Workspace};
+use pullback_kernels::{Least, Scalar, SymFn, Triangle, Workspace};
 
 #[test]
 fn kernels_allocate_nothing_once_grown() {
@@ -11,6 +11,7 @@ fn kernels_allocate_nothing_once_grown() {
         let (a, b) = (spd::<f64>(&mut rng, n), random::<f64>(&mut rng, n * n));
         let mut w = Workspace::default();
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
+        let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -33,6 +34,27 @@ fn kernels_allocate_nothing_once_grown() {
             f64::polar(&a, n, n, &mut x, &mut y, &mut h, &mut w).unwrap();
             f64::sym_lyap(&h, n, &b, &mut x, &mut w).unwrap();
             f64::cayley(&a, n, -0.1, &mut x, &mut y, &mut w).unwrap();
+            f64::cholesky(&a, n, &mut y, &mut w).unwrap();
+            f64::cholesky_push(&y, n, &b, &mut x);
+            f64::cholesky_pull(&y, n, &mut x);
+            f64::lower_product(&a, &b, n, &mut x);
+            f64::lu_factors(&a, n, n, &mut x, &mut y, &mut h[..n], &mut w).unwrap();
+            f64::lu_complete(&a, n, &mut wide, &mut w).unwrap();
+            f64::cofactor(&wide, n, &[&b], &mut x, &mut w).unwrap();
+            for r in [n, n / 2] {
+                let s = Least { m: n, n, r };
+                if r == n {
+                    f64::least_factor(&a, s, &mut least[..s.len()], &mut w).unwrap();
+                } else {
+                    // Of another rank: the same work, and a verdict.
+                    assert!(r == 0 || f64::least_factor(&a, s, &mut least[..s.len()], &mut w).is_err());
+                }
+                f64::least_apply(&least[..s.len()], s, true, &b, n, &mut x, &mut w);
+            }
+            f64::qr_thin(&b[..n * (n / 2)], n, n / 2, &mut x[..n * (n / 2)], &mut y[..(n / 2) * (n / 2)], &mut w)
+                .unwrap();
+            f64::complement(&x[..n * (n / 2)], n, n / 2, &mut y[..n * (n - n / 2)], &mut w).unwrap();
+            f64::pivots(&b, n, n, &mut x[..n], &mut y[..n], &mut w).unwrap();
         };
         all();
         assert_eq!(allocation_counter::measure(&mut all).count_total, 0, "n = {n}");

@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Workspace};
+use pullback_kernels::{Failure, Least, Scalar, Workspace};
 
 const SIZES: [usize; 13] = [0, 1, 2, 3, 4, 5, 7, 8, 12, 13, 17, 33, 40];
 
@@ -385,4 +385,77 @@ fn cholesky_rules_all<T: Scalar>() {
 fn cholesky_rules_are_adjoint_and_accurate() {
     cholesky_rules_all::<f64>();
     cholesky_rules_all::<f32>();
+}
+
+/// `P A = L U` of tall matrices, the complement of orthonormal columns, and the order of pivots.
+fn relatives_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(41), Workspace::default());
+    let eps = T::EPS.f64();
+    for n in SIZES {
+        for m in [n, n + 3] {
+            let a = random::<T>(&mut rng, m * n);
+            let (mut l, mut u, mut p) = (vec![T::nan(); m * n], vec![T::nan(); n * n], vec![T::nan(); m]);
+            T::lu_factors(&a, m, n, &mut l, &mut u, &mut p, &mut w).unwrap();
+            let back = times(&l, &u, m, n, n);
+            let ordered: Vec<T> = (0..m * n).map(|k| a[p[k % m].f64() as usize + k / m * m]).collect();
+            assert!(gap(&back, &ordered) <= 40.0 * eps, "P A = L U, {m} x {n}: {}", gap(&back, &ordered));
+            assert!(l.iter().all(|x| x.abs() <= T::one()));
+            let (mut q, mut r) = (vec![T::nan(); m * n], vec![T::nan(); n * n]);
+            T::qr_thin(&a, m, n, &mut q, &mut r, &mut w).unwrap();
+            let mut z = vec![T::nan(); m * (m - n)];
+            T::complement(&q, m, n, &mut z, &mut w).unwrap();
+            let all: Vec<T> = q.iter().chain(&z).copied().collect();
+            assert!(defect(&all, m, m) <= 40.0 * eps, "complement {m} x {n}: {}", defect(&all, m, m));
+            let (mut p, mut d) = (vec![T::nan(); n], vec![T::nan(); n]);
+            T::pivots(&a, m, n, &mut p, &mut d, &mut w).unwrap();
+            assert!(d.windows(2).all(|d| d[1] <= d[0] * T::of(1.001)), "pivots {m} x {n}: {d:?}");
+            let mut seen: Vec<usize> = p.iter().map(|p| p.f64() as usize).collect();
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..n));
+        }
+    }
+}
+
+#[test]
+fn relatives_of_lu_and_qr_are_accurate() {
+    relatives_all::<f64>();
+    relatives_all::<f32>();
+}
+
+/// Determinants against the product of the pivots of QR, cofactors against the inverse, pseudo-inverses against theirs.
+fn minors_all<T: Scalar>() {
+    let (mut rng, mut w) = (rng(43), Workspace::default());
+    for n in [1, 2, 3, 5, 8, 17, 30] {
+        let mut a = random::<T>(&mut rng, n * n);
+        (0..n).for_each(|i| a[i + i * n] += T::of(2.0));
+        let mut h = vec![T::nan(); n * (n + 2)];
+        T::lu_complete(&a, n, &mut h, &mut w).unwrap();
+        let (mut q, mut r) = (vec![T::nan(); n * n], vec![T::nan(); n * n]);
+        T::qr_thin(&a, n, n, &mut q, &mut r, &mut w).unwrap();
+        let product: f64 = (0..n).map(|i| r[i + i * n].f64()).product();
+        let det = T::det(&h, n).f64();
+        assert!((det.abs() - product).abs() <= 400.0 * T::EPS.f64() * product, "det {n}: {det} {product}");
+        let mut g = vec![T::nan(); n * n];
+        T::cofactor(&h, n, &[], &mut g, &mut w).unwrap();
+        // A' G = det I.
+        let scaled: Vec<f64> = times(&transposed(&a, n, n), &g, n, n, n).iter().map(|x| x / det).collect();
+        assert!(gap(&scaled, &eye(n)) <= 400.0 * T::EPS.f64(), "cofactors {n}: {}", gap(&scaled, &eye(n)));
+        assert!(matches!(T::cofactor(&h, n, &[&a, &a, &a], &mut g, &mut w), Err(Failure::Unsupported { .. })));
+        let s = Least { m: n, n, r: n };
+        let mut least = vec![T::nan(); s.len()];
+        T::least_factor(&a, s, &mut least, &mut w).unwrap();
+        T::least_apply(&least, s, false, &a, n, &mut g, &mut w);
+        assert!(gap(&g, &eye(n)) <= 400.0 * T::EPS.f64(), "A+ A {n}: {}", gap(&g, &eye(n)));
+    }
+    // Far out of range on the way, and back.
+    let a: Vec<T> = [1e30, 2e30, 3e-30, 4e-30].iter().map(|x| T::of(*x)).collect();
+    let mut h = vec![T::nan(); 8];
+    T::lu_complete(&a, 2, &mut h, &mut w).unwrap();
+    assert!((T::det(&h, 2).f64() + 2.0).abs() < 20.0 * T::EPS.f64());
+}
+
+#[test]
+fn determinants_and_pseudo_inverses_are_accurate() {
+    minors_all::<f64>();
+    minors_all::<f32>();
 }
