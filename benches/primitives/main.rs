@@ -4,6 +4,7 @@
 //! name, and a number is the budget of a row in seconds. The rows live in the files beside this one.
 
 mod factor;
+mod spectral;
 
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Measured, Race, against, entries, pretty};
@@ -35,7 +36,7 @@ fn main() {
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
         "f = <W, op>", "n", "faer", "value", "gradient", "HVP"
     );
-    for row in factor::rows() {
+    for row in factor::rows().into_iter().chain(spectral::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
             for n in [4, 16, 64, 256] {
                 print(&row, n, &measure(&row, n, budget));
