@@ -59,7 +59,7 @@ pub use held::HvpOperator;
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
 pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis, linear::LinearMap};
-pub use pullback_kernels::{Failure, SymFn, Triangle, Unary};
+pub use pullback_kernels::{Failure, OwnFn, ScalarFn, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;

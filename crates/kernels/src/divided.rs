@@ -6,6 +6,44 @@
 
 use crate::Scalar;
 use crate::tolerances::{MAX_POINTS, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
+use core::fmt;
+
+/// A scalar function of your own, with as many derivatives as you can give: [`SymFn::own`].
+pub trait ScalarFn: Send + Sync + 'static {
+    /// Its name in dumps.
+    fn name(&self) -> &'static str;
+    /// The highest derivative that [`ScalarFn::derivative`] knows. `f(A)` needs none, its gradient one, its Hessian two; the gradient of
+    /// `tr f(A)` needs one, its Hessian two.
+    fn orders(&self) -> u32;
+    /// `f^(k)(x)`, for `k` from 0 to [`ScalarFn::orders`]. NaN where there is none.
+    fn derivative(&self, k: u32, x: f64) -> f64;
+}
+
+/// A [`ScalarFn`], or a derivative of one.
+#[derive(Clone, Copy)]
+pub struct OwnFn {
+    f: &'static dyn ScalarFn,
+    order: u32,
+}
+
+impl OwnFn {
+    fn at(self, k: u32, x: f64) -> f64 {
+        self.f.derivative(self.order + k, x)
+    }
+}
+
+impl PartialEq for OwnFn {
+    /// The same object, and the same derivative of it.
+    fn eq(&self, o: &Self) -> bool {
+        core::ptr::addr_eq(self.f, o.f) && self.order == o.order
+    }
+}
+
+impl fmt::Debug for OwnFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.f.name(), self.order)
+    }
+}
 
 /// A scalar function applied to the spectrum of a symmetric matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +59,12 @@ pub enum SymFn {
     XLogX,
     /// `ln x + c`.
     LnPlus(f64),
+    /// `|x|`; not differentiable at 0.
+    Abs,
+    /// The sign of `x`; not differentiable at 0.
+    Sign,
+    /// A function of your own: [`SymFn::own`].
+    Own(OwnFn),
 }
 
 impl SymFn {
@@ -31,6 +75,58 @@ impl SymFn {
     /// `1 / x`.
     pub const RECIP: Self = Self::Pow(-1.0);
 
+    /// A function of your own. Differences between eigenvalues that are far apart are formed from its values, those between close ones
+    /// by quadrature of its derivative (Hermite-Genocchi), whichever is more accurate.
+    ///
+    /// ```
+    /// use pullback_kernels::{ScalarFn, SymFn};
+    /// struct Cosh;
+    /// impl ScalarFn for Cosh {
+    ///     fn name(&self) -> &'static str {
+    ///         "cosh"
+    ///     }
+    ///     fn orders(&self) -> u32 {
+    ///         3
+    ///     }
+    ///     fn derivative(&self, k: u32, x: f64) -> f64 {
+    ///         if k % 2 == 0 { x.cosh() } else { x.sinh() }
+    ///     }
+    /// }
+    /// let f = SymFn::own(&Cosh);
+    /// assert!((f.divided(&[1.0, 1.0 + 1e-9]) - 1f64.sinh()).abs() < 1e-8);
+    /// ```
+    #[must_use]
+    pub fn own(f: &'static dyn ScalarFn) -> Self {
+        Self::Own(OwnFn { f, order: 0 })
+    }
+
+    /// The highest derivative there is, if there is an end; negative if not even the function itself.
+    pub(crate) fn supplied(self) -> Option<i64> {
+        match self {
+            Self::Own(own) => Some(i64::from(own.f.orders()) - i64::from(own.order)),
+            _ => None,
+        }
+    }
+
+    /// The `p` of `f(c x) = c^p f(x)`, or of its derivatives of order `k > 0` alone.
+    pub(crate) fn degree(self, k: usize) -> Option<f64> {
+        match self {
+            Self::Pow(p) if k > 0 => Some(p),
+            Self::Ln | Self::LnPlus(_) if k > 0 => Some(0.0),
+            Self::XLogX if k > 1 => Some(1.0),
+            _ => None,
+        }
+    }
+
+    /// The first order that does not exist at 0, if there is one.
+    pub(crate) fn kink(self) -> Option<usize> {
+        match self {
+            Self::Abs => Some(1),
+            Self::Sign => Some(0),
+            _ => None,
+        }
+    }
+
     /// `f' = scale * g`, as `(scale, g)`.
     #[must_use]
     pub fn derivative(self) -> (f64, Self) {
@@ -40,6 +136,9 @@ impl SymFn {
             Self::Pow(0.0) => (0.0, Self::Pow(0.0)),
             Self::Pow(p) => (p, Self::Pow(p - 1.0)),
             Self::XLogX => (1.0, Self::LnPlus(1.0)),
+            Self::Abs => (1.0, Self::Sign),
+            Self::Sign => (0.0, Self::Sign),
+            Self::Own(own) => (1.0, Self::Own(OwnFn { order: own.order + 1, ..own })),
         }
     }
 
@@ -69,19 +168,19 @@ impl SymFn {
 
     /// Is the recursion over first differences accurate for second differences between `a <= b`?
     pub(crate) fn apart(self, a: f64, b: f64) -> bool {
-        match self {
-            Self::Exp => b - a > TAYLOR_SECOND * TAYLOR_EXP,
-            Self::Ln | Self::LnPlus(_) => b - a > TAYLOR_SECOND * TAYLOR * b,
-            Self::Pow(p) if p == p.trunc() || p.abs() == 0.5 => false,
-            Self::Pow(p) => b - a > TAYLOR_SECOND * TAYLOR * if p > 2.0 { a } else { b },
-            Self::XLogX => false,
-        }
+        let spread = match self {
+            Self::Exp => TAYLOR_EXP,
+            Self::Ln | Self::LnPlus(_) => TAYLOR * b,
+            Self::Pow(p) if p > 2.0 && p != p.trunc() => TAYLOR * a,
+            Self::Pow(_) | Self::XLogX | Self::Abs | Self::Sign | Self::Own(_) => TAYLOR * a.abs().max(b.abs()),
+        };
+        b - a > TAYLOR_SECOND * spread
     }
 
     /// Must the spectrum be positive?
     pub(crate) fn needs_positive(self) -> bool {
         match self {
-            Self::Exp => false,
+            Self::Exp | Self::Abs | Self::Sign | Self::Own(_) => false,
             Self::Ln | Self::XLogX | Self::LnPlus(_) => true,
             Self::Pow(p) => whole(p).is_none(),
         }
@@ -99,6 +198,10 @@ fn value(f: SymFn, x: f64) -> f64 {
         SymFn::Ln => x.ln(),
         SymFn::LnPlus(c) => x.ln() + c,
         SymFn::XLogX => x * x.ln(),
+        SymFn::Abs => x.abs(),
+        SymFn::Sign if x == 0.0 => 0.0,
+        SymFn::Sign => x.signum(),
+        SymFn::Own(f) => f.at(0, x),
         SymFn::Pow(0.5) => x.sqrt(),
         SymFn::Pow(-0.5) => 1.0 / x.sqrt(),
         SymFn::Pow(p) if p == p.trunc() && p.abs() <= 64.0 => x.powi(p as i32),
@@ -122,6 +225,8 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
         // Leibniz with the smallest point, whose term is the small one where the points are apart.
         (SymFn::XLogX, &[a, b]) => b.ln() + a * slope(0.0, a, b),
         (SymFn::XLogX, x) => x[0] * smooth(0.0, x, share(x)) + smooth(0.0, &x[1..], share(x)),
+        (SymFn::Abs | SymFn::Sign, x) => kinked(f, x),
+        (SymFn::Own(f), x) => own(f, x).0,
         (SymFn::Pow(0.5), &[a, b]) => 1.0 / (a.sqrt() + b.sqrt()),
         (SymFn::Pow(0.5), &[a, b, c]) => {
             let (a, b, c) = (a.sqrt(), b.sqrt(), c.sqrt());
@@ -138,6 +243,81 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
         },
     }
 }
+
+/// `|x|` and its sign: linear or constant on either side of 0, so differences are those of the sides' or between them.
+fn kinked(f: SymFn, x: &[f64]) -> f64 {
+    let k = x.len() - 1;
+    match (k, x[0] * x[k] > 0.0 || x[0] == x[k]) {
+        (0, _) => value(f, x[0]),
+        (1, true) => {
+            if f == SymFn::Abs {
+                x[0].signum()
+            } else {
+                0.0
+            }
+        }
+        (_, true) => 0.0,
+        _ => recursion(x, |x| kinked(f, x)),
+    }
+}
+
+/// The divided difference of a function of which only values are known, and a bound on its error: by recursion, or by quadrature of
+/// the highest derivative, whichever is bounded better.
+fn own(f: OwnFn, x: &[f64]) -> (f64, f64) {
+    let k = x.len() - 1;
+    let spread = x[k] - x[0];
+    if k == 0 {
+        let y = f.at(0, x[0]);
+        return (y, f64::EPSILON * y.abs());
+    }
+    if spread == 0.0 {
+        let y = (1..=k).fold(f.at(k as u32, x[0]), |y, i| y / i as f64);
+        return (y, f64::EPSILON * y.abs());
+    }
+    let ((a, da), (b, db)) = (own(f, &x[1..]), own(f, &x[..k]));
+    let (far, bound) = ((a - b) / spread, (da + db) / spread);
+    if bound <= 8.0 * f64::EPSILON * far.abs() {
+        return (far, bound);
+    }
+    let g = |x: f64| f.at(k as u32, x);
+    let (rough, fine) = (over_simplex(&g, x, &GAUSS_6), over_simplex(&g, x, &GAUSS_10));
+    let doubt = (rough - fine).abs() + f64::EPSILON * fine.abs();
+    if doubt <= bound { (fine, doubt) } else { (far, bound) }
+}
+
+/// `f[x_0..x_k]` as the integral of `g = f^(k)` over the simplex (Hermite-Genocchi), by a product of Gauss rules.
+fn over_simplex(g: &dyn Fn(f64) -> f64, x: &[f64], rule: &[(f64, f64)]) -> f64 {
+    let k = x.len() - 1;
+    if k == 0 {
+        return g(x[0]);
+    }
+    let mut y = [0.0; MAX_POINTS];
+    let mut sum = 0.0;
+    for &(node, weight) in rule {
+        for sign in [-1.0, 1.0] {
+            let t = 0.5 + 0.5 * sign * node;
+            for i in 0..k {
+                y[i] = x[i] + t * (x[k] - x[i]);
+            }
+            sum += 0.5 * weight * (1.0 - t).powi(k as i32 - 1) * over_simplex(g, &y[..k], rule);
+        }
+    }
+    sum
+}
+
+/// Gauss-Legendre nodes and weights on (-1, 1), one of each pair.
+const GAUSS_6: [(f64, f64); 3] = [
+    (0.238_619_186_083_196_9, 0.467_913_934_572_691_05),
+    (0.661_209_386_466_264_5, 0.360_761_573_048_138_6),
+    (0.932_469_514_203_152, 0.171_324_492_379_170_36),
+];
+const GAUSS_10: [(f64, f64); 5] = [
+    (0.148_874_338_981_631_22, 0.295_524_224_714_752_87),
+    (0.433_395_394_129_247_2, 0.269_266_719_309_996_35),
+    (0.679_409_568_299_024_4, 0.219_086_362_515_982_04),
+    (0.865_063_366_688_984_5, 0.149_451_349_150_580_6),
+    (0.973_906_528_517_171_7, 0.066_671_344_308_688_14),
+];
 
 /// `h_d(x_0, ..., x_k)`, the sum of all monomials of degree `d`: the divided difference of `x^{d+k}`.
 fn homogeneous(d: usize, x: &[f64]) -> f64 {

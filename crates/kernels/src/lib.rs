@@ -32,7 +32,7 @@ pub mod tolerances;
 mod triangular;
 mod workspace;
 
-pub use divided::SymFn;
+pub use divided::{OwnFn, ScalarFn, SymFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use least::Least;

@@ -6,8 +6,8 @@
 use num_traits::Float;
 
 use crate::gemm::gemm;
-use crate::real::{Real, finite, mirror, symmetrise};
-use crate::tolerances::{SPECTRAL_ORDER, spectral_gap};
+use crate::real::{Real, balance, finite, max_abs, mirror, symmetrise};
+use crate::tolerances::{SPECTRAL_ORDER, power_range, spectral_gap, tie};
 use crate::{Failure, Scalar, SymFn, Workspace};
 
 /// Is the spectrum inside the domain of `f`?
@@ -56,6 +56,9 @@ pub(crate) fn trace<T: Real>(f: SymFn, handle: &[T], n: usize) -> T {
 }
 
 /// `D^k f(A)[E_1, ..., E_k]`, exactly symmetric.
+///
+/// Homogeneous functions are evaluated on a matrix scaled to about 1 where it is far from it: `D^k f(c A)[c E] = c^p D^k f(A)[E]`, and
+/// neither differences nor their products over- or underflow on the way.
 pub(crate) fn spectral<T: Real>(
     f: SymFn,
     handle: &[T],
@@ -68,6 +71,9 @@ pub(crate) fn spectral<T: Real>(
     if es.len() > SPECTRAL_ORDER {
         return Err(Failure::Unsupported { what: "a derivative of a spectral function of this order" });
     }
+    if f.supplied().is_some_and(|most| es.len() as i64 > most) {
+        return Err(Failure::Unsupported { what: "a derivative of your own function beyond the order it supplies" });
+    }
     for e in es {
         debug_assert_eq!(e.len(), n * n);
         finite(e)?;
@@ -75,14 +81,24 @@ pub(crate) fn spectral<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    let (v, x) = handle.split_at(n * n);
-    let [work, core, rest] = w.slices([n * n, n * n, (es.len() + 1) * n * n]);
+    let (v, values) = handle.split_at(n * n);
+    let zero = tie::<T>(n) * max_abs(values);
+    if f.kink().is_some_and(|k| es.len() >= k) && values.iter().any(|x| Float::abs(*x) <= zero) {
+        return Err(Failure::NotDifferentiable { what: "an eigenvalue is 0, where the function has a kink" });
+    }
+    let scale = match f.degree(es.len()) {
+        Some(_) => balance(max_abs(values), power_range()),
+        None => T::one(),
+    };
+    let [x, work, core, rest] = w.slices([n, n * n, n * n, (es.len() + 3) * n * n]);
+    crate::elementwise::scale(scale, values, x);
     for (e, p) in es.iter().zip(rest.chunks_exact_mut(n * n)) {
-        symmetrise(e, n, T::one(), core);
+        symmetrise(e, n, scale, core);
         gemm(work, n, n, n, T::one(), v, true, core, false, false);
         gemm(p, n, n, n, T::one(), work, false, v, false, false);
     }
-    let (ps, slopes) = rest.split_at_mut(es.len() * n * n);
+    let (ps, spare) = rest.split_at_mut(es.len() * n * n);
+    let (slopes, spare) = spare.split_at_mut(n * n);
     match es.len() {
         0 => {
             for j in 0..n {
@@ -98,13 +114,9 @@ pub(crate) fn spectral<T: Real>(
         }
         2 => {
             first_order(f, x, slopes);
-            second_order(n, ps, core, |a, b, c| {
-                // Single precision would lose in the recursion what the doubles inside `divided` keep.
-                match size_of::<T>() == 8 && f.apart(Scalar::f64(x[a]), Scalar::f64(x[c])) {
-                    true => (slopes[b + c * n] - slopes[a + b * n]) / (x[c] - x[a]),
-                    false => f.divided(&[x[a], x[b], x[c]]),
-                }
-            });
+            // Single precision would lose in a recursion what the doubles inside `divided` keep.
+            let apart = |a: usize, b: usize| size_of::<T>() == 8 && f.apart(Scalar::f64(x[a]), Scalar::f64(x[b]));
+            second_order(x, slopes, ps, core, spare, apart, |a, b, c| f.divided(&[x[a], x[b], x[c]]));
         }
         k => higher_order(n, ps, core, |path| {
             let mut points = [T::zero(); SPECTRAL_ORDER + 1];
@@ -116,7 +128,8 @@ pub(crate) fn spectral<T: Real>(
     }
     gemm(work, n, n, n, T::one(), v, false, core, false, false);
     gemm(core, n, n, n, T::one(), work, false, v, true, false);
-    symmetrise(core, n, T::one(), out);
+    let back = f.degree(es.len()).filter(|_| scale != T::one()).map_or(T::one(), |p| Float::powf(scale, T::of(-p)));
+    symmetrise(core, n, back, out);
     Ok(())
 }
 
@@ -131,28 +144,48 @@ fn first_order<T: Real>(f: SymFn, x: &[T], out: &mut [T]) {
     mirror(out, n, true);
 }
 
-/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)`; each weight (asked for `a <= b <= c`) serves the positions of its
-/// indices' permutations.
-pub(crate) fn second_order<T: Real>(n: usize, ps: &[T], out: &mut [T], weight: impl Fn(usize, usize, usize) -> T) {
-    let (e, g) = ps.split_at(n * n);
-    out.fill(T::zero());
-    let mut add = |i: usize, j: usize, k: usize, s: T| {
-        let term = e[i + j * n] * g[j + k * n] + g[i + j * n] * e[j + k * n];
-        out[i.max(k) + i.min(k) * n] += s * term;
-    };
-    for a in 0..n {
-        for c in a..n {
-            for b in a..=c {
-                let s = weight(a, b, c);
-                // Every arrangement (i, j, k) with i >= k once.
-                add(c, b, a, s);
-                if a != b {
-                    add(c, a, b, s);
-                }
-                if b != c {
-                    add(b, c, a, s);
-                }
-            }
+/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)` for ascending `x` and first differences `G`.
+///
+/// Where `x_i` and `x_k` are apart, `f[x_i, x_j, x_k] = (G_ij - G_jk) / (x_i - x_k)` makes this two products:
+/// `C_ik = (D_ik - D_ki) / (x_i - x_k)`, `D = (G o E) F + (G o F) E`. Elsewhere the sum is formed term by term, with the same
+/// recursion over the outer two of the three points while those are apart, and `weight(a, b, c)` for `a <= b <= c` close together.
+pub(crate) fn second_order<T: Real>(
+    x: &[T],
+    slopes: &[T],
+    ps: &[T],
+    out: &mut [T],
+    spare: &mut [T],
+    apart: impl Fn(usize, usize) -> bool,
+    weight: impl Fn(usize, usize, usize) -> T,
+) {
+    let n = x.len();
+    let (e, f) = ps.split_at(n * n);
+    let (d, ge) = spare[..2 * n * n].split_at_mut(n * n);
+    crate::elementwise::hadamard(slopes, e, ge);
+    gemm(d, n, n, n, T::one(), ge, false, f, false, false);
+    crate::elementwise::hadamard(slopes, f, ge);
+    gemm(d, n, n, n, T::one(), ge, false, e, false, true);
+    let term = |i: usize, j: usize, k: usize| e[j + i * n] * f[j + k * n] + f[j + i * n] * e[j + k * n];
+    for k in 0..n {
+        for i in k..n {
+            out[i + k * n] = if apart(k, i) {
+                (d[i + k * n] - d[k + i * n]) / (x[i] - x[k])
+            } else {
+                (0..n).fold(T::zero(), |sum, j| {
+                    let (a, b, c) = if j < k {
+                        (j, k, i)
+                    } else if j < i {
+                        (k, j, i)
+                    } else {
+                        (k, i, j)
+                    };
+                    let s = match apart(a, c) {
+                        true => (slopes[b + c * n] - slopes[a + b * n]) / (x[c] - x[a]),
+                        false => weight(a, b, c),
+                    };
+                    sum + s * term(i, j, k)
+                })
+            };
         }
     }
     mirror(out, n, true);

@@ -77,6 +77,12 @@ pub fn safe_range<T: Scalar>() -> (T, T) {
     if size_of::<T>() == 8 { (T::of(1e-100), T::of(1e100)) } else { (T::of(1e-12), T::of(1e12)) }
 }
 
+/// Spectra whose fifth powers, and reciprocals of them, are representable; functions of others are evaluated on a scaled matrix.
+#[must_use]
+pub fn power_range<T: Scalar>() -> (T, T) {
+    if size_of::<T>() == 8 { (T::of(1e-30), T::of(1e30)) } else { (T::of(1e-5), T::of(1e5)) }
+}
+
 /// The narrower range of the eigenvalue iterations, which square numbers far below the largest.
 #[must_use]
 pub fn unit_range<T: Scalar>() -> (T, T) {
@@ -120,8 +126,9 @@ pub const ITERATIONS: usize = 50;
 pub const TAYLOR: f64 = 0.5;
 /// Exponential: a Taylor series about the smallest point serves while the spread is at most this.
 pub const TAYLOR_EXP: f64 = 2.0;
-/// Second order alone takes the (faster) recursion from this fraction of those spreads on: the first differences lose
-/// nothing, so the one subtraction costs at most a factor of a hundred over rounding.
+/// Second order alone takes the (faster) recursion from this fraction of those spreads on (or of the spectrum, where a function has no
+/// spread of its own): the first differences lose nothing, so the one subtraction costs at most a factor of a hundred over
+/// rounding.
 pub const TAYLOR_SECOND: f64 = 0.125;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;

@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, SymFn, Workspace};
+use pullback_kernels::{Failure, Scalar, ScalarFn, SymFn, Workspace};
 
 fn close(got: f64, want: f64, tol: f64, what: &str) {
     assert!(
@@ -224,4 +224,92 @@ fn domains() {
     }
     let many = f64::spectral(SymFn::Exp, &[1.0, 2.0], 1, &[&[1.0][..]; 5], &mut [0.0], &mut Workspace::default());
     assert!(matches!(many, Err(Failure::Unsupported { .. })));
+}
+
+/// `e^x` and `ln x`, as a user would give them.
+struct Mine(bool, u32);
+
+impl ScalarFn for Mine {
+    fn name(&self) -> &'static str {
+        "mine"
+    }
+    fn orders(&self) -> u32 {
+        self.1
+    }
+    fn derivative(&self, k: u32, x: f64) -> f64 {
+        match (self.0, k) {
+            (true, _) => x.exp(),
+            (false, 0) => x.ln(),
+            (false, k) => (1..k).fold(1.0 / x, |d, i| -d * f64::from(i) / x),
+        }
+    }
+}
+
+#[test]
+fn a_function_of_your_own_is_as_good_as_ours() {
+    static EXP: Mine = Mine(true, 4);
+    static LN: Mine = Mine(false, 4);
+    for (own, ours) in [(SymFn::own(&EXP), SymFn::Exp), (SymFn::own(&LN), SymFn::Ln)] {
+        for gap in [0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 0.03, 0.3, 1.0, 10.0, 1e3] {
+            for shape in [&[0.0, 1.0][..], &[0.0, 0.4, 1.0], &[0.0, 0.0, 1.0], &[0.0, 0.2, 1.0, 1.0]] {
+                let x: Vec<f64> = shape.iter().map(|t| 0.7 + gap * t).collect();
+                if x[x.len() - 1] < 700.0 || ours == SymFn::Ln {
+                    close(own.divided(&x), ours.divided(&x), 2e-13, &format!("{own:?} {x:?}"));
+                }
+            }
+        }
+    }
+    // What it does not supply is refused.
+    static SHORT: Mine = Mine(true, 1);
+    let (f, e) = (SymFn::own(&SHORT), [1.0]);
+    let at =
+        |f: SymFn, k: usize| f64::spectral(f, &[1.0, 2.0], 1, &[&e[..]; 3][..k], &mut [0.0], &mut Workspace::default());
+    assert!(at(f, 1).is_ok() && matches!(at(f, 2), Err(Failure::Unsupported { .. })));
+    let (scale, g) = f.derivative();
+    assert!(scale == 1.0 && at(g, 0).is_ok() && matches!(at(g, 1), Err(Failure::Unsupported { .. })));
+    assert!(f == SymFn::own(&SHORT) && f != g && f != SymFn::own(&EXP));
+}
+
+#[test]
+fn modulus_and_sign_know_both_sides() {
+    assert_eq!(SymFn::Abs.divided(&[-2.0, 3.0]), 0.2);
+    assert_eq!(SymFn::Abs.divided(&[-2.0, -2.0]), -1.0);
+    assert_eq!(SymFn::Sign.divided(&[-1.0, 3.0]), 0.5);
+    assert_eq!(SymFn::Sign.divided(&[-1.0, 1.0, 3.0]), -0.25);
+    assert_eq!(SymFn::Sign.divided(&[1.0, 3.0]), 0.0);
+    let at = |f: SymFn, k: usize| {
+        let (h, e) = (handle(&[0.0, 1.0, 1.0, 0.0], 2), [1.0; 4]);
+        let zero = handle(&[1.0, 1.0, 1.0, 1.0], 2);
+        let run = |h: &[f64]| f64::spectral(f, h, 2, &[&e[..]][..k], &mut [0.0; 4], &mut Workspace::default());
+        (run(&h).is_ok(), run(&zero))
+    };
+    assert!(matches!(at(SymFn::Abs, 1), (true, Err(Failure::NotDifferentiable { .. }))));
+    assert!(matches!(at(SymFn::Abs, 0), (true, Ok(()))));
+    assert!(matches!(at(SymFn::Sign, 0), (true, Err(Failure::NotDifferentiable { .. }))));
+}
+
+#[test]
+fn far_from_one_derivatives_scale() {
+    // D^k f(c A)[c E] = c^p D^k f(A)[E], exactly for powers of two.
+    let mut rng = rng(17);
+    let a = spd::<f64>(&mut rng, 3);
+    let es: Vec<Vec<f64>> = (0..3).map(|_| random(&mut rng, 9)).collect();
+    for (f, p) in [(SymFn::RECIP, -1), (SymFn::Ln, 0), (SymFn::Pow(3.0), 3), (SymFn::Pow(-2.0), -2), (SymFn::XLogX, 1)]
+    {
+        for k in 1..=3 {
+            for e in [-166, 166] {
+                if f == SymFn::XLogX && k == 1 {
+                    continue;
+                }
+                let c = 2f64.powi(e);
+                let by = |x: &[f64]| x.iter().map(|x| x * c).collect::<Vec<_>>();
+                let (far, near): (Vec<Vec<f64>>, Vec<&[f64]>) =
+                    (es[..k].iter().map(|e| by(e)).collect(), es[..k].iter().map(Vec::as_slice).collect());
+                let y = apply(f, &by(&a), 3, &far.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                let z: Vec<f64> = apply(f, &a, 3, &near).iter().map(|x| x * 2f64.powi(e * p)).collect();
+                let size = z.iter().fold(0.0f64, |s, x| s.max(x.abs()));
+                assert!(size > 0.0 && gap(&y, &z) <= 1e-13 * size, "{f:?} {k} {e}: {}", gap(&y, &z) / size);
+            }
+        }
+    }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Small(usize),
     /// Symmetric, eigenvalues at least 1/2 apart.
     Simple(usize),
-    /// Symmetric, the larger half of the eigenvalues (rounded down) at least 2 above the others.
+    /// Symmetric, the larger half of the eigenvalues (rounded down) above 1/2, the others below -1/2.
     Gapped(usize),
     /// Singular values at least 1/2 apart and from 0; any shape.
     Distinct(usize, usize),
@@ -228,7 +228,7 @@ impl Kind {
                 add("times 1e-100", self.generic(5) * 1e-100, None, 1.0);
             }
             Gapped(_) => {
-                let level = |i: usize| if i >= n - n / 2 { 3.0 } else { 1.0 };
+                let level = |i: usize| if i >= n - n / 2 { 1.0 } else { -2.0 };
                 for gap in GAPS {
                     let s: Vec<f64> = (0..n).map(|i| level(i) + (i % 2) as f64 * gap).collect();
                     add(&format!("two levels, gaps {gap:e} inside"), rng.with_spectrum(&s), None, 1.0);

@@ -2,7 +2,7 @@
 
 use super::points::{Kind, Rng, diagonal};
 use faer::{Mat, Scale};
-use pullback::{Error, Failure, Gauge, Shape, Tape, Var};
+use pullback::{Error, Failure, Gauge, ScalarFn, Shape, SymFn, Tape, Var};
 
 #[track_caller]
 fn failure<R: std::fmt::Debug>(r: Result<R, Error>) -> Failure {
@@ -315,6 +315,71 @@ fn normal_forms_and_shapes() {
     let v = v.value().into_mat();
     assert!(v[(0, 0)] > 0.0 && v[(0, 1)] > 0.0);
     assert!(tape.check().is_ok());
+}
+
+// ---- functions of your own, and scale ----------------------------------------------------------------------------
+
+/// The cosine with four derivatives, so that third orders of traces exist too.
+pub(crate) struct Cosine;
+
+impl ScalarFn for Cosine {
+    fn name(&self) -> &'static str {
+        "cosine"
+    }
+    fn orders(&self) -> u32 {
+        4
+    }
+    fn derivative(&self, k: u32, x: f64) -> f64 {
+        [x.cos(), -x.sin(), -x.cos(), x.sin()][k as usize % 4]
+    }
+}
+
+/// The exponential with its first derivative only.
+struct Short;
+
+impl ScalarFn for Short {
+    fn name(&self) -> &'static str {
+        "short"
+    }
+    fn orders(&self) -> u32 {
+        1
+    }
+    fn derivative(&self, _: u32, x: f64) -> f64 {
+        x.exp()
+    }
+}
+
+#[test]
+fn a_function_of_your_own_goes_as_far_as_its_derivatives() {
+    let (a, v, w) = (Rng::new(1).with_spectrum(&[1.0, 1.0, 2.0]), Rng::new(2).normal(3, 3), Rng::new(3).normal(3, 3));
+    let own = pullback::func(|a: Var| a.symmetric().map(SymFn::own(&Short)).dot(&w));
+    let exp = pullback::func(|a: Var| a.expm_sym().dot(&w));
+    close(&pullback::grad(own, &a).unwrap(), &pullback::grad(exp, &a).unwrap(), 1e-14);
+    assert!(hessians(own, &a, &v).into_iter().all(|h| matches!(failure(h), Failure::Unsupported { .. })));
+    let trace = pullback::func(|a: Var| a.trace_fun(SymFn::own(&Short)));
+    close(&pullback::grad(trace, &a).unwrap(), &pullback::value(|a: Var| a.expm_sym(), &a).unwrap().into_mat(), 1e-14);
+    assert!(matches!(failure(pullback::hvp(trace, &a, &v)), Failure::Unsupported { .. }));
+}
+
+#[test]
+fn second_derivatives_of_polar_factors_know_no_scale() {
+    // W(c X) = W(X), H(c X) = c H(X): so the Hessian of <W, N> along c V is that along V over c, that of <H, M> as it is.
+    for (m, n) in [(5, 3), (3, 3), (2, 2)] {
+        let (x, v) = (Kind::Tall(m, n).generic(1), Rng::new(2).normal(m, n));
+        let (nw, nh) = (Rng::new(3).normal(m, n), Rng::new(4).normal(n, n));
+        let w = pullback::func(|x: Var| x.polar().0.dot(&nw));
+        let h = pullback::func(|x: Var| x.polar().1.dot(&nh));
+        let near = [pullback::hvp(w, &x, &v).unwrap(), pullback::hvp(h, &x, &v).unwrap()];
+        for c in [2f64.powi(498), 2f64.powi(-498)] {
+            let (far, along) = (Scale(c) * &x, Scale(c) * &v);
+            for (f, near) in [(0, &near[0] * Scale(1.0 / c)), (1, near[1].clone())] {
+                let found = if f == 0 { hessians(w, &far, &along) } else { hessians(h, &far, &along) };
+                for found in found {
+                    close(&found.unwrap(), &near, 1e-12);
+                }
+            }
+        }
+    }
 }
 
 // ---- Cayley -----------------------------------------------------------------------------------------------------

@@ -193,6 +193,8 @@ pub(crate) fn table() -> Vec<Line> {
         line!("trace_fun" covers ["spectral_trace", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].trace_fun(SymFn::Ln), x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::XLogX)], judges),
         line!("trace_fun, any spectrum" covers ["spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::Exp)], judges),
         // ---- spectra ----------------------------------------------------------------------------------------------
+        line!("modulus and sign of a matrix" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Gapped(n)], |x| { let a = x[0].symmetric(); vec![a.map(SymFn::Abs), a.map(SymFn::Sign), a.trace(SymFn::Abs)] }, judges),
+        line!("a function of your own" covers ["eigh", "spectral", "spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| { let (a, f) = (x[0].symmetric(), SymFn::own(&super::spectra::Cosine)); vec![a.map(f), a.trace(f)] }, judges),
         line!("eigvalsh" covers ["eigh", "spectrum", "spectrum_weighted"], SQUARE, |n, _| vec![Simple(n)], |x| vec![x[0].eigvalsh()], judges),
         line!("pull of eigvalsh" covers ["spectrum_weighted", "spectrum"], SQUARE, |n, _| vec![Simple(n), Any(n, 1)], pull!(|x| x[0].eigvalsh()), judges),
         line!("eigh" covers ["vectors", "vectors_pull", "resolvent"], SQUARE, |n, _| vec![Simple(n)], |x| { let (l, v) = x[0].eigh(); vec![l, v] }, judges),
