@@ -328,7 +328,8 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     if m == 1 || n == 1 {
         return out.copy_from_slice(a);
     }
-    const B: usize = 16;
+    // A row of a tile is a cache line; eight lines of one column stride fit where sixteen evict each other.
+    const B: usize = 8;
     for j0 in (0..n).step_by(B) {
         for i0 in (0..m).step_by(B) {
             for j in j0..n.min(j0 + B) {

@@ -6,7 +6,8 @@
 //!
 //! `T_bar = triu(U_bar U^T - L^T L_bar)`, `S_bar = L_bar + [L_1^{-T} T_bar; 0]`, `A_bar = P^T S_bar U^{-T}`,
 //!
-//! where `L_bar` is taken strictly lower and `U_bar` upper. A wide matrix is a composition (`composed/lu.rs`).
+//! where `L_bar` is taken strictly lower and `U_bar` upper. For a square matrix the leading part of `L_bar` goes the same way:
+//! `S_bar = L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`. A wide matrix is a composition (`composed/lu.rs`).
 //! Conditions: the leading columns independent to working precision, else `Singular` with the pivot. Gauge: the unit diagonal
 //! of `L`. At a tie of pivots `P` jumps: `solve`, `det`, `inverse` do not see that, the factors do. Cost (n³): value 2/3, JVP 5,
 //! VJP 6. Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
@@ -16,7 +17,7 @@ use super::part::Part;
 use super::permute::Permute;
 use super::{Arg, Op, Out, Primitive, Shapes, members};
 use crate::store::{Store, Trouble};
-use crate::value::{Grads, Outs, Product, Value};
+use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
 use pullback_kernels::{Failure, Triangle};
 use smallvec::smallvec;
@@ -67,33 +68,38 @@ impl<T: Scalar> Primitive<T> for LuFactors {
         let (l, u, p) = (y[0], y[1], y[2]);
         let Some(da) = dx[0] else { return smallvec![None, None, None] };
         let s = permuted(da, p, false).solved_by(u, BY_U);
-        let t = leading(&s).solved_by(&leading(l), BY_L).part(Part::Upper);
+        let t = leading(&s).solved_by(&leading(l), BY_L).parted(Part::Upper);
         let du = t.mul(u);
-        let dl = s.plus_product(Product::NN.times(-1.0), l, &t).part(Part::StrictLower);
+        let dl = s.plus_product(Product::NN.times(-1.0), l, &t).parted(Part::StrictLower);
         smallvec![Some(dl), Some(du), None]
     }
 
     fn vjp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let (l, u, p) = (y[0], y[1], y[2]);
-        let gl = dy[0].as_ref().map(|g| g.part(Part::StrictLower));
-        let gu = dy[1].as_ref().map(|g| g.part(Part::Upper));
-        let minus = Product::TN.times(-1.0);
-        let t = match (&gl, &gu) {
-            (Some(gl), Some(gu)) => gu.mul_t(u).plus_product(minus, l, gl),
-            (Some(gl), None) => V::product(minus, l, gl),
-            (None, Some(gu)) => gu.mul_t(u),
-            (None, None) => return,
+        let s = match l.shape().rows == l.shape().cols {
+            true => square_core(l, u, dy[0].as_ref(), dy[1].as_ref()),
+            false => tall_core(l, u, dy[0].as_ref(), dy[1].as_ref()),
         };
-        let top = t.part(Part::Upper).solved_by(&leading(l), BY_L_T);
-        let shape = l.shape();
-        let top = match shape.rows == shape.cols {
-            true => top,
-            false => V::one(Op::Embed(Embed { at: (0, 0, 0), shape }), &[&top]),
-        };
-        let s = match gl {
-            Some(gl) => top.add(&gl),
-            None => top,
-        };
-        out.add(0, permuted(&s.solved_by(u, BY_U_T), p, true));
+        if let Some(s) = s {
+            out.add(0, permuted(&s.solved_by(u, BY_U_T), p, true));
+        }
     }
+}
+
+/// `S_bar` of a square matrix: `L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`, where the triangles see what they should of the
+/// cotangents.
+fn square_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V> {
+    let lower = gl.map(|g| l.t_mul(g).parted(Part::StrictLower));
+    let upper = gu.map(|g| g.mul_t(u).parted(Part::Upper));
+    plus(lower, upper).map(|m| m.solved_by(l, BY_L_T))
+}
+
+/// `S_bar` of a tall matrix.
+fn tall_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V> {
+    let gl = gl.map(|g| g.part(Part::StrictLower));
+    let below = gl.as_ref().map(|g| V::product(Product::TN.times(-1.0), l, g));
+    let t = plus(gu.map(|g| g.mul_t(u)), below)?.parted(Part::Upper);
+    let top = t.solved_by(&leading(l), BY_L_T);
+    let top = V::one(Op::Embed(Embed { at: (0, 0, 0), shape: l.shape() }), &[&top]);
+    plus(Some(top), gl)
 }

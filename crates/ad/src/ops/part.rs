@@ -57,26 +57,44 @@ impl Part {
         }
     }
 
-    /// Does the same in place, for the folds that factorisations' rules use most; `false` for the others.
+    /// Does the same in place; `true`, that it did.
     #[inline]
     pub(crate) fn write_in_place<T: Scalar>(self, shape: Shape, y: &mut [T]) -> bool {
-        let n = shape.rows;
+        let m = shape.rows;
+        let zero = T::zero();
         for y in y.chunks_exact_mut(shape.each().max(1)) {
-            for j in 0..n {
-                for i in 0..j {
-                    let (above, below) = (j * n + i, i * n + j);
-                    match self {
-                        Part::CopyUp => y[below] = y[above],
-                        Part::FoldUp => {
-                            y[above] += y[below];
-                            y[below] = T::zero();
+            match self {
+                Part::CopyUp => pairs(m, |above, below| y[below] = y[above]),
+                Part::FoldUp => pairs(m, |above, below| {
+                    y[above] += y[below];
+                    y[below] = zero;
+                }),
+                Part::Sym => pairs(m, |above, below| {
+                    let half = T::of(0.5);
+                    let s = half * y[above] + half * y[below];
+                    (y[above], y[below]) = (s, s);
+                }),
+                Part::Skew => {
+                    pairs(m, |above, below| {
+                        let half = T::of(0.5);
+                        let s = half * y[above] - half * y[below];
+                        (y[above], y[below]) = (s, -s);
+                    });
+                    y.iter_mut().step_by(m + 1).for_each(|y| *y = zero);
+                }
+                Part::Lower | Part::StrictLower | Part::Upper | Part::StrictUpper => {
+                    for (j, column) in y.chunks_exact_mut(m.max(1)).enumerate() {
+                        match self {
+                            Part::Lower => column[..j.min(m)].fill(zero),
+                            Part::StrictLower => column[..(j + 1).min(m)].fill(zero),
+                            Part::Upper => column[(j + 1).min(m)..].fill(zero),
+                            _ => column[j.min(m)..].fill(zero),
                         }
-                        _ => return false,
                     }
                 }
             }
         }
-        matches!(self, Part::CopyUp | Part::FoldUp)
+        true
     }
 
     /// One matrix of `m` rows, column by column: above the diagonal, on it, below.
@@ -111,6 +129,21 @@ impl Part {
     /// Is the result made of entries of the same place only? Then the matrix may be rectangular.
     fn is_mask(self) -> bool {
         !matches!(self, Part::Sym | Part::Skew | Part::CopyUp | Part::FoldUp)
+    }
+}
+
+/// Places of the entries above the diagonal and their mirror images, tile by tile, so that both are walked in cache lines.
+#[inline(always)]
+fn pairs(n: usize, mut f: impl FnMut(usize, usize)) {
+    const TILE: usize = 8;
+    for j0 in (0..n).step_by(TILE) {
+        for i0 in (0..=j0).step_by(TILE) {
+            for j in j0..n.min(j0 + TILE) {
+                for i in i0..j.min(i0 + TILE) {
+                    f(j * n + i, i * n + j);
+                }
+            }
+        }
     }
 }
 

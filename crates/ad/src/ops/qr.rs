@@ -8,8 +8,9 @@
 //!
 //! The adjoint of `fold` is `copy(M) = triu(M) + striu(M)^T`, so
 //!
-//! `A_bar = (Q_bar + Q copy(R_bar R^T - Q^T Q_bar)) R^{-T}`.
+//! `A_bar = (Q_bar + Q copy(R_bar R^T - Q^T Q_bar)) R^{-T}`,
 //!
+//! where `copy` sees the upper triangle of `R_bar` alone, since `R` is upper.
 //! Conditions: `m >= n`, full column rank, else `RankDeficient`. Gauge: the sign of each column, fixed by
 //! `diag(R) > 0` and locally constant. Cost (m = n, n³): value 8/3, JVP 6, VJP 7. Sources: Walter & Lehmann 2011; Liao et al.
 //! 2019, arXiv 1903.09650.
@@ -57,8 +58,8 @@ impl<T: Scalar> Primitive<T> for Qr {
         let (q, r) = (y[0], y[1]);
         let m = match (&dy[0], &dy[1]) {
             (Some(gq), None) => V::product(Product::TN.times(-1.0), q, gq),
-            (None, Some(gr)) => gr.part(Part::Upper).mul_t(r),
-            (Some(gq), Some(gr)) => gr.part(Part::Upper).mul_t(r).plus_product(Product::TN.times(-1.0), q, gq),
+            (None, Some(gr)) => gr.mul_t(r),
+            (Some(gq), Some(gr)) => gr.mul_t(r).plus_product(Product::TN.times(-1.0), q, gq),
             (None, None) => return,
         };
         let m = m.parted(Part::CopyUp);
