@@ -184,7 +184,7 @@ pub(crate) fn second<T: Scalar>(
     Ok(())
 }
 
-/// The third derivative of `<w, f>` along `v` twice, by three nestings, and along `v` three times by a fourth.
+/// The third derivative of `<w, f>` along `v` twice, by three nestings, and along `v` three times by two more.
 pub(crate) fn third<T: Scalar>(
     p: &Program<'_, T>,
     (x, v, scale): (&List<T>, &List<T>, &List<T>),
@@ -211,6 +211,12 @@ pub(crate) fn third<T: Scalar>(
     let pv = vec![pv];
     let (found, size) = ((inner(&over_hvp, &pv) - d3).abs(), moduli(&over_hvp, &pv));
     defects.push(sizes.defect::<T>("Tvvv: reverse = forward", THIRD, tolerances::agreement::<T>(), found, size)?);
+    let thrice = pullback::jvp(|x: Var<T>| x.jvp(|x| x.jvp(|x| p.packed(x), &pv[0]).1, &pv[0]).1, &px, &pv[0]);
+    let (_, thrice) = thrice.map_err(failed("derivative of a derivative of a derivative along a direction"))?;
+    let thrice = thrice.data()[0].f64();
+    let (found, size) = ((d3 - thrice).abs(), size.max(thrice.abs()));
+    let what = "Tvvv: forward over Hv = forward three times";
+    defects.push(sizes.defect::<T>(what, THIRD, tolerances::agreement::<T>(), found, size)?);
     along.push(d3);
     Ok(())
 }

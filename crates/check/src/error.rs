@@ -31,14 +31,16 @@ pub enum Error {
         /// Why.
         source: pullback::Error,
     },
-    /// The value has a kink or a vertical slope at the point.
+    /// The value has a kink, a jump or a vertical slope at the point, or its derivative has.
     #[error(
-        "the value has no derivative at the point: along one and the same direction its slope is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink (a tie of a maximum, a zero of a modulus or a norm)"
+        "the value has no derivative of order {order} at the point: along one and the same direction it is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink or a jump (a tie of a maximum or of pivots, a zero of a modulus or a norm), or lower orders only"
     )]
     Kink {
-        /// The slope before the point.
+        /// The order that does not exist: 1 or 2.
+        order: usize,
+        /// The one-sided derivative before the point.
         left: f64,
-        /// The slope after it.
+        /// And after it.
         right: f64,
     },
     /// Rounding leaves no digit of the value.

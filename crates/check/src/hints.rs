@@ -130,6 +130,11 @@ impl<T: Scalar> Scene<'_, T> {
         if forward == Some(false) || reverse == Some(false) {
             out.extend(self.special(jv.is_some() && forward == Some(false), random));
         }
+        if out.iter().any(|l| l.contains("is wrong; ")) {
+            out.push(
+                "no simple mistake matches: try a 2x2 point, and one input and one output at a time (`suite` does the latter)".into(),
+            );
+        }
         out
     }
 

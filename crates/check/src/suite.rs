@@ -1,12 +1,12 @@
 //! One line turns a primitive into its whole test set: three orders in every mode, batches, inputs and outputs one at a time, one
-//! value as two inputs, and every mistake of [`controls`](crate::controls) found.
+//! value as two inputs, and every mistake of [`controls`] found.
 
 use crate::{Modes, Report, check_many, controls};
 use pullback::{Batch, Custom, Many, Scalar, Var};
 use std::fmt;
 use std::sync::Arc;
 
-/// The reports of a [`suite`], each with what it is about. `Display` prints a line for each, and failing ones whole.
+/// The reports of a [`suite()`], each with what it is about. `Display` prints a line for each, and failing ones whole.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a suite that nobody reads tests nothing; `assert_ok` it"]
 pub struct Suite {

@@ -94,22 +94,38 @@ impl<T: Scalar> Curved<'_, T> {
         judged(what, order, (order + 1) as f64, steps)
     }
 
-    /// A kink (or a pole of the derivative) at the point: the slopes to either side along the curve, if they do not meet.
+    /// A kink at the point: the slopes of the value to either side along the curve, if they do not meet as the step shrinks.
     pub(crate) fn kink(&self, random: &mut Random) -> Option<(f64, f64)> {
+        self.sides(1, tolerances::KINK_STEPS, random, |at, near, _, h| (near - at) / h)
+    }
+
+    /// A kink of the derivative: the curvatures of the value to either side, if they do not meet.
+    pub(crate) fn bend(&self, random: &mut Random) -> Option<(f64, f64)> {
+        self.sides(2, tolerances::BEND_STEPS, random, |at, near, far, h| (far - 2.0 * near + at) / (h * h))
+    }
+
+    /// What differences of the value at `0, h, 2h` say for negative and for positive `h`, if that stays apart.
+    fn sides(
+        &self,
+        order: i32,
+        steps: [f64; 3],
+        random: &mut Random,
+        difference: impl Fn(f64, f64, f64, f64) -> f64,
+    ) -> Option<(f64, f64)> {
         let at = inner(self.w, self.y);
+        let value = |h: f64| self.subject.outputs(&(self.path)(h).ok()?).ok().map(|y| inner(self.w, &y));
+        let jitter = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
+        let floor = tolerances::JITTER_FACTOR * jitter + tolerances::floor::<T>() * moduli(self.w, self.y);
         let mut gaps = Vec::new();
-        let mut slopes = (0.0, 0.0);
-        for h in tolerances::KINK_STEPS {
-            let value = |h: f64| self.subject.outputs(&(self.path)(h).ok()?).ok().map(|y| inner(self.w, &y));
-            let (up, down) = (value(h)?, value(-h)?);
-            slopes = ((at - down) / h, (up - at) / h);
-            let jitter = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
-            let noise = (tolerances::JITTER_FACTOR * jitter + tolerances::floor::<T>() * moduli(self.w, self.y)) / h;
-            gaps.push(((slopes.1 - slopes.0).abs(), noise));
+        let mut found = (0.0, 0.0);
+        for h in steps {
+            let side = |h: f64| Some(difference(at, value(h)?, value(2.0 * h)?, h));
+            found = (side(-h)?, side(h)?);
+            gaps.push(((found.1 - found.0).abs(), floor / h.powi(order)));
         }
         let apart = gaps.iter().all(|(gap, noise)| *gap > tolerances::ABOVE_FLOOR * noise);
         let stays = gaps.windows(2).all(|g| g[1].0 > 0.5 * g[0].0);
-        (apart && stays).then_some(slopes)
+        (apart && stays).then_some(found)
     }
 }
 

@@ -124,6 +124,9 @@ pub const MAX_ORDER: usize = 3;
 /// One-sided slopes are compared at these steps. Those of a smooth function meet as the step shrinks; at a kink they do not.
 pub const KINK_STEPS: [f64; 3] = [9.765625e-4, 6.103515625e-5, 3.814697265625e-6];
 
+/// And one-sided curvatures at these, which are larger since differences of second order lose twice the digits.
+pub const BEND_STEPS: [f64; 3] = [7.8125e-3, 1.953125e-3, 4.8828125e-4];
+
 // ---- other points ---------------------------------------------------------------------------------------------------
 
 /// How many other points a tape is recorded at before it is replayed at the point. A choice frozen on the tape shows if

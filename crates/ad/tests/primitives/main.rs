@@ -137,7 +137,9 @@ fn the_degenerate_corpus() {
                     let far = label.starts_with("times") && report.error.is_some() && !report.is_wrong();
                     // At a kink there is no derivative to check.
                     let kink = line.name.contains("max") && label == "identity";
-                    if !far && !kink {
+                    // And a permutation jumps where pivots tie.
+                    let jump = line.name == "permuted" && report.error.is_some() && !report.is_wrong();
+                    if !far && !kink && !jump {
                         found.right(&report, &line, at);
                     }
                 }

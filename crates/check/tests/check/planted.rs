@@ -310,6 +310,21 @@ fn a_number_taken_for_a_constant_at_second_order() {
 }
 
 #[test]
+fn a_rule_that_is_wrong_at_third_order_only() {
+    // x³ again; the factor 3x² as its own tangent line at a detached x: right with one derivative, not with two.
+    let jvp: Rule = |_, x, _, dx| vec![dx[0].map(|d| d.hadamard(x[0]).hadamard(x[0]) * 3.0)];
+    let vjp: Rule = |wrong, x, _, dy| {
+        let s = x[0].stop_gradient();
+        let square = if wrong { s.hadamard(x[0] * 2.0 - s) } else { x[0].hadamard(x[0]) };
+        vec![dy[0].map(|g| g.hadamard(square) * 3.0)]
+    };
+    let x0 = [Batch::of(&mat![[0.3, -0.8], [1.1, 0.2]])];
+    let words = ["Tvvv: forward over Hv = forward three times", "FAILS: a rule's second derivative is wrong"];
+    let report = found((|x| vec![x[0].powf(3.0)], jvp, vjp), &x0, Modes::PROGRAM - Modes::REPLAY, 3, &words);
+    assert!(report.defects.iter().filter(|d| d.what.starts_with("Hv")).all(|d| d.ok), "{report}");
+}
+
+#[test]
 fn a_projector_that_is_dropped_is_named() {
     // Normalisation of a column: y = x/|x|, whose derivative projects.
     let rule: Rule = |wrong, x, y, d| {

@@ -15,8 +15,8 @@ fn a_right_program_is_right_to_third_order() {
     let report = check(|x: Var| x.logm_spd(), &spd()).seed(7).orders(1..=3).run();
     report.assert_ok();
     assert_eq!(report.taylor.iter().map(|t| t.verdict).collect::<Vec<_>>(), [Verdict::Slope; 3]);
-    // The dot test; four ways to Hv against the first, symmetry, and <v,Hv>; three of third order; replay.
-    assert_eq!(report.defects.len(), 1 + 3 + 1 + 1 + 3 + 3);
+    // The dot test; four ways to Hv against the first, symmetry, and <v,Hv>; four of third order; replay.
+    assert_eq!(report.defects.len(), 1 + 3 + 1 + 1 + 4 + 3);
 }
 
 #[test]
@@ -124,9 +124,24 @@ fn a_rule_that_is_wrong_at_second_order_only_is_found() {
 #[test]
 fn a_kink_is_not_a_derivative_and_not_a_wrong_one() {
     let report = check(|x: Var| x.abs(), &mat![[0.0, 1.0]]).run();
-    assert!(matches!(report.error, Some(Error::Kink { .. })) && !report.is_wrong(), "{report}");
-    let report = check(|x: Var| (x.hadamard(x) + 0.0).sqrt(), &mat![[0.0]]).run();
+    assert!(matches!(report.error, Some(Error::Kink { order: 1, .. })) && !report.is_wrong(), "{report}");
+    let report = check(|x: Var| x.hadamard(x).sqrt(), &mat![[0.0]]).run();
     assert!(report.error.is_some() && !report.is_wrong(), "{report}");
+    // Along half of the directions the convention at a kink is right; a kink is one along all of them.
+    for seed in 0..10 {
+        let report = check(|x: Var| x.relu(), &mat![[0.0]]).seed(seed).run();
+        assert!(matches!(report.error, Some(Error::Kink { .. })), "{report}");
+    }
+    // Once differentiable.
+    let report = check(|x: Var| x.relu().hadamard(x) + x, &mat![[0.0, 1.0]]).run();
+    assert!(matches!(report.error, Some(Error::Kink { order: 2, .. })) && !report.is_wrong(), "{report}");
+    check(|x: Var| x.relu().hadamard(x) + x, &mat![[0.0, 1.0]]).orders(1..=1).run().assert_ok();
+}
+
+#[test]
+fn a_check_that_sees_zeros_only_says_so() {
+    let report = check(|x: Var| x.relu(), &mat![[-0.5, -1.0]]).run();
+    assert!(report.is_ok() && report.skipped.iter().any(|s| s.why.contains("zero at this point")), "{report}");
 }
 
 #[test]
