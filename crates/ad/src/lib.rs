@@ -58,6 +58,9 @@ pub use held::HvpOperator;
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
+pub use ops::about::{About, SECTIONS, Section};
+#[doc(hidden)]
+pub use ops::about::{COMPOSED, COMPOSITIONS};
 pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use pullback_kernels::{Failure, OwnFn, ScalarFn, SymFn, Triangle, Unary};
 pub use shape::Shape;

@@ -6,6 +6,7 @@ use crate::{Scalar, Shape};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 
+pub(crate) mod about;
 pub(crate) mod arithmetic;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;

@@ -2,7 +2,7 @@
 
 use super::points::batch;
 use super::table::table;
-use pullback::{PRIMITIVES, Tape, Var};
+use pullback::{COMPOSED, COMPOSITIONS, PRIMITIVES, SECTIONS, Tape, Var};
 use std::collections::BTreeSet;
 
 /// What is on the tape when a line runs and its first and second derivatives are recorded.
@@ -45,13 +45,68 @@ fn root(path: &str) -> String {
 }
 
 #[test]
-fn every_primitive_has_a_row_in_the_documentation() {
-    let page = root("docs/primitives.md");
-    let rows: BTreeSet<&str> = page.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
-    let missing: Vec<_> = PRIMITIVES.iter().filter(|p| !rows.contains(*p)).collect();
-    assert!(missing.is_empty(), "docs/primitives.md has no row for {missing:?}");
-    let gone: Vec<_> = rows.iter().filter(|r| !PRIMITIVES.contains(r)).collect();
-    assert!(gone.is_empty(), "docs/primitives.md has rows for {gone:?}, which are no primitives");
+fn every_primitive_is_documented_once() {
+    let mut told: Vec<&str> = SECTIONS.iter().flat_map(|s| s.rows).map(|r| r.name).collect();
+    let mut known = PRIMITIVES.to_vec();
+    (told.sort_unstable(), known.sort_unstable());
+    assert_eq!(told, known, "crates/ad/src/ops/about.rs and the registry differ");
+    for row in SECTIONS.iter().flat_map(|s| s.rows) {
+        let path = format!("{}/src/ops/{}", env!("CARGO_MANIFEST_DIR"), row.file);
+        let above = format!("{}/src/{}", env!("CARGO_MANIFEST_DIR"), row.file);
+        let there = [path, above].iter().any(|p| std::path::Path::new(p).is_file());
+        assert!(there, "{}: there is no file {}", row.name, row.file);
+        assert!(row.cost.len() == 3 || row.cost.len() == 1, "{}: value, JVP and VJP, or one word for all", row.name);
+    }
+}
+
+/// `docs/primitives.md`, from the data beside the registry.
+fn page() -> String {
+    let mut page = String::from(INTRODUCTION);
+    let table = |heads: &[&str]| format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    let text = |t: &str| if t.is_empty() { String::new() } else { format!("{t}\n\n") };
+    for s in SECTIONS {
+        page += &format!("\n## {}\n\n{}", s.title, text(s.text));
+        page +=
+            &table(&["primitive", "operation", "conditions", "gauge", "cost", "degenerate points", "source", "file"]);
+        for r in s.rows {
+            let (name, file, cost) = (format!("`{}`", r.name), format!("`{}`", r.file), r.cost.join(" / "));
+            let cells = [&name, r.operation, r.conditions, r.gauge, &cost, r.degenerate, r.source, &file];
+            page += &format!("| {} |\n", cells.join(" | ")).replace("|  |", "| |");
+        }
+    }
+    page += &format!("\n## Compositions\n\n{}", text(COMPOSED));
+    page += &table(&["operation", "made of", "conditions", "file"]);
+    for [name, parts, conditions, file] in COMPOSITIONS {
+        page += &format!("| {name} | {parts} | {conditions} | `{file}` |\n");
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# The primitives
+
+Everything that the engine can do to a value is one of these. Each is one file of `crates/ad/src/ops` with its derivation; users
+reach it through the operation in the second column. This page is made of the data in `crates/ad/src/ops/about.rs`; a test compares
+them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew. Tests also fail when a
+primitive has no row here, no line in `crates/ad/tests/primitives/table.rs`, or no target in `fuzz/`.
+
+- *Conditions*: what the data must satisfy; else the value is poisoned and the driver returns the typed error named here.
+- *Gauge*: what the value is unique up to, and the normal form that fixes it. \"-\" where there is nothing to fix.
+- *Cost*: value / JVP / VJP in multiples of n³ for square arguments; \"pass\" is one pass over the entries.
+- *Degenerate points*: what happens where textbook rules divide by zero.
+";
+
+#[test]
+fn the_page_is_what_it_is_made_of() {
+    let path = format!("{}/../../docs/primitives.md", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("PULLBACK_BLESS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+    let (found, made) = (lines(&root("docs/primitives.md")), lines(&page()));
+    let differs = found.iter().zip(&made).position(|(a, b)| a != b);
+    let at = differs.or((found.len() != made.len()).then_some(found.len().min(made.len())));
+    assert!(at.is_none(), "docs/primitives.md, line {}: run the tests with PULLBACK_BLESS=1", at.unwrap_or(0) + 1);
 }
 
 #[test]

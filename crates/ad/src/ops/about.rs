@@ -1,0 +1,532 @@
+//! What the documentation says of every primitive, as data: `docs/primitives.md` is made of it. No rule lives here.
+//!
+//! A row here belongs to an entry of the registry; a test compares the two, and the page with what it is made of.
+//! `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew.
+
+/// A primitive, for people.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// Its name in the registry, in errors and in dumps.
+    pub name: &'static str,
+    /// The operations that reach it.
+    pub operation: &'static str,
+    /// What the data must satisfy, and the error otherwise.
+    pub conditions: &'static str,
+    /// What the value is unique up to, and the normal form that fixes it.
+    pub gauge: &'static str,
+    /// Value, JVP and VJP, in multiples of n³ for square arguments or in passes over the entries.
+    pub cost: &'static [&'static str],
+    /// What happens where textbook rules divide by zero.
+    pub degenerate: &'static str,
+    /// Paper and place; "derived" where the file derives it.
+    pub source: &'static str,
+    /// The file of `crates/ad/src/ops` with its derivation.
+    pub file: &'static str,
+}
+
+/// Primitives that belong together.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// The heading.
+    pub title: &'static str,
+    /// What is true of all of them.
+    pub text: &'static str,
+    /// The primitives.
+    pub rows: &'static [About],
+}
+
+macro_rules! about {
+    ($($name:literal, $operation:literal, $conditions:literal, $gauge:literal, [$($cost:literal),+], $degenerate:literal, $source:literal, $file:literal;)*) => {
+        &[$(About {
+            name: $name,
+            operation: $operation,
+            conditions: $conditions,
+            gauge: $gauge,
+            cost: &[$($cost),+],
+            degenerate: $degenerate,
+            source: $source,
+            file: $file,
+        }),*]
+    };
+}
+
+/// Every primitive, in the order of the page.
+#[rustfmt::skip]
+pub const SECTIONS: &[Section] = &[
+    Section {
+        title: "Entries",
+        text: "",
+        rows: about! {
+            "add", "`+`, `-`, `lincomb`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "arithmetic.rs";
+            "scale", "`c * x`, `-x`, `x / c`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "arithmetic.rs";
+            "shift", "`x + c`",
+                "-",
+                "-",
+                ["pass", "0", "0"],
+                "none",
+                "", "arithmetic.rs";
+            "hadamard", "`hadamard`, `*` with a `1x1`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "2 passes", "2 passes"],
+                "none",
+                "", "arithmetic.rs";
+            "elem_div", "`elem_div`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "3 passes", "3 passes"],
+                "IEEE where the divisor is 0; the driver returns `NonFinite`",
+                "", "arithmetic.rs";
+            "unary", "`exp ln sqrt recip powf tanh sigmoid relu softplus sin cos abs ln_1p exp_m1 sign clamp`",
+                "the domain of the function, by IEEE",
+                "-",
+                ["pass", "pass", "pass"],
+                "kinks at 0: `relu` takes the left derivative 0, `abs` and `sign` the mean 0; `clamp` the mean 1/2 at a bound",
+                "", "unary.rs";
+            "unary_derivative", "derivatives of `unary`",
+                "order at most 12",
+                "-",
+                ["pass", "3 passes", "3 passes"],
+                "as `unary`",
+                "", "unary.rs";
+            "extremum", "`max`, `min`",
+                "-",
+                "-",
+                ["pass", "2 passes", "2 passes"],
+                "a tie halves the derivative (the symmetric subgradient); NaN stays NaN",
+                "", "extremum.rs";
+            "route", "derivatives of `max`, `min`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "looked up anew at each evaluation, so replay across a change of winner is right",
+                "", "extremum.rs";
+        },
+    },
+    Section {
+        title: "Sums",
+        text: "",
+        rows: about! {
+            "sum", "`sum`, `sum_to`, `sum_each`, `sum_rows`, `sum_cols`, `sum_batch`, `mean`",
+                "every axis is kept or reduced",
+                "-",
+                ["pass", "pass", "pass"],
+                "an empty sum is 0",
+                "", "reduce.rs";
+            "broadcast", "`broadcast_to`",
+                "repeated axes have size 1",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "reduce.rs";
+            "dot", "`dot`",
+                "equal shapes; batches agree or are 1",
+                "-",
+                ["pass", "2 passes", "2 passes"],
+                "none",
+                "", "reduce.rs";
+            "norm", "`norm`, `column_norms`, `row_norms`",
+                "for a derivative: not 0, else `NotDifferentiable`",
+                "-",
+                ["pass", "2 passes", "2 passes"],
+                "the value is safe against overflow; `x.dot(x)` is smooth at 0",
+                "", "reduce.rs";
+            "log_sum_exp", "`log_sum_exp`, `log_sum_exp_rows`, `log_sum_exp_cols`",
+                "-",
+                "-",
+                ["pass", "3 passes", "3 passes"],
+                "no overflow; empty sums are `-inf`",
+                "", "reduce.rs";
+        },
+    },
+    Section {
+        title: "Layout",
+        text: "All linear; each rule is its transpose.",
+        rows: about! {
+            "transpose", "`t`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "layout.rs";
+            "reshape", "`reshape`, `reshape_batch`",
+                "as many entries",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "layout.rs";
+            "slice", "`slice`, `member`, `columns`, `row_range`",
+                "the block lies inside",
+                "-",
+                ["pass", "pass", "pass"],
+                "empty blocks are allowed",
+                "", "layout.rs";
+            "embed", "derivative of `slice`",
+                "the block lies inside",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "layout.rs";
+            "concat", "`Var::concat`",
+                "other sizes agree",
+                "-",
+                ["pass", "pass", "pass"],
+                "empty parts are allowed",
+                "", "layout.rs";
+            "gather", "`gather`, `vee`, `kron`",
+                "indices lie inside",
+                "-",
+                ["pass", "pass", "pass"],
+                "repetition adds up",
+                "", "layout.rs";
+            "scatter", "`scatter`, `hat`, derivative of `gather`",
+                "indices lie inside",
+                "-",
+                ["pass", "pass", "pass"],
+                "repetition adds up",
+                "", "layout.rs";
+            "diag", "`diag`, `trace`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "rectangular matrices too",
+                "", "layout.rs";
+            "from_diag", "`to_diag`, derivative of `diag`",
+                "a column",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "", "layout.rs";
+            "part", "`tril triu sym skew`, masks inside rules",
+                "square for `sym`, `skew`",
+                "-",
+                ["pass", "pass", "pass"],
+                "an entry of weight 0 is not read, even if it is NaN",
+                "", "part.rs";
+        },
+    },
+    Section {
+        title: "Products",
+        text: "",
+        rows: about! {
+            "matmul", "`*`, `t_mul`, `mul_t`, `t_mul_t`",
+                "inner sizes agree; batches agree or are 1",
+                "-",
+                ["2", "4", "4"],
+                "none",
+                "Giles 2008, 2.1", "product.rs";
+            "matmul_add", "`add_mul`, inside rules",
+                "as `matmul`",
+                "-",
+                ["2", "4", "4"],
+                "none",
+                "Giles 2008, 2.1", "product.rs";
+            "linear_map", "`mapped`, `mapped_transposed`: a constant sparse matrix (feature `sparse`) or a user's operator",
+                "the map's own",
+                "-",
+                ["the map's own"],
+                "none",
+                "", "linear.rs";
+        },
+    },
+    Section {
+        title: "Solves",
+        text: "",
+        rows: about! {
+            "solve_triangular", "`solve_triangular`, `solve_triangular_with`",
+                "no zero on the diagonal, else `Singular`; the other triangle is not read",
+                "-",
+                ["1", "3", "3"],
+                "none",
+                "Giles 2008, 2.3", "trsm.rs";
+            "lu", "`lu`: the handle of a factorisation",
+                "regular to working precision, else `Singular` with the pivot",
+                "pivots; never seen",
+                ["2/3", "0", "0"],
+                "scaling of rows or columns does not matter",
+                "Giles 2008, 2.2", "lu.rs";
+            "solve", "`solve`, `Lu::solve`, `Lu::solve_transpose`",
+                "as `lu`",
+                "-",
+                ["2", "4", "4"],
+                "the factors are neither differentiated nor taken for constants: second derivatives are right",
+                "Giles 2008, 2.2", "lu.rs";
+            "inverse", "`inverse`, `Lu::inverse`",
+                "as `lu`",
+                "-",
+                ["2", "4", "4"],
+                "as `solve`",
+                "Giles 2008, 2.2", "lu.rs";
+            "logdet", "`logdet`, `Lu::logdet`",
+                "as `lu`",
+                "-",
+                ["0", "4/3", "4/3"],
+                "log of the modulus: the sign of the determinant does not matter",
+                "Giles 2008, 2.2", "lu.rs";
+            "det_sign", "`slogdet`, `Lu::sign`",
+                "as `lu`",
+                "-",
+                ["pass", "0", "0"],
+                "locally constant",
+                "", "lu.rs";
+            "lu_complete", "`det`: the handle of a factorisation with complete pivoting",
+                "finite",
+                "pivots; never seen",
+                ["2/3", "0", "0"],
+                "scaling of rows or columns does not matter; no rank fails",
+                "Golub & Van Loan, 3.4.8", "det.rs";
+            "det", "`det`",
+                "finite",
+                "-",
+                ["0", "2", "2"],
+                "a polynomial: exact at any rank, also n-1 and n-2",
+                "derived", "det.rs";
+            "cofactor", "derivatives of `det`",
+                "up to the third, else `Unsupported`",
+                "-",
+                ["2; second 4, third 6 and one pass of n³ products"],
+                "as `det`: no pivot is divided by",
+                "derived", "det.rs";
+            "least_factor", "`lstsq`, `pinv`: the handle of orthogonal factors at a known rank",
+                "the rank stated (full by default), else `RankDeficient` or `NotDifferentiable`",
+                "signs and basis; never seen",
+                ["4/3", "0", "0"],
+                "column scaling does not matter at full rank",
+                "Golub & Van Loan, 5.5", "least.rs";
+            "least_squares", "`lstsq`, `lstsq_of_rank`, `pinv`, `pinv_of_rank`, and the transposes",
+                "as `least_factor`",
+                "-",
+                ["4", "12", "12"],
+                "the derivative among matrices of the rank; its gradient has no part normal to them",
+                "Golub & Pereyra 1973, thm 4.3", "least.rs";
+        },
+    },
+    Section {
+        title: "Factorisations",
+        text: "",
+        rows: about! {
+            "lu_factors", "`lu_factors` of a tall or square matrix, `P A = L U`",
+                "independent leading columns, else `Singular`",
+                "unit diagonal of `L`; `P` locally constant, found anew at replay",
+                ["2/3", "5", "6"],
+                "at a tie of pivots the factors jump; `solve`, `det`, `inverse` do not see it",
+                "de Hoog, Anderssen & Lukas 2011; derived", "lu_factors.rs";
+            "cholesky", "`cholesky` of `(A + A')/2`",
+                "positive definite to working precision, else `NotPositiveDefinite`",
+                "signs of columns; `diag(L) > 0`",
+                ["1/3", "2/3", "2/3"],
+                "grading by `D A D` does not matter; a semidefinite factor has no derivative",
+                "Smith 1995; Murray 2016, arXiv 1602.07527", "cholesky.rs";
+            "cholesky_push", "forward derivative of `cholesky`",
+                "as `cholesky`",
+                "-",
+                ["2/3", "2", "4/3"],
+                "as `cholesky`",
+                "derived", "cholesky.rs";
+            "cholesky_pull", "reverse derivative of `cholesky`",
+                "as `cholesky`",
+                "-",
+                ["2/3", "2", "4/3"],
+                "as `cholesky`",
+                "derived", "cholesky.rs";
+            "lower_product", "second derivatives of `cholesky`",
+                "-",
+                "-",
+                ["2/3", "4/3", "8/3"],
+                "none",
+                "", "cholesky.rs";
+            "qr", "`qr`, thin",
+                "`m >= n`, full column rank, else `RankDeficient`",
+                "signs of columns; `diag(R) > 0`, locally constant",
+                ["8/3", "6", "7"],
+                "orthonormal arguments and graded columns are points like any other",
+                "Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650", "qr.rs";
+            "complement", "`null_basis`, `qr_full`: a basis `Z` of the orthogonal complement",
+                "as `qr`",
+                "`Z O` with `O` orthogonal; a cotangent with `skew(Z' Z_bar) != 0` is `GaugeDependent`, dropped with a note, or dropped, by the policy given",
+                ["4/3", "4", "4"],
+                "as `qr`; forward mode carries the horizontal lift",
+                "Edelman, Arias & Smith 1998, 2.3; derived", "complement.rs";
+            "pivots", "`qr_pivoted`, `rank`: the order of columns by a pivoted QR",
+                "finite",
+                "-",
+                ["4/3", "0", "0"],
+                "locally constant; found anew at replay",
+                "Golub & Van Loan, 5.4.2", "permute.rs";
+            "permute", "`permuted`, `qr_pivoted`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "linear in what it permutes",
+                "", "permute.rs";
+            "polar", "`polar`",
+                "`m >= n`, full column rank, else `RankDeficient`",
+                "none",
+                ["25", "14", "14"],
+                "only sums of singular values are divided by: as accurate at an orthonormal matrix as anywhere, to any order",
+                "Higham, *Functions of Matrices*, ch. 8; derived", "polar.rs";
+            "sym_lyapunov", "derivative of `polar`",
+                "positive sums of eigenvalues",
+                "-",
+                ["8", "12", "12"],
+                "as `polar`",
+                "derived", "polar.rs";
+            "cayley", "`cayley`",
+                "`1/alpha` is no eigenvalue, else `Singular`",
+                "-",
+                ["8/3", "4", "4"],
+                "skew arguments are always regular",
+                "Wen & Yin 2013; derived", "cayley.rs";
+        },
+    },
+    Section {
+        title: "Functions of symmetric matrices",
+        text: "",
+        rows: about! {
+            "eigh", "`symmetric`: the handle of an eigendecomposition of `(A + A')/2`",
+                "finite",
+                "eigenvectors; never seen",
+                ["5-9", "0", "0"],
+                "none: nothing differentiates an eigenvector",
+                "", "spectral.rs";
+            "positive_definite", "guard in `powm_spd`",
+                "all eigenvalues are positive to working precision, else `NotPositiveDefinite`",
+                "-",
+                ["pass", "0", "0"],
+                "this is the verdict, for integer powers too",
+                "", "spectral.rs";
+            "spectral", "`expm_sym logm_spd sqrtm_spd invsqrtm_spd powm_spd`, `Symmetric::map`, `Symmetric::frechet`",
+                "spectrum in the domain of `f`, else `NotPositiveDefinite`; order at most 4; a function of your own (`SymFn::own`): as far as its derivatives, else `Unsupported`; modulus and sign: no eigenvalue 0, else `NotDifferentiable`",
+                "none",
+                ["2; first derivative 8, second 14 (more where many eigenvalues are close)"],
+                "exact at ties and near them, to every order: the family `D^k f(A)[E..]` is closed under differentiation",
+                "Daleckii & Krein 1965; Higham, *Functions of Matrices*, 3.2", "spectral.rs";
+            "spectral_trace", "`trace_fun`, `Symmetric::trace`",
+                "as `spectral`",
+                "none",
+                ["0", "2", "2"],
+                "the gradient is `f'(A)`, right to any order at ties",
+                "as `spectral`", "spectral.rs";
+        },
+    },
+    Section {
+        title: "Spectra",
+        text: "",
+        rows: about! {
+            "svd", "`singular`: the handle of a thin SVD (of the transpose, if wide)",
+                "finite",
+                "singular vectors; never seen",
+                ["21", "0", "0"],
+                "none: nothing differentiates a singular vector; inputs are scaled to about 1",
+                "", "svd.rs";
+            "spectrum", "`eigvalsh`, `svdvals`, `spectral_norm`, `nuclear_norm`, `values` of a handle; derivatives of `spectrum_weighted`",
+                "for a derivative: tied values have equal cotangents, singular values are not 0; else `NotDifferentiable`",
+                "none",
+                ["0", "2", "2"],
+                "a sum over a whole group of tied values is exact to every order in reverse mode",
+                "Kato, *Perturbation Theory*, II.2; Lewis 1996; derived", "spectrum.rs";
+            "spectrum_weighted", "`spectral_projector`, `Symmetric::projector`; derivatives of `spectrum`",
+                "tied values have equal weights, singular values at 0 have weight 0; else `NotDifferentiable`",
+                "none",
+                ["2", "8", "8 (tall singular: 12)"],
+                "only gaps between values of unequal weight are divided by: a projector is exact to every order whatever is tied inside or outside",
+                "Daleckii & Krein 1965; derived", "spectrum.rs";
+            "vectors", "`eigh`, `svd`, `svd_truncated`, `vectors`, `triplets`, `invariant_subspace` of a handle",
+                "none for the value",
+                "signs; the entry of largest modulus is positive (of `U`, for an SVD). At a tie any rotation: by policy `GaugeDependent`, a note, or a projection. `invariant_subspace`: any rotation always",
+                ["0", "6 (singular 12)", "6 (singular 8)"],
+                "what does not see the gauge has its first derivative at ties; second derivatives through vectors are `NotDifferentiable` there, through `invariant_subspace` right; ties among values not asked for do not matter",
+                "Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived", "vectors.rs";
+            "vectors_pull", "the reverse rule of `vectors`",
+                "as `vectors`",
+                "as `vectors`",
+                ["6 (singular 8)", "24 (singular 44)", "18 (singular 36)"],
+                "as `vectors`",
+                "derived", "vectors.rs";
+            "resolvent", "`(x_i - A)^+ z_i`, in derivatives of `vectors`",
+                "as `vectors`",
+                "as `vectors`",
+                ["4 (singular 8)", "14 (singular 28)", "10 (singular 20)"],
+                "as `vectors`",
+                "Kato, *Perturbation Theory*, I.5.3; derived", "vectors.rs";
+        },
+    },
+    Section {
+        title: "Control",
+        text: "",
+        rows: about! {
+            "alias", "the variable of `grad`, `jvp`, `hvp`, `checkpoint` inside programs",
+                "-",
+                "-",
+                ["pass", "0", "0"],
+                "none",
+                "", "guard.rs";
+            "stop_gradient", "`stop_gradient`",
+                "-",
+                "-",
+                ["pass", "0", "0"],
+                "the derivative is 0 by decree",
+                "", "guard.rs";
+            "nonzero", "guard in the derivative of `norm`",
+                "no entry is 0, else `NotDifferentiable`",
+                "-",
+                ["pass", "0", "0"],
+                "this is the verdict",
+                "", "guard.rs";
+            "vanishing", "guard in `qr_of_rank`",
+                "what must be zero at the stated rank is rounding, else `NotDifferentiable`",
+                "-",
+                ["pass", "0", "0"],
+                "this is the verdict",
+                "", "guard.rs";
+            "invariant", "guard on cotangents of factors with a gauge",
+                "the part along the gauge orbit is rounding, else by policy `GaugeDependent`, a note, or nothing",
+                "-",
+                ["pass", "pass", "pass"],
+                "this is the verdict",
+                "", "gauge.rs";
+            "custom", "`Tape::custom`",
+                "the rule's own",
+                "the rule's own",
+                ["the rule's own"],
+                "`pullback-check` proves the rules against each other",
+                "", "custom.rs";
+            "checkpoint", "`checkpoint`",
+                "those of the piece",
+                "-",
+                ["the piece", "twice", "three times"],
+                "as the piece",
+                "Griewank & Walther 2008, ch. 12", "checkpoint.rs";
+        },
+    },
+];
+
+/// What the page says before the compositions.
+pub const COMPOSED: &str = "Operations without a rule of their own, because a composition is exact, stable and as fast; derivations are in `crates/ad/src/composed`.";
+
+/// Operations that are compositions of primitives: name, what it is made of, conditions, file.
+#[rustfmt::skip]
+pub const COMPOSITIONS: &[[&str; 4]] = &[
+    ["*`qr`*, wide", "`qr` of the leading block, a product", "regular leading block, else `RankDeficient`", "composed/qr.rs"],
+    ["*`lq`*", "`qr` of the transpose", "as `qr`", "composed/qr.rs"],
+    ["*`qr_full`*", "`qr`, `complement`", "as those", "composed/qr.rs"],
+    ["*`qr_of_rank`*", "`qr` of the leading columns, a product, the guard `vanishing`", "independent leading columns, else `RankDeficient`; the rank stated, else `NotDifferentiable`", "composed/qr.rs"],
+    ["*`qr_pivoted`*", "`pivots`, `permute`, `qr`", "full rank, else `RankDeficient`", "composed/qr.rs"],
+    ["*`cayley_low_rank`*", "products, `solve` of the small system of Woodbury's identity", "`1/alpha` is no eigenvalue of `U V'`, else `Singular`", "spectrum.rs"],
+    ["*`lu_factors`*, wide", "`lu_factors` of the leading block, `solve_triangular`", "as `lu_factors`", "composed/lu.rs"],
+    ["*`slogdet`*", "`lu`, `det_sign`, `logdet`", "as `lu`", "composed/lu.rs"],
+    ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
+    ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
+    ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
+    ["*`powi`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
+];
