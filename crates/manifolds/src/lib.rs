@@ -24,6 +24,19 @@
 //! # let _: &dyn Manifold = &gr;
 //! ```
 //!
+//! What a manifold claims can be proved, and so can a function on it (`pullback-check` has the page on how to read the reports):
+//!
+//! ```
+//! use pullback::prelude::*;
+//! use pullback_check::{check, check_space};
+//! use pullback_manifolds::{Grassmann, Manifold, rng};
+//!
+//! let gr = Grassmann::new(5, 2);
+//! check_space::<f64>(&gr).run().assert_ok();                       // projection, metric, retraction, Hessian, gauge, ...
+//! let x0: Batch = Manifold::random_point(&gr, 1, &mut rng(7)).swap_remove(0);
+//! check(|x: Var| x.mul_t(x).tanh().sum(), &x0).on(&gr).run().assert_ok(); // its gradient and Hessian along the retraction
+//! ```
+//!
 //! Two layers: [`Manifold`] is object-safe and takes lists of values, since a point may be several matrices; [`One`] has the same
 //! words for the many manifolds whose points are one matrix.
 //!
