@@ -33,6 +33,7 @@ mod hints;
 mod lists;
 mod members;
 mod modes;
+mod plan;
 #[cfg(feature = "plot")]
 mod plot;
 pub mod precise;

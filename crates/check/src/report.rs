@@ -129,7 +129,11 @@ impl Report {
     }
 
     pub(crate) fn skip(&mut self, what: impl Into<String>, why: impl Into<String>) {
-        self.skipped.push(Skipped { what: what.into(), why: why.into() });
+        let skipped = Skipped { what: what.into(), why: why.into() };
+        // Once is enough, whatever the number of directions.
+        if !self.skipped.contains(&skipped) {
+            self.skipped.push(skipped);
+        }
     }
 
     /// Takes remainders along a further direction, order by order, where those so far were wrong.

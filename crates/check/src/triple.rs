@@ -1,8 +1,9 @@
 //! Rules that have nothing to do with this engine: a value, its JVP and its VJP as functions of plain matrices.
 
-use crate::builder::{Options, Plan, finite, own_scale};
+use crate::builder::{Options, finite, own_scale};
 use crate::gauge::Transform;
 use crate::lists::{List, not_finite, shapes};
+use crate::plan::Plan;
 use crate::precise::Precise;
 use crate::report::Report;
 use crate::subject::Subject;

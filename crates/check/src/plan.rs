@@ -1,0 +1,202 @@
+//! A check as it is run: which layer after which, along how many directions, and what is said at the end. No equality lives here.
+
+use crate::agreement::{self, Found, Sizes};
+use crate::builder::Options;
+use crate::gauge::{self, Transform};
+use crate::lists::{List, Random, moduli, plus, shapes};
+use crate::precise::{self, Precise};
+use crate::program::Program;
+use crate::report::{Report, Verdict};
+use crate::space::Space;
+use crate::subject::{Subject, sound};
+use crate::taylor::Curved;
+use crate::{Error, Modes, condition, geometry, hints, members, replay, tolerances};
+use pullback::{Batch, Scalar};
+
+/// A check with every type but the scalar's gone.
+pub(crate) struct Plan<'p, T: Scalar> {
+    pub(crate) x: &'p List<T>,
+    pub(crate) scale: &'p List<T>,
+    pub(crate) names: Vec<String>,
+    pub(crate) options: &'p Options,
+    pub(crate) gauge: Option<&'p Transform<'p, T>>,
+    pub(crate) orbit: Option<&'p Transform<'p, T>>,
+    pub(crate) precise: Option<&'p Precise<'p>>,
+    pub(crate) space: Option<&'p dyn Space<T>>,
+}
+
+impl<T: Scalar> Plan<'_, T> {
+    /// A program on a tape.
+    pub(crate) fn program(&self, mut p: Program<'_, T>, report: &mut Report) -> Result<(), Error> {
+        let last = self.options.last()?;
+        if let Some(space) = self.space {
+            space.check_point(self.x).map_err(|message| Error::Space { space: space.name(), message })?;
+        }
+        let y = sound(&p, self.x)?;
+        let random = &mut Random::new(self.options.seed);
+        p.w = random.list(y.iter().map(Batch::shape));
+        self.tests(&p, Some(&p), &y, &p.w, last, random, report)
+    }
+
+    /// A subject without a tape: first derivatives only.
+    pub(crate) fn triple(&self, subject: &dyn Subject<T>, report: &mut Report) -> Result<(), Error> {
+        let last = self.options.last()?;
+        if last > 1 {
+            report.skip("orders above 1", "a triple has first derivatives only");
+        }
+        let y = sound(subject, self.x)?;
+        let random = &mut Random::new(self.options.seed);
+        let w = random.list(y.iter().map(Batch::shape));
+        self.tests(subject, None, &y, &w, 1, random, report)
+    }
+
+    fn tests(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        y: &List<T>,
+        w: &List<T>,
+        order: usize,
+        random: &mut Random,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let (x, scale, modes, slopes) = (self.x, self.scale, self.options.modes, self.options.slopes);
+        let mut noise = 0.0;
+        report.condition = match self.options.condition {
+            Some(c) => c,
+            None => {
+                let random = &mut Random::new(self.options.seed ^ 0x5EED);
+                let estimate = condition::estimated(subject, (x, y, w, scale), random)?;
+                noise = estimate.noise;
+                estimate.factor
+            }
+        };
+        let condition = report.condition;
+        let sizes0 = Sizes { condition, below: moduli(w, y), noise };
+        let mut sizes;
+        let mut found;
+        let mut v;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            v = match self.space {
+                None => random.scaled(scale),
+                Some(space) => tangent(space, x, random)?,
+            };
+            let u = random.scaled(scale);
+            sizes = sizes0.clone();
+            report.defects.clear();
+            report.hints.clear();
+            let defects = &mut report.defects;
+            found = agreement::first(subject, (x, w, &v, scale), modes, &mut sizes, defects)?;
+            if let Some(p) = program {
+                if order >= 2 {
+                    agreement::second(p, (x, &v, &u, scale), modes, &mut sizes, defects, &mut found)?;
+                }
+                if order >= 3 && found.along.len() == 2 {
+                    match modes.contains(Modes::REVERSE | Modes::FORWARD) {
+                        true => agreement::third(p, (x, &v, scale), &mut sizes, defects, &mut found.along)?,
+                        false => report.skip("order 3", "it needs the modes reverse and forward"),
+                    }
+                }
+            }
+            let mut along = found.along.clone();
+            if let (Some(space), Some(p)) = (self.space, program) {
+                along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
+            }
+            if slopes {
+                let path = |h: f64| match self.space {
+                    None => Ok(plus(x, h, &v)),
+                    Some(space) => geometry::retracted(space, x, &v, h),
+                };
+                let curved = Curved { subject, x, y, w, scale, path: &path, condition };
+                let rows = curved.slopes(&along, random)?;
+                report.merge(rows);
+                if tries == 1 {
+                    smooth(&curved, random, report)?;
+                }
+            }
+            // An equality that fails needs no second direction, and no slope that is right either.
+            if report.defects.iter().any(|d| !d.ok) || !report.is_wrong() || !slopes || tries == tolerances::DIRECTIONS
+            {
+                break;
+            }
+        }
+        let still = |l: &Option<List<T>>| l.as_ref().is_none_or(|l| l.iter().all(|b| b.max_abs() == T::zero()));
+        if still(&found.jv) && still(&found.g) {
+            report.skip(
+                "almost everything",
+                "the first derivative is zero at this point, and so are most mistakes; check at another",
+            );
+        }
+        let what = (x, y, w, &v, scale);
+        let rest = self.further(subject, program, what, order, &found, &sizes, random, report);
+        if report.is_wrong() {
+            let names = &self.names;
+            let scene = hints::Scene { subject, names, x, y, w, v: &v, scale };
+            let first = report.defects.first().is_some_and(|d| d.meaning == agreement::NOT_TRANSPOSE && !d.ok)
+                || report.defects.iter().any(|d| d.meaning == precise::MEANING && !d.ok)
+                || report.taylor.first().is_some_and(|t| t.verdict == Verdict::Wrong);
+            report.hints.extend(match first {
+                true => scene.first(found.jv.as_ref(), found.g.as_ref(), random),
+                false => scene.second(&found.hv),
+            });
+        }
+        rest
+    }
+
+    /// What needs one direction only, and a rule that may be wrong already.
+    fn further(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        (x, y, w, v, scale): (&List<T>, &List<T>, &List<T>, &List<T>, &List<T>),
+        order: usize,
+        found: &Found<T>,
+        sizes: &Sizes,
+        random: &mut Random,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let modes = self.options.modes;
+        if let Some(f) = self.precise {
+            precise::differences(f, (x, y, w, v), found, sizes, &mut report.defects)?;
+        }
+        if let (Some(p), true) = (program, modes.contains(Modes::REPLAY)) {
+            replay::replays(p, (x, v, scale), order >= 2, sizes, random, report)?;
+        }
+        members::batches(subject, (x, scale), modes, sizes, random, report)?;
+        if let Some(g) = self.gauge {
+            let seed = self.options.seed ^ 0x6A06E;
+            gauge::invariance(subject, (x, y, w, v, scale), g, sizes, seed, report)?;
+        }
+        if let Some(g) = self.orbit {
+            gauge::orbit(subject, (x, w), g, sizes, random, report)?;
+        }
+        Ok(())
+    }
+}
+
+/// Is the value smooth at the point, to first and second order? At a kink slopes mean nothing (along half of the directions they are even
+/// right), and equalities only that conventions agree.
+fn smooth<T: Scalar>(curved: &Curved<'_, T>, random: &mut Random, report: &mut Report) -> Result<(), Error> {
+    let last = report.taylor.len();
+    let sides = [(1, curved.kink(random)), (2, if last > 1 { curved.bend(random) } else { None })];
+    match sides.into_iter().find_map(|(order, s)| s.map(|s| (order, s))) {
+        None => Ok(()),
+        Some((order, (left, right))) => {
+            report.taylor.truncate(order - 1);
+            Err(Error::Kink { order, left, right })
+        }
+    }
+}
+
+/// A random tangent, as the manifold gives it.
+fn tangent<T: Scalar>(space: &dyn Space<T>, x: &List<T>, random: &mut Random) -> Result<List<T>, Error> {
+    let refused = |message: String| Error::Space { space: space.name(), message };
+    let v = space.random_tangent(x, random.rng()).map_err(refused)?;
+    let (expected, got) = (shapes(x), shapes(&v));
+    if expected != got {
+        return Err(Error::Rule { what: "`random_tangent`", expected, got });
+    }
+    Ok(v)
+}
