@@ -1,14 +1,14 @@
 //! The handwritten digits: from the built-in copy or a folder, to rows of pixels in 0..1. What is done with them is not known here.
 
 use crate::error::{Error, Result};
-use npyz::{DType, NpyFile, Order};
 use pullback::faer::Mat;
+use pullback_experiments::arrays::Bytes;
 use std::path::{Path, PathBuf};
 
 const IMAGES: &str = "digits_images_8x8_u8.npy";
 const LABELS: &str = "digits_labels_u8.npy";
-const IMAGES_FORMAT: &str = "NumPy .npy, unsigned bytes (|u1), C order, n x 8 x 8, ink 0..16, n at least 20";
-const LABELS_FORMAT: &str = "NumPy .npy, unsigned bytes (|u1), n labels 0..9, one for each image";
+const IMAGES_FORMAT: &str = "NumPy .npy (or IDX), unsigned bytes (|u1), C order, n x 8 x 8, ink 0..16, n at least 20";
+const LABELS_FORMAT: &str = "NumPy .npy (or IDX), unsigned bytes (|u1), n labels 0..9, one for each image";
 /// Ink of a full pixel.
 const FULL: f64 = 16.0;
 /// Pixels of an image.
@@ -68,41 +68,24 @@ impl Digits {
             move |found| Error::DataMalformed { origin: place.clone(), file, format, found }
         };
         let (bad_images, bad_labels) = (bad(IMAGES, IMAGES_FORMAT), bad(LABELS, LABELS_FORMAT));
-        let (shape, pixels) = bytes_of(images).map_err(&bad_images)?;
+        let Bytes { shape, entries: pixels } = Bytes::read(images).map_err(|e| bad_images(e.to_string()))?;
         let n = match shape[..] {
-            [n, 8, 8] if n >= 20 => n as usize,
+            [n, 8, 8] if n >= 20 => n,
             _ => return Err(bad_images(format!("it holds an array of shape {shape:?}"))),
         };
         if let Some(p) = pixels.iter().find(|p| f64::from(**p) > FULL) {
             return Err(bad_images(format!("it holds a pixel of {p}")));
         }
-        let (shape, labels) = bytes_of(labels).map_err(&bad_labels)?;
-        if shape != [n as u64] {
+        let Bytes { shape, entries: labels } = Bytes::read(labels).map_err(|e| bad_labels(e.to_string()))?;
+        if shape != [n] {
             return Err(bad_labels(format!("it holds an array of shape {shape:?} for {n} images")));
         }
         if let Some(l) = labels.iter().find(|l| **l > 9) {
             return Err(bad_labels(format!("it holds the label {l}")));
         }
         let images = Mat::from_fn(n, PIXELS, |i, j| f64::from(pixels[i * PIXELS + j]) / FULL);
-        Ok(Digits { images, labels, origin })
+        Ok(Digits { images, labels: labels.to_vec(), origin })
     }
-}
-
-/// Shape and entries of an array of bytes, or what is wrong with the file.
-fn bytes_of(file: &[u8]) -> std::result::Result<(Vec<u64>, Vec<u8>), String> {
-    let npy = NpyFile::new(file).map_err(|e| format!("no .npy header could be read ({e})"))?;
-    let is_bytes = matches!(npy.dtype(), DType::Plain(t) if t.to_string() == "|u1");
-    if !is_bytes {
-        return Err(format!("its entries are of type {}", npy.dtype().descr()));
-    }
-    if npy.order() != Order::C {
-        return Err("it is in Fortran order".into());
-    }
-    let (shape, expected) = (npy.shape().to_vec(), npy.len());
-    let entries = npy
-        .into_vec::<u8>()
-        .map_err(|e| format!("the header promises {expected} entries, and the file ends before that ({e})"))?;
-    Ok((shape, entries))
 }
 
 #[cfg(test)]

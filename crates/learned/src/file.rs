@@ -122,6 +122,12 @@ impl GmLstm {
         }
         let options = get("options").unwrap_or_default();
         let options: GmLstmOptions = serde_json::from_str(&options).map_err(FileError::Options)?;
+        // Before anything of these sizes is made: does the file hold them?
+        let (p, hidden) = (options.p, options.hidden);
+        let weights = [hidden, p.saturating_mul(options.d)];
+        for (name, shape) in [("direction.head", [p, p]), ("step.weight1", weights), ("step.bias1", [hidden, 1])] {
+            tensor(&file, name, &shape)?;
+        }
         let optimizer = GmLstm::new(options);
         let wanted = optimizer.blank().named();
         if let Some(name) = file.names().into_iter().find(|n| !wanted.iter().any(|(w, _)| w == n)) {
@@ -164,20 +170,25 @@ fn row_major(b: &Batch) -> Vec<u8> {
     (0..s.rows).flat_map(|i| (0..s.cols).map(move |j| b.data()[j * s.rows + i])).flat_map(f64::to_le_bytes).collect()
 }
 
-fn read(file: &SafeTensors<'_>, name: &str, shape: Shape) -> Result<Batch, FileError> {
+/// The tensor of this name, if it has these sizes and numbers of this type.
+fn tensor<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<TensorView<'a>, FileError> {
     let name = || name.to_string();
     let t = file.tensor(&name()).map_err(|_| FileError::Missing { name: name() })?;
     if t.dtype() != Dtype::F64 {
         return Err(FileError::Type { name: name(), got: t.dtype() });
     }
-    let expected = vec![shape.rows, shape.cols];
-    if t.shape() != expected {
-        return Err(FileError::Shape { name: name(), expected, got: t.shape().to_vec() });
+    if t.shape() != shape {
+        return Err(FileError::Shape { name: name(), expected: shape.to_vec(), got: t.shape().to_vec() });
     }
+    Ok(t)
+}
+
+fn read(file: &SafeTensors<'_>, name: &str, shape: Shape) -> Result<Batch, FileError> {
+    let t = tensor(file, name, &[shape.rows, shape.cols])?;
     let (chunks, _) = t.data().as_chunks::<8>();
     let numbers: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
     if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
-        return Err(FileError::NonFinite { name: name(), index, value: numbers[index] });
+        return Err(FileError::NonFinite { name: name.to_string(), index, value: numbers[index] });
     }
     Ok(Batch::from_fn(shape, |_, i, j| numbers[i * shape.cols + j]))
 }

@@ -6,6 +6,13 @@ use pullback_manifolds::rng;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 
+#[path = "../../../fuzz/src/parsing/damage.rs"]
+#[allow(unreachable_pub)] // These are public modules of the fuzz crate.
+mod damage;
+#[path = "../../../fuzz/src/parsing/optimizers.rs"]
+#[allow(unreachable_pub)]
+mod optimizer_files;
+
 fn example() -> (GmLstm, GmLstmParams) {
     let net = GmLstm::new(GmLstmOptions { hidden: 3, start_as_descent: false, ..GmLstmOptions::new(4, 2, 0.1) });
     let params = net.init(&mut rng(1));
@@ -137,5 +144,33 @@ fn a_file_that_is_not_there_is_named() {
             matches!(&e, FileError::Io { path, .. } if path.contains("no/such/file"))
                 && e.to_string().contains("no/such")
         );
+    }
+}
+
+/// The property of the fuzz target `optimizers`, a fixed number of times.
+#[test]
+fn damaged_files_are_refused_and_not_fatal() {
+    let net = GmLstm::new(GmLstmOptions { hidden: 2, ..GmLstmOptions::new(2, 1, 0.1) });
+    let bytes = net.to_bytes(&net.init(&mut rng(1))).unwrap();
+    optimizer_files::file(&bytes);
+    for seed in 0..2000 {
+        optimizer_files::file(&damage::damaged(&bytes, seed));
+    }
+}
+
+/// Found by fuzzing: sizes in the options were made room for before they were compared with the tensors.
+#[test]
+fn sizes_in_the_options_that_the_file_does_not_hold_cost_nothing() {
+    for (old, new, tensor) in [
+        ("\"p\":4", "\"p\":4000000000", "direction.head"),
+        ("\"hidden\":3", "\"hidden\":9000000000000000000", "step.weight1"),
+        ("\"d\":2", "\"d\":18446744073709551615", "step.weight1"),
+    ] {
+        let found = changed(|_, m| {
+            let options = m["options"].replace(old, new);
+            assert_ne!(options, m["options"]);
+            m.insert("options".into(), options);
+        });
+        assert!(matches!(&found, Err(FileError::Shape { name, .. }) if name == tensor), "{new}: {found:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! One known answer: how it is read, and the two measures a comparison needs. What is compared with what is not known here.
 
-use faer::Mat;
+use pullback::faer::Mat;
 use serde_json::Value as Json;
+use std::fmt;
 use std::path::Path;
 
 /// A primitive at one point: values and derivatives that no derivative formula took part in.
@@ -20,34 +21,62 @@ pub(crate) struct Case {
     pub(crate) expect: Option<String>,
 }
 
-fn matrix(m: &Json) -> Mat<f64> {
-    let size = |k: &str| m[k].as_u64().unwrap_or_else(|| panic!("`{k}` is missing in {m}")) as usize;
-    let (rows, cols) = (size("rows"), size("cols"));
-    let data: Vec<f64> = m["data"].as_array().expect("`data`").iter().map(|x| x.as_f64().expect("a number")).collect();
-    assert_eq!(data.len(), rows * cols, "`data` has the number of entries that the sizes say");
-    Mat::from_fn(rows, cols, |i, j| data[j * rows + i])
+/// What is missing in a file of known answers, or does not fit.
+#[derive(Debug)]
+pub(crate) struct Malformed(String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
-fn matrices(list: &Json) -> Option<Vec<Mat<f64>>> {
-    list.as_array().map(|l| l.iter().map(matrix).collect())
+fn malformed<T>(what: impl Into<String>) -> Result<T, Malformed> {
+    Err(Malformed(what.into()))
+}
+
+fn matrix(m: &Json) -> Result<Mat<f64>, Malformed> {
+    let size = |k: &str| m[k].as_u64().and_then(|n| usize::try_from(n).ok());
+    let (Some(rows), Some(cols)) = (size("rows"), size("cols")) else {
+        return malformed("`rows` and `cols` of a matrix are whole numbers");
+    };
+    let data = m["data"].as_array().and_then(|l| l.iter().map(Json::as_f64).collect::<Option<Vec<f64>>>());
+    let Some(data) = data else { return malformed("`data` of a matrix is a list of numbers") };
+    if rows.checked_mul(cols) != Some(data.len()) {
+        return malformed(format!("`data` of a {rows} x {cols} matrix has {} entries", data.len()));
+    }
+    Ok(Mat::from_fn(rows, cols, |i, j| data[j * rows + i]))
+}
+
+/// `None` where there is no list.
+fn matrices(list: &Json) -> Result<Option<Vec<Mat<f64>>>, Malformed> {
+    list.as_array().map(|l| l.iter().map(matrix).collect()).transpose()
 }
 
 impl Case {
-    fn read(c: &Json) -> Self {
+    fn read(c: &Json) -> Result<Self, Malformed> {
         let text = |k: &str| c[k].as_str().map(str::to_string);
-        Case {
-            id: text("id").expect("`id`"),
-            op: text("op").expect("`op`"),
+        let needed = |k: &str| text(k).ok_or_else(|| Malformed(format!("`{k}` of a case is missing")));
+        Ok(Case {
+            id: needed("id")?,
+            op: needed("op")?,
             params: c["params"].clone(),
-            inputs: matrices(&c["inputs"]).expect("`inputs`"),
-            outputs: matrices(&c["outputs"]),
-            tangents: matrices(&c["tangents"]).unwrap_or_default(),
-            jvp: matrices(&c["jvp"]),
-            cotangents: matrices(&c["cotangents"]).unwrap_or_default(),
-            vjp: matrices(&c["vjp"]),
-            hvp: matrices(&c["hvp"]),
+            inputs: matrices(&c["inputs"])?.ok_or_else(|| Malformed("`inputs` of a case are missing".into()))?,
+            outputs: matrices(&c["outputs"])?,
+            tangents: matrices(&c["tangents"])?.unwrap_or_default(),
+            jvp: matrices(&c["jvp"])?,
+            cotangents: matrices(&c["cotangents"])?.unwrap_or_default(),
+            vjp: matrices(&c["vjp"])?,
+            hvp: matrices(&c["hvp"])?,
             expect: text("expect"),
-        }
+        })
+    }
+
+    /// The cases of a file.
+    pub(crate) fn list(text: &str) -> Result<Vec<Case>, Malformed> {
+        let list: Json = serde_json::from_str(text).map_err(|e| Malformed(e.to_string()))?;
+        let Some(list) = list.as_array() else { return malformed("a file is a list of cases") };
+        list.iter().map(Case::read).collect()
     }
 
     /// Every case of every file of a folder, in the order of the names.
@@ -58,8 +87,7 @@ impl Case {
         files.sort();
         let read = |f: &std::path::PathBuf| {
             let text = std::fs::read_to_string(f).unwrap_or_else(|e| panic!("{}: {e}", f.display()));
-            let list: Json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", f.display()));
-            list.as_array().expect("a list of cases").iter().map(Case::read).collect::<Vec<_>>()
+            Case::list(&text).unwrap_or_else(|e| panic!("{}: {e}", f.display()))
         };
         files.iter().flat_map(read).collect()
     }
