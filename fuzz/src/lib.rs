@@ -1,9 +1,15 @@
-//! Fuzz targets for the rules of Pullback: `cargo fuzz run -s none qr`.
+//! Fuzz targets for the rules of Pullback and for the readers of its files: `cargo fuzz run -s none qr`. See `README.md`.
 //!
-//! The properties are plain functions of a [`families::Case`]; `crates/ad/tests/primitives` calls the same ones a fixed number of
-//! times.
+//! The properties are plain functions: of a [`families::Case`] for the rules, of bytes for the readers. The tests of the crates call
+//! the same ones a fixed number of times.
 
+#[path = "../../crates/experiments/src/arrays.rs"]
+pub mod arrays;
+#[path = "../../crates/ad/tests/known_answers/case.rs"]
+#[allow(dead_code)]
+mod case;
 pub mod families;
+pub mod parsing;
 
 use families::Case;
 
@@ -21,6 +27,7 @@ pub struct Drawn {
 
 impl From<Drawn> for Case {
     fn from(d: Drawn) -> Self {
-        Case { seed: d.seed, rows: d.rows, cols: d.cols, batch: d.batch, kind: d.kind, distance: d.distance, op: d.op }
+        let Drawn { seed, rows, cols, batch, kind, distance, op } = d;
+        Case { seed, rows, cols, batch, kind, distance, op, broken: false }
     }
 }

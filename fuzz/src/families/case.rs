@@ -14,12 +14,14 @@ pub struct Case {
     pub cols: u8,
     /// Members of the batch.
     pub batch: u8,
-    /// Generic, tied, nearly tied, nearly singular, singular, integer, zero, far from 1.
+    /// Generic, tied, nearly tied, nearly singular, singular, graded, integer, zero, far from 1.
     pub kind: u8,
     /// The decimal digits of the distance from the degenerate case.
     pub distance: u8,
     /// Which operation of the family.
     pub op: u8,
+    /// Is the reverse rule of every program broken on purpose? Then the property must fail.
+    pub broken: bool,
 }
 
 /// Splitmix: the entries of a case.
@@ -76,16 +78,24 @@ impl Case {
     /// Positive numbers with ties, near ties, or small ones among them.
     pub(super) fn spectrum(&self, n: usize, salt: u64) -> Spectrum {
         let mut e = self.entries(salt);
-        let values: Vec<f64> = match self.kind % 6 {
+        let values: Vec<f64> = match self.kind % 8 {
             0 => (0..n).map(|_| 1.5 + e.unit()).collect(),
             1 => vec![1.0; n],
             2 => (0..n).map(|i| 1.0 + i as f64 * self.gap()).collect(),
             3 => (0..n).map(|i| if i == 0 { self.gap() } else { 1.0 }).collect(),
             4 => (0..n).map(|i| (1.0 + (i / 2) as f64) * (1.0 + (i % 2) as f64 * self.gap())).collect(),
-            _ => (0..n).map(|i| 1e30 * (1.0 + i as f64)).collect(),
+            5 => (0..n).map(|i| 1e30 * (1.0 + i as f64)).collect(),
+            6 => (0..n).map(|i| if i + 1 == n { 0.0 } else { 1.0 }).collect(),
+            // A condition number of up to 1e8, evenly graded.
+            _ => (0..n).map(|i| 10f64.powf(-f64::from(self.distance % 9) * i as f64 / n.max(2) as f64)).collect(),
         };
         let (low, high) = values.iter().fold((f64::MAX, 0.0f64), |(l, h), v| (l.min(*v), h.max(*v)));
-        Spectrum { condition: if n == 0 { 1.0 } else { high / low }, values }
+        let condition = match n {
+            0 => 1.0,
+            _ if low > 0.0 => high / low,
+            _ => f64::INFINITY,
+        };
+        Spectrum { values, condition }
     }
 
     /// The least relative distance of two values of a spectrum that are not equal; 1 where none are close.

@@ -24,7 +24,6 @@ pub mod spectral;
 pub mod trsm;
 
 pub use case::Case;
-pub use property::holds;
 
 /// A family: its name (that of its target), its property, and the primitives that it reaches.
 pub type Family = (&'static str, fn(&Case), &'static [&'static str]);

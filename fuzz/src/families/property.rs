@@ -3,7 +3,8 @@
 use super::Case;
 use pullback::faer::Mat;
 use pullback::{Batch, Error, Many, Tape, Var};
-use pullback_check::check_many;
+use pullback_check::controls::{Break, Place, broken, derived};
+use pullback_check::{Modes, check_many};
 
 /// From inputs to outputs.
 pub type Program = for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>;
@@ -17,10 +18,22 @@ const FIRST: f64 = 1e6;
 #[track_caller]
 pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
     let last = if condition <= SECOND { 2 } else { 1 };
-    let report = check_many(|x: Vec<Var>| Many(f(&x)), x0)
+    // The mistake that every family must find: a reverse rule that forgets a half.
+    let rule = case.broken.then(|| broken(derived(f), Break::Twice, Place::Reverse));
+    let report = check_many(
+        |x: Vec<Var>| match &rule {
+            Some(rule) => Many(x[0].tape().custom(rule.clone(), &x)),
+            None => Many(f(&x)),
+        },
+        x0,
+    );
+    // One more way to second derivatives for each case: all of them would take most of the time.
+    let more = [Modes::REVERSE_OVER_REVERSE, Modes::REVERSE_OVER_FORWARD, Modes::FORWARD_OVER_FORWARD, Modes::REPLAY];
+    let report = report
+        .modes(Modes::REVERSE | Modes::FORWARD | Modes::FORWARD_OVER_REVERSE | more[(case.seed >> 32) as usize % 4])
         .seed(case.seed)
         .orders(1..=last)
-        .condition((condition * condition).max(1.0))
+        .condition((condition * condition).clamp(1.0, f64::MAX))
         .without_slopes()
         .run();
     let excused = condition > FIRST;

@@ -119,6 +119,11 @@ fn every_primitive_has_a_fuzz_target() {
     let manifest = root("fuzz/Cargo.toml");
     for (name, ..) in families {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no target {name}");
+        let seed = format!("{}/../../fuzz/corpus/{name}/seed-00", env!("CARGO_MANIFEST_DIR"));
+        assert!(
+            std::path::Path::new(&seed).exists(),
+            "{name} has no seeds: `cargo run --bin seeds` in fuzz/ writes them"
+        );
         let target = root(&format!("fuzz/fuzz_targets/{name}.rs"));
         assert!(target.contains(&format!("families::{name}::{name}(")), "the target {name} does not call its family");
     }
