@@ -9,6 +9,7 @@ mod factors;
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
 mod fuzzed;
+mod long;
 mod oracles;
 mod points;
 mod registry;

@@ -122,7 +122,7 @@ fn every_primitive_has_a_fuzz_target() {
         let seed = format!("{}/../../fuzz/corpus/{name}/seed-00", env!("CARGO_MANIFEST_DIR"));
         assert!(
             std::path::Path::new(&seed).exists(),
-            "{name} has no seeds: `cargo run --bin seeds` in fuzz/ writes them"
+            "{name} has no seeds: `cargo run --example seeds` in fuzz/ writes them"
         );
         let target = root(&format!("fuzz/fuzz_targets/{name}.rs"));
         assert!(target.contains(&format!("families::{name}::{name}(")), "the target {name} does not call its family");

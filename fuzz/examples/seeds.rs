@@ -1,4 +1,4 @@
-//! Writes the seed corpora: `cargo run --bin seeds`, in this folder. The same files every time.
+//! Writes the seed corpora: `cargo run --example seeds`, in this folder. The same files every time.
 
 use pullback_fuzz::families::FAMILIES;
 use pullback_fuzz::parsing::{arrays, damage};

@@ -1,0 +1,187 @@
+//! The long run: every line of the table at many random points of every strategy that suits its inputs. A right rule is never called
+//! wrong.
+//!
+//! `cargo test` tries a slice. `PULLBACK_LONG=1000 cargo test -p pullback --test primitives long -- --nocapture` tries a
+//! thousand points a line and strategy, and prints what it did; `PULLBACK_LINE=qr` restricts it to the lines whose names
+//! contain that.
+
+use super::points::{self, batch};
+use super::table::{Line, table};
+use pullback::{Batch, Many, Var};
+use pullback_check::strategies::{Form, Kind, Matrices, Recipe, Spectrum, matrices};
+use pullback_check::{Error, Report, check_many};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Points a line and strategy in a plain `cargo test`.
+const SLICE: u64 = 2;
+
+/// A way to draw points.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Strategy {
+    /// Random numbers, well inside the domain, singly and in batches.
+    Generic,
+    /// Spectra with ties and near ties at every distance.
+    Tied,
+    /// Condition numbers up to 1e3.
+    Conditioned,
+    /// Far from 1, up to 1e±60.
+    Scaled,
+    /// Whole numbers, zeros.
+    Sparse,
+}
+use Strategy::*;
+
+const STRATEGIES: [Strategy; 5] = [Generic, Tied, Conditioned, Scaled, Sparse];
+
+impl Strategy {
+    /// The points of a kind, or nothing if they would not differ from generic ones.
+    fn of(self, kind: points::Kind) -> Option<Matrices> {
+        use points::Kind as Asked;
+        let (m, n) = kind.shape();
+        let set =
+            |kinds: &[Kind]| matrices(kinds, Form::Free, m..=m, n..=n).batches(1..=2).spectra(&[Spectrum::Generic]);
+        let moderate = matches!(kind, Asked::Unit(..));
+        let (kind, spectral) = match kind {
+            Asked::Any(..) | Asked::Unit(..) => (Kind::Any, false),
+            Asked::Away(..) => (Kind::Away, false),
+            Asked::Positive(..) => (Kind::Positive, false),
+            Asked::Triangular(_) => (Kind::Triangular, false),
+            Asked::Tall(..) | Asked::Regular(_) => (Kind::General, true),
+            Asked::Spd(_) => (Kind::Spd, true),
+            Asked::Symmetric(_) => (Kind::Symmetric, true),
+            Asked::Small(_) => return (self == Generic).then(|| set(&[Kind::General]).scaled(&[-1])),
+            // What asks for more of its spectrum has generic points of its own.
+            _ => return None,
+        };
+        match self {
+            Generic => Some(set(&[kind])),
+            Tied if spectral => Some(set(&[kind]).spectra(&ties())),
+            Conditioned if spectral => {
+                Some(set(&[kind]).spectra(&[Spectrum::Condition(10.0), Spectrum::Condition(1e3)]))
+            }
+            // What oscillates asks for moderate numbers.
+            Scaled if !moderate => Some(set(&[kind]).scaled(&[-60, -20, -8, 8, 20, 60])),
+            Sparse if kind == Kind::Any => Some(set(&[Kind::Integer, Kind::Sparse, Kind::Zero])),
+            _ => None,
+        }
+    }
+
+    /// What every line must have derivatives at. Elsewhere it may say that it has not.
+    fn must_have_derivatives(self) -> bool {
+        self == Generic
+    }
+}
+
+fn ties() -> Vec<Spectrum> {
+    points::GAPS.iter().flat_map(|gap| [Spectrum::Tied { gap: *gap }, Spectrum::Pairs { gap: *gap }]).collect()
+}
+
+/// A point of a line: its inputs, and the condition of the worst.
+fn drawn(line: &Line, strategy: Strategy, seed: u64) -> (Vec<Batch<f64>>, f64) {
+    let kinds = line.kinds(line.sizes[seed as usize % line.sizes.len()]);
+    let mut condition = 1.0f64;
+    let set = |kind: &points::Kind| strategy.of(*kind).or_else(|| Generic.of(*kind));
+    // Where members meet, or a kind has points of its own, there is one.
+    let mut members = (!line.by_member || kinds.iter().any(|k| set(k).is_none())).then_some(1);
+    let mut input = |(i, kind): (usize, &points::Kind)| {
+        let Some(set) = set(kind) else { return batch(&kind.generic(seed + i as u64)) };
+        let mut recipe: Recipe = set.draw(seed.wrapping_mul(8).wrapping_add(i as u64));
+        // All inputs have the members of the first.
+        recipe.shape.batch = *members.get_or_insert(recipe.shape.batch);
+        condition = condition.max(recipe.condition());
+        recipe.batch()
+    };
+    let x0 = kinds.iter().enumerate().map(&mut input).collect();
+    (x0, condition)
+}
+
+/// What a line and a strategy came to.
+#[derive(Default, Clone, Copy)]
+struct Count {
+    points: u64,
+    /// How many had no derivative there, and said so.
+    said_so: u64,
+    time: Duration,
+}
+
+fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<(), String> {
+    let (x0, condition) = drawn(line, strategy, seed);
+    let check = check_many(|x: Vec<Var>| Many((line.f)(&x)), &x0).seed(seed).orders(1..=2);
+    // Digits that the program loses are estimated from its value, which may be better conditioned than its derivatives: a second
+    // derivative of a solve loses the condition number twice. Where it is chosen, it is stated.
+    let report = if strategy == Conditioned { check.condition(condition * condition).run() } else { check.run() };
+    count.points += 1;
+    count.said_so += u64::from(report.error.is_some());
+    let orderly = matches!(
+        report.error,
+        None | Some(Error::Value(_) | Error::Derivative { .. } | Error::TooLarge { .. } | Error::Steps(_))
+    );
+    if report.is_wrong() || !orderly || (strategy.must_have_derivatives() && !report.is_ok()) {
+        return Err(told(line, strategy, seed, &report));
+    }
+    Ok(())
+}
+
+fn told(line: &Line, strategy: Strategy, seed: u64, report: &Report) -> String {
+    format!("{}, {strategy:?}, seed {seed}, condition {:.1e}:\n{report}", line.name, report.condition)
+}
+
+/// Does a strategy differ from the generic one for any input of the line?
+fn suits(strategy: Strategy, line: &Line) -> bool {
+    // At a tie of entries a maximum has no derivative, and at a tie of column norms the order of pivots jumps.
+    let kink = strategy == Sparse && line.name.contains("max");
+    let jump = strategy == Tied && line.name == "permuted";
+    !kink && !jump && (strategy == Generic || line.kinds(line.sizes[0]).iter().any(|k| strategy.of(*k).is_some()))
+}
+
+#[test]
+fn long() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    let points = number("PULLBACK_LONG").unwrap_or(SLICE);
+    let only = std::env::var("PULLBACK_LINE").unwrap_or_default();
+    let lines: Vec<Line> = table().into_iter().filter(|l| l.name.contains(&only)).collect();
+    let jobs: Vec<(&Line, Strategy)> =
+        lines.iter().flat_map(|l| STRATEGIES.into_iter().filter(|s| suits(*s, l)).map(move |s| (l, s))).collect();
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(vec![]));
+    let work = || {
+        loop {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            let Some((line, strategy)) = jobs.get(job) else { return };
+            let (start, mut count) = (Instant::now(), Count::default());
+            // Every line has points of its own.
+            let seed = |k: u64| k * 1000 + job as u64;
+            let failures: Vec<String> =
+                (0..points).filter_map(|k| run(line, *strategy, seed(k), &mut count).err()).collect();
+            count.time = start.elapsed();
+            outcomes.lock().unwrap().push((line.name, *strategy, count, failures));
+        }
+    };
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    for strategy in STRATEGIES {
+        let of = || outcomes.iter().filter(|o| o.1 == strategy);
+        let sum = |f: fn(&Count) -> u64| of().map(|o| f(&o.2)).sum::<u64>();
+        let (lines, all, said_so) = (of().count(), sum(|c| c.points), sum(|c| c.said_so));
+        println!("{strategy:?}: {lines} lines, {all} points, {said_so} of them without a derivative, and said so");
+    }
+    if let Some(o) = outcomes.iter().max_by_key(|o| o.2.time) {
+        println!("{:.0?} in all; the longest: {}, {:?}, {:.1?}", start.elapsed(), o.0, o.1, o.2.time);
+    }
+    for (name, strategy, _, failures) in outcomes.iter().filter(|o| !o.3.is_empty()) {
+        println!("{name}, {strategy:?}: {} failures of {points}", failures.len());
+    }
+    let failures: Vec<&String> = outcomes.iter().flat_map(|o| o.3.iter().take(2)).collect();
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        outcomes.iter().map(|o| o.3.len()).sum::<usize>(),
+        failures.iter().map(|f| f.as_str()).collect::<Vec<_>>().join("\n")
+    );
+}
