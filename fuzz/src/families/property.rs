@@ -17,7 +17,9 @@ const FIRST: f64 = 1e6;
 /// The identities hold, or there is a typed error; and what is not finite is refused, or gives finite numbers.
 #[track_caller]
 pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
-    let last = if condition <= SECOND { 2 } else { 1 };
+    // Second orders cost most of the time: one case of three has them, in two ways of five.
+    let choice = case.seed >> 32;
+    let last = if condition <= SECOND && choice.is_multiple_of(3) { 2 } else { 1 };
     // The mistake that every family must find: a reverse rule that forgets a half.
     let rule = case.broken.then(|| broken(derived(f), Break::Twice, Place::Reverse));
     let report = check_many(
@@ -27,10 +29,9 @@ pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, conditio
         },
         x0,
     );
-    // One more way to second derivatives for each case: all of them would take most of the time.
     let more = [Modes::REVERSE_OVER_REVERSE, Modes::REVERSE_OVER_FORWARD, Modes::FORWARD_OVER_FORWARD, Modes::REPLAY];
     let report = report
-        .modes(Modes::REVERSE | Modes::FORWARD | Modes::FORWARD_OVER_REVERSE | more[(case.seed >> 32) as usize % 4])
+        .modes(Modes::REVERSE | Modes::FORWARD | Modes::FORWARD_OVER_REVERSE | more[(choice / 3) as usize % 4])
         .seed(case.seed)
         .orders(1..=last)
         .condition((condition * condition).clamp(1.0, f64::MAX))
@@ -41,7 +42,9 @@ pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, conditio
     use pullback_check::Error::{Derivative, TooLarge, Value};
     let orderly = matches!(report.error, None | Some(Value(_) | Derivative { .. } | TooLarge { .. }));
     assert!(orderly, "{name} on {case:?}:\n{report}");
-    refuses(case, name, f, x0);
+    if choice.is_multiple_of(4) {
+        refuses(case, name, f, x0);
+    }
 }
 
 /// One entry that is not finite: an error, or (where it is not read, or absorbed) numbers that are finite.

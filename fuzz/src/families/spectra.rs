@@ -52,9 +52,9 @@ pub fn spectra(case: &Case) {
             ("svdvals", |x| vec![x[1].svdvals(), x[1].nuclear_norm()]),
         ],
     );
-    // Vectors lose the inverse of the gap.
+    // Derivatives of vectors lose the inverse of the gap once for each order.
     let gap = case.gap_between(n, 1).min(case.gap_between(k, 2));
-    holds(case, name, f, &vec![a.clone(), b.clone()], condition / gap);
+    holds(case, name, f, &vec![a.clone(), b.clone()], condition / (gap * gap));
     let both = values(
         |x| {
             let ((l, v), (u, s, w)) = (x[0].eigh(), x[1].svd());

@@ -116,7 +116,15 @@ fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<
     count.said_so += u64::from(report.error.is_some());
     let orderly = matches!(
         report.error,
-        None | Some(Error::Value(_) | Error::Derivative { .. } | Error::TooLarge { .. } | Error::Steps(_))
+        None | Some(
+            Error::Value(_)
+                | Error::Derivative { .. }
+                | Error::TooLarge { .. }
+                | Error::Steps(_)
+                | Error::IllConditioned { .. }
+                // Where a pole is nearer than the first steps, a slope may be taken for a kink.
+                | Error::Kink { .. }
+        )
     );
     if report.is_wrong() || !orderly || (strategy.must_have_derivatives() && !report.is_ok()) {
         return Err(told(line, strategy, seed, &report));
