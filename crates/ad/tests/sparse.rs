@@ -17,7 +17,7 @@ fn a_sparse_matrix_is_the_dense_one() {
     let (x, y) = (rnd(3, 2, 1), rnd(4, 2, 2));
     let f = func(|x: Var| x.mapped(sparse.clone()).sin().sum());
     close_mat(&grad(f, &x).unwrap(), &grad(|x: Var| (&dense * x).sin().sum(), &x).unwrap(), 1e-15);
-    let t = |x: Var| x.mapped_transposed(sparse.clone()).sum();
+    let t = func(|x: Var| x.mapped_transposed(sparse.clone()).sum());
     close_mat(&grad(t, &y).unwrap(), &grad(|x: Var| (dense.transpose() * x).sum(), &y).unwrap(), 1e-15);
     check(|x: Var| x.mapped(sparse.clone()).sin(), &x).run().assert_ok();
 }

@@ -1,8 +1,9 @@
-//! Cholesky and LU of orders 1 to 4 with sizes known to the compiler, so that the loops unroll into registers. The arithmetic is
+//! Cholesky, LU and triangular solves of orders up to 4 with sizes known to the compiler, so that the loops unroll into registers. The arithmetic is
 //! that of the plain loops, operation for operation.
 
 use num_traits::Float;
 
+use crate::Triangle;
 use crate::real::Real;
 
 /// Column-major entries of an `N x N` matrix.
@@ -115,5 +116,41 @@ pub(crate) fn lu_solve<T: Real, const N: usize>(f: &[T], p: &[T], transpose: boo
             }
             x.copy_from_slice(&y);
         }
+    }
+}
+
+/// Columns of `X = op(T)^{-1} X`.
+#[inline]
+pub(crate) fn trsm_left<T: Real, const N: usize>(t: &[T], how: Triangle, x: &mut [T]) {
+    let mut a = load::<T, N>(t);
+    if how.transpose {
+        for j in 0..N {
+            for i in 0..j {
+                (a[j][i], a[i][j]) = (a[i][j], a[j][i]);
+            }
+        }
+    }
+    for x in x.chunks_exact_mut(N) {
+        let mut y: [T; N] = core::array::from_fn(|i| x[i]);
+        if how.lower != how.transpose {
+            for j in 0..N {
+                if !how.unit {
+                    y[j] /= a[j][j];
+                }
+                for i in j + 1..N {
+                    y[i] -= a[j][i] * y[j];
+                }
+            }
+        } else {
+            for j in (0..N).rev() {
+                if !how.unit {
+                    y[j] /= a[j][j];
+                }
+                for i in 0..j {
+                    y[i] -= a[j][i] * y[j];
+                }
+            }
+        }
+        x.copy_from_slice(&y);
     }
 }

@@ -65,11 +65,13 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
         };
     }
     if tri.right {
-        tiny_right(t, tri, x, m, k);
-    } else {
-        for x in x.chunks_exact_mut(m) {
-            tiny_left(t, tri, x, m);
-        }
+        return tiny_right(t, tri, x, m, k);
+    }
+    match n {
+        2 => crate::fixed::trsm_left::<T, 2>(t, tri, x),
+        3 => crate::fixed::trsm_left::<T, 3>(t, tri, x),
+        4 => crate::fixed::trsm_left::<T, 4>(t, tri, x),
+        _ => x.chunks_exact_mut(m).for_each(|x| tiny_left(t, tri, x, m)),
     }
 }
 

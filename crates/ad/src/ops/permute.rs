@@ -42,6 +42,9 @@ impl<T: Scalar> Primitive<T> for Pivots {
     fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
 }
 
+/// How many places of rows are read at a time.
+const CHUNK: usize = 32;
+
 impl Permute {
     fn run<V: Value>(self, x: &V, p: &V) -> V {
         V::one(Op::Permute(self), &[x, p])
@@ -68,19 +71,21 @@ impl<T: Scalar> Primitive<T> for Permute {
             let (a, p, out) = (x[0].member(b), x[1].member(b), y[0].member(b));
             // NaN, where an order failed, becomes 0; everything is poisoned then.
             let at = |k: usize, size: usize| (p[k].f64() as usize).min(size - 1);
-            match self.axis {
-                Axis::Cols => {
-                    for j in 0..n {
-                        let (to, from) = if self.inverse { (at(j, n), j) } else { (j, at(j, n)) };
-                        out[to * m..(to + 1) * m].copy_from_slice(&a[from * m..(from + 1) * m]);
-                    }
+            if self.axis == Axis::Cols {
+                for j in 0..n {
+                    let (to, from) = if self.inverse { (at(j, n), j) } else { (j, at(j, n)) };
+                    out[to * m..(to + 1) * m].copy_from_slice(&a[from * m..(from + 1) * m]);
                 }
-                _ => {
-                    for j in 0..n {
-                        for i in 0..m {
-                            let (to, from) = if self.inverse { (at(i, m), i) } else { (i, at(i, m)) };
-                            out[to + j * m] = a[from + j * m];
-                        }
+                continue;
+            }
+            for first in (0..m).step_by(CHUNK) {
+                let mut order = [0; CHUNK];
+                let count = CHUNK.min(m - first);
+                (0..count).for_each(|i| order[i] = at(first + i, m));
+                for (a, out) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)) {
+                    for (i, &other) in order[..count].iter().enumerate() {
+                        let (to, from) = if self.inverse { (other, first + i) } else { (first + i, other) };
+                        out[to] = a[from];
                     }
                 }
             }
