@@ -5,7 +5,7 @@
 //! Matrices do not live here.
 
 use crate::Scalar;
-use crate::tolerances::{MAX_POINTS, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
+use crate::tolerances::{MAX_POINTS, PRODUCTS_SECOND, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
 use core::fmt;
 
 /// A scalar function of your own, with as many derivatives as you can give: [`SymFn::own`].
@@ -174,7 +174,7 @@ impl SymFn {
             Self::Pow(p) if p > 2.0 && p != p.trunc() => TAYLOR * a,
             Self::Pow(_) | Self::XLogX | Self::Abs | Self::Sign | Self::Own(_) => TAYLOR * a.abs().max(b.abs()),
         };
-        b - a > TAYLOR_SECOND * spread
+        b - a > PRODUCTS_SECOND * spread
     }
 
     /// Must the spectrum be positive?

@@ -10,7 +10,7 @@ use num_traits::Float;
 use crate::gemm::gemm;
 use crate::real::{Real, finite, max_abs, mirror, symmetrise};
 use crate::spectral::{higher_order, second_order};
-use crate::tolerances::{SPECTRAL_ORDER, TAYLOR, TAYLOR_SECOND, gauge, largest, tie};
+use crate::tolerances::{PRODUCTS_SECOND, SPECTRAL_ORDER, TAYLOR, gauge, largest, tie};
 use crate::{Failure, Workspace};
 
 /// Which eigenvalues of the symmetric part of an `n x n` matrix, or which singular values of an `m x n` one with `m >= n`, in the
@@ -597,7 +597,7 @@ impl<T: Real> Embedded<T> {
                         slopes[i + j * n] = stepped(x, weights, tol, &[i.min(j), i.max(j)]);
                     }
                 }
-                let far = Float::max(T::of(TAYLOR_SECOND * TAYLOR) * max_abs(x), tol);
+                let far = Float::max(T::of(PRODUCTS_SECOND * TAYLOR) * max_abs(x), tol);
                 let apart = |a: usize, b: usize| x[b] - x[a] > far;
                 second_order(x, &slopes, ps, out, &mut spare, apart, |a, b, c| stepped(x, weights, tol, &[a, b, c]));
             }

@@ -282,6 +282,24 @@ fn a_truncated_svd_knows_of_the_rest() {
     });
     close(&pullback::grad(cut, &x).unwrap(), &pullback::grad(full, &x).unwrap(), 1e-13);
     close(&pullback::hvp(cut, &x, &v).unwrap(), &pullback::hvp(full, &x, &v).unwrap(), 1e-12);
+    // The common shortcut takes the part outside of the columns kept over their singular values, as if there were no others.
+    let [a, b] = [wu.clone(), wv.clone()];
+    let tape = Tape::plain();
+    let (u, s, q) = tape.input(&x).svd_truncated(3);
+    let (u, s, q) = (u.value().into_mat(), s.value().into_mat(), q.value().into_mat());
+    let outside = |w: &Mat<f64>, basis: &Mat<f64>| {
+        let rest = w - basis * (basis.transpose() * w);
+        Mat::from_fn(w.nrows(), 3, |i, j| rest[(i, j)] / s[(j, 0)])
+    };
+    let shortcut = outside(&a, &u) * q.transpose() + &u * outside(&b, &q).transpose();
+    let vectors = pullback::func(|x: Var| {
+        let (u, _, w) = x.svd_truncated(3);
+        u.dot(&wu) + w.dot(&wv)
+    });
+    let g = pullback::grad(vectors, &x).unwrap();
+    // What is left of the gradient outside of the columns kept, on either side.
+    let off = &g - &u * (u.transpose() * &g * &q) * q.transpose();
+    assert!((&off - &shortcut).norm_max() > 1e-2 * off.norm_max(), "the coupling is worth percents here");
     // Pull the middle columns, which meet others on both sides.
     let middle = pullback::func(|x: Var| {
         let (u, _, w) = x.singular().triplets(2..4);
