@@ -109,9 +109,14 @@ struct Count {
 fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<(), String> {
     let (x0, condition) = drawn(line, strategy, seed);
     let check = check_many(|x: Vec<Var>| Many((line.f)(&x)), &x0).seed(seed).orders(1..=2);
-    // Digits that the program loses are estimated from its value, which may be better conditioned than its derivatives: a second
-    // derivative of a solve loses the condition number twice. Where it is chosen, it is stated.
-    let report = if strategy == Conditioned { check.condition(condition * condition).run() } else { check.run() };
+    // Digits that the program loses are estimated from its value, which may be better conditioned than its derivatives; and the
+    // nearest pole is as near as the condition number says. Where that is chosen, both are stated.
+    let report = if strategy == Conditioned {
+        let size = |b: &Batch<f64>| Batch::from_fn(b.shape(), |_, _, _| b.max_abs().max(f64::MIN_POSITIVE) / condition);
+        check.condition(condition).scale(&x0.iter().map(size).collect()).run()
+    } else {
+        check.run()
+    };
     count.points += 1;
     count.said_so += u64::from(report.error.is_some());
     let orderly = matches!(
@@ -126,7 +131,8 @@ fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<
                 | Error::Kink { .. }
         )
     );
-    if report.is_wrong() || !orderly || (strategy.must_have_derivatives() && !report.is_ok()) {
+    let near_a_jump = jumps(line) && matches!(report.error, Some(Error::Kink { .. }));
+    if report.is_wrong() || !orderly || (strategy.must_have_derivatives() && !report.is_ok() && !near_a_jump) {
         return Err(told(line, strategy, seed, &report));
     }
     Ok(())
@@ -134,6 +140,11 @@ fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<
 
 fn told(line: &Line, strategy: Strategy, seed: u64, report: &Report) -> String {
     format!("{}, {strategy:?}, seed {seed}, condition {:.1e}:\n{report}", line.name, report.condition)
+}
+
+/// Does its value, or its derivative, jump: where entries or pivots change their order? A random point may be near.
+fn jumps(line: &Line) -> bool {
+    ["max", "permuted", "pivot", "lu_"].iter().any(|w| line.name.contains(w))
 }
 
 /// Does a strategy differ from the generic one for any input of the line?
