@@ -78,7 +78,7 @@ fn ties() -> Vec<Spectrum> {
     points::GAPS.iter().flat_map(|gap| [Spectrum::Tied { gap: *gap }, Spectrum::Pairs { gap: *gap }]).collect()
 }
 
-/// A point of a line: its inputs, and the condition of the worst.
+/// A point of a line: its inputs, and the product of their conditions.
 fn drawn(line: &Line, strategy: Strategy, seed: u64) -> (Vec<Batch<f64>>, f64) {
     let kinds = line.kinds(line.sizes[seed as usize % line.sizes.len()]);
     let mut condition = 1.0f64;
@@ -90,7 +90,7 @@ fn drawn(line: &Line, strategy: Strategy, seed: u64) -> (Vec<Batch<f64>>, f64) {
         let mut recipe: Recipe = set.draw(seed.wrapping_mul(8).wrapping_add(i as u64));
         // All inputs have the members of the first.
         recipe.shape.batch = *members.get_or_insert(recipe.shape.batch);
-        condition = condition.max(recipe.condition());
+        condition *= recipe.condition();
         recipe.batch()
     };
     let x0 = kinds.iter().enumerate().map(&mut input).collect();
