@@ -1,5 +1,5 @@
 //! Arrays of bytes and known answers, whole and damaged: the properties of the fuzz targets `arrays` and `known_answers` a fixed
-//! number of times, and what fuzzing found.
+//! number of times, and what damaged files did to the readers before.
 
 use pullback_experiments::arrays::{self, Bytes, Malformed};
 
@@ -71,7 +71,7 @@ fn errors_say_what_is_wrong() {
     }
 }
 
-/// What fuzzing found in the reader that stood here before.
+/// What was wrong with the reader that stood here before.
 #[test]
 fn sizes_that_the_file_does_not_hold_cost_nothing() {
     // Twelve bytes that promise a header of 4 GB.

@@ -158,7 +158,7 @@ fn damaged_files_are_refused_and_not_fatal() {
     }
 }
 
-/// Found by fuzzing: sizes in the options were made room for before they were compared with the tensors.
+/// A mistake that stood here: sizes in the options were made room for before they were compared with the tensors.
 #[test]
 fn sizes_in_the_options_that_the_file_does_not_hold_cost_nothing() {
     for (old, new, tensor) in [
