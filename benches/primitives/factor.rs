@@ -1,6 +1,6 @@
 //! Solves and the factorisations LU, Cholesky, QR.
 
-use crate::{Row, batch};
+use crate::{Row, batch, definite};
 use pullback::faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use pullback::faer::linalg::cholesky::llt::factor as llt;
 use pullback::faer::linalg::householder;
@@ -85,14 +85,8 @@ fn regular(n: usize) -> Batch<f64> {
     Batch::from_fn(a.shape(), |_, i, j| a.data()[j * n + i] + if i == j { 2.0 } else { 0.0 })
 }
 
-/// A symmetric positive definite matrix of condition below ten.
-fn definite(n: usize) -> Batch<f64> {
-    let b = batch(n, n, 3).into_mat();
-    let a = &b * b.transpose();
-    Batch::from_fn(Shape::mat(n, n), |_, i, j| a[(i, j)] / n as f64 + if i == j { 0.2 } else { 0.0 })
-}
-
-fn faer_solve(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+/// A factorisation, and a solve with the second input.
+pub(crate) fn faer_solve(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
     let (a, b) = (x[0].clone().into_mat(), x[1].clone().into_mat());
     let (mut f, mut y) = (a.clone(), b.clone());
     let (mut perm, mut inverse) = (vec![0usize; n], vec![0usize; n]);
@@ -108,7 +102,7 @@ fn faer_solve(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
     })
 }
 
-fn eye(n: usize) -> Batch<f64> {
+pub(crate) fn eye(n: usize) -> Batch<f64> {
     Batch::from_fn(Shape::mat(n, n), |_, i, j| f64::from(i == j))
 }
 

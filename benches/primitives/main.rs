@@ -50,6 +50,13 @@ pub(crate) fn batch(m: usize, n: usize, seed: u64) -> Batch<f64> {
     Batch::from_slice(Shape::mat(m, n), &entries(m * n, seed))
 }
 
+/// A symmetric positive definite matrix of condition below ten.
+pub(crate) fn definite(n: usize) -> Batch<f64> {
+    let b = batch(n, n, 3).into_mat();
+    let a = &b * b.transpose();
+    Batch::from_fn(Shape::mat(n, n), |_, i, j| a[(i, j)] / n as f64 + if i == j { 0.2 } else { 0.0 })
+}
+
 fn record<'t>(tape: &'t Tape, row: &Row, x0: &[Batch<f64>]) -> (Vec<Var<'t>>, Var<'t>) {
     let x: Vec<Var<'t>> = x0.iter().map(|x| tape.input(x)).collect();
     let terms =

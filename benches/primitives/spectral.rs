@@ -1,13 +1,13 @@
 //! What rests on eigenvalues and singular values, and the Cayley transform.
 
-use crate::{Row, batch};
+use crate::factor::{eye, faer_solve};
+use crate::{Row, batch, definite};
+use pullback::Batch;
 use pullback::faer::dyn_stack::{MemBuffer, MemStack};
 use pullback::faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use pullback::faer::linalg::lu::partial_pivoting as lu;
 use pullback::faer::linalg::matmul::matmul;
 use pullback::faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use pullback::faer::{Accum, Mat, Par};
-use pullback::{Batch, Shape};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -93,30 +93,11 @@ fn separated(n: usize) -> Batch<f64> {
     Batch::from_fn(a.shape(), |_, i, j| noise * a.data()[j * n + i] + if i == j { 1.0 + i as f64 } else { 0.0 })
 }
 
-/// A symmetric positive definite matrix of condition below ten.
-fn definite(n: usize) -> Batch<f64> {
-    let b = batch(n, n, 3).into_mat();
-    let a = &b * b.transpose();
-    Batch::from_fn(Shape::mat(n, n), |_, i, j| a[(i, j)] / n as f64 + if i == j { 0.2 } else { 0.0 })
-}
-
 /// `I - W/2` factored and inverted.
 fn faer_cayley(n: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
-    let w = x[0].clone().into_mat();
-    let a = Mat::from_fn(n, n, |i, j| if i == j { 1.0 } else { 0.0 } - 0.5 * w[(i, j)]);
-    let eye = Mat::<f64>::identity(n, n);
-    let (mut f, mut y) = (a.clone(), eye.clone());
-    let (mut perm, mut inverse) = (vec![0usize; n], vec![0usize; n]);
-    let need = lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default())
-        .or(lu::solve::solve_in_place_scratch::<usize, f64>(n, n, Par::Seq));
-    let mut mem = MemBuffer::new(need);
-    Box::new(move || {
-        f.copy_from(&a);
-        y.copy_from(&eye);
-        let stack = MemStack::new(&mut mem);
-        let (_, p) = lu::factor::lu_in_place(f.as_mut(), &mut perm, &mut inverse, Par::Seq, stack, Default::default());
-        lu::solve::solve_in_place(f.as_ref(), f.as_ref(), p, y.as_mut(), Par::Seq, stack);
-    })
+    let w = x[0].data();
+    let a = Batch::from_fn(x[0].shape(), |_, i, j| f64::from(i == j) - 0.5 * w[j * n + i]);
+    faer_solve(n, &[a, eye(n)])
 }
 
 /// The lower triangle's decomposition, as faer takes it.

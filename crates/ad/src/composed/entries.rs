@@ -114,9 +114,10 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn hat(self) -> Self {
         let s = self.shape();
-        let (n, index) = rotation(s.rows).filter(|_| s.cols == 1).unwrap_or_else(|| {
+        // Not in a closure: those do not know their caller's line.
+        let Some((n, index)) = rotation(s.rows).filter(|_| s.cols == 1) else {
             panic!("hat: a rotation vector is a column of 3 numbers, or of 1 in the plane, and this is {s}")
-        });
+        };
         self.scatter(Axis::Rows, index, n * n).reshape(n, n).skew().scaled(2.0)
     }
 

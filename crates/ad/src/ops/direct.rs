@@ -1,6 +1,6 @@
 //! The commonest rules over plain numbers, from buffer to buffer. Speed, not meaning: each says what `jvp` or `vjp` of its
-//! operation says, where shapes are equal and nothing is summed, and everything else goes to those. For a 1x1 value the words
-//! of a rule cost ten times its arithmetic; here they cost about as much.
+//! operation says, where shapes are equal and nothing is summed, and everything else goes to those. Around a
+//! small value the words of a rule cost many times its arithmetic (`cargo bench -p pullback-benches --bench engine` has the rest).
 //!
 //! What holds this file to the rules: sweeps over numbers come from here, those over pairs and over recorded values never do, and
 //! every line of the primitives' table compares them.
