@@ -29,7 +29,7 @@ pub(crate) trait Recording<V: Value> {
     fn cx(&self) -> V::Cx;
     /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
     fn at(&self, line: Option<Line>) -> Option<Line>;
-    /// Does what the reverse rule of a step with one output would, if this kind of value knows a shorter way.
+    /// Does what the reverse rule of a step would, if this kind of value knows a shorter way.
     #[inline(always)]
     fn pull(&self, _: &OpRec<V::T>, _base: usize, _depends: &[u8], _slots: &mut [Option<V::Slot>]) -> bool {
         false
@@ -106,7 +106,8 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
         if depends[first] == 0 {
             continue;
         }
-        if step.outs == 1 && depends[first] == 1 && rec.pull(step, base, depends, slots) {
+        let kept = depends[first..first + step.outs as usize].contains(&2);
+        if !kept && rec.pull(step, base, depends, slots) {
             continue;
         }
         // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.

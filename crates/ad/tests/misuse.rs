@@ -99,6 +99,21 @@ fn a_gradient_inside_a_program_is_of_one_number() {
 }
 
 #[test]
+fn what_does_not_exist_of_a_matrix() {
+    let tape = Tape::new();
+    let (x, wide) = (tape.input(&rnd(4, 1, 1)), tape.input(&rnd(2, 3, 2)));
+    says(&["hat", "column of 3", "4x1"], || x.hat());
+    says(&["vee", "3x3", "2x3"], || wide.vee());
+    says(&["clamp", "above"], || x.clamp(1.0, 0.0));
+    says(&["powi", "square", "2x3"], || wide.powi(2));
+    says(&["qr_of_rank", "2x3", "rank 3"], || wide.qr_of_rank(3));
+    says(&["spectral_projector", "5", "3"], || tape.input(&rnd(3, 3, 3)).spectral_projector(5));
+    says(&["det", "2x3", "square"], || wide.det());
+    says(&["2x3", "rows"], || wide.lstsq(x));
+    says(&["2x3", "square"], || wide.eigvalsh());
+}
+
+#[test]
 fn handles_of_another_tape() {
     let (one, two) = (Tape::new(), Tape::new());
     let (x, y) = (one.input(&1.0), two.input(&2.0));

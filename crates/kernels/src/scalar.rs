@@ -82,6 +82,9 @@ pub trait Scalar:
     fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
     /// `log |det A|` from the handle.
     fn lu_logabsdet(handle: &[Self], n: usize) -> Self;
+    /// The cotangent of a square `A` of order `n` up to 4 from `[L, U, p]` of [`Scalar::lu_factors`] and the cotangents of `L` and
+    /// `U`. `false`: `n` is larger, nothing was done.
+    fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool;
     /// `P A = L U` of a tall or square `m x n` matrix: unit lower `L`, upper `U`, the order of the rows as `m` numbers.
     fn lu_factors(
         a: &[Self],
@@ -329,6 +332,9 @@ macro_rules! scalar {
             }
             fn lu_logabsdet(handle: &[Self], n: usize) -> Self {
                 crate::lu::lu_logabsdet(handle, n)
+            }
+            fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool {
+                crate::lu::lu_pull_small(factors, n, g, out)
             }
             fn lu_factors(
                 a: &[Self],

@@ -6,7 +6,7 @@ use pullback::Axis;
 
 /// The name of the target, its property, and the primitives that it reaches.
 pub const FAMILY: Family =
-    ("lu", lu, &["lu", "solve", "inverse", "logdet", "det_sign", "lu_factors", "lu_complete", "det", "cofactor"]);
+    ("lu", lu, &["lu", "solve", "inverse", "logdet", "det_sign", "lu_factors", "det_factor", "det", "cofactor"]);
 
 /// Solves, inverses and determinants of square matrices.
 pub fn lu(case: &Case) {

@@ -11,7 +11,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     fn least(self, rank: usize, transpose: bool, b: Self) -> Self {
         let handle = self.tape.push_one(Op::LeastFactor(LeastFactor { rank }), &[&self]);
-        self.tape.push_one(Op::LeastSolve(LeastSolve { rank, transpose }), &[&self, &handle, &b])
+        self.tape.push_one(Op::LeastSolve(LeastSolve { rank, transpose, consistent: false }), &[&self, &handle, &b])
     }
 
     /// The `X` of least norm among those that make `|A X - B|` least, for a matrix of full rank. Poisons: rank-deficient.

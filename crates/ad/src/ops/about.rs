@@ -279,7 +279,7 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "0", "0"],
                 "locally constant",
                 "", "lu.rs";
-            "lu_complete", "`det`: the handle of a factorisation with complete pivoting",
+            "det_factor", "`det`: the handle of a factorisation with complete pivoting",
                 "finite",
                 "pivots; never seen",
                 ["2/3", "0", "0"],
@@ -318,7 +318,7 @@ pub const SECTIONS: &[Section] = &[
             "lu_factors", "`lu_factors` of a tall or square matrix, `P A = L U`",
                 "independent leading columns, else `Singular`",
                 "unit diagonal of `L`; `P` locally constant, found anew at replay",
-                ["2/3", "5", "6"],
+                ["2/3", "8/3", "8/3"],
                 "at a tie of pivots the factors jump; `solve`, `det`, `inverse` do not see it",
                 "de Hoog, Anderssen & Lukas 2011; derived", "lu_factors.rs";
             "cholesky", "`cholesky` of `(A + A')/2`",

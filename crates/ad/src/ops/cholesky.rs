@@ -49,7 +49,7 @@ fn pull<V: Value>(l: &V, g: &V) -> V {
 }
 
 /// `tril(A tril(B))`, which is a third of the product.
-fn lower<V: Value>(a: &V, b: &V) -> V {
+pub(crate) fn lower<V: Value>(a: &V, b: &V) -> V {
     V::one(Op::LowerProduct(LowerProduct), &[a, b])
 }
 

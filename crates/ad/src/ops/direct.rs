@@ -6,6 +6,7 @@
 //! every line of the primitives' table compares them.
 
 use super::arithmetic::{Hadamard, LinComb, Scale};
+use super::lu_factors::LuFactors;
 use super::product::{Mul, MulAdd, cotangents, gemm_batched};
 use super::reduce::Dot;
 use super::trsm::Trsm;
@@ -35,9 +36,18 @@ impl<'a, T: Scalar> Pull<'a, T> {
         self.vals[self.step.first as usize].arg()
     }
 
+    fn outputs<const N: usize>(&self) -> [Arg<'a, T>; N] {
+        std::array::from_fn(|k| self.vals[self.step.first as usize + k].arg())
+    }
+
     /// The cotangent of the only output, consumed.
     fn take(&mut self) -> Option<Buf<T>> {
         self.slots[self.step.first as usize - self.base].take()
+    }
+
+    /// The cotangents of several outputs, consumed.
+    fn take_all<const N: usize>(&mut self) -> [Option<Buf<T>>; N] {
+        std::array::from_fn(|k| self.slots[self.step.first as usize + k - self.base].take())
     }
 
     /// The slot of input `i`, if anything depends on it.
@@ -84,7 +94,7 @@ impl<'a, T: Scalar> Pull<'a, T> {
     }
 }
 
-/// Pulls the cotangent of the only output, which nobody asked to keep, to the inputs. `false`: nothing was done.
+/// Pulls the cotangents of the outputs, which nobody asked to keep, to the inputs. `false`: nothing was done.
 #[inline]
 pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
     let step = p.step;
@@ -135,8 +145,32 @@ pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
             p.add_scaled(1, g[0], a.data);
             p.store.put(g);
         }
+        Op::LuFactors(LuFactors) => return lu_factors(p),
         _ => return false,
     }
+    true
+}
+
+/// The factors of small square matrices.
+fn lu_factors<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+    let (shape, store) = (p.input(0).shape, p.store);
+    let n = shape.rows;
+    if n != shape.cols || n > 4 || n == 0 {
+        return false;
+    }
+    let ([l, u, order], [gl, gu, _]) = (p.outputs::<3>(), p.take_all::<3>());
+    if gl.is_none() && gu.is_none() {
+        return true;
+    }
+    let mut g = store.take(shape.len());
+    let each = n * n;
+    let done = g.chunks_exact_mut(each).enumerate().all(|(b, g)| {
+        let cotangents = [&gl, &gu].map(|g| g.as_ref().map(|g| &g[b * each..(b + 1) * each]));
+        T::lu_pull_small([l.member(b), u.member(b), order.member(b)], n, cotangents, g)
+    });
+    debug_assert!(done, "the order was looked at");
+    p.give(0, g);
+    [gl, gu].into_iter().flatten().for_each(|g| store.put(g));
     true
 }
 

@@ -10,7 +10,9 @@
 //! `B_bar = S`, `A_bar = -S X^T + R (A⁺ S)^T + (A⁺^T X) (X_bar - A^T S)^T`.
 //!
 //! It has no part normal to the matrices of that rank: it is the gradient among them. The rules use products and `A⁺`, `A⁺^T`
-//! alone, and the transposed solve is that of `A^T`, so both are written once. The orthogonal factors are a handle, as in `lu`.
+//! alone, and the transposed solve is that of `A^T`, so both are written once. Where `B` is itself in the range of `A`, as what
+//! `A⁺^T` or `A` gave, `R` is zero along every motion of the program, and its terms are left out: the *consistent* solve, which is
+//! every solve inside these rules. The orthogonal factors are a handle, as in `lu`.
 //! Conditions: the rank stated, else `RankDeficient` or `NotDifferentiable`. Gauge: none. Cost (`m x n` of full rank, `k` columns):
 //! handle 4 m n², value 4 m n k, JVP and VJP 12 m n k. Source: Golub & Pereyra 1973.
 
@@ -31,6 +33,8 @@ pub(crate) struct LeastFactor {
 pub(crate) struct LeastSolve {
     pub(crate) rank: usize,
     pub(crate) transpose: bool,
+    /// `B` is in the range of `op(A)`, by how it was computed.
+    pub(crate) consistent: bool,
 }
 
 fn sizes(a: Shape, r: usize) -> Least {
@@ -64,8 +68,16 @@ impl LeastSolve {
     fn solve<V: Value>(self, x: &[&V], b: &V) -> V {
         V::one(Op::LeastSolve(self), &[x[0], x[1], b])
     }
+    /// `op(A)⁺^T B`.
     fn flip(self) -> Self {
-        LeastSolve { transpose: !self.transpose, ..self }
+        LeastSolve { transpose: !self.transpose, consistent: false, ..self }
+    }
+    fn consistent(self) -> Self {
+        LeastSolve { consistent: true, ..self }
+    }
+    /// May `B` have a part outside the range of `op(A)`, which has `m` rows?
+    fn has_residual(self, m: usize) -> bool {
+        self.rank < m && !self.consistent
     }
     /// `alpha op(A) B` and `alpha op(A)^T B`.
     fn times(self, alpha: f64) -> Product {
@@ -116,14 +128,14 @@ impl<T: Scalar> Primitive<T> for LeastSolve {
             None => V::product(self.times(-1.0), da, y),
         };
         let mut dy = self.solve(x, &rhs);
-        if self.rank < m {
+        if self.has_residual(m) {
             let r = b.clone().plus_product(self.times(-1.0), a, y);
             let c = V::product(self.times_t(1.0), da, &r);
-            dy = dy.add(&self.solve(x, &self.flip().solve(x, &c)));
+            dy = dy.add(&self.consistent().solve(x, &self.flip().solve(x, &c)));
         }
         if self.rank < n {
-            let c = V::product(self.times_t(1.0), da, &self.flip().solve(x, y));
-            let inside = self.solve(x, &V::product(self.times(1.0), a, &c));
+            let c = V::product(self.times_t(1.0), da, &self.flip().consistent().solve(x, y));
+            let inside = self.consistent().solve(x, &V::product(self.times(1.0), a, &c));
             dy = dy.add(&c).lincomb(1.0, &inside, -1.0);
         }
         out1(Some(dy))
@@ -135,13 +147,13 @@ impl<T: Scalar> Primitive<T> for LeastSolve {
         let s = self.flip().solve(x, g);
         if out.wants(0) {
             self.add(out, -1.0, &s, y);
-            if self.rank < m {
+            if self.has_residual(m) {
                 let r = b.clone().plus_product(self.times(-1.0), a, y);
-                self.add(out, 1.0, &r, &self.solve(x, &s));
+                self.add(out, 1.0, &r, &self.consistent().solve(x, &s));
             }
             if self.rank < n {
                 let rest = g.clone().plus_product(self.times_t(-1.0), a, &s);
-                self.add(out, 1.0, &self.flip().solve(x, y), &rest);
+                self.add(out, 1.0, &self.flip().consistent().solve(x, y), &rest);
             }
         }
         out.add(2, s);

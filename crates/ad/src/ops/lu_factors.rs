@@ -6,12 +6,14 @@
 //!
 //! `T_bar = triu(U_bar U^T - L^T L_bar)`, `S_bar = L_bar + [L_1^{-T} T_bar; 0]`, `A_bar = P^T S_bar U^{-T}`,
 //!
-//! where `L_bar` is taken strictly lower and `U_bar` upper. For a square matrix the leading part of `L_bar` goes the same way:
-//! `S_bar = L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`. A wide matrix is a composition (`composed/lu.rs`).
+//! where `L_bar` is taken strictly lower and `U_bar` upper. For a square matrix `L' = L stril(T)`, and the leading part of `L_bar`
+//! goes the same way: `S_bar = L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`. There all four products are of two triangles, a third
+//! of the work: those of uppers are written as their transposes. A wide matrix is a composition (`composed/lu.rs`).
 //! Conditions: the leading columns independent to working precision, else `Singular` with the pivot. Gauge: the unit diagonal
-//! of `L`. At a tie of pivots `P` jumps: `solve`, `det`, `inverse` do not see that, the factors do. Cost (n³): value 2/3, JVP 5,
-//! VJP 6. Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
+//! of `L`. At a tie of pivots `P` jumps: `solve`, `det`, `inverse` do not see that, the factors do. Cost (n³, square): value 2/3,
+//! JVP 8/3, VJP 8/3. Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
 
+use super::cholesky::lower;
 use super::layout::{Axis, Embed, Slice};
 use super::part::Part;
 use super::permute::Permute;
@@ -68,9 +70,12 @@ impl<T: Scalar> Primitive<T> for LuFactors {
         let (l, u, p) = (y[0], y[1], y[2]);
         let Some(da) = dx[0] else { return smallvec![None, None, None] };
         let s = permuted(da, p, false).solved_by(u, BY_U);
-        let t = leading(&s).solved_by(&leading(l), BY_L).parted(Part::Upper);
-        let du = t.mul(u);
-        let dl = s.plus_product(Product::NN.times(-1.0), l, &t).parted(Part::StrictLower);
+        let t = leading(&s).solved_by(&leading(l), BY_L);
+        let du = lower(&u.t(), &t.t()).t();
+        let dl = match l.shape().rows == l.shape().cols {
+            true => lower(l, &t.part(Part::StrictLower)),
+            false => s.plus_product(Product::NN.times(-1.0), l, &t.parted(Part::Upper)).parted(Part::StrictLower),
+        };
         smallvec![Some(dl), Some(du), None]
     }
 
@@ -89,9 +94,9 @@ impl<T: Scalar> Primitive<T> for LuFactors {
 /// `S_bar` of a square matrix: `L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`, where the triangles see what they should of the
 /// cotangents.
 fn square_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V> {
-    let lower = gl.map(|g| l.t_mul(g).parted(Part::StrictLower));
-    let upper = gu.map(|g| g.mul_t(u).parted(Part::Upper));
-    plus(lower, upper).map(|m| m.solved_by(l, BY_L_T))
+    let below = gl.map(|g| lower(&l.t(), g).parted(Part::StrictLower));
+    let above = gu.map(|g| lower(u, &g.t()).t());
+    plus(below, above).map(|m| m.solved_by(l, BY_L_T))
 }
 
 /// `S_bar` of a tall matrix.

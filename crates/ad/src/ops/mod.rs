@@ -147,7 +147,7 @@ registry! {
     LuLogdet(lu::LuLogdet) "logdet",
     LuSign(lu::LuSign) "det_sign",
     LuFactors(lu_factors::LuFactors) "lu_factors",
-    CompleteLu(det::CompleteLu) "lu_complete",
+    CompleteLu(det::CompleteLu) "det_factor",
     Det(det::Det) "det",
     Cofactor(det::Cofactor) "cofactor",
     LeastFactor(least::LeastFactor) "least_factor",
