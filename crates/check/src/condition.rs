@@ -1,4 +1,5 @@
-//! The condition factor, estimated from the value: how much of it one rounding unit of the input moves.
+//! The condition factor, estimated from the value: how much of it one rounding unit of the input moves. And, within limits, from a
+//! derivative of higher order that is not the same in two ways.
 
 use crate::lists::{List, Random, minus, moduli, nudged, plus, same_shapes};
 use crate::subject::Subject;
@@ -43,4 +44,22 @@ pub(crate) fn estimated<T: Scalar>(
         true => Err(Error::IllConditioned { units }),
         false => Ok(Estimate { factor: condition, noise: if moved.is_finite() { moved } else { 0.0 } }),
     }
+}
+
+/// The factor that a derivative asks for: how much of `d`, which is `derivative` at `x`, one rounding unit of the input moves. At most
+/// `most`: rules may be rough, but no rule excuses itself by more.
+pub(crate) fn of_derivative<T: Scalar>(
+    derivative: impl Fn(&List<T>) -> Result<List<T>, Error>,
+    (x, d, scale, along): (&List<T>, &List<T>, &List<T>, &List<T>),
+    most: f64,
+) -> f64 {
+    let random = &mut Random::new(0xD16175);
+    let mut moved = 0.0f64;
+    for _ in 0..tolerances::CONDITION_SAMPLES {
+        if let Ok(near) = derivative(&nudged(x, scale, random)) {
+            moved = moved.max(moduli(along, &minus(&near, d)));
+        }
+    }
+    let units = moved / (T::EPS.f64() * moduli(along, d));
+    if units.is_finite() { (units / tolerances::WELL_CONDITIONED).min(most) } else { 1.0 }
 }

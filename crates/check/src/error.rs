@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The value has a kink, a jump or a vertical slope at the point, or its derivative has.
     #[error(
-        "the value has no derivative of order {order} at the point: along one and the same direction it is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink or a jump (a tie of a maximum or of pivots, a zero of a modulus or a norm), or lower orders only"
+        "the value has no derivative of order {order} at the point, or at none that rounding can tell from it: along one and the same direction it is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink or a jump (a tie of a maximum or of pivots, a zero of a modulus or a norm), or lower orders only"
     )]
     Kink {
         /// The order that does not exist: 1 or 2.
@@ -42,6 +42,14 @@ pub enum Error {
         left: f64,
         /// And after it.
         right: f64,
+    },
+    /// Remainders could not be judged: a pole, a kink or a jump is nearer than the smallest step that shows anything but rounding.
+    #[error(
+        "the remainders of order {order} say nothing: where steps are small enough for the value to be smooth (a pole, a kink or a jump is near), remainders are rounding already; check elsewhere, give the value in double-double with `precise`, or go by the equalities with `without_slopes`"
+    )]
+    OutOfRange {
+        /// The order of the derivative.
+        order: usize,
     },
     /// Rounding leaves no digit of the value.
     #[error(

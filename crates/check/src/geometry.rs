@@ -8,7 +8,7 @@ use crate::agreement::Sizes;
 use crate::builder::{Options, own_scale};
 use crate::lists::{List, Random, inner, minus, moduli, plus, shapes};
 use crate::program::{Flat, Program};
-use crate::report::{Remainders, Report};
+use crate::report::Report;
 use crate::space::Space;
 use crate::subject::Subject;
 use crate::taylor::{Curved, judged};
@@ -81,7 +81,7 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         };
         let (u, v, w) = (tangent()?, tangent()?, tangent()?);
         report.condition = self.options.condition.unwrap_or(1.0);
-        let sizes = Sizes { condition: report.condition, below: 0.0, noise: 0.0 };
+        let sizes = Sizes { condition: report.condition, stated: true, below: 0.0, noise: 0.0 };
         let a: List<T> = random.list(shapes(&x));
         let b: List<T> = random.list(shapes(&x));
         let mut on = On { space, x: &x, sizes: &sizes, report };
@@ -474,7 +474,7 @@ impl<T: Scalar> On<'_, T> {
         let w = vec![Batch::from_fn(Shape::SCALAR, |_, _, _| T::one())];
         let p = Program { f, shapes: shapes(x), w };
         let y = crate::subject::sound(&p, x)?;
-        let sizes = Sizes { condition: self.sizes.condition, below: moduli(&p.w, &y), noise: 0.0 };
+        let sizes = Sizes { condition: self.sizes.condition, stated: true, below: moduli(&p.w, &y), noise: 0.0 };
         let derivatives = riemannian(space, &p, (x, v), 2, &sizes, random, self.report)?;
         let scale: List<T> = x.iter().map(own_scale).collect();
         let others = self.report.taylor.len();
@@ -491,13 +491,13 @@ impl<T: Scalar> On<'_, T> {
                 path: &path,
                 condition: self.sizes.condition,
             };
-            let rows: Vec<Remainders> = curved.slopes(&derivatives, random)?;
+            let rows = curved.slopes(&curved.curve(random)?, &derivatives);
             let mut so_far = Report::new(seed);
             so_far.taylor = self.report.taylor.split_off(others);
             so_far.merge(rows);
-            let wrong = so_far.is_wrong();
+            let open = so_far.is_open();
             self.report.taylor.append(&mut so_far.taylor);
-            if !wrong || tries == tolerances::DIRECTIONS {
+            if !open || tries == tolerances::DIRECTIONS {
                 break;
             }
             let length = norm(&v);
@@ -508,7 +508,10 @@ impl<T: Scalar> On<'_, T> {
             v = crate::lists::zip(&next, &next, |v, _| v * T::of(stretch));
             derivatives = riemannian(space, &p, (x, &v), 2, &sizes, random, &mut Report::new(seed))?;
         }
-        Ok(())
+        match self.report.out_of_range() {
+            Some(order) => Err(Error::OutOfRange { order }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::program::Program;
 use crate::report::{Report, Verdict};
 use crate::space::Space;
 use crate::subject::{Subject, sound};
-use crate::taylor::Curved;
+use crate::taylor::{Curve, Curved};
 use crate::{Error, Modes, condition, geometry, hints, members, replay, tolerances};
 use pullback::{Batch, Scalar};
 
@@ -72,7 +72,8 @@ impl<T: Scalar> Plan<'_, T> {
             }
         };
         let condition = report.condition;
-        let sizes0 = Sizes { condition, below: moduli(w, y), noise };
+        let stated = self.options.condition.is_some();
+        let sizes0 = Sizes { condition, stated, below: moduli(w, y), noise };
         let mut sizes;
         let mut found;
         let mut v;
@@ -100,6 +101,7 @@ impl<T: Scalar> Plan<'_, T> {
                     }
                 }
             }
+            report.condition = sizes.condition;
             let mut along = found.along.clone();
             if let (Some(space), Some(p)) = (self.space, program) {
                 along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
@@ -110,15 +112,14 @@ impl<T: Scalar> Plan<'_, T> {
                     Some(space) => geometry::retracted(space, x, &v, h),
                 };
                 let curved = Curved { subject, x, y, w, scale, path: &path, condition };
-                let rows = curved.slopes(&along, random)?;
-                report.merge(rows);
+                let curve = curved.curve(random)?;
+                report.merge(curved.slopes(&curve, &along));
                 if tries == 1 {
-                    smooth(&curved, random, report)?;
+                    smooth(&curve, report)?;
                 }
             }
             // An equality that fails needs no second direction, and no slope that is right either.
-            if report.defects.iter().any(|d| !d.ok) || !report.is_wrong() || !slopes || tries == tolerances::DIRECTIONS
-            {
+            if report.defects.iter().any(|d| !d.ok) || !report.is_open() || !slopes || tries == tolerances::DIRECTIONS {
                 break;
             }
         }
@@ -142,7 +143,12 @@ impl<T: Scalar> Plan<'_, T> {
                 false => scene.second(&found.hv),
             });
         }
-        rest
+        rest?;
+        // What was compared in double-double needs no slopes.
+        match report.out_of_range().filter(|_| self.precise.is_none()) {
+            Some(order) => Err(Error::OutOfRange { order }),
+            None => Ok(()),
+        }
     }
 
     /// What needs one direction only, and a rule that may be wrong already.
@@ -178,16 +184,14 @@ impl<T: Scalar> Plan<'_, T> {
 
 /// Is the value smooth at the point, to first and second order? At a kink slopes mean nothing (along half of the directions they are even
 /// right), and equalities only that conventions agree.
-fn smooth<T: Scalar>(curved: &Curved<'_, T>, random: &mut Random, report: &mut Report) -> Result<(), Error> {
-    let last = report.taylor.len();
-    let sides = [(1, curved.kink(random)), (2, if last > 1 { curved.bend(random) } else { None })];
-    match sides.into_iter().find_map(|(order, s)| s.map(|s| (order, s))) {
-        None => Ok(()),
-        Some((order, (left, right))) => {
+fn smooth(curve: &Curve, report: &mut Report) -> Result<(), Error> {
+    for order in 1..=report.taylor.len().min(2) {
+        if let Some((left, right)) = curve.kink(order) {
             report.taylor.truncate(order - 1);
-            Err(Error::Kink { order, left, right })
+            return Err(Error::Kink { order, left, right });
         }
     }
+    Ok(())
 }
 
 /// A random tangent, as the manifold gives it.

@@ -28,6 +28,20 @@ pub enum Verdict {
     Floor,
     /// They fall too slowly: the derivative of this order is not the derivative of the value.
     Wrong,
+    /// They fall too slowly, and so do differences of the value itself: where it becomes smooth, remainders are rounding already. A
+    /// pole, a kink or a jump is as near as that. Neither right nor wrong.
+    OutOfRange,
+}
+
+impl Verdict {
+    /// What is said of several directions is the least of what is said of each: a wrong derivative is wrong along every one.
+    fn rank(self) -> u8 {
+        match self {
+            Verdict::Slope | Verdict::Floor => 0,
+            Verdict::Wrong => 1,
+            Verdict::OutOfRange => 2,
+        }
+    }
 }
 
 /// A step of a Taylor test.
@@ -136,17 +150,27 @@ impl Report {
         }
     }
 
-    /// Takes remainders along a further direction, order by order, where those so far were wrong.
+    /// Takes remainders along a further direction, order by order, where those so far were not right.
     pub(crate) fn merge(&mut self, taylor: Vec<Remainders>) {
         if self.taylor.is_empty() {
             self.taylor = taylor;
             return;
         }
         for (old, new) in self.taylor.iter_mut().zip(taylor) {
-            if old.verdict == Verdict::Wrong && new.verdict != Verdict::Wrong {
+            if new.verdict.rank() < old.verdict.rank() {
                 *old = new;
             }
         }
+    }
+
+    /// Is a sequence of remainders not right?
+    pub(crate) fn is_open(&self) -> bool {
+        self.taylor.iter().any(|t| t.verdict.rank() > 0)
+    }
+
+    /// The first order whose remainders could not be judged.
+    pub(crate) fn out_of_range(&self) -> Option<usize> {
+        self.taylor.iter().find(|t| t.verdict == Verdict::OutOfRange).map(|t| t.order)
     }
 }
 
@@ -170,6 +194,9 @@ impl fmt::Display for Report {
                 Verdict::Slope => writeln!(f, "  falls as it must")?,
                 Verdict::Floor => writeln!(f, "  at the rounding floor")?,
                 Verdict::Wrong => writeln!(f, "  WRONG: falls too slowly{}", t.blame())?,
+                Verdict::OutOfRange => {
+                    writeln!(f, "  inconclusive: the steps are out of range, and the value is no smoother")?
+                }
             }
         }
         for s in &self.skipped {

@@ -20,16 +20,19 @@ pub(crate) struct Curved<'c, T: Scalar> {
     pub(crate) condition: f64,
 }
 
-/// `<w, f(x(h))>` for a falling sequence of `h`; steps that leave the domain are left out.
-struct Curve {
+/// `<w, f(x(h))>` for a falling sequence of `h`, each half of the one before; steps that leave the domain are left out.
+pub(crate) struct Curve {
     at: f64,
     size: f64,
     points: Vec<Point>,
+    eps: f64,
 }
 
 struct Point {
     h: f64,
     value: f64,
+    /// On the other side, at `-h`, if there is a value.
+    behind: Option<f64>,
     size: f64,
     jitter: f64,
 }
@@ -42,38 +45,79 @@ impl<T: Scalar> Curved<'_, T> {
         }
     }
 
-    fn curve(&self, random: &mut Random) -> Result<Curve, Error> {
+    /// The values along the curve. Smaller steps follow where the first ones leave the domain, or where the last still see a curvature.
+    pub(crate) fn curve(&self, random: &mut Random) -> Result<Curve, Error> {
         let (at, size) = (inner(self.w, self.y), moduli(self.w, self.y));
         let here = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
-        let (mut points, mut failure) = (Vec::new(), None);
-        for k in 0..=tolerances::STEPS {
+        let value = |h: f64| (self.path)(h).and_then(|x| Ok((self.subject.outputs(&x)?, x)));
+        let (mut curve, mut failure) = (Curve { at, size, points: Vec::new(), eps: tolerances::floor::<T>() }, None);
+        let enough = tolerances::STEPS / 2;
+        for k in 0..=tolerances::STEPS + enough {
+            if k > tolerances::STEPS && curve.points.len() > enough && !curve.ends_bent() {
+                break;
+            }
             let h = tolerances::FIRST_STEP * 0.5f64.powi(k as i32);
-            match (self.path)(h).and_then(|x| Ok((self.subject.outputs(&x)?, x))) {
+            match value(h) {
                 Ok((there, x)) => {
                     same_shapes(self.y, &there)?;
+                    let behind = value(-h).ok().map(|(y, _)| inner(self.w, &y));
                     let value = inner(self.w, &there);
                     let jitter = here.max(self.jitter(&x, value, random));
-                    points.push(Point { h, value, size: size.max(moduli(self.w, &there)), jitter });
+                    curve.points.push(Point { h, value, behind, size: size.max(moduli(self.w, &there)), jitter });
                 }
                 Err(e) => failure = Some(e),
             }
         }
         match failure {
-            Some(e) if points.len() <= tolerances::STEPS / 2 => Err(Error::Steps(e)),
-            _ => Ok(Curve { at, size, points }),
+            Some(e) if curve.points.len() <= enough => Err(Error::Steps(e)),
+            _ => Ok(curve),
         }
     }
 
     /// One row for each order in `along`, the derivatives of `<w, f>` along the curve.
-    pub(crate) fn slopes(&self, along: &[f64], random: &mut Random) -> Result<Vec<Remainders>, Error> {
-        let curve = self.curve(random)?;
-        Ok((1..=along.len()).map(|order| self.row(&curve, &along[..order])).collect())
+    pub(crate) fn slopes(&self, curve: &Curve, along: &[f64]) -> Vec<Remainders> {
+        (1..=along.len()).map(|order| curve.row(&along[..order], self.condition)).collect()
+    }
+}
+
+impl Curve {
+    /// Does the value still bend between the last two steps?
+    fn ends_bent(&self) -> bool {
+        let [.., far, near] = &self.points[..] else { return false };
+        let bend = (far.value - 2.0 * near.value + self.at).abs();
+        far.h == 2.0 * near.h && bend > 4.0 * tolerances::ABOVE_FLOOR * self.floor(self.points.len() - 1, 0.0, 1.0)
     }
 
-    fn row(&self, curve: &Curve, along: &[f64]) -> Remainders {
+    /// What rounding does to the value at a step, as measured, and to the terms of the polynomial.
+    fn floor(&self, k: usize, terms: f64, condition: f64) -> f64 {
+        let (from, to) = (k.saturating_sub(tolerances::JITTER_WINDOW), k + tolerances::JITTER_WINDOW + 1);
+        let jitter = self.points[from..to.min(self.points.len())].iter().map(|p| p.jitter).fold(0.0, f64::max);
+        let size = self.points[k].size.max(self.size) + terms;
+        tolerances::JITTER_FACTOR * jitter + self.eps * condition * size
+    }
+
+    /// The remainders of one order. Right if they are right down to the floor that was measured, or down to the one that the condition
+    /// factor grants: the first sees the slopes that begin only near the point, the second forgives digits that the value loses without
+    /// showing it.
+    fn row(&self, along: &[f64], condition: f64) -> Remainders {
+        let measured = self.remainders(along, 1.0);
+        if measured.verdict != Verdict::Wrong {
+            return measured;
+        }
+        if condition > 1.0 {
+            let granted = self.remainders(along, condition);
+            if granted.verdict != Verdict::Wrong {
+                return granted;
+            }
+        }
+        let verdict =
+            if on_their_way(&measured) || self.is_rough(&measured) { Verdict::OutOfRange } else { Verdict::Wrong };
+        Remainders { verdict, ..measured }
+    }
+
+    fn remainders(&self, along: &[f64], condition: f64) -> Remainders {
         let order = along.len();
-        let points = &curve.points;
-        let steps = points.iter().enumerate().map(|(k, p)| {
+        let steps = self.points.iter().enumerate().map(|(k, p)| {
             // The terms of the polynomial, h^k y^(k) / k!, largest powers of h first so that little is lost in the sum.
             let mut factor = 1.0;
             let terms: Vec<f64> = along
@@ -84,49 +128,88 @@ impl<T: Scalar> Curved<'_, T> {
                     factor * d
                 })
                 .collect();
-            let remainder = ((p.value - curve.at) - terms.iter().rev().sum::<f64>()).abs();
-            let size = p.size.max(curve.size) + terms.iter().map(|t| t.abs()).sum::<f64>();
-            let (from, to) = (k.saturating_sub(tolerances::JITTER_WINDOW), k + tolerances::JITTER_WINDOW + 1);
-            let jitter = points[from..to.min(points.len())].iter().map(|p| p.jitter).fold(0.0, f64::max);
-            (p.h, remainder, tolerances::JITTER_FACTOR * jitter + tolerances::floor::<T>() * self.condition * size)
+            let remainder = ((p.value - self.at) - terms.iter().rev().sum::<f64>()).abs();
+            (p.h, remainder, self.floor(k, terms.iter().map(|t| t.abs()).sum(), condition))
         });
         let what = format!("value - its Taylor polynomial of degree {order}");
         judged(what, order, (order + 1) as f64, steps)
     }
 
-    /// A kink at the point: the slopes of the value to either side along the curve, if they do not meet as the step shrinks.
-    pub(crate) fn kink(&self, random: &mut Random) -> Option<(f64, f64)> {
-        self.sides(1, tolerances::KINK_STEPS, random, |at, near, _, h| (near - at) / h)
+    /// Is the value itself no polynomial with a small remainder at the steps that were judged? A difference of the value that kills
+    /// polynomials of the degree in question then does not fall as it must, whatever the derivatives are.
+    fn is_rough(&self, row: &Remainders) -> bool {
+        let judged = |h: f64| row.steps.iter().any(|s| s.h == h && s.remainder > tolerances::ABOVE_FLOOR * s.floor);
+        let differences: Vec<Step> = steps(self.differences(row.order).into_iter().filter(|d| judged(d.0)));
+        differences.len() > tolerances::HALVINGS
+            && differences.iter().all(over)
+            && !falls(&differences[differences.len() - tolerances::HALVINGS..], row.expected)
     }
 
-    /// A kink of the derivative: the curvatures of the value to either side, if they do not meet.
-    pub(crate) fn bend(&self, random: &mut Random) -> Option<(f64, f64)> {
-        self.sides(2, tolerances::BEND_STEPS, random, |at, near, far, h| (far - 2.0 * near + at) / (h * h))
-    }
-
-    /// What differences of the value at `0, h, 2h` say for negative and for positive `h`, if that stays apart.
-    fn sides(
-        &self,
-        order: i32,
-        steps: [f64; 3],
-        random: &mut Random,
-        difference: impl Fn(f64, f64, f64, f64) -> f64,
-    ) -> Option<(f64, f64)> {
-        let at = inner(self.w, self.y);
-        let value = |h: f64| self.subject.outputs(&(self.path)(h).ok()?).ok().map(|y| inner(self.w, &y));
-        let jitter = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
-        let floor = tolerances::JITTER_FACTOR * jitter + tolerances::floor::<T>() * moduli(self.w, self.y);
-        let mut gaps = Vec::new();
-        let mut found = (0.0, 0.0);
-        for h in steps {
-            let side = |h: f64| Some(difference(at, value(h)?, value(2.0 * h)?, h));
-            found = (side(-h)?, side(h)?);
-            gaps.push(((found.1 - found.0).abs(), floor / h.powi(order)));
+    /// Differences of values at `0, h, 2h, 4h ...` in which powers of `h` up to `order` cancel, with the floor of each.
+    fn differences(&self, order: usize) -> Vec<(f64, f64, f64)> {
+        let mut list: Vec<(f64, f64, f64)> = (0..self.points.len())
+            .map(|k| (self.points[k].h, self.points[k].value - self.at, self.floor(k, 0.0, 1.0)))
+            .collect();
+        for power in 1..=order {
+            let c = 2f64.powi(power as i32);
+            let pairs = list.windows(2).filter(|p| p[0].0 == 2.0 * p[1].0);
+            list = pairs.map(|p| (p[1].0, p[0].1 - c * p[1].1, p[0].2 + c * p[1].2)).collect();
         }
-        let apart = gaps.iter().all(|(gap, noise)| *gap > tolerances::ABOVE_FLOOR * noise);
-        let stays = gaps.windows(2).all(|g| g[1].0 > 0.5 * g[0].0);
-        (apart && stays).then_some(found)
+        list.into_iter().map(|(h, d, floor)| (h, d.abs(), floor)).collect()
     }
+
+    /// A kink at the point: the slopes (of order 2: the curvatures) of the value to either side, if what they differ by does not vanish as
+    /// the step shrinks. It is followed down to the floor, since beside a kink or a pole it vanishes only at steps that do not reach it.
+    pub(crate) fn kink(&self, order: usize) -> Option<(f64, f64)> {
+        let sides: Vec<(f64, f64, f64, f64)> = match order {
+            1 => (0..self.points.len()).filter_map(|k| self.slopes_at(k)).collect(),
+            _ => (1..self.points.len()).filter_map(|k| self.curvatures_at(k)).collect(),
+        };
+        let gap = |s: &(f64, f64, f64, f64)| (s.0, (s.2 - s.1).abs() * s.0.powi(order as i32), s.3);
+        let curve = steps(sides.iter().map(gap));
+        let above = curve.iter().take_while(|s| over(s)).count();
+        let most = order as f64 + tolerances::KINK_SLOPE;
+        let stays = above > tolerances::KINK_HALVINGS
+            && curve[above - tolerances::KINK_HALVINGS..above].iter().all(|s| s.slope.is_some_and(|s| s <= most));
+        (stays && !drops(&curve, above, order as f64)).then(|| (sides[above - 1].1, sides[above - 1].2))
+    }
+
+    /// The step, the slope before the point and after it, and the floor of their difference times the step.
+    fn slopes_at(&self, k: usize) -> Option<(f64, f64, f64, f64)> {
+        let (p, at) = (&self.points[k], self.at);
+        Some((p.h, (at - p.behind?) / p.h, (p.value - at) / p.h, 4.0 * self.floor(k, 0.0, 1.0)))
+    }
+
+    /// The same of curvatures, from values at `h` and `2h`; the floor is that of their difference times the square of the step.
+    fn curvatures_at(&self, k: usize) -> Option<(f64, f64, f64, f64)> {
+        let (far, near, at) = (&self.points[k - 1], &self.points[k], self.at);
+        let square = near.h * near.h;
+        let bent = |far: f64, near: f64| (far - 2.0 * near + at) / square;
+        let floor = 6.0 * self.floor(k, 0.0, 1.0);
+        (far.h == 2.0 * near.h).then_some(())?;
+        Some((near.h, bent(far.behind?, near.behind?), bent(far.value, near.value), floor))
+    }
+}
+
+/// Slopes from each step to the next.
+fn steps(points: impl IntoIterator<Item = (f64, f64, f64)>) -> Vec<Step> {
+    let mut curve: Vec<Step> = Vec::new();
+    for (h, remainder, floor) in points {
+        let slope = curve.last().map(|s: &Step| (s.remainder / remainder).log2() / (s.h / h).log2());
+        curve.push(Step { h, remainder, slope, floor });
+    }
+    curve
+}
+
+/// To the floor at a blow after `above` steps, and never above it again: what was seen lies beyond this step (a kink, a far pole).
+fn drops(curve: &[Step], above: usize, expected: f64) -> bool {
+    let blow = curve.get(above).and_then(|s| s.slope).is_some_and(|s| s >= expected + tolerances::DROP);
+    blow && !curve[above..].iter().any(over)
+}
+
+/// Is a remainder more than rounding?
+fn over(s: &Step) -> bool {
+    s.remainder > tolerances::ABOVE_FLOOR * s.floor
 }
 
 /// The verdict on a sequence of steps `(h, remainder, floor)`, `h` halved from each to the next.
@@ -136,16 +219,9 @@ pub(crate) fn judged(
     expected: f64,
     points: impl IntoIterator<Item = (f64, f64, f64)>,
 ) -> Remainders {
-    let mut curve: Vec<Step> = Vec::new();
-    for (h, remainder, floor) in points {
-        let slope = curve.last().map(|s: &Step| (s.remainder / remainder).log2() / (s.h / h).log2());
-        curve.push(Step { h, remainder, slope, floor });
-    }
-    let over = |s: &Step| s.remainder > tolerances::ABOVE_FLOOR * s.floor;
+    let curve = self::steps(points);
     let above = curve.iter().take_while(|s| over(s)).count();
-    // To the floor at a blow, and never above it again: what made the remainder lies beyond this step (a kink, a far pole).
-    let dropped = curve.get(above).and_then(|s| s.slope).is_some_and(|s| s >= expected + tolerances::DROP)
-        && !curve[above..].iter().any(over);
+    let dropped = drops(&curve, above, expected);
     // The smallest steps above the floor: there a wrong derivative shows, however small its error.
     let steps = curve[above.saturating_sub(tolerances::HALVINGS + 1)..(above + 1).min(curve.len())].to_vec();
     let verdict = if above <= tolerances::HALVINGS || dropped {
@@ -156,6 +232,16 @@ pub(crate) fn judged(
         Verdict::Wrong
     };
     Remainders { what, order, expected, steps, curve, verdict }
+}
+
+/// Does the floor cut off slopes that are too high, or low and rising? Those of a wrong derivative fall to one below their order as the
+/// steps shrink, or rise to that and no further.
+fn on_their_way(row: &Remainders) -> bool {
+    let above = row.curve.iter().take_while(|s| over(s)).count();
+    let off = |k: usize| Some(row.curve.get(above.checked_sub(k)?)?.slope? - row.expected);
+    let (Some(before), Some(last)) = (off(2), off(1)) else { return false };
+    let nearer = last > before && last >= -tolerances::RISING;
+    (last >= -tolerances::SLOPE || nearer) && !row.curve[above..].iter().any(over)
 }
 
 /// Have the slopes of these steps their order, or do they converge to it, or does the leading term vanish?

@@ -2,8 +2,8 @@
 //!
 //! Tolerances are for `f64` and grow with the rounding unit for `f32`. A program that loses digits for a reason (an
 //! ill-conditioned matrix) is granted them: what is marked *(condition)* is multiplied by the condition factor, which is
-//! estimated from the value alone (never from the rules under test: a wrong rule may be as rough as it likes, and would excuse
-//! itself), or stated with [`Check::condition`](crate::Check::condition).
+//! estimated from the value (from the rules under test only within limits, [`rough_first`] and [`rough_further`]: a wrong rule may be as
+//! rough as it likes, and would excuse itself), or stated with [`Check::condition`](crate::Check::condition).
 
 use pullback::Scalar;
 
@@ -69,6 +69,20 @@ pub const CONDITION_SAMPLES: usize = 4;
 /// An estimate above this leaves no digit to compare ([`dot`] would exceed 1e-3), and the check says so instead.
 pub const ILL_CONDITIONED: f64 = 1e9;
 
+/// Derivatives may lose digits that the value keeps. Where an equality fails, and no condition is stated, they are granted what changes
+/// of the input in its last bit move them by, within limits. First derivatives: the square of the value's own factor.
+#[must_use]
+pub fn rough_first(condition: f64) -> f64 {
+    (condition * condition).min(ILL_CONDITIONED)
+}
+
+/// Second and third derivatives: this times the factor so far, since an orthogonal factor moves little where the triangular one, with
+/// which its derivative is solved, is nearly singular. What is off by 1e-8 at a well-conditioned point is wrong, however rough.
+#[must_use]
+pub fn rough_further(condition: f64) -> f64 {
+    (1e3 * condition).min(ILL_CONDITIONED)
+}
+
 // ---- slopes -------------------------------------------------------------------------------------------------------
 
 /// *(condition)* The rounding floor of a value: this times the sum of moduli of its terms and of the Taylor terms.
@@ -101,6 +115,10 @@ pub const SLOPE: f64 = 0.1;
 /// go away from their order as the steps shrink.
 pub const CONVERGING: f64 = 0.5;
 
+/// Slopes that rise as the steps shrink and are nearer to their order than this, when the floor is reached, are those of no wrong
+/// derivative, which rise to one below their order at most. They are not right either.
+pub const RISING: f64 = 0.75;
+
 /// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
 /// this many directions in all. A wrong derivative is wrong along every one of them.
 pub const DIRECTIONS: usize = 5;
@@ -115,17 +133,19 @@ pub const HALVINGS: usize = 3;
 /// The first step, relative to the scale of the directions.
 pub const FIRST_STEP: f64 = 0.25;
 
-/// How many halvings of it are tried: down to 1e-9, where a remainder of order two reaches the floor in any case.
+/// How many halvings of it are tried: down to 1e-9, where a remainder of order two reaches the floor in any case. Half as many more
+/// where the first steps leave the domain.
 pub const STEPS: usize = 28;
 
 /// The highest order that is checked.
 pub const MAX_ORDER: usize = 3;
 
-/// One-sided slopes are compared at these steps. Those of a smooth function meet as the step shrinks; at a kink they do not.
-pub const KINK_STEPS: [f64; 3] = [9.765625e-4, 6.103515625e-5, 3.814697265625e-6];
+/// At a kink the difference of one-sided slopes (of second order: curvatures), times the step to the order, falls like that power of the
+/// step, and where the value is smooth by one power more: this much more than the order is still a kink.
+pub const KINK_SLOPE: f64 = 0.25;
 
-/// And one-sided curvatures at these, which are larger since differences of second order lose twice the digits.
-pub const BEND_STEPS: [f64; 3] = [7.8125e-3, 1.953125e-3, 4.8828125e-4];
+/// For so many halvings in a row, the last above the floor: that of a smooth value is steeper in any of them.
+pub const KINK_HALVINGS: usize = 5;
 
 // ---- other points ---------------------------------------------------------------------------------------------------
 

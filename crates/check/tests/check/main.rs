@@ -1,6 +1,7 @@
 //! The checker under test: right rules pass, wrong ones are found and named, misuse is neither.
 
 mod planted;
+mod poles;
 mod programs;
 mod seeds;
 mod spaces;

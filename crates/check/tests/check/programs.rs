@@ -139,6 +139,23 @@ fn a_kink_is_not_a_derivative_and_not_a_wrong_one() {
 }
 
 #[test]
+fn a_step_that_is_hidden_by_rounding_is_neither_right_nor_wrong() {
+    // A step of low height: on its own width, where its derivative is the one claimed, remainders are nearly rounding.
+    let mut open = 0;
+    for (height, width) in [(1e-10, 1e-3), (1e-11, 1e-3), (1e-11, 1e-5)] {
+        for seed in 0..50 {
+            let report = check(|x: Var| 1.0 + (x / width).tanh() * height, &mat![[0.3 * width]])
+                .scale(&mat![[1.0]])
+                .seed(seed)
+                .run();
+            assert!(!report.is_wrong(), "height {height:e}, width {width:e}, seed {seed}:\n{report}");
+            open += u32::from(matches!(report.error, Some(Error::OutOfRange { .. })));
+        }
+    }
+    assert!(open > 0, "every one was judged");
+}
+
+#[test]
 fn a_check_that_sees_zeros_only_says_so() {
     let report = check(|x: Var| x.relu(), &mat![[-0.5, -1.0]]).run();
     assert!(report.is_ok() && report.skipped.iter().any(|s| s.why.contains("zero at this point")), "{report}");
