@@ -70,6 +70,9 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         let random = &mut Random::new(self.options.seed);
         let x = space.random_point(self.batch, random.rng());
         let refused = |message: String| Error::Space { space: space.name(), message };
+        if x.is_empty() {
+            return Err(refused(crate::space::NO_MATRIX.into()));
+        }
         space.check_point(&x).map_err(refused)?;
         let mut tangent = || -> Result<List<T>, Error> {
             let v = space.random_tangent(&x, random.rng()).map_err(refused)?;

@@ -30,7 +30,9 @@ impl<T: Scalar> Plan<'_, T> {
     pub(crate) fn program(&self, mut p: Program<'_, T>, report: &mut Report) -> Result<(), Error> {
         let last = self.options.last()?;
         if let Some(space) = self.space {
-            space.check_point(self.x).map_err(|message| Error::Space { space: space.name(), message })?;
+            let verdict =
+                if self.x.is_empty() { Err(crate::space::NO_MATRIX.into()) } else { space.check_point(self.x) };
+            verdict.map_err(|message| Error::Space { space: space.name(), message })?;
         }
         let y = sound(&p, self.x)?;
         let random = &mut Random::new(self.options.seed);

@@ -45,6 +45,10 @@ pub trait Space<T: Scalar = f64> {
     }
 
     /// `<u, v>_x`, summed over the batch. The ambient inner product unless told otherwise.
+    ///
+    /// # Panics
+    /// The default, for points of no matrices, at the caller's line.
+    #[track_caller]
     fn inner<'t>(&self, _x: &[Var<'t, T>], u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
         dot(u, v)
     }
@@ -97,6 +101,10 @@ pub trait Space<T: Scalar = f64> {
 
     /// The square of how far two points are apart, up to the third order of it: whatever vanishes where they are the same. The ambient
     /// distance unless told otherwise; on a quotient it must not see the representatives.
+    ///
+    /// # Panics
+    /// The default, for points of no matrices, at the caller's line.
+    #[track_caller]
     fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
         let d: Vec<Var<'t, T>> = x.iter().zip(y).map(|(x, y)| *x - *y).collect();
         dot(&d, &d)
@@ -109,7 +117,12 @@ pub trait Space<T: Scalar = f64> {
 
     /// A smooth number to differentiate, whose coefficients are drawn from `rng` (the same ones at every call with the same state).
     /// On a quotient it must not see the representatives. A cubic polynomial of the entries unless told otherwise.
+    ///
+    /// # Panics
+    /// The default, for points of no matrices, at the caller's line.
+    #[track_caller]
     fn cost<'t>(&self, x: &[Var<'t, T>], rng: &mut dyn Rng) -> Var<'t, T> {
+        assert!(!x.is_empty(), "{NO_MATRIX}");
         let mut sum = x[0].tape().filled(pullback::Shape::SCALAR, T::zero());
         for x in x {
             let mut one = || {
@@ -132,7 +145,11 @@ pub trait Space<T: Scalar = f64> {
 pub type Another<T> = (Vec<Batch<T>>, Vec<Vec<Batch<T>>>);
 
 /// The ambient inner product, summed over matrices and members.
+#[track_caller]
 pub(crate) fn dot<'t, T: Scalar>(u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
     let terms = u.iter().zip(v).map(|(u, v)| u.dot(*v).sum());
-    terms.reduce(|a, b| a + b).unwrap_or_else(|| panic!("a point is at least one matrix"))
+    let Some(sum) = terms.reduce(|a, b| a + b) else { panic!("{}", NO_MATRIX) };
+    sum
 }
+
+pub(crate) const NO_MATRIX: &str = "a point is no matrix at all; it must be at least one";

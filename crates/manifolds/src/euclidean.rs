@@ -3,6 +3,7 @@
 use crate::manifold::{Manifold, Parts, gaussian, one, only};
 use crate::{Result, check};
 use pullback::{Batch, Scalar, Shape, Var};
+use pullback_check::Space;
 use rand::Rng;
 use smallvec::{SmallVec, smallvec};
 
@@ -31,6 +32,9 @@ impl Euclidean {
 impl<T: Scalar> Manifold<T> for Euclidean {
     fn name(&self) -> String {
         format!("R({}x{})", self.n, self.p)
+    }
+    fn claims(&self) -> Option<&dyn Space<T>> {
+        Some(self)
     }
     fn shapes(&self) -> SmallVec<[Shape; 2]> {
         smallvec![self.shape()]

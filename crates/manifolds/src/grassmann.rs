@@ -17,6 +17,7 @@
 use crate::manifold::{Manifold, Parts, gaussian, one, only};
 use crate::{Error, Result, check};
 use pullback::{Batch, Scalar, Shape, Tape, Var};
+use pullback_check::Space;
 use rand::Rng;
 use smallvec::{SmallVec, smallvec};
 
@@ -81,6 +82,9 @@ fn project<'t, T: Scalar>(x: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
 impl<T: Scalar> Manifold<T> for Grassmann {
     fn name(&self) -> String {
         format!("Gr({}, {})", self.n, self.p)
+    }
+    fn claims(&self) -> Option<&dyn Space<T>> {
+        Some(self)
     }
     fn shapes(&self) -> SmallVec<[Shape; 2]> {
         smallvec![self.shape()]

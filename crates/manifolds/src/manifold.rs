@@ -2,6 +2,7 @@
 
 use crate::Result;
 use pullback::{Batch, Scalar, Shape, Var};
+use pullback_check::Space;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
@@ -78,6 +79,13 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// # Errors
     /// Says what was expected, which member, and the residual.
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()>;
+
+    /// What the manifold claims beyond these operations, as `pullback-check` asks for it: the order of the retraction, the exponential,
+    /// on a quotient the other representatives of a point and functions that do not see them. Nothing unless told otherwise; a type that
+    /// implements [`Space`] gives itself.
+    fn claims(&self) -> Option<&dyn Space<T>> {
+        None
+    }
 }
 
 /// The words of [`Manifold`] for points that are one matrix.

@@ -51,10 +51,47 @@ macro_rules! operations {
     };
 }
 
-/// Any manifold at run time, with nothing claimed beyond the first order. For quotients use their own types, which know functions of
-/// classes to test with.
+/// What is claimed of a manifold that makes no claims: its operations, and the defaults of [`Space`].
+struct Plain<'m, T: Scalar>(&'m dyn Manifold<T>);
+
+impl<T: Scalar> Space<T> for Plain<'_, T> {
+    operations!(self, self.0);
+}
+
+/// Any manifold at run time, with what it [claims](Manifold::claims).
 impl<T: Scalar> Space<T> for Box<dyn Manifold<T> + '_> {
     operations!(self, &**self);
+    fn retraction_order(&self) -> usize {
+        claims(&**self, |s| s.retraction_order())
+    }
+    fn exp<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
+        claims(&**self, |s| s.exp(x, v))
+    }
+    fn log<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
+        claims(&**self, |s| s.log(x, y))
+    }
+    fn inverse_retract<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
+        claims(&**self, |s| s.inverse_retract(x, y))
+    }
+    fn transport_is_isometric(&self) -> bool {
+        claims(&**self, |s| s.transport_is_isometric())
+    }
+    fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
+        claims(&**self, |s| s.apart(x, y))
+    }
+    fn another(&self, x: &[Batch<T>], tangents: &[Vec<Batch<T>>], rng: &mut dyn Rng) -> Option<Another<T>> {
+        claims(&**self, |s| s.another(x, tangents, rng))
+    }
+    fn cost<'t>(&self, x: &[Var<'t, T>], rng: &mut dyn Rng) -> Var<'t, T> {
+        claims(&**self, |s| s.cost(x, rng))
+    }
+}
+
+fn claims<T: Scalar, R>(manifold: &dyn Manifold<T>, ask: impl FnOnce(&dyn Space<T>) -> R) -> R {
+    match manifold.claims() {
+        Some(space) => ask(space),
+        None => ask(&Plain(manifold)),
+    }
 }
 
 impl<T: Scalar> Space<T> for Euclidean {

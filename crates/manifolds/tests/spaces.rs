@@ -1,9 +1,12 @@
 //! Every manifold under `check_space`: its operations against each other; and functions on it.
 
+use pullback::Shape;
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_check::{Report, Space, check, check_space};
-use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, rng};
+use pullback_manifolds::{Euclidean, Grassmann, Manifold, Parts, Retraction, rng};
+use rand::Rng;
+use smallvec::SmallVec;
 
 #[test]
 fn every_operation_of_every_manifold() {
@@ -33,11 +36,67 @@ fn what_is_offered_is_checked() {
     let flat = check_space::<f64>(&Euclidean::new(3, 2)).run();
     assert!(flat.taylor.iter().any(|t| t.what.contains("exponential")), "{flat}");
     assert!(names(flat).iter().any(|n| n == "transport: isometry"));
-    // Through the object-safe trait too.
-    let flat: Box<dyn Manifold> = Box::new(Euclidean::new(3, 2));
-    check_space(&flat).run().assert_ok();
-    // Of a quotient it does not know the cost that fits, and the Hessian of any other is not symmetric.
-    let gr: Box<dyn Manifold> = Box::new(Grassmann::new(5, 2));
+    // Through the object-safe trait too, and no less of it.
+    let boxed: [(Box<dyn Manifold>, &dyn Space); 2] = [
+        (Box::new(Euclidean::new(3, 2)), &Euclidean::new(3, 2)),
+        (Box::new(Grassmann::new(5, 2)), &Grassmann::new(5, 2)),
+    ];
+    for (boxed, own) in &boxed {
+        let report = check_space(boxed).run();
+        report.assert_ok();
+        assert_eq!(names(report), names(check_space(*own).run()));
+    }
+}
+
+#[test]
+fn a_manifold_that_claims_nothing_is_checked_to_first_order() {
+    /// Another manifold, without its claims.
+    #[derive(Debug)]
+    struct Silent<M>(M);
+    impl<M: Manifold> Manifold for Silent<M> {
+        fn name(&self) -> String {
+            "silent".into()
+        }
+        fn shapes(&self) -> SmallVec<[Shape; 2]> {
+            self.0.shapes()
+        }
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+        fn inner<'t>(&self, x: &[Var<'t>], u: &[Var<'t>], v: &[Var<'t>]) -> Var<'t> {
+            self.0.inner(x, u, v)
+        }
+        fn project<'t>(&self, x: &[Var<'t>], u: &[Var<'t>]) -> Parts<'t> {
+            self.0.project(x, u)
+        }
+        fn egrad_to_rgrad<'t>(&self, x: &[Var<'t>], g: &[Var<'t>]) -> Parts<'t> {
+            self.0.egrad_to_rgrad(x, g)
+        }
+        fn ehess_to_rhess<'t>(&self, x: &[Var<'t>], g: &[Var<'t>], h: &[Var<'t>], u: &[Var<'t>]) -> Parts<'t> {
+            self.0.ehess_to_rhess(x, g, h, u)
+        }
+        fn retract<'t>(&self, x: &[Var<'t>], v: &[Var<'t>]) -> Parts<'t> {
+            self.0.retract(x, v)
+        }
+        fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch> {
+            self.0.random_point(batch, rng)
+        }
+        fn random_tangent(&self, x: &[Batch], rng: &mut dyn Rng) -> pullback_manifolds::Result<Vec<Batch>> {
+            self.0.random_tangent(x, rng)
+        }
+        fn check_point(&self, x: &[Batch]) -> pullback_manifolds::Result<()> {
+            self.0.check_point(x)
+        }
+        fn check_tangent(&self, x: &[Batch], u: &[Batch]) -> pullback_manifolds::Result<()> {
+            self.0.check_tangent(x, u)
+        }
+    }
+    let flat: Box<dyn Manifold> = Box::new(Silent(Euclidean::new(3, 2)));
+    let report = check_space(&flat).run();
+    report.assert_ok();
+    assert!(report.skipped.iter().any(|s| s.why.contains("claims the first")), "{report}");
+    // Of a quotient the functions to test with are not known, and the Hessian of any other is not symmetric.
+    let gr: Box<dyn Manifold> = Box::new(Silent(Grassmann::new(5, 2)));
     check_space(&gr).run().assert_wrong();
 }
 

@@ -265,18 +265,18 @@ fn functions_are_checked_along_the_retraction() {
     assert!(matches!(report.error, Some(Error::Space { .. })) && !report.is_wrong(), "{report}");
 }
 
-/// The least a space can be: five operations.
-struct Line;
+/// The least a space can be: five operations. Of so many matrices.
+struct Line(usize);
 
 impl Space for Line {
     fn name(&self) -> String {
         "R".into()
     }
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<f64>> {
-        vec![normal(Shape::batch(batch, 1, 1), rng)]
+        (0..self.0).map(|_| normal(Shape::batch(batch, 1, 1), rng)).collect()
     }
     fn random_tangent(&self, x: &[Batch<f64>], rng: &mut dyn Rng) -> Result<Vec<Batch<f64>>, String> {
-        Ok(vec![normal(x[0].shape(), rng)])
+        Ok(x.iter().map(|x| normal(x.shape(), rng)).collect())
     }
     fn check_point(&self, _: &[Batch<f64>]) -> Result<(), String> {
         Ok(())
@@ -285,13 +285,25 @@ impl Space for Line {
         Ok(())
     }
     fn retract<'t>(&self, x: &[Var<'t>], v: &[Var<'t>]) -> Parts<'t, f64> {
-        vec![x[0] + v[0]]
+        x.iter().zip(v).map(|(x, v)| *x + *v).collect()
     }
 }
 
 #[test]
 fn nothing_is_required_that_a_space_does_not_offer() {
-    let report = check_space(&Line).run();
-    report.assert_ok();
-    assert!(report.skipped.len() >= 6, "{report}");
+    for matrices in [1, 2] {
+        let report = check_space(&Line(matrices)).run();
+        report.assert_ok();
+        assert!(report.skipped.len() >= 6, "{report}");
+    }
+}
+
+#[test]
+fn a_point_of_no_matrices_is_misuse() {
+    let report = check_space(&Line(0)).run();
+    let said =
+        |r: &Report| matches!(&r.error, Some(Error::Space { message, .. }) if message.contains("no matrix at all"));
+    assert!(said(&report) && !report.is_wrong(), "{report}");
+    let report = check(|_: Vec<Var>| unreachable!("it is not run"), &Vec::<Batch>::new()).on(&Line(0)).run();
+    assert!(said(&report), "{report}");
 }
