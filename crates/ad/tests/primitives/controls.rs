@@ -1,6 +1,7 @@
 //! Negative controls: rules that are wrong on purpose, each of which the check must find; and the same rules unbroken, which it
 //! must pass.
 
+use super::masked::daleckii_krein;
 use super::points::{Kind, Rng, batch, diagonal};
 use super::table::{Line, Program, table};
 use faer::{Mat, Side};
@@ -198,20 +199,6 @@ fn product_without_the_transpose() {
     };
     let x0 = [Kind::Any(3, 3).generic(1), Kind::Any(3, 3).generic(2)];
     transpose_test_fails(tried(|x| vec![x[0] * x[1]], None, vjp, &x0));
-}
-
-/// `V (F o V' E V) V'` for `f = ln`, with divided differences as people write them: masked (or not) where eigenvalues tie.
-fn daleckii_krein<'t>(masked: bool, a: Var<'t>, e: Var<'t>) -> Var<'t> {
-    let eigen = a.value().into_mat().self_adjoint_eigen(Side::Lower).unwrap();
-    let (v, l) = (eigen.U().to_owned(), eigen.S().column_vector().to_owned());
-    let quotient = |i: usize, j: usize| match l[i] - l[j] {
-        d if d.abs() > 1e-6 => (l[i].ln() - l[j].ln()) / d,
-        _ if masked && i != j => 0.0,
-        _ => 1.0 / l[i],
-    };
-    let f = Mat::from_fn(l.nrows(), l.nrows(), quotient);
-    let v = a.tape().constant(&v);
-    (v * v.t_mul(e.sym() * v).hadamard(&f)).mul_t(v)
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What the table cannot say of QR, LU and their relatives: verdicts, policies, orders of pivots, and closed forms.
 
 use super::points::{Kind, Rng, diagonal};
+use super::verdicts::{close, failure};
 use faer::{Mat, MatMut, MatRef, Scale};
-use pullback::{Axis, Batch, Error, Failure, Gauge, LinearMap, Scalar, Tape, Var};
+use pullback::{Axis, Batch, Failure, Gauge, LinearMap, Scalar, Tape, Var};
 
 /// Differences of neighbours in a circle, as an operator.
 pub(crate) struct Neighbours(pub(crate) usize);
@@ -18,19 +19,6 @@ impl<T: Scalar> LinearMap<T> for Neighbours {
         (0..x.ncols()).for_each(|j| (0..self.0).for_each(|i| y[((i + 1) % self.0, j)] = x[(i, j)]));
         (0..x.ncols()).for_each(|j| (0..self.0).for_each(|i| y[(i, j)] -= x[(i, j)]));
     }
-}
-
-fn failure<R: std::fmt::Debug>(r: Result<R, Error>) -> Failure {
-    match r {
-        Err(Error::Data { failure, .. }) => failure,
-        other => panic!("a verdict on the data is expected, and this came: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn close(a: &Mat<f64>, b: &Mat<f64>, tolerance: f64) {
-    let (d, size) = ((a - b).norm_max(), a.norm_max().max(b.norm_max()));
-    assert!(d <= tolerance * size, "{d:e} of {size:e}\n{a:?}\n{b:?}");
 }
 
 // ---- gauge ------------------------------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-//! Points to check at: generic ones, and the degenerate corpus of each kind of input. Nothing here knows operations.
+//! Points to check at: generic ones, and the degenerate corpus of each kind of input, as recipes of `pullback-check`. Nothing here knows
+//! operations.
 
 use faer::Mat;
 use pullback::{Batch, Shape};
-use rand::SeedableRng;
-use rand_distr::{Distribution, StandardNormal, StandardUniform};
-use rand_pcg::Pcg64Mcg;
+use pullback_check::strategies::{Kind as Of, Recipe, Spectrum};
 
 /// What an operation asks of an input.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,28 +45,34 @@ pub(crate) struct Point {
     pub(crate) condition: f64,
 }
 
-pub(crate) struct Rng(Pcg64Mcg);
+/// The matrix of a recipe.
+fn drawn(of: Of, (m, n): (usize, usize), spectrum: Spectrum, seed: u64) -> Mat<f64> {
+    Recipe::new(of, Shape::mat(m, n), seed).spectrum(spectrum).batch().into_mat()
+}
+
+/// One matrix after another.
+pub(crate) struct Rng(u64);
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        Rng(Pcg64Mcg::seed_from_u64(seed))
+        Rng(seed)
+    }
+    fn next(&mut self, of: Of, size: (usize, usize), spectrum: Spectrum) -> Mat<f64> {
+        // Not the seeds that points are drawn with.
+        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        drawn(of, size, spectrum, self.0)
     }
     pub(crate) fn normal(&mut self, m: usize, n: usize) -> Mat<f64> {
-        Mat::from_fn(m, n, |_, _| StandardNormal.sample(&mut self.0))
+        self.next(Of::Any, (m, n), Spectrum::Generic)
     }
-    /// In `[1/2, 3/2)`.
-    pub(crate) fn around_one(&mut self, m: usize, n: usize) -> Mat<f64> {
-        Mat::from_fn(m, n, |_, _| 0.5 + <StandardUniform as Distribution<f64>>::sample(&StandardUniform, &mut self.0))
-    }
-    /// Orthonormal columns.
+    /// Orthonormal columns, `m >= n`.
     pub(crate) fn orthonormal(&mut self, m: usize, n: usize) -> Mat<f64> {
-        self.normal(m, n).qr().compute_thin_Q()
+        self.next(Of::Orthonormal, (m, n), Spectrum::Generic)
     }
     /// `Q diag(spectrum) Q'`, exactly symmetric.
     pub(crate) fn with_spectrum(&mut self, spectrum: &[f64]) -> Mat<f64> {
-        let q = self.orthonormal(spectrum.len(), spectrum.len());
-        let a = &q * diagonal(spectrum) * q.transpose();
-        0.5 * (&a + a.transpose())
+        let n = spectrum.len();
+        self.next(Of::Symmetric, (n, n), Spectrum::Given(spectrum.to_vec()))
     }
 }
 
@@ -85,57 +90,40 @@ impl Kind {
 
     /// A generic point, well inside the domain.
     pub(crate) fn generic(self, seed: u64) -> Mat<f64> {
-        let mut rng = Rng::new(seed);
         let (m, n) = self.shape();
+        let of = |of: Of| drawn(of, (m, n), Spectrum::Generic, seed);
+        let given = |of: Of, spectrum: Vec<f64>| drawn(of, (m, n), Spectrum::Given(spectrum), seed);
+        // From 1/2 to 3/2.
+        let around_one = |k| Spectrum::Generic.values(k, seed);
         match self {
-            Any(..) | Unit(..) => rng.normal(m, n),
-            Positive(..) => rng.around_one(m, n),
-            Away(..) => {
-                let (size, sign) = (rng.around_one(m, n), rng.normal(m, n));
-                Mat::from_fn(m, n, |i, j| size[(i, j)].copysign(sign[(i, j)]))
-            }
-            Tall(..) => {
-                let (q, s, v) = (rng.orthonormal(m, n), rng.around_one(n, 1), rng.orthonormal(n, n));
-                let s: Vec<f64> = (0..n).map(|i| s[(i, 0)]).collect();
-                q * diagonal(&s) * v
-            }
+            Any(..) | Unit(..) => of(Of::Any),
+            Positive(..) => of(Of::Positive),
+            Away(..) => of(Of::Away),
+            Tall(..) => of(Of::General),
             Regular(n) => {
-                let noise = rng.normal(n, n) * (0.5 / (n.max(1) as f64).sqrt());
+                let noise = of(Of::Any) * (0.5 / (n.max(1) as f64).sqrt());
                 // Not near a symmetric or a triangular matrix, and a pivoting factorisation has something to do.
                 Mat::from_fn(n, n, |i, j| noise[(i, j)] + if (i + 1) % n == j { 1.5 } else { 0.0 })
             }
-            Triangular(n) => {
-                let noise = rng.normal(n, n);
-                Mat::from_fn(n, n, |i, j| {
-                    if i == j { noise[(i, j)] + 1.5f64.copysign(noise[(i, j)]) } else { 0.5 * noise[(i, j)] }
-                })
-            }
-            Spd(n) => {
-                let s = rng.around_one(n, 1);
-                let s: Vec<f64> = (0..n).map(|i| s[(i, 0)]).collect();
-                rng.with_spectrum(&s)
-            }
-            Symmetric(n) => {
-                let a = rng.normal(n, n);
+            Triangular(_) => of(Of::Triangular),
+            Spd(_) => of(Of::Spd),
+            // Its eigenvalues are anywhere, and may be near one another or zero.
+            Symmetric(_) => {
+                let a = of(Of::Any);
                 0.5 * (&a + a.transpose())
             }
-            Small(n) => rng.normal(n, n) * (0.3 / (n.max(1) as f64).sqrt()),
+            Small(n) => of(Of::Any) * (0.3 / (n.max(1) as f64).sqrt()),
             Simple(n) => {
-                let s = rng.around_one(n, 1);
-                let s: Vec<f64> = (0..n).map(|i| 1.5 * (i as f64 - 0.5 * n as f64) + s[(i, 0)]).collect();
-                rng.with_spectrum(&s)
+                let apart = |(i, s)| 1.5 * (i as f64 - 0.5 * n as f64) + s;
+                given(Of::Symmetric, around_one(n).into_iter().enumerate().map(apart).collect())
             }
             Gapped(n) => {
-                let s = rng.around_one(n, 1);
-                let s: Vec<f64> =
-                    (0..n).map(|i| if i >= n - n / 2 { 0.5 + s[(i, 0)] } else { -0.5 - s[(i, 0)] }).collect();
-                rng.with_spectrum(&s)
+                let sides = |(i, s)| if i >= n - n / 2 { 0.5 + s } else { -0.5 - s };
+                given(Of::Symmetric, around_one(n).into_iter().enumerate().map(sides).collect())
             }
             Distinct(..) => {
-                let k = m.min(n);
-                let s = rng.around_one(k, 1);
-                let s: Vec<f64> = (0..k).map(|i| 1.5 * i as f64 + s[(i, 0)]).collect();
-                rng.orthonormal(m, k) * diagonal(&s) * rng.orthonormal(n, k).transpose()
+                let apart = |(i, s)| 1.5 * i as f64 + s;
+                given(Of::General, around_one(m.min(n)).into_iter().enumerate().map(apart).collect())
             }
         }
     }
@@ -172,9 +160,8 @@ impl Kind {
                 add("orthonormal", rng.orthonormal(m, n), None, 1.0);
                 add("2Q", 2.0 * rng.orthonormal(m, n), None, 1.0);
                 for gap in GAPS {
-                    let s: Vec<f64> = (0..n).map(|i| 1.0 + i as f64 * gap).collect();
-                    let x = rng.orthonormal(m, n) * diagonal(&s) * rng.orthonormal(n, n);
-                    add(&format!("singular values with gap {gap:e}"), x, None, 1.0);
+                    let tied = rng.next(Of::General, (m, n), Spectrum::Tied { gap });
+                    add(&format!("singular values with gap {gap:e}"), tied, None, 1.0);
                     let near = rng.orthonormal(m, n) + gap * rng.normal(m, n);
                     add(&format!("at {gap:e} from orthonormal"), near, None, 1.0);
                 }
@@ -195,8 +182,8 @@ impl Kind {
                 add("identity", eye.clone(), None, 1.0);
                 add("3 identity", 3.0 * eye.clone(), None, 1.0);
                 for gap in GAPS {
-                    let s: Vec<f64> = (0..n).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
-                    add(&format!("spectrum in pairs with gap {gap:e}"), rng.with_spectrum(&s), None, 1.0);
+                    let pairs = rng.next(Of::Spd, (n, n), Spectrum::Pairs { gap });
+                    add(&format!("spectrum in pairs with gap {gap:e}"), pairs, None, 1.0);
                     let near = rng.normal(n, n);
                     add(
                         &format!("at {gap:e} from identity"),
@@ -212,16 +199,15 @@ impl Kind {
                 add("zero", Mat::zeros(n, n), None, 1.0);
                 add("identity", eye.clone(), None, 1.0);
                 for gap in GAPS {
-                    let s: Vec<f64> = (0..n).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
-                    add(&format!("spectrum in pairs with gap {gap:e}"), rng.with_spectrum(&s), None, 1.0);
+                    let pairs = rng.next(Of::Symmetric, (n, n), Spectrum::Pairs { gap });
+                    add(&format!("spectrum in pairs with gap {gap:e}"), pairs, None, 1.0);
                 }
             }
             Simple(_) => {
-                // Vectors lose the inverse of the gap, and their series reach as far as the gap.
+                // Vectors lose the inverse of the gap.
                 for gap in [1e-2, 1e-4] {
-                    let s: Vec<f64> = (0..n).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
-                    let steps = Some(Mat::from_fn(n, n, |_, _| 0.1 * gap));
-                    add(&format!("pairs with gap {gap:e}"), rng.with_spectrum(&s), steps, 1.0 / gap);
+                    let pairs = rng.next(Of::Symmetric, (n, n), Spectrum::Pairs { gap });
+                    add(&format!("pairs with gap {gap:e}"), pairs, None, 1.0 / gap);
                 }
                 add("diagonal", diagonal(&(0..n).map(|i| i as f64).collect::<Vec<_>>()), None, 1.0);
                 add("times 1e100", self.generic(5) * 1e100, None, 1.0);
@@ -239,10 +225,8 @@ impl Kind {
             }
             Distinct(..) => {
                 for gap in [1e-2, 1e-4] {
-                    let s: Vec<f64> = (0..k).map(|i| 1.0 + (i / 2) as f64 + (i % 2) as f64 * gap).collect();
-                    let x = rng.orthonormal(m, k) * diagonal(&s) * rng.orthonormal(n, k).transpose();
-                    let steps = Some(Mat::from_fn(m, n, |_, _| 0.1 * gap));
-                    add(&format!("pairs with gap {gap:e}"), x, steps, 1.0 / gap);
+                    let pairs = rng.next(Of::General, (m, n), Spectrum::Pairs { gap });
+                    add(&format!("pairs with gap {gap:e}"), pairs, None, 1.0 / gap);
                 }
                 add("diagonal", Mat::from_fn(m, n, |i, j| if i == j { 1.0 + i as f64 } else { 0.0 }), None, 1.0);
                 for s in [1e150, 1e-150] {

@@ -1,22 +1,9 @@
 //! What the table cannot say of eigenvalues, eigenvectors and singular values: ties, verdicts, policies, and closed forms.
 
 use super::points::{Kind, Rng, diagonal};
+use super::verdicts::{close, failure};
 use faer::{Mat, Scale};
 use pullback::{Error, Failure, Gauge, ScalarFn, Shape, SymFn, Tape, Var};
-
-#[track_caller]
-fn failure<R: std::fmt::Debug>(r: Result<R, Error>) -> Failure {
-    match r {
-        Err(Error::Data { failure, .. }) => failure,
-        other => panic!("a verdict on the data is expected, and this came: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn close(a: &Mat<f64>, b: &Mat<f64>, tolerance: f64) {
-    let (d, size) = ((a - b).norm_max(), a.norm_max().max(b.norm_max()));
-    assert!(d <= tolerance * size, "{d:e} of {size:e}\n{a:?}\n{b:?}");
-}
 
 fn sym(a: &Mat<f64>) -> Mat<f64> {
     Scale(0.5) * (a + a.transpose())

@@ -1,5 +1,6 @@
 //! The checker under test: right rules pass, wrong ones are found and named, misuse is neither.
 
+mod masked;
 mod planted;
 mod poles;
 mod programs;

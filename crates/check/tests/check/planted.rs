@@ -1,6 +1,7 @@
 //! Planted errors: real rules written again with a real mistake. Each is found, and in words that name it.
 
-use faer::{Mat, Side, mat};
+use super::masked::daleckii_krein;
+use faer::{Mat, mat};
 use pullback::{Batch, Custom, Many, Triangle, Var};
 use pullback_check::{Modes, Report, Verdict, check_many, suite};
 use std::sync::Arc;
@@ -188,20 +189,6 @@ fn a_missing_symmetrisation_is_named() {
         2,
         &["a symmetrisation `(G + G')/2` is missing"],
     );
-}
-
-/// `V (F o V'EV) V'` for the logarithm, with divided differences as people write them: masked, where eigenvalues tie, in the wrong rule.
-fn daleckii_krein<'t>(masked: bool, a: Var<'t>, e: Var<'t>) -> Var<'t> {
-    let eigen = a.sym().value().into_mat().self_adjoint_eigen(Side::Lower).unwrap();
-    let (v, l) = (eigen.U().to_owned(), eigen.S().column_vector().to_owned());
-    let quotient = |i: usize, j: usize| match l[i] - l[j] {
-        d if d.abs() > 1e-6 => (l[i].ln() - l[j].ln()) / d,
-        _ if masked && i != j => 0.0,
-        _ => 1.0 / l[i],
-    };
-    let f = Mat::from_fn(l.nrows(), l.nrows(), quotient);
-    let v = a.tape().constant(&v);
-    (v * v.t_mul(e.sym() * v).hadamard(&f)).mul_t(v)
 }
 
 #[test]
