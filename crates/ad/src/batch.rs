@@ -218,15 +218,3 @@ impl<T: Scalar, M: MatLike<T> + ?Sized> MatLike<T> for &M {
         (**self).write(out)
     }
 }
-
-/// One, of any scalar type: the seed of a gradient.
-pub(crate) struct One;
-
-impl<T: Scalar> MatLike<T> for One {
-    fn shape(&self) -> Shape {
-        Shape::SCALAR
-    }
-    fn write(&self, out: &mut [T]) {
-        out[0] = T::one();
-    }
-}

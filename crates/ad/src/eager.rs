@@ -280,11 +280,11 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
 
     #[inline]
     fn parted(mut self, part: Part) -> Self {
-        let done = match &mut self.data {
+        match &mut self.data {
             Data::Own(b) => part.write_in_place(self.shape, b),
-            Data::Ref(_) => false,
-        };
-        if done { self } else { self.part(part) }
+            Data::Ref(_) => return self.part(part),
+        }
+        self
     }
 
     fn at(cx: &'a Store<T>, line: Option<Line>) -> Option<Line> {
@@ -307,10 +307,6 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
 /// `C (+)= alpha op(A) op(B)` over the batch; a `C` with a batch of one collects the sum.
 #[inline]
 pub(crate) fn accumulate<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: &Eager<'_, T>, b: &Eager<'_, T>) {
-    if cs.batch == 1 && a.shape.batch == 1 && b.shape.batch == 1 {
-        let k = if m.ta { a.shape.rows } else { a.shape.cols };
-        return T::gemm(c, cs.rows, cs.cols, k, T::of(m.alpha), a.data(), m.ta, b.data(), m.tb, add);
-    }
     let (a, b) = (Arg { shape: a.shape, data: a.data() }, Arg { shape: b.shape, data: b.data() });
     crate::ops::product::gemm_batched(c, cs, add, m, a, b);
 }

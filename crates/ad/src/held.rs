@@ -1,6 +1,6 @@
 //! Derivatives on a tape that the user holds: record once, replay on new numbers, sweep as often as you like.
 
-use crate::batch::{Batch, MatLike, One, View};
+use crate::batch::{Batch, MatLike, View};
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::store::Buf;
@@ -8,6 +8,7 @@ use crate::sweep::{Numbers, Pairs};
 use crate::tape::{Mark, Scratch, Tape};
 use crate::value::Value;
 use crate::{Error, Result, Scalar, Shape, Var};
+use smallvec::SmallVec;
 
 /// An empty slot for each value; those there are empty already.
 fn reset<S>(slots: &mut Vec<Option<S>>, n: usize) {
@@ -36,7 +37,14 @@ impl<T: Scalar> Tape<T> {
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
         }
-        self.vjp_into(&[(y, &One)], x, out)
+        self.check_outs(x, out)?;
+        self.check()?;
+        let one = |slots: &mut [Option<Buf<T>>]| {
+            let mut one = self.store.take(1);
+            one[0] = T::one();
+            slots[y.id as usize] = Some(one);
+        };
+        self.sweep_back(&[y], one, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
     }
 
     /// Pulls cotangents of several values back to several others. Allocates nothing after the first call.
@@ -65,17 +73,32 @@ impl<T: Scalar> Tape<T> {
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
+        let y: SmallVec<[Var<'_, T>; 4]> = seeds.iter().map(|(y, _)| *y).collect();
+        let plant = |slots: &mut [Option<Buf<T>>]| {
+            for (y, w) in seeds {
+                let seed = Eager::build(w.shape(), &self.store, |b| w.write(b));
+                Eager::add_to(&mut slots[y.id as usize], seed);
+            }
+        };
+        self.sweep_back(&y, plant, x, &mut visit)
+    }
+
+    /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.
+    fn sweep_back(
+        &self,
+        y: &[Var<'_, T>],
+        plant: impl FnOnce(&mut [Option<Buf<T>>]),
+        x: &[Var<'_, T>],
+        mut visit: impl FnMut(usize, View<'_, T>),
+    ) -> Result<()> {
         let mut s = self.borrow_scratch();
-        let Scratch { cotangents, depends, .. } = &mut s;
+        let Scratch { cotangents, depends, .. } = &mut *s;
         let mut verdict = Ok(());
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
             reset(cotangents, inner.vals.len());
-            for (y, w) in seeds {
-                let seed = Eager::build(w.shape(), store, |b| w.write(b));
-                Eager::add_to(&mut cotangents[y.id as usize], seed);
-            }
+            plant(cotangents);
             x.iter().for_each(|x| inner.check(self, x, "cotangent"));
             let depends = depends.of(inner, x.iter().map(|v| v.id));
             T::reverse_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
@@ -88,14 +111,19 @@ impl<T: Scalar> Tape<T> {
                 if zeros {
                     data.fill(T::zero());
                 }
-                verdict = verdict.and(finite("gradient", data));
+                if !T::all_finite(data) {
+                    verdict = verdict.and(finite("gradient", data));
+                }
                 visit(i, View { shape, data });
             }
             // Everything else was consumed on the way.
-            let left = x.iter().chain(seeds.iter().map(|(y, _)| y)).filter_map(|v| cotangents[v.id as usize].take());
-            left.for_each(|b| store.put(b));
+            for v in [x, y].into_iter().flatten() {
+                if let Some(b) = cotangents[v.id as usize].take() {
+                    store.put(b);
+                }
+            }
         }
-        *self.scratch.borrow_mut() = s;
+        self.return_scratch(s);
         self.store.take_failure().map_or(verdict, Err)
     }
 
@@ -122,7 +150,7 @@ impl<T: Scalar> Tape<T> {
             }
         }
         tangents.drain(..).flatten().for_each(|b| self.store.put(b));
-        *self.scratch.borrow_mut() = s;
+        self.return_scratch(s);
         self.verdict("derivative", out)
     }
 
@@ -165,7 +193,7 @@ impl<T: Scalar> Tape<T> {
         self.check_seeds("the direction", seeds)?;
         self.check_outs(seeds.iter().map(|(x, _)| x), out)?;
         let mut s = self.borrow_scratch();
-        let Scratch { tangents, duals, depends, .. } = &mut s;
+        let Scratch { tangents, duals, depends, .. } = &mut *s;
         self.sweep_forward(seeds, tangents);
         {
             let inner = self.inner();
@@ -186,7 +214,7 @@ impl<T: Scalar> Tape<T> {
             left.for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
         }
         tangents.drain(..).flatten().for_each(|b| self.store.put(b));
-        *self.scratch.borrow_mut() = s;
+        self.return_scratch(s);
         self.verdict("Hessian-vector product", out)
     }
 
@@ -236,8 +264,12 @@ impl<T: Scalar> Tape<T> {
         Ok(HvpOperator { x, g: self.grad_on_tape(y, x)? })
     }
 
-    fn borrow_scratch(&self) -> Scratch<T> {
-        std::mem::take(&mut *self.scratch.borrow_mut())
+    fn borrow_scratch(&self) -> Box<Scratch<T>> {
+        self.scratch.borrow_mut().take().unwrap_or_default()
+    }
+
+    fn return_scratch(&self, s: Box<Scratch<T>>) {
+        *self.scratch.borrow_mut() = Some(s);
     }
 
     #[track_caller]

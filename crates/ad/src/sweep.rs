@@ -1,13 +1,16 @@
 //! One reverse sweep and one forward sweep, over any kind of value. They know no rule; rules know no sweep.
 
+use crate::compiled::Pair;
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Line;
 use crate::ops::direct::{self, Pull};
+use crate::ops::direct_pairs;
 use crate::store::{Buf, Store};
 use crate::tape::{Inner, OpRec, Tape};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape, Var};
+use pullback_kernels::WithTangent;
 use smallvec::SmallVec;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, Range};
@@ -34,10 +37,10 @@ pub(crate) trait Recording<V: Value> {
     fn pull(&self, _: &OpRec<V::T>, _base: usize, _depends: &[u8], _slots: &mut [Option<V::Slot>]) -> bool {
         false
     }
-    /// The same for the forward rule: the tangent of the only output.
+    /// The same for the forward rule.
     #[inline(always)]
-    fn push(&self, _: &OpRec<V::T>, _base: usize, _slots: &[Option<V::Slot>]) -> Option<V::Slot> {
-        None
+    fn push(&self, _: &OpRec<V::T>, _base: usize, _slots: &mut [Option<V::Slot>]) -> bool {
+        false
     }
 }
 
@@ -106,8 +109,9 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
         if depends[first] == 0 {
             continue;
         }
-        let kept = depends[first..first + step.outs as usize].contains(&2);
-        if !kept && rec.pull(step, base, depends, slots) {
+        // Of several outputs, all depend on a target if one does; one of them may be the target itself.
+        let consumed = depends[first] == 1 && (1..step.outs as usize).all(|k| depends[first + k] == 1);
+        if consumed && rec.pull(step, base, depends, slots) {
             continue;
         }
         // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
@@ -202,13 +206,10 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
         if rec.is_poisoned(step.first) || !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
             continue;
         }
-        let first = step.first as usize - base;
-        if step.outs == 1
-            && let Some(dy) = rec.push(step, base, slots)
-        {
-            slots[first] = Some(dy);
+        if rec.push(step, base, slots) {
             continue;
         }
+        let first = step.first as usize - base;
         rec.at(Some(step.line));
         match (&*step.inputs, step.outs) {
             (&[a], 1) => {
@@ -350,10 +351,10 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     #[inline]
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
         let Numbers { inner, store } = *self;
-        direct::pull(&mut Pull { step, vals: &inner.vals, store, base, depends, slots })
+        direct::pull(&mut Pull { step, inputs: &step.inputs, vals: &inner.vals, store, base, depends, slots })
     }
     #[inline]
-    fn push(&self, step: &OpRec<T>, base: usize, slots: &[Option<Buf<T>>]) -> Option<Buf<T>> {
+    fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
         direct::push(step, &self.inner.vals, slots, base, self.store)
     }
 }
@@ -364,6 +365,18 @@ pub(crate) struct Pairs<'a, T: Scalar> {
     pub(crate) store: &'a Store<T>,
     /// Tangents of a forward sweep, counted from the given value.
     pub(crate) swept: Option<(&'a [Option<Buf<T>>], usize)>,
+}
+
+impl<'a, T: Scalar> Pairs<'a, T> {
+    /// A value's shape, numbers and tangent.
+    fn pair(&self, id: u32) -> (Shape, WithTangent<'a, T>) {
+        let val = &self.inner.vals[id as usize];
+        let tangent = match self.swept {
+            None => val.tan.as_deref(),
+            Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_deref()),
+        };
+        (val.shape, (&val.buf, tangent))
+    }
 }
 
 impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
@@ -379,13 +392,9 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
         &self.inner.ops[k]
     }
     fn load(&self, id: u32) -> Lent<Dual<Eager<'a, T>>> {
-        let val = &self.inner.vals[id as usize];
-        let tan = match self.swept {
-            None => val.tan.as_ref(),
-            Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_ref()),
-        };
-        let du = tan.map(|t| Eager::borrowed(t, val.shape, self.store));
-        Lent(ManuallyDrop::new(Dual { re: self.inner.eager(id, self.store), du }))
+        let (shape, (re, du)) = self.pair(id);
+        let of = |x| Eager::borrowed(x, shape, self.store);
+        Lent(ManuallyDrop::new(Dual { re: of(re), du: du.map(of) }))
     }
     fn shape(&self, id: u32) -> Shape {
         self.inner.vals[id as usize].shape
@@ -398,6 +407,10 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     }
     fn at(&self, line: Option<Line>) -> Option<Line> {
         self.store.set_line(line)
+    }
+    #[inline]
+    fn pull(&self, step: &OpRec<T>, base: usize, _: &[u8], slots: &mut [Option<Pair<T>>]) -> bool {
+        direct_pairs::pull(step, |id| self.pair(id), self.store, base, slots)
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Tape<T: Scalar = f64> {
     pub(crate) inner: RefCell<Inner<T>>,
     pub(crate) records: Cell<bool>,
     pub(crate) tangents: Cell<bool>,
-    pub(crate) scratch: RefCell<Scratch<T>>,
+    /// Lent to the sweep that runs.
+    pub(crate) scratch: RefCell<Option<Box<Scratch<T>>>>,
     /// The line that operations made inside a rule are attributed to.
     pub(crate) rule_line: Cell<Option<Line>>,
 }
@@ -54,6 +55,8 @@ pub(crate) struct Val<T> {
     pub(crate) buf: Buf<T>,
     pub(crate) tan: Option<Buf<T>>,
     generation: u32,
+    /// By an operation.
+    made: bool,
     pub(crate) poisoned: bool,
 }
 
@@ -149,12 +152,7 @@ impl<T: Scalar> Tape<T> {
             inner: RefCell::new(Inner { vals: vec![], ops: vec![], generation: 0, read: None, branched: None }),
             records: Cell::new(records),
             tangents: Cell::new(tangents),
-            scratch: RefCell::new(Scratch {
-                cotangents: vec![],
-                duals: vec![],
-                tangents: vec![],
-                depends: Depends::default(),
-            }),
+            scratch: RefCell::default(),
             rule_line: Cell::new(None),
         }
     }
@@ -231,7 +229,7 @@ impl<T: Scalar> Tape<T> {
     pub(crate) fn place(&self, shape: Shape, buf: Buf<T>, tan: Option<Buf<T>>) -> Var<'_, T> {
         let inner = &mut *self.inner.borrow_mut();
         let id = inner.vals.len() as u32;
-        inner.vals.push(Val { shape, buf, tan, generation: inner.generation, poisoned: false });
+        inner.vals.push(Val { shape, buf, tan, generation: inner.generation, made: false, poisoned: false });
         Var { tape: self, id, generation: inner.generation }
     }
 
@@ -259,7 +257,7 @@ impl<T: Scalar> Tape<T> {
         let first = inner.vals.len();
         for &shape in &outs {
             let buf = self.store.take(shape.len());
-            inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, poisoned: false });
+            inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, made: true, poisoned: false });
         }
         let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
         if let Err(t) = T::evaluate(&mut inner.vals, &rec, &self.store) {
@@ -371,12 +369,11 @@ impl<T: Scalar> Tape<T> {
     pub fn set(&self, x: Var<'_, T>, to: &(impl MatLike<T> + ?Sized)) {
         let inner = &mut *self.inner.borrow_mut();
         inner.check(self, &x, "set");
-        let made = inner.ops[..inner.ops.partition_point(|r| r.first <= x.id)].last();
+        let val = &mut inner.vals[x.id as usize];
         assert!(
-            made.is_none_or(|r| x.id >= r.first + r.outs),
+            !val.made,
             "`set` is for inputs; this value is the result of an operation and replay would overwrite it"
         );
-        let val = &mut inner.vals[x.id as usize];
         let (old, new) = (val.shape, to.shape());
         assert!(old == new, "`set` with another shape: the input is {old}, and {new} came; record a new tape for that");
         to.write(&mut val.buf);
@@ -557,12 +554,26 @@ pub(crate) fn evaluate<T: Scalar>(
     rec: &OpRec<T>,
     store: &Store<T>,
 ) -> std::result::Result<(), Trouble> {
+    let known = store.has_ever_failed();
+    let poisoned = known && rec.inputs.iter().any(|i| vals[*i as usize].poisoned);
+    let done = if poisoned { Ok(()) } else { run(vals, rec, store) };
+    if known || done.is_err() {
+        for v in &mut vals[rec.first as usize..][..rec.outs as usize] {
+            v.poisoned = poisoned || done.is_err();
+            if v.poisoned {
+                v.buf.fill(T::nan());
+            }
+        }
+    }
+    done
+}
+
+/// The evaluation itself; the usual few inputs and outputs without a list.
+#[inline(always)]
+fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
     let (before, out) = vals.split_at_mut(rec.first as usize);
-    let out = &mut out[..rec.outs as usize];
     let arg = |i: &u32| before[*i as usize].arg();
-    let poisoned = store.has_ever_failed() && rec.inputs.iter().any(|i| before[*i as usize].poisoned);
-    let done = match (&*rec.inputs, &mut *out) {
-        _ if poisoned => Ok(()),
+    match (&*rec.inputs, &mut out[..rec.outs as usize]) {
         ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),
         ([a, b], [y]) => rec.op.eval(&[arg(a), arg(b)], &mut [y.out()], store),
         ([a, b, c], [y]) => rec.op.eval(&[arg(a), arg(b), arg(c)], &mut [y.out()], store),
@@ -571,17 +582,7 @@ pub(crate) fn evaluate<T: Scalar>(
             let args: SmallVec<[Arg<'_, T>; 4]> = inputs.iter().map(arg).collect();
             rec.op.eval(&args, &mut out.iter_mut().map(Val::out).collect::<SmallVec<[Out<'_, T>; 3]>>(), store)
         }
-    };
-    if done.is_ok() && !store.has_ever_failed() {
-        return done;
     }
-    for v in out {
-        v.poisoned = poisoned || done.is_err();
-        if v.poisoned {
-            v.buf.fill(T::nan());
-        }
-    }
-    done
 }
 
 /// Computes every operation again and remembers the first failure.

@@ -22,7 +22,9 @@ pub(crate) fn gemm<T: Real>(
     add: bool,
 ) {
     debug_assert!(c.len() == m * n && a.len() == m * k && b.len() == k * n);
-    let volume = m * n * k;
+    if m <= 4 && n <= 4 && k <= GEMM_SMALL / 16 {
+        return tiny(c, m, n, k, alpha, (a, ta), (b, tb), add);
+    }
     // A vector is its own transpose.
     let ta = ta && m > 1 && k > 1;
     if m == 1 && n == 1 {
@@ -32,12 +34,79 @@ pub(crate) fn gemm<T: Real>(
         if !add {
             c.fill(T::zero());
         }
-    } else if volume <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
+    } else if m * n * k <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
         // op(B)[p, j] = b[p * bp + j * bj].
         small(c, Shape { m, n, k, ta, bp: if tb { n } else { 1 }, bj: if tb { 1 } else { k } }, alpha, a, b, add);
     } else {
         large(c, m, n, k, alpha, a, ta, b, tb, add);
     }
+}
+
+/// A short sum of at most four rows and columns, which is one tile: a function for every size, so that each is short.
+#[inline]
+fn tiny<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: (&[T], bool), b: (&[T], bool), add: bool) {
+    macro_rules! sizes {
+        ($($M:literal $N:literal),*) => {
+            match (m, n) {
+                $(($M, $N) => one_tile::<$M, $N, T>(c, k, alpha, a, b, add),)*
+                _ => {}
+            }
+        };
+    }
+    sizes!(1 1, 1 2, 1 3, 1 4, 2 1, 2 2, 2 3, 2 4, 3 1, 3 2, 3 3, 3 4, 4 1, 4 2, 4 3, 4 4);
+}
+
+#[inline(never)]
+fn one_tile<const M: usize, const N: usize, T: Real>(
+    c: &mut [T],
+    k: usize,
+    alpha: T,
+    (a, ta): (&[T], bool),
+    (b, tb): (&[T], bool),
+    add: bool,
+) {
+    let sums = match (ta, tb) {
+        (false, false) => sums::<M, N, T>(k, across(a), along(b, k)),
+        (false, true) => sums::<M, N, T>(k, across(a), across(b)),
+        (true, false) => sums::<M, N, T>(k, along(a, k), along(b, k)),
+        (true, true) => sums::<M, N, T>(k, along(a, k), across(b)),
+    };
+    for (c, sums) in c.chunks_exact_mut(M).zip(&sums) {
+        for (c, sum) in c.iter_mut().zip(sums) {
+            *c = if add { *c + alpha * *sum } else { alpha * *sum };
+        }
+    }
+}
+
+/// Column `p` of a matrix of `N` rows.
+#[inline(always)]
+fn across<T: Real, const N: usize>(x: &[T]) -> impl Fn(usize) -> [T; N] {
+    move |p| core::array::from_fn(|r| x[p * N..][..N][r])
+}
+
+/// Entry `p` of each of `N` columns of length `k`.
+#[inline(always)]
+fn along<T: Real, const N: usize>(x: &[T], k: usize) -> impl Fn(usize) -> [T; N] {
+    let columns: [&[T]; N] = core::array::from_fn(|r| &x[r * k..][..k]);
+    move |p| core::array::from_fn(|r| columns[r][p])
+}
+
+#[inline(always)]
+fn sums<const M: usize, const N: usize, T: Real>(
+    k: usize,
+    a: impl Fn(usize) -> [T; M],
+    b: impl Fn(usize) -> [T; N],
+) -> [[T; M]; N] {
+    let mut sums = [[T::zero(); M]; N];
+    for p in 0..k {
+        let (a, b) = (a(p), b(p));
+        for q in 0..N {
+            for r in 0..M {
+                sums[q][r] += a[r] * b[q];
+            }
+        }
+    }
+    sums
 }
 
 /// What a small product needs to know to find its entries.

@@ -3,10 +3,11 @@
 use faer::traits::RealField;
 use faer::{MatMut, MatRef};
 
+use crate::field::Field;
 use crate::{Failure, Scalar};
 
 /// A [`Scalar`] that faer computes with.
-pub(crate) trait Real: Scalar + RealField {}
+pub(crate) trait Real: Scalar + RealField + Field {}
 impl Real for f64 {}
 impl Real for f32 {}
 

@@ -1,6 +1,6 @@
 //! The list of kernels: one trait, implemented for `f64` and `f32` by the same macro. No algorithm lives here.
 
-use crate::{Failure, Least, SymFn, Triangle, Unary, Window, Workspace};
+use crate::{Failure, Least, SymFn, Triangle, Unary, Window, WithTangent, Workspace};
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
 ///
@@ -82,6 +82,20 @@ pub trait Scalar:
     fn lu_inverse(handle: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
     /// `log |det A|` from the handle.
     fn lu_logabsdet(handle: &[Self], n: usize) -> Self;
+    /// The tangents of the thin factors `q`, `r` of an `m x n` matrix with `n` up to 4 along `da`, from `[q, r, da]`.
+    /// `false`: `n` is larger, nothing was done.
+    fn qr_push_small(x: [&[Self]; 3], m: usize, n: usize, dq: &mut [Self], dr: &mut [Self]) -> bool;
+    /// The cotangent of an `m x n` matrix with `n` up to 4, in place of that of `q`, from its thin factors `[q, r]` and the
+    /// cotangent of `r`. `false`: `n` is larger, nothing was done.
+    fn qr_pull_small(x: [&[Self]; 2], m: usize, n: usize, gr: Option<&[Self]>, g: &mut [Self]) -> bool;
+    /// The same with the derivative of everything along one direction.
+    fn qr_pull_small_pairs(
+        x: [WithTangent<'_, Self>; 2],
+        m: usize,
+        n: usize,
+        gr: Option<WithTangent<'_, Self>>,
+        g: (&mut [Self], &mut [Self]),
+    ) -> bool;
     /// The cotangent of a square `A` of order `n` up to 4 from `[L, U, p]` of [`Scalar::lu_factors`] and the cotangents of `L` and
     /// `U`. `false`: `n` is larger, nothing was done.
     fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool;
@@ -332,6 +346,21 @@ macro_rules! scalar {
             }
             fn lu_logabsdet(handle: &[Self], n: usize) -> Self {
                 crate::lu::lu_logabsdet(handle, n)
+            }
+            fn qr_push_small(x: [&[Self]; 3], m: usize, n: usize, dq: &mut [Self], dr: &mut [Self]) -> bool {
+                crate::qr_rules::push(x, m, n, dq, dr)
+            }
+            fn qr_pull_small(x: [&[Self]; 2], m: usize, n: usize, gr: Option<&[Self]>, g: &mut [Self]) -> bool {
+                crate::qr_rules::pull(x, m, n, gr, g)
+            }
+            fn qr_pull_small_pairs(
+                x: [WithTangent<'_, Self>; 2],
+                m: usize,
+                n: usize,
+                gr: Option<WithTangent<'_, Self>>,
+                g: (&mut [Self], &mut [Self]),
+            ) -> bool {
+                crate::qr_rules::pull_pairs(x, m, n, gr, g)
             }
             fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool {
                 crate::lu::lu_pull_small(factors, n, g, out)

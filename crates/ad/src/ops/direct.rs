@@ -2,12 +2,13 @@
 //! operation says, where shapes are equal and nothing is summed, and everything else goes to those. Around a
 //! small value the words of a rule cost many times its arithmetic (`cargo bench -p pullback-benches --bench engine` has the rest).
 //!
-//! What holds this file to the rules: sweeps over numbers come from here, those over pairs and over recorded values never do, and
-//! every line of the primitives' table compares them.
+//! What holds this file to the rules: sweeps over numbers come from here, those over recorded values never do (over pairs, only
+//! what `direct_pairs.rs` has), and every line of the primitives' table compares them.
 
 use super::arithmetic::{Hadamard, LinComb, Scale};
 use super::lu_factors::LuFactors;
-use super::product::{Mul, MulAdd, cotangents, gemm_batched};
+use super::product::{Mul, MulAdd, cotangent_of_first, cotangent_of_second, gemm_batched};
+use super::qr::Qr;
 use super::reduce::Dot;
 use super::trsm::Trsm;
 use super::unary::UnaryFn;
@@ -20,6 +21,7 @@ use crate::{Scalar, Shape};
 /// A step of a reverse sweep over numbers: the operation, and where cotangents are.
 pub(crate) struct Pull<'a, T: Scalar> {
     pub(crate) step: &'a OpRec<T>,
+    pub(crate) inputs: &'a [u32],
     pub(crate) vals: &'a [Val<T>],
     pub(crate) store: &'a Store<T>,
     pub(crate) base: usize,
@@ -28,8 +30,9 @@ pub(crate) struct Pull<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Pull<'a, T> {
+    #[inline(always)]
     fn input(&self, i: usize) -> Arg<'a, T> {
-        self.vals[self.step.inputs[i] as usize].arg()
+        self.vals[self.inputs[i] as usize].arg()
     }
 
     fn output(&self) -> Arg<'a, T> {
@@ -50,9 +53,10 @@ impl<'a, T: Scalar> Pull<'a, T> {
         std::array::from_fn(|k| self.slots[self.step.first as usize + k - self.base].take())
     }
 
-    /// The slot of input `i`, if anything depends on it.
+    /// The slot of input `i`, if it depends on a target.
+    #[inline(always)]
     fn slot(&mut self, i: usize) -> Option<&mut Option<Buf<T>>> {
-        let at = (self.step.inputs[i] as usize).checked_sub(self.base)?;
+        let at = (self.inputs[i] as usize).checked_sub(self.base)?;
         if self.depends[at] == 0 { None } else { Some(&mut self.slots[at]) }
     }
 
@@ -83,13 +87,18 @@ impl<'a, T: Scalar> Pull<'a, T> {
         }
     }
 
-    /// `slot += alpha op(A) op(B)`.
-    fn add_product(&mut self, i: usize, m: Product, a: Arg<'_, T>, b: Arg<'_, T>) {
-        let (store, shape) = (self.store, self.input(i).shape);
+    /// Adds what `term` says to the slot of input `i`, if it depends on a target.
+    #[inline(always)]
+    fn add_product<'x>(&mut self, i: usize, term: impl FnOnce() -> (Product, &'x Arg<'x, T>, &'x Arg<'x, T>))
+    where
+        T: 'x,
+    {
+        let (store, input) = (self.store, &self.vals[self.inputs[i] as usize]);
         if let Some(slot) = self.slot(i) {
             let add = slot.is_some();
-            let sum = slot.get_or_insert_with(|| store.take(shape.len()));
-            gemm_batched(sum, shape, add, m, a, b);
+            let sum = slot.get_or_insert_with(|| store.take(input.buf.len()));
+            let (m, a, b) = term();
+            gemm_batched(sum, input.shape, add, m, *a, *b);
         }
     }
 }
@@ -103,7 +112,8 @@ pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
             let Some(g) = p.take() else { return true };
             let (a, b) = (p.input(0), p.input(1));
             let gy = Arg { shape: p.output().shape, data: &g };
-            cotangents(*m, 0, [a, b], gy, |i, m, a, b| p.add_product(i, m, a, b));
+            p.add_product(0, || cotangent_of_first(*m, [&a, &b], &gy));
+            p.add_product(1, || cotangent_of_second(*m, [&a, &b], &gy));
             p.store.put(g);
         }
         Op::Scale(Scale { alpha }) => {
@@ -145,9 +155,34 @@ pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
             p.add_scaled(1, g[0], a.data);
             p.store.put(g);
         }
+        Op::Qr(Qr) => return qr(p),
         Op::LuFactors(LuFactors) => return lu_factors(p),
         _ => return false,
     }
+    true
+}
+
+/// Thin factors of a few columns.
+fn qr<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+    let (shape, store) = (p.input(0).shape, p.store);
+    let Shape { rows: m, cols: n, .. } = shape;
+    if n == 0 || n > 4 || n > m {
+        return false;
+    }
+    let ([q, r], [gq, gr]) = (p.outputs::<2>(), p.take_all::<2>());
+    let zeros = || {
+        let mut zeros = store.take(shape.len());
+        zeros.fill(T::zero());
+        zeros
+    };
+    let Some(mut g) = gq.or_else(|| gr.is_some().then(zeros)) else { return true };
+    let done = g.chunks_exact_mut(m * n).enumerate().all(|(b, g)| {
+        let gr = gr.as_ref().map(|gr| &gr[b * n * n..(b + 1) * n * n]);
+        T::qr_pull_small([q.member(b), r.member(b)], m, n, gr, g)
+    });
+    debug_assert!(done, "the columns were counted");
+    p.give(0, g);
+    gr.into_iter().for_each(|g| store.put(g));
     true
 }
 
@@ -174,9 +209,50 @@ fn lu_factors<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
     true
 }
 
-/// The tangent of the only output of a step from those of its inputs, or `None` where the rule has to say it.
+/// Writes the tangents of the outputs of a step, at least one of whose inputs has one. `false`: the rule has to say it.
 #[inline]
 pub(crate) fn push<T: Scalar>(
+    step: &OpRec<T>,
+    vals: &[Val<T>],
+    tangents: &mut [Option<Buf<T>>],
+    base: usize,
+    store: &Store<T>,
+) -> bool {
+    let first = step.first as usize - base;
+    if let (Op::Qr(Qr), [a]) = (&step.op, &*step.inputs) {
+        let Some(da) = (*a as usize).checked_sub(base).and_then(|at| tangents[at].as_deref()) else { return false };
+        let Some((dq, dr)) = qr_tangents(step, vals, da, store) else { return false };
+        (tangents[first], tangents[first + 1]) = (Some(dq), Some(dr));
+        return true;
+    }
+    let dy = if step.outs == 1 { push_one(step, vals, tangents, base, store) } else { None };
+    let done = dy.is_some();
+    if done {
+        tangents[first] = dy;
+    }
+    done
+}
+
+/// Tangents of thin factors of a few columns.
+fn qr_tangents<T: Scalar>(step: &OpRec<T>, vals: &[Val<T>], da: &[T], store: &Store<T>) -> Option<(Buf<T>, Buf<T>)> {
+    let [q, r] = std::array::from_fn(|k| vals[step.first as usize + k].arg());
+    let Shape { batch, rows: m, cols: n } = q.shape;
+    // A wide matrix has another `R`, and a rule in words.
+    if n == 0 || n > 4 || r.shape.cols != n {
+        return None;
+    }
+    let (mut dq, mut dr) = (store.take(m * n * batch), store.take(n * n * batch));
+    let each = da.chunks_exact(m * n).zip(dq.chunks_exact_mut(m * n)).zip(dr.chunks_exact_mut(n * n)).enumerate();
+    for (b, ((da, dq), dr)) in each {
+        let done = T::qr_push_small([q.member(b), r.member(b), da], m, n, dq, dr);
+        debug_assert!(done, "the columns were counted");
+    }
+    Some((dq, dr))
+}
+
+/// The tangent of the only output of a step from those of its inputs, or `None` where the rule has to say it.
+#[inline(always)]
+fn push_one<T: Scalar>(
     step: &OpRec<T>,
     vals: &[Val<T>],
     tangents: &[Option<Buf<T>>],

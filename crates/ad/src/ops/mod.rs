@@ -13,6 +13,7 @@ pub(crate) mod cholesky;
 pub(crate) mod complement;
 pub(crate) mod det;
 pub(crate) mod direct;
+pub(crate) mod direct_pairs;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;
@@ -47,6 +48,9 @@ impl<'a, T> Arg<'a, T> {
     /// Member `b`; a batch of one serves every `b`.
     #[inline]
     pub(crate) fn member(&self, b: usize) -> &'a [T] {
+        if self.shape.batch == 1 {
+            return self.data;
+        }
         let o = self.shape.offset(b);
         &self.data[o..o + self.shape.each()]
     }
@@ -61,6 +65,9 @@ pub(crate) struct Out<'a, T> {
 impl<T> Out<'_, T> {
     #[inline]
     pub(crate) fn member(&mut self, b: usize) -> &mut [T] {
+        if self.shape.batch == 1 {
+            return self.data;
+        }
         let o = self.shape.offset(b);
         &mut self.data[o..o + self.shape.each()]
     }
@@ -200,10 +207,12 @@ pub(crate) fn square(x: Shape) -> Result<usize, String> {
 }
 
 /// Runs a kernel for every member of the batch and names the member that failed.
-#[inline]
+#[inline(always)]
 pub(crate) fn members(batch: usize, mut f: impl FnMut(usize) -> Result<(), Failure>) -> Result<(), Trouble> {
     for member in 0..batch {
-        f(member).map_err(|failure| Trouble { member, failure })?;
+        if let Err(failure) = f(member) {
+            return Err(Trouble { member, failure });
+        }
     }
     Ok(())
 }

@@ -28,38 +28,16 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// `out_ij` as `a x_ij + b x_ji`; the order of `(i, j)` decides.
-    fn weights(self, order: std::cmp::Ordering) -> (f64, f64) {
-        use Part::*;
-        use std::cmp::Ordering::*;
-        match (self, order) {
-            // i > j: below the diagonal
-            (Lower | StrictLower, Greater) => (1.0, 0.0),
-            (CopyUp, Greater) => (0.0, 1.0),
-            (Upper | StrictUpper | FoldUp, Greater) => (0.0, 0.0),
-            // the diagonal
-            (Lower | Upper | CopyUp | FoldUp | Sym, Equal) => (1.0, 0.0),
-            (StrictLower | StrictUpper | Skew, Equal) => (0.0, 0.0),
-            // above
-            (Upper | StrictUpper | CopyUp, Less) => (1.0, 0.0),
-            (FoldUp, Less) => (1.0, 1.0),
-            (Lower | StrictLower, Less) => (0.0, 0.0),
-            (Sym, _) => (0.5, 0.5),
-            (Skew, _) => (0.5, -0.5),
-        }
-    }
-
     /// Writes the part of every member.
+    #[inline]
     pub(crate) fn write<T: Scalar>(self, shape: Shape, x: &[T], y: &mut [T]) {
-        let each = shape.each().max(1);
-        for (x, y) in x.chunks_exact(each).zip(y.chunks_exact_mut(each)) {
-            self.write_one(shape.rows, x, y);
-        }
+        y.copy_from_slice(x);
+        self.write_in_place(shape, y);
     }
 
-    /// Does the same in place; `true`, that it did.
+    /// Does the same in place. Entries that have no part in it are not read, whatever stands there.
     #[inline]
-    pub(crate) fn write_in_place<T: Scalar>(self, shape: Shape, y: &mut [T]) -> bool {
+    pub(crate) fn write_in_place<T: Scalar>(self, shape: Shape, y: &mut [T]) {
         let m = shape.rows;
         let zero = T::zero();
         for y in y.chunks_exact_mut(shape.each().max(1)) {
@@ -94,28 +72,6 @@ impl Part {
                 }
             }
         }
-        true
-    }
-
-    /// One matrix of `m` rows, column by column: above the diagonal, on it, below.
-    #[inline]
-    fn write_one<T: Scalar>(self, m: usize, x: &[T], y: &mut [T]) {
-        use std::cmp::Ordering::*;
-        let [above, on, below] = [Less, Equal, Greater].map(|o| {
-            let (s, t) = self.weights(o);
-            (T::of(s), T::of(t))
-        });
-        for (j, out) in y.chunks_exact_mut(m.max(1)).enumerate() {
-            let column = &x[j * m..(j + 1) * m];
-            let row = |i: usize| x[i * m + j];
-            let (upper, rest) = out.split_at_mut(j.min(m));
-            segment(above, 0, upper, column, row);
-            if let Some((diagonal, lower)) = rest.split_first_mut() {
-                // Diagonal weights never mix: the entry is its own transpose.
-                *diagonal = if on.0 == T::zero() { T::zero() } else { on.0 * column[j] };
-                segment(below, j + 1, lower, column, row);
-            }
-        }
     }
 
     fn adjoint(self) -> Part {
@@ -144,18 +100,6 @@ fn pairs(n: usize, mut f: impl FnMut(usize, usize)) {
                 }
             }
         }
-    }
-}
-
-/// `y_i = s x_i + t x'_i`; a weight of zero ignores its entries, whatever stands there.
-#[inline(always)]
-fn segment<T: Scalar>((s, t): (T, T), first: usize, y: &mut [T], column: &[T], row: impl Fn(usize) -> T) {
-    let column = &column[first..];
-    match (s == T::zero(), t == T::zero()) {
-        (true, true) => y.fill(T::zero()),
-        (false, true) => y.iter_mut().zip(column).for_each(|(y, x)| *y = s * *x),
-        (true, false) => y.iter_mut().enumerate().for_each(|(i, y)| *y = t * row(first + i)),
-        (false, false) => y.iter_mut().zip(column).enumerate().for_each(|(i, (y, x))| *y = s * *x + t * row(first + i)),
     }
 }
 

@@ -19,13 +19,19 @@ pub(crate) struct Mul(pub(crate) Product);
 pub(crate) struct MulAdd(pub(crate) Product);
 
 /// `C (+)= alpha op(A) op(B)` over the batch; a `C` with a batch of one collects the sum.
-#[inline]
+#[inline(always)]
 pub(crate) fn gemm_batched<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: Arg<'_, T>, b: Arg<'_, T>) {
+    if a.shape.batch != 1 || b.shape.batch != 1 || cs.batch != 1 {
+        return gemm_of_several(c, cs, add, m, a, b);
+    }
+    let k = if m.ta { a.shape.rows } else { a.shape.cols };
+    T::gemm(c, cs.rows, cs.cols, k, T::of(m.alpha), a.data, m.ta, b.data, m.tb, add);
+}
+
+#[inline(never)]
+fn gemm_of_several<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: Arg<'_, T>, b: Arg<'_, T>) {
     let k = if m.ta { a.shape.rows } else { a.shape.cols };
     let alpha = T::of(m.alpha);
-    if (a.shape.batch, b.shape.batch, cs.batch) == (1, 1, 1) {
-        return T::gemm(c, cs.rows, cs.cols, k, alpha, a.data, m.ta, b.data, m.tb, add);
-    }
     let batch = if a.shape.batch == 1 { b.shape.batch } else { a.shape.batch };
     // A product with a batch of one added to a larger `C` is added to each member.
     for i in 0..if batch == 1 { cs.batch } else { batch } {
@@ -51,17 +57,30 @@ fn tangent<V: Value>(m: Product, c: Option<V>, x: [&V; 2], dx: [Option<&V>; 2]) 
     }
 }
 
-/// Cotangents of the factors, which are inputs `i` and `i + 1`, as products to be added.
-#[inline]
-pub(crate) fn cotangents<X: Copy>(m: Product, i: usize, x: [X; 2], g: X, mut add: impl FnMut(usize, Product, X, X)) {
+/// The cotangent of the first factor, as a product.
+#[inline(always)]
+pub(crate) fn cotangent_of_first<X: Copy>(m: Product, [_, b]: [X; 2], g: X) -> (Product, X, X) {
     let Product { alpha, ta, tb } = m;
     match ta {
-        false => add(i, Product::new(alpha, false, !tb), g, x[1]),
-        true => add(i, Product::new(alpha, tb, true), x[1], g),
+        false => (Product::new(alpha, false, !tb), g, b),
+        true => (Product::new(alpha, tb, true), b, g),
     }
+}
+
+/// The cotangent of the second factor, as a product.
+#[inline(always)]
+pub(crate) fn cotangent_of_second<X: Copy>(m: Product, [a, _]: [X; 2], g: X) -> (Product, X, X) {
+    let Product { alpha, ta, tb } = m;
     match tb {
-        false => add(i + 1, Product::new(alpha, !ta, false), x[0], g),
-        true => add(i + 1, Product::new(alpha, true, ta), g, x[0]),
+        false => (Product::new(alpha, !ta, false), a, g),
+        true => (Product::new(alpha, true, ta), g, a),
+    }
+}
+
+/// Adds the cotangents of the factors, which are inputs `i` and `i + 1`.
+fn add_cotangents<V: Value>(m: Product, i: usize, x: [&V; 2], g: &V, out: &mut Grads<'_, V>) {
+    for (i, (m, a, b)) in [(i, cotangent_of_first(m, x, g)), (i + 1, cotangent_of_second(m, x, g))] {
+        out.add_product(i, m, a, b);
     }
 }
 
@@ -85,7 +104,7 @@ impl<T: Scalar> Primitive<T> for Mul {
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
-            cotangents(self.0, 0, [x[0], x[1]], g, |i, m, a, b| out.add_product(i, m, a, b));
+            add_cotangents(self.0, 0, [x[0], x[1]], g, out);
         }
     }
 }
@@ -115,7 +134,7 @@ impl<T: Scalar> Primitive<T> for MulAdd {
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = dy[0].take() else { return };
-        cotangents(self.0, 1, [x[1], x[2]], &g, |i, m, a, b| out.add_product(i, m, a, b));
+        add_cotangents(self.0, 1, [x[1], x[2]], &g, out);
         out.add(0, g);
     }
 }

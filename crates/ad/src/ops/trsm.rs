@@ -66,7 +66,7 @@ impl<T: Scalar> Primitive<T> for Trsm {
             Some(db) => db.clone().plus_product(m, a, b),
             None => V::product(m, a, b),
         };
-        out1(Some(x[0].trsm(self.0, &rhs)))
+        out1(Some(rhs.solved_by(x[0], self.0)))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {

@@ -1,0 +1,165 @@
+//! Numbers that the small rules are written over: reals, and reals with a derivative along one direction. Written once, a rule in
+//! plain arithmetic is then its own derivative too. Also the columns that such numbers stand in.
+
+use core::ops::{Add, AddAssign, Div, DivAssign, Mul, Sub, SubAssign};
+
+/// Plain arithmetic.
+pub(crate) trait Field:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + SubAssign
+    + DivAssign
+{
+    const ZERO: Self;
+}
+
+impl Field for f64 {
+    const ZERO: f64 = 0.0;
+}
+
+impl Field for f32 {
+    const ZERO: f32 = 0.0;
+}
+
+/// `re + du e` with `e e = 0`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Dual<T> {
+    pub(crate) re: T,
+    pub(crate) du: T,
+}
+
+impl<T: Field> Add for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        Dual { re: self.re + b.re, du: self.du + b.du }
+    }
+}
+
+impl<T: Field> Sub for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        Dual { re: self.re - b.re, du: self.du - b.du }
+    }
+}
+
+impl<T: Field> Mul for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        Dual { re: self.re * b.re, du: self.du * b.re + self.re * b.du }
+    }
+}
+
+impl<T: Field> Div for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        let re = self.re / b.re;
+        Dual { re, du: (self.du - re * b.du) / b.re }
+    }
+}
+
+impl<T: Field> AddAssign for Dual<T> {
+    #[inline(always)]
+    fn add_assign(&mut self, b: Self) {
+        *self = *self + b;
+    }
+}
+
+impl<T: Field> SubAssign for Dual<T> {
+    #[inline(always)]
+    fn sub_assign(&mut self, b: Self) {
+        *self = *self - b;
+    }
+}
+
+impl<T: Field> DivAssign for Dual<T> {
+    #[inline(always)]
+    fn div_assign(&mut self, b: Self) {
+        *self = *self / b;
+    }
+}
+
+impl<T: Field> Field for Dual<T> {
+    const ZERO: Self = Dual { re: T::ZERO, du: T::ZERO };
+}
+
+/// A few columns: entry `k` of column `j`.
+pub(crate) trait Columns<F> {
+    fn at(&self, j: usize, k: usize) -> F;
+
+    /// The leading square block.
+    #[inline(always)]
+    fn block<const N: usize>(&self) -> [[F; N]; N] {
+        core::array::from_fn(|j| core::array::from_fn(|k| self.at(j, k)))
+    }
+}
+
+/// Columns that can be written.
+pub(crate) trait ColumnsMut<F>: Columns<F> {
+    fn put(&mut self, j: usize, k: usize, x: F);
+}
+
+impl<T: Copy, const N: usize> Columns<T> for [&[T]; N] {
+    #[inline(always)]
+    fn at(&self, j: usize, k: usize) -> T {
+        self[j][k]
+    }
+}
+
+impl<T: Copy, const N: usize> Columns<T> for [&mut [T]; N] {
+    #[inline(always)]
+    fn at(&self, j: usize, k: usize) -> T {
+        self[j][k]
+    }
+}
+
+impl<T: Copy, const N: usize> ColumnsMut<T> for [&mut [T]; N] {
+    #[inline(always)]
+    fn put(&mut self, j: usize, k: usize, x: T) {
+        self[j][k] = x;
+    }
+}
+
+/// Absent columns are zero.
+impl<T: Field, C: Columns<T>> Columns<T> for Option<C> {
+    #[inline(always)]
+    fn at(&self, j: usize, k: usize) -> T {
+        self.as_ref().map_or(T::ZERO, |c| c.at(j, k))
+    }
+}
+
+/// A pair of columns is a column of pairs.
+impl<T, A: Columns<T>, B: Columns<T>> Columns<Dual<T>> for (A, B) {
+    #[inline(always)]
+    fn at(&self, j: usize, k: usize) -> Dual<T> {
+        Dual { re: self.0.at(j, k), du: self.1.at(j, k) }
+    }
+}
+
+impl<T: Copy, A: ColumnsMut<T>, B: ColumnsMut<T>> ColumnsMut<Dual<T>> for (A, B) {
+    #[inline(always)]
+    fn put(&mut self, j: usize, k: usize, x: Dual<T>) {
+        self.0.put(j, k, x.re);
+        self.1.put(j, k, x.du);
+    }
+}
+
+/// The columns of a matrix of `m` rows.
+#[inline(always)]
+pub(crate) fn columns<T, const N: usize>(a: &[T], m: usize) -> [&[T]; N] {
+    core::array::from_fn(|j| &a[j * m..][..m])
+}
+
+/// The same to be written.
+#[inline(always)]
+pub(crate) fn columns_mut<T, const N: usize>(a: &mut [T], m: usize) -> [&mut [T]; N] {
+    let mut rest = a;
+    core::array::from_fn(|_| rest.split_off_mut(..m).expect("N columns of m entries"))
+}

@@ -1,0 +1,167 @@
+//! Tangents and cotangents of thin QR factors with up to four columns, row by row in registers; for pairs, the same in dual numbers.
+//! The rules and their derivation are the primitive's (`A = Q R`); larger matrices follow them by products and solves.
+//!
+//! - push: `T = A' R^{-1}`, `S = fold(Q' T)`, then `Q' = T - Q S`, `R' = S R`;
+//! - pull: `(Q_bar + Q copy(R_bar R' - Q' Q_bar)) R^{-T}`.
+//!
+//! `fold(C) = triu(C) + stril(C)'`, and `copy(M) = triu(M) + striu(M)'` is its adjoint. Cost: as by products, without their calls.
+
+use crate::field::{Columns, ColumnsMut, Dual, Field, columns, columns_mut};
+use crate::real::Real;
+
+/// A matrix and its tangent, which may be absent.
+pub type WithTangent<'a, T> = (&'a [T], Option<&'a [T]>);
+
+/// Calls a function for the number of columns; `false`, that there are more than four and nothing was done.
+macro_rules! columns_up_to_four {
+    ($n:expr, $f:ident($($x:expr),*)) => {{
+        match $n {
+            1 => $f::<1, _>($($x),*),
+            2 => $f::<2, _>($($x),*),
+            3 => $f::<3, _>($($x),*),
+            4 => $f::<4, _>($($x),*),
+            _ => return false,
+        }
+        true
+    }};
+}
+
+/// The tangents of `Q` and `R` along `da`.
+pub(crate) fn push<T: Real>(x: [&[T]; 3], m: usize, n: usize, dq: &mut [T], dr: &mut [T]) -> bool {
+    columns_up_to_four!(n, push_reals(x, m, dq, dr))
+}
+
+/// The cotangent of `A` in place of that of `Q`.
+pub(crate) fn pull<T: Real>(x: [&[T]; 2], m: usize, n: usize, gr: Option<&[T]>, g: &mut [T]) -> bool {
+    columns_up_to_four!(n, pull_reals(x, m, gr, g))
+}
+
+/// The same with tangents: the cotangent and its own tangent in place of those of `Q`.
+pub(crate) fn pull_pairs<T: Real>(
+    x: [WithTangent<'_, T>; 2],
+    m: usize,
+    n: usize,
+    gr: Option<WithTangent<'_, T>>,
+    g: (&mut [T], &mut [T]),
+) -> bool {
+    columns_up_to_four!(n, pull_duals(x, m, gr, g))
+}
+
+fn push_reals<const N: usize, T: Real>([q, r, da]: [&[T]; 3], m: usize, dq: &mut [T], dr: &mut [T]) {
+    let (q, r, da) = (columns::<T, N>(q, m), columns::<T, N>(r, N), columns::<T, N>(da, m));
+    push_of::<N, T>([q, da], r, m, columns_mut::<T, N>(dq, m), columns_mut::<T, N>(dr, N));
+}
+
+fn pull_reals<const N: usize, T: Real>([q, r]: [&[T]; 2], m: usize, gr: Option<&[T]>, g: &mut [T]) {
+    let gr = gr.map(|g| columns::<T, N>(g, N).block());
+    pull_of::<N, T>(columns::<T, N>(q, m), columns::<T, N>(r, N), m, gr, columns_mut::<T, N>(g, m));
+}
+
+fn pull_duals<const N: usize, T: Real>(
+    [q, r]: [WithTangent<'_, T>; 2],
+    m: usize,
+    gr: Option<WithTangent<'_, T>>,
+    (g, dg): (&mut [T], &mut [T]),
+) {
+    let gr = gr.map(|g| pairs::<N, T>(g, N).block());
+    let g = (columns_mut::<T, N>(g, m), columns_mut::<T, N>(dg, m));
+    pull_of::<N, Dual<T>>(pairs::<N, T>(q, m), pairs::<N, T>(r, N), m, gr, g);
+}
+
+type Pairs<'a, const N: usize, T> = ([&'a [T]; N], Option<[&'a [T]; N]>);
+
+/// The columns of a matrix of `m` rows and of its tangent.
+#[inline(always)]
+fn pairs<'a, const N: usize, T: Real>((x, dx): WithTangent<'a, T>, m: usize) -> Pairs<'a, N, T> {
+    (columns(x, m), dx.map(|dx| columns(dx, m)))
+}
+
+#[inline(always)]
+fn push_of<const N: usize, F: Field>(
+    [q, da]: [impl Columns<F>; 2],
+    r: impl Columns<F>,
+    m: usize,
+    mut dq: impl ColumnsMut<F>,
+    mut dr: impl ColumnsMut<F>,
+) {
+    let r: [[F; N]; N] = r.block();
+    // c[j][i] is entry (i, j).
+    let mut c = [[F::ZERO; N]; N];
+    for k in 0..m {
+        let mut t: [F; N] = core::array::from_fn(|j| da.at(j, k));
+        for j in 0..N {
+            for i in 0..j {
+                let known = t[i];
+                t[j] -= known * r[j][i];
+            }
+            t[j] /= r[j][j];
+            dq.put(j, k, t[j]);
+        }
+        for j in 0..N {
+            for i in 0..N {
+                c[j][i] += q.at(i, k) * t[j];
+            }
+        }
+    }
+    let s: [[F; N]; N] = core::array::from_fn(|j| {
+        core::array::from_fn(|i| match i.cmp(&j) {
+            core::cmp::Ordering::Less => c[j][i] + c[i][j],
+            core::cmp::Ordering::Equal => c[j][i],
+            core::cmp::Ordering::Greater => F::ZERO,
+        })
+    });
+    for j in 0..N {
+        for i in 0..N {
+            // Upper times upper.
+            let sum = (i..=j).fold(F::ZERO, |sum, k| sum + s[k][i] * r[j][k]);
+            dr.put(j, i, sum);
+        }
+    }
+    for k in 0..m {
+        for j in 0..N {
+            let x = (0..=j).fold(dq.at(j, k), |x, i| x - q.at(i, k) * s[j][i]);
+            dq.put(j, k, x);
+        }
+    }
+}
+
+#[inline(always)]
+fn pull_of<const N: usize, F: Field>(
+    q: impl Columns<F>,
+    r: impl Columns<F>,
+    m: usize,
+    gr: Option<[[F; N]; N]>,
+    mut g: impl ColumnsMut<F>,
+) {
+    let r: [[F; N]; N] = r.block();
+    // c[j][i], i <= j, is the upper triangle that `copy` sees.
+    let mut c = [[F::ZERO; N]; N];
+    if let Some(gr) = gr {
+        for j in 0..N {
+            for i in 0..=j {
+                c[j][i] = (j..N).fold(F::ZERO, |s, k| s + gr[k][i] * r[k][j]);
+            }
+        }
+    }
+    for k in 0..m {
+        for j in 0..N {
+            for i in 0..=j {
+                c[j][i] -= q.at(i, k) * g.at(j, k);
+            }
+        }
+    }
+    for k in 0..m {
+        let mut x: [F; N] = core::array::from_fn(|j| g.at(j, k));
+        for j in (0..N).rev() {
+            for i in 0..N {
+                x[j] += q.at(i, k) * if i <= j { c[j][i] } else { c[i][j] };
+            }
+            for i in j + 1..N {
+                let known = x[i];
+                x[j] -= known * r[i][j];
+            }
+            x[j] /= r[j][j];
+            g.put(j, k, x[j]);
+        }
+    }
+}
