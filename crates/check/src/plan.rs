@@ -114,7 +114,11 @@ impl<T: Scalar> Plan<'_, T> {
                     Some(space) => geometry::retracted(space, x, &v, h),
                 };
                 let curved = Curved { subject, x, y, w, scale, path: &path, condition };
-                let curve = curved.curve(random)?;
+                let curve = match curved.curve(random) {
+                    // A further direction that leaves the domain says nothing.
+                    Err(Error::Steps(_)) if tries > 1 => break,
+                    curve => curve?,
+                };
                 report.merge(curved.slopes(&curve, &along));
                 if tries == 1 {
                     smooth(&curve, report)?;

@@ -20,24 +20,27 @@ struct There<T: Scalar> {
     hv: Option<Batch<T>>,
 }
 
-/// Records `<w, f>` with its gradient at `from`, and says what it is there, or after a replay at `at`.
+/// Records `<w, f>` with its gradient at `from`, if it can be, and says what it is there, or after a replay at `at`.
 fn recorded<T: Scalar>(
     p: &Program<'_, T>,
     from: &Batch<T>,
     at: Option<&Batch<T>>,
     v: Option<&Batch<T>>,
-) -> pullback::Result<There<T>> {
+) -> pullback::Result<pullback::Result<There<T>>> {
     let tape = Tape::new();
     let x = tape.input(from);
     let y = p.packed(x);
     tape.check()?;
     let operator = tape.hvp_operator(y, x)?;
-    if let Some(at) = at {
-        tape.set(x, at);
-        tape.replay()?;
-    }
-    let hv = v.map(|v| operator.apply(v)).transpose()?;
-    Ok(There { y: y.value(), g: operator.gradient().value(), hv })
+    let there = || {
+        if let Some(at) = at {
+            tape.set(x, at);
+            tape.replay()?;
+        }
+        let hv = v.map(|v| operator.apply(v)).transpose()?;
+        Ok(There { y: y.value(), g: operator.gradient().value(), hv })
+    };
+    Ok(there())
 }
 
 /// The program without derivatives, recorded at `from` and replayed at `at`.
@@ -60,8 +63,9 @@ pub(crate) fn replays<T: Scalar>(
 ) -> Result<(), Error> {
     let (px, pv, ps) = (pack(x), pack(v), vec![pack(scale)]);
     let along = second.then_some(&pv);
-    let fresh =
-        recorded(p, &px, None, along).map_err(|source| Error::Derivative { what: "recorded gradient", source })?;
+    let fresh = recorded(p, &px, None, along)
+        .flatten()
+        .map_err(|source| Error::Derivative { what: "recorded gradient", source })?;
     let ones = vec![Batch::from_fn(fresh.y.shape(), |_, _, _| T::one())];
     let mut worst: Option<Vec<Defect>> = None;
     let mut elsewhere = 0;
@@ -71,11 +75,11 @@ pub(crate) fn replays<T: Scalar>(
         let there = (0..tolerances::SHRINKS).find_map(|_| {
             let from = pack(&plus(x, distance, &d));
             distance *= 0.5;
-            recorded(p, &from, None, None).is_ok().then_some(from)
+            recorded(p, &from, Some(&px), along).ok().map(|again| (from, again))
         });
-        let Some(from) = there else { continue };
+        let Some((from, again)) = there else { continue };
         elsewhere += 1;
-        let again = match recorded(p, &from, Some(&px), along) {
+        let again = match again {
             Ok(again) => again,
             Err(e @ pullback::Error::NotReplayable { .. }) => {
                 // The program's own business, unless it can be replayed without its derivative: then a rule read the number.

@@ -135,14 +135,21 @@ impl Curve {
         judged(what, order, (order + 1) as f64, steps)
     }
 
-    /// Is the value itself no polynomial with a small remainder at the steps that were judged? A difference of the value that kills
-    /// polynomials of the degree in question then does not fall as it must, whatever the derivatives are.
+    /// Is the value itself no polynomial with a small remainder, as far as can be seen? Differences of it that kill polynomials of the
+    /// degree in question do not fall as they must, whatever the derivatives are; down to the steps that were judged, nearly, and they are
+    /// no smaller than the remainders there.
     fn is_rough(&self, row: &Remainders) -> bool {
-        let judged = |h: f64| row.steps.iter().any(|s| s.h == h && s.remainder > tolerances::ABOVE_FLOOR * s.floor);
-        let differences: Vec<Step> = steps(self.differences(row.order).into_iter().filter(|d| judged(d.0)));
-        differences.len() > tolerances::HALVINGS
-            && differences.iter().all(over)
-            && !falls(&differences[differences.len() - tolerances::HALVINGS..], row.expected)
+        let differences = steps(self.differences(row.order));
+        let above = differences.iter().take_while(|s| over(s)).count();
+        let Some(end) = above.checked_sub(1) else { return false };
+        let Some(judged) = row.steps.iter().rfind(|s| over(s)) else { return false };
+        let most = |d: &Step| tolerances::SEEN * d.remainder.max(tolerances::ABOVE_FLOOR * d.floor);
+        let small = |d: &Step| d.h == judged.h && judged.remainder > most(d);
+        above > tolerances::HALVINGS
+            && judged.h * tolerances::SEEN >= differences[end].h
+            && !differences.iter().any(small)
+            && !drops(&differences, above, row.expected)
+            && !falls(&differences[above - tolerances::HALVINGS..above], row.expected)
     }
 
     /// Differences of values at `0, h, 2h, 4h ...` in which powers of `h` up to `order` cancel, with the floor of each.

@@ -119,6 +119,10 @@ pub const CONVERGING: f64 = 0.5;
 /// derivative, which rise to one below their order at most. They are not right either.
 pub const RISING: f64 = 0.75;
 
+/// Differences of the value in which lower powers of the step cancel may be smaller by this factor than the remainders that they are to
+/// explain, and reach the floor at steps larger by it.
+pub const SEEN: f64 = 16.0;
+
 /// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
 /// this many directions in all. A wrong derivative is wrong along every one of them.
 pub const DIRECTIONS: usize = 5;

@@ -36,7 +36,10 @@ pub fn lu(case: &Case) {
             }),
         ],
     );
-    det(case);
+    // Another program with another input: not on every case.
+    if case.seed.is_multiple_of(4) {
+        det(case);
+    }
     // The program of one factorisation solves twice.
     let condition = if name == "one factorisation" { condition * condition } else { condition };
     holds(case, name, f, &vec![a.clone(), case.any(n, k, 2)], condition);

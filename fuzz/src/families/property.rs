@@ -11,14 +11,19 @@ pub type Program = for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>;
 
 /// Beyond this condition number nothing is asked of second derivatives: their error is its cube.
 const SECOND: f64 = 1e3;
+/// One case in so many has remainders.
+const SLOPES: u64 = 32;
 /// And beyond this, nothing but an orderly answer.
 const FIRST: f64 = 1e6;
 
 /// The identities hold, or there is a typed error; and what is not finite is refused, or gives finite numbers.
 #[track_caller]
 pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
-    // Second orders cost most of the time: one case of three has them, in two ways of five.
+    // Second orders cost most of the time: one case of three has them, in two ways of five. Remainders cost a hundred evaluations.
     let choice = case.seed >> 32;
+    // A sine of 1e30 has no digits, which only its value can tell.
+    let moderate = x0.iter().all(|x| x.max_abs() < 1e10);
+    let slopes = moderate && condition <= SECOND && choice % SLOPES == 5;
     let last = if condition <= SECOND && choice.is_multiple_of(3) { 2 } else { 1 };
     // The mistake that every family must find: a reverse rule that forgets a half.
     let rule = case.broken.then(|| broken(derived(f), Break::Twice, Place::Reverse));
@@ -30,17 +35,21 @@ pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, conditio
         x0,
     );
     let more = [Modes::REVERSE_OVER_REVERSE, Modes::REVERSE_OVER_FORWARD, Modes::FORWARD_OVER_FORWARD, Modes::REPLAY];
+    let report = if slopes { report } else { report.without_slopes() };
     let report = report
         .modes(Modes::REVERSE | Modes::FORWARD | Modes::FORWARD_OVER_REVERSE | more[(choice / 3) as usize % 4])
         .seed(case.seed)
         .orders(1..=last)
         .condition((condition * condition).clamp(1.0, f64::MAX))
-        .without_slopes()
         .run();
     let excused = condition > FIRST;
     assert!(excused || !report.is_wrong(), "{name} on {case:?}:\n{report}\n{x0:?}");
-    use pullback_check::Error::{Derivative, TooLarge, Value};
-    let orderly = matches!(report.error, None | Some(Value(_) | Derivative { .. } | TooLarge { .. }));
+    use pullback_check::Error::{Derivative, Kink, OutOfRange, Steps, TooLarge, Value};
+    let orderly = match report.error {
+        None | Some(Value(_) | Derivative { .. } | TooLarge { .. }) => true,
+        Some(Kink { .. } | OutOfRange { .. } | Steps(_)) => slopes,
+        _ => false,
+    };
     assert!(orderly, "{name} on {case:?}:\n{report}");
     if choice.is_multiple_of(4) {
         refuses(case, name, f, x0);

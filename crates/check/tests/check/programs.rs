@@ -2,6 +2,7 @@
 
 use faer::{Mat, mat};
 use pullback::{Batch, Custom, Many, SymFn, Var};
+use pullback_check::controls::{Break, Place, broken, derived};
 use pullback_check::{Error, Verdict, check, check_many};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -153,6 +154,24 @@ fn a_step_that_is_hidden_by_rounding_is_neither_right_nor_wrong() {
         }
     }
     assert!(open > 0, "every one was judged");
+}
+
+#[test]
+fn between_two_orders_the_first_derivative_is_neither_right_nor_wrong() {
+    // x^(3/2) + x at 0, along steps to the right: a first derivative, and remainders that fall with the power 3/2.
+    let x0 = mat![[0.0]];
+    let (mut open, mut wrong) = (0, 0);
+    for seed in 0..40 {
+        let report = check(|x: Var| x.powf(1.5) + x, &x0).orders(1..=1).seed(seed).run();
+        assert!(!report.is_wrong() && !report.is_ok(), "{report}");
+        open += u32::from(matches!(report.error, Some(Error::OutOfRange { order: 1 })));
+        let rule = broken(derived(|x| vec![x[0].powf(1.5) + x[0]]), Break::Twice, Place::Both);
+        let report = check(move |x: Var| x.tape().custom(rule.clone(), &[x])[0], &x0).orders(1..=1).seed(seed).run();
+        wrong += u32::from(report.is_wrong());
+        assert!(!report.is_ok(), "{report}");
+    }
+    // Along the others there is no value.
+    assert!(open >= 15 && wrong >= 15, "{open} open, {wrong} wrong");
 }
 
 #[test]
