@@ -1,6 +1,7 @@
 //! The engine on held, warm tapes: gradients and Hessian-vector products against their primal, in one interleaved run.
 //!
-//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a row.
+//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a row, and
+//! `brockett`, `product` or `node` for one table.
 
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Race, against, entries, pretty};
@@ -8,11 +9,15 @@ use pullback_kernels::{Scalar, Workspace};
 use std::time::Duration;
 
 fn main() {
-    let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1.0);
-    let budget = Duration::from_secs_f64(seconds);
-    brockett(budget);
-    product(budget);
-    node(budget);
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let seconds = args.iter().find_map(|a| a.parse().ok()).unwrap_or(1.0);
+    let names: Vec<&String> = args.iter().filter(|a| a.parse::<f64>().is_err()).collect();
+    let tables: [(&str, fn(Duration)); 3] = [("brockett", brockett), ("product", product), ("node", node)];
+    for (name, table) in tables {
+        if names.is_empty() || names.iter().any(|n| *n == name) {
+            table(Duration::from_secs_f64(seconds));
+        }
+    }
 }
 
 fn batch(m: usize, n: usize, seed: u64) -> Batch<f64> {

@@ -93,13 +93,12 @@ impl<T: Scalar> Tape<T> {
     ) -> Result<()> {
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut *s;
-        let mut verdict = Ok(());
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
+            x.iter().for_each(|x| inner.check(self, x, "cotangent"));
             reset(cotangents, inner.vals.len());
             plant(cotangents);
-            x.iter().for_each(|x| inner.check(self, x, "cotangent"));
             let depends = depends.of(inner, x.iter().map(|v| v.id));
             T::reverse_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
             for (i, v) in x.iter().enumerate() {
@@ -111,8 +110,8 @@ impl<T: Scalar> Tape<T> {
                 if zeros {
                     data.fill(T::zero());
                 }
-                if !T::all_finite(data) {
-                    verdict = verdict.and(finite("gradient", data));
+                if let Err(e) = finite("gradient", data) {
+                    store.remember(e);
                 }
                 visit(i, View { shape, data });
             }
@@ -124,7 +123,7 @@ impl<T: Scalar> Tape<T> {
             }
         }
         self.return_scratch(s);
-        self.store.take_failure().map_or(verdict, Err)
+        self.store.take_failure().map_or(Ok(()), Err)
     }
 
     /// Pushes tangents of several values forward to `y`.
@@ -149,7 +148,7 @@ impl<T: Scalar> Tape<T> {
                 None => o.data_mut().fill(T::zero()),
             }
         }
-        tangents.drain(..).flatten().for_each(|b| self.store.put(b));
+        self.empty(tangents);
         self.return_scratch(s);
         self.verdict("derivative", out)
     }
@@ -213,7 +212,7 @@ impl<T: Scalar> Tape<T> {
             let left = seeds.iter().map(|(x, _)| x).chain([&y]).filter_map(|v| duals[v.id as usize].take());
             left.for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
         }
-        tangents.drain(..).flatten().for_each(|b| self.store.put(b));
+        self.empty(tangents);
         self.return_scratch(s);
         self.verdict("Hessian-vector product", out)
     }
@@ -264,6 +263,15 @@ impl<T: Scalar> Tape<T> {
         Ok(HvpOperator { x, g: self.grad_on_tape(y, x)? })
     }
 
+    /// Gives the buffers of all slots back.
+    fn empty(&self, slots: &mut [Option<Buf<T>>]) {
+        for slot in slots {
+            if let Some(b) = slot.take() {
+                self.store.put(b);
+            }
+        }
+    }
+
     fn borrow_scratch(&self) -> Box<Scratch<T>> {
         self.scratch.borrow_mut().take().unwrap_or_default()
     }
@@ -295,8 +303,10 @@ impl<T: Scalar> Tape<T> {
         if x.len() != out.len() {
             return Err(Error::Leaves { what: "the list of results", expected: x.len(), got: out.len() });
         }
+        let inner = self.inner();
         for (v, o) in x.zip(out) {
-            let expected = self.shape_of(v);
+            inner.check(self, v, "result");
+            let expected = inner.vals[v.id as usize].shape;
             if o.shape() != expected {
                 return Err(Error::Shape { what: "the result", expected, got: o.shape() });
             }
@@ -313,12 +323,15 @@ impl<T: Scalar> Tape<T> {
     }
 }
 
+#[inline(always)]
 fn finite<T: Scalar>(what: &'static str, data: &[T]) -> Result<()> {
-    if T::all_finite(data) {
-        return Ok(());
-    }
+    if T::all_finite(data) { Ok(()) } else { Err(not_finite(what, data)) }
+}
+
+#[cold]
+fn not_finite<T: Scalar>(what: &'static str, data: &[T]) -> Error {
     let index = data.iter().position(|x| !x.is_finite()).unwrap_or(0);
-    Err(Error::NonFinite { what, index, value: data[index].f64() })
+    Error::NonFinite { what, index, value: data[index].f64() }
 }
 
 /// A Hessian on a held tape. After [`Tape::replay`] it is the Hessian at the new point.

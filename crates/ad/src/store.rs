@@ -106,6 +106,7 @@ impl<T: Scalar> Store<T> {
         self.remember(Error::Data { primitive, member, derivative, failure: t.failure, line });
     }
 
+    #[cold]
     pub(crate) fn remember(&self, e: Error) {
         self.failed.set(true);
         self.ever.set(true);
@@ -133,6 +134,7 @@ impl<T: Scalar> Store<T> {
     }
 
     /// The first failure, which is then forgotten.
+    #[inline]
     pub(crate) fn take_failure(&self) -> Option<Error> {
         if !self.failed.replace(false) {
             return None;

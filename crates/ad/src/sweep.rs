@@ -110,7 +110,11 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
             continue;
         }
         // Of several outputs, all depend on a target if one does; one of them may be the target itself.
-        let consumed = depends[first] == 1 && (1..step.outs as usize).all(|k| depends[first + k] == 1);
+        let consumed = match step.outs {
+            1 => depends[first] == 1,
+            2 => depends[first] == 1 && depends[first + 1] == 1,
+            n => !depends[first..first + n as usize].contains(&2),
+        };
         if consumed && rec.pull(step, base, depends, slots) {
             continue;
         }
@@ -348,10 +352,10 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     fn at(&self, line: Option<Line>) -> Option<Line> {
         self.store.set_line(line)
     }
-    #[inline]
+    #[inline(always)]
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
         let Numbers { inner, store } = *self;
-        direct::pull(&mut Pull { step, inputs: &step.inputs, vals: &inner.vals, store, base, depends, slots })
+        direct::pull(Pull { step, inputs: &step.inputs, vals: &inner.vals, store, base, depends, slots })
     }
     #[inline]
     fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {

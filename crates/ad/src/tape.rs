@@ -572,8 +572,12 @@ pub(crate) fn evaluate<T: Scalar>(
 #[inline(always)]
 fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
     let (before, out) = vals.split_at_mut(rec.first as usize);
+    let out = &mut out[..rec.outs as usize];
+    if let Some(done) = crate::ops::direct::eval(rec, before, out, store) {
+        return done;
+    }
     let arg = |i: &u32| before[*i as usize].arg();
-    match (&*rec.inputs, &mut out[..rec.outs as usize]) {
+    match (&*rec.inputs, out) {
         ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),
         ([a, b], [y]) => rec.op.eval(&[arg(a), arg(b)], &mut [y.out()], store),
         ([a, b, c], [y]) => rec.op.eval(&[arg(a), arg(b), arg(c)], &mut [y.out()], store),

@@ -13,10 +13,50 @@ use super::reduce::Dot;
 use super::trsm::Trsm;
 use super::unary::UnaryFn;
 use super::{Arg, Op, Out};
-use crate::store::{Buf, Store};
+use crate::store::{Buf, Store, Trouble};
 use crate::tape::{OpRec, Val};
 use crate::value::Product;
 use crate::{Scalar, Shape};
+
+/// Computes the outputs of a step from the values before it. `None`: nothing was done.
+#[inline(always)]
+pub(crate) fn eval<T: Scalar>(
+    step: &OpRec<T>,
+    before: &[Val<T>],
+    out: &mut [Val<T>],
+    store: &Store<T>,
+) -> Option<Result<(), Trouble>> {
+    match (&step.op, &*step.inputs, out) {
+        (Op::Mul(Mul(m)), &[a, b], [y]) => {
+            let (a, b) = (&before[a as usize], &before[b as usize]);
+            if (a.shape.batch, b.shape.batch) != (1, 1) {
+                return None;
+            }
+            let k = if m.ta { a.shape.rows } else { a.shape.cols };
+            let (rows, cols) = (y.shape.rows, y.shape.cols);
+            T::gemm(&mut y.buf, rows, cols, k, T::of(m.alpha), &a.buf, m.ta, &b.buf, m.tb, false);
+        }
+        (Op::Dot(Dot), &[a, b], [y]) => {
+            let (a, b) = (&before[a as usize], &before[b as usize]);
+            if y.buf.len() != 1 || a.buf.len() != b.buf.len() {
+                return None;
+            }
+            y.buf[0] = T::dot(&a.buf, &b.buf);
+        }
+        (Op::Qr(Qr), &[a], [q, r]) => {
+            let a = &before[a as usize];
+            if a.shape.batch != 1 {
+                return None;
+            }
+            let w = &mut *store.work.borrow_mut();
+            if let Err(failure) = T::qr_thin(&a.buf, a.shape.rows, a.shape.cols, &mut q.buf, &mut r.buf, w) {
+                return Some(Err(failure.into()));
+            }
+        }
+        _ => return None,
+    }
+    Some(Ok(()))
+}
 
 /// A step of a reverse sweep over numbers: the operation, and where cotangents are.
 pub(crate) struct Pull<'a, T: Scalar> {
@@ -30,25 +70,35 @@ pub(crate) struct Pull<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Pull<'a, T> {
+    /// The same again, for a function of its own: what is lent to one cannot stay in registers.
+    #[inline(always)]
+    fn again(&mut self) -> Pull<'_, T> {
+        Pull { slots: &mut *self.slots, ..*self }
+    }
+
     #[inline(always)]
     fn input(&self, i: usize) -> Arg<'a, T> {
         self.vals[self.inputs[i] as usize].arg()
     }
 
+    #[inline(always)]
     fn output(&self) -> Arg<'a, T> {
         self.vals[self.step.first as usize].arg()
     }
 
+    #[inline(always)]
     fn outputs<const N: usize>(&self) -> [Arg<'a, T>; N] {
         std::array::from_fn(|k| self.vals[self.step.first as usize + k].arg())
     }
 
     /// The cotangent of the only output, consumed.
+    #[inline(always)]
     fn take(&mut self) -> Option<Buf<T>> {
         self.slots[self.step.first as usize - self.base].take()
     }
 
     /// The cotangents of several outputs, consumed.
+    #[inline(always)]
     fn take_all<const N: usize>(&mut self) -> [Option<Buf<T>>; N] {
         std::array::from_fn(|k| self.slots[self.step.first as usize + k - self.base].take())
     }
@@ -61,6 +111,7 @@ impl<'a, T: Scalar> Pull<'a, T> {
     }
 
     /// `slot += g`, by moving the buffer where there was nothing.
+    #[inline(always)]
     fn give(&mut self, i: usize, g: Buf<T>) {
         let store = self.store;
         match self.slot(i) {
@@ -74,6 +125,7 @@ impl<'a, T: Scalar> Pull<'a, T> {
     }
 
     /// `slot += alpha x`.
+    #[inline(always)]
     fn add_scaled(&mut self, i: usize, alpha: T, x: &[T]) {
         let store = self.store;
         match self.slot(i) {
@@ -104,8 +156,8 @@ impl<'a, T: Scalar> Pull<'a, T> {
 }
 
 /// Pulls the cotangents of the outputs, which nobody asked to keep, to the inputs. `false`: nothing was done.
-#[inline]
-pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+#[inline(always)]
+pub(crate) fn pull<T: Scalar>(mut p: Pull<'_, T>) -> bool {
     let step = p.step;
     match &step.op {
         Op::Mul(Mul(m)) => {
@@ -155,8 +207,8 @@ pub(crate) fn pull<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
             p.add_scaled(1, g[0], a.data);
             p.store.put(g);
         }
-        Op::Qr(Qr) => return qr(p),
-        Op::LuFactors(LuFactors) => return lu_factors(p),
+        Op::Qr(Qr) => return qr(&mut p.again()),
+        Op::LuFactors(LuFactors) => return lu_factors(&mut p.again()),
         _ => return false,
     }
     true
@@ -259,10 +311,10 @@ fn push_one<T: Scalar>(
     base: usize,
     store: &Store<T>,
 ) -> Option<Buf<T>> {
-    let shape = vals[step.first as usize].shape;
-    let input = |i: usize| vals[step.inputs[i] as usize].arg();
+    let (shape, inputs) = (vals[step.first as usize].shape, &*step.inputs);
+    let input = |i: usize| vals[inputs[i] as usize].arg();
     let tangent = |i: usize| {
-        let id = step.inputs[i] as usize;
+        let id = inputs[i] as usize;
         let at = id.checked_sub(base)?;
         Some(Arg { shape: vals[id].shape, data: tangents.get(at)?.as_deref()? })
     };
@@ -298,13 +350,13 @@ fn push_one<T: Scalar>(
         }
         Op::Mul(Mul(m)) => {
             let mut dy = store.take(shape.len());
-            products(&mut dy, shape, false, *m, [input(0), input(1)], [tangent(0), tangent(1)]);
+            products(&mut dy, shape, false, *m, [&input(0), &input(1)], [tangent(0).as_ref(), tangent(1).as_ref()]);
             Some(dy)
         }
         Op::MulAdd(MulAdd(m)) if input(0).shape == shape => {
             let mut dy = store.take(shape.len());
             let started = tangent(0).map(|d| dy.copy_from_slice(d.data)).is_some();
-            products(&mut dy, shape, started, *m, [input(1), input(2)], [tangent(1), tangent(2)]);
+            products(&mut dy, shape, started, *m, [&input(1), &input(2)], [tangent(1).as_ref(), tangent(2).as_ref()]);
             Some(dy)
         }
         // Linear in the right-hand side.
@@ -321,20 +373,20 @@ fn push_one<T: Scalar>(
 }
 
 /// `C (+)= alpha (op(A') op(B) + op(A) op(B'))`, where an absent tangent is zero.
+#[inline(always)]
 fn products<T: Scalar>(
     c: &mut [T],
     shape: Shape,
     started: bool,
     m: Product,
-    x: [Arg<'_, T>; 2],
-    dx: [Option<Arg<'_, T>>; 2],
+    [a, b]: [&Arg<'_, T>; 2],
+    [da, db]: [Option<&Arg<'_, T>>; 2],
 ) {
-    let mut add = started;
-    for (a, b) in [(dx[0], Some(x[1])), (Some(x[0]), dx[1])] {
-        if let (Some(a), Some(b)) = (a, b) {
-            gemm_batched(c, shape, add, m, a, b);
-            add = true;
-        }
+    if let Some(da) = da {
+        gemm_batched(c, shape, started, m, *da, *b);
+    }
+    if let Some(db) = db {
+        gemm_batched(c, shape, started || da.is_some(), m, *a, *db);
     }
 }
 
