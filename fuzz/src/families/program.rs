@@ -51,6 +51,9 @@ pub fn program(case: &Case) {
     let (name, f) = pick(case, list);
     // Same sums, other order: nothing here is ill-conditioned.
     holds(case, name, f, &x0, 10.0);
+    if name != "checkpoint" {
+        return;
+    }
     let plain: Program = |x| vec![(x[0] * x[1]).tanh() * x[0]];
     let (a, b) = (
         pullback::grad(|x: Vec<Var>| plain(&x)[0].sum(), &x0),
