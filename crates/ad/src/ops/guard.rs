@@ -70,11 +70,7 @@ impl<T: Scalar> Primitive<T> for StopGradient {
         copy(x, y)
     }
 
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 impl<T: Scalar> Primitive<T> for Nonzero {

@@ -55,12 +55,7 @@ impl<T: Scalar> Primitive<T> for LeastFactor {
         members(x[0].shape.batch, |b| T::least_factor(x[0].member(b), sizes, y[0].member(b), w))
     }
 
-    /// A handle has no derivative: its users give theirs to `A`.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 impl LeastSolve {

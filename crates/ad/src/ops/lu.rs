@@ -50,12 +50,7 @@ impl<T: Scalar> Primitive<T> for Lu {
         members(x[0].shape.batch, |b| T::lu(x[0].member(b), x[0].shape.rows, y[0].member(b), w))
     }
 
-    /// A handle has no derivative: its users give theirs to `A`.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 impl LuSolve {
@@ -182,9 +177,5 @@ impl<T: Scalar> Primitive<T> for LuSign {
         Ok(())
     }
 
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }

@@ -6,6 +6,18 @@ use crate::{Scalar, Shape};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 
+/// The rules of what has no derivative: a handle, whose users give theirs to `A`, and a decision, which is locally constant. Said
+/// by each, never by default: a rule that was forgotten must not be zero in silence.
+macro_rules! no_derivative {
+    () => {
+        fn jvp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
+            y.iter().map(|_| None).collect()
+        }
+
+        fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    };
+}
+
 pub(crate) mod about;
 pub(crate) mod arithmetic;
 pub(crate) mod cayley;

@@ -34,12 +34,7 @@ impl<T: Scalar> Primitive<T> for Pivots {
         members(batch, |b| T::pivots(x[0].member(b), rows, cols, p.member(b), d.member(b), w))
     }
 
-    /// A decision has no derivative.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        smallvec![None, None]
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 /// How many places of rows are read at a time.

@@ -50,12 +50,7 @@ impl<T: Scalar> Primitive<T> for Eigh {
         members(x[0].shape.batch, |b| T::eigh(x[0].member(b), x[0].shape.rows, y[0].member(b), w))
     }
 
-    /// A handle has no derivative: its users give theirs to `A`.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 impl<T: Scalar> Primitive<T> for Definite {
@@ -68,12 +63,7 @@ impl<T: Scalar> Primitive<T> for Definite {
         members(x[0].shape.batch, |b| T::spectral_domain(SymFn::Ln, x[0].member(b), x[1].member(b), x[0].shape.rows))
     }
 
-    /// A handle has no derivative.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
 
 type List<'v, V> = SmallVec<[&'v V; 4]>;

@@ -6,7 +6,7 @@
 //! Conditions: `m >= n` (a wide matrix is transposed first); finite. The input is scaled to about 1 and back, so squares neither
 //! overflow nor underflow. Cost (n³): 21.
 
-use super::{Arg, Out, Primitive, Shapes, members, one, out1};
+use super::{Arg, Out, Primitive, Shapes, members, one};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -33,10 +33,5 @@ impl<T: Scalar> Primitive<T> for Svd {
         members(batch, |b| T::svd(x[0].member(b), rows, cols, self.flip, y[0].member(b), w))
     }
 
-    /// A handle has no derivative: its users give theirs to `A`.
-    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(None)
-    }
-
-    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], _: &mut [Option<V>], _: &mut Grads<'_, V>) {}
+    no_derivative!();
 }
