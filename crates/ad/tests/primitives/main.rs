@@ -4,6 +4,7 @@
 //! primitive is forgotten.
 
 mod controls;
+mod direct;
 mod factors;
 #[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.

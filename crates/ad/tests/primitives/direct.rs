@@ -1,0 +1,76 @@
+//! What sweeps do from buffer to buffer, without the rules' words (`src/ops/direct.rs`), where the table does not lead: inputs that go
+//! several ways, so that cotangents meet, with and without a tangent; outputs used alone; batches.
+
+use super::points::{Kind, Rng, batch, stack};
+use pullback::{Batch, Var, func};
+use pullback_check::check;
+
+/// A factorisation's outputs that have derivatives, and its shapes.
+type Factors = for<'t> fn(Var<'t>) -> Vec<Var<'t>>;
+const FACTORS: [(&str, &[(usize, usize)], Factors); 2] = [
+    ("qr", &[(1, 1), (4, 2), (3, 3), (5, 4), (4, 4), (6, 5)], |x| {
+        let (q, r) = x.qr();
+        vec![q, r]
+    }),
+    ("lu", &[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (5, 3)], |x| {
+        let (l, u, _) = x.lu_factors();
+        vec![l, u]
+    }),
+];
+
+fn weighted<'t>(y: Var<'t>, seed: u64) -> Var<'t> {
+    y.dot(Rng::new(seed).normal(y.rows(), y.cols()))
+}
+
+/// Right at a point, in every mode and to the second order.
+macro_rules! right {
+    ($what:expr, $x:expr, |$v:ident| $f:expr) => {
+        let report = check(func(|$v: Var| $f), $x).orders(1..=2).run();
+        assert!(report.is_ok(), "{:?}\n{report}", $what);
+    };
+}
+
+#[test]
+fn cotangents_meet_in_the_input_of_a_factorisation() {
+    for (name, shapes, factors) in FACTORS {
+        for &(m, n) in shapes {
+            let x = Kind::Tall(m, n).generic(7);
+            let c = Rng::new(8).normal(m, n);
+            // With a tangent of its own, and without, from before the factorisation is reached and from after.
+            right!((name, m, n, "squares"), &x, |x| weighted(factors(x)[0], 1) + x.dot(x));
+            right!((name, m, n, "squares first"), &x, |x| x.dot(x) + weighted(factors(x)[0], 1));
+            right!((name, m, n, "linear"), &x, |x| weighted(factors(x)[1], 2) + x.dot(&c));
+            right!((name, m, n, "twice"), &x, |x| {
+                let (a, b) = (factors(x), factors(x * 2.0));
+                weighted(a[0].hadamard(b[0]), 3) + weighted(a[1], 4)
+            });
+        }
+    }
+}
+
+#[test]
+fn outputs_alone_and_batches_of_factorisations() {
+    for (name, shapes, factors) in FACTORS {
+        for &(m, n) in shapes {
+            let x: Vec<Batch<f64>> = (0..3).map(|k| batch(&Kind::Tall(m, n).generic(20 + k))).collect();
+            let x = stack(&x);
+            right!((name, m, n, "first"), &x, |x| weighted(factors(x)[0].sum_batch(), 1));
+            right!((name, m, n, "second"), &x, |x| weighted(factors(x)[1].sum_batch(), 2));
+            right!((name, m, n, "both"), &x, |x| factors(x)
+                .into_iter()
+                .map(|y| y.dot(y).sum())
+                .reduce(|a, b| a + b)
+                .unwrap());
+        }
+    }
+}
+
+#[test]
+fn cotangents_meet_in_products_and_sums() {
+    let (x, c) = (Rng::new(1).normal(3, 3), Rng::new(2).normal(3, 3));
+    right!("square", &x, |x| weighted(x * x, 1) + weighted(x.t_mul(x), 2));
+    right!("both factors", &x, |x| weighted(x.t_mul_t(x), 3) + x.dot(&c));
+    right!("constant factors", &x, |x| weighted(&c * x, 4) + weighted(x.t_mul(&c), 5) + weighted(x.mul_t(&c), 6));
+    right!("sums", &x, |x| weighted(x.lincomb(2.0, x, -3.0) + x.tanh(), 7) + weighted(x.hadamard(x) - x, 8));
+    right!("scaled", &x, |x| weighted((x * 0.5).exp().hadamard(x * 3.0), 9) + x.dot(x.sin()));
+}
