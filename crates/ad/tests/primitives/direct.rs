@@ -2,7 +2,7 @@
 //! several ways, so that cotangents meet, with and without a tangent; outputs used alone; batches.
 
 use super::points::{Kind, Rng, batch, stack};
-use pullback::{Batch, Var, func};
+use pullback::{Batch, Tape, Var, func};
 use pullback_check::check;
 
 /// A factorisation's outputs that have derivatives, and its shapes.
@@ -40,6 +40,11 @@ fn cotangents_meet_in_the_input_of_a_factorisation() {
             right!((name, m, n, "squares"), &x, |x| weighted(factors(x)[0], 1) + x.dot(x));
             right!((name, m, n, "squares first"), &x, |x| x.dot(x) + weighted(factors(x)[0], 1));
             right!((name, m, n, "linear"), &x, |x| weighted(factors(x)[1], 2) + x.dot(&c));
+            // Where the factorised value is not the input, its cotangent is differentiated too.
+            right!((name, m, n, "inside"), &x, |x| {
+                let z = x + x.hadamard(x) * 0.1;
+                weighted(factors(z)[0], 5) + z.dot(z)
+            });
             right!((name, m, n, "twice"), &x, |x| {
                 let (a, b) = (factors(x), factors(x * 2.0));
                 weighted(a[0].hadamard(b[0]), 3) + weighted(a[1], 4)
@@ -61,6 +66,25 @@ fn outputs_alone_and_batches_of_factorisations() {
                 .map(|y| y.dot(y).sum())
                 .reduce(|a, b| a + b)
                 .unwrap());
+        }
+    }
+}
+
+#[test]
+fn an_output_may_be_asked_for_beside_the_input() {
+    for (name, shapes, factors) in FACTORS {
+        for &(m, n) in shapes {
+            let tape = Tape::new();
+            let x = tape.input(&Kind::Tall(m, n).generic(7));
+            let y = factors(x);
+            let w: Vec<Batch<f64>> = (0..2).map(|k| batch(&Rng::new(k).normal(y[k as usize].rows(), n))).collect();
+            let f = y[0].dot(&w[0]) + y[1].dot(&w[1]);
+            let mut g: Vec<Batch<f64>> = [x, y[0], y[1]].iter().map(|v| Batch::zeros(v.shape())).collect();
+            tape.gradient_into(f, &[x, y[0], y[1]], &mut g.iter_mut().collect::<Vec<_>>()).unwrap();
+            assert_eq!((&g[1], &g[2]), (&w[0], &w[1]), "{name} {m}x{n}");
+            let alone = tape.gradient(f, x).unwrap();
+            let apart = g[0].data().iter().zip(alone.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart <= 1e-13 * alone.max_abs().max(1.0), "{name} {m}x{n}: {apart:e}");
         }
     }
 }
