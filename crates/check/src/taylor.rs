@@ -136,8 +136,8 @@ impl Curve {
     }
 
     /// Is the value itself no polynomial with a small remainder, as far as can be seen? Differences of it that kill polynomials of the
-    /// degree in question do not fall as they must, whatever the derivatives are; down to the steps that were judged, nearly, and they are
-    /// no smaller than the remainders there.
+    /// degree in question do not fall as they must, or leave what they must as the steps shrink, whatever the derivatives are; down to
+    /// the steps that were judged, nearly, and they are no smaller than the remainders there.
     fn is_rough(&self, row: &Remainders) -> bool {
         let differences = steps(self.differences(row.order));
         let above = differences.iter().take_while(|s| over(s)).count();
@@ -149,7 +149,8 @@ impl Curve {
             && judged.h * tolerances::SEEN >= differences[end].h
             && !differences.iter().any(small)
             && !drops(&differences, above, row.expected)
-            && !falls(&differences[above - tolerances::HALVINGS..above], row.expected)
+            && (!falls(&differences[above - tolerances::HALVINGS..above], row.expected)
+                || leaves(&differences[..above], row.expected))
     }
 
     /// Differences of values at `0, h, 2h, 4h ...` in which powers of `h` up to `order` cancel, with the floor of each.
@@ -258,4 +259,14 @@ fn falls(steps: &[Step], expected: f64) -> bool {
     let near = |d: f64| d.abs() <= tolerances::SLOPE;
     let converging = last.abs() <= tolerances::CONVERGING && last.abs() <= before.abs() && near(2.0 * last - before);
     off.iter().all(|d| near(*d)) || converging || off.iter().all(|d| *d >= 1.0 - tolerances::SLOPE)
+}
+
+/// Do the last slopes leave their order as the steps shrink? Those of a smooth value come nearer by half at each; those of one that is
+/// rough at the point, like `|x|^1.5` at 0, fall away from it, by a factor that is less than two. (Rounding moves them by four times as
+/// much at each, to either side; and what a wrong derivative adds is not in differences of the value.)
+fn leaves(steps: &[Step], expected: f64) -> bool {
+    let Some(first) = steps.len().checked_sub(tolerances::LEAVING + 1) else { return false };
+    let below: Vec<f64> = steps[first..].iter().map(|s| expected - s.slope.unwrap_or(expected)).collect();
+    let grows = |b: &[f64]| b[0] > 0.0 && (tolerances::LEAVES.0..tolerances::LEAVES.1).contains(&(b[1] / b[0]));
+    below.windows(2).all(grows) && below.last().is_some_and(|b| *b > tolerances::SLOPE / 4.0)
 }

@@ -134,6 +134,12 @@ pub const DROP: f64 = 2.0;
 /// How many halvings a slope must last.
 pub const HALVINGS: usize = 3;
 
+/// Slopes leave their order if they fall away from it over so many halvings in a row, the last above the floor,
+pub const LEAVING: usize = 4;
+
+/// by a factor in this range at each. (A power `h^a` beside `h^2` grows by `2^(2 - a)`, and `1 < a < 2`.)
+pub const LEAVES: (f64, f64) = (1.1, 2.2);
+
 /// The first step, relative to the scale of the directions.
 pub const FIRST_STEP: f64 = 0.25;
 

@@ -50,6 +50,11 @@ const REGRESSIONS: &[(&str, Case)] = &[
     ("spectra", Case { seed: 2, rows: 3, cols: 5, batch: 0, kind: 2, distance: 2, op: 2, broken: false }),
     // A singular matrix of order one.
     ("cholesky", Case { seed: 1, rows: 1, cols: 0, batch: 0, kind: 6, distance: 0, op: 0, broken: false }),
+    // Powers of 1.5 at zero entries: one derivative and no second, so that remainders fall too slowly and no rule is wrong.
+    (
+        "elementwise",
+        Case { seed: 21558734341, rows: 9, cols: 38, batch: 0, kind: 1, distance: 9, op: 9, broken: false },
+    ),
 ];
 
 #[test]

@@ -207,3 +207,26 @@ fn wrong_rules_near_a_pole_are_found() {
     }
     assert!(missed.is_empty(), "{} missed of {all}:\n{}", missed.len(), missed.join("\n"));
 }
+
+#[test]
+fn a_value_that_is_rough_at_the_point_is_no_wrong_rule() {
+    // `|x|^1.5` has a derivative at 0 and no second one: beside smooth terms of any size its remainders fall more and more slowly. Some
+    // of these can be judged and some not, but none is a wrong rule; with a wrong one, all but those that cannot be judged are found.
+    let f: Program = |x| vec![x[0].abs().powf(1.5) * x[1], x[0].powf(2.0)];
+    let (mut right, mut wrong) = (0, 0);
+    for seed in 0..60 {
+        let x = [mat![[0.0, 2.0], [-3.0, 1.0]], mat![[2f64.powi(seed % 10 - 7)]]].map(|x| Batch::of(&x)).to_vec();
+        let report = check_many(|x: Vec<Var>| Many(f(&x)), &x).seed(seed as u64).orders(1..=1).run();
+        assert!(!report.is_wrong(), "seed {seed}:\n{report}");
+        right += usize::from(report.is_ok());
+        let rule: Arc<dyn Custom> = Arc::new(Off(derived(f), 1e-3));
+        let report = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x)
+            .seed(seed as u64)
+            .orders(1..=1)
+            .run();
+        assert!(!report.is_ok(), "seed {seed}:\n{report}");
+        wrong += usize::from(report.is_wrong());
+    }
+    println!("{right} of 60 are right, {wrong} wrong");
+    assert!(wrong >= 30, "{wrong} of 60");
+}
