@@ -163,3 +163,30 @@ pub(crate) fn columns_mut<T, const N: usize>(a: &mut [T], m: usize) -> [&mut [T]
     let mut rest = a;
     core::array::from_fn(|_| rest.split_off_mut(..m).expect("N columns of m entries"))
 }
+
+/// A matrix and its tangent, which may be absent.
+pub type WithTangent<'a, T> = (&'a [T], Option<&'a [T]>);
+
+/// The columns of both.
+pub(crate) type Pairs<'a, const N: usize, T> = ([&'a [T]; N], Option<[&'a [T]; N]>);
+
+/// The columns of a matrix of `m` rows and of its tangent.
+#[inline(always)]
+pub(crate) fn pairs<'a, const N: usize, T>((x, dx): WithTangent<'a, T>, m: usize) -> Pairs<'a, N, T> {
+    (columns(x, m), dx.map(|dx| columns(dx, m)))
+}
+
+/// Calls a function made for the number of columns; `false`, that there are more than four and nothing was done.
+macro_rules! up_to_four {
+    ($n:expr, $f:ident($($x:expr),*)) => {{
+        match $n {
+            1 => $f::<1, _>($($x),*),
+            2 => $f::<2, _>($($x),*),
+            3 => $f::<3, _>($($x),*),
+            4 => $f::<4, _>($($x),*),
+            _ => return false,
+        }
+        true
+    }};
+}
+pub(crate) use up_to_four;

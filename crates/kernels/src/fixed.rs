@@ -119,46 +119,6 @@ pub(crate) fn lu_solve<T: Real, const N: usize>(f: &[T], p: &[T], transpose: boo
     }
 }
 
-/// `A_bar = P^T L^{-T} (stril(L^T L_bar) + triu(U_bar U^T)) U^{-T}`, from the factors `P A = L U` and their cotangents.
-#[inline]
-pub(crate) fn lu_pull<T: Real, const N: usize>([l, u, p]: [&[T]; 3], [gl, gu]: [Option<&[T]>; 2], out: &mut [T]) {
-    let (l, u) = (load::<T, N>(l), load::<T, N>(u));
-    let mut m = [[T::zero(); N]; N];
-    if let Some(g) = gl.map(load::<T, N>) {
-        for j in 0..N {
-            for i in j + 1..N {
-                m[j][i] = (i..N).fold(T::zero(), |s, k| s + l[i][k] * g[j][k]);
-            }
-        }
-    }
-    if let Some(g) = gu.map(load::<T, N>) {
-        for j in 0..N {
-            for i in 0..=j {
-                m[j][i] = (j..N).fold(T::zero(), |s, k| s + g[k][i] * u[k][j]);
-            }
-        }
-    }
-    for x in &mut m {
-        for i in (0..N).rev() {
-            for k in i + 1..N {
-                x[i] -= l[i][k] * x[k];
-            }
-        }
-    }
-    for j in (0..N).rev() {
-        for i in 0..N {
-            for k in j + 1..N {
-                m[j][i] -= m[k][i] * u[k][j];
-            }
-            m[j][i] /= u[j][j];
-        }
-    }
-    for i in 0..N {
-        let to = (crate::Scalar::f64(p[i]) as usize).min(N - 1);
-        (0..N).for_each(|j| out[to + j * N] = m[j][i]);
-    }
-}
-
 /// Columns of `X = op(T)^{-1} X`.
 #[inline]
 pub(crate) fn trsm_left<T: Real, const N: usize>(t: &[T], how: Triangle, x: &mut [T]) {

@@ -47,19 +47,6 @@ pub(crate) fn lu_factors<T: Real>(
     Ok(())
 }
 
-/// The cotangent of a square `A` of order up to 4 from the factors `[L, U, p]` and the cotangents of `L` and `U`; `false`, that it
-/// is larger and nothing was done.
-pub(crate) fn lu_pull_small<T: Real>(factors: [&[T]; 3], n: usize, g: [Option<&[T]>; 2], out: &mut [T]) -> bool {
-    match n {
-        1 => crate::fixed::lu_pull::<T, 1>(factors, g, out),
-        2 => crate::fixed::lu_pull::<T, 2>(factors, g, out),
-        3 => crate::fixed::lu_pull::<T, 3>(factors, g, out),
-        4 => crate::fixed::lu_pull::<T, 4>(factors, g, out),
-        _ => return false,
-    }
-    true
-}
-
 /// The packed factors of an `m x n` matrix, `m >= n`, in its place.
 fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     if m * n <= LU_SMALL * LU_SMALL {

@@ -6,34 +6,17 @@
 //!
 //! `fold(C) = triu(C) + stril(C)'`, and `copy(M) = triu(M) + striu(M)'` is its adjoint. Cost: as by products, without their calls.
 
-use crate::field::{Columns, ColumnsMut, Dual, Field, columns, columns_mut};
+use crate::field::{Columns, ColumnsMut, Dual, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
 use crate::real::Real;
-
-/// A matrix and its tangent, which may be absent.
-pub type WithTangent<'a, T> = (&'a [T], Option<&'a [T]>);
-
-/// Calls a function for the number of columns; `false`, that there are more than four and nothing was done.
-macro_rules! columns_up_to_four {
-    ($n:expr, $f:ident($($x:expr),*)) => {{
-        match $n {
-            1 => $f::<1, _>($($x),*),
-            2 => $f::<2, _>($($x),*),
-            3 => $f::<3, _>($($x),*),
-            4 => $f::<4, _>($($x),*),
-            _ => return false,
-        }
-        true
-    }};
-}
 
 /// The tangents of `Q` and `R` along `da`.
 pub(crate) fn push<T: Real>(x: [&[T]; 3], m: usize, n: usize, dq: &mut [T], dr: &mut [T]) -> bool {
-    columns_up_to_four!(n, push_reals(x, m, dq, dr))
+    up_to_four!(n, push_reals(x, m, dq, dr))
 }
 
 /// The cotangent of `A` in place of that of `Q`.
 pub(crate) fn pull<T: Real>(x: [&[T]; 2], m: usize, n: usize, gr: Option<&[T]>, g: &mut [T]) -> bool {
-    columns_up_to_four!(n, pull_reals(x, m, gr, g))
+    up_to_four!(n, pull_reals(x, m, gr, g))
 }
 
 /// The same with tangents: the cotangent and its own tangent in place of those of `Q`.
@@ -44,7 +27,7 @@ pub(crate) fn pull_pairs<T: Real>(
     gr: Option<WithTangent<'_, T>>,
     g: (&mut [T], &mut [T]),
 ) -> bool {
-    columns_up_to_four!(n, pull_duals(x, m, gr, g))
+    up_to_four!(n, pull_duals(x, m, gr, g))
 }
 
 fn push_reals<const N: usize, T: Real>([q, r, da]: [&[T]; 3], m: usize, dq: &mut [T], dr: &mut [T]) {
@@ -66,14 +49,6 @@ fn pull_duals<const N: usize, T: Real>(
     let gr = gr.map(|g| pairs::<N, T>(g, N).block());
     let g = (columns_mut::<T, N>(g, m), columns_mut::<T, N>(dg, m));
     pull_of::<N, Dual<T>>(pairs::<N, T>(q, m), pairs::<N, T>(r, N), m, gr, g);
-}
-
-type Pairs<'a, const N: usize, T> = ([&'a [T]; N], Option<[&'a [T]; N]>);
-
-/// The columns of a matrix of `m` rows and of its tangent.
-#[inline(always)]
-fn pairs<'a, const N: usize, T: Real>((x, dx): WithTangent<'a, T>, m: usize) -> Pairs<'a, N, T> {
-    (columns(x, m), dx.map(|dx| columns(dx, m)))
 }
 
 #[inline(always)]

@@ -96,9 +96,20 @@ pub trait Scalar:
         gr: Option<WithTangent<'_, Self>>,
         g: (&mut [Self], &mut [Self]),
     ) -> bool;
-    /// The cotangent of a square `A` of order `n` up to 4 from `[L, U, p]` of [`Scalar::lu_factors`] and the cotangents of `L` and
-    /// `U`. `false`: `n` is larger, nothing was done.
-    fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool;
+    /// The tangents of the factors `l`, `u` of a square matrix of order `n` up to 4, from `[l, u, p, da]` with `p` as of
+    /// [`Scalar::lu_factors`]. `false`: `n` is larger, nothing was done.
+    fn lu_push_small(x: [&[Self]; 4], n: usize, dl: &mut [Self], du: &mut [Self]) -> bool;
+    /// The cotangent of a square matrix of order `n` up to 4 from `[l, u, p]` and the cotangents of `l` and `u`. `false`: `n` is
+    /// larger, nothing was done.
+    fn lu_pull_small(x: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool;
+    /// The same with the derivative of everything along one direction.
+    fn lu_pull_small_pairs(
+        x: [WithTangent<'_, Self>; 2],
+        p: &[Self],
+        n: usize,
+        g: [Option<WithTangent<'_, Self>>; 2],
+        out: (&mut [Self], &mut [Self]),
+    ) -> bool;
     /// `P A = L U` of a tall or square `m x n` matrix: unit lower `L`, upper `U`, the order of the rows as `m` numbers.
     fn lu_factors(
         a: &[Self],
@@ -362,8 +373,20 @@ macro_rules! scalar {
             ) -> bool {
                 crate::qr_rules::pull_pairs(x, m, n, gr, g)
             }
-            fn lu_pull_small(factors: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool {
-                crate::lu::lu_pull_small(factors, n, g, out)
+            fn lu_push_small(x: [&[Self]; 4], n: usize, dl: &mut [Self], du: &mut [Self]) -> bool {
+                crate::lu_rules::push(x, n, dl, du)
+            }
+            fn lu_pull_small(x: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool {
+                crate::lu_rules::pull(x, n, g, out)
+            }
+            fn lu_pull_small_pairs(
+                x: [WithTangent<'_, Self>; 2],
+                p: &[Self],
+                n: usize,
+                g: [Option<WithTangent<'_, Self>>; 2],
+                out: (&mut [Self], &mut [Self]),
+            ) -> bool {
+                crate::lu_rules::pull_pairs(x, p, n, g, out)
             }
             fn lu_factors(
                 a: &[Self],

@@ -271,10 +271,12 @@ pub(crate) fn push<T: Scalar>(
     store: &Store<T>,
 ) -> bool {
     let first = step.first as usize - base;
-    if let (Op::Qr(Qr), [a]) = (&step.op, &*step.inputs) {
+    if let (Op::Qr(_) | Op::LuFactors(_), [a]) = (&step.op, &*step.inputs) {
         let Some(da) = (*a as usize).checked_sub(base).and_then(|at| tangents[at].as_deref()) else { return false };
-        let Some((dq, dr)) = qr_tangents(step, vals, da, store) else { return false };
-        (tangents[first], tangents[first + 1]) = (Some(dq), Some(dr));
+        let factors =
+            if step.outs == 2 { qr_tangents(step, vals, da, store) } else { lu_tangents(step, vals, da, store) };
+        let Some((d1, d2)) = factors else { return false };
+        (tangents[first], tangents[first + 1]) = (Some(d1), Some(d2));
         return true;
     }
     let dy = if step.outs == 1 { push_one(step, vals, tangents, base, store) } else { None };
@@ -300,6 +302,22 @@ fn qr_tangents<T: Scalar>(step: &OpRec<T>, vals: &[Val<T>], da: &[T], store: &St
         debug_assert!(done, "the columns were counted");
     }
     Some((dq, dr))
+}
+
+/// Tangents of the factors of small square matrices.
+fn lu_tangents<T: Scalar>(step: &OpRec<T>, vals: &[Val<T>], da: &[T], store: &Store<T>) -> Option<(Buf<T>, Buf<T>)> {
+    let [l, u, p] = std::array::from_fn(|k| vals[step.first as usize + k].arg());
+    let (n, each) = (l.shape.rows, l.shape.each());
+    if n == 0 || n > 4 || l.shape.cols != n {
+        return None;
+    }
+    let (mut dl, mut du) = (store.take(da.len()), store.take(da.len()));
+    let members = da.chunks_exact(each).zip(dl.chunks_exact_mut(each)).zip(du.chunks_exact_mut(each)).enumerate();
+    for (b, ((da, dl), du)) in members {
+        let done = T::lu_push_small([l.member(b), u.member(b), p.member(b), da], n, dl, du);
+        debug_assert!(done, "the order was looked at");
+    }
+    Some((dl, du))
 }
 
 /// The tangent of the only output of a step from those of its inputs, or `None` where the rule has to say it.

@@ -1,8 +1,7 @@
-//! The reverse rule of QR over pairs (value, tangent), from buffer to buffer: the small kernel of `direct.rs` in dual numbers.
-//! What else pairs need goes by the rules' words, and so does a matrix of more than four columns.
+//! The reverse rules of small QR and LU factors over pairs (value, tangent), from buffer to buffer: the kernels of `direct.rs` in dual
+//! numbers. What else pairs need goes by the rules' words, and so do larger matrices.
 
 use super::Op;
-use super::qr::Qr;
 use crate::compiled::Pair;
 use crate::store::{Buf, Store};
 use crate::tape::OpRec;
@@ -18,32 +17,35 @@ pub(crate) fn pull<'a, T: Scalar>(
     base: usize,
     slots: &mut [Option<Pair<T>>],
 ) -> bool {
-    let (Op::Qr(Qr), &[a]) = (&step.op, &*step.inputs) else { return false };
+    let (Op::Qr(_) | Op::LuFactors(_), &[a]) = (&step.op, &*step.inputs) else { return false };
     let (Shape { batch, rows: m, cols: n }, _) = pair(a);
-    if n == 0 || n > 4 || n > m {
+    let lu = step.outs == 3;
+    if n == 0 || n > 4 || n > m || (lu && n != m) {
         return false;
     }
-    let (_, q) = pair(step.first);
-    let (_, r) = pair(step.first + 1);
+    let (x, y) = (pair(step.first).1, pair(step.first + 1).1);
     let first = step.first as usize - base;
-    let (gq, gr) = (slots[first].take(), slots[first + 1].take());
-    if gq.is_none() && gr.is_none() {
+    let (gx, gy) = (slots[first].take(), slots[first + 1].take());
+    if gx.is_none() && gy.is_none() {
         return true;
     }
-    let zeros = || {
-        let mut zeros: Buf<T> = store.take(batch * m * n);
-        zeros.fill(T::zero());
-        zeros
-    };
-    let (mut g, dg) = gq.unwrap_or_else(|| (zeros(), None));
-    let mut dg = dg.unwrap_or_else(zeros);
+    let (mut g, mut dg) = (zeros(store, batch * m * n), zeros(store, batch * m * n));
     for (b, (g, dg)) in g.chunks_exact_mut(m * n).zip(dg.chunks_exact_mut(m * n)).enumerate() {
-        let of = |(x, dx): WithTangent<'a, T>, each: usize| (member(x, b, each), dx.map(|dx| member(dx, b, each)));
-        let gr = gr.as_ref().map(|(g, dg)| (member(g, b, n * n), dg.as_ref().map(|dg| member(dg, b, n * n))));
-        let done = T::qr_pull_small_pairs([of(q, m * n), of(r, n * n)], m, n, gr, (g, dg));
+        let x = [member(x, b, m * n), member(y, b, n * n)];
+        let cotangents = [(&gx, m * n), (&gy, n * n)].map(|(g, each)| g.as_ref().map(|g| member(borrowed(g), b, each)));
+        let done = match lu {
+            true => T::lu_pull_small_pairs(x, &pair(step.first + 2).1.0[b * n..(b + 1) * n], n, cotangents, (g, dg)),
+            false => {
+                if let Some((gq, dgq)) = cotangents[0] {
+                    g.copy_from_slice(gq);
+                    dgq.into_iter().for_each(|dgq| dg.copy_from_slice(dgq));
+                }
+                T::qr_pull_small_pairs(x, m, n, cotangents[1], (g, dg))
+            }
+        };
         debug_assert!(done, "the columns were counted");
     }
-    if let Some((g, dg)) = gr {
+    for (g, dg) in [gx, gy].into_iter().flatten() {
         store.put(g);
         dg.into_iter().for_each(|dg| store.put(dg));
     }
@@ -51,8 +53,19 @@ pub(crate) fn pull<'a, T: Scalar>(
     true
 }
 
-fn member<T>(x: &[T], b: usize, each: usize) -> &[T] {
-    &x[b * each..(b + 1) * each]
+fn zeros<T: Scalar>(store: &Store<T>, len: usize) -> Buf<T> {
+    let mut zeros = store.take(len);
+    zeros.fill(T::zero());
+    zeros
+}
+
+fn borrowed<T>((x, dx): &Pair<T>) -> WithTangent<'_, T> {
+    (x, dx.as_deref())
+}
+
+fn member<T>((x, dx): WithTangent<'_, T>, b: usize, each: usize) -> WithTangent<'_, T> {
+    let range = b * each..(b + 1) * each;
+    (&x[range.clone()], dx.map(|dx| &dx[range]))
 }
 
 /// `slot += g`, by moving the buffers where there was nothing.
