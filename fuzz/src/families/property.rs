@@ -12,7 +12,7 @@ pub type Program = for<'t> fn(&[Var<'t>]) -> Vec<Var<'t>>;
 /// Beyond this condition number nothing is asked of second derivatives: their error is its cube.
 const SECOND: f64 = 1e3;
 /// One case in so many has remainders.
-const SLOPES: u64 = 32;
+const SLOPES: u64 = 64;
 /// And beyond this, nothing but an orderly answer.
 const FIRST: f64 = 1e6;
 
