@@ -9,8 +9,10 @@ use crate::{Gauge, Scalar, Shape, Var};
 use pullback_kernels::SymFn;
 use std::ops::Range;
 
+#[track_caller]
 fn chosen(singular: bool, range: Range<usize>) -> Chosen {
-    Chosen { singular, from: range.start, len: range.end.saturating_sub(range.start) }
+    assert!(range.start <= range.end, "values {range:?} are asked for, a range that ends before it starts");
+    Chosen { singular, from: range.start, len: range.end - range.start }
 }
 
 impl<'t, T: Scalar> Var<'t, T> {
@@ -266,6 +268,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
         self.push(self.frame(range, true, false))
     }
 
+    #[track_caller]
     fn frame(self, range: Range<usize>, block: bool, values: bool) -> Op<T> {
         let frame = Frame { of: chosen(false, range), block, gauge: self.gauge };
         Op::Vectors(Vectors { frame, values })

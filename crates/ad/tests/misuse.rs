@@ -111,6 +111,12 @@ fn what_does_not_exist_of_a_matrix() {
     says(&["det", "2x3", "square"], || wide.det());
     says(&["2x3", "rows"], || wide.lstsq(x));
     says(&["2x3", "square"], || wide.eigvalsh());
+    // Backwards, as a variable's ends may come out.
+    let (from, square) = (3, tape.input(&rnd(3, 3, 4)));
+    says(&["3..1", "ends before it starts"], || square.symmetric().values(from..1));
+    says(&["3..1", "ends before it starts"], || square.symmetric().vectors(from..1));
+    says(&["3..1", "ends before it starts"], || square.singular().triplets(from..1));
+    says(&["2..5", "there are 3"], || square.symmetric().values(2..5));
 }
 
 #[test]
