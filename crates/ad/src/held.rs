@@ -66,6 +66,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// As [`Tape::vjp_into`].
+    #[track_caller]
     pub fn vjp_visit(
         &self,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
@@ -84,6 +85,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.
+    #[track_caller]
     fn sweep_back(
         &self,
         y: &[Var<'_, T>],
@@ -96,7 +98,9 @@ impl<T: Scalar> Tape<T> {
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            x.iter().for_each(|x| inner.check(self, x, "cotangent"));
+            for x in x {
+                inner.check(self, x, "cotangent");
+            }
             reset(cotangents, inner.vals.len());
             plant(cotangents);
             let depends = depends.of(inner, x.iter().map(|v| v.id));
@@ -294,6 +298,7 @@ impl<T: Scalar> Tape<T> {
         Ok(())
     }
 
+    #[track_caller]
     fn check_outs<'v, 't: 'v>(
         &self,
         x: impl IntoIterator<Item = &'v Var<'t, T>, IntoIter: ExactSizeIterator>,

@@ -130,6 +130,11 @@ fn handles_of_another_tape() {
     says(&["concat", foreign], || Var::concat(&[x, y], Axis::Rows));
     says(&[foreign], || one.gradient(y, x));
     says(&[foreign], || one.gradient(x, y));
+    let zero = || Batch::zeros(Shape::SCALAR);
+    says(&[foreign], || one.gradient_into(x, &[y], &mut [&mut zero()]));
+    says(&[foreign], || one.vjp_into(&[(x, &1.0)], &[y], &mut [&mut zero()]));
+    says(&[foreign], || one.vjp_visit(&[(x, &1.0)], &[y], |_, _| ()));
+    says(&[foreign], || one.jvp_into(&[(x, &1.0)], &[y], &mut [&mut zero()]));
     says(&[foreign], || one.hvp(x, y, &1.0));
     says(&[foreign], || one.grad_on_tape(x, y).map(|_| ()));
     says(&[foreign], || one.set(y, &1.0));

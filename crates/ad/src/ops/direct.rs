@@ -1,6 +1,7 @@
-//! The commonest rules over plain numbers, from buffer to buffer. Speed, not meaning: each says what `jvp` or `vjp` of its
-//! operation says, where shapes are equal and nothing is summed, and everything else goes to those. Around a
-//! small value the words of a rule cost many times its arithmetic (`cargo bench -p pullback-benches --bench engine` has the rest).
+//! The commonest operations over plain numbers, from buffer to buffer: values at replay, and both rules. Speed, not meaning: each says
+//! what `eval`, `jvp` or `vjp` of its operation says, where shapes are equal and nothing is summed, and everything else goes to
+//! those. Around a small value the words of a rule cost many times its arithmetic (`cargo bench -p pullback-benches --bench engine`
+//! has the rest).
 //!
 //! What holds this file to the rules: sweeps over numbers come from here, those over recorded values never do (over pairs, only
 //! what `direct_pairs.rs` has), and every line of the primitives' table compares them.
