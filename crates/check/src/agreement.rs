@@ -1,10 +1,11 @@
 //! Equalities between derivatives found in different ways: the dot test, second and third orders, symmetry. All hold to rounding.
 
+use crate::condition::{self, Asked};
 use crate::lists::{List, inner, minus, moduli, pack};
 use crate::program::Program;
 use crate::report::Defect;
 use crate::subject::Subject;
-use crate::{Error, Modes, condition, tolerances};
+use crate::{Error, Modes, tolerances};
 use pullback::{Batch, Scalar, Var};
 
 /// Tolerances of this run, and the sizes that a vanishing derivative is a difference of.
@@ -13,7 +14,7 @@ pub(crate) struct Sizes {
     pub(crate) condition: f64,
     /// Then it stays as it is.
     pub(crate) stated: bool,
-    /// Grows by the size of each order that was found.
+    /// Grows by the size of each order that was found, and by what a derivative that fails an equality varies by.
     pub(crate) below: f64,
     /// What rounding alone does to the value, and so to any derivative along a direction of the size of the point.
     pub(crate) noise: f64,
@@ -38,17 +39,21 @@ impl Sizes {
         Ok(Defect { what, meaning, defect: found / scale, tolerance: tolerance / scale, ok: found <= tolerance })
     }
 
-    /// The equalities that `judge` finds; if some fail, and the condition is not stated, once more with what the derivative asks for.
+    /// The equalities that `judge` finds; if some fail, once more with what the derivative asks for (a condition that is stated stays).
     fn granted(
         &mut self,
-        asked: impl FnOnce(f64) -> f64,
+        asked: impl FnOnce(f64) -> Asked,
         judge: impl Fn(&Sizes) -> Result<Vec<Defect>, Error>,
     ) -> Result<Vec<Defect>, Error> {
         let found = judge(self)?;
-        if self.stated || found.iter().all(|d| d.ok) {
+        if found.iter().all(|d| d.ok) {
             return Ok(found);
         }
-        self.condition = self.condition.max(asked(self.condition));
+        let asked = asked(self.condition);
+        self.below += asked.varies;
+        if !self.stated {
+            self.condition = self.condition.max(asked.factor);
+        }
         judge(self)
     }
 

@@ -251,7 +251,7 @@ impl<'x, L: Leaves> Check<'x, L> {
             precise: self.precise.as_deref(),
             space: self.space,
         };
-        plan.program(program, report)
+        plan.program(&program, report)
     }
 }
 

@@ -46,20 +46,28 @@ pub(crate) fn estimated<T: Scalar>(
     }
 }
 
-/// The factor that a derivative asks for: how much of `d`, which is `derivative` at `x`, one rounding unit of the input moves. At most
-/// `most`: rules may be rough, but no rule excuses itself by more.
+/// What a derivative asks for where an equality fails.
+pub(crate) struct Asked {
+    /// The condition factor: how much of the derivative one rounding unit of the input moves. At most what the caller grants: rules may
+    /// be rough, but no rule excuses itself by more.
+    pub(crate) factor: f64,
+    /// By how much the derivative changes over the scale of the directions, extrapolated from a small step: what is left of its terms
+    /// where they cancel.
+    pub(crate) varies: f64,
+}
+
+/// Of `d`, which is `derivative` at `x`.
 pub(crate) fn of_derivative<T: Scalar>(
     derivative: impl Fn(&List<T>) -> Result<List<T>, Error>,
     (x, d, scale, along): (&List<T>, &List<T>, &List<T>, &List<T>),
     most: f64,
-) -> f64 {
+) -> Asked {
     let random = &mut Random::new(0xD16175);
-    let mut moved = 0.0f64;
-    for _ in 0..tolerances::CONDITION_SAMPLES {
-        if let Ok(near) = derivative(&nudged(x, scale, random)) {
-            moved = moved.max(moduli(along, &minus(&near, d)));
-        }
-    }
-    let units = moved / (T::EPS.f64() * moduli(along, d));
-    if units.is_finite() { (units / tolerances::WELL_CONDITIONED).min(most) } else { 1.0 }
+    let moved = |there: List<T>| derivative(&there).map_or(0.0, |near| moduli(along, &minus(&near, d)));
+    let rounded = (0..tolerances::CONDITION_SAMPLES).map(|_| moved(nudged(x, scale, random))).fold(0.0, f64::max);
+    let units = rounded / (T::EPS.f64() * moduli(along, d));
+    let factor = if units.is_finite() { (units / tolerances::WELL_CONDITIONED).min(most) } else { 1.0 };
+    let h = tolerances::VARIES_STEP;
+    let varies = moved(plus(x, h, &random.scaled(scale))) / h;
+    Asked { factor, varies: if varies.is_finite() { varies } else { 0.0 } }
 }

@@ -494,7 +494,7 @@ impl<T: Scalar> On<'_, T> {
                 path: &path,
                 condition: self.sizes.condition,
             };
-            let rows = curved.slopes(&curved.curve(random)?, &derivatives);
+            let rows = curved.curve(random)?.slopes(&derivatives);
             let mut so_far = Report::new(seed);
             so_far.taylor = self.report.taylor.split_off(others);
             so_far.merge(rows);

@@ -1,4 +1,4 @@
-//! A check as it is run: which layer after which, along how many directions, and what is said at the end. No equality lives here.
+//! A check as it is run: which layer after which, with how many directions and cotangents, and what is said at the end. No equality lives here.
 
 use crate::agreement::{self, Found, Sizes};
 use crate::builder::Options;
@@ -25,19 +25,25 @@ pub(crate) struct Plan<'p, T: Scalar> {
     pub(crate) space: Option<&'p dyn Space<T>>,
 }
 
+/// A cotangent of the outputs, a direction, and what was found with them.
+struct Pair<T: Scalar> {
+    w: List<T>,
+    v: List<T>,
+    sizes: Sizes,
+    found: Found<T>,
+}
+
 impl<T: Scalar> Plan<'_, T> {
     /// A program on a tape.
-    pub(crate) fn program(&self, mut p: Program<'_, T>, report: &mut Report) -> Result<(), Error> {
+    pub(crate) fn program(&self, p: &Program<'_, T>, report: &mut Report) -> Result<(), Error> {
         let last = self.options.last()?;
         if let Some(space) = self.space {
             let verdict =
                 if self.x.is_empty() { Err(crate::space::NO_MATRIX.into()) } else { space.check_point(self.x) };
             verdict.map_err(|message| Error::Space { space: space.name(), message })?;
         }
-        let y = sound(&p, self.x)?;
-        let random = &mut Random::new(self.options.seed);
-        p.w = random.list(y.iter().map(Batch::shape));
-        self.tests(&p, Some(&p), &y, &p.w, last, random, report)
+        let y = sound(p, self.x)?;
+        self.tests(p, Some(p), &y, last, report)
     }
 
     /// A subject without a tape: first derivatives only.
@@ -47,9 +53,7 @@ impl<T: Scalar> Plan<'_, T> {
             report.skip("orders above 1", "a triple has first derivatives only");
         }
         let y = sound(subject, self.x)?;
-        let random = &mut Random::new(self.options.seed);
-        let w = random.list(y.iter().map(Batch::shape));
-        self.tests(subject, None, &y, &w, 1, random, report)
+        self.tests(subject, None, &y, 1, report)
     }
 
     fn tests(
@@ -57,123 +61,136 @@ impl<T: Scalar> Plan<'_, T> {
         subject: &dyn Subject<T>,
         program: Option<&Program<'_, T>>,
         y: &List<T>,
-        w: &List<T>,
         order: usize,
-        random: &mut Random,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let (x, scale, modes, slopes) = (self.x, self.scale, self.options.modes, self.options.slopes);
-        let mut noise = 0.0;
-        report.condition = match self.options.condition {
-            Some(c) => c,
-            None => {
-                let random = &mut Random::new(self.options.seed ^ 0x5EED);
-                let estimate = condition::estimated(subject, (x, y, w, scale), random)?;
-                noise = estimate.noise;
-                estimate.factor
-            }
-        };
-        let condition = report.condition;
-        let stated = self.options.condition.is_some();
-        let sizes0 = Sizes { condition, stated, below: moduli(w, y), noise };
-        let mut sizes;
-        let mut found;
-        let mut v;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            v = match self.space {
-                None => random.scaled(scale),
-                Some(space) => tangent(space, x, random)?,
-            };
-            let u = random.scaled(scale);
-            sizes = sizes0.clone();
-            report.defects.clear();
-            report.hints.clear();
-            let defects = &mut report.defects;
-            found = agreement::first(subject, (x, w, &v, scale), modes, &mut sizes, defects)?;
-            if let Some(p) = program {
-                if order >= 2 {
-                    agreement::second(p, (x, &v, &u, scale), modes, &mut sizes, defects, &mut found)?;
-                }
-                if order >= 3 && found.along.len() == 2 {
-                    match modes.contains(Modes::REVERSE | Modes::FORWARD) {
-                        true => agreement::third(p, (x, &v, scale), &mut sizes, defects, &mut found.along)?,
-                        false => report.skip("order 3", "it needs the modes reverse and forward"),
-                    }
-                }
-            }
-            report.condition = sizes.condition;
-            let mut along = found.along.clone();
-            if let (Some(space), Some(p)) = (self.space, program) {
-                along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
-            }
-            if slopes {
-                let path = |h: f64| match self.space {
-                    None => Ok(plus(x, h, &v)),
-                    Some(space) => geometry::retracted(space, x, &v, h),
-                };
-                let curved = Curved { subject, x, y, w, scale, path: &path, condition };
-                let curve = match curved.curve(random) {
-                    // A further direction that leaves the domain says nothing.
-                    Err(Error::Steps(_)) if tries > 1 => break,
-                    curve => curve?,
-                };
-                report.merge(curved.slopes(&curve, &along));
-                if tries == 1 {
-                    smooth(&curve, report)?;
-                }
-            }
-            // An equality that fails needs no second direction, and no slope that is right either.
-            if report.defects.iter().any(|d| !d.ok) || !report.is_open() || !slopes || tries == tolerances::DIRECTIONS {
+        let random = &mut Random::new(self.options.seed);
+        let mut pair = self.pair(subject, program, y, order, random, report, true)?;
+        for _ in 1..tolerances::DIRECTIONS {
+            // An equality that fails needs no second pair, and no slope that is right either.
+            if report.defects.iter().any(|d| !d.ok) || !report.is_open() || !self.options.slopes {
                 break;
+            }
+            match self.pair(subject, program, y, order, random, report, false) {
+                Ok(further) => pair = further,
+                // A further pair that leaves the domain, or no digit, says nothing.
+                Err(Error::Steps(_) | Error::IllConditioned { .. }) => break,
+                Err(e) => return Err(e),
             }
         }
         let still = |l: &Option<List<T>>| l.as_ref().is_none_or(|l| l.iter().all(|b| b.max_abs() == T::zero()));
-        if still(&found.jv) && still(&found.g) {
+        if still(&pair.found.jv) && still(&pair.found.g) {
             report.skip(
                 "almost everything",
                 "the first derivative is zero at this point, and so are most mistakes; check at another",
             );
         }
-        let what = (x, y, w, &v, scale);
-        let rest = self.further(subject, program, what, order, &found, &sizes, random, report);
+        let rest = self.further(subject, program, y, order, &pair, random, report);
         if report.is_wrong() {
-            let names = &self.names;
-            let scene = hints::Scene { subject, names, x, y, w, v: &v, scale };
+            let (names, x, scale) = (&self.names, self.x, self.scale);
+            let scene = hints::Scene { subject, names, x, y, w: &pair.w, v: &pair.v, scale };
             let first = report.defects.first().is_some_and(|d| d.meaning == agreement::NOT_TRANSPOSE && !d.ok)
                 || report.defects.iter().any(|d| d.meaning == precise::MEANING && !d.ok)
                 || report.taylor.first().is_some_and(|t| t.verdict == Verdict::Wrong);
             report.hints.extend(match first {
-                true => scene.first(found.jv.as_ref(), found.g.as_ref(), random),
-                false => scene.second(&found.hv),
+                true => scene.first(pair.found.jv.as_ref(), pair.found.g.as_ref(), random),
+                false => scene.second(&pair.found.hv),
             });
         }
         rest?;
-        // What was compared in double-double needs no slopes.
-        match report.out_of_range().filter(|_| self.precise.is_none()) {
+        // What was compared in double-double needs no slopes, nor what is wrong at another order.
+        match report.out_of_range().filter(|_| self.precise.is_none() && !report.is_wrong()) {
             Some(order) => Err(Error::OutOfRange { order }),
             None => Ok(()),
         }
     }
 
-    /// What needs one direction only, and a rule that may be wrong already.
+    /// The tolerances of a run with the cotangent `w`.
+    fn sizes(&self, subject: &dyn Subject<T>, y: &List<T>, w: &List<T>) -> Result<Sizes, Error> {
+        let below = moduli(w, y);
+        if let Some(condition) = self.options.condition {
+            return Ok(Sizes { condition, stated: true, below, noise: 0.0 });
+        }
+        let random = &mut Random::new(self.options.seed ^ 0x5EED);
+        let estimate = condition::estimated(subject, (self.x, y, w, self.scale), random)?;
+        Ok(Sizes { condition: estimate.factor, stated: false, below, noise: estimate.noise })
+    }
+
+    /// The equalities and slopes of one random pair of a cotangent `w` and a direction `v`. Defects are those of the last pair; slopes
+    /// those of the best.
+    fn pair(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        y: &List<T>,
+        order: usize,
+        random: &mut Random,
+        report: &mut Report,
+        first: bool,
+    ) -> Result<Pair<T>, Error> {
+        let (x, scale, modes) = (self.x, self.scale, self.options.modes);
+        let w = random.list(y.iter().map(Batch::shape));
+        let mut sizes = self.sizes(subject, y, &w)?;
+        report.condition = sizes.condition;
+        let condition = sizes.condition;
+        let v = match self.space {
+            None => random.scaled(scale),
+            Some(space) => tangent(space, x, random)?,
+        };
+        let u = random.scaled(scale);
+        report.defects.clear();
+        report.hints.clear();
+        let defects = &mut report.defects;
+        let mut found = agreement::first(subject, (x, &w, &v, scale), modes, &mut sizes, defects)?;
+        let program = program.map(|p| p.with(&w));
+        if let Some(p) = &program {
+            if order >= 2 {
+                agreement::second(p, (x, &v, &u, scale), modes, &mut sizes, defects, &mut found)?;
+            }
+            if order >= 3 && found.along.len() == 2 {
+                match modes.contains(Modes::REVERSE | Modes::FORWARD) {
+                    true => agreement::third(p, (x, &v, scale), &mut sizes, defects, &mut found.along)?,
+                    false => report.skip("order 3", "it needs the modes reverse and forward"),
+                }
+            }
+        }
+        report.condition = sizes.condition;
+        let mut along = found.along.clone();
+        if let (Some(space), Some(p)) = (self.space, &program) {
+            along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
+        }
+        if self.options.slopes {
+            let path = |h: f64| match self.space {
+                None => Ok(plus(x, h, &v)),
+                Some(space) => geometry::retracted(space, x, &v, h),
+            };
+            let curve = Curved { subject, x, y, w: &w, scale, path: &path, condition }.curve(random)?;
+            report.merge(curve.slopes(&along));
+            if first {
+                smooth(&curve, report)?;
+            }
+        }
+        Ok(Pair { w, v, sizes, found })
+    }
+
+    /// What needs one pair only, and a rule that may be wrong already.
     fn further(
         &self,
         subject: &dyn Subject<T>,
         program: Option<&Program<'_, T>>,
-        (x, y, w, v, scale): (&List<T>, &List<T>, &List<T>, &List<T>, &List<T>),
+        y: &List<T>,
         order: usize,
-        found: &Found<T>,
-        sizes: &Sizes,
+        pair: &Pair<T>,
         random: &mut Random,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let modes = self.options.modes;
+        let (x, scale, modes) = (self.x, self.scale, self.options.modes);
+        let Pair { w, v, sizes, found } = pair;
+        let program = program.map(|p| p.with(w));
         if let Some(f) = self.precise {
             precise::differences(f, (x, y, w, v), found, sizes, &mut report.defects)?;
         }
-        if let (Some(p), true) = (program, modes.contains(Modes::REPLAY)) {
+        if let (Some(p), true) = (&program, modes.contains(Modes::REPLAY)) {
             replay::replays(p, (x, v, scale), order >= 2, sizes, random, report)?;
         }
         members::batches(subject, (x, scale), modes, sizes, random, report)?;

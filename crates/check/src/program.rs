@@ -12,11 +12,16 @@ pub(crate) type Flat<'f, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>> +
 pub(crate) struct Program<'f, T: Scalar> {
     pub(crate) f: &'f Flat<'f, T>,
     pub(crate) shapes: Vec<Shape>,
-    /// A random cotangent of the outputs.
+    /// A random cotangent of the outputs; none yet, as it comes.
     pub(crate) w: List<T>,
 }
 
-impl<T: Scalar> Program<'_, T> {
+impl<'f, T: Scalar> Program<'f, T> {
+    /// The same, contracted with `w`.
+    pub(crate) fn with(&self, w: &List<T>) -> Program<'f, T> {
+        Program { f: self.f, shapes: self.shapes.clone(), w: w.clone() }
+    }
+
     /// `<w, f(x)>`.
     pub(crate) fn number<'t>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
         let y = (self.f)(x);

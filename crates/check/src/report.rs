@@ -28,8 +28,8 @@ pub enum Verdict {
     Floor,
     /// They fall too slowly: the derivative of this order is not the derivative of the value.
     Wrong,
-    /// They fall too slowly, and so do differences of the value itself: where it becomes smooth, remainders are rounding already. A
-    /// pole, a kink or a jump is as near as that. Neither right nor wrong.
+    /// They fall too slowly, and tend to no error of the derivative either: where the value becomes smooth, remainders are rounding
+    /// already. A pole, a kink or a jump is as near as that. Neither right nor wrong.
     OutOfRange,
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for Report {
                 Verdict::Floor => writeln!(f, "  at the rounding floor")?,
                 Verdict::Wrong => writeln!(f, "  WRONG: falls too slowly{}", t.blame())?,
                 Verdict::OutOfRange => {
-                    writeln!(f, "  inconclusive: the steps are out of range, and the value is no smoother")?
+                    writeln!(f, "  inconclusive: too slow, and no error of the derivative that they would tend to")?
                 }
             }
         }

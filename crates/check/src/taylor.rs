@@ -26,6 +26,7 @@ pub(crate) struct Curve {
     size: f64,
     points: Vec<Point>,
     eps: f64,
+    condition: f64,
 }
 
 struct Point {
@@ -50,7 +51,8 @@ impl<T: Scalar> Curved<'_, T> {
         let (at, size) = (inner(self.w, self.y), moduli(self.w, self.y));
         let here = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
         let value = |h: f64| (self.path)(h).and_then(|x| Ok((self.subject.outputs(&x)?, x)));
-        let (mut curve, mut failure) = (Curve { at, size, points: Vec::new(), eps: tolerances::floor::<T>() }, None);
+        let (eps, condition) = (tolerances::floor::<T>(), self.condition);
+        let (mut curve, mut failure) = (Curve { at, size, points: Vec::new(), eps, condition }, None);
         let enough = tolerances::STEPS / 2;
         for k in 0..=tolerances::STEPS + enough {
             if k > tolerances::STEPS && curve.points.len() > enough && !curve.ends_bent() {
@@ -73,14 +75,14 @@ impl<T: Scalar> Curved<'_, T> {
             _ => Ok(curve),
         }
     }
-
-    /// One row for each order in `along`, the derivatives of `<w, f>` along the curve.
-    pub(crate) fn slopes(&self, curve: &Curve, along: &[f64]) -> Vec<Remainders> {
-        (1..=along.len()).map(|order| curve.row(&along[..order], self.condition)).collect()
-    }
 }
 
 impl Curve {
+    /// One row for each order in `along`, the derivatives of `<w, f>` along the curve.
+    pub(crate) fn slopes(&self, along: &[f64]) -> Vec<Remainders> {
+        (1..=along.len()).map(|order| self.row(&along[..order], self.condition)).collect()
+    }
+
     /// Does the value still bend between the last two steps?
     fn ends_bent(&self) -> bool {
         let [.., far, near] = &self.points[..] else { return false };
@@ -98,25 +100,26 @@ impl Curve {
 
     /// The remainders of one order. Right if they are right down to the floor that was measured, or down to the one that the condition
     /// factor grants: the first sees the slopes that begin only near the point, the second forgives digits that the value loses without
-    /// showing it.
+    /// showing it. Wrong if they say by how much; otherwise they say nothing.
     fn row(&self, along: &[f64], condition: f64) -> Remainders {
-        let measured = self.remainders(along, 1.0);
+        let (measured, error) = self.remainders(along, 1.0);
         if measured.verdict != Verdict::Wrong {
             return measured;
         }
         if condition > 1.0 {
-            let granted = self.remainders(along, condition);
+            let (granted, _) = self.remainders(along, condition);
             if granted.verdict != Verdict::Wrong {
                 return granted;
             }
         }
-        let verdict =
-            if on_their_way(&measured) || self.is_rough(&measured) { Verdict::OutOfRange } else { Verdict::Wrong };
-        Remainders { verdict, ..measured }
+        let wrong = settles(&measured, &error);
+        Remainders { verdict: if wrong { Verdict::Wrong } else { Verdict::OutOfRange }, ..measured }
     }
 
-    fn remainders(&self, along: &[f64], condition: f64) -> Remainders {
+    /// The verdict on them, and the remainders with their signs.
+    fn remainders(&self, along: &[f64], condition: f64) -> (Remainders, Vec<f64>) {
         let order = along.len();
+        let mut signed = Vec::new();
         let steps = self.points.iter().enumerate().map(|(k, p)| {
             // The terms of the polynomial, h^k y^(k) / k!, largest powers of h first so that little is lost in the sum.
             let mut factor = 1.0;
@@ -128,42 +131,13 @@ impl Curve {
                     factor * d
                 })
                 .collect();
-            let remainder = ((p.value - self.at) - terms.iter().rev().sum::<f64>()).abs();
-            (p.h, remainder, self.floor(k, terms.iter().map(|t| t.abs()).sum(), condition))
+            let remainder = (p.value - self.at) - terms.iter().rev().sum::<f64>();
+            signed.push(remainder);
+            (p.h, remainder.abs(), self.floor(k, terms.iter().map(|t| t.abs()).sum(), condition))
         });
         let what = format!("value - its Taylor polynomial of degree {order}");
-        judged(what, order, (order + 1) as f64, steps)
-    }
-
-    /// Is the value itself no polynomial with a small remainder, as far as can be seen? Differences of it that kill polynomials of the
-    /// degree in question do not fall as they must, or leave what they must as the steps shrink, whatever the derivatives are; down to
-    /// the steps that were judged, nearly, and they are no smaller than the remainders there.
-    fn is_rough(&self, row: &Remainders) -> bool {
-        let differences = steps(self.differences(row.order));
-        let above = differences.iter().take_while(|s| over(s)).count();
-        let Some(end) = above.checked_sub(1) else { return false };
-        let Some(judged) = row.steps.iter().rfind(|s| over(s)) else { return false };
-        let most = |d: &Step| tolerances::SEEN * d.remainder.max(tolerances::ABOVE_FLOOR * d.floor);
-        let small = |d: &Step| d.h == judged.h && judged.remainder > most(d);
-        above > tolerances::HALVINGS
-            && judged.h * tolerances::SEEN >= differences[end].h
-            && !differences.iter().any(small)
-            && !drops(&differences, above, row.expected)
-            && (!falls(&differences[above - tolerances::HALVINGS..above], row.expected)
-                || leaves(&differences[..above], row.expected))
-    }
-
-    /// Differences of values at `0, h, 2h, 4h ...` in which powers of `h` up to `order` cancel, with the floor of each.
-    fn differences(&self, order: usize) -> Vec<(f64, f64, f64)> {
-        let mut list: Vec<(f64, f64, f64)> = (0..self.points.len())
-            .map(|k| (self.points[k].h, self.points[k].value - self.at, self.floor(k, 0.0, 1.0)))
-            .collect();
-        for power in 1..=order {
-            let c = 2f64.powi(power as i32);
-            let pairs = list.windows(2).filter(|p| p[0].0 == 2.0 * p[1].0);
-            list = pairs.map(|p| (p[1].0, p[0].1 - c * p[1].1, p[0].2 + c * p[1].2)).collect();
-        }
-        list.into_iter().map(|(h, d, floor)| (h, d.abs(), floor)).collect()
+        let row = judged(what, order, (order + 1) as f64, steps);
+        (row, signed)
     }
 
     /// A kink at the point: the slopes (of order 2: the curvatures) of the value to either side, if what they differ by does not vanish as
@@ -242,14 +216,24 @@ pub(crate) fn judged(
     Remainders { what, order, expected, steps, curve, verdict }
 }
 
-/// Does the floor cut off slopes that are too high, or low and rising? Those of a wrong derivative fall to one below their order as the
-/// steps shrink, or rise to that and no further.
-fn on_their_way(row: &Remainders) -> bool {
+/// Do the remainders say by how much the derivative is wrong? Over `h^order` they tend to that error, and what a smooth value adds falls
+/// like `h`; extrapolated from two steps to where that would be gone, they stay where they are if there is an error (or grow like a whole
+/// power, if it is one of lower order), and change otherwise if leading terms cancel, or if the value is rougher than smooth.
+fn settles(row: &Remainders, signed: &[f64]) -> bool {
     let above = row.curve.iter().take_while(|s| over(s)).count();
-    let off = |k: usize| Some(row.curve.get(above.checked_sub(k)?)?.slope? - row.expected);
-    let (Some(before), Some(last)) = (off(2), off(1)) else { return false };
-    let nearer = last > before && last >= -tolerances::RISING;
-    (last >= -tolerances::SLOPE || nearer) && !row.curve[above..].iter().any(over)
+    if row.curve[above - 1].slope.is_some_and(|s| s > row.expected - tolerances::SLOPE) {
+        return false;
+    }
+    let error = |k: usize| signed[k] / row.curve[k].h.powi(row.order as i32);
+    let extrapolated = |k: usize| {
+        let (far, near) = (row.curve[k - 1].h, row.curve[k].h);
+        (far * error(k) - near * error(k - 1)) / (far - near)
+    };
+    // (Not a number where it changes its sign.)
+    let powers = |k: usize| (extrapolated(k) / extrapolated(k - 1)).log2();
+    let whole = |p: f64| (p - p.round()).abs() <= tolerances::SETTLED;
+    let (before, last) = (powers(above - 2), powers(above - 1));
+    whole(last) && (last.round() == 0.0 || last.round() > 0.0 && whole(before) && before.round() == last.round())
 }
 
 /// Have the slopes of these steps their order, or do they converge to it, or does the leading term vanish?
@@ -259,14 +243,4 @@ fn falls(steps: &[Step], expected: f64) -> bool {
     let near = |d: f64| d.abs() <= tolerances::SLOPE;
     let converging = last.abs() <= tolerances::CONVERGING && last.abs() <= before.abs() && near(2.0 * last - before);
     off.iter().all(|d| near(*d)) || converging || off.iter().all(|d| *d >= 1.0 - tolerances::SLOPE)
-}
-
-/// Do the last slopes leave their order as the steps shrink? Those of a smooth value come nearer by half at each; those of one that is
-/// rough at the point, like `|x|^1.5` at 0, fall away from it, by a factor that is less than two. (Rounding moves them by four times as
-/// much at each, to either side; and what a wrong derivative adds is not in differences of the value.)
-fn leaves(steps: &[Step], expected: f64) -> bool {
-    let Some(first) = steps.len().checked_sub(tolerances::LEAVING + 1) else { return false };
-    let below: Vec<f64> = steps[first..].iter().map(|s| expected - s.slope.unwrap_or(expected)).collect();
-    let grows = |b: &[f64]| b[0] > 0.0 && (tolerances::LEAVES.0..tolerances::LEAVES.1).contains(&(b[1] / b[0]));
-    below.windows(2).all(grows) && below.last().is_some_and(|b| *b > tolerances::SLOPE / 4.0)
 }

@@ -29,7 +29,8 @@ pub fn agreement<T: Scalar>() -> f64 {
 }
 
 /// *(condition)* A derivative that vanishes by cancellation is only known to this times the sizes of the value and of the lower
-/// derivatives, which it is a difference of.
+/// derivatives, which it is a difference of. Where all of these vanish too (a quadratic form at zero), by how much it changes over the
+/// scale of the directions says how large the terms are.
 #[must_use]
 pub fn cancellation<T: Scalar>() -> f64 {
     256.0 * T::EPS.f64()
@@ -83,6 +84,9 @@ pub fn rough_further(condition: f64) -> f64 {
     (1e3 * condition).min(ILL_CONDITIONED)
 }
 
+/// The step from which such a change is extrapolated: small, so that what grows fast is not taken for large here.
+pub const VARIES_STEP: f64 = 9.765625e-4;
+
 // ---- slopes -------------------------------------------------------------------------------------------------------
 
 /// *(condition)* The rounding floor of a value: this times the sum of moduli of its terms and of the Taylor terms.
@@ -115,16 +119,12 @@ pub const SLOPE: f64 = 0.1;
 /// go away from their order as the steps shrink.
 pub const CONVERGING: f64 = 0.5;
 
-/// Slopes that rise as the steps shrink and are nearer to their order than this, when the floor is reached, are those of no wrong
-/// derivative, which rise to one below their order at most. They are not right either.
-pub const RISING: f64 = 0.75;
+/// The error of a derivative, extrapolated from the last remainders above the floor, changes by a whole power of the step from one to the
+/// next, give or take this. (What a value like `|x|^1.5` leaves of it changes by half a power, what cancelling terms leave falls by two.)
+pub const SETTLED: f64 = 0.25;
 
-/// Differences of the value in which lower powers of the step cancel may be smaller by this factor than the remainders that they are to
-/// explain, and reach the floor at steps larger by it.
-pub const SEEN: f64 = 16.0;
-
-/// Along a single direction the leading terms of a remainder may cancel by chance, so a slope that is too low is tried along
-/// this many directions in all. A wrong derivative is wrong along every one of them.
+/// Along a single direction, and with a single cotangent, the leading terms of a remainder may cancel by chance, so a slope that is too
+/// low is tried with this many pairs of them in all. A wrong derivative is wrong with every one of them.
 pub const DIRECTIONS: usize = 5;
 
 /// A remainder that falls to the floor this much steeper than its order, and stays there, was made by something beyond the
@@ -133,12 +133,6 @@ pub const DROP: f64 = 2.0;
 
 /// How many halvings a slope must last.
 pub const HALVINGS: usize = 3;
-
-/// Slopes leave their order if they fall away from it over so many halvings in a row, the last above the floor,
-pub const LEAVING: usize = 4;
-
-/// by a factor in this range at each. (A power `h^a` beside `h^2` grows by `2^(2 - a)`, and `1 < a < 2`.)
-pub const LEAVES: (f64, f64) = (1.1, 2.2);
 
 /// The first step, relative to the scale of the directions.
 pub const FIRST_STEP: f64 = 0.25;

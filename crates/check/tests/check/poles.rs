@@ -230,3 +230,21 @@ fn a_value_that_is_rough_at_the_point_is_no_wrong_rule() {
     println!("{right} of 60 are right, {wrong} wrong");
     assert!(wrong >= 30, "{wrong} of 60");
 }
+
+#[test]
+fn small_errors_near_a_pole_are_found() {
+    // Both rules off by a small part, alike: slopes alone see it, down to about the root of what rounding leaves.
+    for (off, distance, most) in [(1e-2, 1e-1, 0), (1e-2, 1e-5, 0), (1e-4, 1e-1, 0), (1e-4, 1e-3, 7), (1e-6, 1e-1, 84)]
+    {
+        let (mut missed, mut all) = (0, 0);
+        for (_, f, near, size) in programs() {
+            for (_, seed, x0) in points(near, size).filter(|p| p.0 == distance && p.1 % 4 == 0) {
+                let rule: Arc<dyn Custom> = Arc::new(Off(derived(f), off));
+                let check = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x0);
+                missed += usize::from(!check.orders(1..=1).seed(seed).run().is_wrong());
+                all += 1;
+            }
+        }
+        assert!(missed <= most, "off by {off:e}, {distance:e} from a pole: {missed} of {all} missed");
+    }
+}
