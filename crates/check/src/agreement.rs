@@ -11,16 +11,26 @@ use pullback::{Batch, Scalar, Var};
 /// Tolerances of this run, and the sizes that a vanishing derivative is a difference of.
 #[derive(Clone)]
 pub(crate) struct Sizes {
+    /// The factor, with what derivatives asked for.
     pub(crate) condition: f64,
+    /// The factor of the value.
+    pub(crate) of_value: f64,
     /// Then it stays as it is.
     pub(crate) stated: bool,
     /// Grows by the size of each order that was found, and by what a derivative that fails an equality varies by.
     pub(crate) below: f64,
     /// What rounding alone does to the value, and so to any derivative along a direction of the size of the point.
     pub(crate) noise: f64,
+    /// The order whose equalities fail by no more than rounding, if so, which moves that derivative by so much of itself.
+    pub(crate) lost: Option<(usize, f64)>,
 }
 
 impl Sizes {
+    /// At the start, with a value of the size `below`.
+    pub(crate) fn new(condition: f64, stated: bool, below: f64, noise: f64) -> Sizes {
+        Sizes { condition, of_value: condition, stated, below, noise, lost: None }
+    }
+
     pub(crate) fn defect<T: Scalar>(
         &self,
         what: impl Into<String>,
@@ -39,9 +49,11 @@ impl Sizes {
         Ok(Defect { what, meaning, defect: found / scale, tolerance: tolerance / scale, ok: found <= tolerance })
     }
 
-    /// The equalities that `judge` finds; if some fail, once more with what the derivative asks for (a condition that is stated stays).
-    fn granted(
+    /// The equalities that `judge` finds between derivatives of this order and size; if some fail, once more with what the derivative asks
+    /// for (a condition that is stated stays).
+    fn granted<T: Scalar>(
         &mut self,
+        (order, size): (usize, f64),
         asked: impl FnOnce(f64) -> Asked,
         judge: impl Fn(&Sizes) -> Result<Vec<Defect>, Error>,
     ) -> Result<Vec<Defect>, Error> {
@@ -54,7 +66,13 @@ impl Sizes {
         if !self.stated {
             self.condition = self.condition.max(asked.factor);
         }
-        judge(self)
+        let found = judge(self)?;
+        let apart = found.iter().filter(|d| !d.ok).map(|d| d.defect).fold(0.0, f64::max);
+        let moved = asked.moved / size;
+        if apart > 0.0 && moved > tolerances::lost::<T>() && apart <= tolerances::NOISE * moved {
+            self.lost.get_or_insert((order, moved));
+        }
+        Ok(found)
     }
 
     /// Are `a` and `b`, two cotangents of the input, equal? Measured along the scale of the directions.
@@ -118,7 +136,7 @@ pub(crate) fn first<T: Scalar>(
         let apart = (inner(w, jv) - inner(g, v)).abs();
         let most = tolerances::rough_first;
         let asked = |c| condition::of_derivative(|x| subject.pull(x, w), (x, g, scale, v), most(c));
-        defects.extend(sizes.granted(asked, |sizes| {
+        defects.extend(sizes.granted::<T>((1, size), asked, |sizes| {
             Ok(vec![sizes.defect::<T>("<w,Jv> = <J'w,v>", NOT_TRANSPOSE, tolerances::dot::<T>(), apart, size)?])
         })?);
     }
@@ -127,7 +145,7 @@ pub(crate) fn first<T: Scalar>(
 }
 
 /// The ways to a Hessian-vector product, in the order in which they are compared.
-const PRODUCTS: [(Modes, &str); 4] = [
+pub(crate) const PRODUCTS: [(Modes, &str); 4] = [
     (Modes::FORWARD_OVER_REVERSE, "forward over reverse"),
     (Modes::FORWARD_OVER_RECORDED, "forward over recorded gradient"),
     (Modes::REVERSE_OVER_REVERSE, "reverse over reverse"),
@@ -135,7 +153,7 @@ const PRODUCTS: [(Modes, &str); 4] = [
 ];
 
 /// `H v` of `<w, f>`, packed.
-fn product<T: Scalar>(p: &Program<'_, T>, how: Modes, x: &List<T>, v: &List<T>) -> Result<List<T>, Error> {
+pub(crate) fn product<T: Scalar>(p: &Program<'_, T>, how: Modes, x: &List<T>, v: &List<T>) -> Result<List<T>, Error> {
     let failed = |what: &'static str| move |source| Error::Derivative { what, source };
     let (px, pv) = (pack(x), pack(v));
     let found = match how {
@@ -182,14 +200,19 @@ pub(crate) fn second<T: Scalar>(
             Some(twice.map_err(|source| Error::Derivative { what, source })?.1.data()[0].f64())
         }
     };
-    let Some(((how, (first, hv)), hu)) = by.zip(found.hv.first()).zip(other) else {
+    let Some(((first, hv), hu)) = found.hv.first().zip(other) else {
         found.along.extend(forward);
         return Ok(());
     };
     let symmetric = moduli(&pu, hv).max(moduli(&pv, &hu));
     let most = tolerances::rough_further;
-    let asked = |c| condition::of_derivative(|x| product(p, how, x, v), (x, hv, scale, &ps), most(c));
-    let judged = sizes.granted(asked, |sizes| {
+    let asked = |c| {
+        let by = |(how, hv)| condition::of_derivative(|x| product(p, how, x, v), (x, hv, scale, &ps), most(c));
+        let ways = PRODUCTS.map(|p| p.0).into_iter().filter(|how| modes.contains(*how));
+        ways.zip(found.hv.iter().map(|(_, hv)| hv)).map(by).fold(Asked::default(), Asked::worse)
+    };
+    let ways = found.hv.iter().map(|(_, hv)| moduli(hv, &ps)).fold(symmetric, f64::max);
+    let judged = sizes.granted::<T>((2, ways), asked, |sizes| {
         let mut list = Vec::new();
         for (name, other) in &found.hv[1..] {
             list.push(sizes.equal(format!("Hv: {first} = {name}"), SECOND, hv, other, &ps)?);
@@ -197,7 +220,7 @@ pub(crate) fn second<T: Scalar>(
         let apart = (inner(&pu, hv) - inner(&pv, &hu)).abs();
         list.push(sizes.defect::<T>("<u,Hv> = <v,Hu>", SYMMETRY, tolerances::agreement::<T>(), apart, symmetric)?);
         if let Some(d2) = forward {
-            let (apart, size) = ((inner(hv, &pv) - d2).abs(), moduli(hv, &pv));
+            let (apart, size) = ((inner(hv, &pv) - d2).abs(), moduli(hv, &pv).max(d2.abs()));
             let what = format!("<v,Hv>: {first} = forward over forward");
             list.push(sizes.defect::<T>(what, SECOND, tolerances::agreement::<T>(), apart, size)?);
         }
@@ -238,7 +261,8 @@ pub(crate) fn third<T: Scalar>(
     let nested = nested.data()[0].f64();
 
     let asked = |c| condition::of_derivative(over_hvp, (x, &first, scale, &ps), tolerances::rough_further(c));
-    let judged = sizes.granted(asked, |sizes| {
+    let ways = [&first, &over_grad, &thrice].map(|d| moduli(d, &ps)).into_iter().fold(0.0, f64::max);
+    let judged = sizes.granted::<T>((3, ways), asked, |sizes| {
         let (apart, size) = ((inner(&first, &lpv) - d3).abs(), moduli(&first, &lpv));
         let tol = tolerances::agreement::<T>();
         Ok(vec![

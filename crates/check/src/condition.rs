@@ -47,13 +47,27 @@ pub(crate) fn estimated<T: Scalar>(
 }
 
 /// What a derivative asks for where an equality fails.
+#[derive(Default)]
 pub(crate) struct Asked {
     /// The condition factor: how much of the derivative one rounding unit of the input moves. At most what the caller grants: rules may
     /// be rough, but no rule excuses itself by more.
     pub(crate) factor: f64,
+    /// The same, not relative to anything and without limit.
+    pub(crate) moved: f64,
     /// By how much the derivative changes over the scale of the directions, extrapolated from a small step: what is left of its terms
     /// where they cancel.
     pub(crate) varies: f64,
+}
+
+impl Asked {
+    /// Of two ways to the same derivative.
+    pub(crate) fn worse(self, other: Asked) -> Asked {
+        Asked {
+            factor: self.factor.max(other.factor),
+            moved: self.moved.max(other.moved),
+            varies: self.varies.max(other.varies),
+        }
+    }
 }
 
 /// Of `d`, which is `derivative` at `x`.
@@ -69,5 +83,5 @@ pub(crate) fn of_derivative<T: Scalar>(
     let factor = if units.is_finite() { (units / tolerances::WELL_CONDITIONED).min(most) } else { 1.0 };
     let h = tolerances::VARIES_STEP;
     let varies = moved(plus(x, h, &random.scaled(scale))) / h;
-    Asked { factor, varies: if varies.is_finite() { varies } else { 0.0 } }
+    Asked { factor, moved: rounded, varies: if varies.is_finite() { varies } else { 0.0 } }
 }

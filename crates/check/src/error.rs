@@ -59,6 +59,16 @@ pub enum Error {
         /// Relative change of the value, in rounding units.
         units: f64,
     },
+    /// Rounding leaves no digit of a derivative, though it does of the value.
+    #[error(
+        "a change of the point in its last bit moves derivative {order} by {moved:.0e} of itself: it is rounding and no more (terms that cancel, or a point far worse conditioned for the derivative than for the value), so that nothing can be compared; check at another point, or parts of the program that do not cancel"
+    )]
+    Rounding {
+        /// The order of the derivative.
+        order: usize,
+        /// Relative change of the derivative.
+        moved: f64,
+    },
     /// The point is not finite.
     #[error("entry {index} of leaf {leaf} of the point is {value}; check at a finite point")]
     Point {

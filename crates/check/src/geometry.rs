@@ -84,7 +84,7 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         };
         let (u, v, w) = (tangent()?, tangent()?, tangent()?);
         report.condition = self.options.condition.unwrap_or(1.0);
-        let sizes = Sizes { condition: report.condition, stated: true, below: 0.0, noise: 0.0 };
+        let sizes = Sizes::new(report.condition, true, 0.0, 0.0);
         let a: List<T> = random.list(shapes(&x));
         let b: List<T> = random.list(shapes(&x));
         let mut on = On { space, x: &x, sizes: &sizes, report };
@@ -477,7 +477,7 @@ impl<T: Scalar> On<'_, T> {
         let w = vec![Batch::from_fn(Shape::SCALAR, |_, _, _| T::one())];
         let p = Program { f, shapes: shapes(x), w };
         let y = crate::subject::sound(&p, x)?;
-        let sizes = Sizes { condition: self.sizes.condition, stated: true, below: moduli(&p.w, &y), noise: 0.0 };
+        let sizes = Sizes::new(self.sizes.condition, true, moduli(&p.w, &y), 0.0);
         let derivatives = riemannian(space, &p, (x, v), 2, &sizes, random, self.report)?;
         let scale: List<T> = x.iter().map(own_scale).collect();
         let others = self.report.taylor.len();

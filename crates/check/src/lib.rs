@@ -40,6 +40,7 @@ pub mod precise;
 mod program;
 mod replay;
 mod report;
+mod rounding;
 mod space;
 pub mod strategies;
 mod subject;

@@ -10,7 +10,7 @@ use crate::report::{Report, Verdict};
 use crate::space::Space;
 use crate::subject::{Subject, sound};
 use crate::taylor::{Curve, Curved};
-use crate::{Error, Modes, condition, geometry, hints, members, replay, tolerances};
+use crate::{Error, Modes, condition, geometry, hints, members, replay, rounding, tolerances};
 use pullback::{Batch, Scalar};
 
 /// A check with every type but the scalar's gone.
@@ -74,7 +74,7 @@ impl<T: Scalar> Plan<'_, T> {
             match self.pair(subject, program, y, order, random, report, false) {
                 Ok(further) => pair = further,
                 // A further pair that leaves the domain, or no digit, says nothing.
-                Err(Error::Steps(_) | Error::IllConditioned { .. }) => break,
+                Err(Error::Steps(_) | Error::IllConditioned { .. } | Error::Rounding { .. }) => break,
                 Err(e) => return Err(e),
             }
         }
@@ -109,11 +109,11 @@ impl<T: Scalar> Plan<'_, T> {
     fn sizes(&self, subject: &dyn Subject<T>, y: &List<T>, w: &List<T>) -> Result<Sizes, Error> {
         let below = moduli(w, y);
         if let Some(condition) = self.options.condition {
-            return Ok(Sizes { condition, stated: true, below, noise: 0.0 });
+            return Ok(Sizes::new(condition, true, below, 0.0));
         }
         let random = &mut Random::new(self.options.seed ^ 0x5EED);
         let estimate = condition::estimated(subject, (self.x, y, w, self.scale), random)?;
-        Ok(Sizes { condition: estimate.factor, stated: false, below, noise: estimate.noise })
+        Ok(Sizes::new(estimate.factor, false, below, estimate.noise))
     }
 
     /// The equalities and slopes of one random pair of a cotangent `w` and a direction `v`. Defects are those of the last pair; slopes
@@ -132,7 +132,6 @@ impl<T: Scalar> Plan<'_, T> {
         let w = random.list(y.iter().map(Batch::shape));
         let mut sizes = self.sizes(subject, y, &w)?;
         report.condition = sizes.condition;
-        let condition = sizes.condition;
         let v = match self.space {
             None => random.scaled(scale),
             Some(space) => tangent(space, x, random)?,
@@ -159,18 +158,50 @@ impl<T: Scalar> Plan<'_, T> {
         if let (Some(space), Some(p)) = (self.space, &program) {
             along = geometry::riemannian(space, p, (x, &v), order, &sizes, random, report)?;
         }
+        let pair = Pair { w, v, sizes, found };
+        if self.options.slopes || pair.sizes.lost.is_some() {
+            self.slopes(subject, program.as_ref(), y, &pair, &along, random, report, first)?;
+        }
+        Ok(pair)
+    }
+
+    /// The remainders of a pair whose derivatives along the curve are `along`. An error if what equalities or remainders accuse is the
+    /// rounding of a derivative that vanishes.
+    fn slopes(
+        &self,
+        subject: &dyn Subject<T>,
+        program: Option<&Program<'_, T>>,
+        y: &List<T>,
+        Pair { w, v, sizes, found }: &Pair<T>,
+        along: &[f64],
+        random: &mut Random,
+        report: &mut Report,
+        first: bool,
+    ) -> Result<(), Error> {
+        let (x, scale) = (self.x, self.scale);
+        let path = |h: f64| match self.space {
+            None => Ok(plus(x, h, v)),
+            Some(space) => geometry::retracted(space, x, v, h),
+        };
+        let curve = Curved { subject, x, y, w, scale, path: &path, condition: sizes.of_value }.curve(random)?;
+        let rows = curve.slopes(along);
+        let wrong = rows.iter().find(|r| r.verdict == Verdict::Wrong).map(|r| r.order);
+        let by_rows = wrong.filter(|_| self.space.is_none()).and_then(|order| {
+            let moved = rounding::moved(subject, program, (x, w, v, scale), self.options.modes, found);
+            rounding::accused::<T>(&curve, &along[..order], &moved)
+        });
+        let lost = [by_rows, sizes.lost].into_iter().flatten().min_by_key(|l| l.0);
+        if let Some((order, moved)) = lost.filter(|l| curve.is_flat(l.0) && wrong.is_none_or(|w| w >= l.0)) {
+            report.defects.retain(|d| d.ok);
+            return Err(Error::Rounding { order, moved });
+        }
         if self.options.slopes {
-            let path = |h: f64| match self.space {
-                None => Ok(plus(x, h, &v)),
-                Some(space) => geometry::retracted(space, x, &v, h),
-            };
-            let curve = Curved { subject, x, y, w: &w, scale, path: &path, condition }.curve(random)?;
-            report.merge(curve.slopes(&along));
+            report.merge(rows);
             if first {
                 smooth(&curve, report)?;
             }
         }
-        Ok(Pair { w, v, sizes, found })
+        Ok(())
     }
 
     /// What needs one pair only, and a rule that may be wrong already.

@@ -102,12 +102,12 @@ impl Curve {
     /// factor grants: the first sees the slopes that begin only near the point, the second forgives digits that the value loses without
     /// showing it. Wrong if they say by how much; otherwise they say nothing.
     fn row(&self, along: &[f64], condition: f64) -> Remainders {
-        let (measured, error) = self.remainders(along, 1.0);
+        let (measured, error) = self.remainders(along, &[], 1.0);
         if measured.verdict != Verdict::Wrong {
             return measured;
         }
         if condition > 1.0 {
-            let (granted, _) = self.remainders(along, condition);
+            let (granted, _) = self.remainders(along, &[], condition);
             if granted.verdict != Verdict::Wrong {
                 return granted;
             }
@@ -116,24 +116,42 @@ impl Curve {
         Remainders { verdict: if wrong { Verdict::Wrong } else { Verdict::OutOfRange }, ..measured }
     }
 
+    /// Do the remainders of `along` accuse no more than what rounding leaves of these derivatives, which it moves by `moved`?
+    pub(crate) fn is_rounding(&self, along: &[f64], moved: &[f64]) -> bool {
+        self.remainders(along, moved, self.condition).0.verdict != Verdict::Wrong
+    }
+
+    /// Does the value show no derivative of this order at all? Its differences in which lower powers of the step cancel are rounding.
+    pub(crate) fn is_flat(&self, order: usize) -> bool {
+        let point = |(k, p): (usize, &Point)| (p.h, p.value - self.at, self.floor(k, 0.0, 1.0));
+        let mut differences: Vec<(f64, f64, f64)> = self.points.iter().enumerate().map(point).collect();
+        for power in 1..order {
+            let c = 2f64.powi(power as i32);
+            let pairs = differences.windows(2).filter(|p| p[0].0 == 2.0 * p[1].0);
+            differences = pairs.map(|p| (p[1].0, p[0].1 - c * p[1].1, p[0].2 + c * p[1].2)).collect();
+        }
+        differences.iter().all(|(_, d, floor)| d.abs() <= tolerances::ABOVE_FLOOR * floor)
+    }
+
     /// The verdict on them, and the remainders with their signs.
-    fn remainders(&self, along: &[f64], condition: f64) -> (Remainders, Vec<f64>) {
+    fn remainders(&self, along: &[f64], moved: &[f64], condition: f64) -> (Remainders, Vec<f64>) {
         let order = along.len();
         let mut signed = Vec::new();
         let steps = self.points.iter().enumerate().map(|(k, p)| {
             // The terms of the polynomial, h^k y^(k) / k!, largest powers of h first so that little is lost in the sum.
-            let mut factor = 1.0;
-            let terms: Vec<f64> = along
-                .iter()
-                .enumerate()
-                .map(|(k, d)| {
-                    factor *= p.h / (k + 1) as f64;
-                    factor * d
-                })
-                .collect();
+            let polynomial = |d: &[f64]| -> Vec<f64> {
+                let mut factor = 1.0;
+                let powers = (1..=d.len()).map(|k| {
+                    factor *= p.h / k as f64;
+                    factor
+                });
+                powers.zip(d).map(|(f, d)| f * d).collect()
+            };
+            let terms = polynomial(along);
             let remainder = (p.value - self.at) - terms.iter().rev().sum::<f64>();
             signed.push(remainder);
-            (p.h, remainder.abs(), self.floor(k, terms.iter().map(|t| t.abs()).sum(), condition))
+            let floor = self.floor(k, terms.iter().map(|t| t.abs()).sum(), condition);
+            (p.h, remainder.abs(), floor + tolerances::JITTER_FACTOR * polynomial(moved).iter().sum::<f64>())
         });
         let what = format!("value - its Taylor polynomial of degree {order}");
         let row = judged(what, order, (order + 1) as f64, steps);
@@ -149,9 +167,9 @@ impl Curve {
         };
         let gap = |s: &(f64, f64, f64, f64)| (s.0, (s.2 - s.1).abs() * s.0.powi(order as i32), s.3);
         let curve = steps(sides.iter().map(gap));
-        let above = curve.iter().take_while(|s| over(s)).count();
+        let above = seen(&curve, tolerances::KINK_HALVINGS);
         let most = order as f64 + tolerances::KINK_SLOPE;
-        let stays = above > tolerances::KINK_HALVINGS
+        let stays = above > 0
             && curve[above - tolerances::KINK_HALVINGS..above].iter().all(|s| s.slope.is_some_and(|s| s <= most));
         (stays && !drops(&curve, above, order as f64)).then(|| (sides[above - 1].1, sides[above - 1].2))
     }
@@ -194,6 +212,17 @@ fn over(s: &Step) -> bool {
     s.remainder > tolerances::ABOVE_FLOOR * s.floor
 }
 
+/// How many steps there are up to the smallest that is above the floor, at the end of more than `halvings` such steps in a row. (A step
+/// that lands beside a pole has a high floor of its own, and ends nothing.)
+fn seen(curve: &[Step], halvings: usize) -> usize {
+    let (mut run, mut end) = (0, 0);
+    for (k, step) in curve.iter().enumerate() {
+        run = if over(step) { run + 1 } else { 0 };
+        end = if run > halvings { k + 1 } else { end };
+    }
+    end
+}
+
 /// The verdict on a sequence of steps `(h, remainder, floor)`, `h` halved from each to the next.
 pub(crate) fn judged(
     what: String,
@@ -202,11 +231,11 @@ pub(crate) fn judged(
     points: impl IntoIterator<Item = (f64, f64, f64)>,
 ) -> Remainders {
     let curve = self::steps(points);
-    let above = curve.iter().take_while(|s| over(s)).count();
+    let above = seen(&curve, tolerances::HALVINGS);
     let dropped = drops(&curve, above, expected);
     // The smallest steps above the floor: there a wrong derivative shows, however small its error.
     let steps = curve[above.saturating_sub(tolerances::HALVINGS + 1)..(above + 1).min(curve.len())].to_vec();
-    let verdict = if above <= tolerances::HALVINGS || dropped {
+    let verdict = if above == 0 || dropped {
         Verdict::Floor
     } else if falls(&steps[1..=tolerances::HALVINGS], expected) {
         Verdict::Slope
@@ -220,7 +249,7 @@ pub(crate) fn judged(
 /// like `h`; extrapolated from two steps to where that would be gone, they stay where they are if there is an error (or grow like a whole
 /// power, if it is one of lower order), and change otherwise if leading terms cancel, or if the value is rougher than smooth.
 fn settles(row: &Remainders, signed: &[f64]) -> bool {
-    let above = row.curve.iter().take_while(|s| over(s)).count();
+    let above = seen(&row.curve, tolerances::HALVINGS);
     if row.curve[above - 1].slope.is_some_and(|s| s > row.expected - tolerances::SLOPE) {
         return false;
     }

@@ -84,7 +84,14 @@ pub fn rough_further(condition: f64) -> f64 {
     (1e3 * condition).min(ILL_CONDITIONED)
 }
 
-/// The step from which such a change is extrapolated: small, so that what grows fast is not taken for large here.
+/// A derivative that a change of the input in its last bit moves by more than this, relative to itself, has no digit to compare (as
+/// [`ILL_CONDITIONED`] for the value): where ways to it are apart by no more than [`NOISE`] times that, the check says so instead.
+#[must_use]
+pub fn lost<T: Scalar>() -> f64 {
+    if T::EPS.f64() > 1e-10 { 1e-1 } else { 1e-5 }
+}
+
+/// The step from which the change of a derivative over the scale is extrapolated: small, so that what grows fast is not taken for large here.
 pub const VARIES_STEP: f64 = 9.765625e-4;
 
 // ---- slopes -------------------------------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, conditio
         .run();
     let excused = condition > FIRST;
     assert!(excused || !report.is_wrong(), "{name} on {case:?}:\n{report}\n{x0:?}");
-    use pullback_check::Error::{Derivative, Kink, OutOfRange, Steps, TooLarge, Value};
+    use pullback_check::Error::{Derivative, Kink, OutOfRange, Rounding, Steps, TooLarge, Value};
     let orderly = match report.error {
-        None | Some(Value(_) | Derivative { .. } | TooLarge { .. }) => true,
+        None | Some(Value(_) | Derivative { .. } | TooLarge { .. } | Rounding { .. }) => true,
         Some(Kink { .. } | OutOfRange { .. } | Steps(_)) => slopes,
         _ => false,
     };

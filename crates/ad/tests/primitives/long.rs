@@ -111,19 +111,14 @@ fn run(line: &Line, strategy: Strategy, seed: u64, count: &mut Count) -> Result<
     // Nothing is stated: how many digits the program loses, and how near the nearest pole is, the check finds out.
     let report = check.run();
     count.points += 1;
-    count.open += u64::from(matches!(report.error, Some(Error::OutOfRange { .. } | Error::IllConditioned { .. })));
+    let open =
+        matches!(report.error, Some(Error::OutOfRange { .. } | Error::IllConditioned { .. } | Error::Rounding { .. }));
+    count.open += u64::from(open);
     count.said_so += u64::from(report.error.is_some());
     let orderly = matches!(
         report.error,
-        None | Some(
-            Error::Value(_)
-                | Error::Derivative { .. }
-                | Error::TooLarge { .. }
-                | Error::Steps(_)
-                | Error::IllConditioned { .. }
-                | Error::OutOfRange { .. }
-        )
-    );
+        None | Some(Error::Value(_) | Error::Derivative { .. } | Error::TooLarge { .. } | Error::Steps(_))
+    ) || open;
     if report.is_wrong() || !orderly || (strategy.must_have_derivatives() && !report.is_ok()) {
         return Err(told(line, strategy, seed, &report));
     }
@@ -210,6 +205,10 @@ fn points_of_former_false_alarms() {
         ("pull of gather", Sparse, 100_072_129),
         // A number is the whole input, so every direction is alike: with one cotangent leading terms cancel along all of them.
         ("cayley of a skew part", Generic, 100_266_320),
+        // Steps reach across a pole, and one of them lands beside it.
+        ("powi", Conditioned, 700_049_156),
+        ("powi", Conditioned, 700_364_156),
+        ("one factorisation, three uses", Conditioned, 700_424_214),
     ] {
         let line = table.iter().find(|l| l.name == name).expect("a line of this name");
         if let Err(report) = run(line, strategy, seed, &mut Count::default()) {

@@ -248,3 +248,73 @@ fn small_errors_near_a_pole_are_found() {
         assert!(missed <= most, "off by {off:e}, {distance:e} from a pole: {missed} of {all} missed");
     }
 }
+
+/// Constants by cancellation, at a square matrix with singular values in even steps: their derivatives are rounding and no more.
+fn constants() -> [(&'static str, Program); 6] {
+    [
+        ("QQ'", |x| {
+            let q = x[0].qr().0;
+            vec![q.mul_t(q)]
+        }),
+        ("Q'Q", |x| {
+            let q = x[0].qr().0;
+            vec![q.t_mul(q)]
+        }),
+        ("inverse times itself", |x| vec![x[0].inverse() * x[0]]),
+        ("solved for itself", |x| vec![x[0].solve(x[0])]),
+        ("UU' of polar factors", |x| {
+            let u = x[0].polar().0;
+            vec![u.mul_t(u)]
+        }),
+        ("logdet minus that of the transpose", |x| vec![(x[0].logdet() - x[0].t().logdet()) * x[0]]),
+    ]
+}
+
+/// A rule to which both sides add a thousandth of the identity.
+struct Adds(Arc<dyn Custom>);
+
+impl Custom for Adds {
+    fn name(&self) -> &'static str {
+        "adds"
+    }
+    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
+        self.0.value(x)
+    }
+    fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        let right = self.0.jvp(x, y, dx);
+        vec![Some(dx[0].unwrap() * 1e-3).map(|d| right[0].map_or(d, |r| r + d))]
+    }
+    fn vjp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        let right = self.0.vjp(x, y, dy);
+        vec![Some(dy[0].unwrap() * 1e-3).map(|d| right[0].map_or(d, |r| r + d))]
+    }
+}
+
+#[test]
+fn a_derivative_that_is_rounding_only_is_no_wrong_rule() {
+    let (mut alarms, mut lost, mut all) = (vec![], 0, 0);
+    for (name, f) in constants() {
+        for (distance, seed, x0) in points(graded, (4, 4)) {
+            let report = check_many(|x: Vec<Var>| Many(f(&x)), &x0).seed(seed).run();
+            all += 1;
+            lost += usize::from(matches!(report.error, Some(Error::Rounding { .. })));
+            if report.is_wrong() {
+                alarms.push(format!("{name} at {distance:e}, seed {seed}:\n{report}"));
+            }
+            if distance < 1e-3 {
+                continue;
+            }
+            let rule: Arc<dyn Custom> = Arc::new(Adds(derived(f)));
+            let report = check_many(|x: Vec<Var>| Many(x[0].tape().custom(rule.clone(), &x)), &x0).seed(seed).run();
+            // Where the value is rounding, too, that is said.
+            let nothing = matches!(report.error, Some(Error::IllConditioned { .. }));
+            assert!(
+                report.is_wrong() || nothing && name.starts_with("logdet"),
+                "{name} at {distance:e}, seed {seed}, with an error of a thousandth:\n{report}"
+            );
+        }
+    }
+    // How far rounding moves a derivative is seen in samples, and these may be too few.
+    assert!(alarms.len() * 200 <= all, "{} alarms of {all}:\n{}", alarms.len(), alarms.join("\n"));
+    assert!(lost * 4 > all, "only {lost} of {all} say that nothing is left");
+}
