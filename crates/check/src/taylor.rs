@@ -171,7 +171,9 @@ impl Curve {
         let most = order as f64 + tolerances::KINK_SLOPE;
         let stays = above > 0
             && curve[above - tolerances::KINK_HALVINGS..above].iter().all(|s| s.slope.is_some_and(|s| s <= most));
-        (stays && !drops(&curve, above, order as f64)).then(|| (sides[above - 1].1, sides[above - 1].2))
+        // Steps that jump forth and back may leave single ones beyond the others.
+        let last = curve.iter().rposition(over).map_or(0, |k| k + 1);
+        (stays && !drops(&curve, last, order as f64)).then(|| (sides[above - 1].1, sides[above - 1].2))
     }
 
     /// The step, the slope before the point and after it, and the floor of their difference times the step.

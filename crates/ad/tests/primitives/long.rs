@@ -206,6 +206,9 @@ fn points_of_former_false_alarms() {
         // A number is the whole input, so every direction is alike: with one cotangent leading terms cancel along all of them.
         ("cayley of a skew part", Generic, 100_266_320),
         // Steps reach across a pole, and one of them lands beside it.
+        // The order of pivots jumps forth and back along the steps.
+        ("permuted", Conditioned, 900_433_302),
+        ("permuted", Sparse, 1_000_271_304),
         ("powi", Conditioned, 700_049_156),
         ("powi", Conditioned, 700_364_156),
         ("one factorisation, three uses", Conditioned, 700_424_214),
