@@ -203,10 +203,12 @@ fn steps(points: impl IntoIterator<Item = (f64, f64, f64)>) -> Vec<Step> {
     curve
 }
 
-/// To the floor at a blow after `above` steps, and never above it again: what was seen lies beyond this step (a kink, a far pole).
+/// To the floor at a blow after `above` steps, and never above it again: what was seen lies beyond this step (a kink, a far pole). What a
+/// wrong derivative leaves may cancel with what the value adds at one step, but not from so high up that the next ones do not show it.
 fn drops(curve: &[Step], above: usize, expected: f64) -> bool {
     let blow = curve.get(above).and_then(|s| s.slope).is_some_and(|s| s >= expected + tolerances::DROP);
-    blow && !curve[above..].iter().any(over)
+    let high = above > 0 && curve[above - 1].remainder > tolerances::HIGH * curve[above - 1].floor;
+    blow && curve[above..].iter().all(|s| if high { !over(s) } else { s.remainder <= s.floor })
 }
 
 /// Is a remainder more than rounding?
@@ -264,7 +266,7 @@ fn settles(row: &Remainders, signed: &[f64]) -> bool {
     let powers = |k: usize| (extrapolated(k) / extrapolated(k - 1)).log2();
     let whole = |p: f64| (p - p.round()).abs() <= tolerances::SETTLED;
     let (before, last) = (powers(above - 2), powers(above - 1));
-    whole(last) && (last.round() == 0.0 || last.round() > 0.0 && whole(before) && before.round() == last.round())
+    whole(last) && whole(before) && before.round() == last.round() && last.round() >= 0.0
 }
 
 /// Have the slopes of these steps their order, or do they converge to it, or does the leading term vanish?

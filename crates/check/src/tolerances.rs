@@ -138,6 +138,10 @@ pub const DIRECTIONS: usize = 5;
 /// step: a wrong derivative cannot fall faster than its own order.
 pub const DROP: f64 = 2.0;
 
+/// From a remainder of so many floors. (Where the error of a second derivative cancels with the next term, the two leave 4 and 1/8 of it
+/// at the steps before and after, so that 256 floors before leave 8 after.) From less high up, what follows must be below the floor itself.
+pub const HIGH: f64 = 256.0;
+
 /// How many halvings a slope must last.
 pub const HALVINGS: usize = 3;
 

@@ -103,6 +103,11 @@ fn damaged_known_answers_are_refused_and_not_fatal() {
             r#"[{"id": "a", "op": "det", "inputs": [{"rows": 4294967296, "cols": 4294967296, "data": []}]}]"#,
             "0 entries",
         ),
+        // Found by fuzzing: no entry to read, and columns to go through for weeks.
+        (
+            r#"[{"id": "a", "op": "qr", "inputs": [], "jvp": [{"rows": 0, "cols": 3333333333333330, "data": []}]}]"#,
+            "more than 1000",
+        ),
         (r#"[{"id": "a", "op": "det", "inputs": [{"rows": 1, "cols": 1, "data": [null]}]}]"#, "a list of numbers"),
     ] {
         let e = case::Case::list(text).err().expect("an error").to_string();

@@ -35,6 +35,9 @@ fn malformed<T>(what: impl Into<String>) -> Result<T, Malformed> {
     Err(Malformed(what.into()))
 }
 
+/// Rows or columns of a matrix without entries.
+const LONGEST_EMPTY: usize = 1000;
+
 fn matrix(m: &Json) -> Result<Mat<f64>, Malformed> {
     let size = |k: &str| m[k].as_u64().and_then(|n| usize::try_from(n).ok());
     let (Some(rows), Some(cols)) = (size("rows"), size("cols")) else {
@@ -44,6 +47,10 @@ fn matrix(m: &Json) -> Result<Mat<f64>, Malformed> {
     let Some(data) = data else { return malformed("`data` of a matrix is a list of numbers") };
     if rows.checked_mul(cols) != Some(data.len()) {
         return malformed(format!("`data` of a {rows} x {cols} matrix has {} entries", data.len()));
+    }
+    // Whoever goes through its columns, though none has an entry, would take that long.
+    if rows.max(cols) > data.len().max(LONGEST_EMPTY) {
+        return malformed(format!("a {rows} x {cols} matrix without entries has more than {LONGEST_EMPTY} of them"));
     }
     Ok(Mat::from_fn(rows, cols, |i, j| data[j * rows + i]))
 }

@@ -5,6 +5,7 @@ mod planted;
 mod poles;
 mod programs;
 mod seeds;
+mod single;
 mod spaces;
 mod triples;
 mod ways;
