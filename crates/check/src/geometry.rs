@@ -9,9 +9,10 @@ use crate::builder::{Options, own_scale};
 use crate::lists::{List, Random, inner, minus, moduli, plus, shapes};
 use crate::program::{Flat, Program};
 use crate::report::Report;
+use crate::slopes::judged;
 use crate::space::Space;
 use crate::subject::Subject;
-use crate::taylor::{Curved, judged};
+use crate::taylor::Curved;
 use crate::{Error, tolerances};
 use pullback::{Batch, Many, Scalar, Shape, Tape, Var};
 

@@ -41,6 +41,7 @@ mod program;
 mod replay;
 mod report;
 mod rounding;
+mod slopes;
 mod space;
 pub mod strategies;
 mod subject;

@@ -37,6 +37,6 @@ pub(crate) fn moved<T: Scalar>(
 pub(crate) fn accused<T: Scalar>(curve: &Curve, along: &[f64], moved: &[(f64, f64)]) -> Option<(usize, f64)> {
     let relative = |k: usize| moved[k].0 / moved[k].1;
     let lost = (0..along.len().min(moved.len())).find(|k| relative(*k) > tolerances::lost::<T>())?;
-    let absolute: Vec<f64> = moved.iter().map(|m| m.0).collect();
+    let absolute: Vec<f64> = moved.iter().take(along.len()).map(|m| m.0).collect();
     curve.is_rounding(along, &absolute).then(|| (lost + 1, relative(lost)))
 }
