@@ -256,11 +256,19 @@ pub(crate) fn third<T: Scalar>(
     let (_, forward) = forward.map_err(failed("derivative of a Hessian-vector product"))?;
     let d3 = forward.data()[0].f64();
     let lpv = vec![pv.clone()];
-    let nested = pullback::jvp(|x: Var<T>| x.jvp(|x| x.jvp(|x| p.packed(x), &lpv[0]).1, &lpv[0]).1, &px, &lpv[0]);
-    let (_, nested) = nested.map_err(failed("derivative of a derivative of a derivative along a direction"))?;
-    let nested = nested.data()[0].f64();
+    let forward_thrice = |x: &List<T>| {
+        let d = pullback::jvp(|x: Var<T>| x.jvp(|x| x.jvp(|x| p.packed(x), &pv).1, &pv).1, &pack(x), &pv);
+        d.map(|d| one(d.1)).map_err(failed("derivative of a derivative of a derivative along a direction"))
+    };
+    let nested = forward_thrice(x)?;
+    let number = nested[0].data()[0].f64();
 
-    let asked = |c| condition::of_derivative(over_hvp, (x, &first, scale, &ps), tolerances::rough_further(c));
+    let asked = |c| {
+        let most = tolerances::rough_further(c);
+        let unit: List<T> = nested.iter().map(|d| Batch::from_fn(d.shape(), |_, _, _| T::one())).collect();
+        let backward = condition::of_derivative(over_hvp, (x, &first, scale, &ps), most);
+        backward.worse(condition::of_derivative(forward_thrice, (x, &nested, scale, &unit), most))
+    };
     let ways = [&first, &over_grad, &thrice].map(|d| moduli(d, &ps)).into_iter().fold(0.0, f64::max);
     let judged = sizes.granted::<T>((3, ways), asked, |sizes| {
         let (apart, size) = ((inner(&first, &lpv) - d3).abs(), moduli(&first, &lpv));
@@ -273,8 +281,8 @@ pub(crate) fn third<T: Scalar>(
                 "Tvvv: forward over Hv = forward three times",
                 THIRD,
                 tol,
-                (d3 - nested).abs(),
-                size.max(nested.abs()),
+                (d3 - number).abs(),
+                size.max(number.abs()),
             )?,
         ])
     })?;
