@@ -273,6 +273,12 @@ fn constants() -> [(&'static str, Program); 6] {
 /// A rule to which both sides add a thousandth of the identity.
 struct Adds(Arc<dyn Custom>);
 
+impl Adds {
+    fn to<'t>(right: Option<Var<'t>>, d: Option<Var<'t>>) -> Option<Var<'t>> {
+        [right, d.map(|d| d * 1e-3)].into_iter().flatten().reduce(|a, b| a + b)
+    }
+}
+
 impl Custom for Adds {
     fn name(&self) -> &'static str {
         "adds"
@@ -282,11 +288,11 @@ impl Custom for Adds {
     }
     fn jvp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
         let right = self.0.jvp(x, y, dx);
-        vec![Some(dx[0].unwrap() * 1e-3).map(|d| right[0].map_or(d, |r| r + d))]
+        vec![Adds::to(right[0], dx[0])]
     }
     fn vjp<'t>(&self, x: &[Var<'t>], y: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
         let right = self.0.vjp(x, y, dy);
-        vec![Some(dy[0].unwrap() * 1e-3).map(|d| right[0].map_or(d, |r| r + d))]
+        vec![Adds::to(right[0], dy[0])]
     }
 }
 
@@ -314,7 +320,6 @@ fn a_derivative_that_is_rounding_only_is_no_wrong_rule() {
             );
         }
     }
-    // How far rounding moves a derivative is seen in samples, and these may be too few.
-    assert!(alarms.len() * 200 <= all, "{} alarms of {all}:\n{}", alarms.len(), alarms.join("\n"));
+    assert!(alarms.is_empty(), "{} alarms of {all}:\n{}", alarms.len(), alarms.join("\n"));
     assert!(lost * 4 > all, "only {lost} of {all} say that nothing is left");
 }

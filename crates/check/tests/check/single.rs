@@ -1,4 +1,5 @@
-//! The checker in single precision.
+//! The checker in single precision: right programs raise no alarm, and what is missing by a half is nearly always found. Everything
+//! else about the checker is tested in double precision.
 
 use pullback::{Batch, Many, Shape, Var};
 use pullback_check::check_many;
@@ -90,7 +91,7 @@ fn a_factor_taken_for_constant_is_found() {
             passed += usize::from(report.is_ok());
             wrong += usize::from(report.is_wrong());
         }
-        // Half of the derivative is missing; along some directions that is too little for seven digits (at most 5 pass where this was written).
-        assert!(passed <= 8 && wrong >= 85, "{name}: of 100, {passed} pass and {wrong} are found wrong");
+        // Half of the derivative is missing; along some directions that is too little for seven digits.
+        assert!(passed <= 5 && wrong >= 90, "{name}: of 100, {passed} pass and {wrong} are found wrong");
     }
 }
