@@ -128,6 +128,13 @@ impl<V: Value> Recording<V> for Run<'_, V> {
     }
 }
 
+impl<T: Scalar> Checkpoint<T> {
+    /// What it keeps.
+    pub(crate) fn ops(&self) -> &[OpRec<T>] {
+        &self.0.ops
+    }
+}
+
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
         Ok(smallvec![self.0.shapes[self.0.output as usize]])

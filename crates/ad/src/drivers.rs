@@ -4,6 +4,8 @@
 //! keeps its buffers from call to call.
 
 use crate::batch::{Batch, MatLike};
+use crate::diagnose::first_bad;
+use crate::error::Origin;
 use crate::leaves::{Leaves, VarTree};
 use crate::tape::Mark;
 use crate::{Error, Result, Scalar, Shape, Tape, Var};
@@ -143,9 +145,8 @@ impl<T: Scalar> Ran<T> {
     }
 
     fn value(&self, i: usize) -> Result<Batch<T>> {
-        let y = self.y(i).value();
-        finite("value", &y)?;
-        Ok(y)
+        self.tape.finite_values(&[self.y(i)])?;
+        Ok(self.y(i).value())
     }
 
     fn pull(&self, w: &[&dyn MatLike<T>]) -> Result<Vec<Batch<T>>> {
@@ -168,10 +169,18 @@ impl<T: Scalar> Ran<T> {
     }
 }
 
-fn finite<T: Scalar>(what: &'static str, b: &Batch<T>) -> Result<()> {
-    match b.data().iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what, index, value: b.data()[index].f64() }),
-        None => Ok(()),
+/// The same error, naming the leaf of `x0` that a number which is not finite comes from.
+fn named<L: Leaves>(x0: &L, e: Error) -> Error {
+    let Error::NonFinite { what, index, value, origin: Origin::Input { .. } } = e else { return e };
+    let mut origin = Origin::Unknown;
+    for (name, leaf) in x0.named() {
+        if let (Origin::Unknown, Some((index, value))) = (&origin, first_bad(leaf.data())) {
+            origin = Origin::Input { name: Some(name), index, value, line: None };
+        }
+    }
+    match (&origin, e) {
+        (Origin::Unknown, e) => e,
+        _ => Error::NonFinite { what, index, value, origin },
     }
 }
 
@@ -192,7 +201,13 @@ fn number<T: Scalar>(y: &Batch<T>) -> Result<T> {
 /// # Errors
 /// The first failure; [`Error::NonFinite`].
 pub fn value<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Batch<L::Scalar>> {
-    Ran::new(Tape::plain(), x0, |x| Many(vec![f(x)]))?.value(0)
+    let ran = Ran::new(Tape::plain(), x0, |x| Many(vec![f(x)]))?;
+    match ran.value(0) {
+        // Where it comes from is seen on a tape that records.
+        Err(Error::NonFinite { .. }) => Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?.value(0),
+        found => found,
+    }
+    .map_err(|e| named(x0, e))
 }
 
 /// The gradient of `f` at `x0`.
@@ -242,14 +257,15 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
     let (vars, _) = inputs(&tape, x0, Some(v));
     let y = f(vars).0;
     tape.check()?;
-    y.iter()
-        .map(|y| {
-            let (value, tangent) = (y.value(), y.tangent());
-            finite("value", &value)?;
-            finite("derivative", &tangent)?;
-            Ok((value, tangent))
-        })
-        .collect()
+    let found: Vec<_> = y.iter().map(|y| (y.value(), y.tangent())).collect();
+    if found.iter().all(|(y, dy)| [y, dy].into_iter().all(|b| first_bad(b.data()).is_none())) {
+        return Ok(found);
+    }
+    // What is not finite, and where it comes from, is seen on a tape that records.
+    let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
+    let found = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>();
+    let found = found.and_then(|y| Ok(y.into_iter().zip(ran.push(&v.batches())?).collect()));
+    found.map_err(|e| named(x0, e))
 }
 
 /// The value of `f` at `x0`, and the map from a cotangent of it to the cotangent of `x0`, to be called as often as wanted.
@@ -409,9 +425,8 @@ impl<T: Scalar> Tape<T> {
         let (vars, list) = inputs(tape, x0, None);
         let y = f(vars);
         tape.check()?;
-        let value = y.value();
-        finite("value", &value)?;
-        let value = number(&value)?;
+        tape.finite_values(&[y]).map_err(|e| named(x0, e))?;
+        let value = number(&y.value())?;
         let mut out: Vec<Batch<T>> = list.iter().map(|x| Batch::zeros(x.shape())).collect();
         tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>())?;
         Ok((value, rebuilt(x0, out)))
@@ -428,9 +443,8 @@ impl<T: Scalar> Tape<T> {
         let (vars, list) = inputs(tape, x0, None);
         let y = f(vars);
         tape.check()?;
-        let value = y.value();
-        finite("value", &value)?;
-        number(&value)?;
+        tape.finite_values(&[y]).map_err(|e| named(x0, e))?;
+        number(&y.value())?;
         Ok(rebuilt(x0, tape.hvps(y, &list, &v.batches())?))
     }
 }

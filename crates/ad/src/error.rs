@@ -27,10 +27,8 @@ pub enum Error {
         /// The user's line.
         line: Line,
     },
-    /// The value or a derivative came out NaN or infinite. `check_finite` finds the line that made it.
-    #[error(
-        "the {what} is not finite (entry {index} is {value}); `check_finite` on a held tape names the operation that made it"
-    )]
+    /// The value or a derivative came out NaN or infinite.
+    #[error("the {what} is not finite: entry {index} is {value}{origin}")]
     NonFinite {
         /// `"value"`, `"gradient"`, ...
         what: &'static str,
@@ -38,6 +36,8 @@ pub enum Error {
         index: usize,
         /// The entry.
         value: f64,
+        /// What it comes from.
+        origin: Origin,
     },
     /// An operation produced a NaN or an infinity from finite inputs (found by `check_finite`).
     #[error("{primitive} at {line} made entry {index} = {value} out of finite inputs")]
@@ -90,6 +90,63 @@ pub enum Error {
     /// The tape does not record.
     #[error("this tape does not record; make it with `Tape::new()`")]
     NotRecording,
+}
+
+/// Where a number that is not finite comes from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Nothing is known: whoever reports it saw the result alone.
+    Unknown,
+    /// An input or a constant of the program.
+    Input {
+        /// Its name, if it is a leaf of what a driver was given.
+        name: Option<String>,
+        /// Column-major position of its first entry that is not finite.
+        index: usize,
+        /// The entry.
+        value: f64,
+        /// The line that put it on the tape, if it has no name.
+        line: Option<Line>,
+    },
+    /// The value of an operation whose inputs are finite.
+    Value {
+        /// The operation.
+        primitive: &'static str,
+        /// The user's line.
+        line: Line,
+    },
+    /// The derivative of an operation whose value and inputs are finite.
+    Derivative {
+        /// The operation.
+        primitive: &'static str,
+        /// The user's line.
+        line: Line,
+    },
+    /// The cotangent or the direction that was given.
+    Given,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Unknown => Ok(()),
+            Origin::Input { name: Some(name), index, value, .. } => {
+                write!(f, "; it comes from the input `{name}`, whose entry {index} is {value}")
+            }
+            Origin::Input { line: Some(line), index, value, .. } => {
+                write!(f, "; it comes from the input or constant at {line}, whose entry {index} is {value}")
+            }
+            Origin::Input { index, value, .. } => write!(f, "; it comes from an input, whose entry {index} is {value}"),
+            Origin::Value { primitive, line } => {
+                write!(f, "; it comes from {primitive} at {line}, whose inputs are finite")
+            }
+            Origin::Derivative { primitive, line } => {
+                write!(f, "; it comes from the derivative of {primitive} at {line}, whose value is finite")
+            }
+            Origin::Given => write!(f, "; it comes from the cotangent or direction that was given"),
+        }
+    }
 }
 
 fn member_text(m: Option<usize>) -> String {

@@ -1,8 +1,11 @@
 //! Derivatives on a tape that the user holds: record once, replay on new numbers, sweep as often as you like.
 
 use crate::batch::{Batch, MatLike, View};
+use crate::diagnose::{Again, first_bad};
 use crate::dual::Dual;
 use crate::eager::Eager;
+use crate::error::Origin;
+use crate::invariance::Question;
 use crate::store::Buf;
 use crate::sweep::{Numbers, Pairs};
 use crate::tape::{Mark, Scratch, Tape};
@@ -38,7 +41,7 @@ impl<T: Scalar> Tape<T> {
             return Err(Error::NotScalar { shape });
         }
         self.check_outs(x, out)?;
-        self.check()?;
+        self.ready()?;
         let one = |slots: &mut [Option<Buf<T>>]| {
             let mut one = self.store.take(1);
             one[0] = T::one();
@@ -75,13 +78,7 @@ impl<T: Scalar> Tape<T> {
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
         let y: SmallVec<[Var<'_, T>; 4]> = seeds.iter().map(|(y, _)| *y).collect();
-        let plant = |slots: &mut [Option<Buf<T>>]| {
-            for (y, w) in seeds {
-                let seed = Eager::build(w.shape(), &self.store, |b| w.write(b));
-                Eager::add_to(&mut slots[y.id as usize], seed);
-            }
-        };
-        self.sweep_back(&y, plant, x, &mut visit)
+        self.sweep_back(&y, |slots| self.plant(seeds, slots), x, &mut visit)
     }
 
     /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.
@@ -89,12 +86,14 @@ impl<T: Scalar> Tape<T> {
     fn sweep_back(
         &self,
         y: &[Var<'_, T>],
-        plant: impl FnOnce(&mut [Option<Buf<T>>]),
+        plant: impl Fn(&mut [Option<Buf<T>>]),
         x: &[Var<'_, T>],
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
+        self.finite_values(y)?;
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut *s;
+        let mut bad = None;
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
@@ -114,8 +113,8 @@ impl<T: Scalar> Tape<T> {
                 if zeros {
                     data.fill(T::zero());
                 }
-                if let Err(e) = finite("gradient", data) {
-                    store.remember(e);
+                if bad.is_none() && !T::all_finite(data) {
+                    bad = first_bad(data);
                 }
                 visit(i, View { shape, data });
             }
@@ -127,7 +126,59 @@ impl<T: Scalar> Tape<T> {
             }
         }
         self.return_scratch(s);
-        self.store.take_failure().map_or(Ok(()), Err)
+        match (self.store.take_failure(), self.store.take_missing(), bad) {
+            (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
+            (None, _, None) => self.choices(plant, x),
+            (None, None, Some((index, value))) => {
+                let inner = self.inner();
+                let again = Again { inner: &*inner, store: &self.store };
+                let origin = again.reverse(plant, x.iter().map(|v| v.id));
+                self.store.take_failure();
+                Err(Error::NonFinite { what: "gradient", index, value, origin })
+            }
+        }
+    }
+
+    /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
+    fn choices(&self, plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
+        let inner = self.inner();
+        if inner.gauges == 0 {
+            return Ok(());
+        }
+        let mut slots = Vec::new();
+        reset(&mut slots, inner.vals.len());
+        plant(&mut slots);
+        let targets: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).collect();
+        let seeds = slots.iter().enumerate().filter_map(|(i, w)| Some((i as u32, w.as_deref()?)));
+        let seeds: SmallVec<[(u32, &[T]); 2]> = seeds.collect();
+        let (ops, store) = (0..inner.ops.len(), &self.store);
+        let question = Question { inner: &*inner, store, ops, base: 0, targets: &targets, seeds: &seeds };
+        let answer = question.answer();
+        drop(seeds);
+        self.empty(&mut slots);
+        answer.map_or(Ok(()), Err)
+    }
+
+    /// Are the values that are to be differentiated finite?
+    pub(crate) fn finite_values(&self, y: &[Var<'_, T>]) -> Result<()> {
+        let inner = self.inner();
+        for y in y {
+            let data = &inner.vals[y.id as usize].buf;
+            if !T::all_finite(data)
+                && let Some((index, value)) = first_bad(data)
+            {
+                if let Some(missing) = self.store.take_missing() {
+                    return Err(missing);
+                }
+                return Err(Error::NonFinite {
+                    what: "value",
+                    index,
+                    value,
+                    origin: crate::diagnose::value(&inner, y.id),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Pushes tangents of several values forward to `y`.
@@ -143,6 +194,7 @@ impl<T: Scalar> Tape<T> {
     ) -> Result<()> {
         self.check_seeds("the direction", seeds)?;
         self.check_outs(y, out)?;
+        self.finite_values(y)?;
         let mut s = self.borrow_scratch();
         let tangents = &mut s.tangents;
         self.sweep_forward(seeds, tangents);
@@ -154,17 +206,26 @@ impl<T: Scalar> Tape<T> {
         }
         self.empty(tangents);
         self.return_scratch(s);
-        self.verdict("derivative", out)
+        self.judged("derivative", out, |again| {
+            let (origin, tangents) = again.forward(|slots| self.plant(seeds, slots));
+            tangents.into_iter().flatten().for_each(|b| self.store.put(b));
+            origin
+        })
+    }
+
+    /// Puts what is given at several values into their slots.
+    fn plant(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], slots: &mut [Option<Buf<T>>]) {
+        for (x, v) in seeds {
+            let seed = Eager::build(v.shape(), &self.store, |b| v.write(b));
+            Eager::add_to(&mut slots[x.id as usize], seed);
+        }
     }
 
     fn sweep_forward(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], tangents: &mut Vec<Option<Buf<T>>>) {
         let inner = self.inner();
         let (inner, store) = (&*inner, &self.store);
         reset(tangents, inner.vals.len());
-        for (x, v) in seeds {
-            let seed = Eager::build(v.shape(), store, |b| v.write(b));
-            Eager::add_to(&mut tangents[x.id as usize], seed);
-        }
+        self.plant(seeds, tangents);
         T::forward_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
     }
 
@@ -195,6 +256,7 @@ impl<T: Scalar> Tape<T> {
         }
         self.check_seeds("the direction", seeds)?;
         self.check_outs(seeds.iter().map(|(x, _)| x), out)?;
+        self.finite_values(&[y])?;
         let mut s = self.borrow_scratch();
         let Scratch { tangents, duals, depends, .. } = &mut *s;
         self.sweep_forward(seeds, tangents);
@@ -218,7 +280,14 @@ impl<T: Scalar> Tape<T> {
         }
         self.empty(tangents);
         self.return_scratch(s);
-        self.verdict("Hessian-vector product", out)
+        let targets = || seeds.iter().map(|(x, _)| x.id);
+        self.judged("Hessian-vector product", out, |again| {
+            again.pairs(y.id, |slots| self.plant(seeds, slots), targets())
+        })?;
+        let one = |slots: &mut [Option<Buf<T>>]| {
+            slots[y.id as usize] = Some(Eager::build(Shape::SCALAR, &self.store, |b| b[0] = T::one()).into_buf());
+        };
+        self.choices(one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     pub(crate) fn hvps(&self, y: Var<'_, T>, x: &[Var<'_, T>], v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
@@ -250,11 +319,10 @@ impl<T: Scalar> Tape<T> {
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
         }
-        if !self.records.get() {
-            return Err(Error::NotRecording);
-        }
+        self.ready()?;
+        self.finite_values(&[y])?;
         let g = self.grads_recorded(Mark::START, y, &[x])[0];
-        self.check()?;
+        self.verdict()?;
         Ok(g)
     }
 
@@ -264,7 +332,7 @@ impl<T: Scalar> Tape<T> {
     /// As [`Tape::grad_on_tape`].
     #[track_caller]
     pub fn hvp_operator<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<HvpOperator<'t, T>> {
-        Ok(HvpOperator { x, g: self.grad_on_tape(y, x)? })
+        Ok(HvpOperator { x, y, g: self.grad_on_tape(y, x)? })
     }
 
     /// Gives the buffers of all slots back.
@@ -286,7 +354,7 @@ impl<T: Scalar> Tape<T> {
 
     #[track_caller]
     fn check_seeds(&self, what: &'static str, seeds: &[(Var<'_, T>, &dyn MatLike<T>)]) -> Result<()> {
-        self.check()?;
+        self.ready()?;
         let inner = self.inner();
         for (v, m) in seeds {
             inner.check(self, v, what);
@@ -319,30 +387,36 @@ impl<T: Scalar> Tape<T> {
         Ok(())
     }
 
-    /// The failure of a rule, or a number that is not finite.
-    fn verdict(&self, what: &'static str, out: &[&mut Batch<T>]) -> Result<()> {
-        match self.store.take_failure() {
-            Some(e) => Err(e),
-            None => out.iter().try_for_each(|o| finite(what, o.data())),
+    /// The failure of a rule, or a number that is not finite with what `whence` says of it.
+    fn judged(
+        &self,
+        what: &'static str,
+        out: &[&mut Batch<T>],
+        whence: impl FnOnce(&Again<'_, T>) -> Origin,
+    ) -> Result<()> {
+        let (failure, missing) = (self.store.take_failure(), self.store.take_missing());
+        if let Some(e) = failure {
+            return Err(e);
         }
+        let Some((index, value)) = out.iter().filter(|o| !T::all_finite(o.data())).find_map(|o| first_bad(o.data()))
+        else {
+            return Ok(());
+        };
+        if let Some(e) = missing {
+            return Err(e);
+        }
+        let inner = self.inner();
+        let origin = whence(&Again { inner: &*inner, store: &self.store });
+        self.store.take_failure();
+        Err(Error::NonFinite { what, index, value, origin })
     }
-}
-
-#[inline(always)]
-fn finite<T: Scalar>(what: &'static str, data: &[T]) -> Result<()> {
-    if T::all_finite(data) { Ok(()) } else { Err(not_finite(what, data)) }
-}
-
-#[cold]
-fn not_finite<T: Scalar>(what: &'static str, data: &[T]) -> Error {
-    let index = data.iter().position(|x| !x.is_finite()).unwrap_or(0);
-    Error::NonFinite { what, index, value: data[index].f64() }
 }
 
 /// A Hessian on a held tape. After [`Tape::replay`] it is the Hessian at the new point.
 #[derive(Debug, Clone, Copy)]
 pub struct HvpOperator<'t, T: Scalar = f64> {
     x: Var<'t, T>,
+    y: Var<'t, T>,
     g: Var<'t, T>,
 }
 
@@ -362,7 +436,10 @@ impl<'t, T: Scalar> HvpOperator<'t, T> {
     /// # Errors
     /// As [`HvpOperator::apply`].
     pub fn apply_into(&self, v: &dyn MatLike<T>, out: &mut Batch<T>) -> Result<()> {
-        self.x.tape.jvp_into(&[(self.x, v)], &[self.g], &mut [out])
+        let tape = self.x.tape;
+        tape.ready()?;
+        tape.finite_values(&[self.y])?;
+        tape.jvp_into(&[(self.x, v)], &[self.g], &mut [out])
     }
 
     /// The gradient that it differentiates, a value of the tape.

@@ -8,7 +8,7 @@ use crate::eager::Eager;
 use crate::leaves::VarTree;
 use crate::store::Buf;
 use crate::sweep::{self, Handles, Numbers, Pairs};
-use crate::tape::{Mark, Tape};
+use crate::tape::{Judged, Mark, Tape};
 use crate::value::Value;
 use crate::var::Operand;
 use crate::{Scalar, Shape, Var};
@@ -71,6 +71,7 @@ impl<T: Scalar> Tape<T> {
             slots[y.id as usize - mark.vals] = Some(self.filled(Shape::SCALAR, T::one()).park());
         }
         T::reverse_handles(&Handles(self), mark.ops..end.ops, mark.vals, &depends, &mut slots);
+        self.judge_choices(mark, end, y, x);
         x.iter()
             .map(|x| {
                 let shape = self.shape_of(x);
@@ -80,6 +81,18 @@ impl<T: Scalar> Tape<T> {
                 }
             })
             .collect()
+    }
+
+    /// Remembers a failure if the number `y` depends on a basis that is not determined; a tape that can be replayed asks anew then.
+    fn judge_choices(&self, mark: Mark, end: Mark, y: Var<'_, T>, x: &[Var<'_, T>]) {
+        if self.inner().gauges == 0 {
+            return;
+        }
+        let targets = x.iter().map(|x| x.id).collect();
+        let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id };
+        let found = self.inner().depends_on_a_choice(&self.store, &judged);
+        found.into_iter().for_each(|e| self.store.remember(e));
+        self.keep_judged(judged);
     }
 
     fn grad_recorded<'t>(&'t self, mark: Mark, y: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
@@ -123,6 +136,10 @@ impl<T: Scalar> Tape<T> {
                 found.map_or((None, None), |(b, t)| (Some(b), t))
             }
         };
+        if inner.gauges > 0 {
+            let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets: vec![x.id], y: y.id };
+            inner.depends_on_a_choice(store, &judged).into_iter().for_each(|e| store.remember(e));
+        }
         Found::Numbers(shape, buf.unwrap_or_else(|| self.zeros(shape)), tan)
     }
 

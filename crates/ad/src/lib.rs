@@ -27,6 +27,7 @@ mod checkpoint;
 mod compiled;
 mod composed;
 mod custom;
+mod diagnose;
 mod drivers;
 mod dual;
 mod dump;
@@ -34,6 +35,7 @@ mod eager;
 mod error;
 mod held;
 mod inside;
+mod invariance;
 mod leaves;
 mod ops;
 mod shape;
@@ -52,7 +54,7 @@ pub use drivers::{
     value_and_grad, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
-pub use error::{Error, Line, Result};
+pub use error::{Error, Line, Origin, Result};
 pub use faer;
 pub use held::HvpOperator;
 #[doc(hidden)]

@@ -229,7 +229,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
-        self.push(Op::Spectrum(Spectrum(chosen(false, range))))
+        self.push(Op::Spectrum(Spectrum::of(chosen(false, range))))
     }
 
     /// Their eigenvectors, as columns. Ties among others do not matter, to any order.
@@ -306,7 +306,7 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
-        self.a.tape().push_one(Op::Spectrum(Spectrum(chosen(true, range))), &[&self.a, &self.handle])
+        self.a.tape().push_one(Op::Spectrum(Spectrum::of(chosen(true, range))), &[&self.a, &self.handle])
     }
 
     /// The triplets `range`: columns of `U`, singular values, columns of `V`. Ties among others do not matter, to any order.

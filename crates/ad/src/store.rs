@@ -22,6 +22,17 @@ impl From<Failure> for Trouble {
     }
 }
 
+/// How a basis is chosen that is not determined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// As the decomposition returns it.
+    Found,
+    /// Turned by a rotation that is not small.
+    Turned,
+    /// Perturbed in its last digits.
+    Rounded,
+}
+
 #[derive(Debug)]
 pub(crate) struct Store<T> {
     /// Free buffers of fewer than `SMALL` entries, by length.
@@ -31,6 +42,10 @@ pub(crate) struct Store<T> {
     pub(crate) work: RefCell<Workspace<T>>,
     first: RefCell<Option<Error>>,
     failed: Cell<bool>,
+    /// A tangent that does not exist, and matters only if something depends on it: its numbers are NaN, and this says why.
+    missing: RefCell<Option<Error>>,
+    /// For the question whether a program depends on it (`invariance.rs`).
+    choice: Cell<Choice>,
     /// The largest gauge defect that was let pass with a warning.
     warned: Cell<f64>,
     /// Has anything ever failed, even if it was handled? If not, no value is poisoned and nobody need look.
@@ -49,6 +64,8 @@ impl<T: Scalar> Store<T> {
             work: RefCell::default(),
             first: RefCell::default(),
             failed: Cell::new(false),
+            missing: RefCell::default(),
+            choice: Cell::new(Choice::Found),
             warned: Cell::new(0.0),
             ever: Cell::new(false),
             at: Cell::new(None),
@@ -83,6 +100,16 @@ impl<T: Scalar> Store<T> {
         }
     }
 
+    /// Counts bytes that are not in buffers.
+    #[inline(always)]
+    pub(crate) fn count(&self, bytes: isize) {
+        let now = self.now.get().wrapping_add_signed(bytes);
+        self.now.set(now);
+        if now > self.peak.get() {
+            self.peak.set(now);
+        }
+    }
+
     /// Bytes in use, and the most there ever were since `reset_peak`.
     pub(crate) fn bytes(&self) -> (usize, usize) {
         (self.now.get(), self.peak.get())
@@ -103,7 +130,20 @@ impl<T: Scalar> Store<T> {
     pub(crate) fn fail(&self, primitive: &'static str, batch: usize, derivative: bool, line: Option<Line>, t: Trouble) {
         let line = line.or(self.at.get()).unwrap_or(std::panic::Location::caller());
         let member = (batch > 1).then_some(t.member);
-        self.remember(Error::Data { primitive, member, derivative, failure: t.failure, line });
+        let e = Error::Data { primitive, member, derivative, failure: t.failure, line };
+        match t.failure {
+            Failure::TiedVectors { .. } => {
+                self.ever.set(true);
+                self.missing.borrow_mut().get_or_insert(e);
+            }
+            _ => self.remember(e),
+        }
+    }
+
+    /// Why a tangent that came out NaN does not exist, if that is known; then forgotten.
+    #[inline]
+    pub(crate) fn take_missing(&self) -> Option<Error> {
+        if self.ever.get() { self.missing.borrow_mut().take() } else { None }
     }
 
     #[cold]
@@ -111,6 +151,17 @@ impl<T: Scalar> Store<T> {
         self.failed.set(true);
         self.ever.set(true);
         self.first.borrow_mut().get_or_insert(e);
+    }
+
+    /// How bases are chosen.
+    #[inline]
+    pub(crate) fn choice(&self) -> Choice {
+        self.choice.get()
+    }
+
+    /// Chooses bases otherwise from now on, and returns how they were chosen.
+    pub(crate) fn choose(&self, choice: Choice) -> Choice {
+        self.choice.replace(choice)
     }
 
     /// Notes a gauge defect.
@@ -139,7 +190,14 @@ impl<T: Scalar> Store<T> {
         if !self.failed.replace(false) {
             return None;
         }
-        self.first.borrow_mut().take()
+        let first = self.first.borrow_mut().take();
+        match first {
+            // What is not a number may be so because a tangent is missing.
+            Some(Error::Data { derivative: true, failure: Failure::NonFinite { .. }, .. }) => {
+                self.take_missing().or(first)
+            }
+            first => first,
+        }
     }
 
     /// The first failure, kept.

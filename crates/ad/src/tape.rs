@@ -1,8 +1,10 @@
 //! The tape: values, the operations that made them, and what may be freed. Rules and sweeps live elsewhere.
 
 use crate::batch::{Batch, MatLike};
+use crate::diagnose::Found;
 use crate::eager::Eager;
 use crate::error::Line;
+use crate::invariance::Question;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store, Trouble};
 use crate::value::Outs;
@@ -34,6 +36,10 @@ pub struct Tape<T: Scalar = f64> {
     pub(crate) inner: RefCell<Inner<T>>,
     pub(crate) records: Cell<bool>,
     pub(crate) tangents: Cell<bool>,
+    /// Has it recorded everything from the start? (A gradient inside a program records for a while on any tape.)
+    whole: bool,
+    /// Has an input got new numbers that the results do not follow yet?
+    stale: Cell<bool>,
     /// Lent to the sweep that runs.
     pub(crate) scratch: RefCell<Option<Box<Scratch<T>>>>,
     /// The line that operations made inside a rule are attributed to.
@@ -44,19 +50,25 @@ pub struct Tape<T: Scalar = f64> {
 pub(crate) struct Inner<T: Scalar> {
     pub(crate) vals: Vec<Val<T>>,
     pub(crate) ops: Vec<OpRec<T>>,
+    /// The lines that made inputs and constants.
+    pub(crate) leaves: Vec<(u32, Line)>,
+    /// Recorded operations whose outputs may not be determined (`invariance.rs`).
+    pub(crate) gauges: usize,
+    /// Gradients that were recorded on this tape and passed such operations: judged anew at replay.
+    pub(crate) judged: Vec<Judged>,
     generation: u32,
     read: Option<Line>,
     branched: Option<Line>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Val<T> {
     pub(crate) shape: Shape,
     pub(crate) buf: Buf<T>,
     pub(crate) tan: Option<Buf<T>>,
     generation: u32,
     /// By an operation.
-    made: bool,
+    pub(crate) made: bool,
     pub(crate) poisoned: bool,
 }
 
@@ -113,6 +125,39 @@ impl Depends {
     }
 }
 
+/// A recorded gradient of the number `y` by `targets` over a piece of the tape.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    pub(crate) ops: std::ops::Range<usize>,
+    pub(crate) base: usize,
+    pub(crate) targets: Vec<u32>,
+    pub(crate) y: u32,
+}
+
+impl<T: Scalar> Inner<T> {
+    /// The values and operations once more.
+    pub(crate) fn copied(&self) -> Inner<T> {
+        let (vals, ops) = (self.vals.clone(), self.ops.clone());
+        Inner {
+            vals,
+            ops,
+            leaves: vec![],
+            gauges: 0,
+            judged: vec![],
+            generation: self.generation,
+            read: None,
+            branched: None,
+        }
+    }
+
+    /// Does the number depend on a choice of basis?
+    pub(crate) fn depends_on_a_choice(&self, store: &Store<T>, j: &Judged) -> Option<Error> {
+        let seeds = &[(j.y, &[T::one()][..])];
+        let (ops, base, targets) = (j.ops.clone(), j.base, &j.targets[..]);
+        Question { inner: self, store, ops, base, targets, seeds }.answer()
+    }
+}
+
 /// How far the tape was filled at some moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
@@ -122,6 +167,12 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) const START: Mark = Mark { vals: 0, ops: 0 };
+
+    /// Of the records of so many values and operations.
+    #[inline]
+    fn bytes<T: Scalar>(self) -> isize {
+        (self.vals * size_of::<Val<T>>() + self.ops * size_of::<OpRec<T>>()) as isize
+    }
 }
 
 impl<T: Scalar> Default for Tape<T> {
@@ -149,9 +200,20 @@ impl<T: Scalar> Tape<T> {
     pub(crate) fn with(records: bool, tangents: bool) -> Self {
         Tape {
             store: Store::new(),
-            inner: RefCell::new(Inner { vals: vec![], ops: vec![], generation: 0, read: None, branched: None }),
+            inner: RefCell::new(Inner {
+                vals: vec![],
+                ops: vec![],
+                leaves: vec![],
+                gauges: 0,
+                judged: vec![],
+                generation: 0,
+                read: None,
+                branched: None,
+            }),
             records: Cell::new(records),
             tangents: Cell::new(tangents),
+            whole: records,
+            stale: Cell::new(false),
             scratch: RefCell::default(),
             rule_line: Cell::new(None),
         }
@@ -172,6 +234,7 @@ impl<T: Scalar> Tape<T> {
         self.truncate(Mark::START);
         self.rule_line.set(None);
         self.store.take_failure();
+        self.stale.set(false);
         let inner = self.inner.get_mut();
         (inner.read, inner.branched) = (None, None);
     }
@@ -219,16 +282,20 @@ impl<T: Scalar> Tape<T> {
         self.place(Shape::mat(n, n), buf, None)
     }
 
+    #[track_caller]
     fn leaf(&self, x: &(impl MatLike<T> + ?Sized), tan: Option<Buf<T>>) -> Var<'_, T> {
         let shape = x.shape();
         let mut buf = self.store.take(shape.len());
         x.write(&mut buf);
-        self.place(shape, buf, tan)
+        let leaf = self.place(shape, buf, tan);
+        self.inner.borrow_mut().leaves.push((leaf.id, Location::caller()));
+        leaf
     }
 
     pub(crate) fn place(&self, shape: Shape, buf: Buf<T>, tan: Option<Buf<T>>) -> Var<'_, T> {
         let inner = &mut *self.inner.borrow_mut();
         let id = inner.vals.len() as u32;
+        self.store.count(Mark { vals: 1, ops: 0 }.bytes::<T>());
         inner.vals.push(Val { shape, buf, tan, generation: inner.generation, made: false, poisoned: false });
         Var { tape: self, id, generation: inner.generation }
     }
@@ -255,6 +322,7 @@ impl<T: Scalar> Tape<T> {
             Err(m) => misfit(op.name(), &shapes, &m),
         };
         let first = inner.vals.len();
+        self.store.count(Mark { vals: outs.len(), ops: usize::from(self.records.get()) }.bytes::<T>());
         for &shape in &outs {
             let buf = self.store.take(shape.len());
             inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, made: true, poisoned: false });
@@ -272,6 +340,7 @@ impl<T: Scalar> Tape<T> {
             {
                 inner.branched.get_or_insert(line);
             }
+            inner.gauges += usize::from(rec.op.gauge().is_some());
             inner.ops.push(rec);
         }
         first as u32
@@ -297,9 +366,12 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// Looks at the numbers; remembers the line, since a program that goes on after this may have branched.
+    ///
+    /// Results that cannot follow the inputs any more read NaN, as what failed does.
     #[track_caller]
     pub(crate) fn read<R>(&self, v: &Var<'_, T>, look: impl FnOnce(Shape, &[T]) -> R) -> R {
         self.note_read();
+        let _ = self.refresh();
         self.peek(v, look)
     }
 
@@ -317,7 +389,10 @@ impl<T: Scalar> Tape<T> {
         let inner = self.inner.borrow();
         inner.check(self, v, "value");
         let val = &inner.vals[v.id as usize];
-        look(val.shape, &val.buf)
+        match self.stale.get() && val.made {
+            false => look(val.shape, &val.buf),
+            true => look(val.shape, &vec![T::nan(); val.buf.len()]),
+        }
     }
 
     #[track_caller]
@@ -334,12 +409,27 @@ impl<T: Scalar> Tape<T> {
     /// Asks in mid-program: has anything failed so far?
     ///
     /// # Errors
-    /// The first failure of the tape, which stays remembered.
+    /// The first failure of the tape, which stays remembered. After [`Tape::set`], as [`Tape::replay`].
     pub fn check(&self) -> Result<()> {
+        self.refresh()?;
+        self.verdict()
+    }
+
+    /// What has failed so far.
+    pub(crate) fn verdict(&self) -> Result<()> {
         if self.store.has_failed() { self.store.failure().map_or(Ok(()), Err) } else { Ok(()) }
     }
 
-    /// Bytes of the values and temporaries in use now.
+    /// For whoever is about to differentiate what this tape has recorded: is everything there, and up to date?
+    pub(crate) fn ready(&self) -> Result<()> {
+        if !self.whole {
+            return Err(Error::NotRecording);
+        }
+        self.check()
+    }
+
+    /// Bytes in use now: of the values, of temporaries, and of the records of values and operations. Free buffers that are kept for
+    /// the next use are not counted, and neither is what a custom primitive or a linear map owns.
     pub fn bytes(&self) -> usize {
         self.store.bytes().0
     }
@@ -361,12 +451,17 @@ impl<T: Scalar> Tape<T> {
 
     // ---- replay -------------------------------------------------------------------------------------------------
 
-    /// Gives an input (or constant) new numbers; [`Tape::replay`] then computes everything anew.
+    /// Gives an input (or constant) new numbers. Everything that depends on them is computed anew before it is next used: by
+    /// [`Tape::replay`], or by whatever reads a value or asks for a derivative. So set all inputs first.
     ///
     /// # Panics
-    /// If the shape differs or `x` is the result of an operation.
+    /// If the shape differs, if `x` is the result of an operation, or if the tape does not record.
     #[track_caller]
     pub fn set(&self, x: Var<'_, T>, to: &(impl MatLike<T> + ?Sized)) {
+        assert!(
+            self.whole,
+            "set: expected a tape that records (`Tape::new()`), got one that only evaluates, whose results cannot follow"
+        );
         let inner = &mut *self.inner.borrow_mut();
         inner.check(self, &x, "set");
         let val = &mut inner.vals[x.id as usize];
@@ -378,6 +473,7 @@ impl<T: Scalar> Tape<T> {
         assert!(old == new, "`set` with another shape: the input is {old}, and {new} came; record a new tape for that");
         to.write(&mut val.buf);
         val.poisoned = false;
+        self.stale.set(true);
     }
 
     /// Computes every recorded operation again on the numbers given by [`Tape::set`]: pivots, degrees and verdicts
@@ -387,9 +483,24 @@ impl<T: Scalar> Tape<T> {
     /// [`Error::NotReplayable`] if the program read a value and went on; the first failure, if data is bad now.
     pub fn replay(&self) -> Result<()> {
         self.replayable()?;
-        let inner = &mut *self.inner.borrow_mut();
-        T::replay(&mut inner.vals, &inner.ops, &self.store);
-        self.check()
+        {
+            let inner = &mut *self.inner.borrow_mut();
+            T::replay(&mut inner.vals, &inner.ops, &self.store);
+        }
+        self.verdict()?;
+        let inner = self.inner.borrow();
+        match inner.judged.iter().find_map(|j| inner.depends_on_a_choice(&self.store, j)) {
+            Some(e) => {
+                self.store.remember(e.clone());
+                Err(e)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Replays if an input was set since the last time.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        if self.stale.get() { self.replay() } else { Ok(()) }
     }
 
     /// Replays and gives the time of every operation.
@@ -402,18 +513,20 @@ impl<T: Scalar> Tape<T> {
             T::replay(&mut inner.vals, std::slice::from_ref(rec), &self.store);
             times.push(start.elapsed());
         }
-        self.check()?;
+        self.verdict()?;
         Ok(times)
     }
 
+    /// Prepares a replay.
     fn replayable(&self) -> Result<()> {
-        if !self.records.get() {
+        if !self.whole {
             return Err(Error::NotRecording);
         }
         if let Some(line) = self.inner.borrow().branched {
             return Err(Error::NotReplayable { line });
         }
         self.store.take_failure();
+        self.stale.set(false);
         Ok(())
     }
 
@@ -422,21 +535,11 @@ impl<T: Scalar> Tape<T> {
     /// # Errors
     /// [`Error::Overflow`] with the operation and its line, or the failure that poisoned a value.
     pub fn check_finite(&self) -> Result<()> {
-        self.check()?;
-        let inner = self.inner.borrow();
-        let bad = |id: u32| {
-            let v = &inner.vals[id as usize];
-            v.buf.iter().position(|x| !x.is_finite()).map(|i| (i, v.buf[i].f64()))
-        };
-        for rec in &inner.ops {
-            if rec.inputs.iter().any(|&i| bad(i).is_some()) {
-                continue;
-            }
-            if let Some((index, value)) = (rec.first..rec.first + rec.outs).find_map(bad) {
-                return Err(Error::Overflow { primitive: rec.op.name(), index, value, line: rec.line });
-            }
+        self.ready()?;
+        match crate::diagnose::overflow(&self.inner.borrow()) {
+            Some(Found { primitive, index, value, line }) => Err(Error::Overflow { primitive, index, value, line }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     // ---- freeing ------------------------------------------------------------------------------------------------
@@ -449,6 +552,7 @@ impl<T: Scalar> Tape<T> {
     /// Drops everything made since `mark`; handles to it are dead from now on.
     pub(crate) fn truncate(&self, mark: Mark) {
         let inner = &mut *self.inner.borrow_mut();
+        let vals = inner.vals.len();
         for v in inner.vals.drain(mark.vals..) {
             if !v.buf.is_empty() {
                 self.store.put(v.buf);
@@ -457,7 +561,14 @@ impl<T: Scalar> Tape<T> {
                 self.store.put(t);
             }
         }
+        let dropped = Mark { vals: vals - mark.vals, ops: inner.ops.len() - mark.ops };
+        self.store.count(-dropped.bytes::<T>());
+        if inner.gauges > 0 {
+            inner.gauges -= inner.ops[mark.ops..].iter().filter(|rec| rec.op.gauge().is_some()).count();
+            inner.judged.retain(|j| j.ops.end <= mark.ops);
+        }
         inner.ops.truncate(mark.ops);
+        while inner.leaves.pop_if(|(id, _)| *id as usize >= mark.vals).is_some() {}
         inner.generation += 1;
     }
 
@@ -501,7 +612,14 @@ impl<T: Scalar> Tape<T> {
         match self.is_poisoned(&y) {
             false => Ok(()),
             true if clean => self.store.take_failure().map_or(Ok(()), Err),
-            true => self.check(),
+            true => self.verdict(),
+        }
+    }
+
+    /// Keeps what is to be judged anew at replay.
+    pub(crate) fn keep_judged(&self, judged: Judged) {
+        if self.whole {
+            self.inner.borrow_mut().judged.push(judged);
         }
     }
 

@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Failure, Shape, Triangle, value};
+use pullback::{Error, Failure, Origin, Shape, Triangle, value};
 
 type Program = Box<dyn for<'t> Fn(Var<'t>) -> Var<'t>>;
 
@@ -217,14 +217,16 @@ fn a_program_may_have_another_way() {
 
 #[test]
 fn numbers_that_are_not_finite() {
+    let line = line!() + 1;
     let e = value(|x| x.ln(), &mat![[1.0, 0.0]]).unwrap_err();
-    assert_eq!(e, Error::NonFinite { what: "value", index: 1, value: f64::NEG_INFINITY });
-    assert_eq!(
-        e.to_string(),
-        "the value is not finite (entry 1 is -inf); `check_finite` on a held tape names the operation that made it"
-    );
+    let Error::NonFinite { what: "value", index: 1, value: f64::NEG_INFINITY, origin } = &e else { panic!("{e}") };
+    assert!(matches!(origin, Origin::Value { line: at, .. } if at.line() == line), "{e}");
+    assert!(e.to_string().starts_with("the value is not finite: entry 1 is -inf; it comes from "), "{e}");
+    assert!(e.to_string().ends_with(", whose inputs are finite"), "{e}");
+    let line = line!() + 1;
     let e = grad(|x| x.sqrt().sum(), &mat![[1.0, 0.0]]).unwrap_err();
-    assert!(matches!(e, Error::NonFinite { what: "gradient", index: 1, value } if value == f64::INFINITY), "{e}");
+    let Error::NonFinite { what: "gradient", index: 1, value: f64::INFINITY, origin } = &e else { panic!("{e}") };
+    assert!(matches!(origin, Origin::Derivative { line: at, .. } if at.line() == line), "{e}");
     let e = jvp(|x| x.sqrt().sum(), &mat![[1.0, 0.0]], &mat![[0.0, 1.0]]).unwrap_err();
     assert!(matches!(e, Error::NonFinite { what: "derivative", .. }), "{e}");
     let e = hvp(|x| x.powf(1.5).sum(), &mat![[1.0, 0.0]], &mat![[0.0, 1.0]]).unwrap_err();
@@ -235,6 +237,67 @@ fn numbers_that_are_not_finite() {
     assert!(matches!(e, Error::NonFinite { .. }), "{e}");
     assert!(matches!(vjp(|x: Var| x.ln(), &0.0).err(), Some(Error::NonFinite { what: "value", .. })));
     assert!(matches!(value_and_grad(|x: Var| x.elem_div(x), &0.0), Err(Error::NonFinite { what: "value", .. })));
+}
+
+/// The origin of a number that is not finite.
+#[track_caller]
+fn origin<R>(r: Result<R, Error>) -> Origin {
+    match r {
+        Err(Error::NonFinite { origin, .. }) => origin,
+        Err(e) => panic!("another error: {e}"),
+        Ok(_) => panic!("no error"),
+    }
+}
+
+#[test]
+fn what_is_not_finite_names_the_operation_and_its_line() {
+    // The value is finite and a derivative is not; or an intermediate value overflows and nothing else shows it.
+    let root = func(|x: Var| x.hadamard(x.sqrt()).sum());
+    let (x0, v) = (mat![[0.0, 1.0]], mat![[1.0, 1.0]]);
+    let at = |o: Origin| match o {
+        Origin::Value { line, .. } | Origin::Derivative { line, .. } => line.line(),
+        o => panic!("{o:?}"),
+    };
+    let line = line!() - 6;
+    for found in [
+        origin(grad(root, &x0)),
+        origin(jvp(root, &x0, &v)),
+        origin(hvp(root, &x0, &v)),
+        origin(vjp(root, &x0).unwrap().1(&1.0)),
+        origin(linearize(root, &x0).unwrap().1(&v)),
+        origin(jacobian(root, &x0)),
+    ] {
+        assert_eq!(at(found), line);
+    }
+    let line = line!() + 1;
+    let hidden = func(|x: Var| x.exp().recip().sum() + x.sum());
+    for found in [origin(grad(hidden, &mat![[1000.0]])), origin(hvp(hidden, &mat![[1000.0]], &mat![[1.0]]))] {
+        assert!(matches!(found, Origin::Value { .. }));
+        assert_eq!(at(found), line);
+    }
+    // An input of the driver is named by its leaf, one of a held tape by its line.
+    let bad = (mat![[1.0]], vec![mat![[2.0]], mat![[f64::NAN]]]);
+    fn sum<'t>((x, y): (Var<'t>, Vec<Var<'t>>)) -> Var<'t> {
+        (x * y[0] + y[1]).sum()
+    }
+    let named = Origin::Input { name: Some("1.1".into()), index: 0, value: f64::NAN, line: None };
+    let same = |o: Origin| assert_eq!(format!("{o:?}"), format!("{named:?}"));
+    same(origin(grad(sum, &bad)));
+    same(origin(value(sum, &bad)));
+    same(origin(jvp(sum, &bad, &bad)));
+    same(origin(hvp(sum, &bad, &bad)));
+    let tape = Tape::new();
+    let line = line!() + 1;
+    let x = tape.input(&mat![[1.0, f64::INFINITY]]);
+    let found = origin(tape.gradient(x.sum(), x));
+    assert!(
+        matches!(found, Origin::Input { name: None, index: 1, line: Some(at), .. } if at.line() == line),
+        "{found:?}"
+    );
+    // What the caller gives is the caller's.
+    let one = mat![[1.0]];
+    let (_, pull) = vjp(|x: Var| x.sin(), &one).unwrap();
+    assert_eq!(origin(pull(&mat![[f64::NAN]])), Origin::Given);
 }
 
 #[test]

@@ -138,7 +138,9 @@ pub(crate) fn retracted<T: Scalar>(
     let y: List<T> = space.retract(&x, &v).iter().map(Var::value).collect();
     tape.check()?;
     match crate::lists::not_finite(&y) {
-        Some((index, value)) => Err(pullback::Error::NonFinite { what: "value", index, value }),
+        Some((index, value)) => {
+            Err(pullback::Error::NonFinite { what: "value", index, value, origin: pullback::Origin::Unknown })
+        }
         None => Ok(y),
     }
 }

@@ -71,7 +71,9 @@ pub(crate) fn evaluated<T: Scalar>(f: &Flat<'_, T>, x: &[Batch<T>]) -> pullback:
     let y: List<T> = f(&vars).iter().map(Var::value).collect();
     tape.check()?;
     match not_finite(&y) {
-        Some((index, value)) => Err(pullback::Error::NonFinite { what: "value", index, value }),
+        Some((index, value)) => {
+            Err(pullback::Error::NonFinite { what: "value", index, value, origin: pullback::Origin::Unknown })
+        }
         None => Ok(y),
     }
 }

@@ -174,7 +174,9 @@ impl Subject<f64> for Rules<'_> {
     fn outputs(&self, x: &[Batch<f64>]) -> pullback::Result<List<f64>> {
         let y: List<f64> = (self.value)(&mats(x)).iter().map(Batch::of).collect();
         match not_finite(&y) {
-            Some((index, value)) => Err(pullback::Error::NonFinite { what: "value", index, value }),
+            Some((index, value)) => {
+                Err(pullback::Error::NonFinite { what: "value", index, value, origin: pullback::Origin::Unknown })
+            }
             None => Ok(y),
         }
     }

@@ -209,7 +209,13 @@ impl<T: Scalar> Sensitivity<T> {
             }
         };
         if !value.is_finite() {
-            return Err(pullback::Error::NonFinite { what: "value", index: 0, value }.into());
+            return Err(pullback::Error::NonFinite {
+                what: "value",
+                index: 0,
+                value,
+                origin: pullback::Origin::Unknown,
+            }
+            .into());
         }
         Ok(Derivative {
             value,

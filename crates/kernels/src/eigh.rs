@@ -116,7 +116,7 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
         for (c, &t) in rest.chunks_exact(n).zip(&*x) {
             crate::elementwise::axpy(tau * t, &c[k + 1..], w);
         }
-        let shift = half * tau * crate::elementwise::dot(w, x);
+        let shift = half * tau * crate::sums::dot(w, x);
         crate::elementwise::axpy(-shift, x, w);
         for (j, c) in rest.chunks_exact_mut(n).enumerate() {
             let (wj, xj) = (w[j], x[j]);

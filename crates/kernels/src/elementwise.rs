@@ -1,10 +1,10 @@
-//! Elementwise maps with their derivatives, reductions and copies: flat loops over slices, deterministic, no checks.
+//! Elementwise maps with their derivatives, and copies: flat loops over slices, deterministic, no checks. Sums are in `sums.rs`.
 
 use num_traits::Float;
 
 use crate::Failure;
-use crate::real::{Real, balance, max_abs};
-use crate::tolerances::{UNARY_ORDER, WIDE, safe_range};
+use crate::real::Real;
+use crate::tolerances::UNARY_ORDER;
 
 /// A function applied to every entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -236,55 +236,6 @@ fn sigmoid_derivative<T: Real>(k: u32, x: &[T], y: &[T], v: &mut [T], s: impl Fn
     });
 }
 
-/// `<a, b>` in eight interleaved sums, always in the same order.
-pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    debug_assert_eq!(a.len(), b.len());
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let tail = a_rest.iter().zip(b_rest).fold(T::zero(), |s, (&x, &y)| s + x * y);
-    if a.is_empty() {
-        return tail;
-    }
-    let mut lanes = [T::zero(); 8];
-    for (x, y) in a.iter().zip(b) {
-        for i in 0..8 {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    fold(lanes) + tail
-}
-
-/// The sum of all entries, in eight interleaved sums.
-pub(crate) fn sum<T: Real>(a: &[T]) -> T {
-    let (chunks, rest) = a.as_chunks::<8>();
-    let tail = rest.iter().fold(T::zero(), |s, &x| s + x);
-    if chunks.is_empty() {
-        return tail;
-    }
-    let mut lanes = [T::zero(); 8];
-    for x in chunks {
-        for i in 0..8 {
-            lanes[i] += x[i];
-        }
-    }
-    fold(lanes) + tail
-}
-
-fn fold<T: Real>(s: [T; 8]) -> T {
-    ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
-}
-
-/// The Frobenius norm; a second, scaled pass only where squares leave the safe range.
-pub(crate) fn norm<T: Real>(a: &[T]) -> T {
-    let root = Float::sqrt(dot(a, a));
-    let safe = safe_range::<T>();
-    if root >= safe.0 && root <= safe.1 {
-        return root;
-    }
-    let s = balance(max_abs(a), safe);
-    let sum = a.iter().fold(T::zero(), |t, &x| t + (s * x) * (s * x));
-    Float::sqrt(sum) / s
-}
-
 /// `y += alpha x`.
 pub(crate) fn axpy<T: Real>(alpha: T, x: &[T], y: &mut [T]) {
     debug_assert_eq!(x.len(), y.len());
@@ -339,23 +290,4 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
             }
         }
     }
-}
-
-/// Are all entries finite? A finite sum says so at one addition an entry; a sum that overflowed is looked at again.
-pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
-    let s = if a.len() < WIDE { lanes_sum(a) } else { pulp::Arch::new().dispatch(|| lanes_sum(a)) };
-    Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
-}
-
-/// The sum of all entries in sixteen interleaved sums, compiled for whatever registers the caller runs on.
-#[inline(always)]
-fn lanes_sum<T: Real>(a: &[T]) -> T {
-    let (chunks, rest) = a.as_chunks::<16>();
-    let mut lanes = [T::zero(); 16];
-    for x in chunks {
-        for i in 0..16 {
-            lanes[i] += x[i];
-        }
-    }
-    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
 }

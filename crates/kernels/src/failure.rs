@@ -54,6 +54,17 @@ pub enum Failure {
         /// The part of the cotangent along the gauge orbit, over the whole.
         defect: f64,
     },
+    /// Vectors of tied values turn among each other along a direction: forward mode cannot know whether the program depends on them.
+    #[error(
+        "eigenvectors or singular vectors of values that coincide turn among each other along this direction (by {defect:.1e} of \
+         it), and forward mode cannot know whether the program depends on their choice. If it does not, then `grad` and `vjp` find that \
+         out and return the derivative, and so does forward mode through `invariant_subspace`, `spectral_projector`, functions of the \
+         matrix or `polar`"
+    )]
+    TiedVectors {
+        /// The part of the motion that is not determined, over the whole.
+        defect: f64,
+    },
     /// The operation does not exist for these arguments.
     #[error("not supported: {what}")]
     Unsupported {

@@ -5,7 +5,7 @@ use faer::{Accum, Par};
 
 use crate::real::{Real, view, view_mut};
 use crate::settle::settle;
-use crate::tolerances::{GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
+use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
 
 /// `C = [C +] alpha op(A) op(B)`.
 #[inline]
@@ -28,7 +28,7 @@ pub(crate) fn gemm<T: Real>(
     // A vector is its own transpose.
     let ta = ta && m > 1 && k > 1;
     if m == 1 && n == 1 {
-        let s = alpha * crate::elementwise::dot(a, b);
+        let s = alpha * crate::sums::dot(a, b);
         c[0] = if add { c[0] + s } else { s };
     } else if k == 0 {
         if !add {
@@ -224,9 +224,100 @@ fn large<T: Real>(
     tb: bool,
     add: bool,
 ) {
+    if size_of::<T>() == 4 && k > GEMM_LONG {
+        return long(c, m, n, k, alpha, a, ta, b, tb, add);
+    }
     let a = if ta { view(a, k, m).transpose() } else { view(a, m, k) };
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };
     matmul(view_mut(c, m, n), beta, a, b, alpha, Par::Seq);
     settle();
+}
+
+/// Rows and columns of the tiles whose sums are gathered in double precision.
+const SIDE: usize = 32;
+
+/// A product in single precision with a long inner size: faer sums each piece of it, and the pieces are summed in double precision, so
+/// that rounding does not grow with their number.
+#[inline(never)]
+fn long<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: &[T], ta: bool, b: &[T], tb: bool, add: bool) {
+    let a = if ta { view(a, k, m).transpose() } else { view(a, m, k) };
+    let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
+    for (j, i) in (0..n).step_by(SIDE).flat_map(|j| (0..m).step_by(SIDE).map(move |i| (j, i))) {
+        let (rows, cols) = (SIDE.min(m - i), SIDE.min(n - j));
+        let mut sum = Sum::new(rows * cols);
+        for p in (0..k).step_by(GEMM_LONG) {
+            let len = GEMM_LONG.min(k - p);
+            let (a, b) = (a.submatrix(i, p, rows, len), b.submatrix(p, j, len, cols));
+            sum.add(|part| matmul(view_mut(part, rows, cols), Accum::Replace, a, b, T::one(), Par::Seq));
+        }
+        for q in 0..cols {
+            sum.write(q * rows, alpha, &mut c[i + (j + q) * m..][..rows], add);
+        }
+    }
+    settle();
+}
+
+/// A sum of many small matrices, gathered in double precision.
+struct Sum<T> {
+    whole: [f64; SIDE * SIDE],
+    part: [T; SIDE * SIDE],
+    len: usize,
+}
+
+impl<T: Real> Sum<T> {
+    fn new(len: usize) -> Self {
+        Sum { whole: [0.0; SIDE * SIDE], part: [T::zero(); SIDE * SIDE], len }
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut [T])) {
+        write(&mut self.part[..self.len]);
+        self.whole.iter_mut().zip(&self.part[..self.len]).for_each(|(w, p)| *w += p.f64());
+    }
+
+    /// `c (+)= alpha` times the entries from `from` on.
+    fn write(&self, from: usize, alpha: T, c: &mut [T], add: bool) {
+        for (c, sum) in c.iter_mut().zip(&self.whole[from..]) {
+            let sum = T::of(alpha.f64() * *sum);
+            *c = if add { *c + sum } else { sum };
+        }
+    }
+}
+
+/// `C = [C +] alpha sum of op(A_i) op(B_i)` over `batch` members, `A` and `B` stored one after the other, or once for all.
+pub(crate) fn gemm_sum<T: Real>(
+    c: &mut [T],
+    m: usize,
+    n: usize,
+    k: usize,
+    batch: usize,
+    alpha: T,
+    a: &[T],
+    ta: bool,
+    b: &[T],
+    tb: bool,
+    add: bool,
+) {
+    let (once, twice) = (a.len() == m * k, b.len() == k * n);
+    debug_assert!((once || a.len() == m * k * batch) && (twice || b.len() == k * n * batch));
+    // Columns of all members follow one another: one product with a longer inner size.
+    if !ta && tb && !once && !twice {
+        return gemm(c, m, n, k * batch, alpha, a, ta, b, tb, add);
+    }
+    let member = |i: usize| {
+        let (p, q) = (if once { 0 } else { i * m * k }, if twice { 0 } else { i * k * n });
+        (&a[p..p + m * k], &b[q..q + k * n])
+    };
+    if size_of::<T>() == 4 && batch > 16 && m * n <= SIDE * SIDE {
+        let mut sum = Sum::new(m * n);
+        for i in 0..batch {
+            let (a, b) = member(i);
+            sum.add(|part| gemm(part, m, n, k, T::one(), a, ta, b, tb, false));
+        }
+        return sum.write(0, alpha, c, add);
+    }
+    for i in 0..batch {
+        let (a, b) = member(i);
+        gemm(c, m, n, k, alpha, a, ta, b, tb, add || i > 0);
+    }
 }

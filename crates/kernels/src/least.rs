@@ -107,7 +107,7 @@ fn between<T: Real>(
         (0..r).for_each(|i| u[r + j + i * n] = inner[i + j * r]);
     }
     crate::gemm::gemm(rest, m, k, r, -T::one(), q, false, inner, false, true);
-    let (left, whole) = (crate::elementwise::norm(rest), crate::elementwise::norm(a));
+    let (left, whole) = (crate::sums::norm(rest), crate::sums::norm(a));
     if Float::is_nan(left) || left > vanishing::<T>(m.max(n)) * whole {
         return Err(Failure::NotDifferentiable { what: "the rank is larger than stated" });
     }

@@ -31,9 +31,12 @@ mod scalar;
 mod settle;
 mod spectral;
 mod spectrum;
+mod sums;
 mod svd;
+mod ties;
 pub mod tolerances;
 mod triangular;
+mod turn;
 mod workspace;
 
 pub use divided::{OwnFn, ScalarFn, SymFn};

@@ -6,10 +6,10 @@ use faer::dyn_stack::StackReq;
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use num_traits::Float;
 
-use crate::elementwise::dot;
 use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
 use crate::settle::settle;
+use crate::sums::dot;
 use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
@@ -108,9 +108,13 @@ pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &
             }
         }
     }
-    for (u, s) in u.chunks_exact_mut(m).zip(s) {
+    for (index, (u, s)) in u.chunks_exact_mut(m).zip(s).enumerate() {
         *s = Float::sqrt(dot(u, u));
         let size = *s;
+        // The pairs above have seen to this, unless there was none.
+        if size == T::zero() {
+            return Err(Failure::RankDeficient { index, ratio: 0.0 });
+        }
         u.iter_mut().for_each(|x| *x /= size);
     }
     Ok(())

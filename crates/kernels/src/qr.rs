@@ -43,7 +43,7 @@ fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut
         // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
         crate::elementwise::scale(s, a, out);
         scales[j] = s;
-        norms[j] = Float::sqrt(crate::elementwise::dot(out, out));
+        norms[j] = Float::sqrt(crate::sums::dot(out, out));
     }
 }
 
@@ -95,7 +95,7 @@ fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
 
 /// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
 pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
-    let tail = crate::elementwise::dot(&x[1..], &x[1..]);
+    let tail = crate::sums::dot(&x[1..], &x[1..]);
     let head = x[0];
     if tail == T::zero() && x[1..].iter().all(|&y| y == T::zero()) {
         return (head, T::zero());
@@ -119,7 +119,7 @@ pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
 #[inline]
 pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     let (head, c) = c.split_at_mut(1);
-    let s = tau * (head[0] + crate::elementwise::dot(v, c));
+    let s = tau * (head[0] + crate::sums::dot(v, c));
     head[0] -= s;
     crate::elementwise::axpy(-s, v, c);
 }

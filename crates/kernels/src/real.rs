@@ -23,7 +23,7 @@ pub(crate) fn view_mut<T>(a: &mut [T], m: usize, n: usize) -> MatMut<'_, T> {
 
 /// The scan at the door of each factorisation.
 pub(crate) fn finite<T: Real>(a: &[T]) -> Result<(), Failure> {
-    if crate::elementwise::all_finite(a) { Ok(()) } else { Err(first_nonfinite(a)) }
+    if crate::sums::all_finite(a) { Ok(()) } else { Err(first_nonfinite(a)) }
 }
 
 #[cold]

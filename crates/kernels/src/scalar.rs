@@ -39,6 +39,20 @@ pub trait Scalar:
         tb: bool,
         add: bool,
     );
+    /// `C = [C +] alpha sum_i op(A_i) op(B_i)` over the members of a batch; `A` or `B` may be one for all.
+    fn gemm_sum(
+        c: &mut [Self],
+        m: usize,
+        n: usize,
+        k: usize,
+        batch: usize,
+        alpha: Self,
+        a: &[Self],
+        ta: bool,
+        b: &[Self],
+        tb: bool,
+        add: bool,
+    );
     /// `X = op(T)^{-1} B` (left) or `B op(T)^{-1}` (right), in place in `x`, which is `m x k`. Errors: a zero on the diagonal.
     fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure>;
 
@@ -221,6 +235,30 @@ pub trait Scalar:
         out: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+    /// The derivatives of the chosen values along `E`, one-sided (`t -> 0+`) where values are tied.
+    fn values_along(
+        win: Window,
+        handle: &[Self],
+        e: &[Self],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The derivative of `V diag(weights) V'` while `A` moves along `E` and the weights along `dw`, which may differ on ties.
+    fn weighted_along(
+        win: Window,
+        handle: &[Self],
+        weights: &[Self],
+        e: &[Self],
+        dw: &[Self],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// Are there chosen vectors that share their value with another one, or belong to a singular value 0?
+    fn has_ties(win: Window, handle: &[Self]) -> bool;
+    /// Chooses the vectors of tied values in the handle otherwise: by a fixed rotation without zeros.
+    fn turn_ties(win: Window, handle: &mut [Self]);
+    /// Turns the columns of an `m x k` matrix among each other by a fixed rotation; a single one changes its sign.
+    fn turn_columns(a: &mut [Self], m: usize);
     /// The chosen eigenvectors (`u` over `v`).
     fn vectors(win: Window, handle: &[Self], out: &mut [Self]);
     /// `y_i = (x_i - A)^+ z_i` for each chosen value `x_i`. `block`: what turns the chosen vectors among each other does not count.
@@ -256,6 +294,8 @@ pub trait Scalar:
     fn dot(a: &[Self], b: &[Self]) -> Self;
     /// The sum of all entries.
     fn sum(a: &[Self]) -> Self;
+    /// `out` = the sum of the columns of `A`, which is `m x n`.
+    fn sum_columns(a: &[Self], m: usize, n: usize, out: &mut [Self]);
     /// The Frobenius norm, safe against overflow and underflow.
     fn norm(a: &[Self]) -> Self;
     /// `y += alpha x`.
@@ -298,6 +338,21 @@ macro_rules! scalar {
                 add: bool,
             ) {
                 crate::gemm::gemm(c, m, n, k, alpha, a, ta, b, tb, add)
+            }
+            fn gemm_sum(
+                c: &mut [Self],
+                m: usize,
+                n: usize,
+                k: usize,
+                batch: usize,
+                alpha: Self,
+                a: &[Self],
+                ta: bool,
+                b: &[Self],
+                tb: bool,
+                add: bool,
+            ) {
+                crate::gemm::gemm_sum(c, m, n, k, batch, alpha, a, ta, b, tb, add)
             }
             fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure> {
                 crate::triangular::trsm(t, tri, x, m, k)
@@ -509,6 +564,35 @@ macro_rules! scalar {
             ) -> Result<(), Failure> {
                 crate::spectrum::weighted(win, handle, weights, es, out, w)
             }
+            fn values_along(
+                win: Window,
+                handle: &[Self],
+                e: &[Self],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::ties::values_along(win, handle, e, out, w)
+            }
+            fn weighted_along(
+                win: Window,
+                handle: &[Self],
+                weights: &[Self],
+                e: &[Self],
+                dw: &[Self],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::ties::weighted_along(win, handle, weights, e, dw, out, w)
+            }
+            fn has_ties(win: Window, handle: &[Self]) -> bool {
+                crate::turn::has_ties(win, handle)
+            }
+            fn turn_ties(win: Window, handle: &mut [Self]) {
+                crate::turn::turn_ties(win, handle)
+            }
+            fn turn_columns(a: &mut [Self], m: usize) {
+                crate::turn::turn(a, m, 1.0)
+            }
             fn vectors(win: Window, handle: &[Self], out: &mut [Self]) {
                 crate::spectrum::vectors(win, handle, out)
             }
@@ -558,13 +642,16 @@ macro_rules! scalar {
                 crate::elementwise::unary_derivative_assign(f, k, x, y, v)
             }
             fn dot(a: &[Self], b: &[Self]) -> Self {
-                crate::elementwise::dot(a, b)
+                crate::sums::dot(a, b)
             }
             fn sum(a: &[Self]) -> Self {
-                crate::elementwise::sum(a)
+                crate::sums::sum(a)
+            }
+            fn sum_columns(a: &[Self], m: usize, n: usize, out: &mut [Self]) {
+                crate::sums::sum_columns(a, m, n, out)
             }
             fn norm(a: &[Self]) -> Self {
-                crate::elementwise::norm(a)
+                crate::sums::norm(a)
             }
             fn axpy(alpha: Self, x: &[Self], y: &mut [Self]) {
                 crate::elementwise::axpy(alpha, x, y)
@@ -585,7 +672,7 @@ macro_rules! scalar {
                 crate::elementwise::transpose(a, m, n, out)
             }
             fn all_finite(a: &[Self]) -> bool {
-                crate::elementwise::all_finite(a)
+                crate::sums::all_finite(a)
             }
         }
     };

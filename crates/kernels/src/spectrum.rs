@@ -29,12 +29,16 @@ pub struct Window {
     pub len: usize,
 }
 
-const UNEQUAL: Failure = Failure::NotDifferentiable {
-    what: "eigenvalues or singular values that coincide have unequal weights; `trace_fun` and sums over whole groups are smooth there",
+pub(crate) const UNEQUAL: Failure = Failure::NotDifferentiable {
+    what: "eigenvalues or singular values that coincide have unequal cotangents. What treats them alike has derivatives there: of first order in \
+           every mode, of second by `hvp`, `hvp_operator` and `hessian`, which know a direction; `trace_fun` in every mode and order. A \
+           matrix put together again from its values and vectors is a function of the matrix: `symmetric().map(f)`, `polar`",
 };
-const AT_ZERO: Failure = Failure::NotDifferentiable { what: "a singular value is 0, where it has a kink" };
+pub(crate) const AT_ZERO: Failure = Failure::NotDifferentiable { what: "a singular value is 0, where it has a kink" };
 const AT_TIE: Failure = Failure::NotDifferentiable {
-    what: "eigenvalues or singular values that coincide have no derivative of their own; `trace_fun`, functions of the matrix and spectral projectors are smooth there",
+    what: "eigenvalues or singular values that coincide have no derivative of their own, and this one was recorded, before its direction was \
+           known; `jvp`, `hvp`, `hvp_operator` and `hessian` know it, and `trace_fun`, functions of the matrix and spectral projectors \
+           are smooth in every mode",
 };
 const SECOND: Failure = Failure::NotDifferentiable {
     what: "eigenvectors have no second derivative at a tie; functions of the matrix, its spectral projectors, invariant subspaces and polar factors are smooth there",
@@ -57,18 +61,24 @@ impl Window {
         if self.singular { self.m * self.n + square } else { square }
     }
 
-    fn has(&self, i: usize) -> bool {
+    /// Entries of the handle before the values: those of the vectors.
+    #[must_use]
+    pub fn vectors_len(&self) -> usize {
+        self.handle_len() - self.n
+    }
+
+    pub(crate) fn has(&self, i: usize) -> bool {
         i >= self.from && i < self.from + self.len
     }
 
     /// Columns `from..from + len` of a matrix with the given rows.
-    fn of<'a, T>(&self, a: &'a [T], rows: usize) -> &'a [T] {
+    pub(crate) fn of<'a, T>(&self, a: &'a [T], rows: usize) -> &'a [T] {
         &a[self.from * rows..(self.from + self.len) * rows]
     }
 }
 
 /// `(U, V, values)`; for eigenvectors both are the same.
-fn parts<T: Real>(win: Window, handle: &[T]) -> (&[T], &[T], &[T]) {
+pub(crate) fn parts<T: Real>(win: Window, handle: &[T]) -> (&[T], &[T], &[T]) {
     debug_assert_eq!(handle.len(), win.handle_len());
     let (u, rest) = if win.singular { handle.split_at(win.m * win.n) } else { (&handle[..win.n * win.n], handle) };
     let (v, x) = rest.split_at(win.n * win.n);
@@ -76,7 +86,7 @@ fn parts<T: Real>(win: Window, handle: &[T]) -> (&[T], &[T], &[T]) {
 }
 
 /// The distance at which values are tied.
-fn tied<T: Real>(win: Window, x: &[T]) -> T {
+pub(crate) fn tied<T: Real>(win: Window, x: &[T]) -> T {
     tie::<T>(win.rows()) * max_abs(x)
 }
 
@@ -103,7 +113,7 @@ pub(crate) fn values<T: Real>(
         gemm(t, win.m, win.len, win.n, T::one(), es[0], false, win.of(v, win.n), false, false);
         for (c, out) in out.iter_mut().enumerate() {
             let i = win.from + c;
-            *out = crate::elementwise::dot(&u[i * win.m..(i + 1) * win.m], &t[c * win.m..(c + 1) * win.m]);
+            *out = crate::sums::dot(&u[i * win.m..(i + 1) * win.m], &t[c * win.m..(c + 1) * win.m]);
         }
         return scalar_on_ties(win, handle, es[0], out, tol);
     }
@@ -117,7 +127,7 @@ pub(crate) fn values<T: Real>(
         let mut weights = vec![T::zero(); n];
         weights[frame.place(win, win.from + c)] = T::one();
         frame.core(&weights, tol, head, &mut core);
-        *out = crate::elementwise::dot(&core, last);
+        *out = crate::sums::dot(&core, last);
     }
     Ok(())
 }
@@ -148,9 +158,8 @@ fn scalar_on_ties<T: Real>(win: Window, handle: &[T], e: &[T], slopes: &[T], tol
     let (m, n) = (win.m, win.n);
     let small = gauge::<T>() * max_abs(e);
     let form = |i: usize, j: usize| -> T {
-        (0..n).fold(T::zero(), |s, b| {
-            s + v[b + j * n] * crate::elementwise::dot(&u[i * m..(i + 1) * m], &e[b * m..(b + 1) * m])
-        })
+        (0..n)
+            .fold(T::zero(), |s, b| s + v[b + j * n] * crate::sums::dot(&u[i * m..(i + 1) * m], &e[b * m..(b + 1) * m]))
     };
     for c in 0..win.len {
         let i = win.from + c;
@@ -178,6 +187,36 @@ pub(crate) fn weighted<T: Real>(
     out: &mut [T],
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
+    let (_, _, x) = parts(win, handle);
+    let tol = tied(win, x);
+    let weight = |i: usize| if win.has(i) { weights[i - win.from] } else { T::zero() };
+    weighted_by(win, handle, weights, es, out, w, |i, j| quotient(weight(i) - weight(j), x[i] - x[j], tol))
+}
+
+/// `U diag(weights) V'` over the chosen values.
+pub(crate) fn outer_sum<T: Real>(win: Window, handle: &[T], weights: &[T], out: &mut [T], w: &mut Workspace<T>) {
+    let (u, v, _) = parts(win, handle);
+    let (m, n, p) = (win.m, win.n, win.len);
+    let [t] = w.slices([m * p]);
+    for (c, &s) in weights.iter().enumerate() {
+        crate::elementwise::scale(s, &win.of(u, m)[c * m..(c + 1) * m], &mut t[c * m..(c + 1) * m]);
+    }
+    gemm(out, m, n, p, T::one(), t, false, win.of(v, n), true, false);
+    if !win.singular {
+        mirror(out, n, true);
+    }
+}
+
+/// [`weighted`], where `slope(i, j)` is the difference quotient of the weights of two values (zero where they are tied).
+pub(crate) fn weighted_by<T: Real>(
+    win: Window,
+    handle: &[T],
+    weights: &[T],
+    es: &[&[T]],
+    out: &mut [T],
+    w: &mut Workspace<T>,
+    slope: impl Fn(usize, usize) -> T,
+) -> Result<(), Failure> {
     debug_assert!(weights.len() == win.len && out.len() == win.m * win.n);
     finite(weights)?;
     check_directions(es)?;
@@ -188,16 +227,7 @@ pub(crate) fn weighted<T: Real>(
     let weight = |i: usize| if win.has(i) { weights[i - win.from] } else { T::zero() };
     even(win, x, weight, tol, gauge::<T>() * size)?;
     match es {
-        [] => {
-            let [t] = w.slices([m * p]);
-            for (c, &s) in weights.iter().enumerate() {
-                crate::elementwise::scale(s, &win.of(u, m)[c * m..(c + 1) * m], &mut t[c * m..(c + 1) * m]);
-            }
-            gemm(out, m, n, p, T::one(), t, false, win.of(v, n), true, false);
-            if !win.singular {
-                mirror(out, n, true);
-            }
-        }
+        [] => outer_sum(win, handle, weights, out, w),
         [e] if win.singular => {
             let [t, ps, core] = w.slices([m * n, n * n, n * n]);
             gemm(t, m, n, n, T::one(), e, false, v, false, false);
@@ -206,8 +236,7 @@ pub(crate) fn weighted<T: Real>(
             for j in 0..n {
                 for i in 0..n {
                     let (h, a) = (half * (ps[i + j * n] + ps[j + i * n]), half * (ps[i + j * n] - ps[j + i * n]));
-                    core[i + j * n] = h * quotient(weight(i) - weight(j), x[i] - x[j], tol)
-                        + a * quotient(weight(i) + weight(j), x[i] + x[j], tol);
+                    core[i + j * n] = h * slope(i, j) + a * quotient(weight(i) + weight(j), x[i] + x[j], tol);
                 }
             }
             if m > n {
@@ -230,7 +259,7 @@ pub(crate) fn weighted<T: Real>(
                 for j in 0..n {
                     // Entries of the window come twice below, with their mirror images.
                     let share = if win.has(j) { T::of(0.5) } else { T::one() };
-                    c[j + k * n] *= share * quotient(weight(i) - weight(j), x[i] - x[j], tol);
+                    c[j + k * n] *= share * slope(i, j);
                 }
             }
             gemm(t, n, p, n, T::one(), v, false, c, false, false);
@@ -255,7 +284,13 @@ fn quotient<T: Real>(difference: T, gap: T, tol: T) -> T {
 }
 
 /// Are the weights of tied values equal?
-fn even<T: Real>(win: Window, x: &[T], weight: impl Fn(usize) -> T, tol: T, small: T) -> Result<(), Failure> {
+pub(crate) fn even<T: Real>(
+    win: Window,
+    x: &[T],
+    weight: impl Fn(usize) -> T,
+    tol: T,
+    small: T,
+) -> Result<(), Failure> {
     for i in 0..win.n {
         if i > 0 && Float::abs(x[i] - x[i - 1]) <= tol && Float::abs(weight(i) - weight(i - 1)) > small {
             return Err(UNEQUAL);
@@ -642,7 +677,7 @@ fn stepped<T: Real>(x: &[T], weights: &[T], tol: T, path: &[usize]) -> T {
 }
 
 /// An orthonormal basis of what is orthogonal to the `n` columns of `U`, from unit vectors, each orthogonalised twice.
-fn complement<T: Real>(u: &[T], m: usize, n: usize) -> Vec<T> {
+pub(crate) fn complement<T: Real>(u: &[T], m: usize, n: usize) -> Vec<T> {
     let mut all = u.to_vec();
     for _ in n..m {
         // The unit vector that is farthest from the span so far: its square distance is one less the row's square norm.
@@ -652,10 +687,10 @@ fn complement<T: Real>(u: &[T], m: usize, n: usize) -> Vec<T> {
         c[best] = T::one();
         for _ in 0..2 {
             for q in all.chunks_exact(m) {
-                crate::elementwise::axpy(-crate::elementwise::dot(q, &c), q, &mut c);
+                crate::elementwise::axpy(-crate::sums::dot(q, &c), q, &mut c);
             }
         }
-        let size = crate::elementwise::norm(&c);
+        let size = crate::sums::norm(&c);
         all.extend(c.iter().map(|c| *c / size));
     }
     all.split_off(n * m)

@@ -51,6 +51,15 @@ pub fn tie<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(2.0 * n as f64 + 4.0)
 }
 
+/// Values are nearly tied below this times the largest of them: half of the digits of a difference quotient are lost there.
+#[must_use]
+pub fn near_tie<T: Scalar>() -> T {
+    T::EPS.sqrt()
+}
+
+/// The rounding of a weight that a program computes, in units of its last digit, where it has to be told from a slope.
+pub const NEAR_TIE_ROUNDING: f64 = 16.0;
+
 /// What must vanish at a stated rank, of an `m x n` matrix with `n` the larger: this times the matrix is rounding.
 #[must_use]
 pub fn vanishing<T: Scalar>(n: usize) -> T {
@@ -63,6 +72,9 @@ pub fn vanishing<T: Scalar>(n: usize) -> T {
 pub fn gauge<T: Scalar>() -> T {
     T::EPS.powf(T::of(0.75))
 }
+
+/// How much more another choice of basis may change a program than the last digits of the basis do, by rounding alone.
+pub const TURN_ROUNDING: f64 = 1e3;
 
 /// Entries of an eigenvector count as equally large within this share: the first of them is made positive.
 #[must_use]
@@ -94,6 +106,10 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 
 /// Checks for finite entries: the least length that is worth asking for the widest registers.
 pub const WIDE: usize = 256;
+/// Sums: the length that is summed without a tree. Its rounding grows with an eighth of this.
+pub const SUM_BLOCK: usize = 512;
+/// Products in single precision: the longest inner size without a tree over pieces of it.
+pub const GEMM_LONG: usize = 4096;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
 /// The same for `A'`, where faer is slower by a constant.

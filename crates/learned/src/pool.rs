@@ -131,7 +131,12 @@ impl Pool {
 
 pub(crate) fn finite(x: &Batch) -> Result<()> {
     match x.data().iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(pullback::Error::NonFinite { what: "point", index, value: x.data()[index] }),
+        Some(index) => Err(pullback::Error::NonFinite {
+            what: "point",
+            index,
+            value: x.data()[index],
+            origin: pullback::Origin::Unknown,
+        }),
         None => Ok(()),
     }
 }

@@ -163,9 +163,6 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         let y = (self.problem.cost)(self.problem.start.bind(&mut || next.next().unwrap_or_else(|| unreachable!())));
         tape.gradient_into(y, &list, &mut self.g.iter_mut().collect::<Vec<_>>())?;
         let cost = y.scalar();
-        if !double(cost).is_finite() {
-            return Err(Error::NonFinite { what: "value", index: 0, value: double(cost) });
-        }
         self.plain.clear();
         let (m, plain) = (self.problem.manifold, &self.plain);
         let (x, g) = (constants(plain, &self.x), constants(plain, &self.g));

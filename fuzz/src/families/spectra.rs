@@ -7,8 +7,11 @@ use pullback::Gauge;
 use pullback::faer::Mat;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family =
-    ("spectra", spectra, &["eigh", "svd", "spectrum", "spectrum_weighted", "vectors", "vectors_pull", "resolvent"]);
+pub const FAMILY: Family = (
+    "spectra",
+    spectra,
+    &["eigh", "svd", "spectrum", "spectrum_weighted", "spectrum_along", "vectors", "vectors_pull", "resolvent"],
+);
 
 /// Eigenvalues and eigenvectors, singular values and vectors, projectors and invariant subspaces.
 pub fn spectra(case: &Case) {

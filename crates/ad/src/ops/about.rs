@@ -430,10 +430,10 @@ pub const SECTIONS: &[Section] = &[
                 "none: nothing differentiates a singular vector; inputs are scaled to about 1",
                 "", "svd.rs";
             "spectrum", "`eigvalsh`, `svdvals`, `spectral_norm`, `nuclear_norm`, `values` of a handle; derivatives of `spectrum_weighted`",
-                "for a derivative: tied values have equal cotangents, singular values are not 0; else `NotDifferentiable`",
+                "for a cotangent: equal on tied values, zero where a singular value is 0; else `NotDifferentiable`",
                 "none",
                 ["0", "2", "2"],
-                "a sum over a whole group of tied values is exact to every order in reverse mode",
+                "a tangent is the one-sided derivative `t -> 0+` of each value, at ties and at 0; a sum over a whole group of tied values is exact to every order in reverse mode",
                 "Kato, *Perturbation Theory*, II.2; Lewis 1996; derived", "spectrum.rs";
             "spectrum_weighted", "`spectral_projector`, `Symmetric::projector`; derivatives of `spectrum`",
                 "tied values have equal weights, singular values at 0 have weight 0; else `NotDifferentiable`",
@@ -441,6 +441,12 @@ pub const SECTIONS: &[Section] = &[
                 ["2", "8", "8 (tall singular: 12)"],
                 "only gaps between values of unequal weight are divided by: a projector is exact to every order whatever is tied inside or outside",
                 "Daleckii & Krein 1965; derived", "spectrum.rs";
+            "spectrum_along", "derivatives of `spectrum_weighted` while its weights move: Hessian-vector products of programs of `eigvalsh`, `svdvals`",
+                "as `spectrum_weighted`; the tangents of the weights may differ on ties",
+                "none",
+                ["10", "-", "-"],
+                "at a tie, in the basis that the direction chooses (Rellich 1937): exact for programs that treat tied values alike",
+                "Kato, *Perturbation Theory*, II.6; derived", "spectrum.rs";
             "vectors", "`eigh`, `svd`, `svd_truncated`, `vectors`, `triplets`, `invariant_subspace` of a handle",
                 "none for the value",
                 "signs; the entry of largest modulus is positive (of `U`, for an SVD). At a tie any rotation: by policy `GaugeDependent`, a note, or a projection. `invariant_subspace`: any rotation always",

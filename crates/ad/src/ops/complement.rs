@@ -12,10 +12,10 @@
 //! Sources: Edelman, Arias & Smith 1998, 2.3; the invariant rule derived here. (arXiv 2409.13374 differentiates the gauge of one
 //! implementation instead.)
 
-use super::gauge::{Gauge, invariant};
+use super::gauge::{Gauge, invariant, rounded};
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
-use crate::store::{Store, Trouble};
+use crate::store::{Choice, Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
 
@@ -36,7 +36,17 @@ impl<T: Scalar> Primitive<T> for Complement {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
         let Shape { batch, rows, cols } = x[0].shape;
-        members(batch, |b| T::complement(x[0].member(b), rows, cols, y[0].member(b), w))
+        members(batch, |b| {
+            let z = y[0].member(b);
+            T::complement(x[0].member(b), rows, cols, z, w)?;
+            match s.choice() {
+                Choice::Found => {}
+                _ if self.0 == Gauge::Project => {}
+                Choice::Turned => T::turn_columns(z, rows),
+                Choice::Rounded => rounded(z),
+            }
+            Ok(())
+        })
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {

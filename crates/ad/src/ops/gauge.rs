@@ -34,6 +34,14 @@ pub(crate) fn invariant<V: Value>(policy: Gauge, g: &V, along: &V) -> V {
     V::one(Op::Invariant(Invariant(policy)), &[g, along])
 }
 
+/// Changes the entries of unit vectors by a few rounding units.
+pub(crate) fn rounded<T: Scalar>(a: &mut [T]) {
+    for (k, x) in a.iter_mut().enumerate() {
+        let r = (0.618_033_988_75 * (k + 1) as f64).fract() - 0.5;
+        *x += T::of(8.0 * r) * T::EPS;
+    }
+}
+
 impl<T: Scalar> Primitive<T> for Invariant {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if x[0] == x[1] { one(x[0]) } else { Err("shapes must be equal".into()) }

@@ -186,6 +186,7 @@ registry! {
     Svd(svd::Svd) "svd",
     Spectrum(spectrum::Spectrum) "spectrum",
     Weighted(spectrum::Weighted) "spectrum_weighted",
+    Along(spectrum::Along) "spectrum_along",
     Vectors(vectors::Vectors) "vectors",
     Resolvent(vectors::Resolvent) "resolvent",
     Pull(vectors::Pull) "vectors_pull",

@@ -33,10 +33,12 @@ fn gemm_of_several<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: 
     let k = if m.ta { a.shape.rows } else { a.shape.cols };
     let alpha = T::of(m.alpha);
     let batch = if a.shape.batch == 1 { b.shape.batch } else { a.shape.batch };
+    if cs.batch == 1 {
+        return T::gemm_sum(c, cs.rows, cs.cols, k, batch, alpha, a.data, m.ta, b.data, m.tb, add);
+    }
     // A product with a batch of one added to a larger `C` is added to each member.
     for i in 0..if batch == 1 { cs.batch } else { batch } {
         let o = cs.offset(i);
-        let add = add || (i > 0 && cs.batch == 1);
         T::gemm(&mut c[o..o + cs.each()], cs.rows, cs.cols, k, alpha, a.member(i), m.ta, b.member(i), m.tb, add);
     }
 }

@@ -80,25 +80,26 @@ impl<T: Scalar> Primitive<T> for SumTo {
         }
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        let (xs, ys) = (x[0].shape, self.shape);
-        if ys == Shape::SCALAR {
-            y[0].data[0] = T::sum(x[0].data);
-            return Ok(());
-        }
-        y[0].data.fill(T::zero());
-        for b in 0..xs.batch {
-            let (a, out) = (x[0].member(b), y[0].member(b));
-            if ys.rows == xs.rows && ys.cols == xs.cols {
-                T::axpy(T::one(), a, out);
-                continue;
-            }
-            for (j, col) in a.chunks_exact(xs.rows.max(1)).enumerate() {
-                let o = if ys.cols == 1 { 0 } else { j * ys.rows };
-                match ys.rows == xs.rows {
-                    true => T::axpy(T::one(), col, &mut out[o..o + ys.rows]),
-                    false => out[o] += T::sum(col),
-                }
+    /// One axis after another, each with a tree over its terms: rows, then columns, then members.
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (xs, ys, out) = (x[0].shape, self.shape, &mut *y[0].data);
+        let [rows, cols, batch] = [xs.rows != ys.rows, xs.cols != ys.cols, xs.batch != ys.batch];
+        match [rows, cols, batch] {
+            _ if ys.len() == 1 => out[0] = T::sum(x[0].data),
+            _ if xs.len() == 0 => out.fill(T::zero()),
+            [false, false, false] => out.copy_from_slice(x[0].data),
+            [true, false, false] => each_sum(x[0].data, xs.rows, out),
+            [true, true, false] => each_sum(x[0].data, xs.each(), out),
+            [false, true, false] => sum_columns(x[0].data, xs.rows, xs.cols, out),
+            [false, false, true] => T::sum_columns(x[0].data, xs.each(), xs.batch, out),
+            // Within the members first, then over them.
+            [_, _, true] => {
+                let within = Shape { batch: xs.batch, ..ys };
+                let mut sums = s.take(within.len());
+                let of = Out { shape: within, data: &mut sums };
+                Primitive::<T>::eval(&SumTo { shape: within }, x, &mut [of], s)?;
+                T::sum_columns(&sums, ys.each(), xs.batch, out);
+                s.put(sums);
             }
         }
         Ok(())
@@ -112,6 +113,18 @@ impl<T: Scalar> Primitive<T> for SumTo {
         if let Some(g) = &dy[0] {
             out.add(0, g.broadcast_to(x[0].shape()));
         }
+    }
+}
+
+/// The sums of consecutive pieces.
+fn each_sum<T: Scalar>(x: &[T], len: usize, out: &mut [T]) {
+    out.iter_mut().zip(x.chunks_exact(len)).for_each(|(out, x)| *out = T::sum(x));
+}
+
+/// The sum of the columns of each member.
+fn sum_columns<T: Scalar>(x: &[T], m: usize, n: usize, out: &mut [T]) {
+    for (x, out) in x.chunks_exact(m * n).zip(out.chunks_exact_mut(m)) {
+        T::sum_columns(x, m, n, out);
     }
 }
 

@@ -12,6 +12,11 @@
 //! equal on ties (a spectral projector, a sum over a group) are exact there, to every order. Singular values are eigenvalues of
 //! `[0 A; A' 0]`: the quotients split into `(w_i - w_j) / (s_i - s_j)`, `(w_i + w_j) / (s_i + s_j)` and `w_i / s_i`.
 //!
+//! *Along a direction.* Where values are tied, `x` has one-sided derivatives along each direction (`kernels/src/ties.rs`), and so has
+//! `F` while its weights leave a tie, in the basis that the direction chooses. Tangents know their direction: the first derivative
+//! of `x` in forward mode is [`Spectrum::along`], that of `F(w)` while `A` and `w` move is [`Along`]. Their own rules are those of the
+//! members of the families that they are where nothing is tied, and at a tie ask for what those ask for.
+//!
 //! Conditions: values that coincide (or, singular values, vanish) have equal (zero) weights; else `NotDifferentiable`. No
 //! gauge. Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
 //! Sources: Kato, *Perturbation Theory*, II.2; Lewis 1996; derived here.
@@ -52,11 +57,19 @@ impl Chosen {
 
 /// `D^k x[E_1..E_k]` from `(A, handle, E_1..E_k)`: a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spectrum(pub(crate) Chosen);
+pub(crate) struct Spectrum {
+    pub(crate) of: Chosen,
+    /// The first derivative, one-sided where values are tied. It is not linear in its direction there.
+    pub(crate) along: bool,
+}
 
 /// `D^k F(w)[E_1..E_k]` from `(A, handle, w, E_1..E_k)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Weighted(pub(crate) Chosen);
+
+/// The derivative of `F(w)` while `A` moves along `E` and `w` along `dw`, from `(A, handle, w, E, dw)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Along(pub(crate) Chosen);
 
 type List<'v, V> = SmallVec<[&'v V; 5]>;
 
@@ -85,8 +98,17 @@ fn weighing<'v, V>(x: &[&'v V], w: &'v V, without: Option<usize>) -> List<'v, V>
 }
 
 impl Spectrum {
-    pub(crate) fn of<V: Value>(self, x: &[&V]) -> V {
+    pub(crate) const fn of(of: Chosen) -> Self {
+        Spectrum { of, along: false }
+    }
+
+    pub(crate) fn apply<V: Value>(self, x: &[&V]) -> V {
         V::one(Op::Spectrum(self), x)
+    }
+
+    /// The first derivative along a tangent, from `(A, handle, E)`.
+    pub(crate) fn along<V: Value>(of: Chosen, x: &[&V]) -> V {
+        Spectrum { of, along: true }.apply(x)
     }
 }
 
@@ -98,23 +120,27 @@ impl Weighted {
 
 impl<T: Scalar> Primitive<T> for Spectrum {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        self.0.fits(x[0])?;
-        one(Shape::batch(directions(x[0], &x[2..])?, self.0.len, 1))
+        self.of.fits(x[0])?;
+        one(Shape::batch(directions(x[0], &x[2..])?, self.of.len, 1))
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
-        let window = self.0.window(x[0].shape);
+        let window = self.of.window(x[0].shape);
         members(y[0].shape.batch, |b| {
+            if self.along {
+                return T::values_along(window, x[1].member(b), x[2].member(b), y[0].member(b), w);
+            }
             let es: SmallVec<[&[T]; 4]> = x[2..].iter().map(|e| e.member(b)).collect();
             T::values(window, x[1].member(b), &es, y[0].member(b), w)
         })
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        let mut dy = dx[0].map(|da| self.of(&with(x, x.len(), da)));
+        let family = Spectrum::of(self.of);
+        let mut dy = dx[0].map(|da| Spectrum { along: x.len() == 2, ..family }.apply(&with(x, x.len(), da)));
         for i in 2..x.len() {
-            dy = plus(dy, dx[i].map(|de| self.of(&with(x, i, de))));
+            dy = plus(dy, dx[i].map(|de| family.apply(&with(x, i, de))));
         }
         out1(dy)
     }
@@ -122,11 +148,11 @@ impl<T: Scalar> Primitive<T> for Spectrum {
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = &dy[0] else { return };
         if out.wants(0) {
-            out.add(0, Weighted(self.0).of(&weighing(x, g, None)));
+            out.add(0, Weighted(self.of).of(&weighing(x, g, None)));
         }
         for i in 2..x.len() {
             if out.wants(i) {
-                out.add(i, Weighted(self.0).of(&weighing(x, g, Some(i))));
+                out.add(i, Weighted(self.of).of(&weighing(x, g, Some(i))));
             }
         }
     }
@@ -153,6 +179,9 @@ impl<T: Scalar> Primitive<T> for Weighted {
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        if let (&[a, handle, w], &[Some(da), None, Some(dw)]) = (x, dx) {
+            return out1(Some(V::one(Op::Along(Along(self.0)), &[a, handle, w, da, dw])));
+        }
         let mut dy = dx[0].map(|da| self.of(&with(x, x.len(), da)));
         for i in 2..x.len() {
             dy = plus(dy, dx[i].map(|d| self.of(&with(x, i, d))));
@@ -168,12 +197,61 @@ impl<T: Scalar> Primitive<T> for Weighted {
         if out.wants(2) {
             let mut list: List<'_, V> = x[..2].iter().chain(&x[3..]).copied().collect();
             list.push(g);
-            out.add(2, Spectrum(self.0).of(&list));
+            out.add(2, Spectrum::of(self.0).apply(&list));
         }
         for i in 3..x.len() {
             if out.wants(i) {
                 out.add(i, self.of(&with(x, i, g)));
             }
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for Along {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        if (x[4].rows, x[4].cols) != (x[2].rows, x[2].cols) {
+            return Err("weights and their tangents must have one shape".into());
+        }
+        let shape = Primitive::<T>::infer(&Weighted(self.0), &x[..4])?[0];
+        let batch = x[4].common_batch(shape).ok_or("batches must agree, or be 1")?;
+        one(Shape { batch, ..shape })
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        let window = self.0.window(x[0].shape);
+        members(y[0].shape.batch, |b| {
+            let [handle, weights, e, dw] = [1, 2, 3, 4].map(|i| x[i].member(b));
+            T::weighted_along(window, handle, weights, e, dw, y[0].member(b), w)
+        })
+    }
+
+    /// Of `D F(w)[E] + F(w')`, where `w'` is the last input:
+    /// `D² F(w)[E, dA] + D F(w')[dA]`, `D F(dw)[E]`, `D F(w)[dE]`, `F(dw')`.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        let (f, &[a, h, w, e, dw]) = (Weighted(self.0), x) else { unreachable!("five inputs were inferred") };
+        let mut dy = dx[0].map(|da| f.of(&[a, h, w, e, da]).add(&f.of(&[a, h, dw, da])));
+        dy = plus(dy, dx[2].map(|d| f.of(&[a, h, d, e])));
+        dy = plus(dy, dx[3].map(|d| f.of(&[a, h, w, d])));
+        out1(plus(dy, dx[4].map(|d| f.of(&[a, h, d]))))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        let Some(g) = &dy[0] else { return };
+        let (f, values, &[a, h, w, e, dw]) = (Weighted(self.0), Spectrum::of(self.0), x) else {
+            unreachable!("five inputs were inferred")
+        };
+        if out.wants(0) {
+            out.add(0, f.of(&[a, h, w, e, g]).add(&f.of(&[a, h, dw, g])));
+        }
+        if out.wants(2) {
+            out.add(2, values.apply(&[a, h, e, g]));
+        }
+        if out.wants(3) {
+            out.add(3, f.of(&[a, h, w, g]));
+        }
+        if out.wants(4) {
+            out.add(4, values.apply(&[a, h, g]));
         }
     }
 }

@@ -25,12 +25,12 @@
 //! (`NotDifferentiable`). Conditions: none for the value. Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
-use super::gauge::Gauge;
+use super::gauge::{Gauge, rounded};
 use super::layout::{Axis, Concat, Slice};
 use super::part::Part;
 use super::spectrum::{Chosen, Spectrum, Weighted};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
-use crate::store::{Store, Trouble};
+use crate::store::{Choice, Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
 use pullback_kernels::{Failure, Window, tolerances};
@@ -155,28 +155,52 @@ impl Frame {
         Ok(a.with(w.rows(), w.len))
     }
 
-    /// Runs a kernel on each member and answers its gauge defect by the policy.
+    /// Runs a kernel on each member and answers its gauge defect by the policy. `forward`: what sees the gauge is a tangent.
     fn judged<T: Scalar>(
         self,
+        forward: bool,
         x: &[Arg<'_, T>],
         y: &mut Out<'_, T>,
         s: &Store<T>,
         mut kernel: impl FnMut(Window, &[T], &[T], &mut [T]) -> Result<T, Failure>,
     ) -> Result<(), Trouble> {
         let window = self.of.window(x[0].shape);
+        let turned = self.turned(window, x[1], s);
+        let handle = turned.as_ref().map_or(x[1], |data| Arg { data, ..x[1] });
         for member in 0..y.shape.batch {
-            let found = kernel(window, x[1].member(member), x[3].member(member), y.member(member));
+            let found = kernel(window, handle.member(member), x[3].member(member), y.member(member));
             let defect = found.map_err(|failure| Trouble { member, failure })?;
             if defect > tolerances::gauge::<T>() {
                 let defect = defect.f64();
                 match self.gauge {
-                    Gauge::Error => return Err(Trouble { member, failure: Failure::GaugeDependent { defect } }),
+                    Gauge::Error => {
+                        let failure = match forward {
+                            true => Failure::TiedVectors { defect },
+                            false => Failure::GaugeDependent { defect },
+                        };
+                        return Err(Trouble { member, failure });
+                    }
                     Gauge::Warn => s.warn(defect),
                     Gauge::Project => {}
                 }
             }
         }
         Ok(())
+    }
+
+    /// The handle with its vectors chosen otherwise, where that is asked for and this is not projected anyway.
+    fn turned<T: Scalar>(self, window: Window, handle: Arg<'_, T>, s: &Store<T>) -> Option<Vec<T>> {
+        if s.choice() == Choice::Found || self.gauge == Gauge::Project {
+            return None;
+        }
+        let mut turned = handle.data.to_vec();
+        for h in turned.chunks_exact_mut(handle.shape.each().max(1)) {
+            match s.choice() {
+                Choice::Turned => T::turn_ties(window, h),
+                _ => rounded(&mut h[..window.vectors_len()]),
+            }
+        }
+        Some(turned)
     }
 
     fn with_batch(self, x: &[Shape]) -> Result<usize, String> {
@@ -197,8 +221,10 @@ impl<T: Scalar> Primitive<T> for Vectors {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
         let window = self.frame.of.window(x[0].shape);
+        let turned = self.frame.turned(window, x[1], s);
+        let handle = turned.as_ref().map_or(x[1], |data| Arg { data, ..x[1] });
         super::members(x[0].shape.batch, |b| {
-            T::vectors(window, x[1].member(b), y[0].member(b));
+            T::vectors(window, handle.member(b), y[0].member(b));
             match y.get_mut(1) {
                 Some(values) => T::values(window, x[1].member(b), &[], values.member(b), w),
                 None => Ok(()),
@@ -212,7 +238,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
         let op = Resolvent { frame, first: !frame.block };
         let dq = dx[0].map(|da| V::one(Op::Resolvent(op), &[x[0], x[1], y[0], &frame.act(da, y[0])]));
         match self.values {
-            true => smallvec![dq, dx[0].map(|da| Spectrum(frame.of).of(&[x[0], x[1], da]))],
+            true => smallvec![dq, dx[0].map(|da| Spectrum::along(frame.of, &[x[0], x[1], da]))],
             false => out1(dq),
         }
     }
@@ -234,7 +260,8 @@ impl<T: Scalar> Primitive<T> for Resolvent {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
-        self.frame.judged(x, &mut y[0], s, |win, h, z, y| T::resolvent(win, h, self.frame.block, self.first, z, y, w))
+        self.frame
+            .judged(true, x, &mut y[0], s, |win, h, z, y| T::resolvent(win, h, self.frame.block, self.first, z, y, w))
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
@@ -261,8 +288,9 @@ impl<T: Scalar> Primitive<T> for Pull {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
-        self.frame
-            .judged(x, &mut y[0], s, |win, h, z, y| T::pull_vectors(win, h, self.frame.block, self.first, z, y, w))
+        self.frame.judged(false, x, &mut y[0], s, |win, h, z, y| {
+            T::pull_vectors(win, h, self.frame.block, self.first, z, y, w)
+        })
     }
 
     /// `K(Z)' = K(Z') + outer(R(Z)', Q) + outer(R(Z), Q')`

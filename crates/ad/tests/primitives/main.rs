@@ -3,6 +3,7 @@
 //! `controls.rs` breaks the rules on purpose; `oracles.rs` knows some derivatives independently; `registry.rs` makes sure that no
 //! primitive is forgotten.
 
+mod choices;
 mod controls;
 mod direct;
 mod factors;
@@ -18,6 +19,7 @@ mod points;
 mod registry;
 mod spectra;
 mod table;
+mod ties;
 mod verdicts;
 
 use faer::Mat;
@@ -137,7 +139,7 @@ fn the_degenerate_corpus() {
                     let scale = scale.map(|s| scales(&x0, i, &s));
                     // Second derivatives at 1e150 would need cubes of it.
                     let last = if label.ends_with("150") { 1 } else { 2 };
-                    let report = run(&line, &x0, &scale, last, condition);
+                    let report = run(&line, &x0, &scale, last, condition.powi(line.depth));
                     let at = format!("input {i} = {label}, {size:?}");
                     // Far from 1 a value may overflow; then that is said, and nothing is wrong.
                     let far = label.starts_with("times") && report.error.is_some() && !report.is_wrong();

@@ -92,8 +92,9 @@ fn a_use_that_sees_the_basis_is_reported_noted_or_projected() {
     assert_eq!(seen(Gauge::Project).unwrap().into_mat(), Mat::<f64>::zeros(3, 3));
     assert_eq!(seen(Gauge::Warn).unwrap().into_mat(), Mat::<f64>::zeros(3, 3));
     assert_eq!(tape.gauge_defect(), defect);
+    // Forward mode has no cotangent to judge, and says so.
     let moved = pullback::jvp(|a: Var| a.eigh().1, &a, &w);
-    assert!(matches!(failure(moved), Failure::GaugeDependent { .. }));
+    assert!(matches!(failure(moved), Failure::TiedVectors { .. }));
     // A direction that keeps the basis moves no vector.
     let along = diagonal(&[1.0, 2.0, 3.0]);
     let d = pullback::jvp(|a: Var| a.symmetric().vectors(0..3), &a, &along).unwrap().1;
@@ -172,7 +173,6 @@ fn sums_over_tied_values_are_smooth_in_reverse_mode() {
     close(&h, &pullback::grad(|a: Var| a.spectral_projector(2).dot(sym(&v)), &a).unwrap(), 1e-13);
     let kink = pullback::grad(|a: Var| a.symmetric().values(2..3), &a);
     assert!(matches!(failure(kink), Failure::NotDifferentiable { .. }));
-    assert!(matches!(failure(pullback::jvp(sum, &a, &v)), Failure::NotDifferentiable { .. }));
     // Along a multiple of the identity every eigenvalue moves alike.
     let d = pullback::jvp(|a: Var| a.eigvalsh(), &a, &Mat::identity(3, 3)).unwrap().1;
     close(&d.into_mat(), &Mat::from_fn(3, 1, |_, _| 1.0), 1e-14);
@@ -236,7 +236,6 @@ fn singular_values_at_zero_say_so() {
         assert!(pullback::value(|x: Var| x.svdvals(), &x).is_ok());
         let kink = |r| matches!(failure(r), Failure::NotDifferentiable { .. });
         assert!(kink(pullback::grad(|x: Var| x.nuclear_norm(), &x)));
-        assert!(kink(pullback::jvp(|x: Var| x.svdvals(), &x, &v).map(|_| x.clone())));
         // The others have theirs.
         assert!(pullback::grad(|x: Var| x.spectral_norm(), &x).is_ok());
         assert!(pullback::hvp(|x: Var| x.spectral_norm(), &x, &v).is_ok());

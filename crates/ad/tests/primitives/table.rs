@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) f32: Program<f32>,
     /// Is every member of a batch treated alike and alone?
     pub(crate) by_member: bool,
+    /// How often it divides by the gaps of a spectrum for one order of a derivative: 1, or more for what is a derivative itself.
+    pub(crate) depth: i32,
     /// Does it look at its numbers (a factorisation or a solve), so that NaN is a typed error?
     pub(crate) verdict: bool,
 }
@@ -35,7 +37,7 @@ const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (
 macro_rules! line {
     ($name:literal covers $covers:expr, $sizes:expr, $inputs:expr, $f:expr $(, $flag:ident)*) => {{
         #[allow(unused_mut)]
-        let mut line = Line { name: $name, covers: &$covers, inputs: $inputs, sizes: $sizes, f: $f, f32: $f, by_member: true, verdict: false };
+        let mut line = Line { name: $name, covers: &$covers, inputs: $inputs, sizes: $sizes, f: $f, f32: $f, by_member: true, depth: 1, verdict: false };
         $(line.$flag();)*
         line
     }};
@@ -63,6 +65,9 @@ impl Line {
     /// Members of a batch meet in it.
     fn mixes(&mut self) {
         self.by_member = false;
+    }
+    fn deepens(&mut self) {
+        self.depth = 2;
     }
     fn judges(&mut self) {
         self.verdict = true;
@@ -197,6 +202,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("a function of your own" covers ["eigh", "spectral", "spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| { let (a, f) = (x[0].symmetric(), SymFn::own(&super::spectra::Cosine)); vec![a.map(f), a.trace(f)] }, judges),
         line!("eigvalsh" covers ["eigh", "spectrum", "spectrum_weighted"], SQUARE, |n, _| vec![Simple(n)], |x| vec![x[0].eigvalsh()], judges),
         line!("pull of eigvalsh" covers ["spectrum_weighted", "spectrum"], SQUARE, |n, _| vec![Simple(n), Any(n, 1)], pull!(|x| x[0].eigvalsh()), judges),
+        line!("hvp inside of eigvalsh" covers ["spectrum_along"], SQUARE, |n, _| vec![Simple(n), Any(n, n)], |x| vec![x[0].hvp(|a| { let l = a.eigvalsh(); l.hadamard(l).dot(l).sum() }, x[1])], judges, deepens),
         line!("eigh" covers ["vectors", "vectors_pull", "resolvent"], SQUARE, |n, _| vec![Simple(n)], |x| { let (l, v) = x[0].eigh(); vec![l, v] }, judges),
         line!("pull of eigh" covers ["vectors_pull", "resolvent"], SMALL, |n, _| vec![Simple(n), Any(n, n)], pull!(|x| x[0].eigh().1), judges),
         line!("some eigenpairs" covers ["vectors", "vectors_pull", "resolvent", "spectrum"], SQUARE, |n, _| vec![Simple(n)], |x| { let (a, k) = (x[0].symmetric(), x[0].rows() / 2); vec![a.values(0..k), a.vectors(k / 2..k + k / 2)] }, judges),

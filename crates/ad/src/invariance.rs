@@ -1,0 +1,213 @@
+//! Does a program depend on the choice of a basis that is not determined? Asked where eigenvectors or singular vectors of tied values, or
+//! a basis of a complement, were differentiated.
+//!
+//! The first-order verdict of the rules (`ops/gauge.rs`, `ops/vectors.rs`) sees the slope of the program along the choice at the basis that
+//! the decomposition happened to return. At the identity, or at any diagonal matrix, that basis is a critical point of many
+//! programs which depend on it: the slope is zero, and the gradient would be too. So what follows the basis is evaluated once more
+//! with another choice, turned by a finite rotation, and its value compared. How much rounding alone changes is measured in the same
+//! way, with the basis perturbed in its last digits.
+//!
+//! Then the cotangents are pulled back through the turned program too. A program that does not see the basis may still have cotangents of
+//! tied values that are equal at one choice and not at another (`V diag(f(l)) V^T` has): the derivative is then one of a function
+//! of the matrix, which the rules for values and vectors cannot give, and the rule says so at the turned basis.
+//!
+//! Costs a copy of the tape, two evaluations and one sweep, and only where there is a tie or a complement. Rules are not known here.
+
+use crate::ops::gauge::Gauge;
+use crate::ops::{Arg, Op};
+use crate::store::{Buf, Choice, Store};
+use crate::sweep::{Numbers, mark_depends};
+use crate::tape::{Inner, OpRec};
+use crate::{Error, Scalar};
+use pullback_kernels::{Failure, tolerances};
+use smallvec::SmallVec;
+use std::ops::Range;
+
+/// What is asked: whether the number `sum <w, y>` over `seeds` depends on a choice made in `ops` on the way from the targets.
+pub(crate) struct Question<'a, T: Scalar> {
+    pub(crate) inner: &'a Inner<T>,
+    pub(crate) store: &'a Store<T>,
+    pub(crate) ops: Range<usize>,
+    /// The number of the first value of the region.
+    pub(crate) base: usize,
+    pub(crate) targets: &'a [u32],
+    /// Values with their cotangents.
+    pub(crate) seeds: &'a [(u32, &'a [T])],
+}
+
+impl<T: Scalar> Op<T> {
+    /// The policy, if an output is a basis that may not be determined.
+    pub(crate) fn gauge(&self) -> Option<Gauge> {
+        let policy = match self {
+            Op::Vectors(v) => v.frame.gauge,
+            Op::Complement(c) => c.0,
+            Op::Checkpoint(c) => return c.ops().iter().find_map(|rec| rec.op.gauge()),
+            _ => return None,
+        };
+        (policy != Gauge::Project).then_some(policy)
+    }
+
+    /// Is there a choice at these inputs?
+    fn chooses(&self, x: &[Arg<'_, T>]) -> bool {
+        match self {
+            Op::Vectors(v) => {
+                let window = v.frame.of.window(x[0].shape);
+                (0..x[1].shape.batch).any(|b| T::has_ties(window, x[1].member(b)))
+            }
+            Op::Complement(_) => x[0].shape.rows > x[0].shape.cols && x[0].shape.batch > 0,
+            _ => true,
+        }
+    }
+}
+
+impl<T: Scalar> Question<'_, T> {
+    /// The error, if it depends on the choice and the policy is not to warn.
+    pub(crate) fn answer(&self) -> Option<Error> {
+        let choosing = self.choosing();
+        let first = self.inner.ops.get(*choosing.first()?)?;
+        let strict = choosing.iter().any(|&k| self.inner.ops[k].op.gauge() == Some(Gauge::Error));
+        match self.dependence(&choosing) {
+            Some(Dependence::OfTheValue(defect)) if strict => Some(Error::Data {
+                primitive: first.op.name(),
+                member: None,
+                derivative: true,
+                failure: Failure::GaugeDependent { defect },
+                line: first.line,
+            }),
+            Some(Dependence::OfTheValue(defect)) => {
+                // A slope along the choice has been noted already.
+                if self.store.warned() == 0.0 {
+                    self.store.warn(defect);
+                }
+                None
+            }
+            Some(Dependence::OfTheDerivative(e)) => Some(e),
+            None => None,
+        }
+    }
+
+    /// The operations whose choice can matter: between a target and a seed, and not determined.
+    fn choosing(&self) -> Vec<usize> {
+        let chooses = |rec: &OpRec<T>| {
+            let arg = |i: &u32| self.inner.vals[*i as usize].arg();
+            rec.op.gauge().is_some() && rec.op.chooses(&rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>())
+        };
+        let ops = &self.inner.ops[self.ops.clone()];
+        if !ops.iter().any(chooses) {
+            return vec![];
+        }
+        let depends = self.depends();
+        let mut reaches = vec![false; self.inner.vals.len()];
+        self.seeds.iter().for_each(|(y, _)| reaches[*y as usize] = true);
+        let outputs = |rec: &OpRec<T>| rec.first as usize..(rec.first + rec.outs) as usize;
+        for rec in ops.iter().rev().filter(|rec| depends[rec.first as usize - self.base] != 0) {
+            if reaches[outputs(rec)].contains(&true) {
+                rec.inputs.iter().for_each(|&i| reaches[i as usize] = true);
+            }
+        }
+        let on_the_way =
+            |rec: &OpRec<T>| depends[rec.first as usize - self.base] != 0 && reaches[outputs(rec)].contains(&true);
+        self.ops.clone().filter(|&k| on_the_way(&self.inner.ops[k]) && chooses(&self.inner.ops[k])).collect()
+    }
+
+    fn depends(&self) -> Vec<u8> {
+        let mut depends = vec![];
+        let (ops, targets) = (&self.inner.ops[self.ops.clone()], self.targets.iter().copied());
+        mark_depends(&mut depends, self.base, self.inner.vals.len(), targets, ops);
+        depends
+    }
+
+    fn dependence(&self, choosing: &[usize]) -> Option<Dependence> {
+        let before = self.store.take_failure();
+        let noise = self.evaluated(Choice::Rounded, choosing).map(|inner| self.change(&inner));
+        let turned = self.evaluated(Choice::Turned, choosing);
+        let found = match (&turned, noise) {
+            (Some(inner), Some(noise)) => {
+                let change = self.change(inner);
+                let limit = tolerances::gauge::<T>().f64() * change.size + tolerances::TURN_ROUNDING * noise.absolute;
+                match change.signed.abs() <= limit {
+                    true => self.pulled(inner).map(Dependence::OfTheDerivative),
+                    false => Some(Dependence::OfTheValue(change.signed.abs() / change.size)),
+                }
+            }
+            // What has no value at another choice depends on it.
+            _ => Some(Dependence::OfTheValue(1.0)),
+        };
+        self.store.take_failure();
+        before.into_iter().for_each(|e| self.store.remember(e));
+        found
+    }
+
+    /// The values with bases chosen otherwise; `None` if an operation fails.
+    fn evaluated(&self, choice: Choice, choosing: &[usize]) -> Option<Inner<T>> {
+        let mut inner = self.inner.copied();
+        let mut touched = vec![false; inner.vals.len()];
+        let outer = self.store.choose(choice);
+        let mut done = true;
+        for k in self.ops.clone() {
+            let rec = &self.inner.ops[k];
+            let chooses = choosing.binary_search(&k).is_ok();
+            if chooses || rec.inputs.iter().any(|&i| touched[i as usize]) {
+                // Only what is asked about chooses otherwise, and what goes with it.
+                let goes_with = matches!(rec.op, Op::Resolvent(_) | Op::Pull(_));
+                self.store.choose(if chooses || goes_with { choice } else { outer });
+                done &= T::evaluate(&mut inner.vals, rec, self.store).is_ok() && !self.store.has_failed();
+                touched[rec.first as usize..(rec.first + rec.outs) as usize].fill(true);
+            }
+        }
+        self.store.choose(outer);
+        done.then_some(inner)
+    }
+
+    /// The failure of a reverse sweep over the turned values.
+    fn pulled(&self, turned: &Inner<T>) -> Option<Error> {
+        let depends = self.depends();
+        let mut slots: Vec<Option<Buf<T>>> = std::iter::repeat_with(|| None).take(depends.len()).collect();
+        for (y, w) in self.seeds.iter().filter(|(y, _)| *y as usize >= self.base) {
+            let mut seed = self.store.take(w.len());
+            seed.copy_from_slice(w);
+            slots[*y as usize - self.base] = Some(seed);
+        }
+        let outer = self.store.choose(Choice::Turned);
+        let numbers = Numbers { inner: turned, store: self.store };
+        T::reverse_numbers(&numbers, self.ops.clone(), self.base, &depends, &mut slots);
+        self.store.choose(outer);
+        slots.into_iter().flatten().for_each(|b| self.store.put(b));
+        self.store.take_failure()
+    }
+
+    fn change(&self, new: &Inner<T>) -> Change {
+        let mut sum = Change::default();
+        for (y, w) in self.seeds {
+            sum.add(w, &self.inner.vals[*y as usize].buf, &new.vals[*y as usize].buf);
+        }
+        sum
+    }
+}
+
+/// What depends on the choice.
+enum Dependence {
+    /// The value, by this part of it.
+    OfTheValue(f64),
+    /// How the derivative comes about, which the rules cannot follow.
+    OfTheDerivative(Error),
+}
+
+/// How much `sum <w, y>` changes.
+#[derive(Default)]
+struct Change {
+    signed: f64,
+    absolute: f64,
+    size: f64,
+}
+
+impl Change {
+    fn add<T: Scalar>(&mut self, w: &[T], old: &[T], new: &[T]) {
+        for ((w, a), b) in w.iter().zip(old).zip(new) {
+            let (w, a, b) = (w.f64(), a.f64(), b.f64());
+            self.signed += w * (b - a);
+            self.absolute += (w * (b - a)).abs();
+            self.size += w.abs() * a.abs().max(b.abs());
+        }
+    }
+}

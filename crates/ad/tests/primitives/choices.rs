@@ -1,0 +1,279 @@
+//! Programs that depend on a basis that is not determined say so at every start, the axis-aligned ones among them, where the
+//! dependence has no slope; and programs that do not depend on it are never accused.
+
+use super::points::{Rng, diagonal};
+use super::verdicts::failure;
+use faer::Mat;
+use pullback::{Failure, Gauge, Tape, Var};
+
+type Program = for<'t> fn(Var<'t>) -> Var<'t>;
+
+/// Starts with all values tied, or some: identity, diagonal, permuted, block-diagonal, generic.
+fn tied() -> Vec<(&'static str, Mat<f64>)> {
+    let permuted = Mat::from_fn(4, 4, |i, j| if (i + 1) % 4 == j { 1.0 } else { 0.0 });
+    let block = {
+        let (c, s) = (0.6, 0.8);
+        let q = faer::mat![[c, s, 0.0, 0.0], [-s, c, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        &q * diagonal(&[1.0, 3.0, 2.0, 2.0]) * q.transpose()
+    };
+    vec![
+        ("identity", Mat::identity(4, 4)),
+        ("twice the identity", diagonal(&[2.0; 4])),
+        ("diagonal", diagonal(&[1.0, 1.0, 2.0, 3.0])),
+        ("diagonal, out of order", diagonal(&[2.0, 1.0, 3.0, 1.0])),
+        ("diagonal, two pairs", diagonal(&[1.0, 2.0, 1.0, 2.0])),
+        ("permuted", &permuted * diagonal(&[1.0, 1.0, 2.0, 2.0]) * permuted.transpose()),
+        ("block-diagonal", block),
+        ("generic, all", Rng::new(3).with_spectrum(&[2.0; 4])),
+        ("generic, a pair", Rng::new(3).with_spectrum(&[1.0, 1.0, 2.0, 3.0])),
+        ("tied up to rounding", diagonal(&[1.0, 1.0 + f64::EPSILON, 2.0, 3.0])),
+    ]
+}
+
+/// Programs of eigenvectors `U` that see which basis was chosen.
+const SEEING: &[(&str, Program)] = &[
+    ("sum", |a| a.eigh().1.sum()),
+    ("trace", |a| a.eigh().1.trace()),
+    ("fourth powers", |a| a.eigh().1.powf(4.0).sum()),
+    ("distance from I", |a| {
+        let d = a.eigh().1 - &Mat::<f64>::identity(a.rows(), a.rows());
+        d.dot(d)
+    }),
+    ("a fourth power", |a| a.eigh().1.powf(4.0).tril().sum()),
+    ("in a gradient inside", |a| a.grad(|a| a.eigh().1.trace()).dot(a)),
+    ("in a checkpoint", |a| a.checkpoint(|a| a.eigh().1.trace()) + a.sum()),
+    ("of a handle", |a| {
+        let s = a.symmetric();
+        s.vectors(0..2).powf(4.0).sum() + s.vectors(2..4).slice(2, 0, 2, 2).trace()
+    }),
+];
+
+/// Programs of the same that do not.
+const BLIND: &[(&str, Program)] = &[
+    ("the norm of the matrix again", |a| {
+        let (l, v) = a.eigh();
+        (v * l.to_diag()).mul_t(v).norm()
+    }),
+    ("an ill-conditioned use", |a| {
+        let (l, v) = a.eigh();
+        let b = (v * l.to_diag()).mul_t(v);
+        (b.t_mul(b) * 1e8 + 1.0 * a.tape().eye(a.rows())).logdet()
+    }),
+    ("orthogonality", |a| {
+        let v = a.eigh().1;
+        v.mul_t(v).sum() + v.t_mul(v).cos().trace()
+    }),
+    ("in parts of one handle", |a| {
+        let s = a.symmetric();
+        let (low, high) = (s.vectors(0..2), s.vectors(2..4));
+        (low.mul_t(low) + high.mul_t(high)).powf(2.0).sum() + s.values(0..4).exp().sum()
+    }),
+    ("in a checkpoint", |a| {
+        a.checkpoint(|a| {
+            let (l, v) = a.eigh();
+            let b = (v * l.sqrt().to_diag()).mul_t(v);
+            b.dot(b).sin()
+        })
+    }),
+];
+
+/// Programs that do not see it either, but whose cotangents of tied values differ from choice to choice: functions of the matrix.
+const REASSEMBLED: &[(&str, Program)] = &[
+    ("sines", |a| {
+        let (l, v) = a.eigh();
+        (v * l.to_diag()).mul_t(v).sin().sum()
+    }),
+    ("an exponential", |a| {
+        let (l, v) = a.eigh();
+        (v * l.exp().to_diag()).mul_t(v).sum()
+    }),
+    ("an entry of a square root", |a| {
+        let (l, v) = a.eigh();
+        (v * l.sqrt().to_diag()).mul_t(v).slice(0, 1, 1, 1)
+    }),
+    ("an inverse, in a checkpoint", |a| {
+        a.checkpoint(|a| {
+            let (l, v) = a.eigh();
+            (v * l.exp().to_diag()).mul_t(v).inverse().sum()
+        })
+    }),
+];
+
+/// Is the gradient that of differences, along a symmetric direction?
+fn agrees(f: Program, a: &Mat<f64>, g: &Mat<f64>) -> Result<(), String> {
+    let v = Rng::new(5).normal(4, 4);
+    let v = 0.5 * (&v + v.transpose());
+    let at = |t: f64| pullback::value(f, &(a + t * &v)).unwrap().data()[0];
+    let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+    let found: f64 = (0..4).flat_map(|i| (0..4).map(move |j| (i, j))).map(|p| g[p] * v[p]).sum();
+    let size = at(0.0).abs().max(g.norm_max()).max(1.0);
+    if (slope - found).abs() < 1e-6 * size { Ok(()) } else { Err(format!("{found} and {slope} by differences")) }
+}
+
+#[test]
+fn a_program_that_sees_the_basis_says_so_at_every_start() {
+    for (start, a) in tied() {
+        for (name, f) in SEEING {
+            let said = pullback::grad(f, &a);
+            let Err(e) = said else { panic!("{name} at {start}: {:?}", said.unwrap()) };
+            let what = e.to_string();
+            let told = matches!(e, pullback::Error::Data { failure: Failure::GaugeDependent { .. }, .. });
+            assert!(told, "{name} at {start}: {what}");
+            assert!(what.contains("choices.rs"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_does_not_see_it_has_its_gradient_at_every_start() {
+    for (start, a) in tied() {
+        for (name, f) in BLIND {
+            let g = pullback::grad(f, &a).unwrap_or_else(|e| panic!("{name} at {start}: {e}"));
+            agrees(*f, &a, &g).unwrap_or_else(|e| panic!("{name} at {start}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn a_matrix_put_together_again_is_never_differentiated_wrongly() {
+    let mut refused = 0;
+    for (start, a) in tied() {
+        for (name, f) in REASSEMBLED {
+            match pullback::grad(f, &a) {
+                Ok(g) => agrees(*f, &a, &g).unwrap_or_else(|e| panic!("{name} at {start}: {e}")),
+                Err(e) => {
+                    let said = failure::<()>(Err(e));
+                    let helps =
+                        matches!(said, Failure::NotDifferentiable { what } if what.contains("`symmetric().map(f)`"));
+                    assert!(helps, "{name} at {start}: {said}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused >= 8 * REASSEMBLED.len(), "at nearly every start: {refused}");
+}
+
+#[test]
+fn where_nothing_is_tied_every_program_has_its_gradient() {
+    let nearly = diagonal(&[1.0, 1.0 + 1e-9, 2.0, 3.0]);
+    for a in [diagonal(&[1.0, 2.0, 3.0, 4.0]), Rng::new(3).with_spectrum(&[1.0, 1.5, 2.0, 3.0]), nearly] {
+        for (name, f) in SEEING.iter().chain(BLIND).chain(REASSEMBLED) {
+            pullback::grad(f, &a).unwrap_or_else(|e| panic!("{name} at\n{a:?}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn singular_vectors_and_complements_too() {
+    let gauge = |r: pullback::Result<Mat<f64>>, at: &str| {
+        let said = failure(r);
+        assert!(matches!(said, Failure::GaugeDependent { .. }), "{at}: {said}");
+    };
+    for (start, a) in tied() {
+        gauge(pullback::grad(|x: Var| x.svd().0.powf(4.0).sum(), &a), start);
+        gauge(pullback::grad(|x: Var| x.svd().2.powf(4.0).sum(), &a), start);
+        // The polar factor is found right or refused; its norm, and that of the matrix, are right.
+        let polar = pullback::func(|x: Var| {
+            let (u, _, v) = x.svd();
+            u.mul_t(v).norm()
+        });
+        pullback::grad(polar, &a).unwrap_or_else(|e| panic!("{start}: {e}"));
+        let again = pullback::func(|x: Var| {
+            let (u, s, v) = x.svd();
+            (u * s.to_diag()).mul_t(v).norm()
+        });
+        let g = pullback::grad(again, &a).unwrap_or_else(|e| panic!("{start}: {e}"));
+        assert!((g * a.norm_l2() - &a).norm_max() < 1e-13, "{start}");
+    }
+    // Of a singular value 0 the two vectors are not even paired.
+    let singular = diagonal(&[2.0, 1.0, 0.0]);
+    gauge(
+        pullback::grad(
+            |x: Var| {
+                let (u, _, v) = x.svd();
+                u.mul_t(v).trace()
+            },
+            &singular,
+        ),
+        "one singular value 0",
+    );
+    for q in [faer::mat![[1.0], [0.0], [0.0]], faer::mat![[0.0], [-1.0], [0.0]], Rng::new(8).normal(3, 1)] {
+        // A row of a complement that is zero is zero at every choice.
+        for (i, j) in [(0, 0), (1, 0), (1, 1), (2, 1)].into_iter().filter(|(i, _)| q[(*i, 0)].abs() < 1.0) {
+            let entry = pullback::func(|x: Var| x.null_basis(Gauge::Error).slice(i, j, 1, 1).powf(2.0));
+            gauge(pullback::grad(entry, &q), "a complement");
+        }
+        let full = pullback::func(|x: Var| x.qr_full(Gauge::Error).0.powf(4.0).sum());
+        gauge(pullback::grad(full, &q), "a full QR");
+        let projector = pullback::func(|x: Var| {
+            let z = x.null_basis(Gauge::Error);
+            z.mul_t(z).sin().sum()
+        });
+        pullback::grad(projector, &q).unwrap();
+        pullback::hvp(projector, &q, &q).unwrap();
+    }
+}
+
+#[test]
+fn the_other_policies_and_constants_stay_as_they_were() {
+    let eye = Mat::<f64>::identity(3, 3);
+    let tape = Tape::new();
+    let x = tape.input(&eye);
+    let trace = |gauge: Gauge| x.symmetric().gauge(gauge).vectors(0..3).trace();
+    assert_eq!(tape.gradient(trace(Gauge::Project), x).unwrap().into_mat(), Mat::<f64>::zeros(3, 3));
+    assert_eq!(tape.gauge_defect(), 0.0);
+    assert_eq!(tape.gradient(trace(Gauge::Warn), x).unwrap().into_mat(), Mat::<f64>::zeros(3, 3));
+    assert!(tape.gauge_defect() > 0.1);
+    // The basis of a constant is a constant: there is nothing to choose along the way.
+    let constant = pullback::func(|y: Var| (y.tape().constant(&eye).eigh().1 * y).sum());
+    assert!(pullback::grad(constant, &eye).is_ok());
+    // What nothing depends on is not judged.
+    let unused = pullback::func(|y: Var| {
+        let (l, v) = y.eigh();
+        let _ = v.sum();
+        l.sum()
+    });
+    assert!(pullback::grad(unused, &eye).is_ok());
+}
+
+#[test]
+fn the_choice_is_judged_anew_at_replay() {
+    let (apart, tied) = (diagonal(&[1.0, 1.5, 2.0]), diagonal(&[1.0, 1.0, 2.0]));
+    let tape = Tape::new();
+    let a = tape.input(&apart);
+    let y = a.eigh().1.trace();
+    let g = tape.grad_on_tape(y, a).unwrap();
+    let _ = g.sum();
+    assert!(tape.gradient(y, a).is_ok());
+    tape.set(a, &tied);
+    assert!(matches!(failure(tape.replay()), Failure::GaugeDependent { .. }));
+    tape.set(a, &apart);
+    tape.replay().unwrap();
+    assert!(tape.gradient(y, a).is_ok());
+}
+
+#[test]
+fn forward_mode_says_that_it_cannot_judge_and_what_can() {
+    let a = diagonal(&[1.0, 1.0, 2.0, 3.0]);
+    let v = Rng::new(5).normal(4, 4);
+    let again = pullback::func(|x: Var| {
+        let (u, s, w) = x.svd();
+        (u * s.to_diag()).mul_t(w).norm()
+    });
+    for said in [
+        failure(pullback::jvp(again, &a, &v)),
+        failure(pullback::linearize(again, &a).unwrap().1(&v)),
+        failure(pullback::value(|x: Var| x.jvp(again, &v).1, &a)),
+    ] {
+        let text = said.to_string();
+        assert!(matches!(said, Failure::TiedVectors { .. }), "{text}");
+        assert!(!text.contains("cotangent") && text.contains("`grad`") && text.contains("forward mode"), "{text}");
+    }
+    // What it names works.
+    assert!((pullback::grad(again, &a).unwrap() * a.norm_l2() - &a).norm_max() < 1e-13);
+    assert!(pullback::jvp(|x: Var| x.polar().0.sum(), &a, &v).is_ok());
+    // Vectors that nothing depends on are in nobody's way.
+    let d = pullback::jvp(|x: Var| x.eigh().0.sum(), &a, &v).unwrap().1.data()[0];
+    assert!((d - (0..4).map(|i| v[(i, i)]).sum::<f64>()).abs() < 1e-13);
+}

@@ -1,0 +1,104 @@
+//! Sums of many terms in single precision, against the same sums in double: the rounding error grows with the logarithm of their
+//! number. A plain loop is off by percents at these lengths.
+
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
+
+/// Positive entries that are not exact in single precision, with a tail that changes from entry to entry.
+fn entries(n: usize) -> Vec<f64> {
+    (0..n).map(|k| f64::from(0.1 + 0.8 * ((k as f64 * 0.618_033_988_749).fract()) as f32)).collect()
+}
+
+fn in_single(x: &[f64]) -> Vec<f32> {
+    x.iter().map(|x| *x as f32).collect()
+}
+
+type Program<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
+
+/// The value, and the gradient of the sum of the value.
+fn both<T: Scalar>(f: Program<T>, shape: Shape, x: &[T]) -> [Batch<T>; 2]
+where
+    Batch<T>: Leaves<Scalar = T>,
+{
+    let tape = Tape::<T>::new();
+    let x = tape.input(&Batch::from_slice(shape, x));
+    let y = f(x);
+    let g = tape.gradient(y.sum(), x).unwrap();
+    [y.value(), g]
+}
+
+fn error(single: &Batch<f32>, double: &Batch<f64>) -> f64 {
+    let pairs = single.data().iter().zip(double.data());
+    pairs.map(|(a, b)| (f64::from(*a) - b).abs() / b.abs().max(f64::MIN_POSITIVE)).fold(0.0, f64::max)
+}
+
+macro_rules! programs {
+    ($($name:literal $shape:expr, $f:expr;)*) => {
+        [$(($name, $shape, $f as Program<f32>, $f as Program<f64>)),*]
+    };
+}
+
+#[test]
+fn every_reduction_of_ten_million_entries_keeps_its_digits() {
+    const N: usize = 10_000_000;
+    let x = entries(N);
+    let single = in_single(&x);
+    let programs = programs! {
+        "sum" Shape::mat(N, 1), |x| x.sum();
+        "mean" Shape::mat(1, N), |x| x.mean();
+        "dot" Shape::mat(N, 1), |x| x.dot(x);
+        "norm" Shape::mat(N, 1), |x| x.norm();
+        "t_mul of a column" Shape::mat(N, 1), |x| x.t_mul(x);
+        "t_mul of columns" Shape::mat(N / 4, 4), |x| x.t_mul(x);
+        "mul_t of rows" Shape::mat(3, 3_000_000), |x| x.mul_t(x);
+        "sum_rows" Shape::mat(N / 2, 2), |x| x.sum_rows();
+        "sum_cols" Shape::mat(2, N / 2), |x| x.sum_cols();
+        "sum_cols of a row" Shape::mat(1, N), |x| x.sum_cols();
+        "sum_cols of many rows" Shape::mat(100, N / 100), |x| x.sum_cols();
+        "sum_each" Shape::batch(2, N / 4, 2), |x| x.sum_each();
+        "sum_batch" Shape::batch(N / 2, 2, 1), |x| x.sum_batch();
+        "sum over rows and members" Shape::batch(N / 4, 2, 2), |x| x.sum_to(Shape::mat(1, 2));
+        "row_norms" Shape::mat(2, N / 2), |x| x.row_norms();
+        "column_norms" Shape::mat(N / 2, 2), |x| x.column_norms();
+        "log_sum_exp" Shape::mat(N, 1), |x| x.log_sum_exp();
+    };
+    for (name, shape, f32s, f64s) in programs {
+        let n = shape.len();
+        let (s, d) = (both::<f32>(f32s, shape, &single[..n]), both::<f64>(f64s, shape, &x[..n]));
+        for (what, s, d) in [("value", &s[0], &d[0]), ("gradient", &s[1], &d[1])] {
+            let e = error(s, d);
+            assert!(e < 4e-6, "{name}: the {what} is off by {e:.1e}, expected less than 4e-6");
+        }
+    }
+}
+
+#[test]
+fn cotangents_of_what_a_batch_shares_are_summed_as_carefully() {
+    // y_i = W x_i and y_i = x_i W over a million members: the cotangent of W is a sum over all of them.
+    const N: usize = 1_000_000;
+    fn shared<T: Scalar>(x: &[T], shape: Shape, w: Shape, right: bool) -> Batch<T> {
+        let tape = Tape::<T>::new();
+        let x = tape.input(&Batch::from_slice(shape, x));
+        let w = tape.input(&Batch::from_slice(w, &vec![T::of(0.3); w.len()]));
+        let y = if right { x * w } else { w * x };
+        tape.gradient(y.sum(), w).unwrap()
+    }
+    let x = entries(4 * N);
+    let single = in_single(&x);
+    for (shape, w, right) in [
+        (Shape::batch(N, 2, 1), Shape::mat(3, 2), false),
+        (Shape::batch(N, 1, 2), Shape::mat(2, 3), true),
+        (Shape::batch(N, 2, 2), Shape::mat(2, 2), true),
+    ] {
+        let n = shape.len();
+        let e = error(&shared(&single[..n], shape, w, right), &shared(&x[..n], shape, w, right));
+        assert!(e < 4e-6, "{shape}: off by {e:.1e}");
+    }
+}
+
+#[test]
+fn the_order_of_a_sum_is_fixed() {
+    let x = in_single(&entries(100_001));
+    let run = || both::<f32>(|x| x.sum(), Shape::mat(100_001, 1), &x)[0].data()[0].to_bits();
+    let first = run();
+    assert!((0..5).all(|_| run() == first));
+}

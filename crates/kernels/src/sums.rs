@@ -1,0 +1,148 @@
+//! Sums of many terms whose rounding error grows with the logarithm of their number: blocks are summed in interleaved lanes, the
+//! sums of blocks in pairs. Always in the same order. Products of matrices are in `gemm.rs`.
+
+use num_traits::Float;
+
+use crate::real::{Real, balance, max_abs};
+use crate::tolerances::{SUM_BLOCK, WIDE, safe_range};
+
+/// `<a, b>`.
+pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    debug_assert_eq!(a.len(), b.len());
+    if a.len() <= SUM_BLOCK {
+        return dot_block(a, b);
+    }
+    let half = half(a.len());
+    dot(&a[..half], &b[..half]) + dot(&a[half..], &b[half..])
+}
+
+/// The sum of all entries.
+pub(crate) fn sum<T: Real>(a: &[T]) -> T {
+    if a.len() <= SUM_BLOCK {
+        return sum_block(a);
+    }
+    let half = half(a.len());
+    sum(&a[..half]) + sum(&a[half..])
+}
+
+/// Where a long list is cut: the half of it, in whole blocks.
+#[inline]
+fn half(len: usize) -> usize {
+    len.div_ceil(2 * SUM_BLOCK) * SUM_BLOCK
+}
+
+/// `<a, b>` in eight interleaved sums.
+#[inline]
+fn dot_block<T: Real>(a: &[T], b: &[T]) -> T {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let tail = a_rest.iter().zip(b_rest).fold(T::zero(), |s, (&x, &y)| s + x * y);
+    if a.is_empty() {
+        return tail;
+    }
+    let mut lanes = [T::zero(); 8];
+    for (x, y) in a.iter().zip(b) {
+        for i in 0..8 {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    fold(lanes) + tail
+}
+
+/// The sum of all entries, in eight interleaved sums.
+#[inline]
+fn sum_block<T: Real>(a: &[T]) -> T {
+    let (chunks, rest) = a.as_chunks::<8>();
+    let tail = rest.iter().fold(T::zero(), |s, &x| s + x);
+    if chunks.is_empty() {
+        return tail;
+    }
+    let mut lanes = [T::zero(); 8];
+    for x in chunks {
+        for i in 0..8 {
+            lanes[i] += x[i];
+        }
+    }
+    fold(lanes) + tail
+}
+
+fn fold<T: Real>(s: [T; 8]) -> T {
+    ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
+}
+
+/// `out = sum of the columns of A`, where `A` is `m x n`: what a sum over columns, or over the members of a batch, needs.
+pub(crate) fn sum_columns<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
+    debug_assert!(a.len() == m * n && out.len() == m);
+    if m == 1 {
+        out[0] = sum(a);
+        return;
+    }
+    for (t, out) in out.chunks_mut(TILE).enumerate() {
+        let sums = tile(a, m, t * TILE, out.len(), 0, n);
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// Rows that are summed together, in registers or close by.
+const TILE: usize = 32;
+/// Columns that are summed one after the other.
+const RUN: usize = 64;
+
+/// The sums over the columns `from..to` of the `rows` rows that start at row `i`.
+fn tile<T: Real>(a: &[T], m: usize, i: usize, rows: usize, from: usize, to: usize) -> [T; TILE] {
+    let mut sums = [T::zero(); TILE];
+    if to - from > RUN {
+        let middle = from + half_run(to - from);
+        sums = tile(a, m, i, rows, from, middle);
+        let rest = tile(a, m, i, rows, middle, to);
+        sums.iter_mut().zip(rest).for_each(|(s, r)| *s += r);
+        return sums;
+    }
+    for j in from..to {
+        let column = &a[i + j * m..i + j * m + rows];
+        sums.iter_mut().zip(column).for_each(|(s, x)| *s += *x);
+    }
+    sums
+}
+
+fn half_run(n: usize) -> usize {
+    n.div_ceil(2 * RUN) * RUN
+}
+
+/// The Frobenius norm; a second, scaled pass only where squares leave the safe range.
+pub(crate) fn norm<T: Real>(a: &[T]) -> T {
+    let root = Float::sqrt(dot(a, a));
+    let safe = safe_range::<T>();
+    if root >= safe.0 && root <= safe.1 {
+        return root;
+    }
+    let s = balance(max_abs(a), safe);
+    Float::sqrt(scaled_squares(a, s)) / s
+}
+
+/// The sum of the squares of `s a`.
+fn scaled_squares<T: Real>(a: &[T], s: T) -> T {
+    if a.len() <= SUM_BLOCK {
+        return a.iter().fold(T::zero(), |t, &x| t + (s * x) * (s * x));
+    }
+    let half = half(a.len());
+    scaled_squares(&a[..half], s) + scaled_squares(&a[half..], s)
+}
+
+/// Are all entries finite? A finite sum says so at one addition an entry; a sum that overflowed is looked at again.
+pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
+    let s = if a.len() < WIDE { lanes_sum(a) } else { pulp::Arch::new().dispatch(|| lanes_sum(a)) };
+    Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
+}
+
+/// The sum of all entries in sixteen interleaved sums, compiled for whatever registers the caller runs on.
+#[inline(always)]
+fn lanes_sum<T: Real>(a: &[T]) -> T {
+    let (chunks, rest) = a.as_chunks::<16>();
+    let mut lanes = [T::zero(); 16];
+    for x in chunks {
+        for i in 0..16 {
+            lanes[i] += x[i];
+        }
+    }
+    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
+}
