@@ -66,7 +66,10 @@ fn compare<T: Scalar>(name: &str, x: f64, wants: &[f64], largest: f64, tiny: f64
         };
         if !right {
             let off = (got - want).abs() / (T::EPS.f64() * want.abs());
-            wrong.push(format!("{} {name}, order {k}, at {x:e}: expected {want:e}, got {got:e}: {off:.1} units", T::NAME));
+            wrong.push(format!(
+                "{} {name}, order {k}, at {x:e}: expected {want:e}, got {got:e}: {off:.1} units",
+                T::NAME
+            ));
         }
     }
 }
