@@ -40,7 +40,7 @@ impl Series {
         Series { order, coefficients: g }
     }
 
-    /// `s^(k)` from `tau` and `q`.
+    /// `s^(k) / q` from `tau` and `q`.
     fn at<T: Real>(&self, tau: T, q: T) -> T {
         let last = (self.order as usize - 1) / 2;
         let (square, mut power, mut sum) = (tau * tau, T::one(), T::zero());
@@ -49,7 +49,7 @@ impl Series {
             power *= -q;
         }
         // tau^(k-1) has an odd factor left, and the sign of the formula is then minus.
-        if self.order.is_multiple_of(2) { -(tau * q * sum) } else { q * sum }
+        if self.order.is_multiple_of(2) { -(tau * sum) } else { sum }
     }
 
     /// The derivative of `s` at `x`.
@@ -57,12 +57,20 @@ impl Series {
         let tau = Float::tanh(T::of(0.5) * x);
         let q =
             if Float::abs(tau) <= T::of(STEEP) { T::of(0.25) * (T::one() - tau) * (T::one() + tau) } else { bell(x) };
-        self.at(tau, q)
+        q * self.at(tau, q)
     }
 
     /// The derivative of `tanh` at `x`, where `y = tanh x`.
     pub(crate) fn tanh<T: Real>(&self, x: T, y: T) -> T {
-        T::of(f64::from(2u32 << self.order)) * self.at(y, T::of(0.25) * tanh_slope(x, y))
+        let scale = T::of(f64::from(2u32 << self.order));
+        if gentle(y) {
+            let q = T::of(0.25) * (T::one() - y) * (T::one() + y);
+            return scale * q * self.at(y, q);
+        }
+        // q is the square of w, which does not underflow before the product does.
+        let h = Float::exp(-Float::abs(x));
+        let w = h / (T::one() + h * h);
+        (scale * self.at(y, w * w) * w) * w
     }
 }
 

@@ -9,8 +9,7 @@
 //!
 //! `dp = -(p - q)(p + q) dx - 2 p q dy`, `dq = (p - q)(p + q) dy - 2 p q dx`,
 //!
-//! a symmetric map up to the sign of `dp`'s first term; its transpose is `gx = -(p - q)(p + q) gp - 2 p q gq`,
-//! `gy = (p - q)(p + q) gq - 2 p q gp`. On the branch cut (`y = 0`, `x < 0`) the angle jumps by a full turn and its derivatives do not.
+//! which is a symmetric matrix, so that `gx = -(p - q)(p + q) gp - 2 p q gq` and `gy = (p - q)(p + q) gq - 2 p q gp`. On the branch cut (`y = 0`, `x < 0`) the angle jumps by a full turn and its derivatives do not.
 //!
 //! Conditions: the value follows IEEE, with signed zeros; at `(0, 0)` there is no derivative, else `NotDifferentiable`. Cost: value one
 //! pass, JVP and VJP 4 passes. Source: derived.

@@ -29,6 +29,7 @@ pole = lambda x: abs((x / mp.pi - mp.floor(x / mp.pi)) - mpf(1) / 2) * mp.pi
 edge = lambda x: 1 - abs(x)
 away = lambda x: max(1, abs(x))
 
+# The fourth derivative of asinh has a zero at 1.2247.
 # name: function, points, the scale of the step.
 F = {
     "tan": (mp.tan, SMALL + MIDDLE + TAILS + single(1e3, 1e7, 1.5707964, 1.5707962) + [1e15, 1.5707963267948966], pole),
@@ -37,7 +38,7 @@ F = {
     "asin": (mp.asin, SMALL + MIDDLE[:6] + INSIDE, edge),
     "acos": (mp.acos, SMALL + MIDDLE[:6] + INSIDE, edge),
     "atan": (mp.atan, SMALL + MIDDLE + TAILS + FAR, away),
-    "asinh": (mp.asinh, SMALL + MIDDLE + TAILS + FAR, away),
+    "asinh": (mp.asinh, SMALL + [x for x in MIDDLE if abs(x) != 1.25] + TAILS + FAR, away),
     "acosh": (mp.acosh, single(1 + 2.0**-23, 1.0001, 1.01, 1.3, 2.2, 3.7, 33.3, 1e3, 1e18, 1e30) + [1 + 2.0**-52, 1e155, 1e300], lambda x: x - 1),
     "atanh": (mp.atanh, SMALL + MIDDLE[:6] + INSIDE, edge),
     "erf": (mp.erf, SMALL + MIDDLE + both(*single(4.4, 5.9, 9.0, 10.1)) + [26.0, 26.5, -27.2, 28.4, 29.5], lambda x: 1 / away(x)),
