@@ -52,7 +52,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// The error function, entry by entry. Its derivative is a Gaussian.
         ///
         /// ```
-        /// let g = pullback::grad(|x| x.erf().sum(), &3.0)?;
+        /// let g = pullback::grad(|x| x.erf().sum(), &3.0f64)?;
         /// assert!((g - 2.0 / std::f64::consts::PI.sqrt() * (-9.0f64).exp()).abs() < 1e-19);
         /// # Ok::<(), pullback::Error>(())
         /// ```
@@ -70,7 +70,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// functions.
         ///
         /// ```
-        /// let trigamma = pullback::grad(|x| x.digamma().sum(), &1.0)?;
+        /// let trigamma = pullback::grad(|x| x.digamma().sum(), &1.0f64)?;
         /// assert!((trigamma - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-15);
         /// # Ok::<(), pullback::Error>(())
         /// ```
@@ -89,7 +89,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// If the sizes neither agree nor are 1.
     ///
     /// ```
-    /// let (theta, (gy, gx)) = pullback::value_and_grad(|(y, x)| y.atan2(x).sum(), &(3.0, 4.0))?;
+    /// let (theta, (gy, gx)) = pullback::value_and_grad(|(y, x): (pullback::Var, pullback::Var)| y.atan2(x).sum(), &(3.0f64, 4.0f64))?;
     /// assert_eq!(theta, 3.0f64.atan2(4.0));
     /// assert!((gy - 4.0 / 25.0).abs() < 1e-15 && (gx + 3.0 / 25.0).abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())

@@ -71,6 +71,7 @@ def derivative(name, x, k):
     return f(x) if k == 0 else mp.diff(f, x, k, h=h, direction=0)
 
 
+print("# Made by entries.py. Each line: function, argument, derivatives of orders 0, 1, 2, 3, 4 and 12 there.")
 for name, (_, points, _) in F.items():
     for x in points:
         print(name, repr(x), *(repr(float(derivative(name, x, k))) for k in (0, 1, 2, 3, 4, 12)))
