@@ -121,7 +121,7 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::Cosh => map(x, y, Float::cosh),
         Unary::Erf => map(x, y, in_double(libm::erf)),
         Unary::Erfc => map(x, y, in_double(libm::erfc)),
-        Unary::LnGamma => map(x, y, in_double(gamma::ln_gamma)),
+        Unary::LnGamma => map(x, y, in_double(crate::ln_gamma::ln_gamma)),
         Unary::Digamma => map(x, y, in_double(gamma::digamma)),
         Unary::Asin => map(x, y, in_double(|x| Inverse::Asin.value(x))),
         Unary::Acos => map(x, y, in_double(|x| Inverse::Acos.value(x))),

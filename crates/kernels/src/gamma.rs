@@ -1,4 +1,4 @@
-//! The logarithm of the gamma function and all its derivatives: the digamma and polygamma functions.
+//! The derivatives of the logarithm of the gamma function: the digamma and polygamma functions. The logarithm lives in `ln_gamma.rs`.
 //!
 //! *Polygamma*, `n >= 1`, for `x > 0`: all terms of
 //!
@@ -29,7 +29,7 @@ use std::f64::consts::PI;
 const FAR: f64 = 24.0;
 
 /// `B_2`, `B_4`, ...
-const BERNOULLI: [f64; 12] = [
+pub(crate) const BERNOULLI: [f64; 12] = [
     1.0 / 6.0,
     -1.0 / 30.0,
     1.0 / 42.0,
@@ -60,11 +60,6 @@ const ROOTS: [(f64, f64); 12] = [
     (-10.708740838254144, -6.287211750540301e-16),
     (-11.714133061228955, 8.598250154343834e-16),
 ];
-
-/// `ln |Gamma(x)|`; infinite at the poles.
-pub(crate) fn ln_gamma(x: f64) -> f64 {
-    libm::lgamma(x)
-}
 
 /// Is it one of the poles 0, -1, -2, ..., or minus infinity?
 fn pole(x: f64) -> bool {

@@ -22,6 +22,7 @@ mod gamma;
 mod gemm;
 mod inverses;
 mod least;
+mod ln_gamma;
 mod logistic;
 mod lu;
 mod lu_rules;

@@ -61,8 +61,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         erfc => Unary::Erfc;
         /// `ln |Gamma(x)|`, entry by entry; infinite at 0, -1, -2, ..., where there is no derivative.
         ///
-        /// The relative error is a few units of rounding for `x > 0`, also near the zeros at 1 and 2. Near a zero on the negative axis the
-        /// error is as that of one unit of rounding in `x`.
+        /// The relative error is a few units of rounding for `x > -8`, also near the zeros; near a zero below it is less than what one unit of
+        /// rounding in `x` does.
         #[doc(alias = "gammaln")]
         #[doc(alias = "lgamma")]
         ln_gamma => Unary::LnGamma;
