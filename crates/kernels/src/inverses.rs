@@ -43,6 +43,10 @@ impl Inverse {
             Inverse::Atan | Inverse::Asinh => x.hypot(1.0),
             Inverse::Acosh => (x - 1.0).sqrt() * (x + 1.0).sqrt(),
         };
+        if root.is_nan() {
+            // Outside of the domain; powers of w would have values there.
+            return root;
+        }
         let r = 1.0 / root;
         let (a, start) = match self {
             Inverse::Asin | Inverse::Asinh | Inverse::Acosh => (0.5, r),

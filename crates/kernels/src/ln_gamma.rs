@@ -35,7 +35,7 @@ const ZEROS: [(f64, f64); 12] = [
 
 /// `ln |Gamma(x)|`; infinite at the poles.
 pub(crate) fn ln_gamma(x: f64) -> f64 {
-    if x > -2.0 || x < -8.0 || x == x.floor() || x.is_nan() {
+    if !(-8.0..-2.0).contains(&x) || x == x.floor() {
         return libm::lgamma(x);
     }
     let pair = 2 * (-x.ceil() as usize - 2);

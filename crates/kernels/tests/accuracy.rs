@@ -94,3 +94,72 @@ fn functions_and_derivatives_are_accurate_over_the_whole_range() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(double > 500 && single > 400, "{double} points in double precision, {single} in single");
 }
+
+#[test]
+fn ends_of_domains_and_infinities_follow_ieee() {
+    use Unary::*;
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    // Function, argument, value, first and second derivative.
+    let cases = [
+        (Asin, 1.0, std::f64::consts::FRAC_PI_2, inf, inf),
+        (Asin, -1.0, -std::f64::consts::FRAC_PI_2, inf, -inf),
+        (Acos, 1.0, 0.0, -inf, -inf),
+        (Acosh, 1.0, 0.0, inf, -inf),
+        (Atanh, 1.0, inf, inf, inf),
+        (Atanh, -1.0, -inf, inf, -inf),
+        (Atan, inf, std::f64::consts::FRAC_PI_2, 0.0, 0.0),
+        (Asinh, -inf, -inf, 0.0, 0.0),
+        (Acosh, inf, inf, 0.0, 0.0),
+        (Erf, inf, 1.0, 0.0, 0.0),
+        (Erfc, -inf, 2.0, 0.0, 0.0),
+        (Erfc, inf, 0.0, 0.0, 0.0),
+        (LnGamma, 0.0, inf, -inf, inf),
+        (LnGamma, -3.0, inf, nan, nan),
+        (LnGamma, inf, inf, inf, 0.0),
+        (Digamma, 0.0, -inf, inf, -inf),
+        (Digamma, -2.0, nan, nan, nan),
+        (Digamma, inf, inf, 0.0, 0.0),
+        (Sinh, inf, inf, inf, inf),
+        (Log2, 0.0, -inf, inf, -inf),
+        (Tanh, -inf, -1.0, 0.0, 0.0),
+        (Sigmoid, inf, 1.0, 0.0, 0.0),
+        (Softplus, -inf, 0.0, 0.0, 0.0),
+    ];
+    for (f, x, y, first, second) in cases {
+        for (k, want) in [y, first, second].into_iter().enumerate() {
+            let got = derivative(f, k as u32, x);
+            assert!(
+                got == want || (got.is_nan() && want.is_nan()),
+                "{f:?}, order {k}, at {x}: expected {want}, got {got}"
+            );
+        }
+    }
+    let outside = [(Asin, 1.5), (Acos, -1.5), (Acosh, 0.5), (Atanh, 2.0), (Log10, -1.0)];
+    let all = [Tan, Sinh, Cosh, Asin, Acos, Atan, Asinh, Acosh, Atanh, Erf, Erfc, LnGamma, Digamma, Log2, Log10];
+    for (f, x) in outside.into_iter().chain(all.map(|f| (f, nan))) {
+        // The derivative of a logarithm is a power, which has values where the logarithm has none.
+        for k in 0..=if f == Log10 && x < 0.0 { 0 } else { 12 } {
+            assert!(derivative(f, k, x).is_nan(), "{f:?}, order {k}, at {x}");
+        }
+    }
+}
+
+#[test]
+fn recurrences_hold_in_the_middle_of_every_interval() {
+    // psi^(k)(x + 1) - psi^(k)(x) = (-1)^k k! x^(-k-1), on both sides of the last tabulated root and of the asymptotic series.
+    for i in -1500..2600 {
+        let x = f64::from(i) / 64.0 + 1.0 / 256.0;
+        for k in 0..=3 {
+            let (a, b) = (derivative(Unary::Digamma, k, x), derivative(Unary::Digamma, k, x + 1.0));
+            let factorial = [1.0, -1.0, 2.0, -6.0][k as usize];
+            let want = factorial * x.powi(-1 - k as i32);
+            // The argument x + 1 is exact. Where x is negative, what cancels at the zeros is of the size of powers of pi.
+            let size = if x < 0.0 { std::f64::consts::PI.powi(k as i32 + 1) } else { 0.0 };
+            let error = (b - a - want).abs() / (size + a.abs() + b.abs() + want.abs());
+            assert!(error < 16.0 * f64::EPSILON, "order {k} at {x}: {error:e}");
+        }
+        let (a, b) = (derivative(Unary::LnGamma, 0, x), derivative(Unary::LnGamma, 0, x + 1.0));
+        let error = (b - a - x.abs().ln()).abs() / (a.abs() + b.abs() + 1.0);
+        assert!(error < 16.0 * f64::EPSILON, "ln_gamma at {x}: {error:e}");
+    }
+}

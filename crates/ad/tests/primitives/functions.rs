@@ -20,11 +20,11 @@ fn angle(y: f64, x: f64) -> (f64, (f64, f64)) {
 #[test]
 fn tails_of_saturating_functions_are_not_lost() {
     // tanh' = 4 e^-2x (1 - 2 e^-2x + ..) where tanh rounds to 1, and every further derivative is -2 times the one before.
-    for x in [20.0, 100.0, 300.0] {
-        let want = 4.0 * (-2.0 * x as f64).exp();
+    for x in [20.0f64, 100.0, 300.0] {
+        let want = 4.0 * (-2.0 * x).exp();
         assert!(off(grad(|x: Var| x.tanh().sum(), &x).unwrap(), want) < 1e-14, "{x}");
         assert!(off(hvp(|x: Var| x.tanh().sum(), &x, &1.0).unwrap(), -2.0 * want) < 1e-14, "{x}");
-        let s = (-x as f64).exp();
+        let s = (-x).exp();
         assert!(off(grad(|x: Var| x.sigmoid().sum(), &x).unwrap(), s / (1.0 + s).powi(2)) < 1e-14, "{x}");
         assert!(off(hvp(|x: Var| x.softplus().sum(), &x, &1.0).unwrap(), s) < 1e-8, "{x}");
         let third = func(|x: Var| x.hvp(|x| x.sigmoid().sum(), x.tape().filled(Shape::SCALAR, 1.0)).sum());
