@@ -156,12 +156,14 @@ fn node(budget: Duration) {
     }
 }
 
-/// Value and gradient of the chain by bare kernels, which keep what the way back needs: the output of each `tanh`.
+/// Value and gradient of the chain by bare kernels, which keep what the way back needs: argument and output of each `tanh`.
 struct RawChain {
     n: usize,
     a: Vec<f64>,
     /// `x`, then the outputs of the hundred steps.
     states: Vec<Vec<f64>>,
+    /// What `tanh` was taken of in each step.
+    arguments: Vec<Vec<f64>>,
     y: Vec<f64>,
     g: Vec<f64>,
 }
@@ -170,7 +172,8 @@ impl RawChain {
     fn new(x: &Batch<f64>, a: &Batch<f64>) -> Self {
         let n = x.shape().rows;
         let states = (0..101).map(|_| x.data().to_vec()).collect();
-        RawChain { n, a: a.data().to_vec(), states, y: vec![0.0; n * n], g: vec![0.0; n * n] }
+        let arguments = (0..100).map(|_| x.data().to_vec()).collect();
+        RawChain { n, a: a.data().to_vec(), states, arguments, y: vec![0.0; n * n], g: vec![0.0; n * n] }
     }
 
     /// A product with the constant, or with its transpose; of numbers, as the tape does it.
@@ -182,18 +185,17 @@ impl RawChain {
     }
 
     fn gradient(&mut self) -> &[f64] {
-        let RawChain { n, a, states, y, g } = self;
+        let RawChain { n, a, states, arguments, y, g } = self;
         for k in 0..100 {
             let (before, after) = states.split_at_mut(k + 1);
             Self::product(*n, a, false, &before[k], y);
-            f64::scale(0.9, y, g);
-            f64::unary(pullback::Unary::Tanh, g, &mut after[0]);
+            f64::scale(0.9, y, &mut arguments[k]);
+            f64::unary(pullback::Unary::Tanh, &arguments[k], &mut after[0]);
         }
         std::hint::black_box(f64::sum(&states[100]));
         g.fill(1.0);
-        for z in states[1..].iter().rev() {
-            // The derivative of tanh is a function of its output alone.
-            f64::unary_derivative_assign(pullback::Unary::Tanh, 1, z, z, g).expect("order one");
+        for (x, z) in arguments.iter().zip(&states[1..]).rev() {
+            f64::unary_derivative_assign(pullback::Unary::Tanh, 1, x, z, g).expect("order one");
             g.iter_mut().for_each(|g| *g *= 0.9);
             Self::product(*n, a, true, g, y);
             std::mem::swap(g, y);

@@ -7,7 +7,9 @@ use pullback::faer::linalg::householder;
 use pullback::faer::linalg::lu::partial_pivoting as lu;
 use pullback::faer::linalg::qr::no_pivoting::factor as qr;
 use pullback::faer::{Conj, Mat, Par};
-use pullback::{Batch, Shape};
+use pullback::{Batch, Shape, Triangle, Uplo};
+
+const BY_L_T: Triangle = Triangle { lower: true, transpose: true, unit: false, right: false };
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -24,6 +26,32 @@ pub(crate) fn rows() -> Vec<Row> {
             program: |x| vec![x[0].cholesky()],
             faer: faer_cholesky,
             limit: 4.0,
+        },
+        Row {
+            name: "spd solve",
+            inputs: |n| vec![definite(n), batch(n, n, 2)],
+            program: |x| vec![x[0].spd().solve(x[1])],
+            faer: faer_cholesky,
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "spd logdet",
+            inputs: |n| vec![definite(n)],
+            program: |x| vec![x[0].spd().logdet()],
+            faer: faer_cholesky,
+            limit: f64::INFINITY,
+        },
+        // What the handle is measured against: the same numbers through the factor.
+        Row {
+            name: "by factor",
+            inputs: |n| vec![definite(n), batch(n, n, 2)],
+            program: |x| {
+                let l = x[0].cholesky();
+                let half = l.solve_triangular(Uplo::Lower, x[1]);
+                vec![l.solve_triangular_with(BY_L_T, half)]
+            },
+            faer: faer_cholesky,
+            limit: f64::INFINITY,
         },
         Row {
             name: "qr",

@@ -48,6 +48,7 @@ mod var;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
+pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{
     CostFn, Many, ManyFn, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, linearize, value,

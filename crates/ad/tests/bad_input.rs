@@ -17,6 +17,7 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
     let (b2, w2, w3, w4) = (b.clone(), w.clone(), w.clone(), w.clone());
     vec![
         ("cholesky", p(|x| x.cholesky().sum())),
+        ("spd", p(|x| x.spd().logdet() + x.spd().inverse().sum())),
         ("qr", p(move |x| x.qr().0.dot(&w))),
         ("qr r", p(move |x| x.qr().1.dot(&w2))),
         ("polar", p(move |x| x.polar().0.dot(&w3))),

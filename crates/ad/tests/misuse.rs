@@ -36,6 +36,7 @@ fn shapes_that_do_not_fit() {
     says(&["hadamard", "2x3 and 2x4"], || a.hadamard(b));
     says(&["elem_div", "2x3 and 2x4"], || a.elem_div(b));
     says(&["dot", "2x3 and 2x4", "equal shapes"], || a.dot(b));
+    says(&["atan2", "2x3 and 2x4", "agree, or are 1"], || a.atan2(b));
     says(&["max", "2x3 and 2x4"], || a.max(b));
     says(&["min", "2x3 and 2x4"], || a.min(b));
     says(&["matmul_add", "2x3", "2x4"], || a.add_mul(1.0, a, b));
@@ -44,6 +45,10 @@ fn shapes_that_do_not_fit() {
     says(&["lu", "2x3", "square"], || a.solve(b));
     says(&["lu", "2x3", "square"], || a.logdet());
     says(&["cholesky", "2x3", "square"], || a.cholesky());
+    says(&["cholesky", "2x3", "square"], || a.cholesky_upper());
+    says(&["spd", "2x3", "square"], || a.spd());
+    says(&["Spd::solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().solve(b));
+    says(&["Spd::half_solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().half_solve(b));
     says(&["cayley", "2x3", "square"], || a.cayley(0.5));
     says(&["eigh", "2x3", "square"], || a.expm_sym());
     says(&["eigh", "2x3", "square"], || a.trace_fun(SymFn::Exp));

@@ -2,11 +2,13 @@
 
 use faer::Par;
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::cholesky::llt::inverse::{inverse as inverse_lower, inverse_scratch};
 use num_traits::Float;
 
-use crate::real::{Real, finite, view_mut};
+use crate::real::{Real, finite, identity_tall, mirror, view, view_mut};
 use crate::settle::settle;
 use crate::tolerances::{CHOLESKY_SMALL, cholesky_pivot};
+use crate::triangular::{Triangle, solve};
 use crate::{Failure, Scalar, Workspace};
 
 /// Lower Cholesky factor of `(A + A')/2`, zeros above.
@@ -34,6 +36,21 @@ pub(crate) fn cholesky<T: Real>(a: &[T], n: usize, l: &mut [T], w: &mut Workspac
         l[j * n..j * n + j].fill(T::zero());
     }
     Ok(())
+}
+
+/// `A^{-1}` from its lower factor, both triangles: `L^{-T} L^{-1}`.
+pub(crate) fn inverse<T: Real>(l: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
+    debug_assert!(l.len() == n * n && out.len() == n * n);
+    if n <= CHOLESKY_SMALL {
+        identity_tall(out, n);
+        solve(l, Triangle { lower: true, transpose: false, unit: false, right: false }, out, n, n);
+        solve(l, Triangle { lower: true, transpose: true, unit: false, right: false }, out, n, n);
+    } else {
+        let (stack, [], _) = w.lend(inverse_scratch::<T>(n, Par::Seq), [], 0);
+        inverse_lower(view_mut(out, n, n), view(l, n, n), Par::Seq, stack);
+        settle();
+    }
+    mirror(out, n, true);
 }
 
 /// The lower triangle of `(A + A')/2`, zeros above.

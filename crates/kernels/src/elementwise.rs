@@ -1,10 +1,15 @@
 //! Elementwise maps with their derivatives, and copies: flat loops over slices, deterministic, no checks. Sums are in `sums.rs`.
 
 use num_traits::Float;
+use std::f64::consts::{LOG2_E, LOG10_E};
 
-use crate::Failure;
+use crate::erf;
+use crate::gamma::{self, Polygamma};
+use crate::inverses::Inverse;
+use crate::logistic::{self, Series};
 use crate::real::Real;
 use crate::tolerances::UNARY_ORDER;
+use crate::{Failure, Scalar};
 
 /// A function applied to every entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +47,36 @@ pub enum Unary {
     Sign,
     /// `x` between two bounds, the nearer bound elsewhere.
     Clamp(f64, f64),
+    /// The logarithm to base 2.
+    Log2,
+    /// The logarithm to base 10.
+    Log10,
+    /// `tan x`.
+    Tan,
+    /// The hyperbolic sine.
+    Sinh,
+    /// The hyperbolic cosine.
+    Cosh,
+    /// The inverse sine.
+    Asin,
+    /// The inverse cosine.
+    Acos,
+    /// The inverse tangent.
+    Atan,
+    /// The inverse hyperbolic sine.
+    Asinh,
+    /// The inverse hyperbolic cosine.
+    Acosh,
+    /// The inverse hyperbolic tangent.
+    Atanh,
+    /// The error function.
+    Erf,
+    /// `1 - erf x`, without the difference.
+    Erfc,
+    /// `ln |Gamma(x)|`.
+    LnGamma,
+    /// The derivative of `ln |Gamma(x)|`.
+    Digamma,
 }
 
 /// `y = f(x)`.
@@ -79,7 +114,27 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
                 }
             });
         }
+        Unary::Log2 => map(x, y, Float::log2),
+        Unary::Log10 => map(x, y, Float::log10),
+        Unary::Tan => map(x, y, Float::tan),
+        Unary::Sinh => map(x, y, Float::sinh),
+        Unary::Cosh => map(x, y, Float::cosh),
+        Unary::Erf => map(x, y, in_double(libm::erf)),
+        Unary::Erfc => map(x, y, in_double(libm::erfc)),
+        Unary::LnGamma => map(x, y, in_double(crate::ln_gamma::ln_gamma)),
+        Unary::Digamma => map(x, y, in_double(gamma::digamma)),
+        Unary::Asin => map(x, y, in_double(|x| Inverse::Asin.value(x))),
+        Unary::Acos => map(x, y, in_double(|x| Inverse::Acos.value(x))),
+        Unary::Atan => map(x, y, in_double(|x| Inverse::Atan.value(x))),
+        Unary::Asinh => map(x, y, in_double(|x| Inverse::Asinh.value(x))),
+        Unary::Acosh => map(x, y, in_double(|x| Inverse::Acosh.value(x))),
+        Unary::Atanh => map(x, y, in_double(|x| Inverse::Atanh.value(x))),
     }
+}
+
+/// A function of doubles for either scalar: single precision is then right to its own rounding.
+fn in_double<T: Real>(f: impl Fn(f64) -> f64) -> impl Fn(T) -> T {
+    move |x| T::of(f(Scalar::f64(x)))
 }
 
 #[inline]
@@ -126,19 +181,25 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
     let zero = T::zero();
     match f {
         Unary::Exp => each(x, y, v, |_, y| y),
-        Unary::Ln => power(-1.0, k - 1, x, None, v),
-        Unary::Sqrt => power(0.5, k, x, Some(y), v),
-        Unary::Recip => power(-1.0, k, x, None, v),
-        Unary::Pow(p) => power(p, k, x, small_integer(p).is_none().then_some(y), v),
-        Unary::Tanh if k == 1 => each(x, y, v, |_, y| (T::one() - y) * (T::one() + y)),
-        Unary::Tanh => {
-            let q = chain([1.0, 0.0, -1.0], k);
-            each(x, y, v, |_, y| (T::one() - y) * (T::one() + y) * horner(&q, y));
+        Unary::Ln => power(1.0, -1.0, k - 1, x, None, v),
+        Unary::Log2 => power(LOG2_E, -1.0, k - 1, x, None, v),
+        Unary::Log10 => power(LOG10_E, -1.0, k - 1, x, None, v),
+        Unary::Sqrt => power(1.0, 0.5, k, x, Some(y), v),
+        Unary::Recip => power(1.0, -1.0, k, x, None, v),
+        Unary::Pow(p) => power(1.0, p, k, x, small_integer(p).is_none().then_some(y), v),
+        Unary::Tanh if k == 1 => {
+            each_gentle(x, y, v, |y| (T::one() - y) * (T::one() + y), logistic::tanh_slope);
         }
-        Unary::Sigmoid if k == 1 => each(x, y, v, |_, y| y * (T::one() - y)),
-        Unary::Sigmoid => sigmoid_derivative(k, x, y, v, |_, y| y),
+        Unary::Tanh => {
+            let series = Series::new(k);
+            each(x, y, v, |x, y| series.tanh(x, y));
+        }
+        Unary::Sigmoid if k == 1 => each_gentle(x, y, v, |y| y * (T::one() - y), logistic::logistic_slope),
         Unary::Softplus if k == 1 => each(x, y, v, |x, _| sigmoid(x)),
-        Unary::Softplus => sigmoid_derivative(k - 1, x, y, v, |x, _| sigmoid(x)),
+        Unary::Sigmoid | Unary::Softplus => {
+            let series = Series::new(if f == Unary::Sigmoid { k } else { k - 1 });
+            each(x, y, v, |x, _| series.logistic(x));
+        }
         Unary::Relu if k == 1 => each(x, y, v, |x, _| if x > zero { T::one() } else { zero }),
         Unary::Abs if k == 1 => each(x, y, v, |x, _| sign(x)),
         Unary::Clamp(low, high) if k == 1 => {
@@ -156,14 +217,41 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
         Unary::Relu | Unary::Abs | Unary::Sign | Unary::Clamp(..) => v.fill(zero),
         Unary::ExpM1 => each(x, y, v, |x, _| Float::exp(x)),
         Unary::Ln1p => {
-            // (ln(1 + x))^(k) = c (1 + x)^-k
-            let c = T::of((1..k).fold(1.0, |c, i| -c * f64::from(i)));
-            each(x, y, v, |x, _| c / Float::powi(T::one() + x, k as i32));
+            // (-1)^(k-1) (k-1)! (1 + x)^-k, without a power that leaves the range before the product does.
+            each(x, y, v, |x, _| {
+                let r = T::one() / (T::one() + x);
+                (1..k).fold(r, |p, i| -p * (T::of(f64::from(i)) * r))
+            });
         }
         Unary::Sin if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Sin => each(x, y, v, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
         Unary::Cos if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Cos => each(x, y, v, |x, _| if k % 4 == 3 { Float::sin(x) } else { -Float::sin(x) }),
+        Unary::Tan => {
+            // tan' = 1 + tan^2, and every coefficient is positive: nothing cancels.
+            let r = chain([1.0, 0.0, 1.0], k);
+            each(x, y, v, |x, y| {
+                let t = if size_of::<T>() == 8 { Scalar::f64(y) } else { Scalar::f64(x).tan() };
+                T::of((1.0 + t * t) * horner(&r, t))
+            });
+        }
+        Unary::Sinh if k.is_multiple_of(2) => each(x, y, v, |_, y| y),
+        Unary::Sinh => each(x, y, v, |x, _| Float::cosh(x)),
+        Unary::Cosh if k.is_multiple_of(2) => each(x, y, v, |_, y| y),
+        Unary::Cosh => each(x, y, v, |x, _| Float::sinh(x)),
+        Unary::Erf => doubles(x, v, |x| erf::derivative(k, x)),
+        Unary::Erfc => doubles(x, v, |x| -erf::derivative(k, x)),
+        Unary::LnGamma if k == 1 => doubles(x, v, gamma::digamma),
+        Unary::LnGamma | Unary::Digamma => {
+            let psi = Polygamma::new(if f == Unary::Digamma { k } else { k - 1 });
+            doubles(x, v, |x| psi.at(x));
+        }
+        Unary::Asin => doubles(x, v, |x| Inverse::Asin.derivative(k, x)),
+        Unary::Acos => doubles(x, v, |x| Inverse::Acos.derivative(k, x)),
+        Unary::Atan => doubles(x, v, |x| Inverse::Atan.derivative(k, x)),
+        Unary::Asinh => doubles(x, v, |x| Inverse::Asinh.derivative(k, x)),
+        Unary::Acosh => doubles(x, v, |x| Inverse::Acosh.derivative(k, x)),
+        Unary::Atanh => doubles(x, v, |x| Inverse::Atanh.derivative(k, x)),
     }
     Ok(())
 }
@@ -175,38 +263,55 @@ fn each<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T, T) -> T) {
     }
 }
 
-/// The `k`-th derivative of `x^p`: a falling factorial times `x^{p-k}`, or times `y / x^k` if `y = x^p` is given.
-/// A vanishing factorial gives zero even at `x = 0`.
-fn power<T: Real>(p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &mut [T]) {
-    let factor = (0..k).fold(1.0, |s, i| s * (p - f64::from(i)));
+/// `v = f(x) o v` with `f` in double precision.
+fn doubles<T: Real>(x: &[T], v: &mut [T], f: impl Fn(f64) -> f64) {
+    each(x, x, v, |x, _| T::of(f(Scalar::f64(x))));
+}
+
+/// `v = f(y) o v` where all of eight neighbours are gentle, and `slow(x, y) o v` elsewhere: the first is a loop without branches.
+#[inline]
+fn each_gentle<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
+    for ((v, x), y) in v.chunks_mut(8).zip(x.chunks(8)).zip(y.chunks(8)) {
+        // Without an early end, so that the check is one of a vector.
+        if y.iter().fold(true, |all, &y| all & logistic::gentle(y)) {
+            v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y));
+        } else {
+            each(x, y, v, &slow);
+        }
+    }
+}
+
+/// The `k`-th derivative of `s x^p`: a falling factorial times `s x^{p-k}`, or times `s y / x^k` if `y = x^p` is given.
+/// A vanishing factorial gives zero even at `x = 0`. No power leaves the range before the product does.
+fn power<T: Real>(s: f64, p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &mut [T]) {
+    let factor = (0..k).fold(s, |s, i| s * (p - f64::from(i)));
     if factor == 0.0 {
         return v.fill(T::zero());
     }
     let (c, rest) = (T::of(factor), p - f64::from(k));
     if let Some(y) = y {
-        let k = k as i32;
-        return each(
-            x,
-            y,
-            v,
-            |x, y| {
-                if x == T::zero() { c * Float::powf(x, T::of(rest)) } else { c * y / Float::powi(x, k) }
-            },
-        );
+        return each(x, y, v, |x, y| match x == T::zero() {
+            true => c * Float::powf(x, T::of(rest)),
+            false => (0..k).fold(c * y, |y, _| y / x),
+        });
     }
     match small_integer(rest) {
         Some(0) => each(x, x, v, |_, _| c),
         Some(1) => each(x, x, v, |x, _| c * x),
         Some(-1) => each(x, x, v, |x, _| c / x),
+        Some(e) if e < 0 => each(x, x, v, |x, _| {
+            let r = T::one() / x;
+            c * r * Float::powi(r, -1 - e)
+        }),
         Some(e) => each(x, x, v, |x, _| c * Float::powi(x, e)),
         None => each(x, x, v, |x, _| c * Float::powf(x, T::of(rest))),
     }
 }
 
-type Coefficients = [f64; UNARY_ORDER as usize + 2];
+pub(crate) type Coefficients = [f64; UNARY_ORDER as usize + 2];
 
 /// If `y' = q(y)` with `q` quadratic, then `y^{(k)} = q(y) r_k(y)` with `r_1 = 1`, `r_{k+1} = (q r_k)'`: the coefficients of `r_k`.
-fn chain(q: [f64; 3], k: u32) -> Coefficients {
+pub(crate) fn chain(q: [f64; 3], k: u32) -> Coefficients {
     let mut r = [0.0; UNARY_ORDER as usize + 2];
     r[0] = 1.0;
     for step in 1..k as usize {
@@ -223,17 +328,9 @@ fn chain(q: [f64; 3], k: u32) -> Coefficients {
     r
 }
 
-fn horner<T: Real>(r: &Coefficients, y: T) -> T {
+pub(crate) fn horner<T: Real>(r: &Coefficients, y: T) -> T {
     let degree = r.iter().rposition(|&c| c != 0.0).unwrap_or(0);
     r[..=degree].iter().rev().fold(T::zero(), |s, &c| s * y + T::of(c))
-}
-
-fn sigmoid_derivative<T: Real>(k: u32, x: &[T], y: &[T], v: &mut [T], s: impl Fn(T, T) -> T) {
-    let q = chain([0.0, 1.0, -1.0], k);
-    each(x, y, v, |x, y| {
-        let s = s(x, y);
-        s * (T::one() - s) * horner(&q, s)
-    });
 }
 
 /// `y += alpha x`.

@@ -86,6 +86,8 @@ pub trait Scalar:
     fn cholesky_push(l: &[Self], n: usize, e: &[Self], x: &mut [Self]);
     /// The adjoint of [`Scalar::cholesky_push`]: the symmetric `W` with `<W, E> = <tril(G), X>`, in place of `G`.
     fn cholesky_pull(l: &[Self], n: usize, g: &mut [Self]);
+    /// `A^{-1}`, exactly symmetric, from its lower Cholesky factor.
+    fn cholesky_inverse(l: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>);
     /// `tril(A tril(B))`, zeros above.
     fn lower_product(a: &[Self], b: &[Self], n: usize, out: &mut [Self]);
     /// LU with partial pivoting into a handle of `n x (n + 1)`: packed LU, then the row permutation as numbers.
@@ -397,6 +399,9 @@ macro_rules! scalar {
             }
             fn cholesky_pull(l: &[Self], n: usize, g: &mut [Self]) {
                 crate::cholesky_rules::pull(l, n, g)
+            }
+            fn cholesky_inverse(l: &[Self], n: usize, out: &mut [Self], w: &mut Workspace<Self>) {
+                crate::cholesky::inverse(l, n, out, w)
             }
             fn lower_product(a: &[Self], b: &[Self], n: usize, out: &mut [Self]) {
                 crate::cholesky_rules::lower(a, b, n, out)

@@ -5,7 +5,21 @@ use super::{Case, Family};
 use pullback::Uplo;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("cholesky", cholesky, &["cholesky", "cholesky_push", "cholesky_pull", "lower_product"]);
+pub const FAMILY: Family = (
+    "cholesky",
+    cholesky,
+    &[
+        "cholesky",
+        "cholesky_push",
+        "cholesky_pull",
+        "lower_product",
+        "spd",
+        "spd_solve",
+        "spd_inverse",
+        "spd_logdet",
+        "spd_factor",
+    ],
+);
 
 /// Cholesky factors.
 pub fn cholesky(case: &Case) {
@@ -19,6 +33,25 @@ pub fn cholesky(case: &Case) {
         &vec![a.clone()],
         condition,
     );
+    holds(
+        case,
+        "spd",
+        |x| {
+            let a = x[0].spd();
+            vec![a.solve(x[1]), a.inverse(), a.logdet(), a.factor(), a.half_solve(x[1])]
+        },
+        &vec![a.clone(), case.any(n, 2, 2)],
+        condition,
+    );
+    if let Ok(y) = values(|x| vec![x[0].spd().solve(x[0])], std::slice::from_ref(&a))
+        && condition < 1e6
+    {
+        for i in 0..case.members() {
+            let a = a.member(i);
+            let s = 0.5 * (&a + a.transpose());
+            near(case, "sym(A) A^-1 A", &(&s * y[0].member(i)), &a);
+        }
+    }
     if let Ok(y) = values(|x| vec![x[0].cholesky()], std::slice::from_ref(&a)) {
         for i in 0..case.members() {
             let (l, a) = (y[0].member(i), a.member(i));

@@ -3,6 +3,8 @@
 //! Nothing here has a derivative rule: what a composition needs is derived in its file, and the engine does the rest.
 
 mod entries;
+mod functions;
 mod least;
 mod lu;
 mod qr;
+pub(crate) mod spd;

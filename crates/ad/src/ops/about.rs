@@ -87,7 +87,7 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "3 passes", "3 passes"],
                 "IEEE where the divisor is 0; the driver returns `NonFinite`",
                 "", "arithmetic.rs";
-            "unary", "`exp ln sqrt recip powf tanh sigmoid relu softplus sin cos abs ln_1p exp_m1 sign clamp`",
+            "unary", "`exp ln log2 log10 sqrt square recip powf sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid relu softplus abs ln_1p exp_m1 sign clamp erf erfc ln_gamma digamma`",
                 "the domain of the function, by IEEE",
                 "-",
                 ["pass", "pass", "pass"],
@@ -111,6 +111,18 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "pass", "pass"],
                 "looked up anew at each evaluation, so replay across a change of winner is right",
                 "", "extremum.rs";
+            "atan2", "`atan2`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "4 passes", "4 passes"],
+                "at `(0, 0)` the value follows IEEE and the derivative is `NotDifferentiable`; the same derivative on both sides of the branch cut",
+                "derived", "atan2.rs";
+            "atan2_derivative", "derivatives of `atan2`",
+                "not `(0, 0)`, else `NotDifferentiable`",
+                "-",
+                ["pass", "12 passes", "12 passes"],
+                "scaled by a power of two: no square overflows or underflows",
+                "derived", "atan2.rs";
         },
     },
     Section {
@@ -345,6 +357,36 @@ pub const SECTIONS: &[Section] = &[
                 ["2/3", "4/3", "8/3"],
                 "none",
                 "", "cholesky.rs";
+            "spd", "`spd`: the handle of a Cholesky factorisation",
+                "positive definite to working precision, else `NotPositiveDefinite`",
+                "-",
+                ["1/3", "0", "0"],
+                "functions of `(A + A^T)/2`: every cotangent is symmetric",
+                "Giles 2008, 2.2", "spd.rs";
+            "spd_solve", "`Spd::solve`",
+                "as `spd`",
+                "-",
+                ["2", "4", "4"],
+                "the factor is neither differentiated nor taken for a constant: second derivatives are right",
+                "Giles 2008, 2.2", "spd.rs";
+            "spd_inverse", "`Spd::inverse`",
+                "as `spd`",
+                "-",
+                ["2/3", "4", "4"],
+                "exactly symmetric",
+                "Giles 2008, 2.2", "spd.rs";
+            "spd_logdet", "`Spd::logdet`",
+                "as `spd`",
+                "-",
+                ["0", "2/3", "2/3"],
+                "a sum of logarithms: no product of pivots leaves the range",
+                "Giles 2008, 2.2", "spd.rs";
+            "spd_factor", "`Spd::factor`, `Spd::half_solve`",
+                "as `spd`",
+                "diagonal positive",
+                ["0", "2/3", "2/3"],
+                "as `cholesky`",
+                "as `cholesky`", "spd.rs";
             "qr", "`qr`, thin",
                 "`m >= n`, full column rank, else `RankDeficient`",
                 "signs of columns; `diag(R) > 0`, locally constant",
@@ -530,6 +572,8 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`qr_pivoted`*", "`pivots`, `permute`, `qr`", "full rank, else `RankDeficient`", "composed/qr.rs"],
     ["*`cayley_low_rank`*", "products, `solve` of the small system of Woodbury's identity", "`1/alpha` is no eigenvalue of `U V'`, else `Singular`", "spectrum.rs"],
     ["*`lu_factors`*, wide", "`lu_factors` of the leading block, `solve_triangular`", "as `lu_factors`", "composed/lu.rs"],
+    ["*`cholesky_upper`*", "`cholesky`, `transpose`", "as `cholesky`", "composed/spd.rs"],
+    ["*`Spd::half_solve`*", "`spd`, `spd_factor`, `solve_triangular`", "as `spd`", "composed/spd.rs"],
     ["*`slogdet`*", "`lu`, `det_sign`, `logdet`", "as `lu`", "composed/lu.rs"],
     ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],

@@ -40,11 +40,11 @@ pub(crate) struct CholeskyPull;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LowerProduct;
 
-fn push<V: Value>(l: &V, e: &V) -> V {
+pub(super) fn push<V: Value>(l: &V, e: &V) -> V {
     V::one(Op::CholeskyPush(CholeskyPush), &[l, e])
 }
 
-fn pull<V: Value>(l: &V, g: &V) -> V {
+pub(super) fn pull<V: Value>(l: &V, g: &V) -> V {
     V::one(Op::CholeskyPull(CholeskyPull), &[l, g])
 }
 

@@ -20,6 +20,7 @@ macro_rules! no_derivative {
 
 pub(crate) mod about;
 pub(crate) mod arithmetic;
+pub(crate) mod atan2;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
 pub(crate) mod complement;
@@ -40,6 +41,7 @@ pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
+pub(crate) mod spd;
 pub(crate) mod spectral;
 pub(crate) mod spectrum;
 pub(crate) mod svd;
@@ -141,6 +143,8 @@ registry! {
     UnaryDerivative(unary::UnaryDerivative) "unary_derivative",
     Extremum(extremum::Extremum) "extremum",
     Route(extremum::Route) "route",
+    Atan2(atan2::Atan2) "atan2",
+    Reciprocal(atan2::Reciprocal) "atan2_derivative",
     SumTo(reduce::SumTo) "sum",
     BroadcastTo(reduce::BroadcastTo) "broadcast",
     Dot(reduce::Dot) "dot",
@@ -175,6 +179,11 @@ registry! {
     CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
     CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",
     LowerProduct(cholesky::LowerProduct) "lower_product",
+    Spd(spd::Spd) "spd",
+    SpdSolve(spd::SpdSolve) "spd_solve",
+    SpdInverse(spd::SpdInverse) "spd_inverse",
+    SpdLogdet(spd::SpdLogdet) "spd_logdet",
+    SpdFactor(spd::SpdFactor) "spd_factor",
     Qr(qr::Qr) "qr",
     Complement(complement::Complement) "complement",
     Pivots(permute::Pivots) "pivots",

@@ -10,6 +10,7 @@ mod factors;
 #[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
+mod functions;
 mod fuzzed;
 mod long;
 #[path = "../../../check/tests/check/masked.rs"]

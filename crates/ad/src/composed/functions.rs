@@ -1,0 +1,108 @@
+//! Circular, hyperbolic and special functions of entries, and the angle of a point.
+//!
+//! Each has derivatives of every order up to 12, accurate over the whole range: in tails, near poles and ends of the domain, at tiny and at
+//! huge arguments (`crates/kernels/tests/accuracy.rs` states the numbers). Outside its domain a function is NaN.
+
+use crate::ops::{Op, atan2::Atan2, unary::UnaryFn};
+use crate::{Operand, Scalar, Unary, Var};
+
+macro_rules! entrywise {
+    ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        #[must_use]
+        pub fn $name(self) -> Self {
+            self.tape.push_one(Op::Unary(UnaryFn($f)), &[&self])
+        }
+    )*};
+}
+
+impl<'t, T: Scalar> Var<'t, T> {
+    entrywise! {
+        /// `x^2`, entry by entry.
+        square => Unary::Pow(2.0);
+        /// The logarithm to base 2, entry by entry.
+        log2 => Unary::Log2;
+        /// The logarithm to base 10, entry by entry.
+        log10 => Unary::Log10;
+        /// `tan x`, entry by entry.
+        tan => Unary::Tan;
+        /// The hyperbolic sine, entry by entry.
+        sinh => Unary::Sinh;
+        /// The hyperbolic cosine, entry by entry.
+        cosh => Unary::Cosh;
+        /// The inverse sine, entry by entry; NaN outside of `[-1, 1]`, and an infinite derivative at the ends.
+        #[doc(alias = "arcsin")]
+        asin => Unary::Asin;
+        /// The inverse cosine, entry by entry; NaN outside of `[-1, 1]`, and an infinite derivative at the ends.
+        #[doc(alias = "arccos")]
+        acos => Unary::Acos;
+        /// The inverse tangent, entry by entry. For the angle of a point see [`Var::atan2`].
+        #[doc(alias = "arctan")]
+        atan => Unary::Atan;
+        /// The inverse hyperbolic sine, entry by entry.
+        #[doc(alias = "arcsinh")]
+        asinh => Unary::Asinh;
+        /// The inverse hyperbolic cosine, entry by entry; NaN below 1, and an infinite derivative there.
+        #[doc(alias = "arccosh")]
+        acosh => Unary::Acosh;
+        /// The inverse hyperbolic tangent, entry by entry; infinite at -1 and 1, NaN beyond.
+        #[doc(alias = "arctanh")]
+        atanh => Unary::Atanh;
+        /// The error function, entry by entry. Its derivative is a Gaussian.
+        ///
+        /// ```
+        /// let g = pullback::grad(|x| x.erf().sum(), &3.0f64)?;
+        /// assert!((g - 2.0 / std::f64::consts::PI.sqrt() * (-9.0f64).exp()).abs() < 1e-19);
+        /// # Ok::<(), pullback::Error>(())
+        /// ```
+        erf => Unary::Erf;
+        /// `1 - erf(x)`, entry by entry, without the difference: 1e-45 at `x = 10`.
+        erfc => Unary::Erfc;
+        /// `ln |Gamma(x)|`, entry by entry; infinite at 0, -1, -2, ..., where there is no derivative.
+        ///
+        /// The relative error is a few units of rounding for `x > -8`, also near the zeros; near a zero below it is less than what one unit of
+        /// rounding in `x` does.
+        #[doc(alias = "gammaln")]
+        #[doc(alias = "lgamma")]
+        ln_gamma => Unary::LnGamma;
+        /// The digamma function, the derivative of [`Var::ln_gamma`], entry by entry; NaN at -1, -2, ... Its derivatives are the polygamma
+        /// functions.
+        ///
+        /// ```
+        /// let trigamma = pullback::grad(|x| x.digamma().sum(), &1.0f64)?;
+        /// assert!((trigamma - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-15);
+        /// # Ok::<(), pullback::Error>(())
+        /// ```
+        #[doc(alias = "psi")]
+        #[doc(alias = "polygamma")]
+        digamma => Unary::Digamma;
+    }
+
+    /// The angle of the point `(x, y)`, entry by entry with broadcasting, from `-pi` to `pi`: `y.atan2(x)`.
+    ///
+    /// Neither the value nor a derivative overflows where the truth does not. On the branch cut (`y = 0`, `x < 0`) the sign of the zero
+    /// says which side the value belongs to; derivatives are the same on both. At `(0, 0)` the value follows IEEE, and a derivative is
+    /// an error: not differentiable.
+    ///
+    /// # Panics
+    /// If the sizes neither agree nor are 1.
+    ///
+    /// ```
+    /// let (theta, (gy, gx)) = pullback::value_and_grad(|(y, x): (pullback::Var, pullback::Var)| y.atan2(x).sum(), &(3.0f64, 4.0f64))?;
+    /// assert_eq!(theta, 3.0f64.atan2(4.0));
+    /// assert!((gy - 4.0 / 25.0).abs() < 1e-15 && (gx + 3.0 / 25.0).abs() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "arctan2")]
+    #[track_caller]
+    #[must_use]
+    pub fn atan2(self, x: impl Operand<'t, T>) -> Self {
+        let x = x.on(self.tape);
+        let (a, b) = (self.shape(), x.shape());
+        let Some(shape) = a.broadcast(b) else {
+            panic!("atan2: expected sizes that agree, or are 1, in batch, rows and columns; got {a} and {b}")
+        };
+        self.tape.push_one(Op::Atan2(Atan2), &[&self.broadcast_to(shape), &x.broadcast_to(shape)])
+    }
+}
