@@ -27,6 +27,7 @@ mod checkpoint;
 mod compiled;
 mod composed;
 mod custom;
+mod dead;
 mod drivers;
 mod dual;
 mod dump;
@@ -46,6 +47,7 @@ mod var;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
+pub use composed::norms::AtZero;
 pub use custom::Custom;
 pub use drivers::{
     CostFn, Many, ManyFn, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, linearize, value,

@@ -3,6 +3,11 @@
 //! Nothing here has a derivative rule: what a composition needs is derived in its file, and the engine does the rest.
 
 mod entries;
+mod layout;
 mod least;
 mod lu;
+mod masks;
+mod moments;
+pub(crate) mod norms;
 mod qr;
+mod reductions;
