@@ -153,6 +153,20 @@ fn members_choose_for_themselves_and_replay_chooses_anew() {
 }
 
 #[test]
+fn selections_inside_of_checkpoints_and_gradients() {
+    let x = mat![[0.0, 4.0]];
+    let (g, h) = derivatives(func(|x: Var| x.checkpoint(|x| x.gt(0.0).select(x.sqrt(), x.hadamard(x))).sum()), &x);
+    assert!((g - mat![[0.0, 0.25]]).norm_max() < 1e-15);
+    assert!((h - mat![[2.0, -1.0 / 32.0]]).norm_max() < 1e-15);
+    // f = |gradient|² of it: f' = 2 H g, so that at 0 it is 2 * 2 * 0, and at 4 it is -1/64.
+    let f = func(|x: Var| {
+        let g = x.grad(|x| x.gt(0.0).select(x.sqrt(), x.hadamard(x)).sum());
+        g.dot(g)
+    });
+    assert!((grad(f, &x).unwrap() - mat![[0.0, -1.0 / 64.0]]).norm_max() < 1e-15);
+}
+
+#[test]
 fn infinities_and_nan_that_are_not_taken_do_not_come_through() {
     let x = mat![[f64::INFINITY, 2.0], [f64::NAN, -1.0]];
     // Entries 0, 1 of the first column are replaced, and what replaces them is right.

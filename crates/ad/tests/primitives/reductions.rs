@@ -175,6 +175,27 @@ fn a_mask_of_minus_infinity_works_to_the_second_order() {
 }
 
 #[test]
+fn members_with_and_without_infinite_entries() {
+    // Of the first member everything is -inf, of the second one entry, of the third nothing.
+    let shape = Shape::batch(3, 2, 1);
+    let x = Batch::from_slice(shape, &[-INF, -INF, -INF, 5.0, 0.0, 3f64.ln()]);
+    let tape = Tape::new();
+    let v = tape.input(&x);
+    assert_eq!(v.softmax().value().data()[..4], [0.0, 0.0, 0.0, 1.0]);
+    let y = v.log_sum_exp();
+    assert_eq!(y.value().data()[..2], [-INF, 5.0]);
+    let g = tape.grad_on_tape(y.sum(), v).unwrap().value();
+    assert_eq!(g.data()[..4], [0.0, 0.0, 0.0, 1.0]);
+    assert!((g.data()[4] - 0.25).abs() < 1e-15 && (g.data()[5] - 0.75).abs() < 1e-15);
+    // Single precision, beyond the range of its exponential.
+    let x = Batch::from_slice(Shape::mat(1, 3), &[-3e38f32, 3e38, f32::NEG_INFINITY]);
+    let p = pullback::value(|x: Var<f32>| x.softmax_cols(), &x).unwrap();
+    assert_eq!(p.data(), [0.0, 1.0, 0.0]);
+    let l = pullback::value(|x: Var<f32>| x.log_sum_exp_cols(), &x).unwrap();
+    assert_eq!(l.data(), [3e38]);
+}
+
+#[test]
 fn log_softmax_keeps_its_digits() {
     // ln p of the smaller is -100 exactly to rounding, though the offset is 1e10; that of the larger is -e^{-100}.
     let x: Mat<f64> = mat![[1e10 + 100.0], [1e10]];
