@@ -1,9 +1,11 @@
-//! Every factorisation beside faer's own low-level call, in one interleaved run: value, gradient, Hessian-vector product.
+//! Every factorisation beside faer's own low-level call, and reductions beside plain loops, in one interleaved run: value, gradient,
+//! Hessian-vector product.
 //!
 //! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments select rows by
 //! name, and a number is the budget of a row in seconds. The rows live in the files beside this one.
 
 mod factor;
+mod reductions;
 mod spectral;
 
 use pullback::{Batch, Shape, Tape, Var};
@@ -36,7 +38,7 @@ fn main() {
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
         "f = <W, op>", "n", "faer", "value", "gradient", "HVP"
     );
-    for row in factor::rows().into_iter().chain(spectral::rows()) {
+    for row in factor::rows().into_iter().chain(spectral::rows()).chain(reductions::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
             for n in [4, 16, 64, 256] {
                 print(&row, n, &measure(&row, n, budget));

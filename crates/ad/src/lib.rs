@@ -27,6 +27,7 @@ mod checkpoint;
 mod compiled;
 mod composed;
 mod custom;
+mod dead;
 mod diagnose;
 mod drivers;
 mod dual;
@@ -48,6 +49,7 @@ mod var;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
+pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{

@@ -1,9 +1,11 @@
 //! One reverse sweep and one forward sweep, over any kind of value. They know no rule; rules know no sweep.
 
 use crate::compiled::Pair;
+use crate::dead;
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Line;
+use crate::ops::Op;
 use crate::ops::direct::{self, Pull};
 use crate::ops::direct_pairs;
 use crate::store::{Buf, Store};
@@ -101,13 +103,32 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
     depends: &[u8],
     slots: &mut [Option<V::Slot>],
 ) {
+    if let Some(rest) = steps(rec, ops, base, depends, slots, true) {
+        dead::reverse(rec, rest, base, depends, slots);
+    }
+}
+
+/// The steps of [`reverse`], one after the other. Where a selection is met and `stop` says so, those that are left, with it.
+pub(crate) fn steps<V: Value, R: Recording<V>>(
+    rec: &R,
+    ops: Range<usize>,
+    base: usize,
+    depends: &[u8],
+    slots: &mut [Option<V::Slot>],
+    stop: bool,
+) -> Option<Range<usize>> {
     let outer = rec.at(None);
+    let start = ops.start;
     for k in ops.rev() {
         let step = rec.step(k);
         let step = &*step;
         let first = step.first as usize - base;
         if depends[first] == 0 {
             continue;
+        }
+        if stop && matches!(step.op, Op::Select(_) | Op::Keep(_)) {
+            rec.at(outer);
+            return Some(start..k + 1);
         }
         // Of several outputs, all depend on a target if one does; one of them may be the target itself.
         let consumed = match step.outs {
@@ -177,6 +198,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
         }
     }
     rec.at(outer);
+    None
 }
 
 /// Takes the cotangent of a value, and leaves a copy where it was asked for.
@@ -240,7 +262,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
             }
             (inputs, _) => {
                 // An input that appears twice is copied.
-                let mut dx: SmallVec<[Option<V>; 3]> = SmallVec::new();
+                let mut dx: SmallVec<[Option<V>; 4]> = SmallVec::new();
                 for (j, &i) in inputs.iter().enumerate() {
                     let lent = match inputs[..j].iter().position(|&e| e == i) {
                         Some(e) => dx[e].clone(),

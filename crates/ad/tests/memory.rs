@@ -4,6 +4,7 @@ mod common;
 use allocation_counter::measure;
 use common::*;
 use faer::Mat;
+use pullback::Axis;
 use pullback::Gauge;
 use pullback::prelude::*;
 
@@ -70,6 +71,23 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
             "layout",
             rnd(n, n, 14),
             p(move |x| x.slice(0, 1, n - 1, n - 1).t().tril().trace() + x.diag().to_diag().sum()),
+        ),
+        (
+            "selections",
+            rnd(n, n, 19),
+            p(|x| {
+                let root = x.gt(0.0).select(x.sqrt().hadamard(x), x.hadamard(x));
+                (root + x.lt(0.5).select(x.recip(), root)).sum()
+            }),
+        ),
+        (
+            "reductions",
+            rnd(n, n, 20),
+            p(|x| {
+                let weights = x.softmax_cols().hadamard(x.log_softmax_rows());
+                let extrema = x.max_cols().dot(x.hadamard(x).min_cols()) + x.prod_rows().sum() + x.std(1);
+                extrema + weights.sum() + x.pairwise_dist2(x, Axis::Rows).cumsum(Axis::Rows).tanh().sum()
+            }),
         ),
         ("the same thrice", rnd(n, n, 15), p(|x| (x * x).hadamard(x).sum())),
     ]

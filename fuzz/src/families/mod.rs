@@ -19,6 +19,7 @@ pub mod product;
 pub mod program;
 mod property;
 pub mod qr;
+pub mod reductions;
 pub mod spectra;
 pub mod spectral;
 pub mod trsm;
@@ -32,6 +33,7 @@ pub type Family = (&'static str, fn(&Case), &'static [&'static str]);
 pub const FAMILIES: &[Family] = &[
     elementwise::FAMILY,
     layout::FAMILY,
+    reductions::FAMILY,
     product::FAMILY,
     trsm::FAMILY,
     lu::FAMILY,

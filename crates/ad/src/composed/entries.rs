@@ -3,7 +3,8 @@
 use crate::ops::Op;
 use crate::ops::layout::Scatter;
 use crate::ops::linear::{Linear, LinearMap};
-use crate::ops::reduce::{LogSumExp, Norm, Over};
+use crate::ops::reduce::{Norm, Over};
+use crate::ops::softmax::LogSumExp;
 use crate::ops::unary::UnaryFn;
 use crate::var::Operand;
 use crate::{Axis, Scalar, Shape, Unary, Var};

@@ -4,7 +4,12 @@
 
 mod entries;
 mod functions;
+mod layout;
 mod least;
 mod lu;
+mod masks;
+mod moments;
+pub(crate) mod norms;
 mod qr;
+mod reductions;
 pub(crate) mod spd;

@@ -123,6 +123,24 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "12 passes", "12 passes"],
                 "scaled by a power of two: no square overflows or underflows",
                 "derived", "atan2.rs";
+            "compare", "`gt`, `ge`, `lt`, `le`, `eq`, `ne`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "0", "0"],
+                "a mask has no derivative and is found anew at each evaluation; NaN is unequal to everything",
+                "", "select.rs";
+            "select", "`select`, `select_with`",
+                "sizes agree or are 1",
+                "-",
+                ["pass", "pass", "2 passes"],
+                "what is not taken is not read, and its cotangent is exactly 0",
+                "derived", "select.rs";
+            "keep", "derivatives of `select`, `norm_with`",
+                "equal shapes",
+                "-",
+                ["pass", "pass", "pass"],
+                "what is not kept is not read: exactly 0",
+                "derived", "select.rs";
         },
     },
     Section {
@@ -157,8 +175,62 @@ pub const SECTIONS: &[Section] = &[
                 "-",
                 "-",
                 ["pass", "3 passes", "3 passes"],
-                "no overflow; empty sums are `-inf`",
-                "", "reduce.rs";
+                "no overflow; an entry `-inf` has weight 0, also where all are; empty sums are `-inf`",
+                "derived", "softmax.rs";
+            "softmax", "`softmax`, `softmax_rows`, `softmax_cols`, derivatives of `log_sum_exp` and `log_softmax`",
+                "-",
+                "-",
+                ["pass", "3 passes", "3 passes"],
+                "an entry `-inf` has weight 0; where all are `-inf`, all weights are 0; weights below the smallest normal number are 0",
+                "derived", "softmax.rs";
+            "log_softmax", "`log_softmax`, `log_softmax_rows`, `log_softmax_cols`",
+                "-",
+                "-",
+                ["pass", "4 passes", "4 passes"],
+                "as `softmax`; a weight of 0 has the logarithm `-inf`",
+                "derived", "softmax.rs";
+            "peak", "`max_all`, `max_rows`, `max_cols`, `min_all`, `min_rows`, `min_cols`",
+                "at least one entry to choose from",
+                "-",
+                ["2 passes", "pass", "pass"],
+                "winners that are equal share the derivative evenly; NaN stays NaN",
+                "derived", "peak.rs";
+            "peak_at", "`argmax_all`, `argmax_rows`, `argmax_cols`, `argmin_all`, `argmin_rows`, `argmin_cols`",
+                "at least one entry to choose from",
+                "-",
+                ["pass", "0", "0"],
+                "of equal entries the first; a place has no derivative",
+                "", "peak.rs";
+            "winners", "derivatives of `peak`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "looked up anew at each evaluation, so replay across a change of winner is right",
+                "derived", "peak.rs";
+            "cumsum", "`cumsum`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "none",
+                "derived", "cumsum.rs";
+            "distances", "`pairwise_dist2`",
+                "as many coordinates",
+                "-",
+                ["m n d", "m n d", "2 m n d"],
+                "exactly 0 and smooth at equal points; by differences, so near points keep their digits",
+                "derived", "distance.rs";
+            "distances_push", "derivatives of `distances`",
+                "as many coordinates",
+                "-",
+                ["m n d", "2 m n d", "4 m n d"],
+                "none",
+                "derived", "distance.rs";
+            "distances_pull", "derivatives of `distances`",
+                "as many coordinates",
+                "-",
+                ["m n d", "2 m n d", "2 m n d"],
+                "none",
+                "derived", "distance.rs";
         },
     },
     Section {
@@ -579,4 +651,11 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
     ["*`powi`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
+    ["*`select_with`*", "`select` of the arguments and of the branches", "sizes agree or are 1", "composed/masks.rs"],
+    ["*`prod`*, *`prod_rows`*, *`prod_cols`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "composed/reductions.rs"],
+    ["*`var`*, *`std`*, over rows and columns too", "`sum` of deviations from an entry and then from the mean; `dot` or `norm`", "more than `ddof` entries; for a derivative of `std`: entries not all equal, else `NotDifferentiable`", "composed/moments.rs"],
+    ["*`norm_with(AtZero::Zero)`*, of rows and columns too", "`norm`, `select`, `keep`", "-; every derivative at 0 is 0", "composed/norms.rs"],
+    ["*`row_dots`*, *`column_dots`*", "`hadamard`, `sum`", "equal shapes", "composed/norms.rs"],
+    ["*`flip`*, *`roll`*, *`shift`*", "`gather`; `slice` and `embed`", "-", "composed/layout.rs"],
+    ["*`block`*, *`row`*, *`column`*, *`outer`*, *`stack`*", "`slice`; a product; `concat`", "the block lies inside; columns; equal shapes", "composed/layout.rs"],
 ];

@@ -3,7 +3,7 @@
 //! [`Route`] is the linear map that does so: `v` where the chosen side wins, `v/2` at a tie, 0 elsewhere. It is looked
 //! up anew from `(a, b)` at every evaluation, so a replay across a change of winner is right.
 
-use super::{Arg, Out, Primitive, Shapes, arithmetic, one, out1};
+use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -32,15 +32,16 @@ impl<T: Scalar> Primitive<T> for Extremum {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        // NaN in either operand stays NaN, so that it cannot hide.
-        let pick = |a: T, b: T| if a.is_nan() || (a >= b) == self.max && !b.is_nan() { a } else { b };
-        arithmetic::broadcast(
-            x[0],
-            x[1],
-            &mut y[0],
-            |a, b, y| y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = pick(*a, *b)),
-            pick,
-        );
+        // NaN in either operand stays NaN, so that it cannot hide. The choice of the side stands outside of the loop.
+        fn flat<T: Scalar>(a: &[T], b: &[T], y: &mut [T], first: impl Fn(T, T) -> bool) {
+            for (y, (&a, &b)) in y.iter_mut().zip(a.iter().zip(b)) {
+                *y = if first(a, b) | a.is_nan() { a } else { b };
+            }
+        }
+        match self.max {
+            true => flat(x[0].data, x[1].data, y[0].data, |a, b| a >= b),
+            false => flat(x[0].data, x[1].data, y[0].data, |a, b| a < b),
+        }
         Ok(())
     }
 
@@ -64,16 +65,16 @@ impl<T: Scalar> Primitive<T> for Route {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        // Two selects and no branch: which side wins changes from entry to entry.
         let half = T::of(0.5);
-        for (k, out) in y[0].data.iter_mut().enumerate() {
-            let (a, b, v) = (x[0].data[k], x[1].data[k], x[2].data[k]);
-            *out = if a == b {
-                half * v
-            } else if (a > b) == self.max {
-                v
-            } else {
-                T::zero()
-            };
+        let share = |ahead: bool, tie: bool, v: T| {
+            let whole = if ahead { v } else { T::zero() };
+            if tie { half * v } else { whole }
+        };
+        let inputs = x[0].data.iter().zip(x[1].data).zip(x[2].data);
+        match self.max {
+            true => y[0].data.iter_mut().zip(inputs).for_each(|(y, ((a, b), v))| *y = share(a > b, a == b, *v)),
+            false => y[0].data.iter_mut().zip(inputs).for_each(|(y, ((a, b), v))| *y = share(a < b, a == b, *v)),
         }
         Ok(())
     }

@@ -24,9 +24,11 @@ pub(crate) mod atan2;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
 pub(crate) mod complement;
+pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod direct_pairs;
+pub(crate) mod distance;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;
@@ -36,11 +38,14 @@ pub(crate) mod linear;
 pub(crate) mod lu;
 pub(crate) mod lu_factors;
 pub(crate) mod part;
+pub(crate) mod peak;
 pub(crate) mod permute;
 pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
+pub(crate) mod select;
+pub(crate) mod softmax;
 pub(crate) mod spd;
 pub(crate) mod spectral;
 pub(crate) mod spectrum;
@@ -145,11 +150,23 @@ registry! {
     Route(extremum::Route) "route",
     Atan2(atan2::Atan2) "atan2",
     Reciprocal(atan2::Reciprocal) "atan2_derivative",
+    Compare(select::Compare) "compare",
+    Select(select::Select) "select",
+    Keep(select::Keep) "keep",
     SumTo(reduce::SumTo) "sum",
     BroadcastTo(reduce::BroadcastTo) "broadcast",
     Dot(reduce::Dot) "dot",
     Norm(reduce::Norm) "norm",
-    LogSumExp(reduce::LogSumExp) "log_sum_exp",
+    LogSumExp(softmax::LogSumExp) "log_sum_exp",
+    Softmax(softmax::Softmax) "softmax",
+    LogSoftmax(softmax::LogSoftmax) "log_softmax",
+    Peak(peak::Peak) "peak",
+    PeakAt(peak::PeakAt) "peak_at",
+    Winners(peak::Winners) "winners",
+    CumSum(cumsum::CumSum) "cumsum",
+    Distances(distance::Distances) "distances",
+    DistancesPush(distance::DistancesPush) "distances_push",
+    DistancesPull(distance::DistancesPull) "distances_pull",
     Transpose(layout::Transpose) "transpose",
     Reshape(layout::Reshape) "reshape",
     Slice(layout::Slice) "slice",

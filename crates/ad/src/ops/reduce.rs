@@ -1,11 +1,9 @@
-//! Sums over axes and their adjoint, inner products, Euclidean norms, logarithms of sums of exponentials.
+//! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in `softmax.rs`.
 
-use super::unary::UnaryFn;
-use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
-use pullback_kernels::Unary;
 
 /// Sums over every axis (batch, rows, columns) where the target has size 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,12 +33,21 @@ impl Over {
     pub(crate) const ROWS: Over = Over { rows: true, cols: false };
     pub(crate) const COLS: Over = Over { rows: false, cols: true };
 
-    fn shape(self, x: Shape) -> Shape {
+    pub(crate) fn shape(self, x: Shape) -> Shape {
         x.with(if self.rows { 1 } else { x.rows }, if self.cols { 1 } else { x.cols })
     }
 
+    /// Where the entries of column `j`, of `m` entries, go in the reduced member: to one place, or each to its own.
+    pub(crate) fn place(self, j: usize, m: usize) -> std::ops::Range<usize> {
+        match (self.rows, self.cols) {
+            (true, true) => 0..1,
+            (true, false) => j..j + 1,
+            _ => 0..m,
+        }
+    }
+
     /// `y = f(the entries that become it)`, for each `y`.
-    fn each<T: Scalar>(self, x: Arg<'_, T>, y: &mut Out<'_, T>, s: &Store<T>, f: impl Fn(&[T]) -> T) {
+    pub(crate) fn each<T: Scalar>(self, x: Arg<'_, T>, y: &mut Out<'_, T>, s: &Store<T>, f: impl Fn(&[T]) -> T) {
         let (m, n) = (x.shape.rows, x.shape.cols);
         let mut row = s.take(if self == Over::COLS { n } else { 0 });
         for b in 0..x.shape.batch {
@@ -63,12 +70,6 @@ impl Over {
 /// The Euclidean norm of all entries, of each column or of each row, safe against overflow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Norm {
-    pub(crate) over: Over,
-}
-
-/// `ln sum exp x`, over all entries, each column or each row, without overflow.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LogSumExp {
     pub(crate) over: Over,
 }
 
@@ -224,36 +225,3 @@ impl<T: Scalar> Primitive<T> for Norm {
 }
 
 const AT_ZERO: &str = "the norm of zero entries; its square, as `x.dot(x)`, is smooth";
-
-impl LogSumExp {
-    /// `e^{x - y}`, the derivative: the weights of a softmax. Their own sum divides them, so that rounding in a large `y` cancels.
-    fn weights<V: Value>(x: &V, y: &V) -> V {
-        let e = V::one(Op::Unary(UnaryFn(Unary::Exp)), &[&x.lincomb(1.0, y, -1.0)]);
-        e.divide(&e.sum_to(y.shape()))
-    }
-}
-
-impl<T: Scalar> Primitive<T> for LogSumExp {
-    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        one(self.over.shape(x[0]))
-    }
-
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        self.over.each(x[0], &mut y[0], s, |x| {
-            let top = x.iter().fold(T::neg_infinity(), |m, &x| if x > m || x.is_nan() { x } else { m });
-            if top.is_finite() { top + x.iter().fold(T::zero(), |s, &x| s + (x - top).exp()).ln() } else { top }
-        });
-        Ok(())
-    }
-
-    /// `y' = sum e^{x - y} x'`.
-    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(dx[0].map(|d| Self::weights(x[0], y[0]).hadamard(d).sum_to(y[0].shape())))
-    }
-
-    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        if let Some(g) = &dy[0] {
-            out.add(0, Self::weights(x[0], y[0]).hadamard(g));
-        }
-    }
-}

@@ -42,7 +42,22 @@ macro_rules! families {
         }
     )*};
 }
-families!(elementwise, layout, product, trsm, lu, least, cholesky, qr, spectral, spectra, polar, cayley, program);
+families!(
+    elementwise,
+    layout,
+    reductions,
+    product,
+    trsm,
+    lu,
+    least,
+    cholesky,
+    qr,
+    spectral,
+    spectra,
+    polar,
+    cayley,
+    program
+);
 
 /// What fuzzing found, by target.
 const REGRESSIONS: &[(&str, Case)] = &[

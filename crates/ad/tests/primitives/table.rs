@@ -72,6 +72,11 @@ impl Line {
     fn judges(&mut self) {
         self.verdict = true;
     }
+    /// Does it choose between entries? Where these are equal there is no derivative.
+    pub(crate) fn chooses(&self) -> bool {
+        let choices = ["extremum", "route", "peak", "peak_at", "winners", "compare", "keep"];
+        self.covers.iter().any(|c| choices.contains(c))
+    }
     pub(crate) fn kinds(&self, (m, n): (usize, usize)) -> Vec<Kind> {
         (self.inputs)(m, n)
     }
@@ -125,6 +130,9 @@ pub(crate) fn table() -> Vec<Line> {
         line!("atan2" covers ["atan2", "atan2_derivative"], ANY, |m, n| vec![Away(m, n), Away(m, n)], |x| vec![x[0].atan2(x[1])]),
         line!("atan2, column by row" covers ["atan2", "atan2_derivative"], ANY, |m, n| vec![Away(m, 1), Away(1, n)], |x| vec![x[0].atan2(x[1])]),
         line!("pull of atan2" covers ["atan2_derivative"], ANY, |m, n| vec![Away(m, n), Away(m, n), Any(m, n)], pull!(|x| x[0].atan2(x[1]))),
+        line!("select" covers ["compare", "select", "keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], |x| vec![x[0].gt(x[1]).select(x[0].hadamard(x[2]), x[1].hadamard(x[2])), x[0].le(x[1]).select(x[2], 1.0)]),
+        line!("pull of select" covers ["keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].lt(x[1]).select(x[0], x[1]); y.hadamard(y) })),
+        line!("select_with" covers ["select", "keep"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].select_with(x[0].ge(0.0), 1.0, |x| x.sqrt(), |x| x.recip())]),
         // ---- sums ----------------------------------------------------------------------------------------------
         line!("sum" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum()], mixes),
         line!("sums by axis" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum_rows(), x[0].sum_cols(), x[0].sum_each()]),
@@ -136,6 +144,22 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of norm" covers ["nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n), Any(1, 1)], pull!(|x| x[0].norm())),
         line!("column_norms, row_norms" covers ["norm", "nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n)], |x| vec![x[0].column_norms(), x[0].row_norms()]),
         line!("log_sum_exp" covers ["log_sum_exp"], NOT_EMPTY, |m, n| vec![Unit(m, n)], |x| vec![x[0].log_sum_exp(), x[0].log_sum_exp_rows(), x[0].log_sum_exp_cols()]),
+        line!("pull of log_sum_exp" covers ["softmax"], NOT_EMPTY, |m, n| vec![Unit(m, n), Any(1, 1)], pull!(|x| x[0].log_sum_exp())),
+        line!("softmax" covers ["softmax"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].softmax(), x[0].softmax_rows(), x[0].softmax_cols()]),
+        line!("log_softmax" covers ["log_softmax", "softmax"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].log_softmax(), x[0].log_softmax_rows(), x[0].log_softmax_cols()]),
+        line!("max over axes" covers ["peak", "winners"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(m, n)], |x| { let y = x[0] + x[1]; vec![y.max_all(), y.max_rows(), y.max_cols()] }),
+        line!("min over axes" covers ["peak", "winners"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(m, n)], |x| { let y = x[0] + x[1]; vec![y.min_all(), y.min_rows(), y.min_cols()] }),
+        line!("pull of min over axes" covers ["winners"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(m, n), Any(m, 1)], pull!(|x| { let y = (x[0] + x[1]).min_cols(); y.hadamard(y) })),
+        line!("argmax" covers ["peak_at"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(m, n)], |x| { let y = x[0] + x[1]; vec![y.hadamard(y.argmax_rows() + y.argmin_cols()), y * y.argmax_all()] }),
+        line!("prod" covers ["hadamard", "slice"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].prod(), x[0].prod_rows(), x[0].prod_cols()]),
+        line!("var" covers ["dot", "sum"], &[(3, 2), (1, 4), (4, 1), (2, 5), (6, 2)], |m, n| vec![Any(m, n)], |x| vec![x[0].var(1), x[0].var_rows(0), x[0].var_cols(0)]),
+        line!("std" covers ["norm", "sum"], &[(3, 2), (2, 5), (6, 2)], |m, n| vec![Any(m, n), Any(m, n)], |x| { let y = x[0] + x[1]; vec![y.std(0), y.std_rows(1), y.std_cols(1)] }),
+        line!("row_dots, column_dots" covers ["hadamard", "sum"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![x[0].row_dots(x[1]), x[0].column_dots(x[1])]),
+        line!("norms, 0 at 0" covers ["norm", "select", "keep"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].norm_with(pullback::AtZero::Zero), x[0].row_norms_with(pullback::AtZero::Zero), x[0].column_norms_with(pullback::AtZero::Zero)]),
+        line!("pairwise_dist2" covers ["distances", "distances_push", "distances_pull"], ANY, |m, n| vec![Any(m, n), Any(3, n), Any(m, 2)], |x| vec![x[0].pairwise_dist2(x[1], Axis::Rows), x[0].pairwise_dist2(x[2], Axis::Cols)]),
+        line!("pairwise_dist2 with itself" covers ["distances"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].pairwise_dist2(x[0], Axis::Rows)]),
+        line!("pull of pairwise_dist2" covers ["distances_push", "distances_pull"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(3, n), Any(m, 3)], pull!(|x| x[0].pairwise_dist2(x[1], Axis::Rows))),
+        line!("second pull of pairwise_dist2" covers ["distances_push", "distances_pull"], &[(3, 2), (2, 1)], |m, n| vec![Any(m, n), Any(3, n), Any(m, 3), Any(m, n)], pull!(|x| { let (b, w) = (x[1], x[2]); x[0].grad(|y| y.pairwise_dist2(b, Axis::Rows).hadamard(y.pairwise_dist2(b, Axis::Rows)).dot(w).sum()) })),
         // ---- layout --------------------------------------------------------------------------------------------
         line!("t" covers ["transpose"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].t()]),
         line!("reshape" covers ["reshape"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].reshape(1, x[0].rows() * x[0].cols())]),
@@ -146,6 +170,12 @@ pub(crate) fn table() -> Vec<Line> {
         line!("concat of batches" covers ["concat"], ANY, |m, n| vec![Any(m, n), Any(m, n)], |x| vec![Var::concat(&[x[0], x[1], x[0]], Axis::Batch)], mixes),
         line!("gather" covers ["gather", "scatter"], NOT_EMPTY, |m, n| vec![Any(m, n)], |x| { let l = x[0].rows() - 1; vec![x[0].gather(Axis::Rows, &[l, 0, l, l]), x[0].gather(Axis::Cols, &[x[0].cols() - 1, 0])] }),
         line!("pull of gather" covers ["scatter"], NOT_EMPTY, |m, n| vec![Any(m, n), Any(3, n)], pull!(|x| { let y = x[0].gather(Axis::Rows, &[0, x[0].rows() - 1, 0]); y.hadamard(y) })),
+        line!("cumsum" covers ["cumsum"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].cumsum(Axis::Rows), x[0].cumsum(Axis::Cols)]),
+        line!("pull of cumsum" covers ["cumsum"], ANY, |m, n| vec![Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].cumsum(Axis::Cols); y.hadamard(y) })),
+        line!("flip, roll, shift" covers ["gather", "slice", "embed"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].flip(Axis::Rows) + x[0].roll(Axis::Cols, 1), x[0].shift(Axis::Rows, -1), x[0].shift(Axis::Cols, 2)]),
+        line!("flip, roll, shift of a batch" covers ["gather", "slice", "embed"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].flip(Axis::Batch) + x[0].roll(Axis::Batch, -1) + x[0].shift(Axis::Batch, 1)], mixes),
+        line!("block, row, column" covers ["slice", "embed"], NOT_EMPTY, |m, n| vec![Any(m, n)], |x| vec![x[0].block(..1, ..), x[0].row(x[0].rows() - 1).hadamard(x[0].column(0))]),
+        line!("outer, stack" covers ["matmul", "concat"], NOT_EMPTY, |m, n| vec![Any(m, 1), Any(n, 1)], |x| { let y = x[0].outer(x[1]); vec![Var::stack(&[y, y.hadamard(y)], Axis::Rows)] }),
         line!("diag" covers ["diag", "from_diag"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].diag()]),
         line!("to_diag" covers ["from_diag", "diag"], ANY, |m, _| vec![Any(m, 1)], |x| vec![x[0].to_diag()]),
         line!("trace" covers ["diag"], SQUARE, |n, _| vec![Any(n, n)], |x| vec![(x[0] * x[0]).trace()]),

@@ -1,0 +1,70 @@
+//! Sums of all entries up to each one, along the rows or the columns.
+//!
+//! `y_i = x_1 + ... + x_i`, or `y_i = x_i + ... + x_n` in reverse. Linear: `dY = cumsum(dX)`, and since `x_i` takes
+//! part in `y_i, ..., y_n` the transpose is the sum in reverse, `gX = cumsum'(gY)`. Cost: one pass each. Source:
+//! derived.
+
+use super::layout::Axis;
+use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+
+/// Partial sums along an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CumSum {
+    pub(crate) axis: Axis,
+    pub(crate) reverse: bool,
+}
+
+impl<T: Scalar> Primitive<T> for CumSum {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        match self.axis {
+            Axis::Batch => Err("expected the axis Rows or Cols, got Batch".into()),
+            _ => one(x[0]),
+        }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        let (m, n) = (x[0].shape.rows, x[0].shape.cols);
+        for b in 0..x[0].shape.batch {
+            let (a, y) = (x[0].member(b), y[0].member(b));
+            y.copy_from_slice(a);
+            match (self.axis, self.reverse) {
+                (Axis::Rows, false) => y.chunks_exact_mut(m.max(1)).for_each(|c| running(c.iter_mut())),
+                (Axis::Rows, true) => y.chunks_exact_mut(m.max(1)).for_each(|c| running(c.iter_mut().rev())),
+                (_, false) => (1..n).for_each(|j| {
+                    let (before, here) = y.split_at_mut(j * m);
+                    T::axpy(T::one(), &before[(j - 1) * m..], &mut here[..m]);
+                }),
+                (_, true) => (1..n).rev().for_each(|j| {
+                    let (here, after) = y.split_at_mut(j * m);
+                    T::axpy(T::one(), &after[..m], &mut here[(j - 1) * m..]);
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| V::one(Op::CumSum(*self), &[d])))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, V::one(Op::CumSum(CumSum { reverse: !self.reverse, ..*self }), &[g]));
+        }
+    }
+}
+
+/// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974).
+fn running<'a, T: Scalar>(entries: impl Iterator<Item = &'a mut T>) {
+    entries.fold((T::zero(), T::zero()), |(sum, lost), y| {
+        let next = sum + *y;
+        let (large, small) = if sum.abs() >= y.abs() { (sum, *y) } else { (*y, sum) };
+        let lost = lost + ((large - next) + small);
+        // An infinite sum has lost nothing that can be told.
+        *y = if lost.is_finite() { next + lost } else { next };
+        (next, lost)
+    });
+}

@@ -1,0 +1,67 @@
+//! Reductions over axes, selections, distances, partial sums.
+
+use super::property::{holds, pick};
+use super::{Case, Family};
+use pullback::Axis;
+
+/// The name of the target, its property, and the primitives that it reaches.
+pub const FAMILY: Family = (
+    "reductions",
+    reductions,
+    &[
+        "compare",
+        "select",
+        "keep",
+        "log_sum_exp",
+        "softmax",
+        "log_softmax",
+        "peak",
+        "peak_at",
+        "winners",
+        "cumsum",
+        "distances",
+        "distances_push",
+        "distances_pull",
+    ],
+);
+
+/// Reductions over axes, selections, distances, partial sums.
+pub fn reductions(case: &Case) {
+    let (m, n) = case.size();
+    let (name, f) = pick(
+        case,
+        [
+            ("select", |x| vec![x[0].gt(x[1]).select(x[0], x[1]), x[0].le(x[1]).select(x[0], x[1])]),
+            ("select of a pole", |x| vec![x[0].abs().gt(0.5).select(x[0].recip(), x[0])]),
+            ("select_with", |x| vec![x[0].select_with(x[0].abs().gt(0.5), 1.0, |x| x.recip(), |x| x * 2.0)]),
+            ("extrema", |x| match x[0].shape().is_empty() {
+                true => vec![x[0]],
+                false => vec![x[0].max_all(), x[0].min_rows(), x[0].max_cols()],
+            }),
+            ("places", |x| match x[0].shape().is_empty() {
+                true => vec![x[0]],
+                false => vec![x[0].max_rows() + x[0].argmax_rows(), x[0].min_all() + x[0].argmin_all()],
+            }),
+            ("log_sum_exp", |x| vec![x[0].log_sum_exp_rows() + x[0].softmax_rows()]),
+            ("softmax", |x| vec![x[0].softmax(), x[0].softmax_rows(), x[0].softmax_cols()]),
+            ("log_softmax", |x| vec![x[0].log_softmax(), x[0].log_softmax_rows(), x[0].log_softmax_cols()]),
+            ("prod", |x| vec![x[0].prod(), x[0].prod_rows(), x[0].prod_cols()]),
+            ("moments", |x| match x[0].shape().is_empty() {
+                true => vec![x[0]],
+                false => vec![x[0].var(0), x[0].var_rows(0), x[0].var_cols(0)],
+            }),
+            ("std", |x| match x[0].shape().each() < 2 {
+                true => vec![x[0]],
+                false => vec![x[0].std(1)],
+            }),
+            ("dots", |x| vec![x[0].row_dots(x[1]), x[0].column_dots(x[1])]),
+            ("distances", |x| vec![x[0].pairwise_dist2(x[1], Axis::Rows), x[0].pairwise_dist2(x[0], Axis::Cols)]),
+            ("cumsum", |x| vec![x[0].cumsum(Axis::Rows), x[0].cumsum(Axis::Cols).hadamard(x[1])]),
+            ("moves", |x| {
+                let y = x[0].flip(Axis::Rows).hadamard(x[0].roll(Axis::Cols, 2));
+                vec![y, x[0].shift(Axis::Rows, 1) + x[0].shift(Axis::Cols, -1), x[0].flip(Axis::Batch)]
+            }),
+        ],
+    );
+    holds(case, name, f, &vec![case.any(m, n, 1), case.any(m, n, 2)], 1.0);
+}
