@@ -189,6 +189,35 @@ impl<T: Scalar> Tape<T> {
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
+        self.second_order(y, seeds, &mut [], out)
+    }
+
+    /// [`Tape::hvps_into`] that gives the gradients by the same values, too, which the sweep over pairs finds on its way.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient_into`].
+    #[track_caller]
+    pub fn grads_hvps_into(
+        &self,
+        y: Var<'_, T>,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        gradients: &mut [&mut Batch<T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        self.check_outs(seeds.iter().map(|(x, _)| x), gradients)?;
+        self.second_order(y, seeds, gradients, out)?;
+        gradients.iter().try_for_each(|g| finite("gradient", g.data()))
+    }
+
+    /// The sweeps of [`Tape::hvps_into`]; `gradients` is empty or has one batch for each value.
+    #[track_caller]
+    fn second_order(
+        &self,
+        y: Var<'_, T>,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        gradients: &mut [&mut Batch<T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
         let shape = self.shape_of(&y);
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
@@ -213,20 +242,18 @@ impl<T: Scalar> Tape<T> {
                     _ => out.data_mut().fill(T::zero()),
                 }
             }
+            for ((x, _), g) in seeds.iter().zip(gradients) {
+                match &duals[x.id as usize] {
+                    Some((b, _)) => g.data_mut().copy_from_slice(b),
+                    None => g.data_mut().fill(T::zero()),
+                }
+            }
             let left = seeds.iter().map(|(x, _)| x).chain([&y]).filter_map(|v| duals[v.id as usize].take());
             left.for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
         }
         self.empty(tangents);
         self.return_scratch(s);
         self.verdict("Hessian-vector product", out)
-    }
-
-    pub(crate) fn hvps(&self, y: Var<'_, T>, x: &[Var<'_, T>], v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
-        let mut out: Vec<Batch<T>> = x.iter().map(|x| Batch::zeros(self.shape_of(x))).collect();
-        let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> =
-            x.iter().zip(v).map(|(x, v)| (*x, v as &dyn MatLike<T>)).collect();
-        self.hvps_into(y, &seeds, &mut out.iter_mut().collect::<Vec<_>>())?;
-        Ok(out)
     }
 
     /// [`Tape::hvp_into`] with a fresh result.

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 #[track_caller]
 fn chosen(singular: bool, range: Range<usize>) -> Chosen {
-    assert!(range.start <= range.end, "values {range:?} are asked for, a range that ends before it starts");
+    assert!(range.start <= range.end, "expected a range of values that does not end before it starts, got {range:?}");
     Chosen { singular, from: range.start, len: range.end - range.start }
 }
 
@@ -20,6 +20,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn singular(self) -> Singular<'t, T> {
+        let _said = self.tape().saying(&"singular");
         let shape = self.shape();
         let flip = shape.rows < shape.cols;
         let a = if flip { self.t() } else { self };
@@ -35,6 +36,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn eigh(self) -> (Self, Self) {
+        let _said = self.tape().saying(&"eigh");
         self.symmetric().eigen()
     }
 
@@ -43,6 +45,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn eigvalsh(self) -> Self {
+        let _said = self.tape().saying(&"eigvalsh");
         let n = self.shape().cols;
         self.symmetric().values(0..n)
     }
@@ -52,8 +55,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn spectral_projector(self, top: usize) -> Self {
+        let _said = self.tape().saying(&"spectral_projector");
         let n = self.shape().cols;
-        assert!(top <= n, "spectral_projector: {top} eigenvalues are asked for, and there are {n}");
+        assert!(top <= n, "spectral_projector: expected at most {n} eigenvalues, got {top}");
         self.symmetric().projector(n - top..n)
     }
 
@@ -63,6 +67,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn svd(self) -> (Self, Self, Self) {
+        let _said = self.tape().saying(&"svd");
         let s = self.singular();
         s.triplets(0..s.count)
     }
@@ -71,6 +76,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn svd_truncated(self, k: usize) -> (Self, Self, Self) {
+        let _said = self.tape().saying(&"svd_truncated");
         self.singular().triplets(0..k)
     }
 
@@ -79,6 +85,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn svdvals(self) -> Self {
+        let _said = self.tape().saying(&"svdvals");
         let s = self.singular();
         s.values(0..s.count)
     }
@@ -88,6 +95,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn nuclear_norm(self) -> Self {
+        let _said = self.tape().saying(&"nuclear_norm");
         self.svdvals().sum_each()
     }
 
@@ -96,6 +104,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn spectral_norm(self) -> Self {
+        let _said = self.tape().saying(&"spectral_norm");
         self.singular().values(0..1)
     }
 
@@ -122,7 +131,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn cayley_low_rank(self, u: impl Operand<'t, T>, v: impl Operand<'t, T>, alpha: f64) -> Self {
+        let _said = self.tape().saying(&"cayley_low_rank");
         let (u, v) = (u.on(self.tape()), v.on(self.tape()));
+        let ((n, k), (us, vs)) = ((self.rows(), u.cols()), (u.shape(), v.shape()));
+        assert!(
+            (us.rows, vs.rows, vs.cols) == (n, n, k),
+            "cayley_low_rank: expected U and V of one shape, with {n} rows, got {us} and {vs}"
+        );
         let small = self.tape().eye(u.cols()).add_mul(-alpha, v.t(), u);
         self.add_mul(2.0 * alpha, u, small.solve(v.t_mul(self)))
     }
@@ -131,6 +146,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn symmetric(self) -> Symmetric<'t, T> {
+        let _said = self.tape().saying(&"symmetric");
         Symmetric {
             a: self,
             handle: self.tape().push_one(Op::Eigh(ops::spectral::Eigh), &[&self]),
@@ -142,6 +158,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn expm_sym(self) -> Self {
+        let _said = self.tape().saying(&"expm_sym");
         self.symmetric().map(SymFn::Exp)
     }
 
@@ -149,6 +166,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn logm_spd(self) -> Self {
+        let _said = self.tape().saying(&"logm_spd");
         self.symmetric().map(SymFn::Ln)
     }
 
@@ -156,6 +174,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn sqrtm_spd(self) -> Self {
+        let _said = self.tape().saying(&"sqrtm_spd");
         self.symmetric().map(SymFn::Pow(0.5))
     }
 
@@ -163,6 +182,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn invsqrtm_spd(self) -> Self {
+        let _said = self.tape().saying(&"invsqrtm_spd");
         self.symmetric().map(SymFn::Pow(-0.5))
     }
 
@@ -171,6 +191,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn powm_spd(self, p: f64) -> Self {
+        let _said = self.tape().saying(&"powm_spd");
         let s = self.symmetric();
         let handle = self.tape().push_one(Op::Definite(ops::spectral::Definite), &[&self, &s.handle]);
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
@@ -180,6 +201,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace_fun(self, f: SymFn) -> Self {
+        let _said = self.tape().saying(&"trace_fun");
         self.symmetric().trace(f)
     }
 }
@@ -207,6 +229,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn map(self, f: SymFn) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"map");
         self.push(Op::Spectral(ops::spectral::Spectral { f }))
     }
 
@@ -214,6 +237,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace(self, f: SymFn) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"trace");
         self.push(Op::SpectralTrace(ops::spectral::SpectralTrace { f }))
     }
 
@@ -221,6 +245,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"frechet");
         let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
         self.a.tape().push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
     }
@@ -229,6 +254,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"values");
         self.push(Op::Spectrum(Spectrum(chosen(false, range))))
     }
 
@@ -236,6 +262,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn vectors(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"vectors");
         self.push(self.frame(range, false, false))
     }
 
@@ -243,6 +270,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn eigen(self) -> (Var<'t, T>, Var<'t, T>) {
+        let _said = self.a.tape().saying(&"eigen");
         let tape = self.a.tape();
         let id = tape.push(self.frame(0..self.a.shape().cols, false, true), &[&self.a, &self.handle]);
         (tape.handle(id + 1), tape.handle(id))
@@ -252,6 +280,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn projector(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"projector");
         let of = chosen(false, range);
         let ones = self.a.tape().filled(Shape::mat(of.len, 1), T::one());
         self.a.tape().push_one(Op::Weighted(Weighted(of)), &[&self.a, &self.handle, &ones])
@@ -265,6 +294,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn invariant_subspace(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"invariant_subspace");
         self.push(self.frame(range, true, false))
     }
 
@@ -306,6 +336,7 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"values");
         self.a.tape().push_one(Op::Spectrum(Spectrum(chosen(true, range))), &[&self.a, &self.handle])
     }
 
@@ -313,6 +344,7 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn triplets(self, range: Range<usize>) -> (Var<'t, T>, Var<'t, T>, Var<'t, T>) {
+        let _said = self.a.tape().saying(&"triplets");
         let frame = Frame { of: chosen(true, range), block: false, gauge: self.gauge };
         let tape = self.a.tape();
         let op = Op::Vectors(Vectors { frame, values: true });

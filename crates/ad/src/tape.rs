@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, MatLike};
 use crate::eager::Eager;
-use crate::error::Line;
+use crate::error::{Line, Place};
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store, Trouble};
 use crate::value::Outs;
@@ -37,7 +37,9 @@ pub struct Tape<T: Scalar = f64> {
     /// Lent to the sweep that runs.
     pub(crate) scratch: RefCell<Option<Box<Scratch<T>>>>,
     /// The line that operations made inside a rule are attributed to.
-    pub(crate) rule_line: Cell<Option<Line>>,
+    pub(crate) rule_line: Cell<Option<Place>>,
+    /// The method that the user called, while it makes several operations.
+    said: Cell<Option<&'static &'static str>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +81,7 @@ pub(crate) struct OpRec<T: Scalar> {
     pub(crate) inputs: SmallVec<[u32; 4]>,
     pub(crate) first: u32,
     pub(crate) outs: u32,
-    pub(crate) line: Line,
+    pub(crate) line: Place,
 }
 
 /// Storage that sweeps use again and again.
@@ -154,6 +156,7 @@ impl<T: Scalar> Tape<T> {
             tangents: Cell::new(tangents),
             scratch: RefCell::default(),
             rule_line: Cell::new(None),
+            said: Cell::new(None),
         }
     }
 
@@ -198,7 +201,7 @@ impl<T: Scalar> Tape<T> {
     pub fn input_along(&self, x: &(impl MatLike<T> + ?Sized), v: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
         assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
         let (s, d) = (x.shape(), v.shape());
-        assert!(s == d, "input_along: the direction is {d}, and the input {s}; they must be equal");
+        assert!(s == d, "input_along: expected a direction of shape {s}, as the input has, got {d}");
         let mut t = self.store.take(x.shape().len());
         v.write(&mut t);
         self.leaf(x, Some(t))
@@ -239,20 +242,20 @@ impl<T: Scalar> Tape<T> {
     pub(crate) fn push(&self, op: Op<T>, x: &[&Var<'_, T>]) -> u32 {
         // `unwrap_or_else(Location::caller)` would name a line of the standard library.
         let line = match self.rule_line.get() {
-            Some(line) => line,
-            None => Location::caller(),
+            Some(place) => place,
+            None => Place { line: Location::caller(), said: self.said.get().unwrap_or(op.method()) },
         };
         let inner = &mut *self.inner.borrow_mut();
         let mut shapes: SmallVec<[Shape; 4]> = SmallVec::new();
         let mut inputs: SmallVec<[u32; 4]> = SmallVec::new();
         for v in x {
-            inner.check(self, v, op.name());
+            inner.check(self, v, line.said);
             shapes.push(inner.vals[v.id as usize].shape);
             inputs.push(v.id);
         }
         let outs = match T::infer(&op, &shapes) {
             Ok(outs) => outs,
-            Err(m) => misfit(op.name(), &shapes, &m),
+            Err(m) => misfit(line.said, &op, &shapes, &m),
         };
         let first = inner.vals.len();
         for &shape in &outs {
@@ -433,7 +436,7 @@ impl<T: Scalar> Tape<T> {
                 continue;
             }
             if let Some((index, value)) = (rec.first..rec.first + rec.outs).find_map(bad) {
-                return Err(Error::Overflow { primitive: rec.op.name(), index, value, line: rec.line });
+                return Err(Error::Overflow { primitive: rec.line.said, index, value, line: rec.line.line });
             }
         }
         Ok(())
@@ -509,6 +512,17 @@ impl<T: Scalar> Tape<T> {
         self.inner.borrow()
     }
 
+    pub(crate) fn saying(&self, method: &'static &'static str) -> Saying<'_> {
+        let outer = self.said.get();
+        self.said.set(Some(outer.unwrap_or(method)));
+        Saying { said: &self.said, outer }
+    }
+
+    /// Marks a value as one that has no numbers, because what made it failed.
+    pub(crate) fn poison(&self, v: &Var<'_, T>) {
+        self.inner.borrow_mut().vals[v.id as usize].poisoned = true;
+    }
+
     #[track_caller]
     pub(crate) fn is_poisoned(&self, v: &Var<'_, T>) -> bool {
         let inner = self.inner.borrow();
@@ -542,9 +556,26 @@ impl<T: Scalar> Inner<T> {
 
 #[track_caller]
 #[cold]
-fn misfit(op: &str, shapes: &[Shape], why: &str) -> ! {
-    let list = shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
-    panic!("{op}: shapes {list} do not fit: {why}")
+fn misfit<T: Scalar>(method: &str, op: &Op<T>, shapes: &[Shape], why: &str) -> ! {
+    // What a factorisation left is no argument of the user's.
+    let given = shapes.iter().enumerate().filter(|(i, _)| !(*i == 1 && op.has_handle()));
+    let list = given.map(|(_, s)| s.to_string()).collect::<Vec<_>>().join(" and ");
+    match why.starts_with("expected") {
+        true => panic!("{method}: {why}, got {list}"),
+        false => panic!("{method}: shapes {list} do not fit: {why}"),
+    }
+}
+
+/// Names the operations made while it lives by the method that the user called, the outermost one.
+pub(crate) struct Saying<'t> {
+    said: &'t Cell<Option<&'static &'static str>>,
+    outer: Option<&'static &'static str>,
+}
+
+impl Drop for Saying<'_> {
+    fn drop(&mut self) {
+        self.said.set(self.outer);
+    }
 }
 
 /// Computes the outputs of a recorded operation from its inputs, both in `vals`.

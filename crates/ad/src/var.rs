@@ -2,20 +2,18 @@
 
 use crate::batch::Batch;
 use crate::custom::CustomFn;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::{self, Op, layout::Axis, part::Part};
 use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
 use crate::{Result, Scalar, Shape};
-use faer::{Mat, MatRef};
 use pullback_kernels::{Triangle, Unary};
 use std::fmt;
-use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A batch of matrices on a tape: a `Copy` handle.
 ///
-/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `+` and `-` broadcast. Captured faer
-/// matrices and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
+/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `/` divides by a number or `1x1`; `+` and `-`
+/// broadcast. Captured faer matrices, columns and rows and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
 /// about data (singular, not positive definite, ...) poison the value, and the driver returns them as one `Err`.
 pub struct Var<'t, T: Scalar = f64> {
     pub(crate) tape: &'t Tape<T>,
@@ -37,6 +35,12 @@ impl<T: Scalar> fmt::Debug for Var<'_, T> {
 }
 
 /// What can stand beside a [`Var`] in a formula: another one, or numbers, which become a constant.
+///
+/// Implemented for values, numbers, [`Batch`] and faer's matrices, columns, rows and views of them, all of the scalar of the tape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a value of a tape of `{T}`",
+    note = "expected a `Var`, a number, a `Batch` or a matrix, column or row of faer with entries of type `{T}`"
+)]
 pub trait Operand<'t, T: Scalar> {
     /// The value on the tape.
     fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
@@ -48,157 +52,13 @@ impl<'t, T: Scalar> Operand<'t, T> for Var<'t, T> {
     }
 }
 
-macro_rules! constants {
-    ($($M:ty),*) => {$(
-        impl<'t, T: Scalar> Operand<'t, T> for $M {
-            #[track_caller]
-            fn on(self, tape: &'t Tape<T>) -> Var<'t, T> {
-                tape.constant(&self)
-            }
-        }
-        impl<'t, T: Scalar> Mul<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn mul(self, b: $M) -> Var<'t, T> {
-                self * b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Mul<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn mul(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) * b
-            }
-        }
-        impl<'t, T: Scalar> Add<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn add(self, b: $M) -> Var<'t, T> {
-                self + b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Add<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn add(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) + b
-            }
-        }
-        impl<'t, T: Scalar> Sub<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn sub(self, b: $M) -> Var<'t, T> {
-                self - b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Sub<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn sub(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) - b
-            }
-        }
-    )*};
-}
-constants!(&Mat<T>, Mat<T>, MatRef<'_, T>, &Batch<T>);
-
-impl<'t, T: Scalar> Mul for Var<'t, T> {
-    type Output = Self;
-    /// The matrix product; a `1x1` factor scales.
-    #[track_caller]
-    fn mul(self, b: Self) -> Self {
-        match self.shape().is_scalar() || b.shape().is_scalar() {
-            true => self.hadamard(b),
-            false => self.op2(Op::Mul(ops::product::Mul(Product::NN)), b),
-        }
-    }
-}
-
-impl<T: Scalar> Add for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn add(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: 1.0 }), b)
-    }
-}
-
-impl<T: Scalar> Sub for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn sub(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: -1.0 }), b)
-    }
-}
-
-impl<T: Scalar> Neg for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn neg(self) -> Self {
-        self.scaled(-1.0)
-    }
-}
-
-macro_rules! numbers {
-    ($($T:ident),*) => {$(
-        impl<'t> Mul<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn mul(self, c: $T) -> Self {
-                self.scaled(c.into())
-            }
-        }
-        impl<'t> Mul<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn mul(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                x.scaled(self.into())
-            }
-        }
-        impl<'t> Div<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn div(self, c: $T) -> Self {
-                self.scaled(1.0 / f64::from(c))
-            }
-        }
-        impl<'t> Add<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn add(self, c: $T) -> Self {
-                self.shifted(c.into())
-            }
-        }
-        impl<'t> Add<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn add(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                x.shifted(self.into())
-            }
-        }
-        impl<'t> Sub<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn sub(self, c: $T) -> Self {
-                self.shifted(-f64::from(c))
-            }
-        }
-        impl<'t> Sub<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn sub(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                (-x).shifted(self.into())
-            }
-        }
-    )*};
-}
-numbers!(f64, f32);
-
 macro_rules! entrywise {
     ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {$(
         $(#[$doc])*
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.op1(Op::Unary(ops::unary::UnaryFn($f)))
         }
     )*};
@@ -206,12 +66,12 @@ macro_rules! entrywise {
 
 impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
-    fn op1(self, op: Op<T>) -> Self {
+    pub(crate) fn op1(self, op: Op<T>) -> Self {
         self.tape.push_one(op, &[&self])
     }
 
     #[track_caller]
-    fn op2(self, op: Op<T>, b: Self) -> Self {
+    pub(crate) fn op2(self, op: Op<T>, b: Self) -> Self {
         self.tape.push_one(op, &[&self, &b])
     }
 
@@ -251,7 +111,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     pub fn scalar(&self) -> T {
         let s = self.shape();
-        assert!(s == Shape::SCALAR, "`scalar` needs a single number, and this value is {s}; reduce it first");
+        assert!(s == Shape::SCALAR, "scalar: expected a single number, got {s}; reduce it first");
         self.tape.read(self, |_, d| d[0])
     }
 
@@ -299,6 +159,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lincomb(self, alpha: f64, b: impl Operand<'t, T>, beta: f64) -> Self {
+        let _said = self.tape.saying(&"lincomb");
         self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha, beta }), b.on(self.tape))
     }
 
@@ -331,6 +192,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn powf(self, p: f64) -> Self {
+        let _said = self.tape.saying(&"powf");
         self.op1(Op::Unary(ops::unary::UnaryFn(Unary::Pow(p))))
     }
 
@@ -338,7 +200,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     fn extremum(self, b: Self, max: bool) -> Self {
         let (name, x, y) = (if max { "max" } else { "min" }, self.shape(), b.shape());
         let Some(shape) = x.broadcast(y) else {
-            panic!("{name}: shapes {x} and {y} do not fit: sizes must agree, or be 1, in batch, rows and columns")
+            panic!("{name}: expected sizes that agree, or are 1, in batch, rows and columns, got {x} and {y}")
         };
         self.broadcast_to(shape).op2(Op::Extremum(ops::extremum::Extremum { max }), b.broadcast_to(shape))
     }
@@ -419,7 +281,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn mean(self) -> Self {
         let n = self.shape().len();
-        assert!(n > 0, "mean: there is no entry");
+        assert!(n > 0, "mean: expected at least one entry, got none");
         self.sum().scaled(1.0 / n as f64)
     }
 
@@ -427,8 +289,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace(self) -> Self {
+        let _said = self.tape.saying(&"trace");
         let s = self.shape();
-        assert!(s.rows == s.cols, "trace: the matrix must be square, and it is {s}");
+        assert!(s.rows == s.cols, "trace: expected a square matrix, got {s}");
         self.diag().sum_each()
     }
 
@@ -482,6 +345,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn member(self, b: usize) -> Self {
+        let _said = self.tape.saying(&"member");
         let shape = Shape { batch: 1, ..self.shape() };
         self.op1(Op::Slice(ops::layout::Slice { at: (b, 0, 0), shape }))
     }
@@ -490,6 +354,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn columns(self, j: usize, n: usize) -> Self {
+        let _said = self.tape.saying(&"columns");
         self.slice(0, j, self.shape().rows, n)
     }
 
@@ -497,6 +362,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn row_range(self, i: usize, n: usize) -> Self {
+        let _said = self.tape.saying(&"row_range");
         self.slice(i, 0, n, self.shape().cols)
     }
 
@@ -507,7 +373,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn concat(parts: &[Self], axis: Axis) -> Self {
-        assert!(!parts.is_empty(), "concat: the list is empty");
+        assert!(!parts.is_empty(), "concat: expected at least one value, got an empty list");
         parts[0].tape.push_one(Op::Concat(ops::layout::Concat { axis }), &parts.iter().collect::<Vec<_>>())
     }
 
@@ -563,10 +429,19 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     // ---- products -------------------------------------------------------------------------------------------------
 
+    /// The matrix product `A B`, of `1x1` matrices too (`*` scales by those).
+    #[doc(alias("dot", "@", "mm", "bmm"))]
+    #[track_caller]
+    #[must_use]
+    pub fn matmul(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Mul(ops::product::Mul(Product::NN)), b.on(self.tape))
+    }
+
     /// `A' B`.
     #[track_caller]
     #[must_use]
     pub fn t_mul(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"t_mul");
         self.op2(Op::Mul(ops::product::Mul(Product::TN)), b.on(self.tape))
     }
 
@@ -574,6 +449,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn mul_t(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"mul_t");
         self.op2(Op::Mul(ops::product::Mul(Product::NT)), b.on(self.tape))
     }
 
@@ -581,6 +457,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn t_mul_t(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"t_mul_t");
         self.op2(Op::Mul(ops::product::Mul(Product::new(1.0, true, true))), b.on(self.tape))
     }
 
@@ -622,6 +499,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn solve(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"solve");
         self.lu().solve(b)
     }
 
@@ -629,6 +507,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn inverse(self) -> Self {
+        let _said = self.tape.saying(&"inverse");
         self.lu().inverse()
     }
 
@@ -636,6 +515,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn logdet(self) -> Self {
+        let _said = self.tape.saying(&"logdet");
         self.lu().logdet()
     }
 
@@ -712,6 +592,7 @@ impl<'t, T: Scalar> Lu<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn solve_transpose(self, b: impl Operand<'t, T>) -> Var<'t, T> {
+        let _said = self.a.tape.saying(&"solve_transpose");
         let b = b.on(self.a.tape);
         self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: true }), &[&self.a, &self.handle, &b])
     }
@@ -775,7 +656,7 @@ impl<'t, T: Scalar> Value for Var<'t, T> {
         });
     }
 
-    fn at(tape: &'t Tape<T>, line: Option<Line>) -> Option<Line> {
+    fn at(tape: &'t Tape<T>, line: Option<Place>) -> Option<Place> {
         tape.rule_line.replace(line)
     }
 

@@ -98,6 +98,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn kron(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"kron");
         let b = b.on(self.tape);
         let ((m, n), (p, q)) = ((self.rows(), self.cols()), (b.rows(), b.cols()));
         // Entry (i, j) of A times entry (k, l) of B stands at (k + p l, i + m j) of vec(B) vec(A)'.
@@ -113,10 +114,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn hat(self) -> Self {
+        let _said = self.tape.saying(&"hat");
         let s = self.shape();
         // Not in a closure: those do not know their caller's line.
         let Some((n, index)) = rotation(s.rows).filter(|_| s.cols == 1) else {
-            panic!("hat: a rotation vector is a column of 3 numbers, or of 1 in the plane, and this is {s}")
+            panic!("hat: expected a rotation vector, a column of 3 numbers or of 1 in the plane, got {s}")
         };
         self.scatter(Axis::Rows, index, n * n).reshape(n, n).skew().scaled(2.0)
     }
@@ -128,11 +130,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn vee(self) -> Self {
+        let _said = self.tape.saying(&"vee");
         let s = self.shape();
         let entries = match (s.rows, s.cols) {
             (3, 3) => 3,
             (2, 2) => 1,
-            _ => panic!("vee: rotations of space are 3x3, of the plane 2x2, and this is {s}"),
+            _ => panic!("vee: expected a 3x3 or a 2x2 matrix, got {s}"),
         };
         let index = rotation(entries).map_or(&[][..], |(_, index)| index);
         self.skew().vec().gather(Axis::Rows, index)
@@ -146,8 +149,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn powi(self, k: i32) -> Self {
+        let _said = self.tape.saying(&"powi");
         let s = self.shape();
-        assert!(s.rows == s.cols, "powi: the matrix must be square, and it is {s}");
+        assert!(s.rows == s.cols, "powi: expected a square matrix, got {s}");
         let mut base = if k < 0 { self.inverse() } else { self };
         let (mut k, mut power) = (k.unsigned_abs(), None);
         while k > 0 {
@@ -160,12 +164,6 @@ impl<'t, T: Scalar> Var<'t, T> {
             }
         }
         power.unwrap_or_else(|| self.tape.eye(s.rows).broadcast_to(Shape { batch: s.batch, ..s }))
-    }
-
-    /// The matrix product, of 1x1 matrices too.
-    #[track_caller]
-    fn matmul(self, b: Self) -> Self {
-        self.tape.push_one(Op::Mul(crate::ops::product::Mul(crate::value::Product::NN)), &[&self, &b])
     }
 }
 

@@ -18,6 +18,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lstsq(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"lstsq");
         self.lstsq_of_rank(self.rows().min(self.cols()), b)
     }
 
@@ -25,6 +26,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lstsq_of_rank(self, r: usize, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"lstsq_of_rank");
         self.least(r, false, b.on(self.tape))
     }
 
@@ -32,6 +34,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn pinv(self) -> Self {
+        let _said = self.tape.saying(&"pinv");
         self.pinv_of_rank(self.rows().min(self.cols()))
     }
 
@@ -39,6 +42,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn pinv_of_rank(self, r: usize) -> Self {
+        let _said = self.tape.saying(&"pinv_of_rank");
         let (m, n) = (self.rows(), self.cols());
         match m > n {
             true => self.least(r, true, self.tape.eye(n)).t(),

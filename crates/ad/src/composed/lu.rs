@@ -14,6 +14,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn det(self) -> Self {
+        let _said = self.tape.saying(&"det");
         let handle = self.tape.push_one(Op::CompleteLu(det::CompleteLu), &[&self]);
         self.tape.push_one(Op::Det(det::Det), &[&self, &handle])
     }
@@ -22,6 +23,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn slogdet(self) -> (Self, Self) {
+        let _said = self.tape.saying(&"slogdet");
         let lu = self.lu();
         (lu.sign(), lu.logdet())
     }
@@ -40,6 +42,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lu_factors(self) -> (Self, Self, Self) {
+        let _said = self.tape.saying(&"lu_factors");
         let (m, n) = (self.rows(), self.cols());
         if m >= n {
             return self.lu_tall();
