@@ -264,7 +264,10 @@ impl<T: Scalar> Tape<T> {
         }
         let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
         if let Err(t) = T::evaluate(&mut inner.vals, &rec, &self.store) {
-            self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(line), t);
+            // In a rule of the user's own, the method that it called says more than that it is one.
+            let said = if *line.said == "custom" { rec.op.method() } else { line.said };
+            let place = Place { said, ..line };
+            self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(place), t);
         }
         if self.tangents.get() {
             T::push_tangents(&mut inner.vals, &rec, &self.store);
