@@ -16,11 +16,10 @@ use faer::{Col, Mat, Row};
 /// // One step of gradient descent on two parameters, differentiated by the step size.
 /// let d = grad(|s: Var| {
 ///     let (a, b) = (s.tape().constant(&1.0), s.tape().constant(&2.0));
-///     let cost = |(a, b): (Var, Var)| a * a * b;                 // gradient (2ab, a²) = (4, 1)
-///     let (ga, gb) = (a, b).grad(cost);
-///     cost_of(a - s * ga, b - s * gb)
+///     let (ga, gb) = (a, b).grad(cost);                          // (2ab, a²) = (4, 1)
+///     cost((a - s * ga, b - s * gb))
 /// }, &0.0)?;
-/// fn cost_of<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> { a * a * b }
+/// fn cost<'t>((a, b): (Var<'t>, Var<'t>)) -> Var<'t> { a * a * b }
 /// assert_eq!(d, -17.0);                                          // minus the squared length of the gradient
 /// # Ok::<(), pullback::Error>(())
 /// ```

@@ -72,6 +72,11 @@ pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
 pub use var::{Lu, Operand, Uplo, Var};
 
+/// The page for those who know other libraries, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;
+
 /// What most programs need.
 pub mod prelude {
     pub use crate::{

@@ -53,8 +53,7 @@ impl<T: Scalar> Div for Var<'_, T> {
     ///
     /// ```
     /// use pullback::prelude::*;
-    /// let mean = |x: Var| x.exp() / x.exp().sum();
-    /// let p = pullback::value(mean, &faer::mat![[0.0, 0.0]])?;
+    /// let p = pullback::value(|x| x.exp() / x.exp().sum(), &faer::mat![[0.0, 0.0]])?;
     /// assert_eq!(p.data(), [0.5, 0.5]);
     /// # Ok::<(), pullback::Error>(())
     /// ```
