@@ -174,6 +174,7 @@ pub fn grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<L> {
 ///
 /// # Errors
 /// As [`grad`].
+#[doc(alias = "grad_and_value")]
 pub fn value_and_grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<(L::Scalar, L)> {
     Tape::new().value_and_grad(f, x0)
 }
@@ -214,8 +215,8 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
 /// The value of `f` at `x0` and its derivatives along several directions: one evaluation, recorded, and one forward sweep for
 /// each direction.
 ///
-/// A sweep costs about as much as the evaluation, and the recording keeps every intermediate value: for one direction [`jvp`] needs
-/// less memory.
+/// A sweep costs about as much as the evaluation (eight directions through a QR and a solve took half the time of eight calls of
+/// [`jvp`]), and the recording keeps every intermediate value: for one direction [`jvp`] needs less memory.
 ///
 /// ```
 /// use pullback::{jvps, prelude::*};
@@ -342,6 +343,7 @@ pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) ->
 ///
 /// # Errors
 /// The first failure; [`Error::NonFinite`].
+#[doc(alias("jacrev", "jacfwd"))]
 pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
     let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0)?;

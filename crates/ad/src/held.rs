@@ -20,6 +20,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NotScalar`]; the first failure of the program or of a rule; [`Error::NonFinite`].
+    #[doc(alias = "backward")]
     #[track_caller]
     pub fn gradient(&self, y: Var<'_, T>, x: Var<'_, T>) -> Result<Batch<T>> {
         let mut out = Batch::zeros(self.shape_of(&x));

@@ -201,6 +201,7 @@ impl<T: Scalar> Tape<T> {
 
     /// `n` steps of a loop. On a tape that does not record, what a step made is freed when it ends, and so is the state it
     /// replaces: 10³ and 10⁶ steps use equal memory. On a recording tape everything is kept for the sweep.
+    #[doc(alias("fori_loop", "scan"))]
     #[track_caller]
     pub fn iterate<'t, S: VarTree<'t, T>>(&'t self, state: S, n: usize, mut step: impl FnMut(S) -> S) -> S {
         let mark = (!self.records.get()).then(|| self.mark());

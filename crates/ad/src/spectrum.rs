@@ -33,6 +33,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Derivatives at a tie: `NotDifferentiable` or `GaugeDependent`, unless what is differentiated does not see the basis. What is smooth
     /// at ties to any order is a function of the matrix ([`Var::symmetric`]), a [`spectral_projector`](Var::spectral_projector) or
     /// an [`invariant_subspace`](Symmetric::invariant_subspace).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[2.0, 1.0], [1.0, 2.0]];
+    /// assert!(value(|a| { let (l, v) = a.eigh(); (v * l.to_diag() * v.t() - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "symmetric_eigen")]
     #[track_caller]
     #[must_use]
     pub fn eigh(self) -> (Self, Self) {
@@ -42,6 +50,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Eigenvalues of `(A + A')/2`, ascending. At a tie they have a derivative where their weights (cotangents) are equal;
     /// else `NotDifferentiable`.
+    #[doc(alias = "symmetric_eigenvalues")]
     #[track_caller]
     #[must_use]
     pub fn eigvalsh(self) -> Self {
@@ -64,6 +73,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Thin SVD `A = U diag(s) V'`: `U`, `s` descending as a column, `V`; the largest entry of each column of `U` is positive.
     ///
     /// Derivatives at a tie, or at a singular value 0: as for [`Var::eigh`]. What is smooth there is [`Var::polar`].
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[3.0, 0.0], [4.0, 5.0], [0.0, 1.0]];
+    /// assert!(value(|a| { let (u, s, v) = a.svd(); (u * s.to_diag() * v.t() - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.svd")]
     #[track_caller]
     #[must_use]
     pub fn svd(self) -> (Self, Self, Self) {
@@ -82,6 +99,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Singular values, descending. At a tie they have a derivative where their weights (cotangents) are equal; at 0 they have
     /// none; else `NotDifferentiable`.
+    #[doc(alias = "singular_values")]
     #[track_caller]
     #[must_use]
     pub fn svdvals(self) -> Self {
@@ -92,6 +110,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor. For a derivative: full rank,
     /// else `NotDifferentiable`.
+    #[doc(alias = "nuc")]
     #[track_caller]
     #[must_use]
     pub fn nuclear_norm(self) -> Self {
@@ -101,6 +120,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The spectral norm of each member, its largest singular value. For a derivative: it is simple and not 0, else
     /// `NotDifferentiable`.
+    #[doc(alias = "matrix_norm")]
     #[track_caller]
     #[must_use]
     pub fn spectral_norm(self) -> Self {
@@ -109,6 +129,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // The nearest orthogonal matrix.
+    /// let w = value(|a| a.polar().0, &faer::mat![[0.0, -3.0], [2.0, 0.0]])?;
+    /// assert!((w.into_mat() - faer::mat![[0.0, -1.0], [1.0, 0.0]]).norm_max() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "orthogonalize")]
     #[track_caller]
     #[must_use]
     pub fn polar(self) -> (Self, Self) {
@@ -155,6 +184,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Matrix exponential of `(A + A')/2`.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // tr exp A has the gradient exp A, here at a tie.
+    /// let g = grad(|a: Var| a.expm_sym().trace(), &faer::Mat::zeros(2, 2))?;
+    /// assert_eq!(g, faer::Mat::<f64>::identity(2, 2));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("expm", "matrix_exp", "exp"))]
     #[track_caller]
     #[must_use]
     pub fn expm_sym(self) -> Self {
@@ -163,6 +201,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
+    #[doc(alias = "logm")]
     #[track_caller]
     #[must_use]
     pub fn logm_spd(self) -> Self {
@@ -171,6 +210,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
+    #[doc(alias = "sqrtm")]
     #[track_caller]
     #[must_use]
     pub fn sqrtm_spd(self) -> Self {
@@ -188,6 +228,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
     /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
+    #[doc(alias = "fractional_matrix_power")]
     #[track_caller]
     #[must_use]
     pub fn powm_spd(self, p: f64) -> Self {

@@ -182,6 +182,7 @@ impl<T: Scalar> Tape<T> {
     // ---- making values ---------------------------------------------------------------------------------------
 
     /// An input: a matrix, a [`Batch`] or a number.
+    #[doc(alias("tensor", "requires_grad"))]
     #[track_caller]
     pub fn input(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
         self.leaf(x, None)
@@ -208,6 +209,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// A constant filled with one number.
+    #[doc(alias("full", "ones", "zeros"))]
     pub fn filled(&self, shape: Shape, x: T) -> Var<'_, T> {
         let mut buf = self.store.take(shape.len());
         buf.fill(x);
@@ -215,6 +217,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// A batch of identity matrices of order `n`.
+    #[doc(alias = "identity")]
     pub fn eye(&self, n: usize) -> Var<'_, T> {
         let mut buf = self.store.take(n * n);
         buf.fill(T::zero());

@@ -99,6 +99,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The numbers. A recorded program that reads and goes on cannot be replayed.
+    #[doc(alias("numpy", "detach"))]
     #[track_caller]
     pub fn value(&self) -> Batch<T> {
         self.tape.read(self, |s, d| Batch::from_slice(s, d))
@@ -108,6 +109,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If it is not a single number.
+    #[doc(alias = "item")]
     #[track_caller]
     pub fn scalar(&self) -> T {
         let s = self.shape();
@@ -142,6 +144,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A o B`, entry by entry, with broadcasting.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let y = value(|x| x.hadamard(x), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;   // `x * x` in NumPy
+    /// assert_eq!(y.into_mat(), faer::mat![[1.0, 4.0], [9.0, 16.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("multiply", "mul", "component_mul"))]
     #[track_caller]
     #[must_use]
     pub fn hadamard(self, b: impl Operand<'t, T>) -> Self {
@@ -149,6 +159,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A / B`, entry by entry, with broadcasting. Follows IEEE where `B` is zero.
+    #[doc(alias("divide", "div", "component_div"))]
     #[track_caller]
     #[must_use]
     pub fn elem_div(self, b: impl Operand<'t, T>) -> Self {
@@ -156,6 +167,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `alpha A + beta B`.
+    #[doc(alias = "axpy")]
     #[track_caller]
     #[must_use]
     pub fn lincomb(self, alpha: f64, b: impl Operand<'t, T>, beta: f64) -> Self {
@@ -167,14 +179,17 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// `exp`, entry by entry.
         exp => Unary::Exp;
         /// Natural logarithm, entry by entry.
+        #[doc(alias = "log")]
         ln => Unary::Ln;
         /// Square root, entry by entry.
         sqrt => Unary::Sqrt;
         /// `1/x`, entry by entry.
+        #[doc(alias = "reciprocal")]
         recip => Unary::Recip;
         /// Hyperbolic tangent, entry by entry.
         tanh => Unary::Tanh;
         /// `1/(1 + exp(-x))`, entry by entry, without overflow.
+        #[doc(alias = "expit")]
         sigmoid => Unary::Sigmoid;
         /// `max(x, 0)`, entry by entry; its derivative at 0 is 0.
         relu => Unary::Relu;
@@ -189,6 +204,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `x^p`, entry by entry.
+    #[doc(alias("pow", "power"))]
     #[track_caller]
     #[must_use]
     pub fn powf(self, p: f64) -> Self {
@@ -206,6 +222,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The larger, entry by entry, with broadcasting. A tie halves the derivative.
+    #[doc(alias = "maximum")]
     #[track_caller]
     #[must_use]
     pub fn max(self, b: impl Operand<'t, T>) -> Self {
@@ -213,6 +230,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The smaller, entry by entry, with broadcasting. A tie halves the derivative.
+    #[doc(alias = "minimum")]
     #[track_caller]
     #[must_use]
     pub fn min(self, b: impl Operand<'t, T>) -> Self {
@@ -222,6 +240,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- sums ----------------------------------------------------------------------------------------------------
 
     /// Sums over every axis where `shape` has size 1.
+    #[doc(alias = "sum_to_size")]
     #[track_caller]
     #[must_use]
     pub fn sum_to(self, shape: Shape) -> Self {
@@ -229,6 +248,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Repeats along every axis of size 1.
+    #[doc(alias("expand", "repeat"))]
     #[track_caller]
     #[must_use]
     pub fn broadcast_to(self, shape: Shape) -> Self {
@@ -250,6 +270,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Sums over the rows: a row of column sums.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // What NumPy calls `x.sum(axis=0, keepdims=True)`.
+    /// let y = value(|x| x.sum_rows(), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y.into_mat(), faer::mat![[4.0, 6.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "row_sum")]
     #[track_caller]
     #[must_use]
     pub fn sum_rows(self) -> Self {
@@ -258,6 +287,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Sums over the columns: a column of row sums.
+    #[doc(alias = "column_sum")]
     #[track_caller]
     #[must_use]
     pub fn sum_cols(self) -> Self {
@@ -296,6 +326,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `<A, B>` of each member.
+    #[doc(alias("vdot", "inner", "inner_product"))]
     #[track_caller]
     #[must_use]
     pub fn dot(self, b: impl Operand<'t, T>) -> Self {
@@ -303,6 +334,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.
+    #[doc(alias("linalg.norm", "frobenius"))]
     #[track_caller]
     #[must_use]
     pub fn norm(self) -> Self {
@@ -312,6 +344,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- layout ---------------------------------------------------------------------------------------------------
 
     /// The transpose.
+    #[doc(alias("transpose", "mT"))]
     #[track_caller]
     #[must_use]
     pub fn t(self) -> Self {
@@ -319,6 +352,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The same entries in column-major order, `rows x cols` each.
+    #[doc(alias = "view")]
     #[track_caller]
     #[must_use]
     pub fn reshape(self, rows: usize, cols: usize) -> Self {
@@ -334,6 +368,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The block of `rows x cols` that starts at `(row, col)`, of each member.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // What NumPy calls `x[0:2, 1:3]`.
+    /// let y = value(|x| x.slice(0, 1, 2, 2), &faer::mat![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// assert_eq!(y.into_mat(), faer::mat![[2.0, 3.0], [5.0, 6.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("dynamic_slice", "submatrix"))]
     #[track_caller]
     #[must_use]
     pub fn slice(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
@@ -342,6 +385,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Member `b` of the batch.
+    #[doc(alias("index", "unbind"))]
     #[track_caller]
     #[must_use]
     pub fn member(self, b: usize) -> Self {
@@ -351,6 +395,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Columns `j..j + n`.
+    #[doc(alias = "columns_range")]
     #[track_caller]
     #[must_use]
     pub fn columns(self, j: usize, n: usize) -> Self {
@@ -359,6 +404,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Rows `i..i + n`.
+    #[doc(alias = "rows")]
     #[track_caller]
     #[must_use]
     pub fn row_range(self, i: usize, n: usize) -> Self {
@@ -370,6 +416,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If the list is empty or other sizes differ.
+    #[doc(alias("concatenate", "cat", "vstack", "hstack", "stack"))]
     #[track_caller]
     #[must_use]
     pub fn concat(parts: &[Self], axis: Axis) -> Self {
@@ -378,6 +425,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Rows, columns or members `index[0], index[1], ...`; repetition is allowed.
+    #[doc(alias("take", "index_select", "select_rows"))]
     #[track_caller]
     #[must_use]
     pub fn gather(self, axis: Axis, index: &[usize]) -> Self {
@@ -385,6 +433,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The diagonal as a column.
+    #[doc(alias = "diagonal")]
     #[track_caller]
     #[must_use]
     pub fn diag(self) -> Self {
@@ -392,6 +441,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// A column as a diagonal matrix.
+    #[doc(alias("from_diagonal", "diag_embed", "diagflat"))]
     #[track_caller]
     #[must_use]
     pub fn to_diag(self) -> Self {
@@ -400,6 +450,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The lower triangle.
+    #[doc(alias = "lower_triangle")]
     #[track_caller]
     #[must_use]
     pub fn tril(self) -> Self {
@@ -407,6 +458,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The upper triangle.
+    #[doc(alias = "upper_triangle")]
     #[track_caller]
     #[must_use]
     pub fn triu(self) -> Self {
@@ -438,6 +490,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A' B`.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!(value(|x| x.t_mul(&a), &a)?.into_mat(), a.transpose() * &a);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "tr_mul")]
     #[track_caller]
     #[must_use]
     pub fn t_mul(self, b: impl Operand<'t, T>) -> Self {
@@ -462,6 +522,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `self + alpha A B` in one operation.
+    #[doc(alias("addmm", "gemm", "baddbmm"))]
     #[track_caller]
     #[must_use]
     pub fn add_mul(self, alpha: f64, a: impl Operand<'t, T>, b: impl Operand<'t, T>) -> Self {
@@ -472,6 +533,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- solves and factorisations ---------------------------------------------------------------------------------
 
     /// `op(L)^{-1} B` with the lower or upper triangle of `self`, transposed on request. Poisons: a zero on the diagonal.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let l = faer::mat![[2.0, 0.0], [1.0, 4.0]];
+    /// let x = value(|l| l.solve_triangular(Uplo::Lower, &faer::mat![[2.0], [5.0]]), &l)?;
+    /// assert_eq!(x.data(), [1.0, 1.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("solve_lower_triangular", "solve_upper_triangular", "triangular_solve"))]
     #[track_caller]
     #[must_use]
     pub fn solve_triangular(self, uplo: Uplo, b: impl Operand<'t, T>) -> Self {
@@ -489,6 +559,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// An LU factorisation to solve with more than once. Poisons: singular to working precision.
+    #[doc(alias = "lu_factor")]
     #[track_caller]
     #[must_use]
     pub fn lu(self) -> Lu<'t, T> {
@@ -496,6 +567,16 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A^{-1} B`. Poisons: singular to working precision.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // d/dA sum(A^{-1} b) = -A^{-T} 1 x^T
+    /// let (a, b) = (faer::mat![[2.0, 0.0], [0.0, 4.0]], faer::mat![[2.0], [4.0]]);
+    /// let g = grad(|a| a.solve(&b).sum(), &a)?;
+    /// assert_eq!(g, faer::mat![[-0.5, -0.5], [-0.25, -0.25]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.solve")]
     #[track_caller]
     #[must_use]
     pub fn solve(self, b: impl Operand<'t, T>) -> Self {
@@ -504,6 +585,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A^{-1}`. Poisons: singular to working precision.
+    #[doc(alias("inv", "try_inverse"))]
     #[track_caller]
     #[must_use]
     pub fn inverse(self) -> Self {
@@ -512,6 +594,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `log |det A|`. Poisons: singular to working precision.
+    #[doc(alias("slogdet", "log_det"))]
     #[track_caller]
     #[must_use]
     pub fn logdet(self) -> Self {
@@ -520,6 +603,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The lower Cholesky factor of `(A + A')/2`. Poisons: not positive definite.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let l = value(|a| a.cholesky(), &faer::mat![[4.0, 2.0], [2.0, 10.0]])?;
+    /// assert_eq!(l.into_mat(), faer::mat![[2.0, 0.0], [1.0, 3.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "llt")]
     #[track_caller]
     #[must_use]
     pub fn cholesky(self) -> Self {
@@ -551,6 +642,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- derivatives' control ---------------------------------------------------------------------------------------
 
     /// The same numbers, through which no derivative passes.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// assert_eq!(grad(|x: Var| x * x.stop_gradient(), &3.0)?, 3.0);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("detach", "no_grad"))]
     #[track_caller]
     #[must_use]
     pub fn stop_gradient(self) -> Self {

@@ -368,7 +368,7 @@ fn the_method_that_was_called_is_named() {
     let deficient = mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]];
     let (zero, eye) = (Mat::<f64>::zeros(2, 2), Mat::<f64>::identity(2, 2));
     type Program = for<'t> fn(Var<'t>) -> Var<'t>;
-    let cases: [(&str, Program, &Mat<f64>); 17] = [
+    let cases: [(&str, Program, &Mat<f64>); 18] = [
         ("solve", |x| x.solve(&mat![[1.0], [1.0]]).sum(), &singular),
         ("solve", |x| x.try_solve(&mat![[1.0], [1.0]]).map_or(x.inverse().sum(), |y| y.sum()), &eye),
         ("inverse", |x| x.inverse().sum(), &singular),
@@ -385,6 +385,7 @@ fn the_method_that_was_called_is_named() {
         ("powm_spd", |x| x.powm_spd(2.0).sum(), &indefinite),
         ("trace_fun", |x| x.trace_fun(SymFn::Ln), &indefinite),
         ("norm", |x| x.norm(), &zero),
+        ("column_norms", |x| x.column_norms().sum(), &zero),
         ("nuclear_norm", |x| x.nuclear_norm(), &zero),
     ];
     for &(method, f, at) in cases.iter().filter(|(_, _, at)| **at != eye) {

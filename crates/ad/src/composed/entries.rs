@@ -15,6 +15,7 @@ macro_rules! entrywise {
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.tape.push_one(Op::Unary(UnaryFn($f)), &[&self])
         }
     )*};
@@ -26,6 +27,7 @@ macro_rules! reductions {
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.tape.push_one(Op::$Op($Op { over: Over::$over }), &[&self])
         }
     )*};
@@ -34,8 +36,10 @@ macro_rules! reductions {
 impl<'t, T: Scalar> Var<'t, T> {
     entrywise! {
         /// `ln(1 + x)`, entry by entry, accurate near 0.
+        #[doc(alias = "log1p")]
         ln_1p => Unary::Ln1p;
         /// `exp(x) - 1`, entry by entry, accurate near 0.
+        #[doc(alias = "expm1")]
         exp_m1 => Unary::ExpM1;
         /// `x / |x|`, entry by entry, and 0 at 0; its derivative is 0.
         sign => Unary::Sign;
@@ -45,10 +49,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If `low > high`.
+    #[doc(alias = "clip")]
     #[track_caller]
     #[must_use]
     pub fn clamp(self, low: f64, high: f64) -> Self {
-        assert!(low <= high, "clamp: the lower bound {low} is above the upper bound {high}");
+        let _said = self.tape.saying(&"clamp");
+        assert!(low <= high, "clamp: expected a lower bound that is not above the upper bound, got {low} and {high}");
         self.tape.push_one(Op::Unary(UnaryFn(Unary::Clamp(low, high))), &[&self])
     }
 
@@ -58,6 +64,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// The Euclidean norms of the rows, as a column. No derivative at a zero row.
         row_norms => Norm over COLS;
         /// `ln sum exp x` over the entries of each member, without overflow.
+        #[doc(alias = "logsumexp")]
         log_sum_exp => LogSumExp over ALL;
         /// `ln sum exp x` over the rows: a row.
         log_sum_exp_rows => LogSumExp over ROWS;
@@ -66,6 +73,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The adjoint of [`Var::gather`]: row (column, member) `k` is added to row `index[k]` of zeros with `size` rows.
+    #[doc(alias("index_add", "segment_sum"))]
     #[track_caller]
     #[must_use]
     pub fn scatter(self, axis: Axis, index: &[usize], size: usize) -> Self {
@@ -87,6 +95,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The columns of each member on top of each other.
+    #[doc(alias("flatten", "ravel"))]
     #[track_caller]
     #[must_use]
     pub fn vec(self) -> Self {
@@ -95,6 +104,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The Kronecker product, block `(i, j)` being `a_ij B`: `vec(B X A') = (A kron B) vec(X)`.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let k = value(|a| a.kron(&faer::mat![[1.0, 10.0]]), &faer::mat![[1.0, 2.0]])?;
+    /// assert_eq!(k.data(), [1.0, 10.0, 2.0, 20.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "kronecker")]
     #[track_caller]
     #[must_use]
     pub fn kron(self, b: impl Operand<'t, T>) -> Self {
@@ -146,6 +163,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If it is not square.
+    #[doc(alias("matrix_power", "pow"))]
     #[track_caller]
     #[must_use]
     pub fn powi(self, k: i32) -> Self {

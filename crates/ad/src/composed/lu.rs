@@ -11,6 +11,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The determinant, with exact derivatives up to the third at a matrix of any rank.
     ///
     /// For large matrices [`Var::slogdet`] neither overflows nor needs complete pivoting.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // Right at a singular matrix, too: the gradient is the matrix of cofactors.
+    /// let g = grad(|a| a.det(), &faer::mat![[1.0, 2.0], [2.0, 4.0]])?;
+    /// assert!((g - faer::mat![[4.0, -2.0], [-2.0, 1.0]]).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "determinant")]
     #[track_caller]
     #[must_use]
     pub fn det(self) -> Self {

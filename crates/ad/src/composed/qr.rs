@@ -29,6 +29,14 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a wide
     /// matrix: dependent leading columns; [`Var::qr_pivoted`] finds independent ones).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[3.0, 1.0], [4.0, 2.0], [0.0, 2.0]];
+    /// assert!(value(|a| { let (q, r) = a.qr(); (q * r - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.qr")]
     #[track_caller]
     #[must_use]
     pub fn qr(self) -> (Self, Self) {
@@ -78,6 +86,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// Only its span is determined. A cotangent that sees more is judged by `gauge`; forward mode carries the basis that does
     /// not turn within its span.
+    #[doc(alias("null_space", "complement"))]
     #[track_caller]
     #[must_use]
     pub fn null_basis(self, gauge: Gauge) -> Self {
@@ -93,6 +102,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Full QR of a tall matrix: `Q` is square, `R` is `m x n` with zero rows below. Poisons: rank-deficient.
     ///
     /// Of the trailing columns of `Q` only the span is determined: see [`Var::null_basis`]. A square or wide matrix has none.
+    #[doc(alias = "complete")]
     #[track_caller]
     #[must_use]
     pub fn qr_full(self, gauge: Gauge) -> (Self, Self) {
@@ -110,6 +120,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// `A P` is column `p_j` of `A`. Poisons: rank-deficient.
     ///
     /// `p` holds numbers without derivative: an argument of [`Var::permuted`].
+    #[doc(alias = "col_piv_qr")]
     #[track_caller]
     #[must_use]
     pub fn qr_pivoted(self) -> (Self, Self, Self) {
@@ -147,6 +158,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// the rounding of the factorisation.
     ///
     /// It looks at numbers: a recorded program that goes on after it cannot be replayed.
+    #[doc(alias = "matrix_rank")]
     #[track_caller]
     pub fn rank(self, tolerance: Option<f64>) -> Vec<usize> {
         let _said = self.tape.saying(&"rank");
