@@ -1,7 +1,7 @@
 //! Numbers in and out of a tape: the owned [`Batch`], and what reads as one (faer matrices, numbers).
 
 use crate::{Scalar, Shape};
-use faer::{Mat, MatRef};
+use faer::{Col, ColRef, Mat, MatRef, Row, RowRef};
 use std::fmt;
 
 /// A batch of dense matrices: column-major, one after the other.
@@ -62,6 +62,55 @@ impl<T: Scalar> Batch<T> {
             m.write(d);
         }
         Batch { shape: Shape { batch: members.len(), ..shape }, data }
+    }
+
+    /// One matrix from its rows, as NumPy writes it.
+    ///
+    /// ```
+    /// use pullback::Batch;
+    /// let b = Batch::from_rows(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(b.data(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the rows differ in length.
+    #[doc(alias("array", "tensor", "from_row_slice"))]
+    #[track_caller]
+    pub fn from_rows<R: AsRef<[T]>>(rows: &[R]) -> Self {
+        let cols = rows.first().map_or(0, |r| r.as_ref().len());
+        for (i, r) in rows.iter().enumerate() {
+            let got = r.as_ref().len();
+            assert!(got == cols, "from_rows: expected {cols} entries in row {i}, as in row 0, got {got}");
+        }
+        Batch::from_fn(Shape::mat(rows.len(), cols), |_, i, j| rows[i].as_ref()[j])
+    }
+
+    /// From entries in row-major order, the order of NumPy, PyTorch and JAX: member by member, row by row.
+    ///
+    /// ```
+    /// use pullback::{Batch, Shape};
+    /// let b = Batch::from_row_major(Shape::batch(2, 1, 2), &[1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(b.member(1), faer::mat![[3.0, 4.0]]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the number of entries is not that of the shape.
+    #[track_caller]
+    pub fn from_row_major(shape: Shape, data: &[T]) -> Self {
+        let (want, got) = (shape.len(), data.len());
+        assert!(want == got, "from_row_major: expected {want} entries for {shape}, got {got}");
+        Batch::from_fn(shape, |b, i, j| data[b * shape.each() + i * shape.cols + j])
+    }
+
+    /// The only entry.
+    ///
+    /// # Panics
+    /// If there is not exactly one.
+    #[doc(alias = "item")]
+    #[track_caller]
+    pub fn scalar(&self) -> T {
+        assert!(self.shape == Shape::SCALAR, "scalar: expected one number, got {}", self.shape);
+        self.data[0]
     }
 
     /// Its shape.
@@ -151,7 +200,7 @@ impl<'a, T: Scalar> View<'a, T> {
     }
 }
 
-/// Anything that can be copied onto a tape: faer matrices and views, batches, numbers.
+/// Anything that can be copied onto a tape: faer matrices, columns, rows and views of them, batches, numbers.
 pub trait MatLike<T> {
     /// Its shape.
     fn shape(&self) -> Shape;
@@ -194,6 +243,26 @@ impl<T: Scalar> MatLike<T> for Mat<T> {
             }
         }
     }
+}
+
+macro_rules! vectors {
+    ($($V:ty, $n:ident => ($rows:expr, $cols:expr);)*) => {$(
+        impl<T: Scalar> MatLike<T> for $V {
+            fn shape(&self) -> Shape {
+                let $n = self.$n();
+                Shape::mat($rows, $cols)
+            }
+            fn write(&self, out: &mut [T]) {
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = self[i]);
+            }
+        }
+    )*};
+}
+vectors! {
+    Col<T>, nrows => (nrows, 1);
+    ColRef<'_, T>, nrows => (nrows, 1);
+    Row<T>, ncols => (1, ncols);
+    RowRef<'_, T>, ncols => (1, ncols);
 }
 
 macro_rules! number {

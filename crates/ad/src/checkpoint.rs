@@ -4,7 +4,9 @@
 //! piece over the same kind of value as the sweep, so it works in every mode and order.
 
 use crate::eager::Eager;
-use crate::error::Line;
+use crate::error::Place;
+use crate::inside;
+use crate::leaves::VarTree;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes};
 use crate::store::{Store, Trouble};
 use crate::sweep::{self, Recording};
@@ -16,14 +18,14 @@ use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A piece of program with one output. Values are numbered: inputs, literals, then results.
+/// A piece of program. Values are numbered: inputs, literals, then results.
 #[derive(Debug)]
 pub(crate) struct Program<T: Scalar> {
     inputs: usize,
     literals: Vec<(Shape, Box<[T]>)>,
     ops: Vec<OpRec<T>>,
     shapes: Vec<Shape>,
-    output: u32,
+    outputs: Vec<u32>,
 }
 
 /// A checkpointed piece of program.
@@ -31,15 +33,16 @@ pub(crate) struct Program<T: Scalar> {
 pub(crate) struct Checkpoint<T: Scalar>(Arc<Program<T>>);
 
 impl<T: Scalar> Program<T> {
-    /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, `x` first.
-    fn lift<'t>(tape: &'t Tape<T>, mark: Mark, x: Var<'t, T>, output: Var<'t, T>) -> (Self, Vec<Var<'t, T>>) {
+    /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, those of `x` first.
+    fn lift<'t>(tape: &'t Tape<T>, mark: Mark, x: &[Var<'t, T>], outputs: &[Var<'t, T>]) -> (Self, Vec<Var<'t, T>>) {
         let inner = tape.inner();
         let made = inner.ops[mark.ops..].iter().flat_map(|r| r.first..r.first + r.outs);
         let made: std::collections::BTreeSet<u32> = made.collect();
-        let used = inner.ops[mark.ops..].iter().flat_map(|r| r.inputs.iter().copied()).chain([output.id]);
-        let mut outside: Vec<u32> = vec![x.id];
+        let used = inner.ops[mark.ops..].iter().flat_map(|r| r.inputs.iter().copied());
+        let used = used.chain(outputs.iter().map(|y| y.id));
+        let mut outside: Vec<u32> = vec![];
         let mut inside: Vec<u32> = vec![];
-        for id in used.filter(|id| !made.contains(id)) {
+        for id in x.iter().map(|x| x.id).chain(used.filter(|id| !made.contains(id))) {
             let list = if (id as usize) < mark.vals { &mut outside } else { &mut inside };
             if !list.contains(&id) {
                 list.push(id);
@@ -62,7 +65,7 @@ impl<T: Scalar> Program<T> {
             literals: inside.iter().map(literal).collect(),
             ops,
             shapes,
-            output: place[&output.id],
+            outputs: outputs.iter().map(|y| place[&y.id]).collect(),
         };
         drop(inner);
         (program, outside.into_iter().map(|id| tape.handle(id)).collect())
@@ -123,7 +126,7 @@ impl<V: Value> Recording<V> for Run<'_, V> {
     fn cx(&self) -> V::Cx {
         self.vals[0].cx()
     }
-    fn at(&self, line: Option<Line>) -> Option<Line> {
+    fn at(&self, line: Option<Place>) -> Option<Place> {
         V::at(self.cx(), line)
     }
 }
@@ -137,14 +140,16 @@ impl<T: Scalar> Checkpoint<T> {
 
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
-        Ok(smallvec![self.0.shapes[self.0.output as usize]])
+        Ok(self.0.outputs.iter().map(|&y| self.0.shapes[y as usize]).collect())
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble> {
         let before = store.take_failure();
         let x: Vec<Eager<'_, T>> = x.iter().map(|a| Eager::borrowed(a.data, a.shape, store)).collect();
         let run = self.0.run(&x.iter().collect::<Vec<_>>());
-        y[0].data.copy_from_slice(run.vals[self.0.output as usize].data());
+        for (y, &id) in y.iter_mut().zip(&self.0.outputs) {
+            y.data.copy_from_slice(run.vals[id as usize].data());
+        }
         // The first failure inside is the one to tell, with its own line; the operation itself only passes it on.
         let mut inside = store.take_failure();
         if let Some(Error::Data { derivative, .. }) = &mut inside {
@@ -165,17 +170,31 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
             *s = d.map(|d| d.clone().park());
         }
         sweep::forward(&run, 0..self.0.ops.len(), 0, &mut slots);
-        let out = self.0.output;
-        let dy = slots[out as usize].take().map(|s| V::unpark(x[0].cx(), s, self.0.shapes[out as usize]));
+        let unpark = |s: V::Slot, id: u32| V::unpark(x[0].cx(), s, self.0.shapes[id as usize]);
+        let mut dy: Outs<Option<V>> = smallvec![];
+        for (k, &id) in self.0.outputs.iter().enumerate() {
+            // A value may be given out twice: the later place has a copy.
+            let before = self.0.outputs[..k].iter().position(|&other| other == id);
+            dy.push(match before {
+                Some(j) => dy[j].clone(),
+                None => slots[id as usize].take().map(|s| unpark(s, id)),
+            });
+        }
         self.0.put_back::<V>(x[0].cx(), slots);
-        smallvec![dy]
+        dy
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        let Some(g) = dy[0].take() else { return };
+        if dy.iter().all(Option::is_none) {
+            return;
+        }
         let run = self.0.run(x);
         let mut slots: Vec<Option<V::Slot>> = run.vals.iter().map(|_| None).collect();
-        slots[self.0.output as usize] = Some(g.park());
+        for (g, &id) in dy.iter_mut().zip(&self.0.outputs) {
+            if let Some(g) = g.take() {
+                V::add_to(&mut slots[id as usize], g);
+            }
+        }
         let mut depends = Vec::new();
         let targets = (0..self.0.inputs as u32).filter(|&i| out.wants(i as usize));
         sweep::mark_depends(&mut depends, 0, run.vals.len(), targets, &self.0.ops);
@@ -189,22 +208,42 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
     }
 }
 
+/// The method `checkpoint` of [`VarTree`].
+#[track_caller]
+pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at: S, f: impl Fn(S) -> R) -> R {
+    let tape = inside::tape_of("checkpoint", &at);
+    if !tape.records.get() {
+        return tape.scope(|| f(at));
+    }
+    let mark = tape.mark();
+    // Not in a closure: those do not know their caller's line.
+    let mut x = inside::handles(&at);
+    for v in &mut x {
+        *v = v.alias();
+    }
+    let y = f(inside::with_handles(&at, x));
+    let outputs = inside::handles(&y);
+    for v in &outputs {
+        tape.shape_of(v);
+    }
+    if outputs.is_empty() {
+        return y;
+    }
+    let (program, captured) = Program::lift(tape, mark, &inside::handles(&at), &outputs);
+    tape.truncate(mark);
+    let op = Op::Checkpoint(Checkpoint(Arc::new(program)));
+    let first = tape.push(op, &captured.iter().collect::<Vec<_>>());
+    inside::with_handles(&y, (first..).zip(&outputs).map(|(id, _)| tape.handle(id)))
+}
+
 impl<'t, T: Scalar> Var<'t, T> {
-    /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again.
+    /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again. Of several values:
+    /// [`VarTree::checkpoint`].
     ///
     /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary inputs.
     #[track_caller]
     #[must_use]
     pub fn checkpoint(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {
-        let tape = self.tape;
-        if !tape.records.get() {
-            return tape.scope(|| f(self));
-        }
-        let mark = tape.mark();
-        let y = f(self.alias());
-        tape.shape_of(&y);
-        let (program, captured) = Program::lift(tape, mark, self, y);
-        tape.truncate(mark);
-        tape.push_one(Op::Checkpoint(Checkpoint(Arc::new(program))), &captured.iter().collect::<Vec<_>>())
+        checkpoint(self, f)
     }
 }

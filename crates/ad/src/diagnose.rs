@@ -28,7 +28,7 @@ pub(crate) fn overflow<T: Scalar>(inner: &Inner<T>) -> Option<Found> {
     let bad = |id: u32| first_bad(&inner.vals[id as usize].buf);
     inner.ops.iter().filter(|rec| rec.inputs.iter().all(|&i| bad(i).is_none())).find_map(|rec| {
         let (index, value) = (rec.first..rec.first + rec.outs).find_map(bad)?;
-        Some(Found { primitive: rec.op.name(), index, value, line: rec.line })
+        Some(Found { primitive: rec.line.said, index, value, line: rec.line.line })
     })
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn value<T: Scalar>(inner: &Inner<T>, id: u32) -> Origin {
         };
         match rec.inputs.iter().find(|&&i| bad(i).is_some()) {
             Some(&earlier) => id = earlier,
-            None => return Origin::Value { primitive: rec.op.name(), line: rec.line },
+            None => return Origin::Value { primitive: rec.line.said, line: rec.line.line },
         }
     }
 }
@@ -67,7 +67,7 @@ impl<'a, T: Scalar> Again<'a, T> {
         let bad = |id: &u32| first_bad(&self.inner.vals[*id as usize].buf).is_some();
         match involved.into_iter().find(bad) {
             Some(id) => value(self.inner, id),
-            None => Origin::Derivative { primitive: rec.op.name(), line: rec.line },
+            None => Origin::Derivative { primitive: rec.line.said, line: rec.line.line },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::custom::CustomFn;
 use crate::eager::Eager;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::{Op, part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
@@ -136,7 +136,7 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         Dual { re: self.re.hadamard(&b.re), du }
     }
 
-    fn at(cx: &'a Store<T>, line: Option<Line>) -> Option<Line> {
+    fn at(cx: &'a Store<T>, line: Option<Place>) -> Option<Place> {
         cx.set_line(line)
     }
 

@@ -41,7 +41,7 @@ impl<T: Scalar> Tape<T> {
                 bytes: outputs.iter().map(|(_, s)| s.len() * size_of::<T>()).sum(),
                 outputs,
                 time: None,
-                line: r.line,
+                line: r.line.line,
             }
         };
         Dump { rows: inner.ops.iter().map(row).collect() }

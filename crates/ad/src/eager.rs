@@ -1,7 +1,7 @@
 //! Numbers in pooled buffers: the value that first-order sweeps run over.
 
 use crate::custom::CustomFn;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::part::Part;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
@@ -287,7 +287,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         self
     }
 
-    fn at(cx: &'a Store<T>, line: Option<Line>) -> Option<Line> {
+    fn at(cx: &'a Store<T>, line: Option<Place>) -> Option<Place> {
         cx.set_line(line)
     }
 

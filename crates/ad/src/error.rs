@@ -7,16 +7,24 @@ use std::panic::Location;
 /// The source line a value was made on.
 pub type Line = &'static Location<'static>;
 
+/// Where a value was made: the user's line, and the method that was called there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) line: Line,
+    /// A thin pointer, because every recorded operation keeps one.
+    pub(crate) said: &'static &'static str,
+}
+
 /// What a driver returns instead of a value or a derivative.
 ///
 /// Misuse (shapes that do not fit, a handle of another tape) is not here: it panics at the caller's line.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A primitive met data it has no answer for.
+    /// An operation met data it has no answer for.
     #[error("{primitive} at {line}{}{}: {failure}", member_text(*.member), if *.derivative { ", in its derivative" } else { "" })]
     Data {
-        /// The primitive.
+        /// The method that the program called.
         primitive: &'static str,
         /// The member of the batch, when there is more than one.
         member: Option<usize>,
@@ -146,6 +154,13 @@ impl std::fmt::Display for Origin {
             }
             Origin::Given => write!(f, "; it comes from the cotangent or direction that was given"),
         }
+    }
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -23,6 +23,7 @@ impl<T: Scalar> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NotScalar`]; the first failure of the program or of a rule; [`Error::NonFinite`].
+    #[doc(alias = "backward")]
     #[track_caller]
     pub fn gradient(&self, y: Var<'_, T>, x: Var<'_, T>) -> Result<Batch<T>> {
         let mut out = Batch::zeros(self.shape_of(&x));
@@ -42,11 +43,7 @@ impl<T: Scalar> Tape<T> {
         }
         self.check_outs(x, out)?;
         self.ready()?;
-        let one = |slots: &mut [Option<Buf<T>>]| {
-            let mut one = self.store.take(1);
-            one[0] = T::one();
-            slots[y.id as usize] = Some(one);
-        };
+        let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
         self.sweep_back(&[y], one, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
     }
 
@@ -213,6 +210,13 @@ impl<T: Scalar> Tape<T> {
         })
     }
 
+    /// The cotangent of a number whose gradient is asked for.
+    fn one(&self) -> Buf<T> {
+        let mut one = self.store.take(1);
+        one[0] = T::one();
+        one
+    }
+
     /// Puts what is given at several values into their slots.
     fn plant(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], slots: &mut [Option<Buf<T>>]) {
         for (x, v) in seeds {
@@ -250,6 +254,36 @@ impl<T: Scalar> Tape<T> {
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
+        self.second_order(y, seeds, &mut [], out)
+    }
+
+    /// [`Tape::hvps_into`] that gives the gradients by the same values, too, which the sweep over pairs finds on its way.
+    ///
+    /// # Errors
+    /// As [`Tape::gradient_into`].
+    #[track_caller]
+    pub fn grads_hvps_into(
+        &self,
+        y: Var<'_, T>,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        gradients: &mut [&mut Batch<T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        self.check_outs(seeds.iter().map(|(x, _)| x), gradients)?;
+        self.second_order(y, seeds, gradients, out)?;
+        let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
+        self.judged("gradient", gradients, |again| again.reverse(one, seeds.iter().map(|(x, _)| x.id)))
+    }
+
+    /// The sweeps of [`Tape::hvps_into`]; `gradients` is empty or has one batch for each value.
+    #[track_caller]
+    fn second_order(
+        &self,
+        y: Var<'_, T>,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        gradients: &mut [&mut Batch<T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
         let shape = self.shape_of(&y);
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
@@ -275,6 +309,12 @@ impl<T: Scalar> Tape<T> {
                     _ => out.data_mut().fill(T::zero()),
                 }
             }
+            for ((x, _), g) in seeds.iter().zip(gradients) {
+                match &duals[x.id as usize] {
+                    Some((b, _)) => g.data_mut().copy_from_slice(b),
+                    None => g.data_mut().fill(T::zero()),
+                }
+            }
             let left = seeds.iter().map(|(x, _)| x).chain([&y]).filter_map(|v| duals[v.id as usize].take());
             left.for_each(|d| drop(Dual::<Eager<'_, T>>::unpark(store, d, Shape::SCALAR)));
         }
@@ -284,18 +324,8 @@ impl<T: Scalar> Tape<T> {
         self.judged("Hessian-vector product", out, |again| {
             again.pairs(y.id, |slots| self.plant(seeds, slots), targets())
         })?;
-        let one = |slots: &mut [Option<Buf<T>>]| {
-            slots[y.id as usize] = Some(Eager::build(Shape::SCALAR, &self.store, |b| b[0] = T::one()).into_buf());
-        };
+        let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
         self.choices(one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
-    }
-
-    pub(crate) fn hvps(&self, y: Var<'_, T>, x: &[Var<'_, T>], v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
-        let mut out: Vec<Batch<T>> = x.iter().map(|x| Batch::zeros(self.shape_of(x))).collect();
-        let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> =
-            x.iter().zip(v).map(|(x, v)| (*x, v as &dyn MatLike<T>)).collect();
-        self.hvps_into(y, &seeds, &mut out.iter_mut().collect::<Vec<_>>())?;
-        Ok(out)
     }
 
     /// [`Tape::hvp_into`] with a fresh result.

@@ -1,6 +1,6 @@
 //! Derivatives inside programs, loops and scopes: what a program may do on the tape it runs on.
 //!
-//! `x.grad(f)` records a region whatever the tape's switches, sweeps it over the kind of value that matches them
+//! `x.grad(f)`, of a value or a tree of values, records a region whatever the tape's switches, sweeps it over the kind of value that matches them
 //! (numbers, pairs, recorded values), and drops the region unless the tape records. So gradients nest to any order.
 
 use crate::dual::Dual;
@@ -25,14 +25,14 @@ impl<'t, T: Scalar> Region<'t, T> {
         Region { tape, mark: tape.mark(), recorded: tape.records.replace(true) }
     }
 
-    /// Drops the region unless the tape records; what is kept are values and numbers found by a sweep.
-    fn leave(self, value: Var<'t, T>, swept: Found<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
+    /// Drops the region unless the tape records; what is kept are `value` and the numbers found by a sweep.
+    fn leave(self, value: Var<'t, T>, found: Found<'t, T>) -> (Var<'t, T>, Vec<Var<'t, T>>) {
         let tape = self.tape;
-        match swept {
-            Found::Recorded(v) => (value, v),
-            Found::Numbers(shape, buf, tan) => {
+        match found {
+            Found::Recorded(list) => (value, list),
+            Found::Numbers(list) => {
                 let value = tape.collapse(self.mark, &[value])[0];
-                (value, tape.place(shape, buf, tan))
+                (value, list.into_iter().map(|(shape, buf, tan)| tape.place(shape, buf, tan)).collect())
             }
         }
     }
@@ -44,10 +44,10 @@ impl<T: Scalar> Drop for Region<'_, T> {
     }
 }
 
-/// What a sweep over a region found.
+/// What a sweep over a region found: values of the tape, or numbers and their tangents.
 enum Found<'t, T: Scalar> {
-    Recorded(Var<'t, T>),
-    Numbers(Shape, Buf<T>, Option<Buf<T>>),
+    Recorded(Vec<Var<'t, T>>),
+    Numbers(Vec<(Shape, Buf<T>, Option<Buf<T>>)>),
 }
 
 fn none<S>(n: usize) -> Vec<Option<S>> {
@@ -95,10 +95,6 @@ impl<T: Scalar> Tape<T> {
         self.keep_judged(judged);
     }
 
-    fn grad_recorded<'t>(&'t self, mark: Mark, y: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
-        self.grads_recorded(mark, y, &[x])[0]
-    }
-
     fn zeros(&self, shape: Shape) -> Buf<T> {
         let mut b = self.store.take(shape.len());
         b.fill(T::zero());
@@ -111,52 +107,76 @@ impl<T: Scalar> Tape<T> {
         b
     }
 
-    fn grad_numbers<'t>(&'t self, mark: Mark, y: Var<'t, T>, x: Var<'t, T>) -> Found<'t, T> {
-        let (depends, end) = self.depends(mark, &[x]);
+    /// The gradients of `y` by `x` over what was recorded since `mark`, as numbers.
+    fn grads_numbers<'t>(&'t self, mark: Mark, y: Var<'t, T>, x: &[Var<'t, T>]) -> Found<'t, T> {
+        let (depends, end) = self.depends(mark, x);
         let inner = self.inner();
         let (inner, store) = (&*inner, &self.store);
-        let shape = inner.vals[x.id as usize].shape;
-        let (xk, yk) = (x.id as usize - mark.vals, (y.id as usize).checked_sub(mark.vals));
-        let (buf, tan) = match self.tangents.get() {
+        let yk = (y.id as usize).checked_sub(mark.vals);
+        let mut slots = none(end.vals - mark.vals);
+        let mut pairs = none(end.vals - mark.vals);
+        match self.tangents.get() {
             false => {
-                let mut slots = none(end.vals - mark.vals);
                 yk.into_iter().for_each(|k| slots[k] = Some(self.one_number()));
                 T::reverse_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &depends, &mut slots);
-                let found = slots[xk].take();
-                slots.into_iter().flatten().for_each(|b| store.put(b));
-                (found, None)
             }
             true => {
-                let mut slots = none(end.vals - mark.vals);
-                yk.into_iter().for_each(|k| slots[k] = Some((self.one_number(), None)));
-                let pairs = Pairs { inner, store, swept: None };
-                T::reverse_pairs(&pairs, mark.ops..end.ops, mark.vals, &depends, &mut slots);
-                let found = slots[xk].take();
-                slots.into_iter().flatten().for_each(|b| drop(Dual::<Eager<'_, T>>::unpark(store, b, Shape::SCALAR)));
-                found.map_or((None, None), |(b, t)| (Some(b), t))
+                yk.into_iter().for_each(|k| pairs[k] = Some((self.one_number(), None)));
+                let over = Pairs { inner, store, swept: None };
+                T::reverse_pairs(&over, mark.ops..end.ops, mark.vals, &depends, &mut pairs);
             }
-        };
+        }
         if inner.gauges > 0 {
-            let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets: vec![x.id], y: y.id };
+            let targets = x.iter().map(|x| x.id).collect();
+            let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id };
             inner.depends_on_a_choice(store, &judged).into_iter().for_each(|e| store.remember(e));
         }
-        Found::Numbers(shape, buf.unwrap_or_else(|| self.zeros(shape)), tan)
+        let places = x.iter().map(|x| (x.id as usize - mark.vals, inner.vals[x.id as usize].shape));
+        self.collect(places, slots, pairs)
     }
 
-    /// The tangent of `y` when `x` moves along `v`, over what was recorded since `mark`.
-    fn along<'t>(&'t self, mark: Mark, record: bool, y: Var<'t, T>, x: Var<'t, T>, v: Var<'t, T>) -> Found<'t, T> {
+    /// The slots of the given places, zeros where they are empty, from whichever of the lists was swept; the rest is put back.
+    fn collect<'t>(
+        &'t self,
+        places: impl Iterator<Item = (usize, Shape)>,
+        mut slots: Vec<Option<Buf<T>>>,
+        mut pairs: Vec<Option<(Buf<T>, Option<Buf<T>>)>>,
+    ) -> Found<'t, T> {
+        let found = places.map(|(k, shape)| match (slots[k].take(), pairs[k].take()) {
+            (Some(b), _) => (shape, b, None),
+            (None, Some((b, t))) => (shape, b, t),
+            (None, None) => (shape, self.zeros(shape), None),
+        });
+        let found = found.collect();
+        slots.into_iter().flatten().for_each(|b| self.store.put(b));
+        let left = pairs.into_iter().flatten();
+        left.for_each(|b| drop(Dual::<Eager<'_, T>>::unpark(&self.store, b, Shape::SCALAR)));
+        Found::Numbers(found)
+    }
+
+    /// The tangents of `y` when every `x` moves along its `v`, over what was recorded since `mark`.
+    fn along<'t>(
+        &'t self,
+        mark: Mark,
+        record: bool,
+        y: &[Var<'t, T>],
+        x: &[Var<'t, T>],
+        v: &[Var<'t, T>],
+    ) -> Found<'t, T> {
         let end = self.mark();
-        let (xk, yk) = (x.id as usize - mark.vals, (y.id as usize).checked_sub(mark.vals));
-        let shape = self.shape_of(&y);
+        let seeds = || x.iter().map(|x| x.id as usize - mark.vals).zip(v);
+        let places = |y: &Var<'t, T>| ((y.id as usize).checked_sub(mark.vals), self.shape_of(y));
         if record {
             let mut slots = none(end.vals - mark.vals);
-            slots[xk] = Some(v.park());
+            seeds().for_each(|(k, v)| slots[k] = Some(v.park()));
             T::forward_handles(&Handles(self), mark.ops..end.ops, mark.vals, &mut slots);
-            return Found::Recorded(match yk.and_then(|k| slots[k].take()) {
+            let found = y.iter().map(places).map(|(k, shape)| match k.and_then(|k| slots[k]) {
                 Some(s) => Var::unpark(self, s, shape),
                 None => self.filled(shape, T::zero()),
             });
+            return Found::Recorded(found.collect());
         }
+        let places: Vec<_> = y.iter().map(places).collect();
         let inner = self.inner();
         let (inner, store) = (&*inner, &self.store);
         let copy = |b: &Buf<T>| {
@@ -164,27 +184,24 @@ impl<T: Scalar> Tape<T> {
             c.copy_from_slice(b);
             c
         };
-        let direction = &inner.vals[v.id as usize];
-        let (buf, tan) = match self.tangents.get() {
+        // One place more, which stays empty: that of a result from before the region, which no `x` moves.
+        let outside = end.vals - mark.vals;
+        let (mut slots, mut pairs) = (none(outside + 1), none(outside + 1));
+        match self.tangents.get() {
             false => {
-                let mut slots = none(end.vals - mark.vals);
-                slots[xk] = Some(copy(&direction.buf));
+                seeds().for_each(|(k, v)| slots[k] = Some(copy(&inner.vals[v.id as usize].buf)));
                 T::forward_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &mut slots);
-                let found = yk.and_then(|k| slots[k].take());
-                slots.into_iter().flatten().for_each(|b| store.put(b));
-                (found, None)
             }
             true => {
-                let mut slots = none(end.vals - mark.vals);
-                slots[xk] = Some((copy(&direction.buf), direction.tan.as_ref().map(copy)));
-                let pairs = Pairs { inner, store, swept: None };
-                T::forward_pairs(&pairs, mark.ops..end.ops, mark.vals, &mut slots);
-                let found = yk.and_then(|k| slots[k].take());
-                slots.into_iter().flatten().for_each(|b| drop(Dual::<Eager<'_, T>>::unpark(store, b, Shape::SCALAR)));
-                found.map_or((None, None), |(b, t)| (Some(b), t))
+                for (k, v) in seeds() {
+                    let v = &inner.vals[v.id as usize];
+                    pairs[k] = Some((copy(&v.buf), v.tan.as_ref().map(copy)));
+                }
+                let over = Pairs { inner, store, swept: None };
+                T::forward_pairs(&over, mark.ops..end.ops, mark.vals, &mut pairs);
             }
-        };
-        Found::Numbers(shape, buf.unwrap_or_else(|| self.zeros(shape)), tan)
+        }
+        self.collect(places.into_iter().map(|(k, shape)| (k.unwrap_or(outside), shape)), slots, pairs)
     }
 
     /// Runs `f` and frees everything it made but its result. On a recording tape it frees nothing.
@@ -197,15 +214,12 @@ impl<T: Scalar> Tape<T> {
 
     #[track_caller]
     fn keep<'t, S: VarTree<'t, T>>(&'t self, mark: Mark, state: &S) -> S {
-        let mut list = Vec::new();
-        state.each(&mut |v| list.push(v));
-        let kept = self.collapse(mark, &list);
-        let mut kept = kept.into_iter();
-        state.map(&mut |v| kept.next().unwrap_or(v))
+        with_handles(state, self.collapse(mark, &handles(state)))
     }
 
     /// `n` steps of a loop. On a tape that does not record, what a step made is freed when it ends, and so is the state it
     /// replaces: 10³ and 10⁶ steps use equal memory. On a recording tape everything is kept for the sweep.
+    #[doc(alias("fori_loop", "scan"))]
     #[track_caller]
     pub fn iterate<'t, S: VarTree<'t, T>>(&'t self, state: S, n: usize, mut step: impl FnMut(S) -> S) -> S {
         let mark = (!self.records.get()).then(|| self.mark());
@@ -220,8 +234,121 @@ impl<T: Scalar> Tape<T> {
     }
 }
 
+/// The handles of a tree, in order.
+pub(crate) fn handles<'t, T: Scalar>(tree: &impl VarTree<'t, T>) -> Vec<Var<'t, T>> {
+    let mut list = Vec::new();
+    tree.each(&mut |v| list.push(v));
+    list
+}
+
+/// The same tree with the handles of a list as long.
+pub(crate) fn with_handles<'t, T: Scalar, S: VarTree<'t, T>>(
+    tree: &S,
+    list: impl IntoIterator<Item = Var<'t, T>>,
+) -> S {
+    let mut list = list.into_iter();
+    tree.map(&mut |v| list.next().unwrap_or(v))
+}
+
+/// The tape of a tree.
+#[track_caller]
+pub(crate) fn tape_of<'t, T: Scalar>(what: &str, tree: &impl VarTree<'t, T>) -> &'t Tape<T> {
+    let mut tape = None;
+    tree.each(&mut |v| tape = tape.or(Some(v.tape)));
+    let Some(tape) = tape else { panic!("{what}: expected a tree with at least one value, got one without") };
+    tape
+}
+
+/// A region with fresh names for the handles of a tree, and the number that `f` makes of them.
+#[track_caller]
+fn enter<'t, T: Scalar, S: VarTree<'t, T>>(
+    tape: &'t Tape<T>,
+    tree: &S,
+    f: impl Fn(S) -> Var<'t, T>,
+) -> (Region<'t, T>, Vec<Var<'t, T>>, Var<'t, T>) {
+    let region = Region::enter(tape);
+    // Not in a closure: those do not know their caller's line.
+    let mut x = handles(tree);
+    for v in &mut x {
+        *v = v.alias();
+    }
+    let y = f(with_handles(tree, x.iter().copied()));
+    tape.shape_of(&y);
+    (region, x, y)
+}
+
+/// The methods `grad`, `value_and_grad`, `jvp` and `hvp` of [`VarTree`].
+pub(crate) mod on_trees {
+    use super::*;
+
+    #[track_caller]
+    pub(crate) fn value_and_grad<'t, T: Scalar, S: VarTree<'t, T>>(
+        what: &str,
+        at: S,
+        f: impl Fn(S) -> Var<'t, T>,
+    ) -> (Var<'t, T>, S) {
+        let tape = tape_of(what, &at);
+        let (region, x, y) = enter(tape, &at, f);
+        assert_number(what, tape, &y);
+        let found = match region.recorded {
+            true => Found::Recorded(tape.grads_recorded(region.mark, y, &x)),
+            false => tape.grads_numbers(region.mark, y, &x),
+        };
+        let (y, g) = region.leave(y, found);
+        (y, with_handles(&at, g))
+    }
+
+    #[track_caller]
+    pub(crate) fn jvp<'t, T: Scalar, S: VarTree<'t, T>>(
+        at: S,
+        f: impl Fn(S) -> Var<'t, T>,
+        v: S,
+    ) -> (Var<'t, T>, Var<'t, T>) {
+        let tape = tape_of("jvp", &at);
+        let v = directions("jvp", tape, &at, &v);
+        let (region, x, y) = enter(tape, &at, f);
+        let found = tape.along(region.mark, region.recorded, &[y], &x, &v);
+        let (y, dy) = region.leave(y, found);
+        (y, dy[0])
+    }
+
+    #[track_caller]
+    pub(crate) fn hvp<'t, T: Scalar, S: VarTree<'t, T>>(at: S, f: impl Fn(S) -> Var<'t, T>, v: S) -> S {
+        let tape = tape_of("hvp", &at);
+        let v = directions("hvp", tape, &at, &v);
+        let (region, x, y) = enter(tape, &at, f);
+        assert_number("hvp", tape, &y);
+        let g = tape.grads_recorded(region.mark, y, &x);
+        let found = tape.along(region.mark, region.recorded, &g, &x, &v);
+        with_handles(&at, region.leave(y, found).1)
+    }
+}
+
+#[track_caller]
+fn assert_number<T: Scalar>(what: &str, tape: &Tape<T>, y: &Var<'_, T>) {
+    let s = tape.shape_of(y);
+    assert!(
+        s == Shape::SCALAR,
+        "{what}: a gradient is of one number: expected a closure that returns 1x1, got {s}; reduce it with `sum` or `dot`"
+    );
+}
+
+/// The handles of a direction, which must be like the point.
+#[track_caller]
+fn directions<'t, T: Scalar, S: VarTree<'t, T>>(what: &str, tape: &Tape<T>, at: &S, v: &S) -> Vec<Var<'t, T>> {
+    let (at, v) = (handles(at), handles(v));
+    let (m, n) = (at.len(), v.len());
+    assert!(m == n, "{what}: expected a direction of {m} values, as the point has, got {n}");
+    for (x, v) in at.iter().zip(&v) {
+        let (x, v) = (tape.shape_of(x), tape.shape_of(v));
+        assert!(x == v, "{what}: expected a direction of shape {x}, as the point has, got {v}");
+    }
+    v
+}
+
 impl<'t, T: Scalar> Var<'t, T> {
-    /// The gradient of `f` at `self`, as a value of the same program. `f` may capture other values.
+    /// The gradient of `f` at `self`, as a value of the same program. `f` may capture other values. Of several values:
+    /// [`VarTree::grad`].
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -240,7 +367,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn grad(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {
-        self.value_and_grad(f).1
+        on_trees::value_and_grad("grad", self, f).1
     }
 
     /// The value and the gradient of `f` at `self`.
@@ -250,29 +377,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn value_and_grad(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
-        let region = Region::enter(self.tape);
-        let x = self.alias();
-        let y = f(x);
-        assert_number(self.tape, &y);
-        let found = match region.recorded {
-            true => Found::Recorded(self.tape.grad_recorded(region.mark, y, x)),
-            false => self.tape.grad_numbers(region.mark, y, x),
-        };
-        region.leave(y, found)
+        on_trees::value_and_grad("value_and_grad", self, f)
     }
 
     /// The value of `f` at `self` and its derivative along `v`.
     #[track_caller]
     #[must_use]
     pub fn jvp(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>, v: impl Operand<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
-        let v = v.on(self.tape);
-        assert_along("jvp", self.shape(), self.tape.shape_of(&v));
-        let region = Region::enter(self.tape);
-        let x = self.alias();
-        let y = f(x);
-        self.tape.shape_of(&y);
-        let found = self.tape.along(region.mark, region.recorded, y, x, v);
-        region.leave(y, found)
+        on_trees::jvp(self, f, v.on(self.tape))
     }
 
     /// The Hessian of `f` at `self`, applied to `v`: the derivative of the gradient along `v`.
@@ -282,25 +394,6 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn hvp(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>, v: impl Operand<'t, T>) -> Var<'t, T> {
-        let v = v.on(self.tape);
-        assert_along("hvp", self.shape(), self.tape.shape_of(&v));
-        let region = Region::enter(self.tape);
-        let x = self.alias();
-        let y = f(x);
-        assert_number(self.tape, &y);
-        let g = self.tape.grad_recorded(region.mark, y, x);
-        let found = self.tape.along(region.mark, region.recorded, g, x, v);
-        region.leave(g, found).1
+        on_trees::hvp(self, f, v.on(self.tape))
     }
-}
-
-#[track_caller]
-fn assert_number<T: Scalar>(tape: &Tape<T>, y: &Var<'_, T>) {
-    let s = tape.shape_of(y);
-    assert!(s == Shape::SCALAR, "a gradient is of one number, and this value is {s}; reduce it with `sum` or `dot`");
-}
-
-#[track_caller]
-fn assert_along(what: &str, x: Shape, v: Shape) {
-    assert!(x == v, "{what}: the direction is {v}, and the point {x}; they must be equal");
 }

@@ -68,11 +68,11 @@ impl<T: Scalar> Question<'_, T> {
         let strict = choosing.iter().any(|&k| self.inner.ops[k].op.gauge() == Some(Gauge::Error));
         match self.dependence(&choosing) {
             Some(Dependence::OfTheValue(defect)) if strict => Some(Error::Data {
-                primitive: first.op.name(),
+                primitive: first.line.said,
                 member: None,
                 derivative: true,
                 failure: Failure::GaugeDependent { defect },
-                line: first.line,
+                line: first.line.line,
             }),
             Some(Dependence::OfTheValue(defect)) => {
                 // A slope along the choice has been noted already.

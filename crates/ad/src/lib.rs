@@ -38,12 +38,15 @@ mod held;
 mod inside;
 mod invariance;
 mod leaves;
+mod operators;
 mod ops;
+mod programs;
 mod shape;
 mod spectrum;
 mod store;
 mod sweep;
 mod tape;
+mod trees;
 mod value;
 mod var;
 
@@ -53,8 +56,8 @@ pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{
-    CostFn, Many, ManyFn, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, linearize, value,
-    value_and_grad, vjp, vjp_many,
+    HessianMap, Pull, PullMany, Push, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, jvps, linearize,
+    value, value_and_grad, value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
 pub use error::{Error, Line, Origin, Result};
@@ -67,16 +70,22 @@ pub use ops::about::{About, SECTIONS, Section};
 #[doc(hidden)]
 pub use ops::about::{COMPOSED, COMPOSITIONS};
 pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis, linear::LinearMap};
+pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
 pub use pullback_kernels::{Failure, OwnFn, ScalarFn, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
 pub use var::{Lu, Operand, Uplo, Var};
 
+/// The page for those who know other libraries, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;
+
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
-        Batch, Gauge, SymFn, Tape, Uplo, Var, func, grad, hessian, hvp, hvp_operator, jacobian, jvp, linearize,
-        value_and_grad, vjp,
+        Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hvp, hvp_operator, jacobian, jvp,
+        linearize, pin, value_and_grad, vjp,
     };
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 #[track_caller]
 fn chosen(singular: bool, range: Range<usize>) -> Chosen {
-    assert!(range.start <= range.end, "values {range:?} are asked for, a range that ends before it starts");
+    assert!(range.start <= range.end, "expected a range of values that does not end before it starts, got {range:?}");
     Chosen { singular, from: range.start, len: range.end - range.start }
 }
 
@@ -20,6 +20,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn singular(self) -> Singular<'t, T> {
+        let _said = self.tape().saying(&"singular");
         let shape = self.shape();
         let flip = shape.rows < shape.cols;
         let a = if flip { self.t() } else { self };
@@ -32,17 +33,28 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Derivatives at a tie: `NotDifferentiable` or `GaugeDependent`, unless what is differentiated does not see the basis. What is smooth
     /// at ties to any order is a function of the matrix ([`Var::symmetric`]), a [`spectral_projector`](Var::spectral_projector) or
     /// an [`invariant_subspace`](Symmetric::invariant_subspace).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[2.0, 1.0], [1.0, 2.0]];
+    /// assert!(value(|a| { let (l, v) = a.eigh(); (v * l.to_diag() * v.t() - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "symmetric_eigen")]
     #[track_caller]
     #[must_use]
     pub fn eigh(self) -> (Self, Self) {
+        let _said = self.tape().saying(&"eigh");
         self.symmetric().eigen()
     }
 
     /// Eigenvalues of `(A + A')/2`, ascending. At a tie they have a derivative where their weights (cotangents) are equal;
     /// else `NotDifferentiable`.
+    #[doc(alias = "symmetric_eigenvalues")]
     #[track_caller]
     #[must_use]
     pub fn eigvalsh(self) -> Self {
+        let _said = self.tape().saying(&"eigvalsh");
         let n = self.shape().cols;
         self.symmetric().values(0..n)
     }
@@ -52,17 +64,27 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn spectral_projector(self, top: usize) -> Self {
+        let _said = self.tape().saying(&"spectral_projector");
         let n = self.shape().cols;
-        assert!(top <= n, "spectral_projector: {top} eigenvalues are asked for, and there are {n}");
+        assert!(top <= n, "spectral_projector: expected at most {n} eigenvalues, got {top}");
         self.symmetric().projector(n - top..n)
     }
 
     /// Thin SVD `A = U diag(s) V'`: `U`, `s` descending as a column, `V`; the largest entry of each column of `U` is positive.
     ///
     /// Derivatives at a tie, or at a singular value 0: as for [`Var::eigh`]. What is smooth there is [`Var::polar`].
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[3.0, 0.0], [4.0, 5.0], [0.0, 1.0]];
+    /// assert!(value(|a| { let (u, s, v) = a.svd(); (u * s.to_diag() * v.t() - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.svd")]
     #[track_caller]
     #[must_use]
     pub fn svd(self) -> (Self, Self, Self) {
+        let _said = self.tape().saying(&"svd");
         let s = self.singular();
         s.triplets(0..s.count)
     }
@@ -71,35 +93,51 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn svd_truncated(self, k: usize) -> (Self, Self, Self) {
+        let _said = self.tape().saying(&"svd_truncated");
         self.singular().triplets(0..k)
     }
 
     /// Singular values, descending. At a tie they have a derivative where their weights (cotangents) are equal; at 0 they have
     /// none; else `NotDifferentiable`.
+    #[doc(alias = "singular_values")]
     #[track_caller]
     #[must_use]
     pub fn svdvals(self) -> Self {
+        let _said = self.tape().saying(&"svdvals");
         let s = self.singular();
         s.values(0..s.count)
     }
 
     /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor. For a derivative: full rank,
     /// else `NotDifferentiable`.
+    #[doc(alias = "nuc")]
     #[track_caller]
     #[must_use]
     pub fn nuclear_norm(self) -> Self {
+        let _said = self.tape().saying(&"nuclear_norm");
         self.svdvals().sum_each()
     }
 
     /// The spectral norm of each member, its largest singular value. For a derivative: it is simple and not 0, else
     /// `NotDifferentiable`.
+    #[doc(alias = "matrix_norm")]
     #[track_caller]
     #[must_use]
     pub fn spectral_norm(self) -> Self {
+        let _said = self.tape().saying(&"spectral_norm");
         self.singular().values(0..1)
     }
 
     /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // The nearest orthogonal matrix.
+    /// let w = value(|a| a.polar().0, &faer::mat![[0.0, -3.0], [2.0, 0.0]])?;
+    /// assert!((w.into_mat() - faer::mat![[0.0, -1.0], [1.0, 0.0]]).norm_max() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "orthogonalize")]
     #[track_caller]
     #[must_use]
     pub fn polar(self) -> (Self, Self) {
@@ -122,7 +160,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn cayley_low_rank(self, u: impl Operand<'t, T>, v: impl Operand<'t, T>, alpha: f64) -> Self {
+        let _said = self.tape().saying(&"cayley_low_rank");
         let (u, v) = (u.on(self.tape()), v.on(self.tape()));
+        let ((n, k), (us, vs)) = ((self.rows(), u.cols()), (u.shape(), v.shape()));
+        assert!(
+            (us.rows, vs.rows, vs.cols) == (n, n, k),
+            "cayley_low_rank: expected U and V of one shape, with {n} rows, got {us} and {vs}"
+        );
         let small = self.tape().eye(u.cols()).add_mul(-alpha, v.t(), u);
         self.add_mul(2.0 * alpha, u, small.solve(v.t_mul(self)))
     }
@@ -131,6 +175,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn symmetric(self) -> Symmetric<'t, T> {
+        let _said = self.tape().saying(&"symmetric");
         Symmetric {
             a: self,
             handle: self.tape().push_one(Op::Eigh(ops::spectral::Eigh), &[&self]),
@@ -139,23 +184,37 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Matrix exponential of `(A + A')/2`.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // tr exp A has the gradient exp A, here at a tie.
+    /// let g = grad(|a: Var| a.expm_sym().trace(), &faer::Mat::zeros(2, 2))?;
+    /// assert_eq!(g, faer::Mat::<f64>::identity(2, 2));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("expm", "matrix_exp", "exp"))]
     #[track_caller]
     #[must_use]
     pub fn expm_sym(self) -> Self {
+        let _said = self.tape().saying(&"expm_sym");
         self.symmetric().map(SymFn::Exp)
     }
 
     /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
+    #[doc(alias = "logm")]
     #[track_caller]
     #[must_use]
     pub fn logm_spd(self) -> Self {
+        let _said = self.tape().saying(&"logm_spd");
         self.symmetric().map(SymFn::Ln)
     }
 
     /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
+    #[doc(alias = "sqrtm")]
     #[track_caller]
     #[must_use]
     pub fn sqrtm_spd(self) -> Self {
+        let _said = self.tape().saying(&"sqrtm_spd");
         self.symmetric().map(SymFn::Pow(0.5))
     }
 
@@ -163,14 +222,17 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn invsqrtm_spd(self) -> Self {
+        let _said = self.tape().saying(&"invsqrtm_spd");
         self.symmetric().map(SymFn::Pow(-0.5))
     }
 
     /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
     /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
+    #[doc(alias = "fractional_matrix_power")]
     #[track_caller]
     #[must_use]
     pub fn powm_spd(self, p: f64) -> Self {
+        let _said = self.tape().saying(&"powm_spd");
         let s = self.symmetric();
         let handle = self.tape().push_one(Op::Definite(ops::spectral::Definite), &[&self, &s.handle]);
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
@@ -180,6 +242,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace_fun(self, f: SymFn) -> Self {
+        let _said = self.tape().saying(&"trace_fun");
         self.symmetric().trace(f)
     }
 }
@@ -207,6 +270,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn map(self, f: SymFn) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"map");
         self.push(Op::Spectral(ops::spectral::Spectral { f }))
     }
 
@@ -214,6 +278,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace(self, f: SymFn) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"trace");
         self.push(Op::SpectralTrace(ops::spectral::SpectralTrace { f }))
     }
 
@@ -221,6 +286,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"frechet");
         let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
         self.a.tape().push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
     }
@@ -229,6 +295,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"values");
         self.push(Op::Spectrum(Spectrum::of(chosen(false, range))))
     }
 
@@ -236,6 +303,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn vectors(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"vectors");
         self.push(self.frame(range, false, false))
     }
 
@@ -243,6 +311,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn eigen(self) -> (Var<'t, T>, Var<'t, T>) {
+        let _said = self.a.tape().saying(&"eigen");
         let tape = self.a.tape();
         let id = tape.push(self.frame(0..self.a.shape().cols, false, true), &[&self.a, &self.handle]);
         (tape.handle(id + 1), tape.handle(id))
@@ -252,6 +321,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn projector(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"projector");
         let of = chosen(false, range);
         let ones = self.a.tape().filled(Shape::mat(of.len, 1), T::one());
         self.a.tape().push_one(Op::Weighted(Weighted(of)), &[&self.a, &self.handle, &ones])
@@ -265,6 +335,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn invariant_subspace(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"invariant_subspace");
         self.push(self.frame(range, true, false))
     }
 
@@ -306,6 +377,7 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"values");
         self.a.tape().push_one(Op::Spectrum(Spectrum::of(chosen(true, range))), &[&self.a, &self.handle])
     }
 
@@ -313,6 +385,7 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn triplets(self, range: Range<usize>) -> (Var<'t, T>, Var<'t, T>, Var<'t, T>) {
+        let _said = self.a.tape().saying(&"triplets");
         let frame = Frame { of: chosen(true, range), block: false, gauge: self.gauge };
         let tape = self.a.tape();
         let op = Op::Vectors(Vectors { frame, values: true });

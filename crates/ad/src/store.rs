@@ -1,7 +1,7 @@
 //! Pooled buffers, the kernels' workspace and the first failure of a tape. What the buffers mean is not known here.
 
 use crate::Scalar;
-use crate::{Error, error::Line};
+use crate::{Error, error::Place};
 use pullback_kernels::{Failure, Workspace};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(crate) struct Store<T> {
     /// Has anything ever failed, even if it was handled? If not, no value is poisoned and nobody need look.
     ever: Cell<bool>,
     /// The operation whose rule is running: its line, for failures inside rules.
-    at: Cell<Option<Line>>,
+    at: Cell<Option<Place>>,
     now: Cell<usize>,
     peak: Cell<usize>,
 }
@@ -120,15 +120,18 @@ impl<T: Scalar> Store<T> {
     }
 
     #[inline]
-    pub(crate) fn set_line(&self, line: Option<Line>) -> Option<Line> {
-        self.at.replace(line)
+    pub(crate) fn set_line(&self, place: Option<Place>) -> Option<Place> {
+        self.at.replace(place)
     }
 
     /// Remembers a failure if it is the first.
     #[cold]
     #[track_caller]
-    pub(crate) fn fail(&self, primitive: &'static str, batch: usize, derivative: bool, line: Option<Line>, t: Trouble) {
-        let line = line.or(self.at.get()).unwrap_or(std::panic::Location::caller());
+    pub(crate) fn fail(&self, op: &'static str, batch: usize, derivative: bool, place: Option<Place>, t: Trouble) {
+        let (primitive, line) = match place.or(self.at.get()) {
+            Some(Place { line, said }) => (*said, line),
+            None => (op, std::panic::Location::caller()),
+        };
         let member = (batch > 1).then_some(t.member);
         let e = Error::Data { primitive, member, derivative, failure: t.failure, line };
         match t.failure {

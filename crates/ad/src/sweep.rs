@@ -4,7 +4,7 @@ use crate::compiled::Pair;
 use crate::dead;
 use crate::dual::Dual;
 use crate::eager::Eager;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::Op;
 use crate::ops::direct::{self, Pull};
 use crate::ops::direct_pairs;
@@ -33,7 +33,7 @@ pub(crate) trait Recording<V: Value> {
     fn is_poisoned(&self, id: u32) -> bool;
     fn cx(&self) -> V::Cx;
     /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
-    fn at(&self, line: Option<Line>) -> Option<Line>;
+    fn at(&self, line: Option<Place>) -> Option<Place>;
     /// Does what the reverse rule of a step would, if this kind of value knows a shorter way.
     #[inline(always)]
     fn pull(&self, _: &OpRec<V::T>, _base: usize, _depends: &[u8], _slots: &mut [Option<V::Slot>]) -> bool {
@@ -371,7 +371,7 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
         self.store
     }
     #[inline]
-    fn at(&self, line: Option<Line>) -> Option<Line> {
+    fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)
     }
     #[inline(always)]
@@ -431,7 +431,7 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
-    fn at(&self, line: Option<Line>) -> Option<Line> {
+    fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)
     }
     #[inline]
@@ -467,7 +467,7 @@ impl<'t, T: Scalar> Recording<Var<'t, T>> for Handles<'t, T> {
     fn cx(&self) -> &'t Tape<T> {
         self.0
     }
-    fn at(&self, line: Option<Line>) -> Option<Line> {
+    fn at(&self, line: Option<Place>) -> Option<Place> {
         self.0.rule_line.replace(line)
     }
 }

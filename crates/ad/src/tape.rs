@@ -3,7 +3,7 @@
 use crate::batch::{Batch, MatLike};
 use crate::diagnose::Found;
 use crate::eager::Eager;
-use crate::error::Line;
+use crate::error::{Line, Place};
 use crate::invariance::Question;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store, Trouble};
@@ -43,7 +43,9 @@ pub struct Tape<T: Scalar = f64> {
     /// Lent to the sweep that runs.
     pub(crate) scratch: RefCell<Option<Box<Scratch<T>>>>,
     /// The line that operations made inside a rule are attributed to.
-    pub(crate) rule_line: Cell<Option<Line>>,
+    pub(crate) rule_line: Cell<Option<Place>>,
+    /// The method that the user called, while it makes several operations.
+    said: Cell<Option<&'static &'static str>>,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +93,7 @@ pub(crate) struct OpRec<T: Scalar> {
     pub(crate) inputs: SmallVec<[u32; 4]>,
     pub(crate) first: u32,
     pub(crate) outs: u32,
-    pub(crate) line: Line,
+    pub(crate) line: Place,
 }
 
 /// Storage that sweeps use again and again.
@@ -216,6 +218,7 @@ impl<T: Scalar> Tape<T> {
             stale: Cell::new(false),
             scratch: RefCell::default(),
             rule_line: Cell::new(None),
+            said: Cell::new(None),
         }
     }
 
@@ -242,6 +245,7 @@ impl<T: Scalar> Tape<T> {
     // ---- making values ---------------------------------------------------------------------------------------
 
     /// An input: a matrix, a [`Batch`] or a number.
+    #[doc(alias("tensor", "requires_grad"))]
     #[track_caller]
     pub fn input(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
         self.leaf(x, None)
@@ -261,13 +265,14 @@ impl<T: Scalar> Tape<T> {
     pub fn input_along(&self, x: &(impl MatLike<T> + ?Sized), v: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
         assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
         let (s, d) = (x.shape(), v.shape());
-        assert!(s == d, "input_along: the direction is {d}, and the input {s}; they must be equal");
+        assert!(s == d, "input_along: expected a direction of shape {s}, as the input has, got {d}");
         let mut t = self.store.take(x.shape().len());
         v.write(&mut t);
         self.leaf(x, Some(t))
     }
 
     /// A constant filled with one number.
+    #[doc(alias("full", "ones", "zeros"))]
     pub fn filled(&self, shape: Shape, x: T) -> Var<'_, T> {
         let mut buf = self.store.take(shape.len());
         buf.fill(x);
@@ -275,6 +280,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// A batch of identity matrices of order `n`.
+    #[doc(alias = "identity")]
     pub fn eye(&self, n: usize) -> Var<'_, T> {
         let mut buf = self.store.take(n * n);
         buf.fill(T::zero());
@@ -306,20 +312,20 @@ impl<T: Scalar> Tape<T> {
     pub(crate) fn push(&self, op: Op<T>, x: &[&Var<'_, T>]) -> u32 {
         // `unwrap_or_else(Location::caller)` would name a line of the standard library.
         let line = match self.rule_line.get() {
-            Some(line) => line,
-            None => Location::caller(),
+            Some(place) => place,
+            None => Place { line: Location::caller(), said: self.said.get().unwrap_or(op.method()) },
         };
         let inner = &mut *self.inner.borrow_mut();
         let mut shapes: SmallVec<[Shape; 4]> = SmallVec::new();
         let mut inputs: SmallVec<[u32; 4]> = SmallVec::new();
         for v in x {
-            inner.check(self, v, op.name());
+            inner.check(self, v, line.said);
             shapes.push(inner.vals[v.id as usize].shape);
             inputs.push(v.id);
         }
         let outs = match T::infer(&op, &shapes) {
             Ok(outs) => outs,
-            Err(m) => misfit(op.name(), &shapes, &m),
+            Err(m) => misfit(line.said, &op, &shapes, &m),
         };
         let first = inner.vals.len();
         self.store.count(Mark { vals: outs.len(), ops: usize::from(self.records.get()) }.bytes::<T>());
@@ -329,7 +335,10 @@ impl<T: Scalar> Tape<T> {
         }
         let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
         if let Err(t) = T::evaluate(&mut inner.vals, &rec, &self.store) {
-            self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(line), t);
+            // In a rule of the user's own, the method that it called says more than that it is one.
+            let said = if *line.said == "custom" { rec.op.method() } else { line.said };
+            let place = Place { said, ..line };
+            self.store.fail(rec.op.name(), outs[0].batch, self.rule_line.get().is_some(), Some(place), t);
         }
         if self.tangents.get() {
             T::push_tangents(&mut inner.vals, &rec, &self.store);
@@ -627,6 +636,17 @@ impl<T: Scalar> Tape<T> {
         self.inner.borrow()
     }
 
+    pub(crate) fn saying(&self, method: &'static &'static str) -> Saying<'_> {
+        let outer = self.said.get();
+        self.said.set(Some(outer.unwrap_or(method)));
+        Saying { said: &self.said, outer }
+    }
+
+    /// Marks a value as one that has no numbers, because what made it failed.
+    pub(crate) fn poison(&self, v: &Var<'_, T>) {
+        self.inner.borrow_mut().vals[v.id as usize].poisoned = true;
+    }
+
     #[track_caller]
     pub(crate) fn is_poisoned(&self, v: &Var<'_, T>) -> bool {
         let inner = self.inner.borrow();
@@ -660,9 +680,26 @@ impl<T: Scalar> Inner<T> {
 
 #[track_caller]
 #[cold]
-fn misfit(op: &str, shapes: &[Shape], why: &str) -> ! {
-    let list = shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
-    panic!("{op}: shapes {list} do not fit: {why}")
+fn misfit<T: Scalar>(method: &str, op: &Op<T>, shapes: &[Shape], why: &str) -> ! {
+    // What a factorisation left is no argument of the user's.
+    let given = shapes.iter().enumerate().filter(|(i, _)| !(*i == 1 && op.has_handle()));
+    let list = given.map(|(_, s)| s.to_string()).collect::<Vec<_>>().join(" and ");
+    match why.starts_with("expected") {
+        true => panic!("{method}: {why}, got {list}"),
+        false => panic!("{method}: shapes {list} do not fit: {why}"),
+    }
+}
+
+/// Names the operations made while it lives by the method that the user called, the outermost one.
+pub(crate) struct Saying<'t> {
+    said: &'t Cell<Option<&'static &'static str>>,
+    outer: Option<&'static &'static str>,
+}
+
+impl Drop for Saying<'_> {
+    fn drop(&mut self) {
+        self.said.set(self.outer);
+    }
 }
 
 /// Computes the outputs of a recorded operation from its inputs, both in `vals`.

@@ -6,7 +6,7 @@
 use crate::Scalar;
 use crate::Shape;
 use crate::custom::CustomFn;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::{self, Op};
 use pullback_kernels::{SymFn, Triangle, Unary};
 use smallvec::SmallVec;
@@ -39,7 +39,7 @@ pub(crate) trait Value: Clone + Sized {
     /// `slot += alpha op(A) op(B)`, summed over the batch if the slot's shape has a batch of one.
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self);
     /// Names the line that what follows is attributed to, and returns the one before.
-    fn at(cx: Self::Cx, line: Option<Line>) -> Option<Line>;
+    fn at(cx: Self::Cx, line: Option<Place>) -> Option<Place>;
     /// Runs a user's function of recorded values.
     fn call(f: &CustomFn<'_, Self::T>, x: &[&Self]) -> Outs<Option<Self>>;
     /// A constant with the given entries.

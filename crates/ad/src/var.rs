@@ -2,20 +2,18 @@
 
 use crate::batch::Batch;
 use crate::custom::CustomFn;
-use crate::error::Line;
+use crate::error::Place;
 use crate::ops::{self, Op, layout::Axis, part::Part};
 use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
 use crate::{Result, Scalar, Shape};
-use faer::{Mat, MatRef};
 use pullback_kernels::{Triangle, Unary};
 use std::fmt;
-use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A batch of matrices on a tape: a `Copy` handle.
 ///
-/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `+` and `-` broadcast. Captured faer
-/// matrices and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
+/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `/` divides by a number or `1x1`; `+` and `-`
+/// broadcast. Captured faer matrices, columns and rows and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
 /// about data (singular, not positive definite, ...) poison the value, and the driver returns them as one `Err`.
 pub struct Var<'t, T: Scalar = f64> {
     pub(crate) tape: &'t Tape<T>,
@@ -37,6 +35,12 @@ impl<T: Scalar> fmt::Debug for Var<'_, T> {
 }
 
 /// What can stand beside a [`Var`] in a formula: another one, or numbers, which become a constant.
+///
+/// Implemented for values, numbers, [`Batch`] and faer's matrices, columns, rows and views of them, all of the scalar of the tape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a value of a tape of `{T}`",
+    note = "expected a `Var`, a number, a `Batch` or a matrix, column or row of faer with entries of type `{T}`"
+)]
 pub trait Operand<'t, T: Scalar> {
     /// The value on the tape.
     fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
@@ -48,157 +52,13 @@ impl<'t, T: Scalar> Operand<'t, T> for Var<'t, T> {
     }
 }
 
-macro_rules! constants {
-    ($($M:ty),*) => {$(
-        impl<'t, T: Scalar> Operand<'t, T> for $M {
-            #[track_caller]
-            fn on(self, tape: &'t Tape<T>) -> Var<'t, T> {
-                tape.constant(&self)
-            }
-        }
-        impl<'t, T: Scalar> Mul<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn mul(self, b: $M) -> Var<'t, T> {
-                self * b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Mul<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn mul(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) * b
-            }
-        }
-        impl<'t, T: Scalar> Add<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn add(self, b: $M) -> Var<'t, T> {
-                self + b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Add<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn add(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) + b
-            }
-        }
-        impl<'t, T: Scalar> Sub<$M> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn sub(self, b: $M) -> Var<'t, T> {
-                self - b.on(self.tape)
-            }
-        }
-        impl<'t, T: Scalar> Sub<Var<'t, T>> for $M {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn sub(self, b: Var<'t, T>) -> Var<'t, T> {
-                self.on(b.tape) - b
-            }
-        }
-    )*};
-}
-constants!(&Mat<T>, Mat<T>, MatRef<'_, T>, &Batch<T>);
-
-impl<'t, T: Scalar> Mul for Var<'t, T> {
-    type Output = Self;
-    /// The matrix product; a `1x1` factor scales.
-    #[track_caller]
-    fn mul(self, b: Self) -> Self {
-        match self.shape().is_scalar() || b.shape().is_scalar() {
-            true => self.hadamard(b),
-            false => self.op2(Op::Mul(ops::product::Mul(Product::NN)), b),
-        }
-    }
-}
-
-impl<T: Scalar> Add for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn add(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: 1.0 }), b)
-    }
-}
-
-impl<T: Scalar> Sub for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn sub(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: -1.0 }), b)
-    }
-}
-
-impl<T: Scalar> Neg for Var<'_, T> {
-    type Output = Self;
-    #[track_caller]
-    fn neg(self) -> Self {
-        self.scaled(-1.0)
-    }
-}
-
-macro_rules! numbers {
-    ($($T:ident),*) => {$(
-        impl<'t> Mul<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn mul(self, c: $T) -> Self {
-                self.scaled(c.into())
-            }
-        }
-        impl<'t> Mul<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn mul(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                x.scaled(self.into())
-            }
-        }
-        impl<'t> Div<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn div(self, c: $T) -> Self {
-                self.scaled(1.0 / f64::from(c))
-            }
-        }
-        impl<'t> Add<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn add(self, c: $T) -> Self {
-                self.shifted(c.into())
-            }
-        }
-        impl<'t> Add<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn add(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                x.shifted(self.into())
-            }
-        }
-        impl<'t> Sub<$T> for Var<'t, $T> {
-            type Output = Self;
-            #[track_caller]
-            fn sub(self, c: $T) -> Self {
-                self.shifted(-f64::from(c))
-            }
-        }
-        impl<'t> Sub<Var<'t, $T>> for $T {
-            type Output = Var<'t, $T>;
-            #[track_caller]
-            fn sub(self, x: Var<'t, $T>) -> Var<'t, $T> {
-                (-x).shifted(self.into())
-            }
-        }
-    )*};
-}
-numbers!(f64, f32);
-
 macro_rules! entrywise {
     ($($(#[$doc:meta])* $name:ident => $f:expr;)*) => {$(
         $(#[$doc])*
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.op1(Op::Unary(ops::unary::UnaryFn($f)))
         }
     )*};
@@ -206,12 +66,12 @@ macro_rules! entrywise {
 
 impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
-    fn op1(self, op: Op<T>) -> Self {
+    pub(crate) fn op1(self, op: Op<T>) -> Self {
         self.tape.push_one(op, &[&self])
     }
 
     #[track_caller]
-    fn op2(self, op: Op<T>, b: Self) -> Self {
+    pub(crate) fn op2(self, op: Op<T>, b: Self) -> Self {
         self.tape.push_one(op, &[&self, &b])
     }
 
@@ -239,6 +99,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The numbers. A recorded program that reads and goes on cannot be replayed.
+    #[doc(alias("numpy", "detach"))]
     #[track_caller]
     pub fn value(&self) -> Batch<T> {
         self.tape.read(self, |s, d| Batch::from_slice(s, d))
@@ -248,10 +109,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If it is not a single number.
+    #[doc(alias = "item")]
     #[track_caller]
     pub fn scalar(&self) -> T {
         let s = self.shape();
-        assert!(s == Shape::SCALAR, "`scalar` needs a single number, and this value is {s}; reduce it first");
+        assert!(s == Shape::SCALAR, "scalar: expected a single number, got {s}; reduce it first");
         self.tape.read(self, |_, d| d[0])
     }
 
@@ -282,6 +144,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A o B`, entry by entry, with broadcasting.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let y = value(|x| x.hadamard(x), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;   // `x * x` in NumPy
+    /// assert_eq!(y.into_mat(), faer::mat![[1.0, 4.0], [9.0, 16.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("multiply", "mul", "component_mul"))]
     #[track_caller]
     #[must_use]
     pub fn hadamard(self, b: impl Operand<'t, T>) -> Self {
@@ -289,6 +159,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A / B`, entry by entry, with broadcasting. Follows IEEE where `B` is zero.
+    #[doc(alias("divide", "div", "component_div"))]
     #[track_caller]
     #[must_use]
     pub fn elem_div(self, b: impl Operand<'t, T>) -> Self {
@@ -296,9 +167,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `alpha A + beta B`.
+    #[doc(alias = "axpy")]
     #[track_caller]
     #[must_use]
     pub fn lincomb(self, alpha: f64, b: impl Operand<'t, T>, beta: f64) -> Self {
+        let _said = self.tape.saying(&"lincomb");
         self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha, beta }), b.on(self.tape))
     }
 
@@ -306,14 +179,17 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// `exp`, entry by entry.
         exp => Unary::Exp;
         /// Natural logarithm, entry by entry.
+        #[doc(alias = "log")]
         ln => Unary::Ln;
         /// Square root, entry by entry.
         sqrt => Unary::Sqrt;
         /// `1/x`, entry by entry.
+        #[doc(alias = "reciprocal")]
         recip => Unary::Recip;
         /// Hyperbolic tangent, entry by entry.
         tanh => Unary::Tanh;
         /// `1/(1 + exp(-x))`, entry by entry, without overflow.
+        #[doc(alias = "expit")]
         sigmoid => Unary::Sigmoid;
         /// `max(x, 0)`, entry by entry; its derivative at 0 is 0.
         relu => Unary::Relu;
@@ -328,9 +204,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `x^p`, entry by entry.
+    #[doc(alias("pow", "power"))]
     #[track_caller]
     #[must_use]
     pub fn powf(self, p: f64) -> Self {
+        let _said = self.tape.saying(&"powf");
         self.op1(Op::Unary(ops::unary::UnaryFn(Unary::Pow(p))))
     }
 
@@ -338,12 +216,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     fn extremum(self, b: Self, max: bool) -> Self {
         let (name, x, y) = (if max { "max" } else { "min" }, self.shape(), b.shape());
         let Some(shape) = x.broadcast(y) else {
-            panic!("{name}: shapes {x} and {y} do not fit: sizes must agree, or be 1, in batch, rows and columns")
+            panic!("{name}: expected sizes that agree, or are 1, in batch, rows and columns, got {x} and {y}")
         };
         self.broadcast_to(shape).op2(Op::Extremum(ops::extremum::Extremum { max }), b.broadcast_to(shape))
     }
 
     /// The larger, entry by entry, with broadcasting. A tie halves the derivative.
+    #[doc(alias = "maximum")]
     #[track_caller]
     #[must_use]
     pub fn max(self, b: impl Operand<'t, T>) -> Self {
@@ -351,6 +230,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The smaller, entry by entry, with broadcasting. A tie halves the derivative.
+    #[doc(alias = "minimum")]
     #[track_caller]
     #[must_use]
     pub fn min(self, b: impl Operand<'t, T>) -> Self {
@@ -360,6 +240,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- sums ----------------------------------------------------------------------------------------------------
 
     /// Sums over every axis where `shape` has size 1.
+    #[doc(alias = "sum_to_size")]
     #[track_caller]
     #[must_use]
     pub fn sum_to(self, shape: Shape) -> Self {
@@ -367,6 +248,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Repeats along every axis of size 1.
+    #[doc(alias("expand", "repeat"))]
     #[track_caller]
     #[must_use]
     pub fn broadcast_to(self, shape: Shape) -> Self {
@@ -388,6 +270,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Sums over the rows: a row of column sums.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // What NumPy calls `x.sum(axis=0, keepdims=True)`.
+    /// let y = value(|x| x.sum_rows(), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y.into_mat(), faer::mat![[4.0, 6.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "row_sum")]
     #[track_caller]
     #[must_use]
     pub fn sum_rows(self) -> Self {
@@ -396,6 +287,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Sums over the columns: a column of row sums.
+    #[doc(alias = "column_sum")]
     #[track_caller]
     #[must_use]
     pub fn sum_cols(self) -> Self {
@@ -419,7 +311,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn mean(self) -> Self {
         let n = self.shape().len();
-        assert!(n > 0, "mean: there is no entry");
+        assert!(n > 0, "mean: expected at least one entry, got none");
         self.sum().scaled(1.0 / n as f64)
     }
 
@@ -427,12 +319,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn trace(self) -> Self {
+        let _said = self.tape.saying(&"trace");
         let s = self.shape();
-        assert!(s.rows == s.cols, "trace: the matrix must be square, and it is {s}");
+        assert!(s.rows == s.cols, "trace: expected a square matrix, got {s}");
         self.diag().sum_each()
     }
 
     /// `<A, B>` of each member.
+    #[doc(alias("vdot", "inner", "inner_product"))]
     #[track_caller]
     #[must_use]
     pub fn dot(self, b: impl Operand<'t, T>) -> Self {
@@ -440,6 +334,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.
+    #[doc(alias("linalg.norm", "frobenius"))]
     #[track_caller]
     #[must_use]
     pub fn norm(self) -> Self {
@@ -449,6 +344,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- layout ---------------------------------------------------------------------------------------------------
 
     /// The transpose.
+    #[doc(alias("transpose", "mT"))]
     #[track_caller]
     #[must_use]
     pub fn t(self) -> Self {
@@ -456,6 +352,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The same entries in column-major order, `rows x cols` each.
+    #[doc(alias = "view")]
     #[track_caller]
     #[must_use]
     pub fn reshape(self, rows: usize, cols: usize) -> Self {
@@ -471,6 +368,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The block of `rows x cols` that starts at `(row, col)`, of each member.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // What NumPy calls `x[0:2, 1:3]`.
+    /// let y = value(|x| x.slice(0, 1, 2, 2), &faer::mat![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// assert_eq!(y.into_mat(), faer::mat![[2.0, 3.0], [5.0, 6.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("dynamic_slice", "submatrix"))]
     #[track_caller]
     #[must_use]
     pub fn slice(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
@@ -479,24 +385,30 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Member `b` of the batch.
+    #[doc(alias("index", "unbind"))]
     #[track_caller]
     #[must_use]
     pub fn member(self, b: usize) -> Self {
+        let _said = self.tape.saying(&"member");
         let shape = Shape { batch: 1, ..self.shape() };
         self.op1(Op::Slice(ops::layout::Slice { at: (b, 0, 0), shape }))
     }
 
     /// Columns `j..j + n`.
+    #[doc(alias = "columns_range")]
     #[track_caller]
     #[must_use]
     pub fn columns(self, j: usize, n: usize) -> Self {
+        let _said = self.tape.saying(&"columns");
         self.slice(0, j, self.shape().rows, n)
     }
 
     /// Rows `i..i + n`.
+    #[doc(alias = "rows")]
     #[track_caller]
     #[must_use]
     pub fn row_range(self, i: usize, n: usize) -> Self {
+        let _said = self.tape.saying(&"row_range");
         self.slice(i, 0, n, self.shape().cols)
     }
 
@@ -504,14 +416,16 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If the list is empty or other sizes differ.
+    #[doc(alias("concatenate", "cat", "vstack", "hstack", "stack"))]
     #[track_caller]
     #[must_use]
     pub fn concat(parts: &[Self], axis: Axis) -> Self {
-        assert!(!parts.is_empty(), "concat: the list is empty");
+        assert!(!parts.is_empty(), "concat: expected at least one value, got an empty list");
         parts[0].tape.push_one(Op::Concat(ops::layout::Concat { axis }), &parts.iter().collect::<Vec<_>>())
     }
 
     /// Rows, columns or members `index[0], index[1], ...`; repetition is allowed.
+    #[doc(alias("take", "index_select", "select_rows"))]
     #[track_caller]
     #[must_use]
     pub fn gather(self, axis: Axis, index: &[usize]) -> Self {
@@ -519,6 +433,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The diagonal as a column.
+    #[doc(alias = "diagonal")]
     #[track_caller]
     #[must_use]
     pub fn diag(self) -> Self {
@@ -526,6 +441,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// A column as a diagonal matrix.
+    #[doc(alias("from_diagonal", "diag_embed", "diagflat"))]
     #[track_caller]
     #[must_use]
     pub fn to_diag(self) -> Self {
@@ -534,6 +450,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The lower triangle.
+    #[doc(alias = "lower_triangle")]
     #[track_caller]
     #[must_use]
     pub fn tril(self) -> Self {
@@ -541,6 +458,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The upper triangle.
+    #[doc(alias = "upper_triangle")]
     #[track_caller]
     #[must_use]
     pub fn triu(self) -> Self {
@@ -563,10 +481,27 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     // ---- products -------------------------------------------------------------------------------------------------
 
+    /// The matrix product `A B`, of `1x1` matrices too (`*` scales by those).
+    #[doc(alias("dot", "@", "mm", "bmm"))]
+    #[track_caller]
+    #[must_use]
+    pub fn matmul(self, b: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Mul(ops::product::Mul(Product::NN)), b.on(self.tape))
+    }
+
     /// `A' B`.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!(value(|x| x.t_mul(&a), &a)?.into_mat(), a.transpose() * &a);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "tr_mul")]
     #[track_caller]
     #[must_use]
     pub fn t_mul(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"t_mul");
         self.op2(Op::Mul(ops::product::Mul(Product::TN)), b.on(self.tape))
     }
 
@@ -574,6 +509,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn mul_t(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"mul_t");
         self.op2(Op::Mul(ops::product::Mul(Product::NT)), b.on(self.tape))
     }
 
@@ -581,10 +517,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn t_mul_t(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"t_mul_t");
         self.op2(Op::Mul(ops::product::Mul(Product::new(1.0, true, true))), b.on(self.tape))
     }
 
     /// `self + alpha A B` in one operation.
+    #[doc(alias("addmm", "gemm", "baddbmm"))]
     #[track_caller]
     #[must_use]
     pub fn add_mul(self, alpha: f64, a: impl Operand<'t, T>, b: impl Operand<'t, T>) -> Self {
@@ -595,6 +533,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- solves and factorisations ---------------------------------------------------------------------------------
 
     /// `op(L)^{-1} B` with the lower or upper triangle of `self`, transposed on request. Poisons: a zero on the diagonal.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let l = faer::mat![[2.0, 0.0], [1.0, 4.0]];
+    /// let x = value(|l| l.solve_triangular(Uplo::Lower, &faer::mat![[2.0], [5.0]]), &l)?;
+    /// assert_eq!(x.data(), [1.0, 1.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("solve_lower_triangular", "solve_upper_triangular", "triangular_solve"))]
     #[track_caller]
     #[must_use]
     pub fn solve_triangular(self, uplo: Uplo, b: impl Operand<'t, T>) -> Self {
@@ -612,6 +559,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// An LU factorisation to solve with more than once. Poisons: singular to working precision.
+    #[doc(alias = "lu_factor")]
     #[track_caller]
     #[must_use]
     pub fn lu(self) -> Lu<'t, T> {
@@ -619,27 +567,50 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A^{-1} B`. Poisons: singular to working precision.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // d/dA sum(A^{-1} b) = -A^{-T} 1 x^T
+    /// let (a, b) = (faer::mat![[2.0, 0.0], [0.0, 4.0]], faer::mat![[2.0], [4.0]]);
+    /// let g = grad(|a| a.solve(&b).sum(), &a)?;
+    /// assert_eq!(g, faer::mat![[-0.5, -0.5], [-0.25, -0.25]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.solve")]
     #[track_caller]
     #[must_use]
     pub fn solve(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"solve");
         self.lu().solve(b)
     }
 
     /// `A^{-1}`. Poisons: singular to working precision.
+    #[doc(alias("inv", "try_inverse"))]
     #[track_caller]
     #[must_use]
     pub fn inverse(self) -> Self {
+        let _said = self.tape.saying(&"inverse");
         self.lu().inverse()
     }
 
     /// `log |det A|`. Poisons: singular to working precision.
+    #[doc(alias("slogdet", "log_det"))]
     #[track_caller]
     #[must_use]
     pub fn logdet(self) -> Self {
+        let _said = self.tape.saying(&"logdet");
         self.lu().logdet()
     }
 
     /// The lower Cholesky factor of `(A + A')/2`. Poisons: not positive definite.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let l = value(|a| a.cholesky(), &faer::mat![[4.0, 2.0], [2.0, 10.0]])?;
+    /// assert_eq!(l.into_mat(), faer::mat![[2.0, 0.0], [1.0, 3.0]]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "llt")]
     #[track_caller]
     #[must_use]
     pub fn cholesky(self) -> Self {
@@ -671,6 +642,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     // ---- derivatives' control ---------------------------------------------------------------------------------------
 
     /// The same numbers, through which no derivative passes.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// assert_eq!(grad(|x: Var| x * x.stop_gradient(), &3.0)?, 3.0);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("detach", "no_grad"))]
     #[track_caller]
     #[must_use]
     pub fn stop_gradient(self) -> Self {
@@ -712,6 +690,7 @@ impl<'t, T: Scalar> Lu<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn solve_transpose(self, b: impl Operand<'t, T>) -> Var<'t, T> {
+        let _said = self.a.tape.saying(&"solve_transpose");
         let b = b.on(self.a.tape);
         self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: true }), &[&self.a, &self.handle, &b])
     }
@@ -775,7 +754,7 @@ impl<'t, T: Scalar> Value for Var<'t, T> {
         });
     }
 
-    fn at(tape: &'t Tape<T>, line: Option<Line>) -> Option<Line> {
+    fn at(tape: &'t Tape<T>, line: Option<Place>) -> Option<Place> {
         tape.rule_line.replace(line)
     }
 

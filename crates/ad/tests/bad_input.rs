@@ -96,7 +96,7 @@ fn every_verdict_says_what_where_and_how_far() {
     let e = value(|x| x.qr().0, &mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]]).unwrap_err();
     let text = e.to_string();
     let start = format!("qr at {}: rank-deficient: column 1 is within ", at(line!() - 2, 25));
-    assert!(text.starts_with(&start) && text.ends_with(" of the span of the columns before it"), "{text}");
+    assert!(text.starts_with(&start) && text.ends_with(" of the span of the columns taken before it"), "{text}");
 
     let e = value(|x| x.cholesky(), &mat![[1.0, 2.0], [2.0, 1.0]]).unwrap_err();
     let place = at(line!() - 1, 25);
@@ -106,7 +106,7 @@ fn every_verdict_says_what_where_and_how_far() {
     let place = at(line!() - 1, 25);
     assert_eq!(
         e.to_string(),
-        format!("lu at {place}: singular to working precision: pivot 1 is 0.0e0 of the terms it is left from")
+        format!("solve at {place}: singular to working precision: pivot 1 is 0.0e0 of the terms it is left from")
     );
 
     let e = value(|x| x.polar().0, &mat![[f64::INFINITY, 2.0], [2.0, 4.0]]).unwrap_err();
@@ -116,7 +116,7 @@ fn every_verdict_says_what_where_and_how_far() {
     let e = grad(|x| x.norm(), &mat![[0.0], [0.0]]).unwrap_err();
     let place = at(line!() - 1, 24);
     let why = "not differentiable: the norm of zero entries; its square, as `x.dot(x)`, is smooth";
-    assert_eq!(e.to_string(), format!("nonzero at {place}, in its derivative: {why}"));
+    assert_eq!(e.to_string(), format!("norm at {place}, in its derivative: {why}"));
 
     let e = value(|x| x.qr().1, &mat![[1.0, 0.0], [2.0, 0.0]]).unwrap_err();
     let place = at(line!() - 1, 25);
@@ -159,7 +159,7 @@ fn the_first_failure_is_told_once_and_the_rest_is_skipped() {
     assert!(inverse.value().data().iter().all(|x| x.is_nan()) && dependent.scalar().is_nan());
     assert_eq!(fine.scalar(), 5.0);
     let e = tape.check().unwrap_err();
-    assert_eq!(data(&e), ("lu", None, false, line));
+    assert_eq!(data(&e), ("inverse", None, false, line));
     assert_eq!(tape.check().unwrap_err(), e, "asking does not forget");
     for r in [tape.gradient(fine, x), tape.gradient(dependent, x), tape.hvp(fine, x, &rnd(2, 2, 1))] {
         assert_eq!(r.unwrap_err(), e);
@@ -203,7 +203,7 @@ fn a_program_may_have_another_way() {
         assert_eq!(data(&e), ("cholesky", None, false, line));
         let line = line!() + 1;
         let e = x.try_solve(&mat![[1.0], [0.0]]).unwrap_err();
-        assert_eq!(data(&e), ("lu", None, false, line));
+        assert_eq!(data(&e), ("solve", None, false, line));
         let line = line!() + 1;
         let e = x.try_qr().unwrap_err();
         assert_eq!(data(&e), ("qr", None, false, line));
@@ -311,8 +311,8 @@ fn check_finite_names_the_operation() {
     let z = y.ln().sum();
     let e = tape.check_finite().unwrap_err();
     let Error::Overflow { primitive, index, value, line: at } = e else { panic!("{e}") };
-    assert_eq!((primitive, index, value, at.line()), ("unary", 2, f64::NEG_INFINITY, line));
-    assert_eq!(e.to_string(), format!("unary at {at} made entry 2 = -inf out of finite inputs"));
+    assert_eq!((primitive, index, value, at.line()), ("ln", 2, f64::NEG_INFINITY, line));
+    assert_eq!(e.to_string(), format!("ln at {at} made entry 2 = -inf out of finite inputs"));
     assert!(tape.gradient(z, x).is_err());
 }
 
@@ -423,4 +423,108 @@ fn wrong_lists_are_errors() {
     let plain = Tape::plain();
     let x = plain.input(&x0);
     assert_eq!(plain.grad_on_tape(x.dot(x), x).map(|_| ()), Err(Error::NotRecording));
+}
+
+/// The method that was called stands in the error, whichever primitive failed, in every kind of evaluation and sweep.
+#[test]
+fn the_method_that_was_called_is_named() {
+    let (singular, indefinite) = (mat![[1.0, 2.0], [2.0, 4.0]], mat![[1.0, 2.0], [2.0, 1.0]]);
+    let deficient = mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]];
+    let (zero, eye) = (Mat::<f64>::zeros(2, 2), Mat::<f64>::identity(2, 2));
+    type Program = for<'t> fn(Var<'t>) -> Var<'t>;
+    let cases: [(&str, Program, &Mat<f64>); 18] = [
+        ("solve", |x| x.solve(&mat![[1.0], [1.0]]).sum(), &singular),
+        ("solve", |x| x.try_solve(&mat![[1.0], [1.0]]).map_or(x.inverse().sum(), |y| y.sum()), &eye),
+        ("inverse", |x| x.inverse().sum(), &singular),
+        ("logdet", |x| x.logdet(), &singular),
+        ("slogdet", |x| x.slogdet().1, &singular),
+        ("powi", |x| x.powi(-2).sum(), &singular),
+        ("lstsq", |x| x.lstsq(&mat![[1.0], [1.0], [1.0]]).sum(), &deficient),
+        ("pinv", |x| x.pinv().sum(), &deficient),
+        ("qr", |x| x.qr().0.sum(), &deficient),
+        ("lq", |x| x.t().lq().0.sum(), &deficient),
+        ("qr_pivoted", |x| x.qr_pivoted().1.sum(), &deficient),
+        ("polar", |x| x.polar().0.sum(), &deficient),
+        ("logm_spd", |x| x.logm_spd().sum(), &indefinite),
+        ("powm_spd", |x| x.powm_spd(2.0).sum(), &indefinite),
+        ("trace_fun", |x| x.trace_fun(SymFn::Ln), &indefinite),
+        ("norm", |x| x.norm(), &zero),
+        ("column_norms", |x| x.column_norms().sum(), &zero),
+        ("nuclear_norm", |x| x.nuclear_norm(), &zero),
+    ];
+    for &(method, f, at) in cases.iter().filter(|(_, _, at)| **at != eye) {
+        for e in [
+            grad(f, at).unwrap_err(),
+            hvp(f, at, at).unwrap_err(),
+            jvp(f, at, at).map(|_| ()).unwrap_err(),
+            hvp_operator(f, at).map(|_| ()).unwrap_err(),
+            grad(|x: Var| x.grad(f).sum(), at).unwrap_err(),
+            grad(|x: Var| x.checkpoint(f), at).unwrap_err(),
+        ] {
+            assert_eq!(data(&e).0, method, "{e}");
+        }
+        // Found again at replay.
+        let tape = Tape::new();
+        let x = tape.input(&Mat::<f64>::from_fn(at.nrows(), at.ncols(), |i, j| if i == j { 2.0 } else { 0.5 }));
+        let y = f(x);
+        tape.check().unwrap();
+        tape.set(x, at);
+        let e = tape.replay().and_then(|()| tape.gradient(y, x)).unwrap_err();
+        assert_eq!(data(&e).0, method, "{e}");
+    }
+    // Vectors and values of a tie, of which the rules are those of other primitives.
+    let eye = Mat::<f64>::identity(3, 3);
+    let weights = mat![[1.0], [2.0], [3.0]];
+    let e = grad(|x: Var| x.eigvalsh().dot(&weights), &eye).unwrap_err();
+    assert_eq!(data(&e).0, "eigvalsh", "{e}");
+    let e = grad(|x: Var| x.svdvals().dot(&weights), &eye).unwrap_err();
+    assert_eq!(data(&e).0, "svdvals", "{e}");
+    let e = grad(|x: Var| (x.eigh().1 * &spd(3, 1)).dot(spd(3, 2)), &eye).unwrap_err();
+    assert_eq!(data(&e).0, "eigh", "{e}");
+}
+
+#[test]
+fn an_error_in_debug_is_the_sentence() {
+    let e = grad(|x: Var| x.inverse().sum(), &Mat::zeros(2, 2)).unwrap_err();
+    assert_eq!(format!("{e:?}"), e.to_string());
+    assert!(format!("{e:#?}").starts_with("inverse at "));
+}
+
+/// A column is counted in the matrix that the user gave: not after pivoting, not in a transpose.
+#[test]
+fn columns_and_entries_are_those_of_the_users_matrix() {
+    let index = |e: Error| match failure(&e) {
+        Failure::RankDeficient { index, .. } | Failure::NonFinite { index, .. } => index,
+        f => panic!("{f}"),
+    };
+    // Pivoting takes columns 3, 1, 0 and is left with column 2, which is the sum of 0 and 1.
+    let a = mat![
+        [1.0, 0.0, 1.0, 0.0],
+        [0.0, 2.0, 2.0, 0.0],
+        [0.0, 0.0, 0.0, 9.0],
+        [0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0]
+    ];
+    let left = index(value(|x| x.qr_pivoted().1, &a).unwrap_err());
+    assert!(
+        left == 0 || left == 1,
+        "of the dependent columns 0, 1 and 2 pivoting takes 2 and the larger of the others"
+    );
+    let a = mat![[0.0, 0.0, 3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
+    assert_eq!(index(value(|x| x.qr_pivoted().1, &a).unwrap_err()), 0);
+    // In a batch whose members take different columns.
+    let b = Batch::stack(&[spd(3, 1), a.clone(), mat![[1.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]]);
+    let e = value(|x| x.qr_pivoted().1, &b).map(|_| ()).unwrap_err();
+    assert_eq!((data(&e).1, index(e)), (Some(1), 0));
+    let b = Batch::stack(&[spd(3, 1), spd(3, 2), mat![[1.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]]);
+    let e = value(|x| x.qr_pivoted().1, &b).map(|_| ()).unwrap_err();
+    assert_eq!((data(&e).1, index(e)), (Some(2), 1));
+    // Wide matrices, entry (1, 2) of 2 x 3: position 5.
+    let mut wide = rnd(2, 3, 1);
+    wide[(1, 2)] = f64::NAN;
+    assert_eq!(index(value(|x| x.svd().1, &wide).unwrap_err()), 5);
+    assert_eq!(index(value(|x| x.svdvals(), &wide).unwrap_err()), 5);
+    let mut wide = rnd(2, 5, 1);
+    wide[(0, 3)] = f64::NAN;
+    assert_eq!(index(value(|x| x.nuclear_norm(), &wide).unwrap_err()), 6);
 }

@@ -24,52 +24,116 @@ fn says<R>(words: &[&str], f: impl FnOnce() -> R) {
 fn shapes_that_do_not_fit() {
     let tape = Tape::new();
     let (a, b) = (tape.input(&rnd(2, 3, 1)), tape.input(&rnd(2, 4, 2)));
-    says(&["matmul", "2x3 and 2x4", "inner sizes must agree"], || a * b);
+    says(&["matmul: expected inner sizes that agree", "got 2x3 and 2x4"], || a * b);
     says(&["matmul", "2x3 and 2x4"], || a * &rnd(2, 4, 1));
     says(&["matmul", "5x5 and 2x4"], || rnd(5, 5, 1) * b);
-    says(&["matmul", "2x3 and 3x2"], || a.t_mul(rnd(3, 2, 1)));
-    says(&["matmul", "2x3 and 2x4"], || a.mul_t(b));
-    says(&["matmul", "2x3 and 3x3"], || a.t_mul_t(rnd(3, 3, 1)));
-    says(&["add", "2x3 and 2x4", "agree, or be 1"], || a + b);
+    says(&["t_mul: expected inner sizes that agree", "got 2x3 and 3x2"], || a.t_mul(rnd(3, 2, 1)));
+    says(&["mul_t", "2x3 and 2x4"], || a.mul_t(b));
+    says(&["t_mul_t", "2x3 and 3x3"], || a.t_mul_t(rnd(3, 3, 1)));
+    says(&["add", "expected sizes that agree, or are 1", "got 2x3 and 2x4"], || a + b);
     says(&["add", "2x3 and 2x4"], || a - b);
-    says(&["add", "2x3 and 2x4"], || a.lincomb(1.0, b, 2.0));
+    says(&["lincomb", "2x3 and 2x4"], || a.lincomb(1.0, b, 2.0));
     says(&["hadamard", "2x3 and 2x4"], || a.hadamard(b));
     says(&["elem_div", "2x3 and 2x4"], || a.elem_div(b));
     says(&["dot", "2x3 and 2x4", "equal shapes"], || a.dot(b));
     says(&["atan2", "2x3 and 2x4", "agree, or are 1"], || a.atan2(b));
     says(&["max", "2x3 and 2x4"], || a.max(b));
     says(&["min", "2x3 and 2x4"], || a.min(b));
-    says(&["matmul_add", "2x3", "2x4"], || a.add_mul(1.0, a, b));
+    says(&["add_mul", "2x3", "2x4"], || a.add_mul(1.0, a, b));
     says(&["trace", "square", "2x3"], || a.trace());
-    says(&["lu", "2x3", "square"], || a.inverse());
-    says(&["lu", "2x3", "square"], || a.solve(b));
-    says(&["lu", "2x3", "square"], || a.logdet());
+    says(&["inverse: expected a square matrix, got 2x3"], || a.inverse());
+    says(&["solve: expected a square matrix, got 2x3"], || a.solve(b));
+    says(&["logdet: expected a square matrix, got 2x3"], || a.logdet());
     says(&["cholesky", "2x3", "square"], || a.cholesky());
     says(&["cholesky", "2x3", "square"], || a.cholesky_upper());
     says(&["spd", "2x3", "square"], || a.spd());
     says(&["Spd::solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().solve(b));
     says(&["Spd::half_solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().half_solve(b));
     says(&["cayley", "2x3", "square"], || a.cayley(0.5));
-    says(&["eigh", "2x3", "square"], || a.expm_sym());
-    says(&["eigh", "2x3", "square"], || a.trace_fun(SymFn::Exp));
-    says(&["part", "2x3", "square"], || a.sym());
-    says(&["solve", "3x3", "2x4", "3 rows"], || tape.eye(3).solve(b));
+    says(&["expm_sym", "2x3", "square"], || a.expm_sym());
+    says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
+    says(&["sym", "2x3", "square"], || a.sym());
+    says(&["solve: expected a right-hand side of 3 rows, got 3x3 and 2x4"], || tape.eye(3).solve(b));
     says(&["solve_triangular", "3x3", "2x4"], || tape.eye(3).solve_triangular(Uplo::Lower, b));
     says(&["reshape", "2x3", "4x2"], || a.reshape(4, 2));
     says(&["slice", "2x3"], || a.slice(1, 1, 2, 2));
-    says(&["slice", "2x3"], || a.columns(2, 2));
-    says(&["slice", "2x3"], || a.row_range(2, 1));
-    says(&["slice", "2x3"], || a.member(1));
+    says(&["columns", "2x3"], || a.columns(2, 2));
+    says(&["row_range", "2x3"], || a.row_range(2, 1));
+    says(&["member", "2x3"], || a.member(1));
     says(&["gather", "2x3", "3"], || a.gather(Axis::Cols, &[0, 3]));
     says(&["concat", "2x3", "2x4"], || Var::concat(&[a, b], Axis::Rows));
     says(&["concat", "empty"], || Var::<f64>::concat(&[], Axis::Rows));
     says(&["sum", "2x3", "3x3"], || a.sum_to(Shape::mat(3, 3)));
     says(&["broadcast", "2x3", "4x3"], || a.broadcast_to(Shape::mat(4, 3)));
-    says(&["from_diag", "2x3"], || a.to_diag());
+    says(&["to_diag", "2x3"], || a.to_diag());
     let three = tape.input(&batch_of(3, 2, 3, |k| rnd(2, 3, k)));
     let two = tape.input(&batch_of(2, 2, 3, |k| rnd(2, 3, k)));
     says(&["add", "3 of 2x3 and 2 of 2x3", "batch"], || three + two);
     says(&["matmul", "3 of 2x3 and 2 of 3x2", "batch"], || three * two.t());
+}
+
+#[test]
+fn the_method_that_was_called_is_named_and_the_shapes_are_those_given() {
+    let tape = Tape::new();
+    let (a, b, wide) = (tape.input(&spd(3, 1)), tape.input(&rnd(2, 4, 2)), tape.input(&rnd(2, 3, 1)));
+    says(&["solve_transpose: expected a right-hand side of 3 rows, got 3x3 and 2x4"], || a.lu().solve_transpose(b));
+    says(&["solve", "square", "2x3"], || wide.try_solve(b).is_ok());
+    says(&["lstsq_of_rank: expected a matrix that can have rank 4, got 2x3"], || wide.lstsq_of_rank(4, b));
+    says(&["slogdet: expected a square matrix, got 2x3"], || wide.slogdet());
+    says(&["eigh: expected a square matrix, got 2x3"], || wide.eigh());
+    says(&["logm_spd: expected a square matrix, got 2x3"], || wide.logm_spd());
+    says(&["symmetric: expected a square matrix, got 2x3"], || wide.symmetric());
+    says(&["frechet: expected directions with the shape of the matrix, got 3x3 and 2x3"], || {
+        a.symmetric().frechet(SymFn::Exp, &[wide])
+    });
+    says(&["svd_truncated: expected a range within the 2 values", "0..3"], || wide.svd_truncated(3));
+    says(&["permuted: expected an order that is a column of 3, got 3x3 and 2x3"], || a.permuted(Axis::Rows, wide));
+    says(&["cayley_low_rank: expected U and V of one shape, with 3 rows, got 2x4 and 2x4"], || {
+        a.cayley_low_rank(b, b, 0.5)
+    });
+    says(&["max: expected sizes that agree", "got 2x3 and 2x4"], || wide.max(b));
+    // A method that failed to fit leaves no name behind.
+    says(&["cholesky: expected a square matrix, got 2x3"], || wide.cholesky());
+}
+
+#[test]
+fn division() {
+    let tape = Tape::new();
+    let (a, b, n) = (tape.input(&spd(3, 1)), tape.input(&rnd(3, 3, 2)), tape.input(&2.0));
+    says(&["`/`: expected a divisor that is 1x1", "got 3x3 / 3x3", "elem_div", "inverse"], || a / b);
+    says(&["`/`", "got 1x1 / 3x3", "recip"], || n / b);
+    says(&["`/`", "got 1x1 / 3x3", "recip"], || 1.0 / b);
+    says(&["`/`", "got 3x3 / 3x3"], || a / &rnd(3, 3, 1));
+    says(&["`/`", "got 3x3 / 3x3"], || {
+        let mut c = a;
+        c /= b;
+        c
+    });
+    let p = panic_of(|| Vec::<Var>::new().into_iter().sum::<Var>());
+    assert!(p.text.starts_with("sum: expected at least one value, got an empty iterator"), "{}", p.text);
+}
+
+#[test]
+fn trees_that_do_not_fit() {
+    let tape = Tape::new();
+    let (a, b) = (tape.input(&rnd(2, 3, 1)), tape.input(&rnd(2, 2, 2)));
+    says(&["jvp: expected a direction of shape 2x3, as the point has, got 2x2"], || {
+        (a, b).jvp(|(a, b)| a.sum() + b.sum(), (b, b))
+    });
+    says(&["hvp: expected a direction of 2 values, as the point has, got 1"], || {
+        vec![a, b].hvp(|v| v[0].sum() * v[1].sum(), vec![a])
+    });
+    says(&["grad: a gradient is of one number", "got 2x3", "`sum` or `dot`"], || (a, b).grad(|(a, _)| a.sin()));
+    says(&["checkpoint: expected a tree with at least one value"], || Vec::<Var>::new().checkpoint(|v| v));
+    says(&["set_all: expected 2 leaves, as there are inputs, got 1"], || {
+        tape.set_all(&vec![a, b], &vec![rnd(2, 3, 1)])
+    });
+    says(&["set", "2x2", "2x3"], || tape.set_all(&(a, b), &(rnd(2, 3, 1), rnd(2, 3, 1))));
+    says(&["from_rows: expected 2 entries in row 1, as in row 0, got 1"], || {
+        Batch::from_rows(&[&[1.0, 2.0][..], &[3.0]])
+    });
+    says(&["from_row_major: expected 4 entries for 2x2, got 1"], || Batch::from_row_major(Shape::mat(2, 2), &[1.0]));
+    says(&["scalar: expected one number, got 2x2"], || Batch::<f64>::zeros(Shape::mat(2, 2)).scalar());
 }
 
 #[test]
@@ -113,15 +177,15 @@ fn what_does_not_exist_of_a_matrix() {
     says(&["powi", "square", "2x3"], || wide.powi(2));
     says(&["qr_of_rank", "2x3", "rank 3"], || wide.qr_of_rank(3));
     says(&["spectral_projector", "5", "3"], || tape.input(&rnd(3, 3, 3)).spectral_projector(5));
-    says(&["det", "2x3", "square"], || wide.det());
-    says(&["2x3", "rows"], || wide.lstsq(x));
-    says(&["2x3", "square"], || wide.eigvalsh());
+    says(&["det: expected a square matrix, got 2x3"], || wide.det());
+    says(&["lstsq: expected a right-hand side of 2 rows, got 2x3 and 4x1"], || wide.lstsq(x));
+    says(&["eigvalsh: expected a square matrix, got 2x3"], || wide.eigvalsh());
     // Backwards, as a variable's ends may come out.
     let (from, square) = (3, tape.input(&rnd(3, 3, 4)));
-    says(&["3..1", "ends before it starts"], || square.symmetric().values(from..1));
-    says(&["3..1", "ends before it starts"], || square.symmetric().vectors(from..1));
-    says(&["3..1", "ends before it starts"], || square.singular().triplets(from..1));
-    says(&["2..5", "there are 3"], || square.symmetric().values(2..5));
+    says(&["3..1", "does not end before it starts"], || square.symmetric().values(from..1));
+    says(&["3..1", "does not end before it starts"], || square.symmetric().vectors(from..1));
+    says(&["3..1", "does not end before it starts"], || square.singular().triplets(from..1));
+    says(&["values: expected a range within the 3 values", "2..5"], || square.symmetric().values(2..5));
 }
 
 #[test]
@@ -131,7 +195,7 @@ fn handles_of_another_tape() {
     let foreign = "another tape";
     says(&["add", foreign], || x + y);
     says(&["hadamard", foreign], || x * y);
-    says(&["matmul_add", foreign], || x.add_mul(1.0, x, y));
+    says(&["add_mul", foreign], || x.add_mul(1.0, x, y));
     says(&["concat", foreign], || Var::concat(&[x, y], Axis::Rows));
     says(&[foreign], || one.gradient(y, x));
     says(&[foreign], || one.gradient(x, y));
@@ -186,7 +250,7 @@ fn handles_of_a_step_that_ended() {
         leaked.set(Some(x.sin()));
         x.cos()
     });
-    says(&["unary", ended], || leaked.get().expect("the closure ran").exp());
+    says(&["exp", ended], || leaked.get().expect("the closure ran").exp());
 }
 
 #[test]

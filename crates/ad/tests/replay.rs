@@ -229,7 +229,7 @@ fn verdicts_are_found_anew() {
         tape.set(x, &bad);
         let e = tape.replay().unwrap_err();
         assert!(matches!(failure(&e), Failure::Singular { index: 1, .. }), "{e}");
-        assert_eq!(data(&e), ("lu", None, false, line));
+        assert_eq!(data(&e), ("inverse", None, false, line));
         assert!(y.is_poisoned() && y.scalar().is_nan());
         assert_eq!(tape.gradient(y, x).unwrap_err(), e, "a sweep over a poisoned tape is the same failure");
         tape.set(x, &good);

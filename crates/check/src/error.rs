@@ -3,7 +3,7 @@
 use pullback::Shape;
 
 /// The program or the way it is checked is at fault, not its derivative.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two runs at the same point gave different numbers.
@@ -161,4 +161,11 @@ pub enum Error {
     /// A condition factor that makes no sense.
     #[error("the condition factor is {0}; it multiplies tolerances and must be finite and at least 1")]
     Condition(f64),
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

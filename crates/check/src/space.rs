@@ -135,7 +135,7 @@ pub trait Space<T: Scalar = f64> {
             let (a, b, c) = (one(), one(), one());
             let square = x.hadamard(*x);
             let terms = x.hadamard(a) + square.hadamard(b) + square.hadamard(*x).hadamard(c);
-            sum = sum + terms.sum();
+            sum += terms.sum();
         }
         sum
     }

@@ -16,7 +16,7 @@ pub struct Bytes<'a> {
 }
 
 /// What is wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
     /// There is no whole header.
@@ -46,6 +46,13 @@ pub enum Malformed {
         /// The bytes that follow it.
         got: usize,
     },
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// A file format.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Why a command stopped.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(crate) enum Error {
     /// A data file is not there or cannot be read.
     #[error(
@@ -50,6 +50,13 @@ pub(crate) enum Error {
     /// The summary does not go into JSON.
     #[error("cannot write the summary as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The result of everything here.

@@ -47,7 +47,7 @@ pub enum Estimator {
 }
 
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The engine reports bad data or a number that is not finite.
@@ -78,6 +78,13 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The result of an estimator.

@@ -29,7 +29,7 @@ pub enum Failure {
         value: f64,
     },
     /// Columns that must be independent are not: the factors have no derivative there.
-    #[error("rank-deficient: column {index} is within {ratio:.1e} of the span of the columns before it")]
+    #[error("rank-deficient: column {index} is within {ratio:.1e} of the span of the columns taken before it")]
     RankDeficient {
         /// Which column (or singular value).
         index: usize,

@@ -16,7 +16,7 @@ const FORMAT: &str = "pullback-learned";
 const KIND: &str = "gm-lstm";
 
 /// A file that cannot be written or is not what it should be.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The system refuses.
@@ -83,6 +83,13 @@ pub enum FileError {
         /// The number.
         value: f64,
     },
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl GmLstm {

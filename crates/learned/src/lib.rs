@@ -94,7 +94,7 @@ pub use task::{Split, Task};
 pub use train::{Compared, Progress, Training, TrainingOptions};
 
 /// What ends a training run.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The engine reports bad data or a number that is not finite.
@@ -103,4 +103,11 @@ pub enum Error {
     /// A warm-up pushed nothing.
     #[error("the warm-up pushed no point: `push_after` must be at most `steps`, and `members` positive")]
     EmptyPool,
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

@@ -3,7 +3,7 @@
 use pullback::{Batch, Scalar, Shape};
 
 /// A point or tangent that is none.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another number of matrices.
@@ -70,6 +70,13 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The result of a check.

@@ -16,6 +16,7 @@ macro_rules! entrywise {
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.tape.push_one(Op::Unary(UnaryFn($f)), &[&self])
         }
     )*};
@@ -27,6 +28,7 @@ macro_rules! reductions {
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.tape.push_one(Op::$Op($Op { over: Over::$over }), &[&self])
         }
     )*};
@@ -35,8 +37,10 @@ macro_rules! reductions {
 impl<'t, T: Scalar> Var<'t, T> {
     entrywise! {
         /// `ln(1 + x)`, entry by entry, accurate near 0.
+        #[doc(alias = "log1p")]
         ln_1p => Unary::Ln1p;
         /// `exp(x) - 1`, entry by entry, accurate near 0.
+        #[doc(alias = "expm1")]
         exp_m1 => Unary::ExpM1;
         /// `x / |x|`, entry by entry, and 0 at 0; its derivative is 0.
         sign => Unary::Sign;
@@ -46,10 +50,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If `low > high`.
+    #[doc(alias = "clip")]
     #[track_caller]
     #[must_use]
     pub fn clamp(self, low: f64, high: f64) -> Self {
-        assert!(low <= high, "clamp: the lower bound {low} is above the upper bound {high}");
+        let _said = self.tape.saying(&"clamp");
+        assert!(low <= high, "clamp: expected a lower bound that is not above the upper bound, got {low} and {high}");
         self.tape.push_one(Op::Unary(UnaryFn(Unary::Clamp(low, high))), &[&self])
     }
 
@@ -59,6 +65,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// The Euclidean norms of the rows, as a column. No derivative at a zero row.
         row_norms => Norm over COLS;
         /// `ln sum exp x` over the entries of each member, without overflow.
+        #[doc(alias = "logsumexp")]
         log_sum_exp => LogSumExp over ALL;
         /// `ln sum exp x` over the rows: a row.
         log_sum_exp_rows => LogSumExp over ROWS;
@@ -67,6 +74,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The adjoint of [`Var::gather`]: row (column, member) `k` is added to row `index[k]` of zeros with `size` rows.
+    #[doc(alias("index_add", "segment_sum"))]
     #[track_caller]
     #[must_use]
     pub fn scatter(self, axis: Axis, index: &[usize], size: usize) -> Self {
@@ -88,6 +96,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The columns of each member on top of each other.
+    #[doc(alias("flatten", "ravel"))]
     #[track_caller]
     #[must_use]
     pub fn vec(self) -> Self {
@@ -96,9 +105,18 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The Kronecker product, block `(i, j)` being `a_ij B`: `vec(B X A') = (A kron B) vec(X)`.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let k = value(|a| a.kron(&faer::mat![[1.0, 10.0]]), &faer::mat![[1.0, 2.0]])?;
+    /// assert_eq!(k.data(), [1.0, 10.0, 2.0, 20.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "kronecker")]
     #[track_caller]
     #[must_use]
     pub fn kron(self, b: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"kron");
         let b = b.on(self.tape);
         let ((m, n), (p, q)) = ((self.rows(), self.cols()), (b.rows(), b.cols()));
         // Entry (i, j) of A times entry (k, l) of B stands at (k + p l, i + m j) of vec(B) vec(A)'.
@@ -114,10 +132,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn hat(self) -> Self {
+        let _said = self.tape.saying(&"hat");
         let s = self.shape();
         // Not in a closure: those do not know their caller's line.
         let Some((n, index)) = rotation(s.rows).filter(|_| s.cols == 1) else {
-            panic!("hat: a rotation vector is a column of 3 numbers, or of 1 in the plane, and this is {s}")
+            panic!("hat: expected a rotation vector, a column of 3 numbers or of 1 in the plane, got {s}")
         };
         self.scatter(Axis::Rows, index, n * n).reshape(n, n).skew().scaled(2.0)
     }
@@ -129,11 +148,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn vee(self) -> Self {
+        let _said = self.tape.saying(&"vee");
         let s = self.shape();
         let entries = match (s.rows, s.cols) {
             (3, 3) => 3,
             (2, 2) => 1,
-            _ => panic!("vee: rotations of space are 3x3, of the plane 2x2, and this is {s}"),
+            _ => panic!("vee: expected a 3x3 or a 2x2 matrix, got {s}"),
         };
         let index = rotation(entries).map_or(&[][..], |(_, index)| index);
         self.skew().vec().gather(Axis::Rows, index)
@@ -144,11 +164,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If it is not square.
+    #[doc(alias("matrix_power", "pow"))]
     #[track_caller]
     #[must_use]
     pub fn powi(self, k: i32) -> Self {
+        let _said = self.tape.saying(&"powi");
         let s = self.shape();
-        assert!(s.rows == s.cols, "powi: the matrix must be square, and it is {s}");
+        assert!(s.rows == s.cols, "powi: expected a square matrix, got {s}");
         let mut base = if k < 0 { self.inverse() } else { self };
         let (mut k, mut power) = (k.unsigned_abs(), None);
         while k > 0 {
@@ -161,12 +183,6 @@ impl<'t, T: Scalar> Var<'t, T> {
             }
         }
         power.unwrap_or_else(|| self.tape.eye(s.rows).broadcast_to(Shape { batch: s.batch, ..s }))
-    }
-
-    /// The matrix product, of 1x1 matrices too.
-    #[track_caller]
-    fn matmul(self, b: Self) -> Self {
-        self.tape.push_one(Op::Mul(crate::ops::product::Mul(crate::value::Product::NN)), &[&self, &b])
     }
 }
 

@@ -11,9 +11,19 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The determinant, with exact derivatives up to the third at a matrix of any rank.
     ///
     /// For large matrices [`Var::slogdet`] neither overflows nor needs complete pivoting.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // Right at a singular matrix, too: the gradient is the matrix of cofactors.
+    /// let g = grad(|a| a.det(), &faer::mat![[1.0, 2.0], [2.0, 4.0]])?;
+    /// assert!((g - faer::mat![[4.0, -2.0], [-2.0, 1.0]]).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "determinant")]
     #[track_caller]
     #[must_use]
     pub fn det(self) -> Self {
+        let _said = self.tape.saying(&"det");
         let handle = self.tape.push_one(Op::CompleteLu(det::CompleteLu), &[&self]);
         self.tape.push_one(Op::Det(det::Det), &[&self, &handle])
     }
@@ -22,6 +32,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn slogdet(self) -> (Self, Self) {
+        let _said = self.tape.saying(&"slogdet");
         let lu = self.lu();
         (lu.sign(), lu.logdet())
     }
@@ -40,6 +51,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lu_factors(self) -> (Self, Self, Self) {
+        let _said = self.tape.saying(&"lu_factors");
         let (m, n) = (self.rows(), self.cols());
         if m >= n {
             return self.lu_tall();

@@ -3,19 +3,7 @@
 use crate::ops::Op;
 use crate::ops::select::{Compare, Relation, Select};
 use crate::var::Operand;
-use crate::{Scalar, Shape, Tape, Var};
-
-macro_rules! numbers {
-    ($($T:ident),*) => {$(
-        /// A number becomes a `1x1` constant.
-        impl<'t> Operand<'t, $T> for $T {
-            fn on(self, tape: &'t Tape<$T>) -> Var<'t, $T> {
-                tape.filled(Shape::SCALAR, self)
-            }
-        }
-    )*};
-}
-numbers!(f64, f32);
+use crate::{Scalar, Shape, Var};
 
 macro_rules! comparisons {
     ($($(#[$doc:meta])* $name:ident => $relation:ident;)*) => {$(

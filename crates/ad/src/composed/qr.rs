@@ -29,6 +29,14 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a wide
     /// matrix: dependent leading columns; [`Var::qr_pivoted`] finds independent ones).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let a = faer::mat![[3.0, 1.0], [4.0, 2.0], [0.0, 2.0]];
+    /// assert!(value(|a| { let (q, r) = a.qr(); (q * r - a).norm() }, &a)?.scalar() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "linalg.qr")]
     #[track_caller]
     #[must_use]
     pub fn qr(self) -> (Self, Self) {
@@ -52,6 +60,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lq(self) -> (Self, Self) {
+        let _said = self.tape.saying(&"lq");
         let (q, r) = self.t().qr();
         (r.t(), q.t())
     }
@@ -63,8 +72,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn qr_of_rank(self, r: usize) -> (Self, Self) {
+        let _said = self.tape.saying(&"qr_of_rank");
         let (m, n) = (self.rows(), self.cols());
-        assert!(r <= m.min(n), "qr_of_rank: a {m}x{n} matrix has no rank {r}");
+        assert!(r <= m.min(n), "qr_of_rank: expected a matrix that can have rank {r}, got {m}x{n}");
         let (q, u) = self.qr_leading(r);
         let rest = self.columns(r, n - r).stop_gradient();
         let rest = rest.add_mul(-1.0, q.stop_gradient(), u.columns(r, n - r).stop_gradient());
@@ -76,9 +86,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// Only its span is determined. A cotangent that sees more is judged by `gauge`; forward mode carries the basis that does
     /// not turn within its span.
+    #[doc(alias("null_space", "complement"))]
     #[track_caller]
     #[must_use]
     pub fn null_basis(self, gauge: Gauge) -> Self {
+        let _said = self.tape.saying(&"null_basis");
         self.qr().0.complement(gauge)
     }
 
@@ -90,9 +102,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Full QR of a tall matrix: `Q` is square, `R` is `m x n` with zero rows below. Poisons: rank-deficient.
     ///
     /// Of the trailing columns of `Q` only the span is determined: see [`Var::null_basis`]. A square or wide matrix has none.
+    #[doc(alias = "complete")]
     #[track_caller]
     #[must_use]
     pub fn qr_full(self, gauge: Gauge) -> (Self, Self) {
+        let _said = self.tape.saying(&"qr_full");
         let (m, n) = (self.rows(), self.cols());
         let (q, r) = self.qr();
         if m <= n {
@@ -106,12 +120,21 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// `A P` is column `p_j` of `A`. Poisons: rank-deficient.
     ///
     /// `p` holds numbers without derivative: an argument of [`Var::permuted`].
+    #[doc(alias = "col_piv_qr")]
     #[track_caller]
     #[must_use]
     pub fn qr_pivoted(self) -> (Self, Self, Self) {
+        let _said = self.tape.saying(&"qr_pivoted");
         let p = self.pivots().0;
-        let (q, r) = self.permuted(Axis::Cols, p).qr();
-        (q, r, p)
+        let permuted = self.permuted(Axis::Cols, p);
+        let (m, n) = (self.rows(), self.cols());
+        let leading = permuted.columns(0, m.min(n));
+        let id = self.tape.push(Op::Qr(Qr), &[&leading, &p]);
+        let (q, r) = (self.tape.handle(id), self.tape.handle(id + 1));
+        match m < n {
+            true => (q, Var::concat(&[r, q.t_mul(permuted.columns(m, n - m))], Axis::Cols), p),
+            false => (q, r, p),
+        }
     }
 
     /// The columns (or rows) of every member in the order `p`: number `j` of the result is number `p_j` of `self`.
@@ -121,6 +144,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn permuted(self, axis: Axis, p: Self) -> Self {
+        let _said = self.tape.saying(&"permuted");
         self.tape.push_one(Op::Permute(permute::Permute { axis, inverse: false }), &[&self, &p])
     }
 
@@ -134,8 +158,10 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// the rounding of the factorisation.
     ///
     /// It looks at numbers: a recorded program that goes on after it cannot be replayed.
+    #[doc(alias = "matrix_rank")]
     #[track_caller]
     pub fn rank(self, tolerance: Option<f64>) -> Vec<usize> {
+        let _said = self.tape.saying(&"rank");
         let n = self.rows().max(self.cols());
         let tolerance = T::of(tolerance.unwrap_or(pullback_kernels::tolerances::vanishing::<T>(n).f64()));
         let d = self.pivots().1.value();

@@ -37,7 +37,7 @@ pub(crate) struct Divide;
 pub(crate) fn broadcast_shapes(x: &[Shape]) -> Result<Shapes, String> {
     match x[0].broadcast(x[1]) {
         Some(s) => one(s),
-        None => Err("sizes must agree, or be 1, in batch, rows and columns".into()),
+        None => Err("expected sizes that agree, or are 1, in batch, rows and columns".into()),
     }
 }
 

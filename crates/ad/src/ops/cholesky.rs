@@ -88,9 +88,9 @@ impl<T: Scalar> Primitive<T> for Cholesky {
 fn beside(x: &[Shape]) -> Result<Shapes, String> {
     square(x[0])?;
     if (x[0].rows, x[0].cols) != (x[1].rows, x[1].cols) {
-        return Err("both matrices must have one order".into());
+        return Err("expected two matrices of one order".into());
     }
-    one(Shape { batch: x[0].common_batch(x[1]).ok_or("batches must agree, or one be 1")?, ..x[0] })
+    one(Shape { batch: x[0].common_batch(x[1]).ok_or("expected batches that agree, or one that is 1")?, ..x[0] })
 }
 
 impl<T: Scalar> Primitive<T> for CholeskyPush {

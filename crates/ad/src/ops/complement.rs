@@ -29,7 +29,7 @@ impl<T: Scalar> Primitive<T> for Complement {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].rows.checked_sub(x[0].cols) {
             Some(k) => one(x[0].with(x[0].rows, k)),
-            None => Err("a wide matrix leaves no complement".into()),
+            None => Err("expected a matrix with at least as many rows as columns".into()),
         }
     }
 

@@ -28,7 +28,7 @@ impl Extremum {
 
 impl<T: Scalar> Primitive<T> for Extremum {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        if x[0] == x[1] { one(x[0]) } else { Err("shapes must be equal".into()) }
+        if x[0] == x[1] { one(x[0]) } else { Err("expected equal shapes".into()) }
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {

@@ -44,7 +44,7 @@ pub(crate) fn rounded<T: Scalar>(a: &mut [T]) {
 
 impl<T: Scalar> Primitive<T> for Invariant {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        if x[0] == x[1] { one(x[0]) } else { Err("shapes must be equal".into()) }
+        if x[0] == x[1] { one(x[0]) } else { Err("expected equal shapes".into()) }
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {

@@ -117,7 +117,7 @@ impl<T: Scalar> Primitive<T> for Reshape {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].len() == self.shape.len() {
             true => one(self.shape),
-            false => Err(format!("{} entries cannot become {}", x[0].len(), self.shape)),
+            false => Err(format!("expected {} entries, to become {}", self.shape.len(), self.shape)),
         }
     }
 
@@ -148,7 +148,7 @@ fn block<L, S>(
 fn inside(at: (usize, usize, usize), part: Shape, whole: Shape) -> Result<(), String> {
     match at.0 + part.batch <= whole.batch && at.1 + part.rows <= whole.rows && at.2 + part.cols <= whole.cols {
         true => Ok(()),
-        false => Err(format!("the block {part} at (member, row, column) {at:?} does not lie inside {whole}")),
+        false => Err(format!("expected a block inside {whole}; {part} at (member, row, column) {at:?} is not")),
     }
 }
 
@@ -214,7 +214,7 @@ impl<T: Scalar> Primitive<T> for Concat {
         let total = x.iter().map(|&s| self.size(s)).sum();
         match x.iter().all(|&s| with_size(s, self.axis, 1) == with_size(x[0], self.axis, 1)) {
             true => one(with_size(x[0], self.axis, total)),
-            false => Err(format!("all sizes but that of {:?} must agree", self.axis)),
+            false => Err(format!("expected sizes that agree in all but {:?}", self.axis)),
         }
     }
 
@@ -270,7 +270,7 @@ impl<T: Scalar> Primitive<T> for Gather {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let size = Concat { axis: self.axis }.size(x[0]);
         match self.index.iter().find(|&&i| i >= size) {
-            Some(i) => Err(format!("index {i} is beyond {size}")),
+            Some(i) => Err(format!("expected indices below {size}; index {i} is not")),
             None => one(with_size(x[0], self.axis, self.index.len())),
         }
     }
@@ -292,7 +292,7 @@ impl<T: Scalar> Primitive<T> for Scatter {
         let rows = Concat { axis: self.axis }.size(x[0]);
         match rows == self.index.len() && self.index.iter().all(|&i| i < self.size) {
             true => one(with_size(x[0], self.axis, self.size)),
-            false => Err(format!("{rows} indices below {} are needed", self.size)),
+            false => Err(format!("expected {rows} indices below {}", self.size)),
         }
     }
 
@@ -325,9 +325,12 @@ impl<T: Scalar> Primitive<T> for FromDiag {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match (x[0].rows, x[0].cols) == (self.rows.min(self.cols), 1) {
             true => one(x[0].with(self.rows, self.cols)),
-            false => {
-                Err(format!("a diagonal of {}x{} is a column of {}", self.rows, self.cols, self.rows.min(self.cols)))
-            }
+            false => Err(format!(
+                "expected a column of {}, the diagonal of {}x{}",
+                self.rows.min(self.cols),
+                self.rows,
+                self.cols
+            )),
         }
     }
 

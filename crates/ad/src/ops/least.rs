@@ -45,7 +45,7 @@ impl<T: Scalar> Primitive<T> for LeastFactor {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match self.rank <= x[0].rows.min(x[0].cols) {
             true => one(x[0].with(sizes(x[0], self.rank).len(), 1)),
-            false => Err(format!("there is no rank {}", self.rank)),
+            false => Err(format!("expected a matrix that can have rank {}", self.rank)),
         }
     }
 
@@ -96,9 +96,9 @@ impl<T: Scalar> Primitive<T> for LeastSolve {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = self.size(x[0]);
         if x[2].rows != m {
-            return Err(format!("the right-hand side must have {m} rows"));
+            return Err(format!("expected a right-hand side of {m} rows"));
         }
-        let batch = x[0].common_batch(x[2]).ok_or("batches must agree, or one be 1")?;
+        let batch = x[0].common_batch(x[2]).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape::batch(batch, n, x[2].cols))
     }
 

@@ -69,7 +69,7 @@ impl<T: Scalar> Primitive<T> for Linear<T> {
         let (m, n) = if self.transpose { (n, m) } else { (m, n) };
         match x[0].rows == n {
             true => one(x[0].with(m, x[0].cols)),
-            false => Err(format!("a linear map on columns of {n} numbers")),
+            false => Err(format!("expected columns of {n} numbers, as the linear map takes")),
         }
     }
 

@@ -67,9 +67,9 @@ impl<T: Scalar> Primitive<T> for LuSolve {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         if n != x[2].rows {
-            return Err(format!("the right-hand side must have {n} rows"));
+            return Err(format!("expected a right-hand side of {n} rows"));
         }
-        let batch = x[0].common_batch(x[2]).ok_or("batches must agree, or one be 1")?;
+        let batch = x[0].common_batch(x[2]).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape { batch, ..x[2] })
     }
 

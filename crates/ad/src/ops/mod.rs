@@ -115,6 +115,9 @@ macro_rules! registry {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Op::$Op(_) => $name),* }
             }
+            fn label(&self) -> &'static &'static str {
+                match self { $(Op::$Op(_) => &$name),* }
+            }
             #[inline]
             pub(crate) fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
                 match self { $(Op::$Op(p) => Primitive::<T>::infer(p, x)),* }
@@ -228,6 +231,50 @@ registry! {
     Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
 }
 
+impl<T: Scalar> Op<T> {
+    /// The method that users call for this operation alone. Methods that make several say their names themselves.
+    pub(crate) fn method(&self) -> &'static &'static str {
+        match self {
+            Op::Extremum(extremum::Extremum { max }) => {
+                if *max {
+                    &"max"
+                } else {
+                    &"min"
+                }
+            }
+            Op::MulAdd(_) => &"add_mul",
+            Op::FromDiag(_) => &"to_diag",
+            Op::Part(p) => p.method(),
+            Op::Linear(linear::Linear { transpose, .. }) => {
+                if *transpose {
+                    &"mapped_transposed"
+                } else {
+                    &"mapped"
+                }
+            }
+            op => op.label(),
+        }
+    }
+
+    /// Is the second input what a factorisation left, rather than an argument?
+    pub(crate) fn has_handle(&self) -> bool {
+        matches!(
+            self,
+            Op::LuSolve(_)
+                | Op::LuInverse(_)
+                | Op::LuLogdet(_)
+                | Op::Det(_)
+                | Op::LeastSolve(_)
+                | Op::Definite(_)
+                | Op::Spectral(_)
+                | Op::SpectralTrace(_)
+                | Op::Spectrum(_)
+                | Op::Weighted(_)
+                | Op::Vectors(_)
+        )
+    }
+}
+
 // ---- small helpers that rules share ---------------------------------------------------------------------------
 
 /// One output shape.
@@ -242,7 +289,7 @@ pub(crate) fn out1<V>(v: Option<V>) -> Outs<Option<V>> {
 
 /// A square matrix, or why not.
 pub(crate) fn square(x: Shape) -> Result<usize, String> {
-    if x.rows == x.cols { Ok(x.rows) } else { Err("the matrix must be square".into()) }
+    if x.rows == x.cols { Ok(x.rows) } else { Err("expected a square matrix".into()) }
 }
 
 /// Runs a kernel for every member of the batch and names the member that failed.

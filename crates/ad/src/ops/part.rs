@@ -28,6 +28,17 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// The method that gives it.
+    pub(crate) fn method(self) -> &'static &'static str {
+        match self {
+            Part::Lower => &"tril",
+            Part::Upper => &"triu",
+            Part::Sym => &"sym",
+            Part::Skew => &"skew",
+            _ => &"part",
+        }
+    }
+
     /// Writes the part of every member.
     #[inline]
     pub(crate) fn write<T: Scalar>(self, shape: Shape, x: &[T], y: &mut [T]) {

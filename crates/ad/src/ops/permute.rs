@@ -51,12 +51,12 @@ impl<T: Scalar> Primitive<T> for Permute {
         let size = match self.axis {
             Axis::Rows => x[0].rows,
             Axis::Cols => x[0].cols,
-            Axis::Batch => return Err("only rows and columns have an order".into()),
+            Axis::Batch => return Err("expected the axis of rows or of columns".into()),
         };
         if (x[1].rows, x[1].cols) != (size, 1) {
-            return Err(format!("the order must be a column of {size}"));
+            return Err(format!("expected an order that is a column of {size}"));
         }
-        let batch = x[0].common_batch(x[1]).ok_or("batches must agree, or one be 1")?;
+        let batch = x[0].common_batch(x[1]).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape { batch, ..x[0] })
     }
 

@@ -90,7 +90,7 @@ impl<T: Scalar> Primitive<T> for Polar {
 impl<T: Scalar> Primitive<T> for SymLyap {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
-        let batch = x[0].common_batch(x[2]).ok_or("batches must agree, or one be 1")?;
+        let batch = x[0].common_batch(x[2]).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape { batch, ..x[0] })
     }
 

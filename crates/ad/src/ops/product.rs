@@ -87,7 +87,7 @@ fn add_cotangents<V: Value>(m: Product, i: usize, x: [&V; 2], g: &V, out: &mut G
 }
 
 fn misfit() -> String {
-    "the inner sizes must agree, and batches too unless one is 1".into()
+    "expected inner sizes that agree, and batches that do or one that is 1".into()
 }
 
 impl<T: Scalar> Primitive<T> for Mul {
@@ -116,7 +116,7 @@ impl<T: Scalar> Primitive<T> for MulAdd {
         let p = self.0.shape(x[1], x[2]).ok_or_else(misfit)?;
         match p.common_batch(x[0]) {
             Some(batch) if (p.rows, p.cols) == (x[0].rows, x[0].cols) => one(Shape { batch, ..p }),
-            _ => Err(format!("the product is {p}; the sum needs the same")),
+            _ => Err(format!("expected a sum and a product of one shape; the product is {p}")),
         }
     }
 

@@ -20,11 +20,24 @@ use super::{Arg, Out, Primitive, Shapes, members, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
-use pullback_kernels::Triangle;
+use pullback_kernels::{Failure, Triangle};
 use smallvec::smallvec;
 
+/// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, which the rules know nothing of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Qr;
+
+/// The failure of a factorisation of `A P`, told of `A`.
+fn unpermuted<T: Scalar>(f: Failure, p: &[T], rows: usize) -> Failure {
+    let column = |j: usize| p.get(j).map_or(j, |p| p.f64() as usize);
+    match f {
+        Failure::RankDeficient { index, ratio } => Failure::RankDeficient { index: column(index), ratio },
+        Failure::NonFinite { index, value } => {
+            Failure::NonFinite { index: index % rows + column(index / rows) * rows, value }
+        }
+        f => f,
+    }
+}
 
 /// `X R = B`
 const BY_R: Triangle = Triangle { lower: false, transpose: false, unit: false, right: true };
@@ -41,7 +54,10 @@ impl<T: Scalar> Primitive<T> for Qr {
         let w = &mut *s.work.borrow_mut();
         let Shape { batch, rows, cols } = x[0].shape;
         let (q, r) = two(y);
-        members(batch, |b| T::qr_thin(x[0].member(b), rows, cols, q.member(b), r.member(b), w))
+        members(batch, |b| {
+            let done = T::qr_thin(x[0].member(b), rows, cols, q.member(b), r.member(b), w);
+            done.map_err(|f| x.get(1).map_or(f, |p| unpermuted(f, p.member(b), rows)))
+        })
     }
 
     fn jvp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {

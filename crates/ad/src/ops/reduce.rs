@@ -77,7 +77,7 @@ impl<T: Scalar> Primitive<T> for SumTo {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].broadcast(self.shape) == Some(x[0]) {
             true => one(self.shape),
-            false => Err(format!("a sum to {} must keep or reduce every axis", self.shape)),
+            false => Err(format!("expected axes that a sum to {} keeps or reduces to 1", self.shape)),
         }
     }
 
@@ -133,7 +133,7 @@ impl<T: Scalar> Primitive<T> for BroadcastTo {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].broadcast(self.shape) == Some(self.shape) {
             true => one(self.shape),
-            false => Err(format!("only axes of size 1 can be repeated to {}", self.shape)),
+            false => Err(format!("expected axes of size 1 or those of {}", self.shape)),
         }
     }
 
@@ -171,10 +171,10 @@ impl<T: Scalar> Primitive<T> for Dot {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match (x[0].rows, x[0].cols) == (x[1].rows, x[1].cols) {
             true => {
-                let batch = x[0].common_batch(x[1]).ok_or("batches must agree, or one be 1")?;
+                let batch = x[0].common_batch(x[1]).ok_or("expected batches that agree, or one that is 1")?;
                 one(Shape::batch(batch, 1, 1))
             }
-            false => Err("an inner product needs equal shapes".into()),
+            false => Err("expected equal shapes".into()),
         }
     }
 

@@ -74,9 +74,9 @@ impl<T: Scalar> Primitive<T> for Spectral {
         let mut batch = x[0].batch;
         for e in &x[2..] {
             if (e.rows, e.cols) != (x[0].rows, x[0].cols) {
-                return Err("directions must have the shape of the matrix".into());
+                return Err("expected directions with the shape of the matrix".into());
             }
-            batch = e.common_batch(Shape { batch, ..*e }).ok_or("batches must agree, or be 1")?;
+            batch = e.common_batch(Shape { batch, ..*e }).ok_or("expected batches that agree, or one that is 1")?;
         }
         one(Shape { batch, ..x[0] })
     }

@@ -44,13 +44,16 @@ impl Chosen {
     /// Are there that many, and does the handle fit?
     pub(crate) fn fits(self, a: Shape) -> Result<(), String> {
         if !self.singular && a.rows != a.cols {
-            return Err("the matrix must be square".into());
+            return Err("expected a square matrix".into());
         }
         match self.from + self.len <= a.cols {
             true => Ok(()),
-            false => {
-                Err(format!("values {}..{} are asked for and there are {}", self.from, self.from + self.len, a.cols))
-            }
+            false => Err(format!(
+                "expected a range within the {} values; {}..{} is not",
+                a.cols,
+                self.from,
+                self.from + self.len
+            )),
         }
     }
 }
@@ -76,8 +79,10 @@ type List<'v, V> = SmallVec<[&'v V; 5]>;
 /// The common batch, where directions have the shape of `A`.
 fn directions(a: Shape, es: &[Shape]) -> Result<usize, String> {
     es.iter().try_fold(a.batch, |batch, e| match (e.rows, e.cols) == (a.rows, a.cols) {
-        true => e.common_batch(Shape { batch, ..*e }).ok_or_else(|| "batches must agree, or be 1".into()),
-        false => Err("directions must have the shape of the matrix".into()),
+        true => {
+            e.common_batch(Shape { batch, ..*e }).ok_or_else(|| "expected batches that agree, or one that is 1".into())
+        }
+        false => Err("expected directions with the shape of the matrix".into()),
     })
 }
 
@@ -162,10 +167,11 @@ impl<T: Scalar> Primitive<T> for Weighted {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         self.0.fits(x[0])?;
         if (x[2].rows, x[2].cols) != (self.0.len, 1) {
-            return Err(format!("weights must be a column of {}", self.0.len));
+            return Err(format!("expected weights that are a column of {}", self.0.len));
         }
         let batch = directions(x[0], &x[3..])?;
-        let batch = x[2].common_batch(Shape { batch, ..x[2] }).ok_or("batches must agree, or be 1")?;
+        let batch =
+            x[2].common_batch(Shape { batch, ..x[2] }).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape { batch, ..x[0] })
     }
 

@@ -10,6 +10,7 @@ use super::{Arg, Out, Primitive, Shapes, members, one};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::Failure;
 
 /// `U`, `V` and the singular values of `A`, descending, as one column of numbers. The largest entry of each column of `U` (of `V`, if
 /// `flip`) is positive.
@@ -23,14 +24,23 @@ impl<T: Scalar> Primitive<T> for Svd {
         let (m, n) = (x[0].rows, x[0].cols);
         match m >= n {
             true => one(x[0].with(m * n + n * n + n, 1)),
-            false => Err("the matrix must have at least as many rows as columns".into()),
+            false => Err("expected a matrix with at least as many rows as columns".into()),
         }
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
         let Shape { batch, rows, cols } = x[0].shape;
-        members(batch, |b| T::svd(x[0].member(b), rows, cols, self.flip, y[0].member(b), w))
+        members(batch, |b| {
+            let done = T::svd(x[0].member(b), rows, cols, self.flip, y[0].member(b), w);
+            done.map_err(|f: Failure| match f {
+                // Of the matrix that was given, which this is the transpose of.
+                Failure::NonFinite { index, value } if self.flip => {
+                    Failure::NonFinite { index: index / rows + index % rows * cols, value }
+                }
+                f => f,
+            })
+        })
     }
 
     no_derivative!();

@@ -37,9 +37,9 @@ impl<T: Scalar> Primitive<T> for Trsm {
         let n = square(x[0])?;
         let size = if self.0.right { x[1].cols } else { x[1].rows };
         if n != size {
-            return Err(format!("a triangle of order {n} cannot solve for a side of {size}"));
+            return Err(format!("expected a triangle and a side of one order; they are {n} and {size}"));
         }
-        let batch = x[0].common_batch(x[1]).ok_or("batches must agree, or one be 1")?;
+        let batch = x[0].common_batch(x[1]).ok_or("expected batches that agree, or one that is 1")?;
         one(Shape { batch, ..x[1] })
     }
 

@@ -206,8 +206,8 @@ impl Frame {
     fn with_batch(self, x: &[Shape]) -> Result<usize, String> {
         let q = self.shape(x[0])?;
         match (x[3].rows, x[3].cols) == (q.rows, q.cols) {
-            true => x[0].common_batch(x[3]).ok_or_else(|| "batches must agree, or be 1".into()),
-            false => Err(format!("the argument must have the shape {q} of the vectors")),
+            true => x[0].common_batch(x[3]).ok_or_else(|| "expected batches that agree, or one that is 1".into()),
+            false => Err(format!("expected an argument of the shape {q} of the vectors")),
         }
     }
 }

@@ -12,7 +12,7 @@ fn reached(line: &super::Line) -> BTreeSet<&'static str> {
     let x: Vec<Var> = kinds.iter().map(|k| tape.input(&batch(&k.generic(1)))).collect();
     let mut y: Var = tape.filled(pullback::Shape::SCALAR, 0.0);
     for out in (line.f)(&x) {
-        y = y + out.hadamard(out).sum();
+        y += out.hadamard(out).sum();
     }
     for x in &x {
         let g = tape.grad_on_tape(y, *x).unwrap();
