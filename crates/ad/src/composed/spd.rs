@@ -26,15 +26,15 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// # Example
     /// The logarithm of a Gaussian density, up to a constant, and its gradient along the covariance matrix:
     /// ```
-    /// use pullback::{faer::mat, grad};
+    /// use pullback::{Var, faer::mat, grad};
     ///
-    /// let x = mat![[1.0], [2.0]];
+    /// let x = mat![[1.0f64], [2.0]];
     /// let gradient = grad(
-    ///     |c| {
+    ///     |c: Var| {
     ///         let c = c.spd();
     ///         -0.5 * (c.solve(&x).dot(&x) + c.logdet())
     ///     },
-    ///     &mat![[2.0, 0.0], [0.0, 4.0]],
+    ///     &mat![[2.0f64, 0.0], [0.0, 4.0]],
     /// )?;
     /// // (C^-1 x x^T C^-1 - C^-1) / 2
     /// assert!((gradient[(0, 0)] - (0.25 - 0.5) / 2.0).abs() < 1e-15);
