@@ -4,11 +4,13 @@
 //! primitive is forgotten.
 
 mod controls;
+mod differing_members;
 mod direct;
 mod factors;
 #[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
+mod fast_path;
 mod fuzzed;
 mod long;
 #[path = "../../../check/tests/check/masked.rs"]
@@ -19,6 +21,7 @@ mod registry;
 mod spectra;
 mod table;
 mod verdicts;
+mod words;
 
 use faer::Mat;
 use points::{Point, batch, double, single, stack};
