@@ -4,7 +4,7 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback::{Batch, vjp};
-use pullback_implicit::{Estimator, program};
+use pullback_implicit::{Certificate, Estimator, program};
 use pullback_manifolds::{Grassmann, Manifold, One, rng};
 
 const N: usize = 5;
@@ -51,8 +51,17 @@ impl Pca {
             .gradient
     }
 
-    /// `direct + sum over k <= terms of B'v_k`, with `v_0 = P_T dL/dx`, `v_{k+1} = P_T P_{T-1} A'v_k` at the points `x_T` and `x_{T-1}`.
-    fn by_hand(&self, steps: usize, terms: usize) -> Mat<f64> {
+    fn certificate(&self, steps: usize, how: Estimator) -> Certificate {
+        program(&self.x0, &self.phi, |x, c, t| self.step(x, c, t), |x, c| self.loss(x, c))
+            .on(&self.gr)
+            .derivative(steps, how)
+            .unwrap()
+            .certificate
+    }
+
+    /// `direct + sum over k <= terms of B'v_k`, with `v_0 = P_T dL/dx`, `v_{k+1} = P_T P_{T-1} A'v_k` at the points `x_T` and `x_{T-1}`,
+    /// and the lengths of the terms.
+    fn by_hand(&self, steps: usize, terms: usize) -> (Mat<f64>, Vec<f64>) {
         let (before, end) = (self.state(steps - 1), self.state(steps));
         let tangent = |x: &Mat<f64>, u: &Mat<f64>| u - x * (x.transpose() * u);
         let pair = |(a, b): (Mat<f64>, Mat<f64>)| (a, b);
@@ -60,13 +69,14 @@ impl Pca {
         let at = (before.clone(), self.phi.clone());
         let (_, pull) = vjp(|(x, c): (Var, Var)| self.step(x, c, steps - 1), &at).unwrap();
         let mut v = tangent(&end, &lx);
-        let mut sum = lc;
+        let (mut sum, mut lengths) = (lc, vec![]);
         for _ in 0..=terms {
+            lengths.push(v.norm_l2());
             let (ax, bc) = pair(pull(&Batch::of(&v)).unwrap());
             sum += bc;
             v = tangent(&end, &tangent(&before, &ax));
         }
-        sum
+        (sum, lengths)
     }
 }
 
@@ -80,9 +90,16 @@ fn on_a_manifold_the_series_before_convergence_is_its_formula() {
     let pca = Pca::new();
     for steps in [1, 2, 4] {
         for terms in [0, 1, 2, 5] {
-            close(&pca.derivative(steps, Estimator::FixedPoint { terms }), &pca.by_hand(steps, terms), 1e-12);
+            let (sum, lengths) = pca.by_hand(steps, terms);
+            let how = Estimator::FixedPoint { terms };
+            close(&pca.derivative(steps, how), &sum, 1e-12);
+            let norms = pca.certificate(steps, how).norms;
+            assert!(
+                lengths.iter().zip(&norms).all(|(l, n)| (l / lengths[0] - n).abs() < 1e-12),
+                "{lengths:?} {norms:?}"
+            );
         }
-        close(&pca.derivative(steps, Estimator::OneStep), &pca.by_hand(steps, 0), 1e-12);
+        close(&pca.derivative(steps, Estimator::OneStep), &pca.by_hand(steps, 0).0, 1e-12);
         // What is recorded needs no tangent space: the last step alone, and all of them, are derivatives of programs.
         let unroll = grad(
             |c: Var| {
@@ -94,7 +111,7 @@ fn on_a_manifold_the_series_before_convergence_is_its_formula() {
         close(&pca.derivative(steps, Estimator::Unroll), &unroll.unwrap(), 1e-12);
     }
     // The loop is far from its end, so that all of this differs.
-    assert!((pca.by_hand(4, 2) - pca.by_hand(4, 5)).norm_max() > 1e-2);
+    assert!((pca.by_hand(4, 2).0 - pca.by_hand(4, 5).0).norm_max() > 1e-2);
     assert!((pca.state(4) - pca.state(3)).norm_max() > 1e-2);
 }
 

@@ -45,11 +45,18 @@ fn as_alone(what: &str, members: &[Mat<f64>], f: impl for<'t> Fn(Var<'t>) -> Var
     let y = value(func(f), &x).unwrap();
     let g = grad(func(|x| f(x).dot(&w_all).sum()), &x).unwrap();
     let (_, dy) = jvp(func(f), &x, &v_all).unwrap();
+    // On a held tape tangents go from buffer to buffer.
+    let tape = Tape::new();
+    let input = tape.input(&x);
+    let output = f(input);
+    let mut held = Batch::zeros(output.shape());
+    tape.jvp_into(&[(input, &v_all)], &[output], &mut [&mut held]).unwrap();
     for b in 0..members.len() {
         near(&y.member(b), &value(func(f), &members[b]).unwrap().into_mat(), &format!("{what}, value of {b}"));
         near(&g.member(b), &grad(func(|x| f(x).dot(&w[b])), &members[b]).unwrap(), &format!("{what}, gradient of {b}"));
         let alone = jvp(func(f), &members[b], &v[b]).unwrap().1.into_mat();
         near(&dy.member(b), &alone, &format!("{what}, derivative of {b}"));
+        near(&held.member(b), &alone, &format!("{what}, derivative of {b} on a held tape"));
     }
 }
 

@@ -76,11 +76,41 @@ fn a_batch_of_inputs_solved_with_a_batch_of_constant_triangles() {
     let (t, _) = random(3, 2, 2, 5);
     let t: Vec<Mat<f64>> = t.iter().map(|t| t + 3.0 * Mat::<f64>::identity(2, 2)).collect();
     let all = stack(&t.iter().map(batch).collect::<Vec<_>>());
-    let ((_, x), (v, v_all)) = (random(3, 2, 4, 6), random(3, 2, 4, 7));
-    let (_, dy) = jvp(|x: Var| x.tape().constant(&all).solve_triangular(Uplo::Lower, x), &x, &v_all).unwrap();
+    let ((_, x0), (v, v_all)) = (random(3, 2, 4, 6), random(3, 2, 4, 7));
+    let tape = Tape::new();
+    let x = tape.input(&x0);
+    let y = tape.constant(&all).solve_triangular(Uplo::Lower, x);
+    let mut held = Batch::zeros(y.shape());
+    tape.jvp_into(&[(x, &v_all)], &[y], &mut [&mut held]).unwrap();
+    let (_, dy) = jvp(|x: Var| x.tape().constant(&all).solve_triangular(Uplo::Lower, x), &x0, &v_all).unwrap();
     for b in 0..3 {
         let lower = Mat::from_fn(2, 2, |i, j| if i >= j { t[b][(i, j)] } else { 0.0 });
-        near(&(lower * dy.member(b)), &v[b], "solved");
+        near(&(&lower * dy.member(b)), &v[b], "solved");
+        near(&(&lower * held.member(b)), &v[b], "solved on a held tape");
+    }
+}
+
+#[test]
+fn a_sum_with_a_product_of_which_one_factor_is_constant() {
+    // C + A B in equal batches, with every choice of what moves.
+    let moving = [[true, true, true], [true, true, false], [true, false, true], [true, false, false]];
+    let moving = moving.into_iter().chain([[false, true, true], [false, true, false], [false, false, true]]);
+    let parts: Vec<(Vec<Mat<f64>>, Batch)> = (0..3).map(|k| random(3, 2, 2, 20 + k)).collect();
+    let along: Vec<(Vec<Mat<f64>>, Batch)> = (0..3).map(|k| random(3, 2, 2, 30 + k)).collect();
+    for moves in moving {
+        let tape = Tape::new();
+        let handles: Vec<Var<'_>> =
+            (0..3).map(|k| if moves[k] { tape.input(&parts[k].1) } else { tape.constant(&parts[k].1) }).collect();
+        let y = handles[0].add_mul(-0.5, handles[1], handles[2]);
+        let seeds: Vec<(Var<'_>, &dyn pullback::MatLike<f64>)> =
+            (0..3).filter(|k| moves[*k]).map(|k| (handles[k], &along[k].1 as &dyn pullback::MatLike<f64>)).collect();
+        let mut dy = Batch::zeros(y.shape());
+        tape.jvp_into(&seeds, &[y], &mut [&mut dy]).unwrap();
+        for b in 0..3 {
+            let d = |k: usize| if moves[k] { along[k].0[b].clone() } else { Mat::zeros(2, 2) };
+            let (a, c) = (&parts[1].0[b], &parts[2].0[b]);
+            near(&dy.member(b), &(d(0) - (d(1) * c + a * d(2)) * 0.5), &format!("{moves:?}, member {b}"));
+        }
     }
 }
 
