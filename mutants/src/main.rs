@@ -135,15 +135,20 @@ fn trials(
         let found = if arguments.first { trial.first(m, i, watch)? } else { trial.run(m, i, watch)? };
         bar.inc(1);
         if arguments.first && found.is_none() {
-            bar.println(format!("{:40} is not found by the tests named first", m.id));
+            say(&bar, &format!("{:40} is not found by the tests named first", m.id));
             continue;
         }
         let verdict = found.map_or(Verdict::Survived, Verdict::Found);
-        bar.println(format!("{:40} {verdict:?} ({:.1} s)", m.id, start.elapsed().as_secs_f64()));
+        say(&bar, &format!("{:40} {verdict:?} ({:.1} s)", m.id, start.elapsed().as_secs_f64()));
         results.put(m, verdict, start.elapsed().as_secs_f64())?;
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// A line above the bar; into a file, where there is no bar, all the same.
+fn say(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
 }
 
 fn bar(name: &'static str, length: usize) -> ProgressBar {
