@@ -58,9 +58,9 @@ impl Ridge {
         self.spectrum.iter().map(|l| (1.0 - self.step * l).abs()).fold(0.0, f64::max)
     }
 
-    /// Steps until rounding, but no more than ten thousand.
+    /// Steps until rounding, but no more than three thousand.
     fn converged(&self) -> usize {
-        ((1e-16f64.ln() / self.rho().ln()) as usize).clamp(10, 10_000)
+        ((1e-16f64.ln() / self.rho().ln()) as usize).clamp(10, 3000)
     }
 
     /// `H^(-1) b`.
@@ -78,12 +78,12 @@ impl Ridge {
     }
 }
 
-const CONDITIONS: [f64; 4] = [1.5, 10.0, 100.0, 1000.0];
+const CONDITIONS: [f64; 3] = [1.5, 10.0, 100.0];
 const STEPS: [f64; 5] = [0.1, 0.5, 1.0, 1.5, 1.95];
 
 /// Every problem of the sweep.
 fn sweep() -> impl Iterator<Item = (String, Ridge)> {
-    let seeds = |condition, c| (1..4).map(move |seed| (condition, c, seed));
+    let seeds = |condition, c| (1..3).map(move |seed| (condition, c, seed));
     let all = CONDITIONS.into_iter().flat_map(move |k| STEPS.into_iter().flat_map(move |c| seeds(k, c)));
     all.map(|(k, c, seed)| (format!("condition {k}, step {c}/lambda, seed {seed}"), Ridge::new(k, c, seed)))
 }
@@ -111,7 +111,7 @@ fn one_step_never_looks_better_than_a_series() {
     for (which, ridge) in sweep() {
         let steps = ridge.converged();
         let one = ridge.derivative(steps, Estimator::OneStep).certificate;
-        for terms in [1, 2, 3, 5, 10, 20, 50, 200] {
+        for terms in [1, 2, 5, 20, 200] {
             let series = ridge.derivative(steps, Estimator::FixedPoint { terms }).certificate;
             assert!(tail(&one) >= tail(&series) * (1.0 - 1e-9), "{which}, {terms} terms: {one:?} {series:?}");
         }
@@ -247,4 +247,17 @@ fn on_a_manifold_the_contraction_is_that_of_the_tangent_space() {
     let truth = descend.derivative(400, Estimator::FixedPoint { terms: 200 }).unwrap();
     let (error, t) = (agreement(&one.gradient, &truth.gradient).relative_error, tail(&one.certificate));
     assert!((0.5..1.5).contains(&(error / (t / (1.0 + t)))), "error {error}, tail {t}");
+}
+
+#[test]
+fn the_motion_is_relative_to_the_state() {
+    // z_t = 2 c (1 - 2^-t).
+    for c in [1.0, 1e6, 1e-6] {
+        let p = program(&0.0f64, &c, |z, phi, _| z * 0.5 + phi, |z, _| z);
+        for steps in [1, 2, 5] {
+            let motion = p.derivative(steps, Estimator::OneStep).unwrap().certificate.motion;
+            let (now, before) = (1.0 - 0.5f64.powi(steps as i32), 1.0 - 0.5f64.powi(steps as i32 - 1));
+            assert!((motion - (now - before) / now).abs() < 1e-12, "{c}, {steps} steps: {motion}");
+        }
+    }
 }

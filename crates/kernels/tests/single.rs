@@ -39,6 +39,20 @@ fn qr_has_the_same_factor_at_any_scale() {
 }
 
 #[test]
+fn numbers_below_the_smallest_normal_one_have_a_factor_too() {
+    let mut w = Workspace::default();
+    let a = [3.0f32, 1.0, -2.0, 1.0, 4.0, 2.0];
+    let [mut q, mut r, mut q1, mut r1] = [6, 4, 6, 4].map(|k| vec![0.0f32; k]);
+    f32::qr_thin(&a, 3, 2, &mut q, &mut r, &mut w).unwrap();
+    // Whole numbers of the smallest units, so that nothing is lost on the way in.
+    for exponent in [-130, -140, -148] {
+        let tiny = scaled(&scaled(&a, 2f32.powi(-74)), 2f32.powi(exponent + 74));
+        f32::qr_thin(&tiny, 3, 2, &mut q1, &mut r1, &mut w).unwrap();
+        near(&q1, &q, 8.0);
+    }
+}
+
+#[test]
 fn decompositions_are_those_of_the_scaled_matrix() {
     let (mut rng, mut w) = (rng(2), Workspace::default());
     for n in [2, 3, 5, 12, 30] {

@@ -1,8 +1,6 @@
 //! Every tolerance that decides a verdict on data, from just above and just below, in both precisions. Each matrix is chosen such that
 //! what is judged is known exactly, so a tolerance that is off by a factor 2 either way is found.
 
-mod common;
-use common::*;
 use pullback_kernels::{Failure, Least, Scalar, SymFn, Workspace, tolerances};
 
 /// The identity of order `n`, scaled, whose last two rows and columns are `b`.
@@ -55,6 +53,10 @@ fn lu<T: Scalar>() {
         let [mut l, mut u, mut p] = [n * n, n * n, n].map(|k| vec![T::zero(); k]);
         let factors = |d: f64| T::lu_factors(&block(d), n, n, &mut l, &mut u, &mut p, &mut w);
         on_both_sides(threshold, &format!("lu factors of order {n}"), factors, n - 1);
+        // The ratio that is told is the pivot over its terms, 2.
+        let told = T::lu(&block(0.25 * threshold), n, &mut handle, &mut w);
+        let Err(Failure::Singular { ratio, .. }) = told else { panic!("{told:?}") };
+        assert!((ratio / (0.125 * threshold) - 1.0).abs() < 1e-4, "{ratio}");
     }
 }
 
@@ -131,6 +133,21 @@ fn vanishing<T: Scalar>() {
     }
 }
 
+fn determinant<T: Scalar>() {
+    // A determinant is zero where a pivot is, and not where all are small.
+    let mut w = Workspace::default();
+    for size in [1.0, 1e-3 * T::EPS.f64(), 1e-7 * T::EPS.f64()] {
+        let c = T::of(size);
+        for (last, expected) in [(c + c, c), (c, T::zero())] {
+            let a = [c, c, c, last];
+            let mut handle = [T::zero(); 8];
+            T::lu_complete(&a, 2, &mut handle, &mut w).unwrap();
+            let unit = T::det(&handle, 2) / c;
+            assert!((unit - expected).f64().abs() <= 4.0 * T::EPS.f64() * size, "{size}: {unit} {expected}");
+        }
+    }
+}
+
 macro_rules! in_both_precisions {
     ($($name:ident: $($f:ident),+;)+) => { $(
         #[test]
@@ -147,6 +164,7 @@ in_both_precisions! {
     a_singular_value_is_zero_below_its_threshold: polar;
     eigenvalues_prove_definiteness_above_their_threshold: positive;
     an_eigenvalue_is_at_a_kink_below_the_threshold_of_ties: kink;
+    a_determinant_of_small_entries_is_small: determinant;
     what_a_stated_rank_leaves_must_be_below_its_threshold: vanishing;
 }
 

@@ -166,7 +166,8 @@ fn the_outer_rate_decays_when_it_is_due() {
             (Some((0.5, 1)), [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125]),
             (Some((0.5, 5)), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]),
         ] {
-            let mut t = Training::new(&net, 0.0, &flat, &Linear, &[&STILL], TrainingOptions { outer, decay, ..options() });
+            let mut t =
+                Training::new(&net, 0.0, &flat, &Linear, &[&STILL], TrainingOptions { outer, decay, ..options() });
             let mut phi = 0.0;
             t.run(6, |p, now| {
                 assert!((p.gradient.unwrap() - 3.0).abs() < 1e-12);
@@ -252,4 +253,14 @@ fn a_network_normalises_the_state_of_every_member() {
             assert!((s.value().member(b).norm_l2() - 1.0).abs() < 1e-12);
         }
     }
+}
+
+#[test]
+fn a_pool_that_a_comparison_filled_is_not_filled_again() {
+    let (flat, task, net) = (FLAT(), Slope::default(), Sum { keep: 0.0 });
+    let options = TrainingOptions { refresh: Some(2), ..options() };
+    let mut t = Training::new(&net, 0.0, &flat, &task, &[&STILL], options);
+    t.compare(&[Estimator::OneStep]).unwrap();
+    let filled: Vec<bool> = (0..5).map(|_| t.step().unwrap().filled_by.is_some()).collect();
+    assert_eq!(filled, [false, false, true, false, true]);
 }

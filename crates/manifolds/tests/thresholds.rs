@@ -43,11 +43,12 @@ fn tangents<T: Scalar>() {
     let gr = Grassmann::new(N, 2);
     let x = point::<T>(9, 1.0);
     for off in 0..3 {
-        // Of unit size, with a part along X; the tolerance grows with the size.
+        // Of sizes 1, 1e3 and 1e6, with a part along X; the tolerance grows with the size of the member.
+        let size = |b: usize| 1e3f64.powi(b as i32);
         let at = |share: f64| {
             let u = Batch::from_fn(Shape::batch(3, N, 2), |b, i, j| match (b == off && i == j, i == 5) {
-                (true, _) => T::of(share * 2.0 * rounding::<T>()),
-                (_, true) => T::one(),
+                (true, _) => T::of(share * (1.0 + size(b)) * rounding::<T>()),
+                (_, true) => T::of(size(b)),
                 _ => T::zero(),
             });
             Manifold::<T>::check_tangent(&gr, std::slice::from_ref(&x), &[u])

@@ -5,7 +5,7 @@ use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Batch, Shape};
 use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, rng};
-use pullback_optim::{Momentum, Problem, Rsgd, Stop, Why, descend};
+use pullback_optim::{Momentum, Problem, Rsgd, Stop, Why, descend, tune};
 
 const N: usize = 5;
 const METHOD: Momentum = Momentum { step: 0.04, beta: 0.8 };
@@ -104,5 +104,24 @@ fn a_run_stops_at_the_first_gradient_below_the_stated_size() {
             let (done, _) = problem.run(Rsgd { step: 0.1 }, stop).to_end().unwrap();
             assert_eq!((done.why, done.iterations), (Why::Gradient, expected as usize), "{share} of {size}");
         }
+    }
+}
+
+#[test]
+fn on_a_manifold_the_riemannian_gradient_decides() {
+    // At eigenvectors the Euclidean gradient 2AX is not zero, and its tangent part is.
+    let gr = Grassmann::new(N, 2);
+    let a = Mat::from_fn(N, N, |i, j| if i == j { 1.0 + i as f64 } else { 0.0 });
+    let x0 = Mat::from_fn(N, 2, |i, j| if i == j { 1.0 } else { 0.0 });
+    let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
+    let (done, _) = problem.run(METHOD, Stop { iterations: 5, gradient: 1e-12 }).to_end().unwrap();
+    assert_eq!((done.why, done.iterations, done.gradient), (Why::Gradient, 0, 0.0));
+}
+
+#[test]
+fn both_ends_of_a_grid_are_edges() {
+    for (best, edge) in [(1.0, true), (2.0, false), (3.0, true)] {
+        let found = tune(&[1.0, 2.0, 3.0], |at: f64| Ok((at - best).abs()));
+        assert_eq!((found.best_at(), found.at_the_edge()), (Some(best), edge));
     }
 }

@@ -168,7 +168,8 @@ fn the_member_with_a_number_that_is_none_is_named() {
         ];
         for (k, y) in solves.into_iter().enumerate() {
             match y {
-                Err(Error::Data { member, failure: Failure::NonFinite { index: 1, .. }, .. }) => {
+                Err(Error::Data { member, failure: Failure::NonFinite { index: 1, value }, .. }) => {
+                    assert!(value.is_nan(), "solve {k}: {value}");
                     assert_eq!(member, Some(bad), "solve {k}")
                 }
                 other => panic!("solve {k}: {other:?}"),
@@ -231,4 +232,81 @@ fn a_gauge_is_judged_just_above_and_below_its_tolerance() {
     }
     run::<f64>();
     run::<f32>();
+}
+
+#[test]
+fn what_is_not_a_number_is_no_matter_of_the_gauge() {
+    let q = mat![[0.6], [0.0], [0.8]];
+    let (z, pull) = vjp(|x: Var| x.null_basis(Gauge::Error), &q).unwrap();
+    let g = Batch::from_fn(z.shape(), |_, i, j| if (i, j) == (1, 1) { f64::NAN } else { 1.0 });
+    assert!(matches!(pull(&g), Err(Error::NonFinite { .. })));
+}
+
+/// Diagonal, `4 x 3`.
+fn tall(d: [f64; 3]) -> Mat<f64> {
+    Mat::from_fn(4, 3, |i, j| if i == j { d[i] } else { 0.0 })
+}
+
+#[test]
+fn every_member_has_its_own_rank() {
+    let rounding = 32.0 * 4.0 * f64::EPSILON;
+    // Beside a first member of other size and rank; the last two are just above and below what rounding explains.
+    let members = [
+        tall([1e6, 1e6, 1e6]),
+        tall([1e-6, 0.0, 0.0]),
+        tall([3.0, 0.0, 2.0]),
+        tall([0.0; 3]),
+        tall([1.0, 2.0 * rounding, 0.0]),
+        tall([1.0, 0.5 * rounding, 0.0]),
+    ];
+    let tape = Tape::plain();
+    assert_eq!(tape.constant(&all(&members)).rank(None), [3, 1, 2, 0, 2, 1]);
+    assert_eq!(tape.constant(&all(&members)).rank(Some(0.7)), [3, 1, 1, 0, 1, 1]);
+}
+
+#[test]
+fn a_stated_rank_is_judged_for_every_member_just_above_and_below_its_tolerance() {
+    let rounding = 32.0 * 4.0 * f64::EPSILON;
+    for left in [0.0, 0.5, -0.5] {
+        let members = [1.0, 1e8, 1e-8].map(|c| tall([c, c, left * c * rounding]));
+        value(|x: Var| x.qr_of_rank(2).1, &all(&members)).unwrap_or_else(|e| panic!("{left}: {e}"));
+    }
+    for bad in 0..3 {
+        for left in [2.0, 10.0, 1e6] {
+            let sizes = [[1.0, 1e8, 1e-8], [1.0; 3]];
+            for sizes in sizes {
+                let members: Vec<Mat<f64>> = (0..3)
+                    .map(|b| tall([sizes[b], sizes[b], if b == bad { left * sizes[b] * rounding } else { 0.0 }]))
+                    .collect();
+                assert_eq!(member(value(|x: Var| x.qr_of_rank(2).1, &all(&members))), Some(bad), "{left} {sizes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_member_has_its_own_order() {
+    let orders = [[0.0, 1.0, 2.0], [2.0, 0.0, 1.0], [1.0, 0.0, 2.0], [1.0, 2.0, 0.0]];
+    let p = Batch::from_fn(Shape::batch(4, 3, 1), |b, i, _| orders[b][i]);
+    let x: Vec<Mat<f64>> = weights(4, 3, 3, 11);
+    let w = weights(4, 3, 3, 12);
+    for axis in [pullback::Axis::Rows, pullback::Axis::Cols] {
+        let run = |x: Var<'_>| x.permuted(axis, x.tape().constant(&p)).value();
+        let y = run(Tape::plain().constant(&all(&x)));
+        let g = grad(|x: Var| x.permuted(axis, x.tape().constant(&p)).dot(&all(&w)).sum(), &all(&x)).unwrap();
+        for b in 0..4 {
+            let of = |k: usize| orders[b][k] as usize;
+            for i in 0..3 {
+                for j in 0..3 {
+                    let from = if axis == pullback::Axis::Rows { (of(i), j) } else { (i, of(j)) };
+                    assert_eq!(y.member(b)[(i, j)], x[b][from]);
+                    assert_eq!(g.member(b)[from], w[b][(i, j)]);
+                }
+            }
+        }
+    }
+    // And found: columns of decreasing length, in another order in each member.
+    let members = [[1.0, 2.0, 4.0], [4.0, 1.0, 2.0], [1.0, 4.0, 2.0]].map(tall);
+    let p = value(|x: Var| x.qr_pivoted().2, &all(&members)).unwrap();
+    assert_eq!(p.data(), [2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 1.0, 2.0, 0.0]);
 }

@@ -91,6 +91,21 @@ fn a_batch_of_inputs_solved_with_a_batch_of_constant_triangles() {
 }
 
 #[test]
+fn dot_products_of_batches_are_replayed_for_every_member() {
+    let ((_, a), (b_list, b), (c_list, c)) = (random(3, 2, 2, 15), random(3, 2, 2, 16), random(3, 2, 2, 17));
+    let tape = Tape::new();
+    let x = tape.input(&a);
+    let (y, z) = (x.dot(&b), x.dot(x));
+    tape.set(x, &c);
+    tape.replay().unwrap();
+    for k in 0..3 {
+        let sum = |a: &Mat<f64>, b: &Mat<f64>| (a.transpose() * b).diagonal().column_vector().sum();
+        assert!((y.value().data()[k] - sum(&c_list[k], &b_list[k])).abs() < 1e-13, "member {k}");
+        assert!((z.value().data()[k] - sum(&c_list[k], &c_list[k])).abs() < 1e-13, "member {k}");
+    }
+}
+
+#[test]
 fn a_sum_with_a_product_of_which_one_factor_is_constant() {
     // C + A B in equal batches, with every choice of what moves.
     let moving = [[true, true, true], [true, true, false], [true, false, true], [true, false, false]];
