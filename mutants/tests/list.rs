@@ -27,7 +27,8 @@ fn every_text_of_the_list_is_in_the_sources() {
 
 #[test]
 fn an_entry_is_read_and_its_place_found() {
-    let text = "[one]\nfile = a.rs\nkind = a\nfirst = x y::z, ad:w\nafter = fn g\nfind = if «a < b» {\nwrong = a <= b\n";
+    let text =
+        "[one]\nfile = a.rs\nkind = a\nfirst = x y::z, ad:w\nafter = fn g\nfind = if «a < b» {\nwrong = a <= b\n";
     let m = &parse(text).unwrap()[0];
     assert_eq!(m.first, [("x".to_owned(), Some("y::z".to_owned())), ("ad:w".to_owned(), None)]);
     assert_eq!((m.kind, m.expect, m.block), ('a', Expect::Found, false));
