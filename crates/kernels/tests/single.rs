@@ -100,6 +100,42 @@ fn derivatives_of_homogeneous_functions_do_not_leave_the_range_on_the_way() {
     }
 }
 
+/// `D² f(diag x)[E, E]`, entry by entry from divided differences in doubles: `C_ik = 2 sum_j f[x_i, x_j, x_k] E_ij E_jk`.
+fn second_derivative<T: Scalar>(f: SymFn, x: &[f64], e: &[f64], limit: f64) {
+    let (n, mut w) = (x.len(), Workspace::default());
+    let mut handle = vec![T::zero(); n * (n + 1)];
+    for i in 0..n {
+        handle[i + i * n] = T::one();
+        handle[n * n + i] = T::of(x[i]);
+    }
+    let (x, e): (Vec<T>, Vec<T>) = (x.iter().map(|x| T::of(*x)).collect(), e.iter().map(|x| T::of(*x)).collect());
+    let mut out = vec![T::zero(); n * n];
+    T::spectral(f, &handle, n, &[&e, &e], &mut out, &mut w).unwrap();
+    for i in 0..n {
+        for k in 0..n {
+            let term =
+                |j: usize| f.divided(&[x[i].f64(), x[j].f64(), x[k].f64()]) * e[i + j * n].f64() * e[j + k * n].f64();
+            let (expected, size) =
+                (2.0 * (0..n).map(term).sum::<f64>(), 2.0 * (0..n).map(|j| term(j).abs()).sum::<f64>());
+            let error = (out[i + k * n].f64() - expected).abs() / (size * T::EPS.f64());
+            assert!(error <= limit, "{f:?} at {x:?}, entry ({i}, {k}): {error} units");
+        }
+    }
+}
+
+#[test]
+fn second_derivatives_keep_their_digits_where_values_are_close() {
+    let e = [1.0, -0.5, 0.25, -0.5, 2.0, 0.75, 0.25, 0.75, -1.0];
+    for f in [SymFn::Exp, SymFn::Ln, SymFn::Pow(0.3), SymFn::RECIP, SymFn::XLogX] {
+        for gap in [0.3, 0.1, 0.05, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 0.0] {
+            let x = [1.0, 1.0 + gap, 1.0 + 2.5 * gap];
+            // In f32 everything is formed in doubles. In f64 one subtraction of first differences is allowed for values that are apart.
+            second_derivative::<f32>(f, &x, &e, 4.0);
+            second_derivative::<f64>(f, &x, &e, 400.0);
+        }
+    }
+}
+
 #[test]
 fn reflections_of_vectors_whose_squares_underflow_stay_orthogonal() {
     let mut w = Workspace::default();

@@ -4,7 +4,7 @@
 use super::points::{Rng, batch, stack};
 use super::verdicts::failure;
 use faer::{Mat, mat};
-use pullback::{Batch, Error, Failure, Gauge, Scalar, Shape, SymFn, Tape, Uplo, Var, func, grad, jvp, value, vjp};
+use pullback::{Batch, Error, Failure, Gauge, Scalar, Shape, SymFn, Tape, Uplo, Var, func, grad, hvp, jvp, value, vjp};
 
 /// Members that have nothing in common but their order: other determinant signs, other orders of pivots, other scales.
 fn square() -> Vec<Mat<f64>> {
@@ -51,12 +51,15 @@ fn as_alone(what: &str, members: &[Mat<f64>], f: impl for<'t> Fn(Var<'t>) -> Var
     let output = f(input);
     let mut held = Batch::zeros(output.shape());
     tape.jvp_into(&[(input, &v_all)], &[output], &mut [&mut held]).unwrap();
+    let hv = hvp(func(|x| f(x).dot(&w_all).sum()), &x, &v_all).unwrap();
     for b in 0..members.len() {
         near(&y.member(b), &value(func(f), &members[b]).unwrap().into_mat(), &format!("{what}, value of {b}"));
         near(&g.member(b), &grad(func(|x| f(x).dot(&w[b])), &members[b]).unwrap(), &format!("{what}, gradient of {b}"));
         let alone = jvp(func(f), &members[b], &v[b]).unwrap().1.into_mat();
         near(&dy.member(b), &alone, &format!("{what}, derivative of {b}"));
         near(&held.member(b), &alone, &format!("{what}, derivative of {b} on a held tape"));
+        let alone = hvp(func(|x| f(x).dot(&w[b])), &members[b], &v[b]).unwrap();
+        near(&hv.member(b), &alone, &format!("{what}, second derivative of {b}"));
     }
 }
 
