@@ -118,15 +118,24 @@ fn trials(
     results: &mut Results,
 ) -> Result<()> {
     let limits = Limits { least: Duration::from_secs(arguments.seconds), ..Limits::default() };
-    let trial = if arguments.trust || arguments.first {
-        Trial::untried(binaries, limits)
-    } else {
-        let bar = bar("no error", binaries.len());
-        Trial::new(binaries, limits, |name| {
-            bar.set_message(name.to_owned());
-            bar.inc(1);
-        })?
+    let without = bar("no error", binaries.len());
+    let watch = |name: &str| {
+        without.set_message(name.to_owned());
+        if without.is_hidden() {
+            eprintln!("no error: {name}");
+        }
+        without.inc(1);
     };
+    let trial = if arguments.trust || arguments.first {
+        let trial = Trial::untried(binaries, limits);
+        if !arguments.trust {
+            trial.check_first(chosen.iter().map(|&i| &list[i]), watch)?;
+        }
+        trial
+    } else {
+        Trial::new(binaries, limits, watch)?
+    };
+    without.finish_and_clear();
     let bar = bar("errors", chosen.len());
     for &i in chosen {
         let m = &list[i];

@@ -1,7 +1,7 @@
 //! Running test binaries with one error switched on, until a test fails. Which error it is, is not known here.
 
 use crate::{Binary, Error, Mutant, Result, VARIABLE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -64,6 +64,24 @@ impl<'b> Trial<'b> {
     #[must_use]
     pub fn untried(binaries: &'b [Binary], limits: Limits) -> Self {
         Trial { binaries, took: BTreeMap::new(), limits }
+    }
+
+    /// Runs what these errors name first, once each and without an error, to see that it passes.
+    ///
+    /// # Errors
+    /// [`Error::Baseline`] if a test fails; a name that no binary has.
+    pub fn check_first<'m>(&self, list: impl Iterator<Item = &'m Mutant>, mut watch: impl FnMut(&str)) -> Result<()> {
+        let named: BTreeSet<_> = list.flat_map(|m| m.first.iter().map(|(n, f)| (n, f.as_deref()))).collect();
+        for (name, filter) in named {
+            for b in self.binaries.iter().filter(|b| b.is(name)) {
+                watch(&b.name);
+                match run(b, filter, None, Duration::from_secs(3600))? {
+                    Outcome::Passed => {}
+                    other => return Err(Error::Baseline(format!("{} ({other:?})", b.name))),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Runs the binaries with error number `number`, those that it names first, until a test fails: the test, or `None`.
