@@ -1,20 +1,9 @@
 //! The estimators, over two tapes: a plain one that runs the inner loop in constant memory, and one that records the steps
-//! that are differentiated.
-//!
-//! The fixed-point series. Differentiate `z* = F(z*, phi)`: `(I - A) dz* = B dphi`, so with `v_0 = dL/dz`
-//!
-//! ```text
-//!     dL/dphi = dL/dphi|direct + B' p,     p = sum over k <= K of v_k,     v_{k+1} = A' v_k
-//! ```
-//!
-//! (Griewank & Faure 2002, *Reduced functions, gradients and Hessians from fixed-point iterations*; Lorraine, Vicol & Duvenaud 2020,
-//! eq. 8; Grazzi et al. 2020, sec. 2 for the rates). `A` and `B` are those of the last step, recorded once; each term is one
-//! reverse sweep over it. With `K = 0` this is the one-step estimator, and for a linear `F` with `K = T - 1` the unroll.
-//! Away from the fixed point `A'` maps cotangents at `z_T` to cotangents at `z_{T-1}`; they are projected there and brought back to
-//! `z_T` by projection.
+//! that are differentiated. The series on the last step is a file of its own, `series.rs`.
 
 use crate::Certificate;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
+use crate::series::{Path, Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Shape, Tape, Var};
 
 /// How to take the derivative of an iteration.
@@ -26,7 +15,10 @@ pub enum Estimator {
         /// `K`.
         terms: usize,
     },
-    /// The last step alone. Constant memory.
+    /// The last step alone, `FixedPoint { terms: 0 }`. Constant memory.
+    ///
+    /// For its certificate it also pulls once more, for the first term that is missing, and pushes the loop's last motion through the
+    /// step, to see how fast the loop contracts: one reverse and one forward sweep over one step.
     OneStep,
     /// The last `steps` steps, recorded. Memory grows with them.
     Truncated {
@@ -147,11 +139,11 @@ impl<T: Scalar> Default for Sensitivity<T> {
 }
 
 /// The last steps on the recording tape.
-struct Recorded<'t, Z: Leaves, P: Leaves> {
-    from: Vec<Var<'t, Z::Scalar>>,
-    phi: Vec<Var<'t, Z::Scalar>>,
-    params: P::Vars<'t>,
-    end: Z::Vars<'t>,
+pub(crate) struct Recorded<'t, Z: Leaves, P: Leaves> {
+    pub(crate) from: Vec<Var<'t, Z::Scalar>>,
+    pub(crate) phi: Vec<Var<'t, Z::Scalar>>,
+    pub(crate) params: P::Vars<'t>,
+    pub(crate) end: Z::Vars<'t>,
 }
 
 impl<T: Scalar> Sensitivity<T> {
@@ -162,7 +154,8 @@ impl<T: Scalar> Sensitivity<T> {
 
     /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
     ///
-    /// Cost: the steps; for the series one reverse sweep over one step for each term.
+    /// Cost: the steps; for the series one reverse sweep over one step for each term, and where no term after the first is asked for,
+    /// one reverse and one forward sweep for the certificate.
     ///
     /// # Errors
     /// [`Error::NoSteps`]; [`Error::Diverged`]; [`Error::Shape`]; the first failure of the step or the loss;
@@ -192,7 +185,12 @@ impl<T: Scalar> Sensitivity<T> {
             tape.clear();
             tape.reset_peak();
         }
-        let before = run(&self.plain, it, z0, phi, steps - window)?;
+        let (before, motion) = match how {
+            Estimator::OneStep | Estimator::FixedPoint { terms: 0 } => {
+                run_watching(&mut self.plain, it, z0, phi, steps - window)?
+            }
+            _ => (run(&mut self.plain, it, z0, z0.batches(), phi, 0..steps - window)?, None),
+        };
         self.plain.clear();
         let (tape, plain) = (&self.recorded, &mut self.plain);
         let rec = record(tape, it, z0, &before, phi, steps - window..steps)?;
@@ -205,14 +203,14 @@ impl<T: Scalar> Sensitivity<T> {
                 tape.gradient_into(loss, &rec.phi, &mut gradient.iter_mut().collect::<Vec<_>>())?;
                 (loss.scalar().f64(), Certificate::unrolled(window))
             }
-            Estimator::FixedPoint { terms } => {
-                series(plain, tape, it, z0, &rec, [&before, &end], Sum::FixedPoint, terms, &mut gradient)?
-            }
-            Estimator::OneStep => {
-                series(plain, tape, it, z0, &rec, [&before, &end], Sum::FixedPoint, 0, &mut gradient)?
-            }
-            Estimator::IrmmPaper { terms } => {
-                series(plain, tape, it, z0, &rec, [&before, &end], Sum::Irmm, terms, &mut gradient)?
+            Estimator::FixedPoint { .. } | Estimator::OneStep | Estimator::IrmmPaper { .. } => {
+                let (sum, terms) = match how {
+                    Estimator::FixedPoint { terms } => (Sum::FixedPoint, terms),
+                    Estimator::IrmmPaper { terms } => (Sum::Irmm, terms),
+                    _ => (Sum::FixedPoint, 0),
+                };
+                let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
+                series(plain, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };
         if !value.is_finite() {
@@ -235,44 +233,66 @@ impl<T: Scalar> Sensitivity<T> {
     }
 }
 
-/// A series is cut off when its terms grow twice in a row and are this many times longer than the first.
-///
-/// Less would cut off the short sums that are useful early in an inner loop, when it does not contract yet (rho just above 1), and
-/// the transient growth of loops with momentum, whose `A` is not normal (tested: heavy ball would come out 10 % wrong).
-const GROWTH: f64 = 2.0;
-
-/// Which series is summed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Sum {
-    /// `v <- A'v`.
-    FixedPoint,
-    /// `v <- v - A'v`, and a minus sign in front.
-    Irmm,
-}
-
-/// Runs steps in constant memory and returns the numbers of the state.
+/// Runs the given steps from `z` in constant memory and returns the numbers of the state.
 fn run<I: Iteration>(
-    tape: &Tape<Of<I::State>>,
+    tape: &mut Tape<Of<I::State>>,
     it: &I,
-    z0: &I::State,
+    like: &I::State,
+    z: Vec<Batch<Of<I::State>>>,
     phi: &I::Params,
-    steps: usize,
+    steps: std::ops::Range<usize>,
 ) -> Result<Vec<Batch<Of<I::State>>>> {
-    if steps == 0 {
-        return Ok(z0.batches());
+    if steps.is_empty() {
+        return Ok(z);
     }
-    let (z, _) = bind(tape, z0, &z0.batches());
+    tape.clear();
+    let tape = &*tape;
+    let (z, _) = bind(tape, like, &z);
     let (phi, _) = bind(tape, phi, &phi.batches());
-    let mut t = 0;
-    let z = tape.iterate(z, steps, |z| {
+    let mut t = steps.start;
+    let z = tape.iterate(z, steps.len(), |z| {
         let next = it.step(tape, z, copy(&phi), t);
         t += 1;
         next
     });
     tape.check()?;
     let out: Vec<_> = list(&z).iter().map(Var::value).collect();
-    finite(&out, steps)?;
+    finite(&out, steps.end)?;
     Ok(out)
+}
+
+/// Runs `steps` steps and returns, beside the state, the last motion `z_t - z_{t-1}` that was well above rounding.
+///
+/// A loop that converges is a power iteration on its own Jacobian, so its late motions point along the slowest mode, until they drown
+/// in rounding. They are looked at after `steps`, `steps / 2`, `steps / 4`, ... steps.
+fn run_watching<I: Iteration>(
+    tape: &mut Tape<Of<I::State>>,
+    it: &I,
+    z0: &I::State,
+    phi: &I::Params,
+    steps: usize,
+) -> Result<(Vec<Batch<Of<I::State>>>, Option<Vec<Batch<Of<I::State>>>>)> {
+    let mut looks: Vec<usize> = (0..usize::BITS).map(|j| steps >> j).take_while(|&t| t > 0).collect();
+    looks.reverse();
+    let (mut z, mut t, mut motion) = (z0.batches(), 0, None);
+    for look in looks {
+        let before = run(tape, it, z0, z, phi, t..look - 1)?;
+        z = run(tape, it, z0, before.clone(), phi, look - 1..look)?;
+        if let Some(seen) = visible_motion(&before, &z) {
+            motion = Some(seen);
+        }
+        t = look;
+    }
+    Ok((z, motion))
+}
+
+/// `after - before`, if it is so large that rounding is at most the square root of epsilon of it.
+pub(crate) fn visible_motion<T: Scalar>(before: &[Batch<T>], after: &[Batch<T>]) -> Option<Vec<Batch<T>>> {
+    (difference(before, after) > T::EPS.f64().sqrt() * norm(after)).then(|| {
+        let mut motion = after.to_vec();
+        add(&mut motion, before, -1.0);
+        motion
+    })
 }
 
 /// Records the given steps.
@@ -299,85 +319,12 @@ fn record<'t, I: Iteration>(
     Ok(Recorded { from, phi, params, end: z })
 }
 
-/// The series on the last step: fills the gradient and returns the outer loss.
-fn series<'t, I: Iteration>(
-    plain: &mut Tape<Of<I::State>>,
-    tape: &'t Tape<Of<I::State>>,
-    it: &I,
-    like: &I::State,
-    rec: &Recorded<'t, I::State, I::Params>,
-    [before, end]: [&[Batch<Of<I::State>>]; 2],
-    sum: Sum,
-    terms: usize,
-    gradient: &mut [Batch<Of<I::State>>],
-) -> Result<(f64, Certificate)> {
-    // The loss as a function of fresh handles for z_T: its gradient is v_0 and the direct term at once.
-    let (z, at) = bind(tape, like, end);
-    let loss = it.outer(tape, z, copy(&rec.params));
-    let mut v: Vec<Batch<_>> = end.iter().map(|b| Batch::zeros(b.shape())).collect();
-    {
-        let by: Vec<Var<'_, _>> = at.iter().chain(&rec.phi).copied().collect();
-        tape.gradient_into(loss, &by, &mut v.iter_mut().chain(gradient.iter_mut()).collect::<Vec<_>>())?;
-    }
-    let value = double(loss.scalar());
-
-    let outs = list(&rec.end);
-    let mut project = |z: &[Batch<_>], v: &[Batch<_>]| -> Result<Vec<Batch<_>>> {
-        plain.clear();
-        let plain = &*plain;
-        let (z, _) = bind(plain, like, z);
-        let (v, _) = bind(plain, like, v);
-        let out = list(&it.project(plain, z, v)).iter().map(Var::value).collect();
-        plain.check()?;
-        Ok(out)
-    };
-    v = project(end, &v)?;
-    let first = norm(&v);
-    let mut certificate = Certificate {
-        terms: 0,
-        norms: vec![if first > 0.0 { 1.0 } else { 0.0 }],
-        rho: None,
-        truncated: false,
-        motion: difference(before, end) / norm(end).max(f64::MIN_POSITIVE),
-    };
-    let mut p = v.clone();
-    let mut w = v.clone();
-    let (mut last, mut grew) = (first, false);
-    for _ in 0..terms {
-        if last == 0.0 {
-            break;
-        }
-        tape.vjp_into(&seeds(&outs, &v), &rec.from, &mut w.iter_mut().collect::<Vec<_>>())?;
-        let pulled = project(before, &w)?;
-        let pulled = project(end, &pulled)?;
-        match sum {
-            Sum::FixedPoint => v = pulled,
-            Sum::Irmm => add(&mut v, &pulled, -1.0),
-        }
-        let now = norm(&v);
-        certificate.norms.push(now / first);
-        certificate.rho = Some(now / last);
-        if now > last && grew && now > GROWTH * first {
-            certificate.truncated = true;
-            break;
-        }
-        (grew, last) = (now > last, now);
-        add(&mut p, &v, 1.0);
-        certificate.terms += 1;
-    }
-    let sign = if sum == Sum::Irmm { -1.0 } else { 1.0 };
-    let mut g: Vec<Batch<_>> = gradient.iter().map(|b| Batch::zeros(b.shape())).collect();
-    tape.vjp_into(&seeds(&outs, &p), &rec.phi, &mut g.iter_mut().collect::<Vec<_>>())?;
-    add(gradient, &g, sign);
-    Ok((value, certificate))
-}
-
-fn seeds<'v, 't, T: Scalar>(at: &[Var<'t, T>], v: &'v [Batch<T>]) -> Vec<(Var<'t, T>, &'v dyn MatLike<T>)> {
+pub(crate) fn seeds<'v, 't, T: Scalar>(at: &[Var<'t, T>], v: &'v [Batch<T>]) -> Vec<(Var<'t, T>, &'v dyn MatLike<T>)> {
     at.iter().zip(v).map(|(at, v)| (*at, v as &dyn MatLike<T>)).collect()
 }
 
 /// The numbers of a tree on a tape.
-fn bind<'t, L: Leaves>(
+pub(crate) fn bind<'t, L: Leaves>(
     tape: &'t Tape<L::Scalar>,
     like: &L,
     numbers: &[Batch<L::Scalar>],
@@ -401,17 +348,17 @@ fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
     Ok(())
 }
 
-fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
+pub(crate) fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
     v.iter().flat_map(|b| b.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
 }
 
-fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
+pub(crate) fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
     let entries = a.iter().flat_map(|b| b.data()).zip(b.iter().flat_map(|b| b.data()));
     entries.map(|(a, b)| (a.f64() - b.f64()).powi(2)).sum::<f64>().sqrt()
 }
 
 /// `to += c v`.
-fn add<T: Scalar>(to: &mut [Batch<T>], v: &[Batch<T>], c: f64) {
+pub(crate) fn add<T: Scalar>(to: &mut [Batch<T>], v: &[Batch<T>], c: f64) {
     for (to, v) in to.iter_mut().zip(v) {
         for (to, v) in to.data_mut().iter_mut().zip(v.data()) {
             *to += T::of(c) * *v;
@@ -419,6 +366,6 @@ fn add<T: Scalar>(to: &mut [Batch<T>], v: &[Batch<T>], c: f64) {
     }
 }
 
-fn double<T: Scalar>(x: T) -> f64 {
+pub(crate) fn double<T: Scalar>(x: T) -> f64 {
     x.f64()
 }

@@ -12,7 +12,7 @@
 //!
 //! with `v = dL/dz_T`. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution; it converges
 //! exactly when the inner loop does (spectral radius of `A` on the tangent space below 1). Every answer carries a
-//! [`Certificate`] that says how far to trust it.
+//! [`Certificate`] that says how far to trust it: how fast the terms fall and how much of the sum is missing, for one step too.
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -32,6 +32,7 @@
 mod certificate;
 mod estimate;
 mod iteration;
+mod series;
 
 pub use certificate::Certificate;
 pub use estimate::{Agreement, Derivative, Error, Estimator, Result, Sensitivity, agreement};

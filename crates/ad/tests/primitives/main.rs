@@ -5,11 +5,13 @@
 
 mod choices;
 mod controls;
+mod differing_members;
 mod direct;
 mod factors;
 #[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
+mod fast_path;
 mod functions;
 mod fuzzed;
 mod long;
@@ -24,6 +26,7 @@ mod spectra;
 mod table;
 mod ties;
 mod verdicts;
+mod words;
 
 use faer::Mat;
 use points::{Point, batch, double, single, stack};
