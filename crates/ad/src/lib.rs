@@ -34,6 +34,7 @@ mod eager;
 mod error;
 mod held;
 mod inside;
+mod jacobian;
 mod leaves;
 mod operators;
 mod ops;
@@ -51,13 +52,14 @@ pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
 pub use custom::Custom;
 pub use drivers::{
-    HessianMap, Pull, PullMany, Push, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, jvps, linearize,
-    value, value_and_grad, value_grad_hvp, vjp, vjp_many,
+    HessianMap, Pull, PullMany, Push, grad, hvp, hvp_operator, jvp, jvp_many, jvps, linearize, value, value_and_grad,
+    value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
 pub use error::{Error, Line, Result};
 pub use faer;
 pub use held::HvpOperator;
+pub use jacobian::{hessian, jacobian};
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
