@@ -61,8 +61,7 @@ pub(crate) fn definite(n: usize) -> Batch<f64> {
 
 fn record<'t>(tape: &'t Tape, row: &Row, x0: &[Batch<f64>]) -> (Vec<Var<'t>>, Var<'t>) {
     let x: Vec<Var<'t>> = x0.iter().map(|x| tape.input(x)).collect();
-    let terms =
-        (row.program)(&x).into_iter().enumerate().map(|(k, y)| y.dot(&batch(y.rows(), y.cols(), 50 + k as u64)));
+    let terms = (row.program)(&x).into_iter().enumerate().map(|(k, y)| y.dot(batch(y.rows(), y.cols(), 50 + k as u64)));
     let y = terms.reduce(|a, b| a + b).expect("an output");
     (x, y)
 }

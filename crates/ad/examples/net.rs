@@ -5,7 +5,7 @@ use pullback::prelude::*;
 
 pullback::leaves! {
     /// Weights and biases.
-    pub struct Net as NetVars { w1: Mat<f64>, b1: Mat<f64>, w2: Mat<f64>, b2: f64 }
+    struct Net as NetVars { w1: Mat<f64>, b1: Mat<f64>, w2: Mat<f64>, b2: f64 }
 }
 
 /// Runs the example and returns what it prints.

@@ -10,7 +10,6 @@ use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many, ManyFn};
 use crate::tape::Mark;
 use crate::{Error, Result, Scalar, Shape, Tape, Var};
-use faer::Mat;
 
 /// Handles that outlive the borrow of their tape: position and generation.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +25,7 @@ impl Id {
 }
 
 /// A program that ran: its tape, inputs and outputs.
-struct Ran<T: Scalar> {
+pub(crate) struct Ran<T: Scalar> {
     tape: Tape<T>,
     x: Vec<Id>,
     y: Vec<Id>,
@@ -64,7 +63,7 @@ fn check_like<L: Leaves>(what: &'static str, x: &L, v: &L) -> Result<()> {
 }
 
 impl<T: Scalar> Ran<T> {
-    fn new<L: Leaves<Scalar = T>, F: for<'t> ManyFn<'t, L>>(tape: Tape<T>, x0: &L, f: F) -> Result<Self> {
+    pub(crate) fn new<L: Leaves<Scalar = T>, F: for<'t> ManyFn<'t, L>>(tape: Tape<T>, x0: &L, f: F) -> Result<Self> {
         let (x, y) = {
             let (vars, list) = inputs(&tape, x0, None);
             let y = f(vars).0;
@@ -82,12 +81,12 @@ impl<T: Scalar> Ran<T> {
         self.y[i].on(&self.tape)
     }
 
-    fn value(&self, i: usize) -> Result<Batch<T>> {
+    pub(crate) fn value(&self, i: usize) -> Result<Batch<T>> {
         self.tape.finite_values(&[self.y(i)])?;
         Ok(self.y(i).value())
     }
 
-    fn pull(&self, w: &[&dyn MatLike<T>]) -> Result<Vec<Batch<T>>> {
+    pub(crate) fn pull(&self, w: &[&dyn MatLike<T>]) -> Result<Vec<Batch<T>>> {
         if w.len() != self.y.len() {
             return Err(Error::Leaves { what: "the list of cotangents", expected: self.y.len(), got: w.len() });
         }
@@ -97,7 +96,7 @@ impl<T: Scalar> Ran<T> {
         Ok(out)
     }
 
-    fn push(&self, v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
+    pub(crate) fn push(&self, v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {
         let mut out: Vec<Batch<T>> = (0..self.y.len()).map(|i| Batch::zeros(self.y(i).shape())).collect();
         let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> =
             self.xs().into_iter().zip(v).map(|(x, v)| (x, v as &dyn MatLike<T>)).collect();
@@ -122,7 +121,7 @@ fn named<L: Leaves>(x0: &L, e: Error) -> Error {
     }
 }
 
-fn rebuilt<L: Leaves>(x0: &L, parts: Vec<Batch<L::Scalar>>) -> L {
+pub(crate) fn rebuilt<L: Leaves>(x0: &L, parts: Vec<Batch<L::Scalar>>) -> L {
     let mut parts = parts.into_iter();
     x0.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
 }
@@ -351,67 +350,6 @@ pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) ->
         check_like("the direction", x0, v)?;
         Ok(rebuilt(x0, ran.push(&v.batches())?))
     }))
-}
-
-/// The Jacobian of `f` at `x0`, `(entries of f) x (entries of x0)`, both in storage order.
-///
-/// Forward or reverse mode, whichever needs fewer sweeps.
-///
-/// # Errors
-/// The first failure; [`Error::NonFinite`].
-#[doc(alias("jacrev", "jacfwd"))]
-pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
-    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
-    let y = ran.value(0)?;
-    let shapes = x0.shapes();
-    let (m, n) = (y.shape().len(), shapes.iter().map(Shape::len).sum::<usize>());
-    let mut j = Batch::zeros(Shape::mat(m, n));
-    if m < n {
-        for i in 0..m {
-            let mut w = Batch::zeros(y.shape());
-            w.data_mut()[i] = <L::Scalar as pullback_kernels::Scalar>::of(1.0);
-            for (k, g) in ran.pull(&[&w])?.iter().flat_map(Batch::data).enumerate() {
-                j.data_mut()[k * m + i] = *g;
-            }
-        }
-    } else {
-        for k in 0..n {
-            let dy = ran.push(&basis(&shapes, k))?.swap_remove(0);
-            j.data_mut()[k * m..(k + 1) * m].copy_from_slice(dy.data());
-        }
-    }
-    Ok(j.into_mat())
-}
-
-/// The Hessian of `f` at `x0`, square and symmetric over the entries of `x0` in storage order.
-///
-/// # Errors
-/// As [`grad`].
-pub fn hessian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
-    let h = hvp_operator(f, x0)?;
-    let shapes = x0.shapes();
-    let n = shapes.iter().map(Shape::len).sum::<usize>();
-    let mut out = Batch::zeros(Shape::mat(n, n));
-    for k in 0..n {
-        let column = h(&rebuilt(x0, basis(&shapes, k)))?;
-        let entries = column.batches().iter().flat_map(|b| b.data().to_vec()).collect::<Vec<_>>();
-        out.data_mut()[k * n..(k + 1) * n].copy_from_slice(&entries);
-    }
-    Ok(out.into_mat())
-}
-
-/// The `k`-th unit vector of a tree of the given shapes.
-fn basis<T: Scalar>(shapes: &[Shape], mut k: usize) -> Vec<Batch<T>> {
-    let mut out: Vec<Batch<T>> = shapes.iter().map(|s| Batch::zeros(*s)).collect();
-    for b in &mut out {
-        let n = b.data().len();
-        if k < n {
-            b.data_mut()[k] = T::one();
-            break;
-        }
-        k -= n;
-    }
-    out
 }
 
 impl<T: Scalar> Tape<T> {

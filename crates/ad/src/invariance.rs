@@ -47,17 +47,25 @@ impl<T: Scalar> Op<T> {
         (policy != Gauge::Project).then_some(policy)
     }
 
-    /// Is there a choice at these inputs?
-    fn chooses(&self, x: &[Arg<'_, T>]) -> bool {
+    /// Is there a choice at these inputs, whose consequences its slope may not show?
+    fn chooses(&self, x: &[Arg<'_, T>], y: Arg<'_, T>) -> bool {
         match self {
             Op::Vectors(v) => {
                 let window = v.frame.of.window(x[0].shape);
                 (0..x[1].shape.batch).any(|b| T::has_ties(window, x[1].member(b)))
             }
-            Op::Complement(_) => x[0].shape.rows > x[0].shape.cols && x[0].shape.batch > 0,
+            // A complement is never determined; at a basis without a pattern the slope tells.
+            Op::Complement(_) => y.data.chunks_exact(y.shape.rows.max(1)).any(patterned),
             _ => true,
         }
     }
+}
+
+/// Has a unit vector an entry that is zero, or two that are the largest: does it look aligned with something?
+fn patterned<T: Scalar>(z: &[T]) -> bool {
+    let small = T::EPS.sqrt();
+    let largest = z.iter().fold(T::zero(), |m, z| if z.abs() > m { z.abs() } else { m });
+    z.iter().any(|z| z.abs() <= small) || z.iter().filter(|z| z.abs() >= largest * (T::one() - small)).count() > 1
 }
 
 impl<T: Scalar> Question<'_, T> {
@@ -90,7 +98,8 @@ impl<T: Scalar> Question<'_, T> {
     fn choosing(&self) -> Vec<usize> {
         let chooses = |rec: &OpRec<T>| {
             let arg = |i: &u32| self.inner.vals[*i as usize].arg();
-            rec.op.gauge().is_some() && rec.op.chooses(&rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>())
+            let x = || rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>();
+            rec.op.gauge().is_some() && rec.op.chooses(&x(), arg(&rec.first))
         };
         let ops = &self.inner.ops[self.ops.clone()];
         if !ops.iter().any(chooses) {

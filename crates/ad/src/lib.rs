@@ -37,6 +37,7 @@ mod error;
 mod held;
 mod inside;
 mod invariance;
+mod jacobian;
 mod leaves;
 mod operators;
 mod ops;
@@ -56,13 +57,14 @@ pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{
-    HessianMap, Pull, PullMany, Push, grad, hessian, hvp, hvp_operator, jacobian, jvp, jvp_many, jvps, linearize,
-    value, value_and_grad, value_grad_hvp, vjp, vjp_many,
+    HessianMap, Pull, PullMany, Push, grad, hvp, hvp_operator, jvp, jvp_many, jvps, linearize, value, value_and_grad,
+    value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
 pub use error::{Error, Line, Origin, Result};
 pub use faer;
 pub use held::HvpOperator;
+pub use jacobian::{hessian, jacobian};
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};

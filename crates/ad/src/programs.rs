@@ -19,7 +19,8 @@ use crate::{Scalar, Var};
 pub trait CostFn<'t, L: Leaves>: Fn(L::Vars<'t>) -> Var<'t, L::Scalar> {}
 impl<'t, L: Leaves, F: Fn(L::Vars<'t>) -> Var<'t, L::Scalar>> CostFn<'t, L> for F {}
 
-/// A program from a tree of values to several: what [`vjp_many`] and [`jvp_many`] differentiate.
+/// A program from a tree of values to several: what [`vjp_many`](crate::vjp_many) and [`jvp_many`](crate::jvp_many)
+/// differentiate.
 pub trait ManyFn<'t, L: Leaves>: Fn(L::Vars<'t>) -> Many<'t, L::Scalar> {}
 impl<'t, L: Leaves, F: Fn(L::Vars<'t>) -> Many<'t, L::Scalar>> ManyFn<'t, L> for F {}
 

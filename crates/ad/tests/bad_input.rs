@@ -524,7 +524,17 @@ fn columns_and_entries_are_those_of_the_users_matrix() {
     wide[(1, 2)] = f64::NAN;
     assert_eq!(index(value(|x| x.svd().1, &wide).unwrap_err()), 5);
     assert_eq!(index(value(|x| x.svdvals(), &wide).unwrap_err()), 5);
+    // LQ, which is that of the transpose, of wide and of tall matrices.
+    assert_eq!(index(value(|x| x.lq().0, &wide).unwrap_err()), 5);
+    let mut tall = rnd(5, 3, 1);
+    tall[(2, 1)] = f64::NAN;
+    assert_eq!(index(value(|x| x.lq().0, &tall).unwrap_err()), 7);
+    assert_eq!(index(value(|x| x.qr().0, &tall).unwrap_err()), 7);
+    assert_eq!(index(value(|x| x.svd().1, &tall).unwrap_err()), 7);
+    assert_eq!(index(value(|x| x.pinv(), &tall).unwrap_err()), 7);
     let mut wide = rnd(2, 5, 1);
     wide[(0, 3)] = f64::NAN;
+    assert_eq!(index(value(|x| x.pinv(), &wide).unwrap_err()), 6);
+    assert_eq!(index(value(|x| x.qr_pivoted().1, &wide).unwrap_err()), 6);
     assert_eq!(index(value(|x| x.nuclear_norm(), &wide).unwrap_err()), 6);
 }

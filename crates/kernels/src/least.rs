@@ -58,6 +58,8 @@ pub(crate) fn factor<T: Real>(a: &[T], s: Least, handle: &mut [T], w: &mut Works
     if r == n {
         return crate::qr::qr_thin(a, m, n, q, t, w);
     }
+    // Here, so that a failure names the entry of A, also where its transpose is factorised.
+    finite(a)?;
     // A copy of A; the order of its columns and the pivots; [U W]', its Q, and W.
     let lengths = [m * n, n, m.min(n), n * r, n * r, r * (n - r)];
     let mut buffer = w.take(lengths.iter().sum());
@@ -87,13 +89,15 @@ fn between<T: Real>(
     [b, p, d, u, factor, inner]: [&mut [T]; 6],
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
-    finite(a)?;
     crate::pivots::pivots(a, m, n, p, d, w)?;
     let at = |j: usize| Scalar::f64(p[j]) as usize;
     for j in 0..n {
         b[j * m..(j + 1) * m].copy_from_slice(&a[at(j) * m..(at(j) + 1) * m]);
     }
-    crate::qr::qr_thin(&b[..m * r], m, r, q, t, w)?;
+    crate::qr::qr_thin(&b[..m * r], m, r, q, t, w).map_err(|f| match f {
+        Failure::RankDeficient { index, ratio } => Failure::RankDeficient { index: at(index), ratio },
+        f => f,
+    })?;
     // [U W]' below each other, then what is left of the other columns.
     let rest = &mut b[m * r..];
     for j in 0..r {

@@ -14,16 +14,16 @@ use crate::{Axis, Gauge, Result, Scalar, Var};
 
 impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
-    fn qr_tall(self) -> (Self, Self) {
-        let id = self.tape.push(Op::Qr(Qr), &[&self]);
+    fn qr_tall(self, transposed: Option<usize>) -> (Self, Self) {
+        let id = self.tape.push(Op::Qr(Qr { transposed }), &[&self]);
         (self.tape.handle(id), self.tape.handle(id + 1))
     }
 
     /// `Q` and `[U W]` from the leading `r` columns.
     #[track_caller]
-    fn qr_leading(self, r: usize) -> (Self, Self) {
+    fn qr_leading(self, r: usize, transposed: Option<usize>) -> (Self, Self) {
         let n = self.cols();
-        let (q, u) = self.columns(0, r).qr_tall();
+        let (q, u) = self.columns(0, r).qr_tall(transposed);
         (q, Var::concat(&[u, q.t_mul(self.columns(r, n - r))], Axis::Cols))
     }
 
@@ -41,7 +41,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn qr(self) -> (Self, Self) {
         let (m, n) = (self.rows(), self.cols());
-        if m < n { self.qr_leading(m) } else { self.qr_tall() }
+        if m < n { self.qr_leading(m, None) } else { self.qr_tall(None) }
     }
 
     /// [`Var::qr`] for programs that have another way when it fails.
@@ -56,12 +56,14 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `A = L Q` with orthonormal rows of `Q` and `diag(L) > 0`: with `r = min(m, n)`, `L` is `m x r` and `Q` is `r x n`.
-    /// Poisons: dependent (leading) rows.
+    /// Poisons: dependent (leading) rows, which the error counts as columns, being those of `A'`.
     #[track_caller]
     #[must_use]
     pub fn lq(self) -> (Self, Self) {
         let _said = self.tape.saying(&"lq");
-        let (q, r) = self.t().qr();
+        let (m, n) = (self.rows(), self.cols());
+        let (a, given) = (self.t(), Some(m));
+        let (q, r) = if m <= n { a.qr_tall(given) } else { a.qr_leading(n, given) };
         (r.t(), q.t())
     }
 
@@ -75,7 +77,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let _said = self.tape.saying(&"qr_of_rank");
         let (m, n) = (self.rows(), self.cols());
         assert!(r <= m.min(n), "qr_of_rank: expected a matrix that can have rank {r}, got {m}x{n}");
-        let (q, u) = self.qr_leading(r);
+        let (q, u) = self.qr_leading(r, None);
         let rest = self.columns(r, n - r).stop_gradient();
         let rest = rest.add_mul(-1.0, q.stop_gradient(), u.columns(r, n - r).stop_gradient());
         let guard = Op::Vanishing(Vanishing { what: "the rank is larger than stated" });
@@ -129,7 +131,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let permuted = self.permuted(Axis::Cols, p);
         let (m, n) = (self.rows(), self.cols());
         let leading = permuted.columns(0, m.min(n));
-        let id = self.tape.push(Op::Qr(Qr), &[&leading, &p]);
+        let id = self.tape.push(Op::Qr(Qr { transposed: None }), &[&leading, &p]);
         let (q, r) = (self.tape.handle(id), self.tape.handle(id + 1));
         match m < n {
             true => (q, Var::concat(&[r, q.t_mul(permuted.columns(m, n - m))], Axis::Cols), p),

@@ -44,7 +44,7 @@ pub(crate) fn eval<T: Scalar>(
             }
             y.buf[0] = T::dot(&a.buf, &b.buf);
         }
-        (Op::Qr(Qr), &[a], [q, r]) => {
+        (Op::Qr(Qr { transposed: None }), &[a], [q, r]) => {
             let a = &before[a as usize];
             if a.shape.batch != 1 {
                 return None;
@@ -208,7 +208,7 @@ pub(crate) fn pull<T: Scalar>(mut p: Pull<'_, T>) -> bool {
             p.add_scaled(1, g[0], a.data);
             p.store.put(g);
         }
-        Op::Qr(Qr) => return qr(&mut p.again()),
+        Op::Qr(_) => return qr(&mut p.again()),
         Op::LuFactors(LuFactors) => return lu_factors(&mut p.again()),
         _ => return false,
     }

@@ -23,9 +23,12 @@ use crate::{Scalar, Shape};
 use pullback_kernels::{Failure, Triangle};
 use smallvec::smallvec;
 
-/// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, which the rules know nothing of.
+/// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, which the rules know nothing of. Of columns of `A'`,
+/// with the rows that `A` has, a failure names the entry of `A`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Qr;
+pub(crate) struct Qr {
+    pub(crate) transposed: Option<usize>,
+}
 
 /// The failure of a factorisation of `A P`, told of `A`.
 fn unpermuted<T: Scalar>(f: Failure, p: &[T], rows: usize) -> Failure {
@@ -56,7 +59,13 @@ impl<T: Scalar> Primitive<T> for Qr {
         let (q, r) = two(y);
         members(batch, |b| {
             let done = T::qr_thin(x[0].member(b), rows, cols, q.member(b), r.member(b), w);
-            done.map_err(|f| x.get(1).map_or(f, |p| unpermuted(f, p.member(b), rows)))
+            done.map_err(|f| match (f, x.get(1), self.transposed) {
+                (f, Some(p), _) => unpermuted(f, p.member(b), rows),
+                (Failure::NonFinite { index, value }, _, Some(m)) => {
+                    Failure::NonFinite { index: index / rows + index % rows * m, value }
+                }
+                (f, ..) => f,
+            })
         })
     }
 

@@ -162,7 +162,7 @@ impl<T: Scalar> Space<T> for Sphere {
         for n in 1..40 {
             let n = f64::from(n);
             term = term.hadamard(q) * c(q, (2.0 * n - 1.0) / (2.0 * n));
-            sum = sum + term * c(q, 1.0 / (2.0 * n + 1.0));
+            sum += term * c(q, 1.0 / (2.0 * n + 1.0));
         }
         Some(vec![if self.is(Wrong::Log) { p } else { p.hadamard(sum) }])
     }
