@@ -123,11 +123,14 @@ fn wrong_tensors_are_named() {
         t[i].1 = Dtype::I64;
     });
     assert!(matches!(kind, Err(FileError::Type { got: Dtype::I64, .. })));
-    let nan = changed(|t, _| {
-        let i = find(t);
-        t[i].3[24..32].copy_from_slice(&f64::NAN.to_le_bytes());
-    });
-    assert!(matches!(nan, Err(FileError::NonFinite { index: 3, .. })));
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let read = changed(|t, _| {
+            let i = find(t);
+            t[i].3[24..32].copy_from_slice(&bad.to_le_bytes());
+        });
+        let Err(FileError::NonFinite { index: 3, value, .. }) = read else { panic!("{bad}: {read:?}") };
+        assert!(value == bad || (value.is_nan() && bad.is_nan()));
+    }
     let other_size = changed(|_, m| {
         let o = m["options"].replace("\"hidden\":3", "\"hidden\":4");
         m.insert("options".into(), o);
