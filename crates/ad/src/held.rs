@@ -139,7 +139,7 @@ impl<T: Scalar> Tape<T> {
     /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
     fn choices(&self, plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
-        if inner.gauges == 0 {
+        if !inner.has_choices(0..inner.ops.len()) {
             return Ok(());
         }
         let mut slots = Vec::new();

@@ -61,6 +61,19 @@ impl<T: Scalar> Op<T> {
     }
 }
 
+impl<T: Scalar> Inner<T> {
+    /// Is there an operation among `ops` with a choice whose consequences its slope may not show?
+    pub(crate) fn has_choices(&self, ops: Range<usize>) -> bool {
+        self.gauges > 0 && self.ops[ops].iter().any(|rec| self.is_choice(rec))
+    }
+
+    fn is_choice(&self, rec: &OpRec<T>) -> bool {
+        let arg = |i: &u32| self.vals[*i as usize].arg();
+        let x = || rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>();
+        rec.op.gauge().is_some() && rec.op.chooses(&x(), arg(&rec.first))
+    }
+}
+
 /// Has a unit vector an entry that is zero, or two that are the largest: does it look aligned with something?
 fn patterned<T: Scalar>(z: &[T]) -> bool {
     let small = T::EPS.sqrt();
@@ -96,15 +109,10 @@ impl<T: Scalar> Question<'_, T> {
 
     /// The operations whose choice can matter: between a target and a seed, and not determined.
     fn choosing(&self) -> Vec<usize> {
-        let chooses = |rec: &OpRec<T>| {
-            let arg = |i: &u32| self.inner.vals[*i as usize].arg();
-            let x = || rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>();
-            rec.op.gauge().is_some() && rec.op.chooses(&x(), arg(&rec.first))
-        };
-        let ops = &self.inner.ops[self.ops.clone()];
-        if !ops.iter().any(chooses) {
+        if !self.inner.has_choices(self.ops.clone()) {
             return vec![];
         }
+        let ops = &self.inner.ops[self.ops.clone()];
         let depends = self.depends();
         let mut reaches = vec![false; self.inner.vals.len()];
         self.seeds.iter().for_each(|(y, _)| reaches[*y as usize] = true);
@@ -116,7 +124,8 @@ impl<T: Scalar> Question<'_, T> {
         }
         let on_the_way =
             |rec: &OpRec<T>| depends[rec.first as usize - self.base] != 0 && reaches[outputs(rec)].contains(&true);
-        self.ops.clone().filter(|&k| on_the_way(&self.inner.ops[k]) && chooses(&self.inner.ops[k])).collect()
+        let asked = |rec: &OpRec<T>| on_the_way(rec) && self.inner.is_choice(rec);
+        self.ops.clone().filter(|&k| asked(&self.inner.ops[k])).collect()
     }
 
     fn depends(&self) -> Vec<u8> {
