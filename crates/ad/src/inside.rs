@@ -6,6 +6,8 @@
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::leaves::VarTree;
+use crate::ops::Op;
+use crate::ops::guard::OfFinite;
 use crate::store::Buf;
 use crate::sweep::{self, Handles, Numbers, Pairs};
 use crate::tape::{Judged, Mark, Tape};
@@ -298,6 +300,23 @@ pub(crate) mod on_trees {
         (y, with_handles(&at, g))
     }
 
+    /// The gradient alone: nobody else sees the value, so this looks whether it is finite.
+    #[track_caller]
+    pub(crate) fn grad<'t, T: Scalar, S: VarTree<'t, T>>(at: S, f: impl Fn(S) -> Var<'t, T>) -> S {
+        let (y, g) = value_and_grad("grad", at, f);
+        of_finite("grad", y, &g)
+    }
+
+    #[track_caller]
+    fn of_finite<'t, T: Scalar, S: VarTree<'t, T>>(what: &'static str, y: Var<'t, T>, g: &S) -> S {
+        let _said = y.tape.saying(if what == "grad" { &"grad" } else { &"hvp" });
+        let mut g_of_y = handles(g);
+        for g in &mut g_of_y {
+            *g = y.tape.push_one(Op::OfFinite(OfFinite), &[g, &y]);
+        }
+        with_handles(g, g_of_y)
+    }
+
     #[track_caller]
     pub(crate) fn jvp<'t, T: Scalar, S: VarTree<'t, T>>(
         at: S,
@@ -320,7 +339,8 @@ pub(crate) mod on_trees {
         assert_number("hvp", tape, &y);
         let g = tape.grads_recorded(region.mark, y, &x);
         let found = tape.along(region.mark, region.recorded, &g, &x, &v);
-        with_handles(&at, region.leave(y, found).1)
+        let (y, h) = region.leave(y, found);
+        of_finite("hvp", y, &with_handles(&at, h))
     }
 }
 
@@ -367,7 +387,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn grad(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {
-        on_trees::value_and_grad("grad", self, f).1
+        on_trees::grad(self, f)
     }
 
     /// The value and the gradient of `f` at `self`.

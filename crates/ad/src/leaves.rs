@@ -36,7 +36,7 @@ pub trait VarTree<'t, T: Scalar>: Sized {
     #[track_caller]
     #[must_use]
     fn grad(self, f: impl Fn(Self) -> Var<'t, T>) -> Self {
-        on_trees::value_and_grad("grad", self, f).1
+        on_trees::grad(self, f)
     }
 
     /// The value of `f` and its gradient by every value of the tree.

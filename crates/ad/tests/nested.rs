@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Leaves, Many, Shape, jvp_many, leaves, value, vjp_many};
+use pullback::{Error, Failure, Leaves, Many, Shape, jvp_many, leaves, value, vjp_many};
 
 #[test]
 fn scalar_functions_to_fourth_order() {
@@ -359,4 +359,36 @@ fn a_derivative_that_is_not_finite_is_an_error() {
     assert_eq!(grad(|x: Var| x.relu() + 2.0 * x.abs(), &0.0).unwrap(), 0.0);
     assert_eq!(grad(|x: Var| x.max(3.0 * x), &0.0).unwrap(), 2.0);
     assert_eq!(grad(|x: Var| x.min(x), &1.0).unwrap(), 1.0);
+}
+
+#[test]
+fn a_gradient_of_a_value_that_is_not_finite_is_refused_inside_programs_too() {
+    // The derivative of ln at -1 is -1, and the driver refuses it, since ln(-1) is no number. So do gradients inside.
+    let refused = |e: Error| {
+        let Failure::NotDifferentiable { what } = failure(&e) else { panic!("{e}") };
+        assert!(what.contains("not finite"), "{e}");
+    };
+    let inside = func(|x: Var| x.grad(|x| x.ln()));
+    let curved = func(|x: Var| x.hvp(|x| x.ln(), 1.0));
+    for f in [|x: Var<'_>| x.grad(|x| x.ln()).value(), |x: Var<'_>| x.hvp(|x| x.ln(), 1.0).value()] {
+        assert!(f(Tape::plain().input(&-1.0)).data()[0].is_nan());
+    }
+    refused(value(inside, &-1.0).unwrap_err());
+    refused(grad(inside, &-1.0).unwrap_err());
+    refused(jvp(inside, &-1.0, &1.0).unwrap_err());
+    refused(value(curved, &-1.0).unwrap_err());
+    refused(grad(|x: Var| x.checkpoint(|x| x.grad(|x| x.ln())), &-1.0).unwrap_err());
+    // Anew at replay; and a program that asks for the value may go another way.
+    let tape = Tape::new();
+    let x = tape.input(&2.0);
+    let g = x.grad(|x| x.ln());
+    tape.set(x, &-1.0);
+    refused(tape.gradient(g, x).unwrap_err());
+    tape.set(x, &4.0);
+    assert_eq!(tape.gradient(g, x).unwrap().data(), [-1.0 / 16.0]);
+    let other = func(|x: Var| {
+        let (y, g) = x.value_and_grad(|x| x.ln());
+        if y.scalar().is_nan() { x * x } else { g }
+    });
+    assert_eq!(grad(other, &-1.0).unwrap(), -2.0);
 }

@@ -6,7 +6,7 @@ use pullback::{Custom, Leaves, Var};
 use std::sync::Arc;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("program", program, &["custom", "checkpoint", "alias", "stop_gradient"]);
+pub const FAMILY: Family = ("program", program, &["custom", "checkpoint", "alias", "of_finite", "stop_gradient"]);
 
 /// `tanh(a) b` with rules of its own.
 struct Squash;

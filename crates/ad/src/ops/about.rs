@@ -609,6 +609,12 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "0", "0"],
                 "this is the verdict",
                 "", "guard.rs";
+            "of_finite", "guard on `grad` and `hvp` inside programs",
+                "the value whose gradient is taken is finite, else `NotDifferentiable`",
+                "-",
+                ["pass", "pass", "pass"],
+                "this is the verdict",
+                "", "guard.rs";
             "invariant", "guard on cotangents of factors with a gauge",
                 "the part along the gauge orbit is rounding, else by policy `GaugeDependent`, a note, or nothing",
                 "-",

@@ -30,6 +30,11 @@ pub(crate) struct Vanishing {
     pub(crate) what: &'static str,
 }
 
+/// `G` from `(G, y)` where the number `y`, whose gradient `G` is, is finite; `NotDifferentiable` elsewhere. `y` is only looked at: it is the
+/// value of a gradient inside a program that asks for nothing but the gradient, and so nobody else would see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct OfFinite;
+
 fn copy<T: Scalar>(x: &[Arg<'_, T>], y: &mut [Out<'_, T>]) -> Result<(), Trouble> {
     y[0].data.copy_from_slice(x[0].data);
     Ok(())
@@ -104,6 +109,20 @@ impl<T: Scalar> Primitive<T> for Vanishing {
             let limit = vanishing::<T>(x[2].shape.rows.max(x[2].shape.cols)) * whole;
             if rest <= limit { Ok(()) } else { Err(Failure::NotDifferentiable { what: self.what }) }
         })
+    }
+
+    identity_rules!();
+}
+
+impl<T: Scalar> Primitive<T> for OfFinite {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)?;
+        let what = "a gradient inside the program is of a number that is not finite";
+        if T::all_finite(x[1].data) { Ok(()) } else { Err(Failure::NotDifferentiable { what }.into()) }
     }
 
     identity_rules!();

@@ -227,6 +227,7 @@ registry! {
     Nonzero(guard::Nonzero) "nonzero",
     Invariant(gauge::Invariant) "invariant",
     Vanishing(guard::Vanishing) "vanishing",
+    OfFinite(guard::OfFinite) "of_finite",
     Custom(crate::custom::CustomOp<T>) "custom",
     Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
 }

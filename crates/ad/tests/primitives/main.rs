@@ -12,6 +12,7 @@ mod factors;
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.
 mod families;
 mod fast_path;
+mod finite;
 mod functions;
 mod fuzzed;
 mod long;

@@ -266,8 +266,8 @@ pub(crate) fn table() -> Vec<Line> {
         line!("nuclear_norm, spectral_norm" covers ["spectrum", "spectrum_weighted"], &[(4, 3), (3, 3), (2, 4), (5, 1), (1, 1)], |m, n| vec![Distinct(m, n)], |x| vec![x[0].nuclear_norm(), x[0].spectral_norm()], judges),
         line!("cayley_low_rank" covers ["lu", "solve"], &[(4, 2), (5, 1), (2, 2)], |m, n| vec![Any(m, 3), Unit(m, n), Unit(m, n)], |x| vec![x[0].cayley_low_rank(x[1].tanh(), x[2].tanh(), 0.1)]),
         // ---- control ----------------------------------------------------------------------------------------------
-        line!("gradient inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0] - 0.1 * x[0].grad(|y| y.sin().dot(x[1]).sum())]),
-        line!("hvp inside" covers ["alias"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].hvp(|y| y.sin().sum(), x[1])]),
+        line!("gradient inside" covers ["alias", "of_finite"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0] - 0.1 * x[0].grad(|y| y.sin().dot(x[1]).sum())]),
+        line!("hvp inside" covers ["alias", "of_finite"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].hvp(|y| y.sin().sum(), x[1])]),
         line!("stop_gradient of a constant" covers ["stop_gradient"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].sin() * x[0].tape().filled(Shape::SCALAR, 2.0).stop_gradient()]),
         line!("checkpoint" covers ["checkpoint"], SQUARE, |n, _| vec![Unit(n, n), Unit(n, n)], |x| vec![x[0].checkpoint(|y| (y * x[1]).sin() * y)]),
         line!("custom" covers ["custom"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| x[0].tape().custom(std::sync::Arc::new(super::controls::Sine), x)),
