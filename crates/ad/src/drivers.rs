@@ -195,6 +195,9 @@ pub fn value_and_grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Resu
 
 /// The value of `f` at `x0` and its derivative along `v`, at the memory of an evaluation.
 ///
+/// The derivative along `v` is the limit of `(f(x0 + t v) - f(x0)) / t` for `t -> 0+`. Where `f` has a derivative, that is its value along `v`;
+/// tied eigenvalues and singular values, and singular values 0, have the one-sided limit alone ([`Var::eigvalsh`]).
+///
 /// # Errors
 /// [`Error::Shape`] if `v` is not like `x0`; the first failure; [`Error::NonFinite`].
 pub fn jvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<(Batch<L::Scalar>, Batch<L::Scalar>)> {

@@ -38,13 +38,15 @@ pub(crate) struct Question<'a, T: Scalar> {
 impl<T: Scalar> Op<T> {
     /// The policy, if an output is a basis that may not be determined.
     pub(crate) fn gauge(&self) -> Option<Gauge> {
-        let policy = match self {
-            Op::Vectors(v) => v.frame.gauge,
-            Op::Complement(c) => c.0,
-            Op::Checkpoint(c) => return c.ops().iter().find_map(|rec| rec.op.gauge()),
-            _ => return None,
-        };
-        (policy != Gauge::Project).then_some(policy)
+        match self {
+            Op::Vectors(v) => Some(v.frame.gauge),
+            Op::Complement(c) => Some(c.0),
+            Op::Checkpoint(c) => {
+                let policies = || c.ops().iter().filter_map(|rec| rec.op.gauge());
+                policies().find(|g| *g == Gauge::Error).or(policies().next())
+            }
+            _ => None,
+        }
     }
 
     /// Is there a choice at these inputs, whose consequences its slope may not show?
@@ -82,28 +84,33 @@ fn patterned<T: Scalar>(z: &[T]) -> bool {
 }
 
 impl<T: Scalar> Question<'_, T> {
-    /// The error, if it depends on the choice and the policy is not to warn.
+    /// The error, if it depends on the choice and the policy is neither to warn nor to project; or if the value does not depend on it, and
+    /// how the derivative comes about does.
     pub(crate) fn answer(&self) -> Option<Error> {
-        let choosing = self.choosing();
-        let first = self.inner.ops.get(*choosing.first()?)?;
-        let strict = choosing.iter().any(|&k| self.inner.ops[k].op.gauge() == Some(Gauge::Error));
-        match self.dependence(&choosing) {
-            Some(Dependence::OfTheValue(defect)) if strict => Some(Error::Data {
-                primitive: first.line.said,
-                member: None,
-                derivative: true,
-                failure: Failure::GaugeDependent { defect },
-                line: first.line.line,
-            }),
-            Some(Dependence::OfTheValue(defect)) => {
-                // A slope along the choice has been noted already.
-                if self.store.warned() == 0.0 {
-                    self.store.warn(defect);
-                }
-                None
+        let all = self.choosing();
+        let policy = |k: &usize| self.inner.ops[*k].op.gauge();
+        let judged: Vec<usize> = all.iter().copied().filter(|k| policy(k) != Some(Gauge::Project)).collect();
+        let strict = judged.iter().any(|k| policy(k) == Some(Gauge::Error));
+        let found = if judged.is_empty() { None } else { self.dependence(&judged, Choice::Turned) };
+        match found {
+            Some(Dependence::OfTheValue(defect)) if strict => {
+                let place = self.inner.ops[judged[0]].line;
+                let failure = Failure::GaugeDependent { defect };
+                let (primitive, line) = (*place.said, place.line);
+                return Some(Error::Data { primitive, member: None, derivative: true, failure, line });
             }
+            // A slope along the choice has been noted already.
+            Some(Dependence::OfTheValue(defect)) if self.store.warned() == 0.0 => self.store.warn(defect),
+            Some(Dependence::OfTheDerivative(e)) => return Some(e),
+            _ => {}
+        }
+        if judged.len() == all.len() {
+            return None;
+        }
+        match self.dependence(&all, Choice::TurnedAll) {
             Some(Dependence::OfTheDerivative(e)) => Some(e),
-            None => None,
+            // That is what is projected.
+            _ => None,
         }
     }
 
@@ -135,16 +142,16 @@ impl<T: Scalar> Question<'_, T> {
         depends
     }
 
-    fn dependence(&self, choosing: &[usize]) -> Option<Dependence> {
+    fn dependence(&self, choosing: &[usize], choice: Choice) -> Option<Dependence> {
         let before = self.store.take_failure();
         let noise = self.evaluated(Choice::Rounded, choosing).map(|inner| self.change(&inner));
-        let turned = self.evaluated(Choice::Turned, choosing);
+        let turned = self.evaluated(choice, choosing);
         let found = match (&turned, noise) {
             (Some(inner), Some(noise)) => {
                 let change = self.change(inner);
                 let limit = tolerances::gauge::<T>().f64() * change.size + tolerances::TURN_ROUNDING * noise.absolute;
                 match change.signed.abs() <= limit {
-                    true => self.pulled(inner).map(Dependence::OfTheDerivative),
+                    true => self.pulled(inner, choice).map(Dependence::OfTheDerivative),
                     false => Some(Dependence::OfTheValue(change.signed.abs() / change.size)),
                 }
             }
@@ -178,7 +185,7 @@ impl<T: Scalar> Question<'_, T> {
     }
 
     /// The failure of a reverse sweep over the turned values.
-    fn pulled(&self, turned: &Inner<T>) -> Option<Error> {
+    fn pulled(&self, turned: &Inner<T>, choice: Choice) -> Option<Error> {
         let depends = self.depends();
         let mut slots: Vec<Option<Buf<T>>> = std::iter::repeat_with(|| None).take(depends.len()).collect();
         for (y, w) in self.seeds.iter().filter(|(y, _)| *y as usize >= self.base) {
@@ -186,7 +193,7 @@ impl<T: Scalar> Question<'_, T> {
             seed.copy_from_slice(w);
             slots[*y as usize - self.base] = Some(seed);
         }
-        let outer = self.store.choose(Choice::Turned);
+        let outer = self.store.choose(choice);
         let numbers = Numbers { inner: turned, store: self.store };
         T::reverse_numbers(&numbers, self.ops.clone(), self.base, &depends, &mut slots);
         self.store.choose(outer);

@@ -30,9 +30,11 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Eigenvalues, ascending, and eigenvectors of `(A + A')/2`; the largest entry of each vector is positive.
     ///
-    /// Derivatives at a tie: `NotDifferentiable` or `GaugeDependent`, unless what is differentiated does not see the basis. What is smooth
-    /// at ties to any order is a function of the matrix ([`Var::symmetric`]), a [`spectral_projector`](Var::spectral_projector) or
-    /// an [`invariant_subspace`](Symmetric::invariant_subspace).
+    /// Derivatives at a tie: eigenvalues as [`Var::eigvalsh`]. Vectors of tied values are any orthonormal basis, so a program that depends on
+    /// which one is `GaugeDependent`, also at the identity and at diagonal matrices, where the dependence has no slope. A program that
+    /// does not depend on it has its gradient if the cotangents of tied values are equal; a matrix put together again from its
+    /// values and vectors is a function of the matrix, for which [`Var::symmetric`] is exact at ties to any order, as are
+    /// [`spectral_projector`](Var::spectral_projector) and [`invariant_subspace`](Symmetric::invariant_subspace).
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -48,8 +50,39 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().eigen()
     }
 
-    /// Eigenvalues of `(A + A')/2`, ascending. At a tie they have a derivative where their weights (cotangents) are equal;
-    /// else `NotDifferentiable`.
+    /// Eigenvalues of `(A + A')/2`, ascending.
+    ///
+    /// # Derivatives at ties
+    /// Where eigenvalues coincide, what exists depends on the program of them and on the mode:
+    ///
+    /// | the program of the eigenvalues | `jvp`, `linearize` | `grad`, `vjp` | `hvp`, `hvp_operator`, `hessian`, `x.hvp` | a recorded gradient, differentiated again in reverse |
+    /// |---|---|---|---|---|
+    /// | their sum, or that of a whole group of tied ones | exact | exact | exact | exact, to every order |
+    /// | treats tied ones alike (`l.ln().sum()`, a Schatten norm, a likelihood) | exact | exact | exact | [`NotDifferentiable`] |
+    /// | tells tied ones apart (the largest) | the one-sided derivative | [`NotDifferentiable`] | [`NotDifferentiable`] | [`NotDifferentiable`] |
+    ///
+    /// Along a direction the eigenvalues of a group are analytic in the basis in which the direction is diagonal (Rellich 1937), and modes
+    /// that know a direction use that. A recorded gradient does not know the direction in which it will be differentiated;
+    /// [`Var::trace_fun`] is exact in every mode and to every order.
+    ///
+    /// *Near a tie*, at a gap `g` relative to the largest eigenvalue, first derivatives of programs that treat close values alike lose nothing.
+    /// Second derivatives divide differences of cotangents by the gap and would keep about `eps/g`; where the slope along the direction
+    /// tells more, they keep about `g` instead, so that the loss is at most about `sqrt(eps)`. Along a direction in which two close values
+    /// have the same slope (a unit matrix beside the diagonal, at a diagonal matrix) it is `eps/g`. Values closer than rounding are tied.
+    ///
+    /// [`NotDifferentiable`]: crate::Failure::NotDifferentiable
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// // At the identity all eigenvalues are tied, and the Hessian of ln det is -V all the same.
+    /// let (eye, v) = (faer::Mat::<f64>::identity(2, 2), faer::mat![[1.0, 2.0], [2.0, 3.0]]);
+    /// let h = hvp(|a: Var| a.eigvalsh().ln().sum(), &eye, &v)?;
+    /// assert!((h + &v).norm_max() < 1e-14);
+    /// // The largest one has a derivative to one side: the largest eigenvalue of the direction.
+    /// let (_, d) = jvp(|a: Var| a.symmetric().values(1..2), &eye, &v)?;
+    /// assert!((d.scalar() - (2.0 + 5f64.sqrt())).abs() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
     #[doc(alias = "symmetric_eigenvalues")]
     #[track_caller]
     #[must_use]
@@ -97,8 +130,13 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.singular().triplets(0..k)
     }
 
-    /// Singular values, descending. At a tie they have a derivative where their weights (cotangents) are equal; at 0 they have
-    /// none; else `NotDifferentiable`.
+    /// Singular values, descending.
+    ///
+    /// # Derivatives at ties and at 0
+    /// As those of [`Var::eigvalsh`], whose table holds here too: at an orthogonal matrix, where all singular values are 1, `s.ln().sum()` and
+    /// `s.powf(3.0).sum()` have their gradient and their Hessian-vector products. A singular value 0 is a kink: `jvp` gives the one-sided
+    /// derivative, `grad` is `NotDifferentiable` unless the cotangent of that value is 0, as it is in `s.powf(2.0).sum()`, which has second
+    /// derivatives there as well.
     #[doc(alias = "singular_values")]
     #[track_caller]
     #[must_use]
@@ -108,8 +146,10 @@ impl<'t, T: Scalar> Var<'t, T> {
         s.values(0..s.count)
     }
 
-    /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor. For a derivative: full rank,
-    /// else `NotDifferentiable`.
+    /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor.
+    ///
+    /// Its cotangents are constant, so every mode and order is exact at ties, and at orthogonal matrices. At a singular value 0 `jvp` gives the
+    /// one-sided derivative, and everything else is `NotDifferentiable`.
     #[doc(alias = "nuc")]
     #[track_caller]
     #[must_use]
@@ -259,8 +299,9 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
     /// what sees the choice; [`Gauge::Error`] unless told otherwise.
     ///
-    /// What does not see it has its derivative under every policy; but forward mode cannot know how vectors will be used, and gives it
-    /// under [`Gauge::Project`] and [`Gauge::Warn`] only. Second derivatives through vectors at a tie do not exist.
+    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode cannot know how vectors
+    /// will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied values have no derivatives of their own under
+    /// these two. Second derivatives through vectors at a tie do not exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Symmetric { gauge, ..self }
@@ -296,7 +337,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"values");
-        self.push(Op::Spectrum(Spectrum::of(chosen(false, range))))
+        self.push(Op::Spectrum(Spectrum::chosen(chosen(false, range), self.gauge)))
     }
 
     /// Their eigenvectors, as columns. Ties among others do not matter, to any order.
@@ -366,8 +407,9 @@ impl<'t, T: Scalar> Singular<'t, T> {
     /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
     /// what sees the choice; [`Gauge::Error`] unless told otherwise.
     ///
-    /// What does not see it has its derivative under every policy; but forward mode cannot know how vectors will be used, and gives it
-    /// under [`Gauge::Project`] and [`Gauge::Warn`] only. Second derivatives through vectors at a tie do not exist.
+    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode cannot know how vectors
+    /// will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied values have no derivatives of their own under
+    /// these two. Second derivatives through vectors at a tie do not exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Singular { gauge, ..self }
@@ -378,7 +420,9 @@ impl<'t, T: Scalar> Singular<'t, T> {
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"values");
-        self.a.tape().push_one(Op::Spectrum(Spectrum::of(chosen(true, range))), &[&self.a, &self.handle])
+        self.a
+            .tape()
+            .push_one(Op::Spectrum(Spectrum::chosen(chosen(true, range), self.gauge)), &[&self.a, &self.handle])
     }
 
     /// The triplets `range`: columns of `U`, singular values, columns of `V`. Ties among others do not matter, to any order.

@@ -27,8 +27,10 @@ impl From<Failure> for Trouble {
 pub(crate) enum Choice {
     /// As the decomposition returns it.
     Found,
-    /// Turned by a rotation that is not small.
+    /// Turned by a rotation that is not small, unless its policy is to project.
     Turned,
+    /// Turned, whatever its policy.
+    TurnedAll,
     /// Perturbed in its last digits.
     Rounded,
 }

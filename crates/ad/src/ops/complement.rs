@@ -41,6 +41,7 @@ impl<T: Scalar> Primitive<T> for Complement {
             T::complement(x[0].member(b), rows, cols, z, w)?;
             match s.choice() {
                 Choice::Found => {}
+                Choice::TurnedAll => T::turn_columns(z, rows),
                 _ if self.0 == Gauge::Project => {}
                 Choice::Turned => T::turn_columns(z, rows),
                 Choice::Rounded => rounded(z),

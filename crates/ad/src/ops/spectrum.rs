@@ -21,6 +21,7 @@
 //! gauge. Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
 //! Sources: Kato, *Perturbation Theory*, II.2; Lewis 1996; derived here.
 
+use super::gauge::Gauge;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -62,7 +63,8 @@ impl Chosen {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spectrum {
     pub(crate) of: Chosen,
-    /// The first derivative, one-sided where values are tied. It is not linear in its direction there.
+    /// Of the first derivative: one-sided where values are tied, and not linear in its direction there. Of the values: their tangents
+    /// are such derivatives (which do not go with vectors of the same group in another basis than the direction chooses).
     pub(crate) along: bool,
 }
 
@@ -107,13 +109,18 @@ impl Spectrum {
         Spectrum { of, along: false }
     }
 
+    /// The values, with one-sided tangents unless vectors are projected.
+    pub(crate) fn chosen(of: Chosen, gauge: Gauge) -> Self {
+        Spectrum { of, along: gauge == Gauge::Error }
+    }
+
     pub(crate) fn apply<V: Value>(self, x: &[&V]) -> V {
         V::one(Op::Spectrum(self), x)
     }
 
     /// The first derivative along a tangent, from `(A, handle, E)`.
-    pub(crate) fn along<V: Value>(of: Chosen, x: &[&V]) -> V {
-        Spectrum { of, along: true }.apply(x)
+    pub(crate) fn tangent<V: Value>(self, x: &[&V]) -> V {
+        V::one(Op::Spectrum(self), x)
     }
 }
 
@@ -133,7 +140,7 @@ impl<T: Scalar> Primitive<T> for Spectrum {
         let w = &mut *s.work.borrow_mut();
         let window = self.of.window(x[0].shape);
         members(y[0].shape.batch, |b| {
-            if self.along {
+            if self.along && x.len() == 3 {
                 return T::values_along(window, x[1].member(b), x[2].member(b), y[0].member(b), w);
             }
             let es: SmallVec<[&[T]; 4]> = x[2..].iter().map(|e| e.member(b)).collect();
@@ -143,7 +150,8 @@ impl<T: Scalar> Primitive<T> for Spectrum {
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let family = Spectrum::of(self.of);
-        let mut dy = dx[0].map(|da| Spectrum { along: x.len() == 2, ..family }.apply(&with(x, x.len(), da)));
+        let mut dy =
+            dx[0].map(|da| Spectrum { along: self.along && x.len() == 2, ..family }.apply(&with(x, x.len(), da)));
         for i in 2..x.len() {
             dy = plus(dy, dx[i].map(|de| family.apply(&with(x, i, de))));
         }

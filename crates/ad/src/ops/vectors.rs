@@ -190,13 +190,13 @@ impl Frame {
 
     /// The handle with its vectors chosen otherwise, where that is asked for and this is not projected anyway.
     fn turned<T: Scalar>(self, window: Window, handle: Arg<'_, T>, s: &Store<T>) -> Option<Vec<T>> {
-        if s.choice() == Choice::Found || self.gauge == Gauge::Project {
+        if s.choice() == Choice::Found || (self.gauge == Gauge::Project && s.choice() != Choice::TurnedAll) {
             return None;
         }
         let mut turned = handle.data.to_vec();
         for h in turned.chunks_exact_mut(handle.shape.each().max(1)) {
             match s.choice() {
-                Choice::Turned => T::turn_ties(window, h),
+                Choice::Turned | Choice::TurnedAll => T::turn_ties(window, h),
                 _ => rounded(&mut h[..window.vectors_len()]),
             }
         }
@@ -238,7 +238,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
         let op = Resolvent { frame, first: !frame.block };
         let dq = dx[0].map(|da| V::one(Op::Resolvent(op), &[x[0], x[1], y[0], &frame.act(da, y[0])]));
         match self.values {
-            true => smallvec![dq, dx[0].map(|da| Spectrum::along(frame.of, &[x[0], x[1], da]))],
+            true => smallvec![dq, dx[0].map(|da| Spectrum::chosen(frame.of, frame.gauge).tangent(&[x[0], x[1], da]))],
             false => out1(dq),
         }
     }

@@ -277,3 +277,38 @@ fn forward_mode_says_that_it_cannot_judge_and_what_can() {
     let d = pullback::jvp(|x: Var| x.eigh().0.sum(), &a, &v).unwrap().1.data()[0];
     assert!((d - (0..4).map(|i| v[(i, i)]).sum::<f64>()).abs() < 1e-13);
 }
+
+#[test]
+fn projection_and_warning_do_not_make_a_wrong_derivative_of_what_does_not_see_the_basis() {
+    // Under these policies the part of a cotangent along the choice is dropped; a function of the matrix has another problem.
+    fn reassembled<'t>(x: Var<'t>, gauge: Gauge) -> Var<'t> {
+        let (l, v) = x.symmetric().gauge(gauge).eigen();
+        (v * l.exp().to_diag()).mul_t(v).sum()
+    }
+    fn in_two<'t>(x: Var<'t>, gauge: Gauge) -> Var<'t> {
+        let s = x.symmetric().gauge(gauge);
+        let (l, v) = (s.values(0..4), s.vectors(0..4));
+        (v * l.exp().to_diag()).mul_t(v).sum()
+    }
+    let v = Rng::new(5).normal(4, 4);
+    let v = 0.5 * (&v + v.transpose());
+    for (start, a) in tied() {
+        for gauge in [Gauge::Project, Gauge::Warn] {
+            for f in [reassembled, in_two] {
+                let f = pullback::func(move |x: Var| f(x, gauge));
+                let at = |t: f64| pullback::value(f, &(&a + t * &v)).unwrap().data()[0];
+                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+                let right =
+                    |d: f64| assert!((d - slope).abs() < 1e-6 * slope.abs().max(1.0), "{start}: {d} and {slope}");
+                match pullback::grad(f, &a) {
+                    Ok(g) => right((0..16).map(|k| g[(k % 4, k / 4)] * v[(k % 4, k / 4)]).sum()),
+                    Err(e) => assert!(matches!(failure::<()>(Err(e)), Failure::NotDifferentiable { .. }), "{start}"),
+                }
+                match pullback::jvp(f, &a, &v) {
+                    Ok((_, d)) => right(d.data()[0]),
+                    Err(e) => assert!(matches!(failure::<()>(Err(e)), Failure::NotDifferentiable { .. }), "{start}"),
+                }
+            }
+        }
+    }
+}
