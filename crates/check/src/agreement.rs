@@ -97,6 +97,16 @@ pub(crate) struct Found<T: Scalar> {
     pub(crate) g: Option<List<T>>,
     /// `H v`, packed, with the way it was found.
     pub(crate) hv: Vec<(&'static str, List<T>)>,
+    /// The ways that say that they cannot tell this derivative, where another way can: at tied eigenvalues, those that do not know a
+    /// direction.
+    pub(crate) refused: Vec<(&'static str, Error)>,
+}
+
+/// Does this way say that there is no derivative, or that it cannot tell?
+fn refuses(e: &Error) -> bool {
+    use pullback::Failure::{NotDifferentiable, TiedVectors};
+    let Error::Derivative { source: pullback::Error::Data { failure, .. }, .. } = e else { return false };
+    matches!(failure, NotDifferentiable { .. } | TiedVectors { .. })
 }
 
 pub(crate) const NOT_TRANSPOSE: &str = "the reverse rule is not the transpose of the forward rule";
@@ -112,7 +122,7 @@ pub(crate) fn first<T: Scalar>(
     sizes: &mut Sizes,
     defects: &mut Vec<Defect>,
 ) -> Result<Found<T>, Error> {
-    let mut found = Found { along: vec![], jv: None, g: None, hv: vec![] };
+    let mut found = Found { along: vec![], jv: None, g: None, hv: vec![], refused: vec![] };
     if modes.contains(Modes::FORWARD) {
         let jv = subject.push(x, v)?;
         found.along.push(inner(w, &jv));
@@ -186,18 +196,31 @@ pub(crate) fn second<T: Scalar>(
     found: &mut Found<T>,
 ) -> Result<(), Error> {
     let (px, pv, pu, ps) = (pack(x), vec![pack(v)], vec![pack(u)], vec![pack(scale)]);
-    let mut by = None;
+    let mut ways = vec![];
     for (how, name) in PRODUCTS.into_iter().filter(|p| modes.contains(p.0)) {
-        by = by.or(Some(how));
-        found.hv.push((name, product(p, how, x, v)?));
+        match product(p, how, x, v) {
+            Ok(hv) => {
+                ways.push(how);
+                found.hv.push((name, hv));
+            }
+            Err(e) if refuses(&e) && !ways.is_empty() => found.refused.push((name, e)),
+            Err(e) => return Err(e),
+        }
     }
-    let other = by.map(|how| product(p, how, x, u)).transpose()?;
+    let other = ways.first().map(|how| product(p, *how, x, u)).transpose()?;
     let forward = match modes.contains(Modes::FORWARD_OVER_FORWARD) {
         false => None,
         true => {
             let what = "derivative of a derivative along a direction";
             let twice = pullback::jvp(|x: Var<T>| x.jvp(|x| p.packed(x), &pv[0]).1, &px, &pv[0]);
-            Some(twice.map_err(|source| Error::Derivative { what, source })?.1.data()[0].f64())
+            match twice.map_err(|source| Error::Derivative { what, source }) {
+                Ok((_, d2)) => Some(d2.data()[0].f64()),
+                Err(e) if refuses(&e) && !ways.is_empty() => {
+                    found.refused.push(("forward over forward", e));
+                    None
+                }
+                Err(e) => return Err(e),
+            }
         }
     };
     let Some(((first, hv), hu)) = found.hv.first().zip(other) else {
@@ -208,11 +231,10 @@ pub(crate) fn second<T: Scalar>(
     let most = tolerances::rough_further;
     let asked = |c| {
         let by = |(how, hv)| condition::of_derivative(|x| product(p, how, x, v), (x, hv, scale, &ps), most(c));
-        let ways = PRODUCTS.map(|p| p.0).into_iter().filter(|how| modes.contains(*how));
-        ways.zip(found.hv.iter().map(|(_, hv)| hv)).map(by).fold(Asked::default(), Asked::worse)
+        ways.iter().copied().zip(found.hv.iter().map(|(_, hv)| hv)).map(by).fold(Asked::default(), Asked::worse)
     };
-    let ways = found.hv.iter().map(|(_, hv)| moduli(hv, &ps)).fold(symmetric, f64::max);
-    let judged = sizes.granted::<T>((2, ways), asked, |sizes| {
+    let size = found.hv.iter().map(|(_, hv)| moduli(hv, &ps)).fold(symmetric, f64::max);
+    let judged = sizes.granted::<T>((2, size), asked, |sizes| {
         let mut list = Vec::new();
         for (name, other) in &found.hv[1..] {
             list.push(sizes.equal(format!("Hv: {first} = {name}"), SECOND, hv, other, &ps)?);

@@ -139,16 +139,24 @@ impl<T: Scalar> Plan<'_, T> {
         let u = random.scaled(scale);
         report.defects.clear();
         report.hints.clear();
-        let defects = &mut report.defects;
-        let mut found = agreement::first(subject, (x, &w, &v, scale), modes, &mut sizes, defects)?;
+        let first_order = (x, &w, &v, scale);
+        let mut found = agreement::first(subject, first_order, modes, &mut sizes, &mut report.defects)?;
         let program = program.map(|p| p.with(&w));
         if let Some(p) = &program {
             if order >= 2 {
-                agreement::second(p, (x, &v, &u, scale), modes, &mut sizes, defects, &mut found)?;
+                let second_order = (x, &v, &u, scale);
+                agreement::second(p, second_order, modes, &mut sizes, &mut report.defects, &mut found)?;
+                for (way, why) in &found.refused {
+                    report.skip(format!("second derivatives by {way}"), why.to_string());
+                }
             }
             if order >= 3 && found.along.len() == 2 {
                 match modes.contains(Modes::REVERSE | Modes::FORWARD) {
-                    true => agreement::third(p, (x, &v, scale), &mut sizes, defects, &mut found.along)?,
+                    // What cannot be told to the second order by every way cannot to the third.
+                    _ if !found.refused.is_empty() => report.skip("order 3", found.refused[0].1.to_string()),
+                    true => {
+                        agreement::third(p, (x, &v, scale), &mut sizes, &mut report.defects, &mut found.along)?;
+                    }
                     false => report.skip("order 3", "it needs the modes reverse and forward"),
                 }
             }

@@ -7,5 +7,6 @@ mod programs;
 mod seeds;
 mod single;
 mod spaces;
+mod ties;
 mod triples;
 mod ways;
