@@ -1,7 +1,7 @@
 //! A problem and a run of a method on it, which lends its state step by step. No method lives here.
 
 use crate::method::Method;
-use pullback::{Batch, CostFn, Error, Leaves, Result, Scalar, Shape, Tape, Var};
+use pullback::{Batch, CostFn, Leaves, Result, Scalar, Shape, Tape, Var};
 use pullback_manifolds::Manifold;
 
 /// Minimise a cost over a manifold, from a start.
