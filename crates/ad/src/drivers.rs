@@ -5,7 +5,6 @@
 
 use crate::batch::{Batch, MatLike};
 use crate::diagnose::first_bad;
-use crate::error::Origin;
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many, ManyFn};
 use crate::tape::Mark;
@@ -106,21 +105,6 @@ impl<T: Scalar> Ran<T> {
     }
 }
 
-/// The same error, naming the leaf of `x0` that a number which is not finite comes from.
-fn named<L: Leaves>(x0: &L, e: Error) -> Error {
-    let Error::NonFinite { what, index, value, origin: Origin::Input { .. } } = e else { return e };
-    let mut origin = Origin::Unknown;
-    for (name, leaf) in x0.named() {
-        if let (Origin::Unknown, Some((index, value))) = (&origin, first_bad(leaf.data())) {
-            origin = Origin::Input { name: Some(name), index, value, line: None };
-        }
-    }
-    match (&origin, e) {
-        (Origin::Unknown, e) => e,
-        _ => Error::NonFinite { what, index, value, origin },
-    }
-}
-
 pub(crate) fn rebuilt<L: Leaves>(x0: &L, parts: Vec<Batch<L::Scalar>>) -> L {
     let mut parts = parts.into_iter();
     x0.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
@@ -165,7 +149,7 @@ pub fn value<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Batch<
         Err(Error::NonFinite { .. }) => Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?.value(0),
         found => found,
     }
-    .map_err(|e| named(x0, e))
+    .map_err(|e| e.naming(x0))
 }
 
 /// The gradient of `f` at `x0`.
@@ -227,7 +211,7 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
     let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
     let found = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>();
     let found = found.and_then(|y| Ok(y.into_iter().zip(ran.push(&v.batches())?).collect()));
-    found.map_err(|e| named(x0, e))
+    found.map_err(|e| e.naming(x0))
 }
 
 /// The value of `f` at `x0` and its derivatives along several directions: one evaluation, recorded, and one forward sweep for
@@ -366,7 +350,7 @@ impl<T: Scalar> Tape<T> {
         let (vars, list) = inputs(tape, x0, None);
         let y = f(vars);
         tape.check()?;
-        tape.finite_values(&[y]).map_err(|e| named(x0, e))?;
+        tape.finite_values(&[y]).map_err(|e| e.naming(x0))?;
         let value = number(&y.value())?;
         let mut out: Vec<Batch<T>> = list.iter().map(|x| Batch::zeros(x.shape())).collect();
         tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>())?;
@@ -409,7 +393,7 @@ impl<T: Scalar> Tape<T> {
         let (vars, list) = inputs(tape, x0, None);
         let y = f(vars);
         tape.check()?;
-        tape.finite_values(&[y]).map_err(|e| named(x0, e))?;
+        tape.finite_values(&[y]).map_err(|e| e.naming(x0))?;
         let value = number(&y.value())?;
         let zeros = || list.iter().map(|x| Batch::zeros(x.shape())).collect::<Vec<Batch<T>>>();
         let (mut g, mut h) = (if gradient { zeros() } else { vec![] }, zeros());

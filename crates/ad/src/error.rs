@@ -1,6 +1,7 @@
 //! Everything that can go wrong and is not misuse: what, in which primitive, for which member, at which line.
 
-use crate::Shape;
+use crate::diagnose::first_bad;
+use crate::{Leaves, Shape};
 use pullback_kernels::Failure;
 use std::panic::Location;
 
@@ -161,6 +162,24 @@ impl std::fmt::Display for Origin {
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error {
+    /// The same error; if it is about a number that comes from an input which is not finite, it names the leaf of `point` that is.
+    ///
+    /// For whoever puts a tree of matrices on a tape for somebody else, as drivers and solvers do.
+    #[must_use]
+    pub fn naming<L: Leaves>(self, point: &L) -> Self {
+        let Error::NonFinite { what, index, value, origin: Origin::Input { .. } } = self else { return self };
+        let bad = point.named().into_iter().find_map(|(name, leaf)| {
+            let (index, value) = first_bad(leaf.data())?;
+            Some(Origin::Input { name: Some(name), index, value, line: None })
+        });
+        match bad {
+            Some(origin) => Error::NonFinite { what, index, value, origin },
+            None => self,
+        }
     }
 }
 

@@ -290,11 +290,16 @@ impl<T: Scalar> Tape<T> {
 
     #[track_caller]
     fn leaf(&self, x: &(impl MatLike<T> + ?Sized), tan: Option<Buf<T>>) -> Var<'_, T> {
+        self.leaf_at(Location::caller(), x, tan)
+    }
+
+    /// An input or constant that is attributed to a line.
+    pub(crate) fn leaf_at(&self, line: Line, x: &(impl MatLike<T> + ?Sized), tan: Option<Buf<T>>) -> Var<'_, T> {
         let shape = x.shape();
         let mut buf = self.store.take(shape.len());
         x.write(&mut buf);
         let leaf = self.place(shape, buf, tan);
-        self.inner.borrow_mut().leaves.push((leaf.id, Location::caller()));
+        self.inner.borrow_mut().leaves.push((leaf.id, line));
         leaf
     }
 

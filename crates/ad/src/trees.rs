@@ -25,14 +25,14 @@ impl<T: Scalar> Tape<T> {
     /// ```
     #[track_caller]
     pub fn inputs<L: Leaves<Scalar = T>>(&self, tree: &L) -> L::Vars<'_> {
-        let mut leaves = tree.batches().into_iter();
+        let (line, mut leaves) = (std::panic::Location::caller(), tree.batches().into_iter());
         tree.bind(&mut || match leaves.next() {
-            Some(b) => self.input(&b),
+            Some(b) => self.leaf_at(line, &b, None),
             None => unreachable!("one batch for each leaf"),
         })
     }
 
-    /// [`Tape::set`] of every leaf of a tree; [`Tape::replay`] then computes everything anew.
+    /// [`Tape::set`] of every leaf of a tree: everything is computed anew before it is next used.
     ///
     /// # Panics
     /// If the trees differ in the number or the shapes of their leaves, or one of `vars` is the result of an operation.

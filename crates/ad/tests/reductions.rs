@@ -26,9 +26,10 @@ where
     [y.value(), g]
 }
 
+/// The largest error, over the largest entry.
 fn error(single: &Batch<f32>, double: &Batch<f64>) -> f64 {
     let pairs = single.data().iter().zip(double.data());
-    pairs.map(|(a, b)| (f64::from(*a) - b).abs() / b.abs().max(f64::MIN_POSITIVE)).fold(0.0, f64::max)
+    pairs.map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max) / double.max_abs()
 }
 
 macro_rules! programs {
@@ -60,6 +61,15 @@ fn every_reduction_of_ten_million_entries_keeps_its_digits() {
         "row_norms" Shape::mat(2, N / 2), |x| x.row_norms();
         "column_norms" Shape::mat(N / 2, 2), |x| x.column_norms();
         "log_sum_exp" Shape::mat(N, 1), |x| x.log_sum_exp();
+        "log_sum_exp_cols" Shape::mat(2, N / 2), |x| x.log_sum_exp_cols();
+        "log_softmax" Shape::mat(N / 10, 10), |x| x.log_softmax_rows().slice(0, 0, 3, 10);
+        "softmax" Shape::mat(N / 10, 10), |x| x.softmax_rows().slice(0, 0, 3, 10).log2();
+        "var" Shape::mat(N / 10, 1), |x| x.var(1);
+        "std_cols" Shape::mat(2, N / 20), |x| x.std_cols(0);
+        "column_dots" Shape::mat(N / 2, 2), |x| x.column_dots(x);
+        "row_dots" Shape::mat(2, N / 2), |x| x.row_dots(x);
+        "cumsum" Shape::mat(N / 10, 1), |x| x.cumsum(pullback::Axis::Rows).row_range(N / 10 - 2, 2);
+        "squared distances" Shape::mat(2, N / 10), |x| (x * 2.0).pairwise_dist2(x, pullback::Axis::Rows);
     };
     for (name, shape, f32s, f64s) in programs {
         let n = shape.len();

@@ -161,7 +161,11 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         let list: Vec<Var<'_, L::Scalar>> = self.x.iter().map(|b| tape.input(b)).collect();
         let mut next = list.iter().copied();
         let y = (self.problem.cost)(self.problem.start.bind(&mut || next.next().unwrap_or_else(|| unreachable!())));
-        tape.gradient_into(y, &list, &mut self.g.iter_mut().collect::<Vec<_>>())?;
+        let found = tape.gradient_into(y, &list, &mut self.g.iter_mut().collect::<Vec<_>>());
+        found.map_err(|e| {
+            let mut x = self.x.iter().cloned();
+            e.naming(&self.problem.start.rebuild(&mut || x.next().unwrap_or_else(|| unreachable!())))
+        })?;
         let cost = y.scalar();
         self.plain.clear();
         let (m, plain) = (self.problem.manifold, &self.plain);

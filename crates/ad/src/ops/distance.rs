@@ -21,7 +21,7 @@
 //! Cost: `m n d` multiplications each; twice that for a derivative by both. Source: derived.
 
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
-use crate::store::{Store, Trouble};
+use crate::store::{Buf, Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
 
@@ -76,23 +76,84 @@ fn coordinates<'a, T>(
     (0..d).map(move |k| (&a[k * m..(k + 1) * m], &b[k * n..(k + 1) * n]))
 }
 
+/// Sums of many columns, in pieces, where what rounding loses between pieces is carried along: the error does not grow with their number.
+struct Pieces<T> {
+    piece: Buf<T>,
+    lost: Buf<T>,
+    terms: usize,
+}
+
+impl<T: Scalar> Pieces<T> {
+    /// Columns that are summed plainly.
+    const TERMS: usize = 32;
+
+    fn new(len: usize, s: &Store<T>) -> Self {
+        let zeros = || {
+            let mut b = s.take(len);
+            b.fill(T::zero());
+            b
+        };
+        Pieces { piece: zeros(), lost: zeros(), terms: 0 }
+    }
+
+    /// One more column was added to `piece`; now and then the piece goes to the sum.
+    #[inline]
+    fn next(&mut self, sum: &mut [T]) {
+        self.terms += 1;
+        if self.terms == Self::TERMS {
+            self.flush(sum);
+        }
+    }
+
+    fn flush(&mut self, sum: &mut [T]) {
+        for ((s, p), lost) in sum.iter_mut().zip(self.piece.iter_mut()).zip(self.lost.iter_mut()) {
+            let next = *s + *p;
+            let (large, small) = if s.abs() >= p.abs() { (*s, *p) } else { (*p, *s) };
+            *lost += (large - next) + small;
+            (*s, *p) = (next, T::zero());
+        }
+        self.terms = 0;
+    }
+
+    /// The last piece, and what was lost.
+    fn finish(&mut self, sum: &mut [T]) {
+        self.flush(sum);
+        for (s, lost) in sum.iter_mut().zip(self.lost.iter_mut()) {
+            // An infinite sum has lost nothing that can be told.
+            if lost.is_finite() {
+                *s += *lost;
+            }
+            *lost = T::zero();
+        }
+    }
+
+    fn put(self, s: &Store<T>) {
+        s.put(self.piece);
+        s.put(self.lost);
+    }
+}
+
 impl<T: Scalar> Primitive<T> for Distances {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(pairs(x[0], x[1])?)
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, d) = (x[0].shape.rows, x[1].shape.rows, x[0].shape.cols);
         y[0].data.fill(T::zero());
+        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let (a, b) = (x[0].member(member), x[1].member(member));
             for (j, out) in y[0].member(member).chunks_exact_mut(m.max(1)).enumerate() {
                 for (a, b) in coordinates(a, m, b, n, d) {
                     let b = b[j];
-                    out.iter_mut().zip(a).for_each(|(out, &a)| *out += (a - b) * (a - b));
+                    sum.piece.iter_mut().zip(a).for_each(|(s, &a)| *s += (a - b) * (a - b));
+                    sum.next(out);
                 }
+                sum.finish(out);
             }
         }
+        sum.put(s);
         Ok(())
     }
 
@@ -121,18 +182,22 @@ impl<T: Scalar> Primitive<T> for DistancesPush {
         }
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, d) = (x[0].shape.rows, x[1].shape.rows, x[0].shape.cols);
         y[0].data.fill(T::zero());
+        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let [a, b, u, v] = [0, 1, 2, 3].map(|i| x[i].member(member));
             for (j, out) in y[0].member(member).chunks_exact_mut(m.max(1)).enumerate() {
                 for ((a, b), (u, v)) in coordinates(a, m, b, n, d).zip(coordinates(u, m, v, n, d)) {
                     let (b, v) = (b[j], v[j]);
-                    out.iter_mut().zip(a.iter().zip(u)).for_each(|(out, (&a, &u))| *out += (a - b) * (u - v));
+                    sum.piece.iter_mut().zip(a.iter().zip(u)).for_each(|(s, (&a, &u))| *s += (a - b) * (u - v));
+                    sum.next(out);
                 }
+                sum.finish(out);
             }
         }
+        sum.put(s);
         Ok(())
     }
 
@@ -162,17 +227,21 @@ impl<T: Scalar> Primitive<T> for DistancesPull {
         }
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, d) = (x[1].shape.rows, x[2].shape.rows, x[1].shape.cols);
         y[0].data.fill(T::zero());
+        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let [g, a, b] = [0, 1, 2].map(|i| x[i].member(member));
             for ((a, b), out) in coordinates(a, m, b, n, d).zip(y[0].member(member).chunks_exact_mut(m.max(1))) {
                 for (g, &b) in g.chunks_exact(m.max(1)).zip(b) {
-                    out.iter_mut().zip(g.iter().zip(a)).for_each(|(out, (&g, &a))| *out += g * (a - b));
+                    sum.piece.iter_mut().zip(g.iter().zip(a)).for_each(|(s, (&g, &a))| *s += g * (a - b));
+                    sum.next(out);
                 }
+                sum.finish(out);
             }
         }
+        sum.put(s);
         Ok(())
     }
 
