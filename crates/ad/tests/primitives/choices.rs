@@ -328,6 +328,9 @@ fn a_complement_is_judged_at_every_start_and_to_every_order() {
         });
         assert!((pullback::grad(blind, x).unwrap() - pullback::grad(oracle, x).unwrap()).norm_max() < 1e-12, "{at}");
         let v = faer::mat![[0.2], [-0.4], [0.9]];
-        assert!((pullback::hvp(blind, x, &v).unwrap() - pullback::hvp(oracle, x, &v).unwrap()).norm_max() < 1e-11, "{at}");
+        assert!(
+            (pullback::hvp(blind, x, &v).unwrap() - pullback::hvp(oracle, x, &v).unwrap()).norm_max() < 1e-11,
+            "{at}"
+        );
     }
 }
