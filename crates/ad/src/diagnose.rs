@@ -34,12 +34,17 @@ pub(crate) fn overflow<T: Scalar>(inner: &Inner<T>) -> Option<Found> {
 
 /// Where the value `id`, which is not finite, comes from: back through operations to one whose inputs are finite, or to a leaf.
 pub(crate) fn value<T: Scalar>(inner: &Inner<T>, id: u32) -> Origin {
+    recorded(inner, id, inner.ops.len())
+}
+
+/// The same, where the operations from number `derivative` on are those of recorded derivatives.
+pub(crate) fn recorded<T: Scalar>(inner: &Inner<T>, id: u32, derivative: usize) -> Origin {
     let bad = |id: u32| first_bad(&inner.vals[id as usize].buf);
     let mut id = id;
     loop {
         let k = inner.ops.partition_point(|rec| rec.first <= id);
-        let maker = k.checked_sub(1).map(|k| &inner.ops[k]).filter(|rec| id < rec.first + rec.outs);
-        let Some(rec) = maker else {
+        let maker = k.checked_sub(1).map(|k| (k, &inner.ops[k])).filter(|(_, rec)| id < rec.first + rec.outs);
+        let Some((k, rec)) = maker else {
             let line = inner.leaves.binary_search_by_key(&id, |leaf| leaf.0).ok().map(|k| inner.leaves[k].1);
             return match (line, bad(id)) {
                 (Some(_), Some((index, value))) => Origin::Input { name: None, index, value, line },
@@ -48,7 +53,8 @@ pub(crate) fn value<T: Scalar>(inner: &Inner<T>, id: u32) -> Origin {
         };
         match rec.inputs.iter().find(|&&i| bad(i).is_some()) {
             Some(&earlier) => id = earlier,
-            None => return Origin::Value { primitive: rec.line.said, line: rec.line.line },
+            None if k < derivative => return Origin::Value { primitive: rec.line.said, line: rec.line.line },
+            None => return Origin::Derivative { primitive: rec.line.said, line: rec.line.line },
         }
     }
 }

@@ -254,8 +254,8 @@ pub fn jvps<L: Leaves, F: for<'t> CostFn<'t, L>>(
 /// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
 pub fn vjp<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Pull<'x, L>)> {
     let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
-    let y = ran.value(0)?;
-    Ok((y, Box::new(move |w| Ok(rebuilt(x0, ran.pull(&[w])?)))))
+    let y = ran.value(0).map_err(|e| e.naming(x0))?;
+    Ok((y, Box::new(move |w| Ok(rebuilt(x0, ran.pull(&[w]).map_err(|e| e.naming(x0))?)))))
 }
 
 /// [`vjp`] of a program with several outputs: one cotangent for each.
@@ -267,12 +267,12 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
     x0: &'x L,
 ) -> Result<(Vec<Batch<L::Scalar>>, PullMany<'x, L>)> {
     let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
-    let y = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>()?;
+    let y = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>().map_err(|e| e.naming(x0))?;
     Ok((
         y,
         Box::new(move |w| {
             let w: Vec<&dyn MatLike<L::Scalar>> = w.iter().map(|w| w as _).collect();
-            Ok(rebuilt(x0, ran.pull(&w)?))
+            Ok(rebuilt(x0, ran.pull(&w).map_err(|e| e.naming(x0))?))
         }),
     ))
 }
@@ -283,12 +283,12 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
 /// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
 pub fn linearize<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Push<'x, L>)> {
     let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
-    let y = ran.value(0)?;
+    let y = ran.value(0).map_err(|e| e.naming(x0))?;
     Ok((
         y,
         Box::new(move |v| {
             check_like("the direction", x0, v)?;
-            Ok(ran.push(&v.batches())?.swap_remove(0))
+            Ok(ran.push(&v.batches()).map_err(|e| e.naming(x0))?.swap_remove(0))
         }),
     ))
 }
@@ -329,13 +329,15 @@ pub fn value_grad_hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) 
 /// As [`grad`]. The map: [`Error::Shape`] and those.
 pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<HessianMap<'x, L>> {
     let mut ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
-    number(&ran.value(0)?)?;
-    let gradients = ran.tape.grads_recorded(Mark::START, ran.y(0), &ran.xs()).iter().map(Id::of).collect();
+    number(&ran.value(0).map_err(|e| e.naming(x0))?)?;
+    let recorded = ran.tape.operations();
+    let gradients = ran.tape.grads_recorded(Mark::START, ran.y(0), &ran.xs());
     ran.tape.check()?;
-    ran.y = gradients;
+    ran.tape.finite_gradients(&gradients, recorded).map_err(|e| e.naming(x0))?;
+    ran.y = gradients.iter().map(Id::of).collect();
     Ok(Box::new(move |v| {
         check_like("the direction", x0, v)?;
-        Ok(rebuilt(x0, ran.push(&v.batches())?))
+        Ok(rebuilt(x0, ran.push(&v.batches()).map_err(|e| e.naming(x0))?))
     }))
 }
 
@@ -353,7 +355,7 @@ impl<T: Scalar> Tape<T> {
         tape.finite_values(&[y]).map_err(|e| e.naming(x0))?;
         let value = number(&y.value())?;
         let mut out: Vec<Batch<T>> = list.iter().map(|x| Batch::zeros(x.shape())).collect();
-        tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>())?;
+        tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>()).map_err(|e| e.naming(x0))?;
         Ok((value, rebuilt(x0, out)))
     }
 
@@ -402,9 +404,10 @@ impl<T: Scalar> Tape<T> {
             list.iter().zip(&v).map(|(x, v)| (*x, v as &dyn MatLike<T>)).collect();
         let (gs, mut hs) = (&mut g.iter_mut().collect::<Vec<_>>(), h.iter_mut().collect::<Vec<_>>());
         match gradient {
-            true => tape.grads_hvps_into(y, &seeds, gs, &mut hs)?,
-            false => tape.hvps_into(y, &seeds, &mut hs)?,
+            true => tape.grads_hvps_into(y, &seeds, gs, &mut hs),
+            false => tape.hvps_into(y, &seeds, &mut hs),
         }
+        .map_err(|e| e.naming(x0))?;
         Ok((value, g, rebuilt(x0, h)))
     }
 }

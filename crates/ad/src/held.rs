@@ -156,6 +156,19 @@ impl<T: Scalar> Tape<T> {
         answer.map_or(Ok(()), Err)
     }
 
+    /// Are gradients finite that were recorded after so many operations?
+    pub(crate) fn finite_gradients(&self, g: &[Var<'_, T>], recorded: usize) -> Result<()> {
+        let inner = self.inner();
+        let bad = |g: &Var<'_, T>| first_bad(&inner.vals[g.id as usize].buf).map(|found| (g.id, found));
+        match g.iter().find_map(bad) {
+            Some((id, (index, value))) => {
+                let origin = crate::diagnose::recorded(&inner, id, recorded);
+                Err(Error::NonFinite { what: "gradient", index, value, origin })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Are the values that are to be differentiated finite?
     pub(crate) fn finite_values(&self, y: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
@@ -342,7 +355,7 @@ impl<T: Scalar> Tape<T> {
     /// The gradient of `y` by `x` as a value of the tape: differentiable, and replayed with the rest.
     ///
     /// # Errors
-    /// [`Error::NotScalar`]; [`Error::NotRecording`]; the first failure.
+    /// [`Error::NotScalar`]; [`Error::NotRecording`]; the first failure; [`Error::NonFinite`].
     #[track_caller]
     pub fn grad_on_tape<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<Var<'t, T>> {
         let (shape, _) = (self.shape_of(&y), self.shape_of(&x));
@@ -351,8 +364,10 @@ impl<T: Scalar> Tape<T> {
         }
         self.ready()?;
         self.finite_values(&[y])?;
+        let recorded = self.operations();
         let g = self.grads_recorded(Mark::START, y, &[x])[0];
         self.verdict()?;
+        self.finite_gradients(&[g], recorded)?;
         Ok(g)
     }
 

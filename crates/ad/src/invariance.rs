@@ -7,18 +7,23 @@
 //! with another choice, turned by a finite rotation, and its value compared. How much rounding alone changes is measured in the same
 //! way, with the basis perturbed in its last digits.
 //!
-//! Then the cotangents are pulled back through the turned program too. A program that does not see the basis may still have cotangents of
-//! tied values that are equal at one choice and not at another (`V diag(f(l)) V^T` has): the derivative is then one of a function
-//! of the matrix, which the rules for values and vectors cannot give, and the rule says so at the turned basis.
+//! Then the cotangents are pulled back through the turned program too, and compared: a value may be the same at every choice and its
+//! derivative not. And a program that does not see the basis may still have cotangents of tied values that are equal at one choice
+//! and not at another (`V diag(f(l)) V^T` has): the derivative is then one of a function of the matrix, which the rules for values and
+//! vectors cannot give, and the rule says so at the turned basis.
 //!
-//! Costs a copy of the tape, two evaluations and one sweep, and only where there is a tie or a complement. Rules are not known here.
+//! A complement is not determined anywhere, so programs of complements alone are compared at inputs a few percent away,
+//! where a dependence of any order is seen in the value.
+//!
+//! Costs two or three copies of the tape, as many evaluations and up to three sweeps, and only where there is a tie or a complement. Rules
+//! are not known here.
 
 use crate::ops::gauge::Gauge;
 use crate::ops::{Arg, Op};
 use crate::store::{Buf, Choice, Store};
 use crate::sweep::{Numbers, mark_depends};
 use crate::tape::{Inner, OpRec};
-use crate::{Error, Scalar};
+use crate::{Error, Scalar, Shape};
 use pullback_kernels::{Failure, tolerances};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -49,6 +54,15 @@ impl<T: Scalar> Op<T> {
         }
     }
 
+    /// Are its outputs, if a basis at all, one that is chosen at every input alike?
+    fn chooses_anywhere(&self) -> bool {
+        match self {
+            Op::Vectors(_) => false,
+            Op::Checkpoint(c) => c.ops().iter().all(|rec| rec.op.chooses_anywhere()),
+            _ => true,
+        }
+    }
+
     /// Is there a choice at these inputs, whose consequences its slope may not show?
     fn chooses(&self, x: &[Arg<'_, T>], y: Arg<'_, T>) -> bool {
         match self {
@@ -56,8 +70,7 @@ impl<T: Scalar> Op<T> {
                 let window = v.frame.of.window(x[0].shape);
                 (0..x[1].shape.batch).any(|b| T::has_ties(window, x[1].member(b)))
             }
-            // A complement is never determined; at a basis without a pattern the slope tells.
-            Op::Complement(_) => y.data.chunks_exact(y.shape.rows.max(1)).any(patterned),
+            Op::Complement(_) => y.shape.cols > 0 && y.shape.batch > 0,
             _ => true,
         }
     }
@@ -93,22 +106,22 @@ impl<T: Scalar> Question<'_, T> {
         let strict = judged.iter().any(|k| policy(k) == Some(Gauge::Error));
         let found = if judged.is_empty() { None } else { self.dependence(&judged, Choice::Turned) };
         match found {
-            Some(Dependence::OfTheValue(defect)) if strict => {
+            Some(Dependence::OnTheChoice(defect)) if strict => {
                 let place = self.inner.ops[judged[0]].line;
                 let failure = Failure::GaugeDependent { defect };
                 let (primitive, line) = (*place.said, place.line);
                 return Some(Error::Data { primitive, member: None, derivative: true, failure, line });
             }
             // A slope along the choice has been noted already.
-            Some(Dependence::OfTheValue(defect)) if self.store.warned() == 0.0 => self.store.warn(defect),
-            Some(Dependence::OfTheDerivative(e)) => return Some(e),
+            Some(Dependence::OnTheChoice(defect)) if self.store.warned() == 0.0 => self.store.warn(defect),
+            Some(Dependence::OfTheRule(e)) => return Some(e),
             _ => {}
         }
         if judged.len() == all.len() {
             return None;
         }
         match self.dependence(&all, Choice::TurnedAll) {
-            Some(Dependence::OfTheDerivative(e)) => Some(e),
+            Some(Dependence::OfTheRule(e)) => Some(e),
             // That is what is projected.
             _ => None,
         }
@@ -131,8 +144,19 @@ impl<T: Scalar> Question<'_, T> {
         }
         let on_the_way =
             |rec: &OpRec<T>| depends[rec.first as usize - self.base] != 0 && reaches[outputs(rec)].contains(&true);
-        let asked = |rec: &OpRec<T>| on_the_way(rec) && self.inner.is_choice(rec);
+        let number = self.is_of_a_number();
+        let seen = |rec: &OpRec<T>| {
+            let z = self.inner.vals[rec.first as usize].arg();
+            number || !matches!(rec.op, Op::Complement(_)) || z.data.chunks_exact(z.shape.rows).any(patterned)
+        };
+        let asked = |rec: &OpRec<T>| on_the_way(rec) && self.inner.is_choice(rec) && seen(rec);
         self.ops.clone().filter(|&k| asked(&self.inner.ops[k])).collect()
+    }
+
+    /// Is a number differentiated? Otherwise the cotangents may be those of a program elsewhere, at the basis that was found; then
+    /// they say nothing of another basis, or of other inputs, except that the slope along the choice is to vanish.
+    fn is_of_a_number(&self) -> bool {
+        self.seeds.iter().all(|(y, _)| self.inner.vals[*y as usize].shape == Shape::SCALAR)
     }
 
     fn depends(&self) -> Vec<u8> {
@@ -144,29 +168,83 @@ impl<T: Scalar> Question<'_, T> {
 
     fn dependence(&self, choosing: &[usize], choice: Choice) -> Option<Dependence> {
         let before = self.store.take_failure();
-        let noise = self.evaluated(Choice::Rounded, choosing).map(|inner| self.change(&inner));
-        let turned = self.evaluated(choice, choosing);
-        let found = match (&turned, noise) {
-            (Some(inner), Some(noise)) => {
-                let change = self.change(inner);
-                let limit = tolerances::gauge::<T>().f64() * change.size + tolerances::TURN_ROUNDING * noise.absolute;
-                match change.signed.abs() <= limit {
-                    true => self.pulled(inner, choice).map(Dependence::OfTheDerivative),
-                    false => Some(Dependence::OfTheValue(change.signed.abs() / change.size)),
-                }
-            }
-            // What has no value at another choice depends on it.
-            _ => Some(Dependence::OfTheValue(1.0)),
-        };
+        let complements = choosing.iter().all(|&k| self.inner.ops[k].op.chooses_anywhere());
+        let found =
+            match (complements && self.is_of_a_number()).then(|| self.nearby_dependence(choosing, choice)).flatten() {
+                Some(found) => found,
+                None => self.dependence_here(choosing, choice),
+            };
         self.store.take_failure();
         before.into_iter().for_each(|e| self.store.remember(e));
         found
     }
 
-    /// The values with bases chosen otherwise; `None` if an operation fails.
-    fn evaluated(&self, choice: Choice, choosing: &[usize]) -> Option<Inner<T>> {
-        let mut inner = self.inner.copied();
+    /// Compares values at these inputs, then derivatives.
+    fn dependence_here(&self, choosing: &[usize], choice: Choice) -> Option<Dependence> {
+        let evaluated = |choice| self.evaluated(choice, choosing, self.inner.copied(), vec![]);
+        let (Some(turned), Some(rounded)) = (evaluated(choice), evaluated(Choice::Rounded)) else {
+            // What has no value at another choice depends on it.
+            return Some(Dependence::OnTheChoice(1.0));
+        };
+        let by_value = self.value_dependence(self.inner, &turned, &rounded);
+        by_value.or_else(|| self.slope_dependence(choice, &turned, &rounded))
+    }
+
+    /// Compares values near these inputs, where a complement is chosen as freely as here: a difference there is one of the
+    /// value or of a derivative of some order here. The outer `None` says that the program has no value there.
+    fn nearby_dependence(&self, choosing: &[usize], choice: Choice) -> Option<Option<Dependence>> {
+        let evaluated = |choice| {
+            let mut inner = self.inner.copied();
+            for &x in self.targets {
+                displace(&mut inner.vals[x as usize].buf);
+            }
+            self.evaluated(choice, choosing, inner, self.targets.to_vec())
+        };
+        let (found, turned, rounded) = (evaluated(Choice::Found)?, evaluated(choice)?, evaluated(Choice::Rounded)?);
+        Some(self.value_dependence(&found, &turned, &rounded))
+    }
+
+    fn value_dependence(&self, found: &Inner<T>, turned: &Inner<T>, rounded: &Inner<T>) -> Option<Dependence> {
+        let (change, noise) = (self.change(found, turned), self.change(found, rounded));
+        let limit = tolerances::gauge::<T>().f64() * change.size + tolerances::TURN_ROUNDING * noise.absolute;
+        (change.signed.abs() > limit).then(|| Dependence::OnTheChoice(change.signed.abs() / change.size))
+    }
+
+    /// Compares the cotangents of the targets. A value can be the same at every choice and its derivative not: entry `i` of an
+    /// eigenvector is 0 wherever `e_i` is orthogonal to the tied space, and moves with the vector that was chosen.
+    fn slope_dependence(&self, choice: Choice, turned: &Inner<T>, rounded: &Inner<T>) -> Option<Dependence> {
+        let depends = self.depends();
+        let turned = match self.pulled(turned, choice, &depends) {
+            Ok(g) => g,
+            Err(e) => return Some(Dependence::OfTheRule(e)),
+        };
+        if !self.is_of_a_number() {
+            return None;
+        }
+        let found = self.pulled(self.inner, self.store.choice(), &depends).ok()?;
+        let rounded = self.pulled(rounded, Choice::Rounded, &depends).ok()?;
+        let value = self.change(self.inner, self.inner).size;
+        let worst = self.targets.iter().zip(&found).zip(&turned).zip(&rounded).filter_map(|(((x, g), t), r)| {
+            let (size, change, noise) = (norm(g).max(norm(t)), distance(g, t), distance(g, r));
+            // Where the derivative is zero, what remains of it is rounding on the scale of the value over that of the input.
+            let x = &self.inner.vals[*x as usize].buf;
+            let rounding = T::EPS.f64() * value / T::norm(x).f64();
+            let limit = tolerances::gauge::<T>().f64() * size + tolerances::TURN_ROUNDING * noise.max(rounding);
+            (change > limit).then_some(change / size)
+        });
+        worst.reduce(f64::max).map(Dependence::OnTheChoice)
+    }
+
+    /// The values with bases chosen otherwise and after the `changed` ones; `None` if an operation fails.
+    fn evaluated(
+        &self,
+        choice: Choice,
+        choosing: &[usize],
+        mut inner: Inner<T>,
+        changed: Vec<u32>,
+    ) -> Option<Inner<T>> {
         let mut touched = vec![false; inner.vals.len()];
+        changed.iter().for_each(|&x| touched[x as usize] = true);
         let outer = self.store.choose(choice);
         let mut done = true;
         for k in self.ops.clone() {
@@ -184,9 +262,8 @@ impl<T: Scalar> Question<'_, T> {
         done.then_some(inner)
     }
 
-    /// The failure of a reverse sweep over the turned values.
-    fn pulled(&self, turned: &Inner<T>, choice: Choice) -> Option<Error> {
-        let depends = self.depends();
+    /// The cotangents of the targets over these values, or the failure of the sweep.
+    fn pulled(&self, values: &Inner<T>, choice: Choice, depends: &[u8]) -> Result<Vec<Vec<f64>>, Error> {
         let mut slots: Vec<Option<Buf<T>>> = std::iter::repeat_with(|| None).take(depends.len()).collect();
         for (y, w) in self.seeds.iter().filter(|(y, _)| *y as usize >= self.base) {
             let mut seed = self.store.take(w.len());
@@ -194,28 +271,51 @@ impl<T: Scalar> Question<'_, T> {
             slots[*y as usize - self.base] = Some(seed);
         }
         let outer = self.store.choose(choice);
-        let numbers = Numbers { inner: turned, store: self.store };
-        T::reverse_numbers(&numbers, self.ops.clone(), self.base, &depends, &mut slots);
+        let numbers = Numbers { inner: values, store: self.store };
+        T::reverse_numbers(&numbers, self.ops.clone(), self.base, depends, &mut slots);
         self.store.choose(outer);
+        let entries = |x: &u32| {
+            let slot = (*x as usize).checked_sub(self.base).and_then(|k| slots[k].as_deref());
+            match slot {
+                Some(g) => g.iter().map(|g| g.f64()).collect(),
+                None => vec![0.0; self.inner.vals[*x as usize].shape.len()],
+            }
+        };
+        let out = self.targets.iter().map(entries).collect();
         slots.into_iter().flatten().for_each(|b| self.store.put(b));
-        self.store.take_failure()
+        self.store.take_failure().map_or(Ok(out), Err)
     }
 
-    fn change(&self, new: &Inner<T>) -> Change {
+    fn change(&self, old: &Inner<T>, new: &Inner<T>) -> Change {
         let mut sum = Change::default();
         for (y, w) in self.seeds {
-            sum.add(w, &self.inner.vals[*y as usize].buf, &new.vals[*y as usize].buf);
+            sum.add(w, &old.vals[*y as usize].buf, &new.vals[*y as usize].buf);
         }
         sum
     }
 }
 
-/// What depends on the choice.
 enum Dependence {
-    /// The value, by this part of it.
-    OfTheValue(f64),
-    /// How the derivative comes about, which the rules cannot follow.
-    OfTheDerivative(Error),
+    /// The value or the derivative depends on the choice, by this part of it.
+    OnTheChoice(f64),
+    /// How the derivative comes about depends on it, which the rules cannot follow.
+    OfTheRule(Error),
+}
+
+/// Moves each entry by a few percent of the largest.
+fn displace<T: Scalar>(x: &mut [T]) {
+    let size = x.iter().fold(0.0, |m: f64, x| m.max(x.f64().abs()));
+    for (k, x) in x.iter_mut().enumerate() {
+        *x += T::of(0.06 * size * ((0.754_877_666 * (k + 1) as f64).fract() - 0.5));
+    }
+}
+
+fn norm(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn distance(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
 }
 
 /// How much `sum <w, y>` changes.

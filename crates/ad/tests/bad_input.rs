@@ -301,6 +301,54 @@ fn what_is_not_finite_names_the_operation_and_its_line() {
     assert_eq!(origin(pull(&mat![[f64::NAN]])), Origin::Given);
 }
 
+/// Every driver names the leaf, and what derivatives record is not taken for the value.
+#[test]
+fn every_driver_says_where_what_is_not_finite_comes_from() {
+    let leaf =
+        |o: Origin, at: &str| assert!(matches!(&o, Origin::Input { name: Some(n), .. } if n == "1"), "{at}: {o:?}");
+    let x0 = (mat![[1.0, 2.0]], mat![[1.0], [f64::NEG_INFINITY]]);
+    let f = pullback::pin(&x0, |(a, b)| a * b);
+    leaf(origin(value(f, &x0)), "value");
+    leaf(origin(vjp(f, &x0).map(|_| ())), "vjp");
+    leaf(origin(pullback::vjp_many(|(a, b)| [a * b].into(), &x0).map(|_| ())), "vjp_many");
+    leaf(origin(linearize(f, &x0).map(|_| ())), "linearize");
+    leaf(origin(pullback::jvps(f, &x0, std::slice::from_ref(&x0))), "jvps");
+    leaf(origin(jacobian(f, &x0)), "jacobian");
+    leaf(origin(hessian(f, &x0)), "hessian");
+    // The value is finite here and so is that of the root.
+    let root = func(|x: Var| x * x.sqrt());
+    let derivative =
+        |o: Origin, at: &str| assert!(matches!(o, Origin::Derivative { primitive: "sqrt", .. }), "{at}: {o:?}");
+    derivative(origin(grad(root, &0.0)), "grad");
+    derivative(origin(hessian(root, &0.0)), "hessian");
+    derivative(origin(hvp_operator(root, &0.0).map(|_| ())), "hvp_operator");
+    let tape = Tape::new();
+    let x = tape.input(&0.0);
+    let y = root(x);
+    derivative(origin(tape.grad_on_tape(y, x).map(|_| ())), "grad_on_tape");
+    derivative(origin(tape.hvp_operator(y, x).map(|_| ())), "hvp_operator of a tape");
+}
+
+/// Functions of entries are called by their own names.
+#[test]
+fn a_function_of_entries_is_named() {
+    type Entrywise = for<'t> fn(Var<'t>) -> Var<'t>;
+    let named: [(&str, Entrywise, f64); 6] = [
+        ("acos", |x| x.acos(), 2.0),
+        ("asin", |x| x.asin(), -2.0),
+        ("ln_gamma", |x| x.ln_gamma(), 0.0),
+        ("digamma", |x| x.digamma(), 0.0),
+        ("log2", |x| x.log2(), -1.0),
+        ("square", |x| x.square(), 1e200),
+    ];
+    for (name, f, x) in named {
+        let found = origin(value(f, &mat![[x]]));
+        assert!(matches!(found, Origin::Value { primitive, .. } if primitive == name), "{name}: {found:?}");
+    }
+    let e = grad(|x: Var| x.std_cols(0).sum(), &mat![[1.0, 1.0]]).unwrap_err();
+    assert_eq!(data(&e).0, "std_cols", "{e}");
+}
+
 #[test]
 fn check_finite_names_the_operation() {
     let tape = Tape::new();

@@ -12,6 +12,7 @@ macro_rules! entrywise {
         #[track_caller]
         #[must_use]
         pub fn $name(self) -> Self {
+            let _said = self.tape.saying(&stringify!($name));
             self.tape.push_one(Op::Unary(UnaryFn($f)), &[&self])
         }
     )*};

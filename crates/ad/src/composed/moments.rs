@@ -30,6 +30,7 @@ macro_rules! moments {
         #[track_caller]
         #[must_use]
         pub fn $var(self, ddof: usize) -> Self {
+            let _said = self.tape.saying(&stringify!($var));
             let (c, n) = self.centred(stringify!($var), Over::$over, ddof);
             let sum = match Over::$over {
                 Over::ALL => c.dot(c),
@@ -49,6 +50,7 @@ macro_rules! moments {
         #[track_caller]
         #[must_use]
         pub fn $std(self, ddof: usize) -> Self {
+            let _said = self.tape.saying(&stringify!($std));
             let (c, n) = self.centred(stringify!($std), Over::$over, ddof);
             self.tape.push_one(Op::Norm(Norm { over: Over::$over }), &[&c]).scaled(1.0 / n.sqrt())
         }

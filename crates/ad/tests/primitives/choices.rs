@@ -278,6 +278,63 @@ fn forward_mode_says_that_it_cannot_judge_and_what_can() {
     assert!((d - (0..4).map(|i| v[(i, i)]).sum::<f64>()).abs() < 1e-13);
 }
 
+/// Programs whose value is the same at every choice of a basis here, and whose derivative is not.
+#[test]
+fn a_derivative_that_depends_on_the_choice_is_told_where_the_value_does_not() {
+    let told = |r: pullback::Result<Mat<f64>>, at: &str| {
+        let said = failure(r);
+        assert!(matches!(said, Failure::GaugeDependent { .. }), "{at}: {said}");
+    };
+    // The tied vectors are orthogonal to (1, 1, 1), so their sum of entries is 0 at every choice; it moves with the vectors.
+    let ones = Mat::from_fn(3, 3, |_, _| 1.0);
+    told(pullback::grad(|a: Var| a.eigh().1.sum(), &ones), "the sum at ones");
+    told(pullback::grad(|a: Var| a.eigh().1.var(0), &ones), "the variance at ones");
+    told(pullback::grad(|a: Var| a.checkpoint(|a| a.eigh().1.sum()), &ones), "in a checkpoint");
+    told(pullback::value(|a: Var| a.grad(|a| a.eigh().1.sum()), &ones).map(|g| g.into_mat()), "inside");
+    let entry = pullback::func(|a: Var| a.eigh().1.slice(1, 0, 1, 1));
+    told(pullback::grad(entry, &diagonal(&[1.0, 2.0, 1.0])), "an entry");
+    // Of a value that is not tied, the same entry has its derivative: v' = (e_1 e_0^T A' e_0) / (1 - 2) at the first vector e_0.
+    let g = pullback::grad(entry, &diagonal(&[1.0, 2.0, 2.0])).unwrap();
+    let half = faer::mat![[0.0, -0.5, 0.0], [-0.5, 0.0, 0.0], [0.0, 0.0, 0.0]];
+    assert!((g - half).norm_max() < 1e-15);
+}
+
+/// A basis of a complement is chosen at every input; reflections make it symmetric, where the trace has no slope along the choice.
+#[test]
+fn a_complement_is_judged_at_every_start_and_to_every_order() {
+    let told = |r: pullback::Result<Mat<f64>>, at: &str| {
+        let said = failure(r);
+        assert!(matches!(said, Failure::GaugeDependent { .. }), "{at}: {said}");
+    };
+    let unit = |i| Mat::from_fn(3, 1, |k, _| f64::from(k == i));
+    let starts = [unit(0), unit(1), unit(2), faer::mat![[1.0], [1.0], [1.0]], faer::mat![[0.3], [0.5], [0.7]]];
+    let blind = pullback::func(|x: Var| {
+        let z = x.null_basis(Gauge::Error);
+        (z.row(0).dot(z.row(0)) + x.sum()).exp()
+    });
+    for x in &starts {
+        let at = format!("{x:?}");
+        told(pullback::grad(|x: Var| x.qr_full(Gauge::Error).0.trace(), x), &at);
+        told(pullback::grad(|x: Var| x.null_basis(Gauge::Error).sum(), x), &at);
+        told(pullback::grad(|x: Var| x.null_basis(Gauge::Error).slice(1, 0, 1, 1), x), &at);
+        // At e_1 this is 0 with a gradient of 0 at every choice, and only its Hessian depends on it.
+        let square = pullback::func(|x: Var| x.null_basis(Gauge::Error).slice(1, 0, 1, 1).square());
+        told(pullback::hvp(square, x, &unit(0)), &at);
+        told(pullback::hvp(|x: Var| x.checkpoint(square), x, &unit(0)), &at);
+        // (Z Z^T)_00 = 1 - x_0^2 / |x|^2.
+        let oracle = pullback::func(|x: Var| {
+            let top = x.slice(0, 0, 1, 1);
+            (1.0 - top * top / x.dot(x) + x.sum()).exp()
+        });
+        assert!((pullback::grad(blind, x).unwrap() - pullback::grad(oracle, x).unwrap()).norm_max() < 1e-12, "{at}");
+        let v = faer::mat![[0.2], [-0.4], [0.9]];
+        assert!(
+            (pullback::hvp(blind, x, &v).unwrap() - pullback::hvp(oracle, x, &v).unwrap()).norm_max() < 1e-11,
+            "{at}"
+        );
+    }
+}
+
 #[test]
 fn projection_and_warning_do_not_make_a_wrong_derivative_of_what_does_not_see_the_basis() {
     // Under these policies the part of a cotangent along the choice is dropped; a function of the matrix has another problem.
