@@ -226,7 +226,8 @@ pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at
     for v in &outputs {
         tape.shape_of(v);
     }
-    if outputs.is_empty() {
+    // A gradient inside that passed a choice of basis is judged anew at every replay, for which its values are needed.
+    if outputs.is_empty() || tape.judges_since(mark) {
         return y;
     }
     let (program, captured) = Program::lift(tape, mark, &inside::handles(&at), &outputs);
@@ -240,7 +241,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again. Of several values:
     /// [`VarTree::checkpoint`].
     ///
-    /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary inputs.
+    /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary inputs. Where `f` takes a
+    /// gradient through eigenvectors, singular vectors or a complement, its values are kept: every replay judges anew whether that gradient
+    /// depends on the choice of a basis.
     #[track_caller]
     #[must_use]
     pub fn checkpoint(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {

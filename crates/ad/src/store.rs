@@ -205,6 +205,12 @@ impl<T: Scalar> Store<T> {
         }
     }
 
+    /// Forgets the first failure and any missing tangent: the numbers that they are about are computed anew, or are gone.
+    pub(crate) fn forget(&self) {
+        self.take_failure();
+        self.take_missing();
+    }
+
     /// The first failure, kept.
     pub(crate) fn failure(&self) -> Option<Error> {
         self.first.borrow().clone()

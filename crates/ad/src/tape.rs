@@ -236,7 +236,7 @@ impl<T: Scalar> Tape<T> {
     pub fn clear(&mut self) {
         self.truncate(Mark::START);
         self.rule_line.set(None);
-        self.store.take_failure();
+        self.store.forget();
         self.stale.set(false);
         let inner = self.inner.get_mut();
         (inner.read, inner.branched) = (None, None);
@@ -501,6 +501,11 @@ impl<T: Scalar> Tape<T> {
             let inner = &mut *self.inner.borrow_mut();
             T::replay(&mut inner.vals, &inner.ops, &self.store);
         }
+        self.judge_replay()
+    }
+
+    /// The verdict on a replay: of the operations, and of the recorded gradients that passed a choice of basis.
+    fn judge_replay(&self) -> Result<()> {
         self.verdict()?;
         let inner = self.inner.borrow();
         match inner.judged.iter().find_map(|j| inner.depends_on_a_choice(&self.store, j)) {
@@ -520,14 +525,16 @@ impl<T: Scalar> Tape<T> {
     /// Replays and gives the time of every operation.
     pub(crate) fn replay_timed(&self) -> Result<Vec<std::time::Duration>> {
         self.replayable()?;
-        let inner = &mut *self.inner.borrow_mut();
-        let mut times = Vec::with_capacity(inner.ops.len());
-        for rec in &inner.ops {
-            let start = std::time::Instant::now();
-            T::replay(&mut inner.vals, std::slice::from_ref(rec), &self.store);
-            times.push(start.elapsed());
+        let mut times = vec![];
+        {
+            let inner = &mut *self.inner.borrow_mut();
+            for rec in &inner.ops {
+                let start = std::time::Instant::now();
+                T::replay(&mut inner.vals, std::slice::from_ref(rec), &self.store);
+                times.push(start.elapsed());
+            }
         }
-        self.verdict()?;
+        self.judge_replay()?;
         Ok(times)
     }
 
@@ -539,7 +546,7 @@ impl<T: Scalar> Tape<T> {
         if let Some(line) = self.inner.borrow().branched {
             return Err(Error::NotReplayable { line });
         }
-        self.store.take_failure();
+        self.store.forget();
         self.stale.set(false);
         Ok(())
     }
@@ -628,6 +635,11 @@ impl<T: Scalar> Tape<T> {
             true if clean => self.store.take_failure().map_or(Ok(()), Err),
             true => self.verdict(),
         }
+    }
+
+    /// Has a gradient been recorded since `mark` that is judged anew at replay?
+    pub(crate) fn judges_since(&self, mark: Mark) -> bool {
+        self.inner.borrow().judged.iter().any(|j| j.ops.end > mark.ops)
     }
 
     /// Keeps what is to be judged anew at replay.

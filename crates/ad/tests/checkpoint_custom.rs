@@ -312,3 +312,40 @@ fn a_sweep_inside_a_rule_does_not_lose_the_line() {
     let e = tape.grad_on_tape(y, x).unwrap_err();
     assert_eq!(data(&e), ("cholesky", None, true, line), "{e}");
 }
+
+#[test]
+fn a_checkpoint_that_gives_a_value_twice_moves_it_twice() {
+    let twice = func(|x: Var| {
+        let (y, z) = VarTree::checkpoint(x, |x: Var| {
+            let y = x.exp();
+            (y, y)
+        });
+        y + z * z
+    });
+    let d = |x: f64, k: f64| x.exp() + 2f64.powf(k) * (2.0 * x).exp();
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-13 * b.abs(), "{a} {b}");
+    near(grad(twice, &0.5).unwrap(), d(0.5, 1.0));
+    near(hvp(twice, &0.5, &1.0).unwrap(), d(0.5, 2.0));
+    near(linearize(twice, &0.5).unwrap().1(&1.0).unwrap().data()[0], d(0.5, 1.0));
+    near(hvp_operator(twice, &0.5).unwrap()(&1.0).unwrap(), d(0.5, 2.0));
+}
+
+#[test]
+fn what_failed_before_a_checkpoint_is_not_forgotten_in_it() {
+    for fails_inside in [false, true] {
+        let tape = Tape::new();
+        let x = tape.input(&0.0);
+        let _ = x.inverse();
+        let y = x.checkpoint(|x| if fails_inside { x.logdet() } else { x.exp() });
+        let said = data(&tape.check().unwrap_err()).0;
+        assert_eq!(said, "inverse");
+        assert!(tape.gradient(y, x).is_err());
+    }
+    // The value that failed inside is none of a derivative.
+    let e = value(|x: Var| x.checkpoint(|x| x.inverse()), &0.0).unwrap_err();
+    assert_eq!((data(&e).0, data(&e).2), ("inverse", false));
+    let tape = Tape::new();
+    let x = tape.input(&0.0);
+    let _ = x.checkpoint(|x| x.inverse());
+    assert!(!data(&tape.check().unwrap_err()).2);
+}

@@ -296,3 +296,25 @@ fn a_driver_that_is_called_again_reuses_its_tape() {
     tape.clear();
     assert_eq!(tape.bytes(), 0);
 }
+
+#[test]
+fn records_of_operations_are_counted() {
+    let bytes = |tape: Tape| {
+        let x = tape.input(&2.0);
+        let _ = (0..100).fold(x, |y, _| y + x);
+        tape.bytes()
+    };
+    let (recorded, plain) = (bytes(Tape::new()), bytes(Tape::plain()));
+    // Each record holds an operation, a line and the places of its inputs.
+    assert!(recorded >= plain + 100 * 48, "{recorded} {plain}");
+}
+
+#[test]
+fn a_new_peak_starts_from_what_is_in_use() {
+    let tape = Tape::plain();
+    let x = tape.input(&rnd(50, 50, 1));
+    let _ = tape.scope(|| (x * x).tanh().sum());
+    assert!(tape.peak_bytes() > tape.bytes() + 2 * 8 * 2500);
+    tape.reset_peak();
+    assert_eq!(tape.peak_bytes(), tape.bytes());
+}

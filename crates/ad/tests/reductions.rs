@@ -112,3 +112,58 @@ fn the_order_of_a_sum_is_fixed() {
     let first = run();
     assert!((0..5).all(|_| run() == first));
 }
+
+#[test]
+fn sums_up_to_each_entry_keep_their_digits() {
+    const N: usize = 1_000_000;
+    let x = entries(N);
+    fn sums<T: Scalar>(x: &[T]) -> Batch<T> {
+        let tape = Tape::<T>::plain();
+        tape.input(&Batch::from_slice(Shape::mat(x.len(), 1), x)).cumsum(pullback::Axis::Rows).value()
+    }
+    let e = error(&sums(&in_single(&x)), &sums(&x));
+    assert!(e < 4e-7, "off by {e:.1e}");
+}
+
+#[test]
+fn norms_of_long_vectors_keep_their_digits_out_of_the_range_of_squares() {
+    const N: usize = 1_000_000;
+    for scale in [1e-25, 1e25] {
+        let x: Vec<f64> = entries(N).iter().map(|x| f64::from((x * scale) as f32)).collect();
+        let programs = programs! {
+            "norm" Shape::mat(N, 1), |x| x.norm();
+            "column_norms" Shape::mat(N / 2, 2), |x| x.column_norms();
+        };
+        for (name, shape, f32s, f64s) in programs {
+            let (s, d) = (both::<f32>(f32s, shape, &in_single(&x)), both::<f64>(f64s, shape, &x));
+            for (what, s, d) in [("value", &s[0], &d[0]), ("gradient", &s[1], &d[1])] {
+                let e = error(s, d);
+                assert!(e < 4e-6, "{name} at {scale:e}: the {what} is off by {e:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cotangents_that_a_batch_shares_keep_their_sign_and_what_was_there() {
+    // W occurs twice, once with a minus: the second sum over the members is added to the first.
+    const N: usize = 1000;
+    fn shared<T: Scalar>(x: &[T]) -> Batch<T> {
+        let tape = Tape::<T>::new();
+        let x = tape.input(&Batch::from_slice(Shape::batch(N, 2, 2), x));
+        let w = tape.input(&Batch::from_slice(Shape::mat(2, 2), &[T::of(0.3), T::of(-0.2), T::of(0.1), T::of(0.4)]));
+        let y = (x * w).tanh() - w * x - w * x;
+        let z = x.t_mul(w) - w.t_mul(x);
+        tape.gradient(y.sum() + z.exp().sum() + w.sum(), w).unwrap()
+    }
+    let x = entries(4 * N);
+    let e = error(&shared(&in_single(&x)), &shared(&x));
+    assert!(e < 2e-5, "off by {e:.1e}");
+}
+
+#[test]
+#[should_panic(expected = "16777217 places are more than f32 can count")]
+fn more_places_than_single_precision_counts_are_refused() {
+    let tape = Tape::<f32>::plain();
+    let _ = tape.filled(Shape::mat(16_777_217, 1), 1.0).argmax_all();
+}

@@ -381,3 +381,100 @@ fn a_hessian_operator_follows_its_input() {
     assert!((hv.data()[0] - right(2, 0.5)).abs() < 1e-13);
     assert!((h.gradient().scalar() - right(1, 0.5)).abs() < 1e-13);
 }
+
+#[test]
+fn a_cleared_tape_has_read_nothing() {
+    let mut tape: Tape = Tape::new();
+    {
+        let x = tape.input(&2.0);
+        let e = x.exp();
+        let _ = e.scalar();
+        let _ = e * x;
+        assert!(matches!(tape.replay(), Err(Error::NotReplayable { .. })));
+        tape.set(x, &3.0);
+    }
+    tape.clear();
+    let (x, y) = recorded(&tape, 2.0);
+    // Nothing is waiting for a replay either: this reads what was computed.
+    assert_eq!(tape.operations(), 2);
+    tape.set(x, &1.0);
+    tape.replay().unwrap();
+    assert!((y.scalar() - right(0, 1.0)).abs() < 1e-14);
+}
+
+#[test]
+fn a_tape_that_is_cleared_while_an_input_waits_is_fresh() {
+    let mut tape: Tape = Tape::new();
+    {
+        let x = tape.input(&2.0);
+        let e = x.exp();
+        let _ = e.scalar();
+        let _ = e * x;
+        // From here on its results cannot follow.
+        tape.set(x, &3.0);
+        assert!(e.scalar().is_nan());
+    }
+    tape.clear();
+    let (x, y) = recorded(&tape, 2.0);
+    assert!((tape.gradient(y, x).unwrap().data()[0] - right(1, 2.0)).abs() < 1e-13);
+    assert!((y.scalar() - right(0, 2.0)).abs() < 1e-13);
+}
+
+#[test]
+fn programs_of_equal_length_on_one_tape_are_told_apart() {
+    use pullback::func;
+    // Four values each; in the first, two of them depend on nothing.
+    let first = func(|x: Var| x * x.tape().constant(&2.0).exp());
+    let second = func(|x: Var| x * x.exp().exp());
+    let mut tape = Tape::new();
+    let x = 0.5f64;
+    for _ in 0..2 {
+        let (_, g) = tape.value_and_grad(first, &x).unwrap();
+        assert!((g - 2f64.exp()).abs() < 1e-14);
+        let (_, g) = tape.value_and_grad(second, &x).unwrap();
+        let (e, ee) = (x.exp(), x.exp().exp());
+        assert!((g - (ee + x * e * ee)).abs() < 1e-13, "{g}");
+    }
+}
+
+#[test]
+fn a_hessian_operator_does_not_go_past_an_infinite_value() {
+    let tape: Tape = Tape::new();
+    let x = tape.input(&1.0);
+    let h = tape.hvp_operator((x * x) * 1e300, x).unwrap();
+    assert!(h.apply(&1.0).is_ok());
+    // The value is infinite, the gradient and the second derivative are not.
+    tape.set(x, &1e5);
+    assert!(h.gradient().scalar().is_finite());
+    assert!(matches!(h.apply(&1.0), Err(Error::NonFinite { what: "value", .. })));
+    tape.set(x, &1.0);
+    assert_eq!(h.apply(&1.0).unwrap().data(), [2e300]);
+}
+
+#[test]
+fn a_gradient_beside_a_hessian_is_judged_for_itself() {
+    // The function is linear, with a slope that is too large.
+    let steep = pullback::func(|x: Var| (x * 1e308) * 10.0);
+    assert_eq!(pullback::hvp(steep, &1e-300, &1.0), Ok(0.0));
+    let e = pullback::value_grad_hvp(steep, &1e-300, &1.0).unwrap_err();
+    assert!(matches!(e, Error::NonFinite { what: "gradient", .. }), "{e}");
+    // And its batch has to fit.
+    let tape = Tape::new();
+    let (x, y) = recorded(&tape, 2.0);
+    let (mut wide, mut fits) = (Batch::zeros(Shape::mat(1, 2)), Batch::zeros(Shape::SCALAR));
+    let said = tape.grads_hvps_into(y, &[(x, &1.0)], &mut [&mut wide], &mut [&mut fits]);
+    assert!(matches!(said, Err(Error::Shape { what: "the result", .. })), "{said:?}");
+    let said = tape.grads_hvps_into(y, &[(x, &1.0)], &mut [], &mut [&mut fits]);
+    assert!(matches!(said, Err(Error::Leaves { .. })), "{said:?}");
+}
+
+#[test]
+fn a_value_that_failed_in_a_scope_has_failed_outside_of_it() {
+    for tape in [Tape::plain(), Tape::forward(), Tape::new()] {
+        let x = tape.input(&0.0);
+        let y = tape.scope(|| x.inverse());
+        // What is made of it is not blamed.
+        let Err(Error::Data { primitive, .. }) = y.try_cholesky().map(|_| ()) else { panic!("it has no numbers") };
+        assert_eq!(primitive, "inverse");
+    }
+}

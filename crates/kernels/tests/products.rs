@@ -36,6 +36,67 @@ fn products_agree_with_plain_loops() {
 }
 
 #[test]
+fn long_products_in_single_precision_scale_and_add() {
+    // More than one piece of the inner size, and more than one tile of rows and of columns.
+    let (m, n, k) = (35, 37, 9000);
+    let mut rng = rng(3);
+    let (a, b) = (random::<f32>(&mut rng, m * k), random::<f32>(&mut rng, k * n));
+    let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
+    let (plain, start) = (times(&a, &b, m, k, n), random::<f32>(&mut rng, m * n));
+    for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+        for add in [false, true] {
+            let mut c = start.clone();
+            let (a, b) = (if ta { &at } else { &a }, if tb { &bt } else { &b });
+            f32::gemm(&mut c, m, n, k, -1.5, a, ta, b, tb, add);
+            let want: Vec<f64> =
+                plain.iter().zip(&start).map(|(p, s)| -1.5 * p + if add { f64::from(*s) } else { 0.0 }).collect();
+            let off = gap(&c, &want) / want.iter().fold(0.0, |m, x| f64::max(m, x.abs()));
+            assert!(off < 20.0 * f64::from(f32::EPSILON), "{ta} {tb} {add}: {off:e}");
+        }
+    }
+}
+
+fn sums_over_members<T: Scalar>() {
+    let (m, n, k) = (3, 2, 4);
+    let mut rng = rng(4);
+    for batch in [1, 2, 16, 17, 40] {
+        for (once, twice) in [(false, false), (true, false), (false, true), (true, true)] {
+            let (a_len, b_len) = (m * k, k * n);
+            let a = random::<T>(&mut rng, if once { a_len } else { a_len * batch });
+            let b = random::<T>(&mut rng, if twice { b_len } else { b_len * batch });
+            let of = |x: &[T], len: usize, i: usize| x[if x.len() == len { 0 } else { i * len }..][..len].to_vec();
+            let mut plain = vec![0.0; m * n];
+            for i in 0..batch {
+                let one = times(&of(&a, a_len, i), &of(&b, b_len, i), m, k, n);
+                plain.iter_mut().zip(one).for_each(|(p, x)| *p += x);
+            }
+            let start = random::<T>(&mut rng, m * n);
+            let turned = |x: &[T], len: usize, rows: usize, cols: usize| -> Vec<T> {
+                x.chunks_exact(len).flat_map(|x| transposed(x, rows, cols)).collect()
+            };
+            let (at, bt) = (turned(&a, a_len, m, k), turned(&b, b_len, k, n));
+            for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+                for add in [false, true] {
+                    let mut c = start.clone();
+                    let (a, b) = (if ta { &at } else { &a }, if tb { &bt } else { &b });
+                    T::gemm_sum(&mut c, m, n, k, batch, T::of(-1.5), a, ta, b, tb, add);
+                    let want: Vec<f64> =
+                        plain.iter().zip(&start).map(|(p, s)| -1.5 * p + if add { s.f64() } else { 0.0 }).collect();
+                    let off = gap(&c, &want) / want.iter().fold(0.0, |m, x| f64::max(m, x.abs()));
+                    assert!(off < 40.0 * T::EPS.f64(), "{batch} {once} {twice} {ta} {tb} {add}: {off}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_of_products_over_members_scale_and_add() {
+    sums_over_members::<f64>();
+    sums_over_members::<f32>();
+}
+
+#[test]
 fn replacing_ignores_what_was_there() {
     for n in [2, 8, 20] {
         let a = vec![1.0; n * n];

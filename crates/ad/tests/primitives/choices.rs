@@ -369,3 +369,159 @@ fn projection_and_warning_do_not_make_a_wrong_derivative_of_what_does_not_see_th
         }
     }
 }
+
+#[track_caller]
+fn seen<R: std::fmt::Debug>(r: pullback::Result<R>) -> f64 {
+    match failure(r) {
+        Failure::GaugeDependent { defect } => defect,
+        other => panic!("a dependence on the basis is expected, and this came: {other}"),
+    }
+}
+
+#[test]
+fn a_profile_judges_as_a_replay_does() {
+    let (apart, tied) = (diagonal(&[1.0, 1.5, 2.0]), diagonal(&[1.0, 1.0, 2.0]));
+    let tape = Tape::new();
+    let a = tape.input(&apart);
+    let g = tape.grad_on_tape(a.eigh().1.trace(), a).unwrap();
+    let y = g.dot(a);
+    tape.set(a, &tied);
+    seen(tape.profile());
+    // What was found stays known until the next replay.
+    seen(tape.check());
+    seen(tape.gradient(y, a));
+    tape.set(a, &apart);
+    assert!(tape.profile().is_ok() && tape.check().is_ok());
+}
+
+#[test]
+fn what_a_replay_found_stays_known() {
+    let tape = Tape::new();
+    let a = tape.input(&diagonal(&[1.0, 1.5, 2.0]));
+    let g = tape.grad_on_tape(a.eigh().1.trace(), a).unwrap();
+    let mut out = pullback::Batch::zeros(pullback::Shape::mat(3, 3));
+    let v = Mat::<f64>::identity(3, 3);
+    tape.set(a, &diagonal(&[1.0, 1.0, 2.0]));
+    seen(tape.replay());
+    seen(tape.check());
+    seen(tape.jvp_into(&[(a, &v)], &[g], &mut [&mut out]));
+}
+
+#[test]
+fn a_gradient_inside_of_a_checkpoint_is_judged_anew_too() {
+    let inside = pullback::func(|a: Var| a.checkpoint(|a| a.grad(|a| a.eigh().1.trace()).dot(a)));
+    let (apart, tied) = (diagonal(&[1.0, 1.5, 2.0]), diagonal(&[1.0, 1.0, 2.0]));
+    seen(pullback::value(inside, &tied));
+    let tape = Tape::new();
+    let a = tape.input(&apart);
+    let y = inside(a);
+    assert!(tape.gradient(y, a).is_ok());
+    tape.set(a, &tied);
+    seen(tape.replay());
+    assert!(y.scalar().is_finite(), "the value of the gradient that was chosen");
+    seen(tape.check());
+    tape.set(a, &apart);
+    tape.replay().unwrap();
+}
+
+#[test]
+fn a_cleared_tape_judges_nothing_of_what_it_was() {
+    let mut tape = Tape::new();
+    {
+        let a = tape.input(&diagonal(&[1.0, 1.5, 2.0]));
+        tape.grad_on_tape(a.eigh().1.trace(), a).unwrap();
+    }
+    tape.clear();
+    let a = tape.input(&2.0);
+    let y = a * a;
+    tape.set(a, &3.0);
+    tape.replay().unwrap();
+    assert_eq!(y.scalar(), 9.0);
+}
+
+#[test]
+fn every_member_is_asked_whether_it_is_tied() {
+    let (apart, tied) = (diagonal(&[1.0, 2.0, 3.0]), Mat::identity(3, 3));
+    let powers = pullback::func(|a: Var| a.eigh().1.powf(4.0).sum());
+    seen(pullback::grad(powers, &pullback::Batch::stack(&[apart.clone(), tied.clone()])));
+    seen(pullback::grad(powers, &pullback::Batch::stack(&[tied, apart.clone()])));
+    assert!(pullback::grad(powers, &pullback::Batch::stack(&[apart.clone(), apart])).is_ok());
+}
+
+#[test]
+fn of_several_bases_the_strictest_policy_counts() {
+    let eye = Mat::<f64>::identity(3, 3);
+    for order in [[Gauge::Warn, Gauge::Error], [Gauge::Error, Gauge::Warn]] {
+        let tape = Tape::new();
+        let a = tape.input(&eye);
+        let [first, second] = order.map(|gauge| a.symmetric().gauge(gauge).vectors(0..3).trace());
+        seen(tape.gradient(first + second, a));
+    }
+}
+
+#[test]
+fn what_has_no_value_at_another_choice_depends_on_it() {
+    // Positive definite at the identity, where its slope along a rotation is 0, and not far from there.
+    let close = pullback::func(|a: Var| (a.eigh().1 - &(0.9 * Mat::<f64>::identity(2, 2))).cholesky().sum());
+    assert_eq!(seen(pullback::grad(close, &Mat::identity(2, 2))), 1.0);
+}
+
+#[test]
+fn a_small_dependence_is_told_from_rounding() {
+    // The trace shows what rounding does, a few last digits; the fourth powers count by a ten-millionth.
+    let small = pullback::func(|a: Var| {
+        let v = a.eigh().1;
+        v.mul_t(v).trace() + v.powf(4.0).sum() * 1e-7
+    });
+    let defect = seen(pullback::grad(small, &Mat::identity(4, 4)));
+    assert!((1e-9..1e-6).contains(&defect), "{defect:e}");
+}
+
+#[test]
+fn second_derivatives_are_judged_at_other_choices_too() {
+    for q in [faer::mat![[1.0], [0.0], [0.0]], faer::mat![[0.0], [-1.0], [0.0]]] {
+        let powers = pullback::func(|x: Var| x.null_basis(Gauge::Error).powf(4.0).sum());
+        seen(pullback::grad(powers, &q));
+        seen(pullback::hvp(powers, &q, &Mat::from_fn(3, 1, |i, _| i as f64)));
+    }
+}
+
+#[test]
+fn a_gradient_inside_is_judged_on_tapes_that_do_not_record() {
+    let eye = Mat::<f64>::identity(3, 3);
+    let inside = pullback::func(|a: Var| a.grad(|a| a.eigh().1.trace()).dot(a));
+    seen(pullback::value(inside, &eye));
+    // With tangents it is refused before that: vectors have no second derivative at a tie.
+    assert!(pullback::jvp(inside, &eye, &eye).is_err());
+}
+
+#[test]
+fn a_tangent_that_was_missing_explains_nothing_else() {
+    let (a, v) = (diagonal(&[1.0, 1.0, 2.0, 3.0]), Rng::new(5).normal(4, 4));
+    let again = pullback::func(|x: Var| {
+        let (u, s, w) = x.svd();
+        (u * s.to_diag()).mul_t(w).norm()
+    });
+    let tape = Tape::new();
+    let x = tape.input(&a);
+    let (y, bad) = (again(x), (x.sum() - 1e3).ln());
+    let mut out = pullback::Batch::zeros(pullback::Shape::SCALAR);
+    let missing = failure(tape.jvp_into(&[(x, &v)], &[y], &mut [&mut out]));
+    assert!(matches!(missing, Failure::TiedVectors { .. }), "{missing}");
+    // A logarithm of a negative number has nothing to do with it,
+    let e = tape.gradient(bad, x).unwrap_err();
+    assert!(matches!(e, pullback::Error::NonFinite { what: "value", .. }), "{e}");
+    // neither on this tape after a replay nor after it was cleared.
+    let _ = x.jvp(again, &v);
+    tape.set(x, &diagonal(&[1.0, 1.5, 2.0, 3.0]));
+    tape.replay().unwrap();
+    let e = tape.gradient(bad, x).unwrap_err();
+    assert!(matches!(e, pullback::Error::NonFinite { what: "value", .. }), "{e}");
+    let mut tape = Tape::new();
+    {
+        let x = tape.input(&a);
+        let _ = x.jvp(again, &v);
+    }
+    let e = tape.value_and_grad(|x: Var| (x.sum() - 1e3).ln(), &a).unwrap_err();
+    assert!(matches!(e, pullback::Error::NonFinite { what: "value", .. }), "{e}");
+}

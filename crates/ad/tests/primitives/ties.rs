@@ -282,3 +282,75 @@ fn a_held_operator_follows_a_replay_into_a_tie_and_out_of_it() {
         close(&h.apply(&v).unwrap().into_mat(), &smooth, 1e-12);
     }
 }
+
+#[test]
+fn a_direction_is_judged_by_its_own_size() {
+    let (a, v) = (Rng::new(2).with_spectrum(&[1.0, 2.0, 2.0]), Rng::new(3).normal(3, 3));
+    let uneven = pullback::func(|a: Var| {
+        let l = a.eigvalsh();
+        let (low, high) = (l.slice(1, 0, 1, 1), l.slice(2, 0, 1, 1));
+        low * low + (high * high - high * 2.0) * 2.0
+    });
+    let whole = pullback::hvp(uneven, &a, &v).unwrap();
+    for scale in [1e-20, 1e20] {
+        close(&(Scale(1.0 / scale) * pullback::hvp(uneven, &a, &(Scale(scale) * &v)).unwrap()), &whole, 1e-12);
+        let along = pullback::hvp(uneven, &a, &(Scale(scale) * Mat::<f64>::identity(3, 3)));
+        assert!(matches!(failure(along), Failure::NotDifferentiable { .. }), "a tie that lasts, at {scale:e}");
+    }
+}
+
+#[test]
+fn weights_do_not_leave_a_singular_value_that_stays_at_zero() {
+    fn weighted<'t>((a, c): (Var<'t>, Var<'t>)) -> Var<'t> {
+        a.svdvals().dot(c)
+    }
+    let (a, c) = (diagonal(&[2.0, 0.0]), faer::mat![[1.0], [0.0]]);
+    let dc = faer::mat![[0.0], [1.0]];
+    let still = failure(pullback::hvp(weighted, &(a.clone(), c.clone()), &(Mat::zeros(2, 2), dc.clone())));
+    assert!(matches!(still, Failure::NotDifferentiable { what } if what.contains("kink")), "{still}");
+    // Where it leaves 0, to t |v|, the weight turns on with its derivative.
+    let v = faer::mat![[0.0, 0.0], [0.0, -3.0]];
+    let (h, _) = pullback::hvp(weighted, &(a, c), &(v, dc)).unwrap();
+    close(&h, &faer::mat![[0.0, 0.0], [0.0, -1.0]], 1e-15);
+}
+
+#[test]
+fn near_ties_are_relative_to_the_largest_value() {
+    let gap = 1e-10;
+    for scale in [1e-6, 1e6] {
+        let a = Rng::new(2).with_spectrum(&[1.0, 2.0, 2.0 * (1.0 + gap), 4.0].map(|x| x * scale));
+        let v = Rng::new(3).normal(4, 4);
+        let h = pullback::hvp(|a: Var| a.eigvalsh().ln().sum(), &a, &v).unwrap();
+        close(&h, &pullback::hvp(|a: Var| a.trace_fun(SymFn::Ln), &a, &v).unwrap(), loss(gap));
+    }
+}
+
+#[test]
+fn weights_that_are_no_function_of_the_values_keep_their_difference_quotient() {
+    // diag(w) at fixed w moves along E by (w_i - w_j) / (x_i - x_j) e_ij, in the eigenbasis I. Its own slopes say 0.
+    let (x, w) = ([1.0, 1.0 + 2f64.powi(-33), 3.0], [1.0, 2.0, 4.0]);
+    let v = Rng::new(3).normal(3, 3);
+    let v = &v + v.transpose();
+    let c = Mat::from_fn(3, 1, |i, _| w[i]);
+    let h = pullback::hvp(|a: Var| a.eigvalsh().dot(&c), &diagonal(&x), &v).unwrap();
+    let expected = |i: usize, j: usize| if i == j { 0.0 } else { (w[i] - w[j]) / (x[i] - x[j]) * v[(i, j)] };
+    close(&h, &Mat::from_fn(3, 3, expected), 1e-14);
+}
+
+#[test]
+fn a_recorded_gradient_refuses_directions_that_split_or_couple_a_tie() {
+    fn inner<'t>((a, c): (Var<'t>, Var<'t>), v: &Mat<f64>) -> Var<'t> {
+        a.grad(|a| a.eigvalsh().dot(c)).dot(v)
+    }
+    let (a, c) = (diagonal(&[1.0, 1.0, 3.0]), Mat::from_fn(3, 1, |_, _| 1.0));
+    let splits = diagonal(&[1.0, 2.0, 0.0]);
+    let couples = faer::mat![[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 5.0]];
+    for v in [splits, couples] {
+        let said = failure(pullback::grad(|x: (Var, Var)| inner(x, &v), &(a.clone(), c.clone())));
+        assert!(matches!(said, Failure::NotDifferentiable { what } if what.contains("coincide")), "{said}");
+    }
+    // One that moves the tied values together has its derivative: that of each weight is the slope of its value.
+    let together = diagonal(&[2.0, 2.0, -1.0]);
+    let (_, gc) = pullback::grad(|x: (Var, Var)| inner(x, &together), &(a, c)).unwrap();
+    close(&gc, &faer::mat![[2.0], [2.0], [-1.0]], 1e-15);
+}
