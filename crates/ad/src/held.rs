@@ -8,7 +8,7 @@ use crate::error::Origin;
 use crate::invariance::Question;
 use crate::store::Buf;
 use crate::sweep::{Numbers, Pairs};
-use crate::tape::{Mark, Scratch, Tape};
+use crate::tape::{Asked, Mark, Scratch, Tape};
 use crate::value::Value;
 use crate::{Error, Result, Scalar, Shape, Var};
 use smallvec::SmallVec;
@@ -125,7 +125,7 @@ impl<T: Scalar> Tape<T> {
         self.return_scratch(s);
         match (self.store.take_failure(), self.store.take_missing(), bad) {
             (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
-            (None, _, None) => self.choices(plant, x),
+            (None, _, None) => self.choices(y, plant, x),
             (None, None, Some((index, value))) => {
                 let inner = self.inner();
                 let again = Again { inner: &*inner, store: &self.store };
@@ -137,9 +137,13 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
-    fn choices(&self, plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
+    fn choices(&self, y: &[Var<'_, T>], plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
         if !inner.has_choices(0..inner.ops.len()) {
+            return Ok(());
+        }
+        let asked = Asked::of(&inner, y, x);
+        if inner.has_complements_only() && self.answered.borrow().contains(&asked) {
             return Ok(());
         }
         let mut slots = Vec::new();
@@ -153,7 +157,12 @@ impl<T: Scalar> Tape<T> {
         let answer = question.answer();
         drop(seeds);
         self.empty(&mut slots);
-        answer.map_or(Ok(()), Err)
+        match answer {
+            Some(e) => return Err(e),
+            None if self.store.warned() == 0.0 => self.answered.borrow_mut().push(asked),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Are gradients finite that were recorded after so many operations?
@@ -338,7 +347,7 @@ impl<T: Scalar> Tape<T> {
             again.pairs(y.id, |slots| self.plant(seeds, slots), targets())
         })?;
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.choices(one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
+        self.choices(&[y], one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     /// [`Tape::hvp_into`] with a fresh result.

@@ -14,6 +14,7 @@ use crate::tape::{Judged, Mark, Tape};
 use crate::value::Value;
 use crate::var::Operand;
 use crate::{Scalar, Shape, Var};
+use std::cell::Cell;
 
 /// A region: records while it lasts, then restores the switch.
 struct Region<'t, T: Scalar> {
@@ -91,7 +92,7 @@ impl<T: Scalar> Tape<T> {
             return;
         }
         let targets = x.iter().map(|x| x.id).collect();
-        let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id };
+        let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, settled: Cell::new(false) };
         let found = self.inner().depends_on_a_choice(&self.store, &judged);
         found.into_iter().for_each(|e| self.store.remember(e));
         self.keep_judged(judged);
@@ -130,7 +131,8 @@ impl<T: Scalar> Tape<T> {
         }
         if inner.gauges > 0 {
             let targets = x.iter().map(|x| x.id).collect();
-            let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id };
+            let judged =
+                Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, settled: Cell::new(false) };
             inner.depends_on_a_choice(store, &judged).into_iter().for_each(|e| store.remember(e));
         }
         let places = x.iter().map(|x| (x.id as usize - mark.vals, inner.vals[x.id as usize].shape));

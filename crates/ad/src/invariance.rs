@@ -45,7 +45,7 @@ impl<T: Scalar> Op<T> {
     pub(crate) fn gauge(&self) -> Option<Gauge> {
         match self {
             Op::Vectors(v) => Some(v.frame.gauge),
-            Op::Complement(c) => Some(c.0),
+            Op::Complement(c) => (c.0 != Gauge::Project).then_some(c.0),
             Op::Checkpoint(c) => {
                 let policies = || c.ops().iter().filter_map(|rec| rec.op.gauge());
                 policies().find(|g| *g == Gauge::Error).or(policies().next())
@@ -80,6 +80,11 @@ impl<T: Scalar> Inner<T> {
     /// Is there an operation among `ops` with a choice whose consequences its slope may not show?
     pub(crate) fn has_choices(&self, ops: Range<usize>) -> bool {
         self.gauges > 0 && self.ops[ops].iter().any(|rec| self.is_choice(rec))
+    }
+
+    /// Are all of them bases of complements? Those are chosen at every input alike, so what is found at one input holds at others.
+    pub(crate) fn has_complements_only(&self) -> bool {
+        self.ops.iter().all(|rec| rec.op.chooses_anywhere() || !self.is_choice(rec))
     }
 
     fn is_choice(&self, rec: &OpRec<T>) -> bool {

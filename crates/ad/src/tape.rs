@@ -40,6 +40,8 @@ pub struct Tape<T: Scalar = f64> {
     whole: bool,
     /// Has an input got new numbers that the results do not follow yet?
     stale: Cell<bool>,
+    /// Of which numbers it has been found that they do not depend on a choice of basis.
+    pub(crate) answered: RefCell<Vec<Asked>>,
     /// Lent to the sweep that runs.
     pub(crate) scratch: RefCell<Option<Box<Scratch<T>>>>,
     /// The line that operations made inside a rule are attributed to.
@@ -127,6 +129,21 @@ impl Depends {
     }
 }
 
+/// A derivative of `y` by `x` on a tape as it was recorded.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Asked {
+    of: (u32, usize),
+    y: SmallVec<[u32; 2]>,
+    x: SmallVec<[u32; 4]>,
+}
+
+impl Asked {
+    pub(crate) fn of<T: Scalar>(inner: &Inner<T>, y: &[Var<'_, T>], x: &[Var<'_, T>]) -> Self {
+        let of = (inner.generation, inner.ops.len());
+        Asked { of, y: y.iter().map(|y| y.id).collect(), x: x.iter().map(|x| x.id).collect() }
+    }
+}
+
 /// A recorded gradient of the number `y` by `targets` over a piece of the tape.
 #[derive(Debug, Clone)]
 pub(crate) struct Judged {
@@ -134,6 +151,8 @@ pub(crate) struct Judged {
     pub(crate) base: usize,
     pub(crate) targets: Vec<u32>,
     pub(crate) y: u32,
+    /// Found not to depend on a choice, whatever the targets are.
+    pub(crate) settled: Cell<bool>,
 }
 
 impl<T: Scalar> Inner<T> {
@@ -216,6 +235,7 @@ impl<T: Scalar> Tape<T> {
             tangents: Cell::new(tangents),
             whole: records,
             stale: Cell::new(false),
+            answered: RefCell::default(),
             scratch: RefCell::default(),
             rule_line: Cell::new(None),
             said: Cell::new(None),
@@ -238,6 +258,7 @@ impl<T: Scalar> Tape<T> {
         self.rule_line.set(None);
         self.store.forget();
         self.stale.set(false);
+        self.answered.get_mut().clear();
         let inner = self.inner.get_mut();
         (inner.read, inner.branched) = (None, None);
     }
@@ -488,6 +509,11 @@ impl<T: Scalar> Tape<T> {
         to.write(&mut val.buf);
         val.poisoned = false;
         self.stale.set(true);
+        // What was found holds at every value of the targets; for other values it is asked again.
+        self.answered.borrow_mut().retain(|asked| asked.x.contains(&x.id));
+        for judged in inner.judged.iter().filter(|j| !j.targets.contains(&x.id)) {
+            judged.settled.set(false);
+        }
     }
 
     /// Computes every recorded operation again on the numbers given by [`Tape::set`]: pivots, degrees and verdicts
@@ -508,7 +534,14 @@ impl<T: Scalar> Tape<T> {
     fn judge_replay(&self) -> Result<()> {
         self.verdict()?;
         let inner = self.inner.borrow();
-        match inner.judged.iter().find_map(|j| inner.depends_on_a_choice(&self.store, j)) {
+        let everywhere = inner.has_complements_only();
+        let asked = inner.judged.iter().filter(|j| !(everywhere && j.settled.get()));
+        let judge = |j: &Judged| {
+            let found = inner.depends_on_a_choice(&self.store, j);
+            j.settled.set(everywhere && found.is_none());
+            found
+        };
+        match asked.map(judge).find_map(|found| found) {
             Some(e) => {
                 self.store.remember(e.clone());
                 Err(e)

@@ -525,3 +525,23 @@ fn a_tangent_that_was_missing_explains_nothing_else() {
     let e = tape.value_and_grad(|x: Var| (x.sum() - 1e3).ln(), &a).unwrap_err();
     assert!(matches!(e, pullback::Error::NonFinite { what: "value", .. }), "{e}");
 }
+
+#[test]
+fn what_was_found_of_a_complement_is_asked_again_when_something_else_changes() {
+    // <Z Z^T, W> + c Z_11 at an axis, where the entry has no slope along the choice: for c = 0 it does not depend on it.
+    let tape = Tape::new();
+    let (x, c) = (tape.input(&faer::mat![[1.0], [0.0], [0.0]]), tape.input(&0.0));
+    let z = x.null_basis(Gauge::Error);
+    let w = Rng::new(4).normal(3, 3);
+    let y = z.mul_t(z).dot(&w) + c * z.slice(1, 0, 1, 1);
+    assert!(tape.gradient(y, x).is_ok() && tape.gradient(y, x).is_ok());
+    tape.set(x, &faer::mat![[0.0], [1.0], [0.0]]);
+    assert!(tape.gradient(y, x).is_ok());
+    tape.set(c, &1.0);
+    for at in [faer::mat![[1.0], [0.0], [0.0]], faer::mat![[0.0], [0.0], [1.0]]] {
+        tape.set(x, &at);
+        assert!(matches!(failure(tape.gradient(y, x)), Failure::GaugeDependent { .. }));
+    }
+    tape.set(c, &0.0);
+    assert!(tape.gradient(y, x).is_ok());
+}
