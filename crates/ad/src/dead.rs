@@ -50,6 +50,14 @@ fn by_entries<T: crate::Scalar>(op: &Op<T>) -> bool {
     )
 }
 
+impl<T: crate::Scalar> Op<T> {
+    /// Is it a selection?
+    #[inline]
+    pub(crate) fn selects(&self) -> bool {
+        matches!(self, Op::Select(_) | Op::Keep(_))
+    }
+}
+
 fn and<V: Value>(a: &V, b: &V) -> V {
     Keep { taken: true }.of(a, b)
 }

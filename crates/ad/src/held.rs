@@ -8,7 +8,7 @@ use crate::error::Origin;
 use crate::invariance::Question;
 use crate::store::Buf;
 use crate::sweep::{Numbers, Pairs};
-use crate::tape::{Asked, Mark, Scratch, Tape};
+use crate::tape::{Asked, Inner, Mark, Scratch, Tape};
 use crate::value::Value;
 use crate::{Error, Result, Scalar, Shape, Var};
 use smallvec::SmallVec;
@@ -125,15 +125,20 @@ impl<T: Scalar> Tape<T> {
         self.return_scratch(s);
         match (self.store.take_failure(), self.store.take_missing(), bad) {
             (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
-            (None, _, None) => self.choices(y, plant, x),
-            (None, None, Some((index, value))) => {
-                let inner = self.inner();
-                let again = Again { inner: &*inner, store: &self.store };
-                let origin = again.reverse(plant, x.iter().map(|v| v.id));
-                self.store.take_failure();
-                Err(Error::NonFinite { what: "gradient", index, value, origin })
-            }
+            (None, _, None) if self.inner().gauges == 0 => Ok(()),
+            (None, _, None) => self.choices(y, &plant, x),
+            (None, None, Some((index, value))) => Err(self.blamed(index, value, &plant, x)),
         }
+    }
+
+    /// A gradient that is not finite, and where it comes from.
+    #[cold]
+    fn blamed(&self, index: usize, value: f64, plant: &dyn Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Error {
+        let inner = self.inner();
+        let again = Again { inner: &*inner, store: &self.store };
+        let origin = again.reverse(plant, x.iter().map(|v| v.id));
+        self.store.take_failure();
+        Error::NonFinite { what: "gradient", index, value, origin }
     }
 
     /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
@@ -179,25 +184,22 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// Are the values that are to be differentiated finite?
+    #[inline]
     pub(crate) fn finite_values(&self, y: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
-        for y in y {
-            let data = &inner.vals[y.id as usize].buf;
-            if !T::all_finite(data)
-                && let Some((index, value)) = first_bad(data)
-            {
-                if let Some(missing) = self.store.take_missing() {
-                    return Err(missing);
-                }
-                return Err(Error::NonFinite {
-                    what: "value",
-                    index,
-                    value,
-                    origin: crate::diagnose::value(&inner, y.id),
-                });
-            }
+        match y.iter().find(|y| !T::all_finite(&inner.vals[y.id as usize].buf)) {
+            None => Ok(()),
+            Some(y) => self.not_finite(&inner, y.id),
         }
-        Ok(())
+    }
+
+    #[cold]
+    fn not_finite(&self, inner: &Inner<T>, y: u32) -> Result<()> {
+        let Some((index, value)) = first_bad(&inner.vals[y as usize].buf) else { return Ok(()) };
+        Err(self.store.take_missing().unwrap_or_else(|| {
+            let origin = crate::diagnose::value(inner, y);
+            Error::NonFinite { what: "value", index, value, origin }
+        }))
     }
 
     /// Pushes tangents of several values forward to `y`.
@@ -346,8 +348,11 @@ impl<T: Scalar> Tape<T> {
         self.judged("Hessian-vector product", out, |again| {
             again.pairs(y.id, |slots| self.plant(seeds, slots), targets())
         })?;
+        if self.inner().gauges == 0 {
+            return Ok(());
+        }
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.choices(&[y], one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
+        self.choices(&[y], &one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     /// [`Tape::hvp_into`] with a fresh result.

@@ -32,6 +32,10 @@ pub(crate) trait Recording<V: Value> {
     /// Has the value no numbers, because something failed? (Of a failure that the program handled.)
     fn is_poisoned(&self, id: u32) -> bool;
     fn cx(&self) -> V::Cx;
+    /// May there be selections among the operations?
+    fn selects(&self) -> bool {
+        true
+    }
     /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
     fn at(&self, line: Option<Place>) -> Option<Place>;
     /// Does what the reverse rule of a step would, if this kind of value knows a shorter way.
@@ -103,7 +107,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
     depends: &[u8],
     slots: &mut [Option<V::Slot>],
 ) {
-    if let Some(rest) = steps(rec, ops, base, depends, slots, true) {
+    if let Some(rest) = steps(rec, ops, base, depends, slots, rec.selects()) {
         dead::reverse(rec, rest, base, depends, slots);
     }
 }
@@ -370,6 +374,9 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     fn cx(&self) -> &'a Store<T> {
         self.store
     }
+    fn selects(&self) -> bool {
+        self.inner.selects > 0
+    }
     #[inline]
     fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)
@@ -430,6 +437,9 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     }
     fn cx(&self) -> &'a Store<T> {
         self.store
+    }
+    fn selects(&self) -> bool {
+        self.inner.selects > 0
     }
     fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)

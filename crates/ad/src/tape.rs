@@ -58,6 +58,8 @@ pub(crate) struct Inner<T: Scalar> {
     pub(crate) leaves: Vec<(u32, Line)>,
     /// Recorded operations whose outputs may not be determined (`invariance.rs`).
     pub(crate) gauges: usize,
+    /// Recorded selections (`dead.rs`).
+    pub(crate) selects: usize,
     /// Gradients that were recorded on this tape and passed such operations: judged anew at replay.
     pub(crate) judged: Vec<Judged>,
     generation: u32,
@@ -164,6 +166,7 @@ impl<T: Scalar> Inner<T> {
             ops,
             leaves: vec![],
             gauges: 0,
+            selects: self.selects,
             judged: vec![],
             generation: self.generation,
             read: None,
@@ -226,6 +229,7 @@ impl<T: Scalar> Tape<T> {
                 ops: vec![],
                 leaves: vec![],
                 gauges: 0,
+                selects: 0,
                 judged: vec![],
                 generation: 0,
                 read: None,
@@ -376,6 +380,7 @@ impl<T: Scalar> Tape<T> {
                 inner.branched.get_or_insert(line);
             }
             inner.gauges += usize::from(rec.op.gauge().is_some());
+            inner.selects += usize::from(rec.op.selects());
             inner.ops.push(rec);
         }
         first as u32
@@ -620,6 +625,9 @@ impl<T: Scalar> Tape<T> {
         if inner.gauges > 0 {
             inner.gauges -= inner.ops[mark.ops..].iter().filter(|rec| rec.op.gauge().is_some()).count();
             inner.judged.retain(|j| j.ops.end <= mark.ops);
+        }
+        if inner.selects > 0 {
+            inner.selects -= inner.ops[mark.ops..].iter().filter(|rec| rec.op.selects()).count();
         }
         inner.ops.truncate(mark.ops);
         while inner.leaves.pop_if(|(id, _)| *id as usize >= mark.vals).is_some() {}

@@ -16,8 +16,8 @@ use num_traits::Float;
 use crate::real::Real;
 use crate::tolerances::UNARY_ORDER;
 
-/// Above this, `1 - y` has lost more than two bits of `y`.
-const STEEP: f64 = 0.75;
+/// Above this, `1 - y` has lost more than three bits of `y`.
+const STEEP: f64 = 0.875;
 
 /// The sum over `j` for one order.
 pub(crate) struct Series {

@@ -129,20 +129,32 @@ fn scaled_squares<T: Real>(a: &[T], s: T) -> T {
 }
 
 /// Are all entries finite? A finite sum says so at one addition an entry; a sum that overflowed is looked at again.
+#[inline]
 pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
-    let s = if a.len() < WIDE { lanes_sum(a) } else { pulp::Arch::new().dispatch(|| lanes_sum(a)) };
+    let s = match a.len() {
+        0..4 => a.iter().fold(T::zero(), |s, &x| s + x),
+        4..WIDE => lanes_sum::<T, 4>(a),
+        _ => pulp::Arch::new().dispatch(|| lanes_sum::<T, 16>(a)),
+    };
     Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
 }
 
-/// The sum of all entries in sixteen interleaved sums, compiled for whatever registers the caller runs on.
+/// The sum of all entries in interleaved sums, compiled for whatever registers the caller runs on.
 #[inline(always)]
-fn lanes_sum<T: Real>(a: &[T]) -> T {
-    let (chunks, rest) = a.as_chunks::<16>();
-    let mut lanes = [T::zero(); 16];
+fn lanes_sum<T: Real, const N: usize>(a: &[T]) -> T {
+    let (chunks, rest) = a.as_chunks::<N>();
+    let mut lanes = [T::zero(); N];
     for x in chunks {
-        for i in 0..16 {
+        for i in 0..N {
             lanes[i] += x[i];
         }
     }
-    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
+    let mut width = N / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    rest.iter().fold(lanes[0], |s, &x| s + x)
 }
