@@ -539,6 +539,9 @@ impl<T: Scalar> Tape<T> {
     fn judge_replay(&self) -> Result<()> {
         self.verdict()?;
         let inner = self.inner.borrow();
+        if inner.judged.is_empty() {
+            return Ok(());
+        }
         let everywhere = inner.has_complements_only();
         let asked = inner.judged.iter().filter(|j| !(everywhere && j.settled.get()));
         let judge = |j: &Judged| {
