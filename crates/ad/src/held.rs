@@ -125,7 +125,7 @@ impl<T: Scalar> Tape<T> {
         self.return_scratch(s);
         match (self.store.take_failure(), self.store.take_missing(), bad) {
             (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
-            (None, _, None) => self.choices(plant, x),
+            (None, _, None) => self.choices(y, plant, x),
             (None, None, Some((index, value))) => {
                 let inner = self.inner();
                 let again = Again { inner: &*inner, store: &self.store };
@@ -136,10 +136,15 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
-    /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
-    fn choices(&self, plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
+    /// The error, if what `plant` gives to `y` depends on a basis that is not determined on the way from `x`.
+    fn choices(&self, y: &[Var<'_, T>], plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
         if !inner.has_choices(0..inner.ops.len()) {
+            return Ok(());
+        }
+        if let [y] = y
+            && inner.is_settled(y.id, x.iter().map(|x| x.id))
+        {
             return Ok(());
         }
         let mut slots = Vec::new();
@@ -338,7 +343,7 @@ impl<T: Scalar> Tape<T> {
             again.pairs(y.id, |slots| self.plant(seeds, slots), targets())
         })?;
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.choices(one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
+        self.choices(&[y], one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     /// [`Tape::hvp_into`] with a fresh result.

@@ -79,6 +79,12 @@ impl<T: Scalar> Inner<T> {
         self.gauges > 0 && self.ops[ops].iter().any(|rec| self.is_choice(rec))
     }
 
+    /// Was it found that the number `y` does not depend on any choice on the way from `x`? Only complements are settled for good:
+    /// they are chosen at all inputs alike, so the answer is one about the program.
+    pub(crate) fn is_settled(&self, y: u32, x: impl Iterator<Item = u32> + Clone) -> bool {
+        self.settled.borrow().iter().any(|(number, targets)| *number == y && x.clone().eq(targets.iter().copied()))
+    }
+
     fn is_choice(&self, rec: &OpRec<T>) -> bool {
         let arg = |i: &u32| self.vals[*i as usize].arg();
         let x = || rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>();
@@ -162,7 +168,12 @@ impl<T: Scalar> Question<'_, T> {
         let before = self.store.take_failure();
         let complements = choosing.iter().all(|&k| self.inner.ops[k].op.chooses_anywhere());
         let found = match (complements && self.is_of_a_number()).then(|| self.nearby_dependence(choosing)).flatten() {
-            Some(found) => found,
+            Some(found) => {
+                if let ([(y, _)], None) = (self.seeds, &found) {
+                    self.inner.settled.borrow_mut().push((*y, self.targets.into()));
+                }
+                found
+            }
             None => self.dependence_here(choosing),
         };
         self.store.take_failure();

@@ -58,6 +58,8 @@ pub(crate) struct Inner<T: Scalar> {
     pub(crate) gauges: usize,
     /// Gradients that were recorded on this tape and passed such operations: judged anew at replay.
     pub(crate) judged: Vec<Judged>,
+    /// Numbers and targets between which a choice was found not to matter, whatever the inputs are.
+    pub(crate) settled: RefCell<Vec<(u32, SmallVec<[u32; 4]>)>>,
     generation: u32,
     read: Option<Line>,
     branched: Option<Line>,
@@ -146,6 +148,7 @@ impl<T: Scalar> Inner<T> {
             leaves: vec![],
             gauges: 0,
             judged: vec![],
+            settled: RefCell::default(),
             generation: self.generation,
             read: None,
             branched: None,
@@ -154,6 +157,9 @@ impl<T: Scalar> Inner<T> {
 
     /// Does the number depend on a choice of basis?
     pub(crate) fn depends_on_a_choice(&self, store: &Store<T>, j: &Judged) -> Option<Error> {
+        if self.is_settled(j.y, j.targets.iter().copied()) {
+            return None;
+        }
         let seeds = &[(j.y, &[T::one()][..])];
         let (ops, base, targets) = (j.ops.clone(), j.base, &j.targets[..]);
         Question { inner: self, store, ops, base, targets, seeds }.answer()
@@ -208,6 +214,7 @@ impl<T: Scalar> Tape<T> {
                 leaves: vec![],
                 gauges: 0,
                 judged: vec![],
+                settled: RefCell::default(),
                 generation: 0,
                 read: None,
                 branched: None,
@@ -575,6 +582,7 @@ impl<T: Scalar> Tape<T> {
         if inner.gauges > 0 {
             inner.gauges -= inner.ops[mark.ops..].iter().filter(|rec| rec.op.gauge().is_some()).count();
             inner.judged.retain(|j| j.ops.end <= mark.ops);
+            inner.settled.get_mut().clear();
         }
         inner.ops.truncate(mark.ops);
         while inner.leaves.pop_if(|(id, _)| *id as usize >= mark.vals).is_some() {}
