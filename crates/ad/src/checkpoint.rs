@@ -136,6 +136,23 @@ impl<T: Scalar> Checkpoint<T> {
     pub(crate) fn ops(&self) -> &[OpRec<T>] {
         &self.0.ops
     }
+
+    /// The bytes of its records and literals.
+    fn bytes(&self) -> usize {
+        let Program { literals, ops, shapes, outputs, .. } = &*self.0;
+        let numbers: usize = literals.iter().map(|(_, x)| size_of_val(&**x)).sum();
+        let lists = size_of_val(&literals[..]) + size_of_val(&ops[..]) + size_of_val(&shapes[..]);
+        size_of::<Program<T>>() + lists + size_of_val(&outputs[..]) + numbers + owned(ops)
+    }
+}
+
+/// The bytes that operations keep beside their records, which are those of checkpoints.
+pub(crate) fn owned<T: Scalar>(ops: &[OpRec<T>]) -> usize {
+    let of = |rec: &OpRec<T>| match &rec.op {
+        Op::Checkpoint(c) => c.bytes(),
+        _ => 0,
+    };
+    ops.iter().map(of).sum()
 }
 
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {

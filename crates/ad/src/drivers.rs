@@ -8,7 +8,7 @@ use crate::diagnose::first_bad;
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many, ManyFn};
 use crate::tape::Mark;
-use crate::{Error, Result, Scalar, Shape, Tape, Var};
+use crate::{Error, Failure, Result, Scalar, Shape, Tape, Var};
 
 /// Handles that outlive the borrow of their tape: position and generation.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +93,29 @@ impl<T: Scalar> Ran<T> {
         let seeds: Vec<(Var<'_, T>, &dyn MatLike<T>)> = w.iter().enumerate().map(|(i, w)| (self.y(i), *w)).collect();
         self.tape.vjp_into(&seeds, &self.xs(), &mut out.iter_mut().collect::<Vec<_>>())?;
         Ok(out)
+    }
+
+    /// The error, if the first output depends on a basis that is not determined. A cotangent of many entries may be one of a program
+    /// elsewhere, so this is asked of a number that all entries take part in.
+    pub(crate) fn judge_choices(&self) -> Result<()> {
+        let inner = self.tape.inner();
+        let chosen = inner.has_choices(0..inner.ops.len());
+        drop(inner);
+        if !chosen {
+            return Ok(());
+        }
+        let y = self.y(0);
+        let mut k = 0.0_f64;
+        let weights = Batch::from_fn(y.shape(), |_, _, _| {
+            k += 1.0;
+            T::of(0.5 + (0.618_033_988_75 * k).fract())
+        });
+        let z = y.hadamard(&weights).sum();
+        let mut out: Vec<Batch<T>> = self.xs().iter().map(|x| Batch::zeros(x.shape())).collect();
+        match self.tape.gradient_into(z, &self.xs(), &mut out.iter_mut().collect::<Vec<_>>()) {
+            Err(e @ Error::Data { failure: Failure::GaugeDependent { .. }, .. }) => Err(e),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn push(&self, v: &[Batch<T>]) -> Result<Vec<Batch<T>>> {

@@ -19,6 +19,7 @@ use faer::Mat;
 pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
     let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0).map_err(|e| e.naming(x0))?;
+    ran.judge_choices()?;
     let shapes = x0.shapes();
     let (m, n) = (y.shape().len(), shapes.iter().map(Shape::len).sum::<usize>());
     let mut j = Batch::zeros(Shape::mat(m, n));

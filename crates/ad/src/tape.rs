@@ -1,6 +1,7 @@
 //! The tape: values, the operations that made them, and what may be freed. Rules and sweeps live elsewhere.
 
 use crate::batch::{Batch, MatLike};
+use crate::checkpoint::owned;
 use crate::diagnose::Found;
 use crate::eager::Eager;
 use crate::error::{Line, Place};
@@ -269,7 +270,8 @@ impl<T: Scalar> Tape<T> {
 
     // ---- making values ---------------------------------------------------------------------------------------
 
-    /// An input: a matrix, a [`Batch`] or a number.
+    /// An input: a matrix, a [`Batch`] or a number. A literal needs a type, as in `tape.input(&2.0_f64)`, or the tape does, as in
+    /// `Tape::<f64>::new()`: otherwise the compiler cannot tell yet what `x * x` is when a method of it is called.
     #[doc(alias("tensor", "requires_grad"))]
     #[track_caller]
     pub fn input(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
@@ -381,6 +383,9 @@ impl<T: Scalar> Tape<T> {
             }
             inner.gauges += usize::from(rec.op.gauge().is_some());
             inner.selects += usize::from(rec.op.selects());
+            if matches!(rec.op, Op::Checkpoint(_)) {
+                self.store.count(owned(std::slice::from_ref(&rec)) as isize);
+            }
             inner.ops.push(rec);
         }
         first as u32
@@ -468,7 +473,7 @@ impl<T: Scalar> Tape<T> {
         self.check()
     }
 
-    /// Bytes in use now: of the values, of temporaries, and of the records of values and operations. Free buffers that are kept for
+    /// Bytes in use now: of the values, of temporaries, and of the records of values, operations and checkpoints. Free buffers that are kept for
     /// the next use are not counted, and neither is what a custom primitive or a linear map owns.
     pub fn bytes(&self) -> usize {
         self.store.bytes().0
@@ -624,7 +629,7 @@ impl<T: Scalar> Tape<T> {
             }
         }
         let dropped = Mark { vals: vals - mark.vals, ops: inner.ops.len() - mark.ops };
-        self.store.count(-dropped.bytes::<T>());
+        self.store.count(-dropped.bytes::<T>() - owned(&inner.ops[mark.ops..]) as isize);
         if inner.gauges > 0 {
             inner.gauges -= inner.ops[mark.ops..].iter().filter(|rec| rec.op.gauge().is_some()).count();
             inner.judged.retain(|j| j.ops.end <= mark.ops);

@@ -390,6 +390,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn member(self, b: usize) -> Self {
         let _said = self.tape.saying(&"member");
+        let (s, n) = (self.shape(), self.shape().batch);
+        assert!(b < n, "member: expected an index below {n}, of the batch {s}, got {b}");
         let shape = Shape { batch: 1, ..self.shape() };
         self.op1(Op::Slice(ops::layout::Slice { at: (b, 0, 0), shape }))
     }

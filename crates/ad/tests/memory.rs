@@ -251,7 +251,8 @@ fn checkpoints_trade_memory_for_time() {
     close(&g, &gc, 1e-14);
     close(&hv, &hvc, 1e-14);
     assert!(2 * bytes_c < bytes, "gradient: {bytes_c} with checkpoints, {bytes} without");
-    assert!(3 * bytes2_c < bytes2, "hvp: {bytes2_c} with checkpoints, {bytes2} without");
+    // A checkpoint keeps the constants of its piece: here three matrices as large as a value.
+    assert!(5 * bytes2_c < 2 * bytes2, "hvp: {bytes2_c} with checkpoints, {bytes2} without");
 }
 
 #[test]
@@ -317,4 +318,23 @@ fn a_new_peak_starts_from_what_is_in_use() {
     assert!(tape.peak_bytes() > tape.bytes() + 2 * 8 * 2500);
     tape.reset_peak();
     assert_eq!(tape.peak_bytes(), tape.bytes());
+}
+
+#[test]
+fn the_records_of_checkpoints_are_counted() {
+    let tape = Tape::<f64>::new();
+    let x = tape.input(&1.0);
+    let before = tape.bytes();
+    let process = measure(|| {
+        let mut y = x;
+        for _ in 0..1000 {
+            y = y.checkpoint(|y| (y.sin() + x * 0.5).tanh());
+        }
+    });
+    let counted = tape.bytes() - before;
+    let held = process.bytes_current as usize;
+    assert!(counted < held && 3 * counted > held, "{counted} of {held} bytes");
+    let mut tape = tape;
+    tape.clear();
+    assert_eq!(tape.bytes(), 0);
 }

@@ -1,7 +1,7 @@
 //! Sums of many terms in single precision, against the same sums in double: the rounding error grows with the logarithm of their
 //! number. A plain loop is off by percents at these lengths.
 
-use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
+use pullback::{Axis, Batch, Leaves, Scalar, Shape, Tape, Var};
 
 /// Positive entries that are not exact in single precision, with a tail that changes from entry to entry.
 fn entries(n: usize) -> Vec<f64> {
@@ -68,8 +68,10 @@ fn every_reduction_of_ten_million_entries_keeps_its_digits() {
         "std_cols" Shape::mat(2, N / 20), |x| x.std_cols(0);
         "column_dots" Shape::mat(N / 2, 2), |x| x.column_dots(x);
         "row_dots" Shape::mat(2, N / 2), |x| x.row_dots(x);
-        "cumsum" Shape::mat(N / 10, 1), |x| x.cumsum(pullback::Axis::Rows).row_range(N / 10 - 2, 2);
-        "squared distances" Shape::mat(2, N / 10), |x| (x * 2.0).pairwise_dist2(x, pullback::Axis::Rows);
+        "cumsum over rows" Shape::mat(N / 2, 2), |x| x.cumsum(Axis::Rows);
+        "cumsum over columns" Shape::mat(2, N / 2), |x| x.cumsum(Axis::Cols);
+        "distances of far-reaching points" Shape::mat(2, N / 2), |x| x.pairwise_dist2(x * 0.5, Axis::Rows);
+        "distances to many points" Shape::mat(1, N), |x| x.column(0).pairwise_dist2(x.t(), Axis::Rows).sum();
     };
     for (name, shape, f32s, f64s) in programs {
         let n = shape.len();

@@ -172,7 +172,8 @@ pub(crate) fn weighted_along<T: Real>(
     let tol = tied(win, x);
     let near = Near::new(win, handle, weights, e, dw, w);
     weighted_by(win, handle, weights, &[e], out, w, |i, j| near.quotient(i, j))?;
-    let small = gauge::<T>() * max_abs(dw);
+    // Along a direction that moves no value to first order, all of `dw` is rounding, and small beside the rest of the sum.
+    let small = gauge::<T>() * Float::max(max_abs(dw), max_abs(out));
     let change = |i: usize| if win.has(i) { dw[i - win.from] } else { T::zero() };
     let mut adapted = None;
     if even(win, x, change, tol, small).is_err() {

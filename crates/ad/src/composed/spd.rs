@@ -58,6 +58,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn cholesky_upper(self) -> Self {
+        let _said = self.tape().saying(&"cholesky_upper");
         self.cholesky().t()
     }
 }

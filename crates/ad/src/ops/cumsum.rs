@@ -25,22 +25,17 @@ impl<T: Scalar> Primitive<T> for CumSum {
         }
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        let (m, n) = (x[0].shape.rows, x[0].shape.cols);
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let m = x[0].shape.rows;
         for b in 0..x[0].shape.batch {
             let (a, y) = (x[0].member(b), y[0].member(b));
             y.copy_from_slice(a);
             match (self.axis, self.reverse) {
                 (Axis::Rows, false) => y.chunks_exact_mut(m.max(1)).for_each(|c| running(c.iter_mut())),
                 (Axis::Rows, true) => y.chunks_exact_mut(m.max(1)).for_each(|c| running(c.iter_mut().rev())),
-                (_, false) => (1..n).for_each(|j| {
-                    let (before, here) = y.split_at_mut(j * m);
-                    T::axpy(T::one(), &before[(j - 1) * m..], &mut here[..m]);
-                }),
-                (_, true) => (1..n).rev().for_each(|j| {
-                    let (here, after) = y.split_at_mut(j * m);
-                    T::axpy(T::one(), &after[..m], &mut here[(j - 1) * m..]);
-                }),
+                _ if m == 0 => {}
+                (_, false) => running_columns(y.chunks_exact_mut(m), m, s),
+                (_, true) => running_columns(y.chunks_exact_mut(m).rev(), m, s),
             }
         }
         Ok(())
@@ -59,12 +54,29 @@ impl<T: Scalar> Primitive<T> for CumSum {
 
 /// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974).
 fn running<'a, T: Scalar>(entries: impl Iterator<Item = &'a mut T>) {
-    entries.fold((T::zero(), T::zero()), |(sum, lost), y| {
-        let next = sum + *y;
-        let (large, small) = if sum.abs() >= y.abs() { (sum, *y) } else { (*y, sum) };
-        let lost = lost + ((large - next) + small);
-        // An infinite sum has lost nothing that can be told.
-        *y = if lost.is_finite() { next + lost } else { next };
-        (next, lost)
-    });
+    entries.fold((T::zero(), T::zero()), |(sum, lost), y| step(sum, lost, y));
+}
+
+/// The same of every row, column by column.
+fn running_columns<'a, T: Scalar>(columns: impl Iterator<Item = &'a mut [T]>, m: usize, s: &Store<T>) {
+    let [mut sum, mut lost] = [s.take(m), s.take(m)];
+    sum.fill(T::zero());
+    lost.fill(T::zero());
+    for column in columns {
+        for ((y, sum), lost) in column.iter_mut().zip(sum.iter_mut()).zip(lost.iter_mut()) {
+            (*sum, *lost) = step(*sum, *lost, y);
+        }
+    }
+    s.put(sum);
+    s.put(lost);
+}
+
+/// Adds `y` to a sum and to what it has lost, and replaces `y` by both.
+fn step<T: Scalar>(sum: T, lost: T, y: &mut T) -> (T, T) {
+    let next = sum + *y;
+    let (large, small) = if sum.abs() >= y.abs() { (sum, *y) } else { (*y, sum) };
+    let lost = lost + ((large - next) + small);
+    // An infinite sum has lost nothing that can be told.
+    *y = if lost.is_finite() { next + lost } else { next };
+    (next, lost)
 }

@@ -21,9 +21,10 @@
 //! Cost: `m n d` multiplications each; twice that for a derivative by both. Source: derived.
 
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
-use crate::store::{Buf, Store, Trouble};
+use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
+use std::ops::Range;
 
 /// `D(A, B)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,72 +66,22 @@ fn pairs(a: Shape, b: Shape) -> Result<Shape, String> {
     Ok(Shape::batch(batch, a.rows, b.rows))
 }
 
-/// Columns `k` of two matrices of points, for every `k`.
-fn coordinates<'a, T>(
-    a: &'a [T],
-    m: usize,
-    b: &'a [T],
-    n: usize,
-    d: usize,
-) -> impl Iterator<Item = (&'a [T], &'a [T])> {
-    (0..d).map(move |k| (&a[k * m..(k + 1) * m], &b[k * n..(k + 1) * n]))
-}
+/// Terms that are added one after the other.
+const RUN: usize = 64;
 
-/// Sums of many columns, in pieces, where what rounding loses between pieces is carried along: the error does not grow with their number.
-struct Pieces<T> {
-    piece: Buf<T>,
-    lost: Buf<T>,
-    terms: usize,
-}
-
-impl<T: Scalar> Pieces<T> {
-    /// Columns that are summed plainly.
-    const TERMS: usize = 32;
-
-    fn new(len: usize, s: &Store<T>) -> Self {
-        let zeros = || {
-            let mut b = s.take(len);
-            b.fill(T::zero());
-            b
-        };
-        Pieces { piece: zeros(), lost: zeros(), terms: 0 }
+/// Adds the terms `ks` to `out`, long lists in halves, so that rounding grows with the logarithm of their number.
+fn add_terms<T: Scalar>(ks: Range<usize>, out: &mut [T], s: &Store<T>, add: &impl Fn(usize, &mut [T])) {
+    if ks.len() <= RUN {
+        ks.for_each(|k| add(k, out));
+        return;
     }
-
-    /// One more column was added to `piece`; now and then the piece goes to the sum.
-    #[inline]
-    fn next(&mut self, sum: &mut [T]) {
-        self.terms += 1;
-        if self.terms == Self::TERMS {
-            self.flush(sum);
-        }
-    }
-
-    fn flush(&mut self, sum: &mut [T]) {
-        for ((s, p), lost) in sum.iter_mut().zip(self.piece.iter_mut()).zip(self.lost.iter_mut()) {
-            let next = *s + *p;
-            let (large, small) = if s.abs() >= p.abs() { (*s, *p) } else { (*p, *s) };
-            *lost += (large - next) + small;
-            (*s, *p) = (next, T::zero());
-        }
-        self.terms = 0;
-    }
-
-    /// The last piece, and what was lost.
-    fn finish(&mut self, sum: &mut [T]) {
-        self.flush(sum);
-        for (s, lost) in sum.iter_mut().zip(self.lost.iter_mut()) {
-            // An infinite sum has lost nothing that can be told.
-            if lost.is_finite() {
-                *s += *lost;
-            }
-            *lost = T::zero();
-        }
-    }
-
-    fn put(self, s: &Store<T>) {
-        s.put(self.piece);
-        s.put(self.lost);
-    }
+    let middle = ks.start + ks.len().div_ceil(2 * RUN) * RUN;
+    add_terms(ks.start..middle, out, s, add);
+    let mut rest = s.take(out.len());
+    rest.fill(T::zero());
+    add_terms(middle..ks.end, &mut rest, s, add);
+    T::axpy(T::one(), &rest, out);
+    s.put(rest);
 }
 
 impl<T: Scalar> Primitive<T> for Distances {
@@ -141,19 +92,15 @@ impl<T: Scalar> Primitive<T> for Distances {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, d) = (x[0].shape.rows, x[1].shape.rows, x[0].shape.cols);
         y[0].data.fill(T::zero());
-        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let (a, b) = (x[0].member(member), x[1].member(member));
             for (j, out) in y[0].member(member).chunks_exact_mut(m.max(1)).enumerate() {
-                for (a, b) in coordinates(a, m, b, n, d) {
-                    let b = b[j];
-                    sum.piece.iter_mut().zip(a).for_each(|(s, &a)| *s += (a - b) * (a - b));
-                    sum.next(out);
-                }
-                sum.finish(out);
+                add_terms(0..d, out, s, &|k, out| {
+                    let (a, b) = (&a[k * m..(k + 1) * m], b[k * n + j]);
+                    out.iter_mut().zip(a).for_each(|(out, &a)| *out += (a - b) * (a - b));
+                });
             }
         }
-        sum.put(s);
         Ok(())
     }
 
@@ -185,19 +132,16 @@ impl<T: Scalar> Primitive<T> for DistancesPush {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, d) = (x[0].shape.rows, x[1].shape.rows, x[0].shape.cols);
         y[0].data.fill(T::zero());
-        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let [a, b, u, v] = [0, 1, 2, 3].map(|i| x[i].member(member));
             for (j, out) in y[0].member(member).chunks_exact_mut(m.max(1)).enumerate() {
-                for ((a, b), (u, v)) in coordinates(a, m, b, n, d).zip(coordinates(u, m, v, n, d)) {
-                    let (b, v) = (b[j], v[j]);
-                    sum.piece.iter_mut().zip(a.iter().zip(u)).for_each(|(s, (&a, &u))| *s += (a - b) * (u - v));
-                    sum.next(out);
-                }
-                sum.finish(out);
+                add_terms(0..d, out, s, &|k, out| {
+                    let (a, u) = (&a[k * m..(k + 1) * m], &u[k * m..(k + 1) * m]);
+                    let (b, v) = (b[k * n + j], v[k * n + j]);
+                    out.iter_mut().zip(a.iter().zip(u)).for_each(|(out, (&a, &u))| *out += (a - b) * (u - v));
+                });
             }
         }
-        sum.put(s);
         Ok(())
     }
 
@@ -228,20 +172,18 @@ impl<T: Scalar> Primitive<T> for DistancesPull {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let (m, n, d) = (x[1].shape.rows, x[2].shape.rows, x[1].shape.cols);
+        let (m, n) = (x[1].shape.rows, x[2].shape.rows);
         y[0].data.fill(T::zero());
-        let mut sum = Pieces::new(m, s);
         for member in 0..y[0].shape.batch {
             let [g, a, b] = [0, 1, 2].map(|i| x[i].member(member));
-            for ((a, b), out) in coordinates(a, m, b, n, d).zip(y[0].member(member).chunks_exact_mut(m.max(1))) {
-                for (g, &b) in g.chunks_exact(m.max(1)).zip(b) {
-                    sum.piece.iter_mut().zip(g.iter().zip(a)).for_each(|(s, (&g, &a))| *s += g * (a - b));
-                    sum.next(out);
-                }
-                sum.finish(out);
+            for (k, out) in y[0].member(member).chunks_exact_mut(m.max(1)).enumerate() {
+                let a = &a[k * m..(k + 1) * m];
+                add_terms(0..n, out, s, &|j, out| {
+                    let (g, b) = (&g[j * m..(j + 1) * m], b[k * n + j]);
+                    out.iter_mut().zip(g.iter().zip(a)).for_each(|(out, (&g, &a))| *out += g * (a - b));
+                });
             }
         }
-        sum.put(s);
         Ok(())
     }
 

@@ -293,6 +293,23 @@ fn a_derivative_that_depends_on_the_choice_is_told_where_the_value_does_not() {
     told(pullback::value(|a: Var| a.grad(|a| a.eigh().1.sum()), &ones).map(|g| g.into_mat()), "inside");
     let entry = pullback::func(|a: Var| a.eigh().1.slice(1, 0, 1, 1));
     told(pullback::grad(entry, &diagonal(&[1.0, 2.0, 1.0])), "an entry");
+    told(pullback::jacobian(|a: Var| a.eigh().1.sum_rows(), &ones), "the sums of columns at ones");
+    told(
+        pullback::jacobian(|x: Var| x.null_basis(Gauge::Error).row(1), &faer::mat![[0.0], [1.0], [0.0]]),
+        "a row of a complement",
+    );
+    told(pullback::jacobian(|t: Var| (t.tape().eye(3) * t).eigh().1, &1.0), "in forward mode");
+    // Values that depend on no choice: their one-sided derivatives, and a projector.
+    let j = pullback::jacobian(|t: Var| (t.tape().eye(3) * t).eigvalsh(), &1.0).unwrap();
+    assert_eq!(j, faer::mat![[1.0], [1.0], [1.0]]);
+    let projector = pullback::jacobian(
+        |x: Var| {
+            let z = x.null_basis(Gauge::Error);
+            z.mul_t(z)
+        },
+        &faer::mat![[1.0], [0.0]],
+    );
+    assert_eq!(projector.unwrap().row(1), faer::row![0.0, -1.0]);
     // Of a value that is not tied, the same entry has its derivative: v' = (e_1 e_0^T A' e_0) / (1 - 2) at the first vector e_0.
     let g = pullback::grad(entry, &diagonal(&[1.0, 2.0, 2.0])).unwrap();
     let half = faer::mat![[0.0, -0.5, 0.0], [-0.5, 0.0, 0.0], [0.0, 0.0, 0.0]];

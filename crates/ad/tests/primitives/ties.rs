@@ -354,3 +354,27 @@ fn a_recorded_gradient_refuses_directions_that_split_or_couple_a_tie() {
     let (_, gc) = pullback::grad(|x: (Var, Var)| inner(x, &together), &(a, c)).unwrap();
     close(&gc, &faer::mat![[2.0], [2.0], [-1.0]], 1e-15);
 }
+
+/// A tangent of the orthogonal matrices moves no singular value of one to first order, and a turn of the eigenvectors no eigenvalue:
+/// the derivatives of the weights are rounding alone there.
+#[test]
+fn along_directions_that_move_no_value_there_is_a_hessian_too() {
+    let skew = Mat::from_fn(5, 5, |i, j| ((i + 2 * j) as f64).sin() - ((j + 2 * i) as f64).sin());
+    let near = |got: pullback::Result<Mat<f64>>, right: &Mat<f64>, what: &str| {
+        let got = got.unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!((got - right).norm_max() < 1e-12 * (1.0 + right.norm_max()), "{what}");
+    };
+    for seed in 0..20 {
+        let q = Rng::new(100 + seed).orthonormal(5, 5);
+        let e = &q * &skew;
+        // At an orthogonal matrix Q along Q S: the gradient of sum s^p is p A (A^T A)^(p/2 - 1), and A^T A stands still.
+        near(pullback::hvp(|x: Var| x.svdvals().square().sum(), &q, &e), &(Scale(2.0) * &e), "sum s^2");
+        near(pullback::hvp(|x: Var| x.svdvals().powf(3.0).sum(), &q, &e), &(Scale(3.0) * &e), "sum s^3");
+        near(pullback::hvp(|x: Var| x.nuclear_norm(), &q, &e), &e, "nuclear norm");
+        let a = &q * diagonal(&[1.0, 1.0, 1.0, 2.0, 2.0]) * q.transpose();
+        let e = &a * &skew - &skew * &a;
+        let right = pullback::hvp(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &a, &e).unwrap();
+        near(pullback::hvp(|x: Var| x.eigvalsh().powf(3.0).sum(), &a, &e), &right, "sum l^3");
+        near(pullback::hvp_operator(|x: Var| x.eigvalsh().powf(3.0).sum(), &a).and_then(|h| h(&e)), &right, "operator");
+    }
+}
