@@ -40,6 +40,12 @@ impl<T: Scalar> fmt::Debug for CustomOp<T> {
     }
 }
 
+impl<T: Scalar> CustomOp<T> {
+    pub(crate) fn name(&self) -> &'static str {
+        self.rule.name()
+    }
+}
+
 impl<T: Scalar> Tape<T> {
     /// Applies a custom primitive.
     ///

@@ -28,7 +28,7 @@ pub(crate) fn overflow<T: Scalar>(inner: &Inner<T>) -> Option<Found> {
     let bad = |id: u32| first_bad(&inner.vals[id as usize].buf);
     inner.ops.iter().filter(|rec| rec.inputs.iter().all(|&i| bad(i).is_none())).find_map(|rec| {
         let (index, value) = (rec.first..rec.first + rec.outs).find_map(bad)?;
-        Some(Found { primitive: rec.line.said, index, value, line: rec.line.line })
+        Some(Found { primitive: rec.called(), index, value, line: rec.line.line })
     })
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn recorded<T: Scalar>(inner: &Inner<T>, id: u32, derivative: usize) 
         };
         match rec.inputs.iter().find(|&&i| bad(i).is_some()) {
             Some(&earlier) => id = earlier,
-            None if k < derivative => return Origin::Value { primitive: rec.line.said, line: rec.line.line },
-            None => return Origin::Derivative { primitive: rec.line.said, line: rec.line.line },
+            None if k < derivative => return Origin::Value { primitive: rec.called(), line: rec.line.line },
+            None => return Origin::Derivative { primitive: rec.called(), line: rec.line.line },
         }
     }
 }
@@ -73,7 +73,7 @@ impl<'a, T: Scalar> Again<'a, T> {
         let bad = |id: &u32| first_bad(&self.inner.vals[*id as usize].buf).is_some();
         match involved.into_iter().find(bad) {
             Some(id) => value(self.inner, id),
-            None => Origin::Derivative { primitive: rec.line.said, line: rec.line.line },
+            None => Origin::Derivative { primitive: rec.called(), line: rec.line.line },
         }
     }
 

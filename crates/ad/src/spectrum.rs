@@ -68,7 +68,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// *Near a tie*, at a gap `g` relative to the largest eigenvalue, first derivatives of programs that treat close values alike lose nothing.
     /// Second derivatives divide differences of cotangents by the gap and would keep about `eps/g`; where the slope along the direction
     /// tells more, they keep about `g` instead, so that the loss is at most about `sqrt(eps)`. Along a direction in which two close values
-    /// have the same slope (a unit matrix beside the diagonal, at a diagonal matrix) it is `eps/g`. Values closer than rounding are tied.
+    /// have the same slope (a unit matrix beside the diagonal, at a diagonal matrix), and in a recorded gradient that is differentiated again
+    /// in reverse, it is `eps/g`. Values closer than rounding are tied.
     ///
     /// [`NotDifferentiable`]: crate::Failure::NotDifferentiable
     ///

@@ -101,6 +101,16 @@ pub(crate) struct OpRec<T: Scalar> {
     pub(crate) line: Place,
 }
 
+impl<T: Scalar> OpRec<T> {
+    /// What the program calls it: the method that was called, or the name of a custom primitive.
+    pub(crate) fn called(&self) -> &'static str {
+        match &self.op {
+            Op::Custom(c) => c.name(),
+            _ => self.line.said,
+        }
+    }
+}
+
 /// Storage that sweeps use again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<T> {

@@ -35,12 +35,13 @@ pub(crate) fn turn_ties<T: Real>(win: Window, handle: &mut [T]) {
     }
 }
 
-/// Turns the columns of an `m x k` matrix among each other: a rotation in each plane of two columns. A single column changes its sign if
-/// the rotation is not the zeroth.
+/// Turns the columns of an `m x k` matrix among each other: a rotation in each plane of two columns, and a change of sign of the last, so
+/// that programs which see the orientation are told, too. A single column changes its sign if the rotation is not the zeroth.
 pub(crate) fn turn<T: Real>(a: &mut [T], m: usize, which: f64) {
     let k = a.len() / m.max(1);
-    if k == 1 && which != 0.0 {
-        a.iter_mut().for_each(|x| *x = -*x);
+    if k > 1 || which != 0.0 {
+        let last = a.len() - m.min(a.len());
+        a[last..].iter_mut().for_each(|x| *x = -*x);
     }
     for q in 1..k {
         for p in 0..q {
