@@ -31,7 +31,8 @@ pub(crate) type CustomFn<'f, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Vec<Option<Va
 #[derive(Clone)]
 pub(crate) struct CustomOp<T: Scalar> {
     rule: Arc<dyn Custom<T>>,
-    shapes: Shapes,
+    /// Not a list in place: the largest operation decides the size of every record of a tape.
+    shapes: Arc<[Shape]>,
 }
 
 impl<T: Scalar> fmt::Debug for CustomOp<T> {
@@ -58,7 +59,7 @@ impl<T: Scalar> Tape<T> {
         let scratch = Tape::<T>::plain();
         let copies: Vec<Var<'_, T>> =
             x.iter().map(|v| scratch.constant(&self.peek(v, |s, d| Batch::from_slice(s, d)))).collect();
-        let shapes: Shapes = rule.value(&copies).iter().map(Var::shape).collect();
+        let shapes: Arc<[Shape]> = rule.value(&copies).iter().map(Var::shape).collect();
         let n = shapes.len() as u32;
         let first = self.push(crate::ops::Op::Custom(CustomOp { rule, shapes }), &x.iter().collect::<Vec<_>>());
         (first..first + n).map(|id| self.handle(id)).collect()
@@ -67,7 +68,7 @@ impl<T: Scalar> Tape<T> {
 
 impl<T: Scalar> Primitive<T> for CustomOp<T> {
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
-        Ok(self.shapes.clone())
+        Ok(self.shapes.iter().copied().collect())
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble> {

@@ -854,3 +854,15 @@ pub(crate) fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, stor
         vals[rec.first as usize + k].tan = d;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{OpRec, Val};
+
+    #[test]
+    fn records_are_small() {
+        // Every recorded operation keeps one of each; what is large belongs behind a pointer.
+        println!("{} {}", size_of::<OpRec<f64>>(), size_of::<Val<f64>>());
+        assert!(size_of::<OpRec<f64>>() <= 128 && size_of::<Val<f64>>() <= 72);
+    }
+}

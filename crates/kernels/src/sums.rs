@@ -133,7 +133,8 @@ fn scaled_squares<T: Real>(a: &[T], s: T) -> T {
 pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
     let s = match a.len() {
         0..4 => a.iter().fold(T::zero(), |s, &x| s + x),
-        4..WIDE => lanes_sum::<T, 4>(a),
+        4..32 => lanes_sum::<T, 4>(a),
+        32..WIDE => lanes_sum::<T, 16>(a),
         _ => pulp::Arch::new().dispatch(|| lanes_sum::<T, 16>(a)),
     };
     Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
