@@ -433,3 +433,16 @@ fn a_tangent_that_was_missing_explains_nothing_else() {
     let e = tape.value_and_grad(|x: Var| (x.sum() - 1e3).ln(), &a).unwrap_err();
     assert!(matches!(e, pullback::Error::NonFinite { what: "value", .. }), "{e}");
 }
+
+#[test]
+fn a_missing_tangent_is_told_where_a_later_operation_stumbles_over_it() {
+    let (a, v) = (diagonal(&[1.0, 1.0, 2.0]), Rng::new(5).normal(3, 3));
+    let solved = pullback::func(|x: Var| x.spd().solve(x.eigh().1).sum());
+    for said in [
+        failure(pullback::jvp(solved, &a, &v)),
+        failure(pullback::linearize(solved, &a).unwrap().1(&v)),
+        failure(pullback::value(|x: Var| x.jvp(solved, &v).1, &a)),
+    ] {
+        assert!(matches!(said, Failure::TiedVectors { .. }), "{said}");
+    }
+}
