@@ -178,8 +178,9 @@ fn equal_entries_lose_nothing() {
         for (name, shape, f32s, f64s) in programs {
             let n = shape.len();
             let (s, d) = (both::<f32>(f32s, shape, &single[..n]), both::<f64>(f64s, shape, &x[..n]));
+            // Within a piece of a product (4096 terms) and a block of a sum (512) the loop is plain.
             let e = error(&s[0], &d[0]);
-            assert!(e < 4e-6, "{name} of {entry}: the value is off by {e:.1e}");
+            assert!(e < 2e-5, "{name} of {entry}: the value is off by {e:.1e}");
         }
     }
 }

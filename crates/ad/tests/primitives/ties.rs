@@ -354,3 +354,24 @@ fn a_recorded_gradient_refuses_directions_that_split_or_couple_a_tie() {
     let (_, gc) = pullback::grad(|x: (Var, Var)| inner(x, &together), &(a, c)).unwrap();
     close(&gc, &faer::mat![[2.0], [2.0], [-1.0]], 1e-15);
 }
+
+#[test]
+fn a_second_derivative_inside_a_program_is_differentiated_again() {
+    // Weights and matrix move together: fourth powers of eigenvalues and of singular values, against products of the matrix.
+    let (v, u) = (Rng::new(3).normal(3, 3), Rng::new(4).normal(3, 3));
+    let a = Rng::new(2).with_spectrum(&[1.0, 2.0, 3.5]);
+    let eigen = pullback::func(|a: Var| a.eigvalsh().powf(4.0).sum());
+    let smooth = pullback::func(|a: Var| (a.sym() * a.sym() * a.sym() * a.sym()).trace());
+    let singular = pullback::func(|a: Var| a.svdvals().powf(4.0).sum());
+    let again = pullback::func(|a: Var| (a.t_mul(a) * a.t_mul(a)).trace());
+    for (through, plain) in [(eigen as Program, smooth as Program), (singular, again)] {
+        fn at<F: for<'t> Fn(Var<'t>) -> Var<'t>>(f: F, a: &Mat<f64>, u: &Mat<f64>) -> [Mat<f64>; 3] {
+            let along = pullback::linearize(&f, a).unwrap().1(u).unwrap().into_mat();
+            [pullback::grad(&f, a).unwrap(), along, pullback::hvp(&f, a, u).unwrap()]
+        }
+        let all = |f: Program| at(|x: Var| x.hvp(f, &v).dot(&u), &a, &u);
+        for (x, y) in all(through).iter().zip(all(plain)) {
+            close(x, &y, 1e-11);
+        }
+    }
+}
