@@ -87,7 +87,7 @@ impl<T: Scalar> Primitive<T> for SumTo {
         let [rows, cols, batch] = [xs.rows != ys.rows, xs.cols != ys.cols, xs.batch != ys.batch];
         match [rows, cols, batch] {
             _ if ys.len() == 1 => out[0] = T::sum(x[0].data),
-            _ if xs.len() == 0 => out.fill(T::zero()),
+            _ if xs.is_empty() => out.fill(T::zero()),
             [false, false, false] => out.copy_from_slice(x[0].data),
             [true, false, false] => each_sum(x[0].data, xs.rows, out),
             [true, true, false] => each_sum(x[0].data, xs.each(), out),
