@@ -296,7 +296,7 @@ fn every_member_has_its_own_order() {
     for axis in [pullback::Axis::Rows, pullback::Axis::Cols] {
         let run = |x: Var<'_>| x.permuted(axis, x.tape().constant(&p)).value();
         let y = run(Tape::plain().constant(&all(&x)));
-        let g = grad(|x: Var| x.permuted(axis, x.tape().constant(&p)).dot(&all(&w)).sum(), &all(&x)).unwrap();
+        let g = grad(|x: Var| x.permuted(axis, x.tape().constant(&p)).dot(all(&w)).sum(), &all(&x)).unwrap();
         for b in 0..4 {
             let of = |k: usize| orders[b][k] as usize;
             for i in 0..3 {

@@ -26,7 +26,7 @@ fn as_members(what: &str, x: [&Mat<f64>; 2], c: &[Mat<f64>], f: for<'t> fn(Var<'
     let (input, constant) = (tape.input(x[0]), tape.constant(&all));
     let y = f(input, constant);
     let w: Vec<Mat<f64>> = (0..c.len()).map(|b| Rng::new(50 + b as u64).normal(y.rows(), y.cols())).collect();
-    let loss = y.dot(&stack(&w.iter().map(batch).collect::<Vec<_>>())).sum();
+    let loss = y.dot(stack(&w.iter().map(batch).collect::<Vec<_>>())).sum();
     let v = Rng::new(9).normal(x[0].nrows(), x[0].ncols());
     for (round, at) in [x[0], x[1], x[0]].into_iter().enumerate() {
         tape.set(input, at);
