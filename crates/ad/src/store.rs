@@ -196,13 +196,7 @@ impl<T: Scalar> Store<T> {
             return None;
         }
         let first = self.first.borrow_mut().take();
-        match first {
-            // What is not a number may be so because a tangent is missing.
-            Some(Error::Data { derivative: true, failure: Failure::NonFinite { .. }, .. }) => {
-                self.take_missing().or(first)
-            }
-            first => first,
-        }
+        if first.as_ref().is_some_and(may_follow) { self.take_missing().or(first) } else { first }
     }
 
     /// Forgets the first failure and any missing tangent: the numbers that they are about are computed anew, or are gone.
@@ -213,8 +207,14 @@ impl<T: Scalar> Store<T> {
 
     /// The first failure, kept.
     pub(crate) fn failure(&self) -> Option<Error> {
-        self.first.borrow().clone()
+        let first = self.first.borrow().clone();
+        if first.as_ref().is_some_and(may_follow) { self.missing.borrow().clone().or(first) } else { first }
     }
+}
+
+/// Can it be that a number is none because a tangent is missing?
+fn may_follow(e: &Error) -> bool {
+    matches!(e, Error::Data { derivative: true, failure: Failure::NonFinite { .. }, .. })
 }
 
 /// Lengths below this have a list of their own.

@@ -587,3 +587,25 @@ fn columns_and_entries_are_those_of_the_users_matrix() {
     assert_eq!(index(value(|x| x.qr_pivoted().1, &wide).unwrap_err()), 6);
     assert_eq!(index(value(|x| x.nuclear_norm(), &wide).unwrap_err()), 6);
 }
+
+#[test]
+fn an_operation_that_was_given_an_infinity_is_not_blamed() {
+    let tape = Tape::new();
+    let (given, large) = (tape.input(&f64::INFINITY), tape.input(&1000.0));
+    let passed_on = given + 1.0;
+    let line = line!() + 1;
+    let _ = passed_on * large.exp();
+    let Err(Error::Overflow { primitive, line: at, .. }) = tape.check_finite() else { panic!("exp overflows") };
+    assert_eq!((primitive, at.line()), ("exp", line));
+}
+
+#[test]
+fn a_direction_or_cotangent_that_is_no_number_is_said_to_be_given() {
+    let tape = Tape::new();
+    let x = tape.input(&2.0);
+    let y = x.exp() * x;
+    let mut out = Batch::zeros(Shape::SCALAR);
+    assert_eq!(origin(tape.jvp_into(&[(x, &f64::NAN)], &[y], &mut [&mut out])), Origin::Given);
+    assert_eq!(origin(tape.vjp_into(&[(y, &f64::INFINITY)], &[x], &mut [&mut out])), Origin::Given);
+    assert_eq!(origin(tape.hvp_into(y, x, &f64::NAN, &mut out)), Origin::Given);
+}

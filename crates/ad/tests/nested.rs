@@ -392,3 +392,15 @@ fn a_gradient_of_a_value_that_is_not_finite_is_refused_inside_programs_too() {
     });
     assert_eq!(grad(other, &-1.0).unwrap(), -2.0);
 }
+
+#[test]
+fn a_result_from_before_the_region_does_not_move() {
+    let v = mat![[1.0, 2.0], [3.0, 4.0]];
+    let x0 = mat![[0.5, -1.0], [2.0, 0.25]];
+    for tape in [Tape::plain(), Tape::forward(), Tape::new()] {
+        let x = tape.input(&x0);
+        let before = x.exp();
+        let (y, dy) = x.jvp(|_| before, &v);
+        assert_eq!((y.value(), dy.value()), (before.value(), Batch::of(&Mat::<f64>::zeros(2, 2))));
+    }
+}

@@ -169,3 +169,38 @@ fn more_places_than_single_precision_counts_are_refused() {
     let tape = Tape::<f32>::plain();
     let _ = tape.filled(Shape::mat(16_777_217, 1), 1.0).argmax_all();
 }
+
+#[test]
+fn equal_entries_lose_nothing() {
+    // The same rounding error at every addition: a plain loop over a million of them is off by percents.
+    const N: usize = 10_000_000;
+    for entry in [0.1f32, 0.7] {
+        let (single, x) = (vec![entry; N], vec![f64::from(entry); N]);
+        let programs = programs! {
+            "sum" Shape::mat(N, 1), |x| x.sum();
+            "dot" Shape::mat(N, 1), |x| x.dot(x);
+            "t_mul of columns" Shape::mat(N / 4, 4), |x| x.t_mul(x);
+            "mul_t of rows" Shape::mat(3, 3_000_000), |x| x.mul_t(x);
+            "sum_rows" Shape::mat(N / 2, 2), |x| x.sum_rows();
+            "sum_cols" Shape::mat(2, N / 2), |x| x.sum_cols();
+            "sum_batch" Shape::batch(N / 2, 2, 1), |x| x.sum_batch();
+            "cumsum" Shape::mat(N / 2, 1), |x| x.cumsum(pullback::Axis::Rows).row(N / 2 - 1);
+        };
+        for (name, shape, f32s, f64s) in programs {
+            let n = shape.len();
+            let (s, d) = (both::<f32>(f32s, shape, &single[..n]), both::<f64>(f64s, shape, &x[..n]));
+            // Within a piece of a product (4096 terms) and a block of a sum (512) the loop is plain.
+            let e = error(&s[0], &d[0]);
+            assert!(e < 2e-5, "{name} of {entry}: the value is off by {e:.1e}");
+        }
+        // One large weight, and many that are equal.
+        let rest = entry.ln();
+        let weights = |k: usize| if k == 0 { 0.0 } else { rest };
+        let (single, x) = ((0..N).map(weights).collect::<Vec<_>>(), (0..N).map(|k| f64::from(weights(k))));
+        let x: Vec<f64> = x.collect();
+        let s = both::<f32>(|x| x.log_sum_exp().exp(), Shape::mat(N, 1), &single);
+        let d = both::<f64>(|x| x.log_sum_exp().exp(), Shape::mat(N, 1), &x);
+        let e = error(&s[0], &d[0]);
+        assert!(e < 2e-5, "log_sum_exp of {rest}: the value is off by {e:.1e}");
+    }
+}

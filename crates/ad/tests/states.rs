@@ -478,3 +478,16 @@ fn a_value_that_failed_in_a_scope_has_failed_outside_of_it() {
         assert_eq!(primitive, "inverse");
     }
 }
+
+#[test]
+fn gradients_by_one_input_and_then_by_another() {
+    let tape: Tape = Tape::new();
+    let (x, y) = (tape.input(&0.5), tape.input(&2.0));
+    let z = x.exp() * y.sin();
+    let by = |v: Var| tape.gradient(z, v).unwrap().data()[0];
+    for _ in 0..2 {
+        assert!((by(x) - 0.5f64.exp() * 2f64.sin()).abs() < 1e-15);
+        assert!((by(y) - 0.5f64.exp() * 2f64.cos()).abs() < 1e-15);
+        assert!((tape.hvp(z, y, &1.0).unwrap().data()[0] + 0.5f64.exp() * 2f64.sin()).abs() < 1e-15);
+    }
+}

@@ -185,3 +185,16 @@ fn an_attempt_returns_early_in_every_mode() {
     tape.value_and_grad(cost, &bad).unwrap_err();
     tape.value_and_grad(cost, &good).unwrap();
 }
+
+#[test]
+fn jacobians_and_hessians_by_several_leaves() {
+    // f = (a b, a + b_2): more outputs than inputs, and fewer.
+    let x0 = (2.0f64, mat![[3.0, 5.0]]);
+    let tall = jacobian(|(a, b): (Var, Var)| Var::concat(&[a * b, b + a], pullback::Axis::Cols), &x0).unwrap();
+    let expected = mat![[3.0, 2.0, 0.0], [5.0, 0.0, 2.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]];
+    assert_eq!(tall, expected);
+    let wide = jacobian(|(a, b): (Var, Var)| a * b.dot(b), &x0).unwrap();
+    assert_eq!(wide, mat![[34.0, 12.0, 20.0]]);
+    let h = hessian(|(a, b): (Var, Var)| a * b.dot(b), &x0).unwrap();
+    assert_eq!(h, mat![[0.0, 6.0, 10.0], [6.0, 4.0, 0.0], [10.0, 0.0, 4.0]]);
+}

@@ -160,3 +160,26 @@ fn nothing_is_allocated_up_to_first_order() {
         assert_eq!(allocation_counter::measure(&mut all).count_total, 0, "n = {n}");
     }
 }
+
+#[test]
+fn second_derivatives_of_tied_values_are_refused() {
+    let mut w = Workspace::default();
+    let kink = |r: Result<(), Failure>| matches!(r, Err(Failure::NotDifferentiable { .. }));
+    let diagonal = |d: [f64; 3]| [d[0], 0.0, 0.0, 0.0, d[1], 0.0, 0.0, 0.0, d[2]];
+    let eye = diagonal([1.0; 3]);
+    let mut h = vec![0.0; 12];
+    f64::eigh(&diagonal([1.0, 2.0, 2.0]), 3, &mut h, &mut w).unwrap();
+    let eigen = |from, len| Window { singular: false, m: 3, n: 3, from, len };
+    // Along the identity nothing splits; the value that is not tied has its second derivative, 0.
+    let (mut one, mut two) = ([f64::NAN], [f64::NAN; 2]);
+    f64::values(eigen(0, 1), &h, &[&eye, &eye], &mut one, &mut w).unwrap();
+    assert_eq!(one, [0.0]);
+    assert!(kink(f64::values(eigen(1, 2), &h, &[&eye, &eye], &mut two, &mut w)));
+    assert!(kink(f64::values(eigen(2, 1), &h, &[&eye, &eye], &mut one, &mut w)), "tied with one outside");
+    // Singular values: at 0 too.
+    let mut h = vec![0.0; 21];
+    f64::svd(&diagonal([3.0, 1.0, 0.0]), 3, 3, false, &mut h, &mut w).unwrap();
+    let singular = |from, len| Window { singular: true, m: 3, n: 3, from, len };
+    assert!(f64::values(singular(0, 2), &h, &[&eye, &eye], &mut two, &mut w).is_ok());
+    assert!(kink(f64::values(singular(2, 1), &h, &[&eye, &eye], &mut one, &mut w)));
+}

@@ -49,3 +49,27 @@ fn what_is_not_a_number_is_named() {
     every_kernel::<f64>();
     every_kernel::<f32>();
 }
+
+fn large_is_finite<T: Scalar>() {
+    let half = T::max_value() * T::of(0.5);
+    for n in [2, 3, 8, 40, 300] {
+        assert!(T::all_finite(&vec![half; n]) && T::all_finite(&vec![T::min_value(); n]));
+        assert!(!T::all_finite(&[vec![half; n], vec![T::infinity()]].concat()));
+    }
+    // And so they are taken for what they are.
+    let mut handle = [T::zero(); 12];
+    T::eigh(
+        &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0].map(|x| half * T::of(x)),
+        3,
+        &mut handle,
+        &mut Workspace::default(),
+    )
+    .unwrap();
+    assert!(handle[9..].iter().all(|x| *x == half));
+}
+
+#[test]
+fn numbers_whose_sum_overflows_are_numbers() {
+    large_is_finite::<f64>();
+    large_is_finite::<f32>();
+}

@@ -52,7 +52,8 @@ impl<T: Scalar> Primitive<T> for CumSum {
     }
 }
 
-/// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974).
+/// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974), and goes back into the sum
+/// at once: left to itself it would grow with the number of entries, and lose digits of its own.
 fn running<'a, T: Scalar>(entries: impl Iterator<Item = &'a mut T>) {
     entries.fold((T::zero(), T::zero()), |(sum, lost), y| step(sum, lost, y));
 }
@@ -71,12 +72,19 @@ fn running_columns<'a, T: Scalar>(columns: impl Iterator<Item = &'a mut [T]>, m:
     s.put(lost);
 }
 
-/// Adds `y` to a sum and to what it has lost, and replaces `y` by both.
+/// Adds `y` to a sum, what rounding lost of it included, and replaces `y` by the result; also what is lost now.
+#[inline(always)]
 fn step<T: Scalar>(sum: T, lost: T, y: &mut T) -> (T, T) {
-    let next = sum + *y;
-    let (large, small) = if sum.abs() >= y.abs() { (sum, *y) } else { (*y, sum) };
-    let lost = lost + ((large - next) + small);
+    let (next, lost) = (sum + *y, lost + lost_by(sum, *y));
     // An infinite sum has lost nothing that can be told.
-    *y = if lost.is_finite() { next + lost } else { next };
-    (next, lost)
+    let lost = if lost.is_finite() { lost } else { T::zero() };
+    *y = next + lost;
+    (*y, lost_by(next, lost))
+}
+
+/// What rounding loses of `a + b`.
+#[inline(always)]
+fn lost_by<T: Scalar>(a: T, b: T) -> T {
+    let (large, small) = if a.abs() >= b.abs() { (a, b) } else { (b, a) };
+    (large - (a + b)) + small
 }

@@ -59,13 +59,15 @@ impl Over {
     }
 }
 
-/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits.
+/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits. It goes back into
+/// the sum at once, so that it stays below a unit in the last place of `s`.
 #[inline]
 fn carry<T: Scalar>(s: &mut T, lost: &mut T, e: T) {
     let next = *s + e;
     // `s` is at least about as large as `e`, or is 0.
     *lost += (*s - next) + e;
-    *s = next;
+    *s = next + *lost;
+    *lost -= *s - next;
 }
 
 /// The largest entry `t` and `s = sum e^{x - t}` of each group of a member; `put` gets every `e^{x - t}` with its
@@ -105,7 +107,6 @@ fn exponentials<T: Scalar>(over: Over, x: &[T], m: usize, groups: [&mut [T]; 3],
             }
         }
     }
-    sum.iter_mut().zip(lost).for_each(|(s, lost)| *s += *lost);
 }
 
 /// `y = f(x or y before, t, s)` for every entry, with the `t` and `s` of its group.

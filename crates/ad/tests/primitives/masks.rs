@@ -177,3 +177,31 @@ fn infinities_and_nan_that_are_not_taken_do_not_come_through() {
     let g = grad(|x: Var<f32>| x.gt(0.0).select(x.ln(), x).sum(), &single).unwrap();
     assert_eq!(g.data(), [1.0, 0.25]);
 }
+
+#[test]
+fn a_mask_ends_where_entries_change_places() {
+    // Of equal shape before and after, and yet not the same places: the mask says nothing there.
+    let x = mat![[1.0, 4.0], [9.0, 16.0]];
+    let mask = mat![[0.0, 1.0], [0.0, 0.0]];
+    let at = |i: usize, j: usize, g: f64| Mat::from_fn(2, 2, |k, l| if (i, j) == (k, l) { g } else { 0.0 });
+    let (g, _) = derivatives(func(|x: Var| x.tape().constant(&mask).select(x.sqrt().t(), 0.0).sum()), &x);
+    assert!((g - at(1, 0, 1.0 / 6.0)).norm_max() < 1e-16);
+    // Entry (0, 1) of a product is a row times a column.
+    let square = func(|x: Var| x.tape().constant(&mask).select(x.sqrt() * x.sqrt(), 0.0).sum());
+    let (g, _) = derivatives(square, &x);
+    // y_01 (y_00 + y_11) for the roots y, whose slopes are 1/2, 1/4 and 1/8.
+    let expected = mat![[2.0 * 0.5, (1.0 + 4.0) * 0.25], [0.0, 2.0 * 0.125]];
+    assert!((g - expected).norm_max() < 1e-15);
+}
+
+#[test]
+fn a_value_in_both_branches_is_taken_everywhere() {
+    let x = mat![[1.0, 4.0, 9.0]];
+    let f = func(|x: Var| {
+        let y = x.sqrt();
+        x.gt(2.0).select(y, y).sum()
+    });
+    let (g, h) = derivatives(f, &x);
+    assert!((g - mat![[0.5, 0.25, 1.0 / 6.0]]).norm_max() < 1e-16);
+    assert!((h - mat![[-0.25, -1.0 / 32.0, -1.0 / 108.0]]).norm_max() < 1e-16);
+}

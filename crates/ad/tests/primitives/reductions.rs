@@ -426,3 +426,38 @@ fn misuse_names_the_method_and_the_shapes() {
         assert!(words.starts_with(&format!("{method}: expected")) && words.contains(shapes), "{method}: {words}");
     }
 }
+
+#[test]
+fn moments_subtract_an_entry_before_the_mean() {
+    // For most numbers of entries the mean of equal ones is not quite one of them.
+    for n in 2..60 {
+        for x in [0.1, 0.7, 1e17 / 3.0] {
+            let x = Mat::from_fn(n, 1, |_, _| x);
+            assert_eq!(value(func(|x| x.var(0)), &x).unwrap().data(), [0.0], "{n} entries {}", x[(0, 0)]);
+            assert_eq!(value(func(|x| x.std_rows(1)), &x).unwrap().data(), [0.0], "{n} entries {}", x[(0, 0)]);
+        }
+    }
+}
+
+#[test]
+fn sums_up_to_an_infinite_entry_are_infinite_from_there_on() {
+    let x = mat![[1.0], [INF], [2.0], [-3.0]];
+    let sums = |x: &Mat<f64>, axis| value(func(|x: Var| x.cumsum(axis)), x).unwrap_err();
+    // The value is not finite, and the entry is the first infinite one; none after it is NaN.
+    for (x, axis) in [(x.clone(), Axis::Rows), (x.transpose().to_owned(), Axis::Cols)] {
+        let e = sums(&x, axis);
+        assert!(matches!(e, Error::NonFinite { index: 1, value: INF, .. }), "{e}");
+        let tape = Tape::plain();
+        assert_eq!(tape.input(&x).cumsum(axis).value().data(), [1.0, INF, INF, INF]);
+    }
+}
+
+#[test]
+fn nan_on_either_side_of_a_maximum_stays() {
+    let tape = Tape::plain();
+    let (a, b) = (tape.input(&mat![[f64::NAN, 1.0, 2.0]]), tape.input(&mat![[1.0, f64::NAN, 3.0]]));
+    for (y, last) in [(a.max(b), 3.0), (b.max(a), 3.0), (a.min(b), 2.0), (b.min(a), 2.0)] {
+        let y = y.value();
+        assert!(y.data()[0].is_nan() && y.data()[1].is_nan() && y.data()[2] == last, "{y:?}");
+    }
+}

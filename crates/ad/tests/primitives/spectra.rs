@@ -412,3 +412,36 @@ fn the_low_rank_cayley_transform_is_the_full_one() {
 fn program<F: for<'t> Fn(Vec<Var<'t>>) -> Var<'t>>(f: F) -> F {
     f
 }
+
+#[test]
+fn the_sign_of_a_vector_does_not_hang_on_rounding() {
+    // Two entries that are equal in modulus up to a few last digits: the first of them is positive, whichever is larger.
+    let tape = Tape::plain();
+    for tilt in [-1e-10, -1e-12, -1e-15, 0.0, 1e-15, 1e-12, 1e-10] {
+        let a = tape.input(&faer::mat![[2.0, 1.0], [1.0, 2.0 + tilt]]);
+        for v in [a.eigh().1, a.svd().0, a.symmetric().vectors(0..2)] {
+            let v = v.value().into_mat();
+            assert!(v[(0, 0)] > 0.0 && v[(0, 1)] > 0.0, "{tilt:e}: {v:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gauge_defect_is_relative() {
+    let (a, v) = (diagonal(&[1.0, 1.0, 2.0, 3.0]), Rng::new(5).normal(4, 4));
+    let again = pullback::func(|x: Var| {
+        let (u, s, w) = x.svd();
+        (u * s.to_diag()).mul_t(w).norm()
+    });
+    let generic = Rng::new(3).with_spectrum(&[1.0, 1.0, 2.0, 3.0]);
+    for scale in [1e-20, 1e-10, 1.0, 1e10, 1e20] {
+        // A large cotangent of a program that does not see the basis is let through,
+        let blind = pullback::func(|x: Var| again(x) * scale);
+        for a in [&a, &generic] {
+            close(&pullback::grad(blind, a).unwrap(), &(Scale(scale / a.norm_l2()) * a), 1e-12);
+        }
+        // and a small tangent of what does is not.
+        let said = failure(pullback::jvp(again, &generic, &(Scale(scale) * &v)));
+        assert!(matches!(said, Failure::TiedVectors { .. }), "{scale:e}: {said}");
+    }
+}

@@ -332,9 +332,13 @@ fn weights_that_are_no_function_of_the_values_keep_their_difference_quotient() {
     let v = Rng::new(3).normal(3, 3);
     let v = &v + v.transpose();
     let c = Mat::from_fn(3, 1, |i, _| w[i]);
-    let h = pullback::hvp(|a: Var| a.eigvalsh().dot(&c), &diagonal(&x), &v).unwrap();
     let expected = |i: usize, j: usize| if i == j { 0.0 } else { (w[i] - w[j]) / (x[i] - x[j]) * v[(i, j)] };
-    close(&h, &Mat::from_fn(3, 3, expected), 1e-14);
+    let expected = Mat::from_fn(3, 3, expected);
+    close(&pullback::hvp(|a: Var| a.eigvalsh().dot(&c), &diagonal(&x), &v).unwrap(), &expected, 1e-14);
+    // The weights as a leaf, which could move and does not.
+    let still = (v.clone(), Mat::zeros(3, 1));
+    let (h, _) = pullback::hvp(|(a, c): (Var, Var)| a.eigvalsh().dot(c), &(diagonal(&x), c), &still).unwrap();
+    close(&h, &expected, 1e-14);
 }
 
 #[test]
@@ -376,5 +380,26 @@ fn along_directions_that_move_no_value_there_is_a_hessian_too() {
         let right = pullback::hvp(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &a, &e).unwrap();
         near(pullback::hvp(|x: Var| x.eigvalsh().powf(3.0).sum(), &a, &e), &right, "sum l^3");
         near(pullback::hvp_operator(|x: Var| x.eigvalsh().powf(3.0).sum(), &a).and_then(|h| h(&e)), &right, "operator");
+    }
+}
+
+#[test]
+fn a_second_derivative_inside_a_program_is_differentiated_again() {
+    // Weights and matrix move together: fourth powers of eigenvalues and of singular values, against products of the matrix.
+    let (v, u) = (Rng::new(3).normal(3, 3), Rng::new(4).normal(3, 3));
+    let a = Rng::new(2).with_spectrum(&[1.0, 2.0, 3.5]);
+    let eigen = pullback::func(|a: Var| a.eigvalsh().powf(4.0).sum());
+    let smooth = pullback::func(|a: Var| (a.sym() * a.sym() * a.sym() * a.sym()).trace());
+    let singular = pullback::func(|a: Var| a.svdvals().powf(4.0).sum());
+    let again = pullback::func(|a: Var| (a.t_mul(a) * a.t_mul(a)).trace());
+    for (through, plain) in [(eigen as Program, smooth as Program), (singular, again)] {
+        fn at<F: for<'t> Fn(Var<'t>) -> Var<'t>>(f: F, a: &Mat<f64>, u: &Mat<f64>) -> [Mat<f64>; 3] {
+            let along = pullback::linearize(&f, a).unwrap().1(u).unwrap().into_mat();
+            [pullback::grad(&f, a).unwrap(), along, pullback::hvp(&f, a, u).unwrap()]
+        }
+        let all = |f: Program| at(|x: Var| x.hvp(f, &v).dot(&u), &a, &u);
+        for (x, y) in all(through).iter().zip(all(plain)) {
+            close(x, &y, 1e-11);
+        }
     }
 }

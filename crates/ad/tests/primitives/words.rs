@@ -136,3 +136,19 @@ fn pivots_and_columns_are_named_with_their_numbers() {
         assert_eq!((by, failure), ("cholesky", Failure::NotPositiveDefinite { index: n - 1, value: -3.0 }));
     }
 }
+
+#[test]
+fn a_positive_definite_solve_names_the_entry_of_its_right_hand_side() {
+    let a = mat![[2.0, 0.5, 0.1], [0.5, 1.5, 0.2], [0.1, 0.2, 1.2]];
+    for (i, j) in [(0, 0), (2, 0), (1, 1)] {
+        let mut b = mat![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        b[(i, j)] = f64::INFINITY;
+        let (by, member, failure) = words("spd", value(|b: Var| b.tape().constant(&a).spd().solve(b), &b));
+        assert!(matches!(failure, Failure::NonFinite { index, .. } if index == i + 3 * j), "{by}: {failure}");
+        assert_eq!(member, None);
+    }
+    let mut both = Batch::from_fn(Shape::batch(2, 3, 1), |_, i, _| i as f64);
+    both.data_mut()[4] = f64::NAN;
+    let (_, member, failure) = words("spd", value(|b: Var| b.tape().constant(&a).spd().solve(b), &both));
+    assert!(matches!(failure, Failure::NonFinite { index: 1, .. }) && member == Some(1), "{failure} in {member:?}");
+}
