@@ -268,17 +268,25 @@ fn doubles<T: Real>(x: &[T], v: &mut [T], f: impl Fn(f64) -> f64) {
     each(x, x, v, |x, _| T::of(f(Scalar::f64(x))));
 }
 
-/// `v = f(y) o v` where all of eight neighbours are gentle, and `slow(x, y) o v` elsewhere: the first is a loop without branches.
+/// `v = f(y) o v` where all entries are gentle, or all of eight neighbours, and `slow(x, y) o v` elsewhere: the first is a loop without
+/// branches.
 #[inline]
 fn each_gentle<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
+    if all_gentle(y) {
+        return v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y));
+    }
     for ((v, x), y) in v.chunks_mut(8).zip(x.chunks(8)).zip(y.chunks(8)) {
-        // Without an early end, so that the check is one of a vector.
-        if y.iter().fold(true, |all, &y| all & logistic::gentle(y)) {
-            v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y));
-        } else {
-            each(x, y, v, &slow);
+        match all_gentle(y) {
+            true => v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y)),
+            false => each(x, y, v, &slow),
         }
     }
+}
+
+/// Without an early end, so that the check is one of vectors.
+#[inline]
+fn all_gentle<T: Real>(y: &[T]) -> bool {
+    y.iter().fold(true, |all, &y| all & logistic::gentle(y))
 }
 
 /// The `k`-th derivative of `s x^p`: a falling factorial times `s x^{p-k}`, or times `s y / x^k` if `y = x^p` is given.
