@@ -123,6 +123,9 @@ impl<T: Scalar> Tape<T> {
             }
         }
         self.return_scratch(s);
+        if bad.is_none() && !self.store.has_ever_failed() && self.inner().gauges == 0 {
+            return Ok(());
+        }
         match (self.store.take_failure(), self.store.take_missing(), bad) {
             (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
             (None, _, None) if self.inner().gauges == 0 => Ok(()),
@@ -242,6 +245,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// Puts what is given at several values into their slots.
+    #[inline]
     fn plant(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], slots: &mut [Option<Buf<T>>]) {
         for (x, v) in seeds {
             let seed = Eager::build(v.shape(), &self.store, |b| v.write(b));
@@ -453,14 +457,15 @@ impl<T: Scalar> Tape<T> {
         out: &[&mut Batch<T>],
         whence: impl FnOnce(&Again<'_, T>) -> Origin,
     ) -> Result<()> {
+        let finite = out.iter().all(|o| T::all_finite(o.data()));
+        if finite && !self.store.has_ever_failed() {
+            return Ok(());
+        }
         let (failure, missing) = (self.store.take_failure(), self.store.take_missing());
         if let Some(e) = failure {
             return Err(e);
         }
-        let Some((index, value)) = out.iter().filter(|o| !T::all_finite(o.data())).find_map(|o| first_bad(o.data()))
-        else {
-            return Ok(());
-        };
+        let Some((index, value)) = out.iter().find_map(|o| first_bad(o.data())) else { return Ok(()) };
         if let Some(e) = missing {
             return Err(e);
         }

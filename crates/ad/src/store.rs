@@ -200,9 +200,12 @@ impl<T: Scalar> Store<T> {
     }
 
     /// Forgets the first failure and any missing tangent: the numbers that they are about are computed anew, or are gone.
+    #[inline]
     pub(crate) fn forget(&self) {
-        self.take_failure();
-        self.take_missing();
+        if self.ever.get() {
+            self.take_failure();
+            self.take_missing();
+        }
     }
 
     /// The first failure, kept.
