@@ -45,8 +45,9 @@ impl Certificate {
     /// that about `t / (1 + t)` of it is; how much of the derivative that is also depends on how `B'` weighs the terms.
     ///
     /// If `rho` is the norm of `A` (self-adjoint: its spectral radius), this is a bound. A `rho` that has not seen the slowest mode
-    /// yet is too small, and so is the tail. For one step that can happen only if the loop's own motion did not see that mode either,
-    /// as when it was started at the solution; a tail of one step is then no more than a lower estimate.
+    /// yet is too small, and so is the tail. For one step that happens where the loop's own motion has not come to point along that mode:
+    /// early in a slow loop, or if it was started at the solution. A tail of one step is then no more than a lower estimate; a series
+    /// of a few terms (`FixedPoint { terms: 5 }`) looks further.
     ///
     /// `None` if there is no ratio, or the terms do not fall; zero if the next term vanishes, for then all others do.
     pub fn tail(&self) -> Option<f64> {
