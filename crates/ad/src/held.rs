@@ -356,7 +356,7 @@ impl<T: Scalar> Tape<T> {
             return Ok(());
         }
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.choices(&[y], &one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
+        self.choices(&[y], one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     /// [`Tape::hvp_into`] with a fresh result.
