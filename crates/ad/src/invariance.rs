@@ -232,8 +232,9 @@ impl<T: Scalar> Question<'_, T> {
         let worst = self.targets.iter().zip(&found).zip(&turned).zip(&rounded).filter_map(|(((x, g), t), r)| {
             let (size, change, noise) = (norm(g).max(norm(t)), distance(g, t), distance(g, r));
             // Where the derivative is zero, what remains of it is rounding on the scale of the value over that of the input.
-            let x = &self.inner.vals[*x as usize].buf;
-            let rounding = T::EPS.f64() * value / T::norm(x).f64();
+            // At zero there is no such scale, and the noise is all there is.
+            let x = T::norm(&self.inner.vals[*x as usize].buf).f64();
+            let rounding = if x > 0.0 { T::EPS.f64() * value / x } else { 0.0 };
             let limit = tolerances::gauge::<T>().f64() * size + tolerances::TURN_ROUNDING * noise.max(rounding);
             (change > limit).then_some(change / size)
         });

@@ -577,3 +577,21 @@ fn a_missing_tangent_is_told_where_a_later_operation_stumbles_over_it() {
         assert!(matches!(said, Failure::TiedVectors { .. }), "{said}");
     }
 }
+
+/// `1 + u'Au` at `A = 0`: the value is 1 for every `u`, and the derivative by `A` is `uu'`. Beside it a program whose derivative there
+/// is the same at every choice.
+#[test]
+fn at_the_zero_matrix_the_derivative_is_compared_too() {
+    let seen: Program = |a| {
+        let u = a.eigh().1.slice(0, 0, 3, 1);
+        u.dot(a * u) + 1.0
+    };
+    let found = failure(pullback::grad(seen, &Mat::<f64>::zeros(3, 3)));
+    assert!(matches!(found, Failure::GaugeDependent { .. }), "{found:?}");
+    let blind: Program = |a| {
+        let u = a.eigh().1;
+        u.dot(a * u) + 1.0
+    };
+    let g = pullback::grad(blind, &Mat::<f64>::zeros(3, 3)).unwrap();
+    assert!((g - Mat::<f64>::identity(3, 3)).norm_max() < 1e-15);
+}
