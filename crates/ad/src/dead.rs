@@ -113,7 +113,7 @@ fn lead<V: Value, R: Recording<V>>(
     out
 }
 
-/// Pulls the cotangents in `slots` back through `ops`, the last of which is a selection.
+/// Pulls the cotangents in `slots` back through `ops`, the last of which is a selection if there is one.
 #[cold]
 pub(crate) fn reverse<V: Value, R: Recording<V>>(
     rec: &R,
@@ -126,20 +126,20 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
     for k in ops.rev() {
         let step = rec.step(k);
         let first = step.first as usize - base;
-        let selects = matches!(step.op, Op::Select(_) | Op::Keep(_));
+        let selects = step.op.selects();
         let live = slots[first..first + step.outs as usize].iter().any(Option::is_some);
         if depends[first] == 0 || !live {
             continue;
         }
         if dead.0.is_empty() && !selects {
-            steps(rec, k..k + 1, base, depends, slots, false);
+            steps(rec, k..k + 1, base, depends, slots);
             continue;
         }
         let outer = rec.at(Some(step.line));
         let mark = dead.take(first);
         let led = lead(rec, &step, base, depends, mark.as_ref());
         let before: SmallVec<[Option<V::Slot>; 3]> = led.iter().map(|(p, _)| slots[*p].take()).collect();
-        steps(rec, k..k + 1, base, depends, slots, false);
+        steps(rec, k..k + 1, base, depends, slots);
         rec.at(Some(step.line));
         for ((p, mask), before) in led.into_iter().zip(before) {
             let Some(given) = slots[p].take() else {

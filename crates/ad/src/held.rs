@@ -44,7 +44,7 @@ impl<T: Scalar> Tape<T> {
         self.check_outs(x, out)?;
         self.ready()?;
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.sweep_back(&[y], one, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
+        self.sweep_back([&y], one, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
     }
 
     /// Pulls cotangents of several values back to several others. Allocates nothing after the first call.
@@ -74,20 +74,19 @@ impl<T: Scalar> Tape<T> {
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
-        let y: SmallVec<[Var<'_, T>; 4]> = seeds.iter().map(|(y, _)| *y).collect();
-        self.sweep_back(&y, |slots| self.plant(seeds, slots), x, &mut visit)
+        self.sweep_back(seeds.iter().map(|(y, _)| y), |slots| self.plant_here(seeds, slots), x, &mut visit)
     }
 
     /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.
     #[track_caller]
-    fn sweep_back(
+    fn sweep_back<'v, 't: 'v>(
         &self,
-        y: &[Var<'_, T>],
+        y: impl IntoIterator<Item = &'v Var<'t, T>> + Clone,
         plant: impl Fn(&mut [Option<Buf<T>>]),
         x: &[Var<'_, T>],
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
-        self.finite_values(y)?;
+        self.finite_values(y.clone())?;
         let mut s = self.borrow_scratch();
         let Scratch { cotangents, depends, .. } = &mut *s;
         let mut bad = None;
@@ -116,8 +115,8 @@ impl<T: Scalar> Tape<T> {
                 visit(i, View { shape, data });
             }
             // Everything else was consumed on the way.
-            for v in [x, y].into_iter().flatten() {
-                if let Some(b) = cotangents[v.id as usize].take() {
+            for id in x.iter().map(|v| v.id).chain(y.clone().into_iter().map(|v| v.id)) {
+                if let Some(b) = cotangents[id as usize].take() {
                     store.put(b);
                 }
             }
@@ -129,7 +128,7 @@ impl<T: Scalar> Tape<T> {
         match (self.store.take_failure(), self.store.take_missing(), bad) {
             (Some(e), ..) | (None, Some(e), Some(_)) => Err(e),
             (None, _, None) if self.inner().gauges == 0 => Ok(()),
-            (None, _, None) => self.choices(y, &plant, x),
+            (None, _, None) => self.choices(&y.into_iter().copied().collect::<SmallVec<[_; 4]>>(), &plant, x),
             (None, None, Some((index, value))) => Err(self.blamed(index, value, &plant, x)),
         }
     }
@@ -145,7 +144,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// The error, if what `plant` seeds depends on a basis that is not determined on the way from `x`.
-    fn choices(&self, y: &[Var<'_, T>], plant: impl Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
+    fn choices(&self, y: &[Var<'_, T>], plant: &dyn Fn(&mut [Option<Buf<T>>]), x: &[Var<'_, T>]) -> Result<()> {
         let inner = self.inner();
         if !inner.has_choices(0..inner.ops.len()) {
             return Ok(());
@@ -188,9 +187,9 @@ impl<T: Scalar> Tape<T> {
 
     /// Are the values that are to be differentiated finite?
     #[inline]
-    pub(crate) fn finite_values(&self, y: &[Var<'_, T>]) -> Result<()> {
+    pub(crate) fn finite_values<'v, 't: 'v>(&self, y: impl IntoIterator<Item = &'v Var<'t, T>>) -> Result<()> {
         let inner = self.inner();
-        match y.iter().find(|y| !T::all_finite(&inner.vals[y.id as usize].buf)) {
+        match y.into_iter().find(|y| !T::all_finite(&inner.vals[y.id as usize].buf)) {
             None => Ok(()),
             Some(y) => self.not_finite(&inner, y.id),
         }
@@ -238,6 +237,7 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// The cotangent of a number whose gradient is asked for.
+    #[inline]
     fn one(&self) -> Buf<T> {
         let mut one = self.store.take(1);
         one[0] = T::one();
@@ -245,8 +245,14 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// Puts what is given at several values into their slots.
-    #[inline]
+    #[inline(never)]
     fn plant(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], slots: &mut [Option<Buf<T>>]) {
+        self.plant_here(seeds, slots);
+    }
+
+    /// [`Tape::plant`] inlined, for the path on which a call would be noticed.
+    #[inline(always)]
+    fn plant_here(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], slots: &mut [Option<Buf<T>>]) {
         for (x, v) in seeds {
             let seed = Eager::build(v.shape(), &self.store, |b| v.write(b));
             Eager::add_to(&mut slots[x.id as usize], seed);
@@ -318,7 +324,7 @@ impl<T: Scalar> Tape<T> {
         }
         self.check_seeds("the direction", seeds)?;
         self.check_outs(seeds.iter().map(|(x, _)| x), out)?;
-        self.finite_values(&[y])?;
+        self.finite_values([&y])?;
         let mut s = self.borrow_scratch();
         let Scratch { tangents, duals, depends, .. } = &mut *s;
         self.sweep_forward(seeds, tangents);
@@ -356,7 +362,7 @@ impl<T: Scalar> Tape<T> {
             return Ok(());
         }
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.choices(&[y], one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
+        self.choices(&[y], &one, &seeds.iter().map(|(x, _)| *x).collect::<SmallVec<[_; 4]>>())
     }
 
     /// [`Tape::hvp_into`] with a fresh result.
@@ -381,7 +387,7 @@ impl<T: Scalar> Tape<T> {
             return Err(Error::NotScalar { shape });
         }
         self.ready()?;
-        self.finite_values(&[y])?;
+        self.finite_values([&y])?;
         let recorded = self.operations();
         let g = self.grads_recorded(Mark::START, y, &[x])[0];
         self.verdict()?;
@@ -502,7 +508,7 @@ impl<'t, T: Scalar> HvpOperator<'t, T> {
     pub fn apply_into(&self, v: &dyn MatLike<T>, out: &mut Batch<T>) -> Result<()> {
         let tape = self.x.tape;
         tape.ready()?;
-        tape.finite_values(&[self.y])?;
+        tape.finite_values([&self.y])?;
         tape.jvp_into(&[(self.x, v)], &[self.g], &mut [out])
     }
 

@@ -5,7 +5,6 @@ use crate::dead;
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Place;
-use crate::ops::Op;
 use crate::ops::direct::{self, Pull};
 use crate::ops::direct_pairs;
 use crate::store::{Buf, Store};
@@ -107,32 +106,33 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
     depends: &[u8],
     slots: &mut [Option<V::Slot>],
 ) {
-    if let Some(rest) = steps(rec, ops, base, depends, slots, rec.selects()) {
-        dead::reverse(rec, rest, base, depends, slots);
+    if !rec.selects() {
+        return steps(rec, ops, base, depends, slots);
     }
+    let matters = |k: &usize| {
+        let step = rec.step(*k);
+        step.op.selects() && depends[step.first as usize - base] != 0
+    };
+    let last = ops.clone().rev().find(matters).map_or(ops.start, |k| k + 1);
+    steps(rec, last..ops.end, base, depends, slots);
+    dead::reverse(rec, ops.start..last, base, depends, slots);
 }
 
-/// The steps of [`reverse`], one after the other. Where a selection is met and `stop` says so, those that are left, with it.
+/// The steps of [`reverse`], one after the other, without a thought for selections.
 pub(crate) fn steps<V: Value, R: Recording<V>>(
     rec: &R,
     ops: Range<usize>,
     base: usize,
     depends: &[u8],
     slots: &mut [Option<V::Slot>],
-    stop: bool,
-) -> Option<Range<usize>> {
+) {
     let outer = rec.at(None);
-    let start = ops.start;
     for k in ops.rev() {
         let step = rec.step(k);
         let step = &*step;
         let first = step.first as usize - base;
         if depends[first] == 0 {
             continue;
-        }
-        if stop && matches!(step.op, Op::Select(_) | Op::Keep(_)) {
-            rec.at(outer);
-            return Some(start..k + 1);
         }
         // Of several outputs, all depend on a target if one does; one of them may be the target itself.
         let consumed = match step.outs {
@@ -202,7 +202,6 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
         }
     }
     rec.at(outer);
-    None
 }
 
 /// Takes the cotangent of a value, and leaves a copy where it was asked for.

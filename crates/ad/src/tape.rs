@@ -471,11 +471,18 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// What has failed so far.
+    #[inline]
     pub(crate) fn verdict(&self) -> Result<()> {
-        if self.store.has_failed() { self.store.failure().map_or(Ok(()), Err) } else { Ok(()) }
+        if self.store.has_failed() { self.first_failure() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn first_failure(&self) -> Result<()> {
+        self.store.failure().map_or(Ok(()), Err)
     }
 
     /// For whoever is about to differentiate what this tape has recorded: is everything there, and up to date?
+    #[inline]
     pub(crate) fn ready(&self) -> Result<()> {
         if !self.whole {
             return Err(Error::NotRecording);
@@ -551,12 +558,16 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// The verdict on a replay: of the operations, and of the recorded gradients that passed a choice of basis.
+    #[inline]
     fn judge_replay(&self) -> Result<()> {
         self.verdict()?;
+        if self.inner.borrow().judged.is_empty() { Ok(()) } else { self.judge_recorded() }
+    }
+
+    /// Do the recorded gradients depend on a choice of basis, as the numbers are now?
+    #[cold]
+    fn judge_recorded(&self) -> Result<()> {
         let inner = self.inner.borrow();
-        if inner.judged.is_empty() {
-            return Ok(());
-        }
         let everywhere = inner.has_complements_only();
         let asked = inner.judged.iter().filter(|j| !(everywhere && j.settled.get()));
         let judge = |j: &Judged| {

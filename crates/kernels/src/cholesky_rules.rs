@@ -171,11 +171,11 @@ fn pull_small<T: Real>(l: &[T], g: &mut [T], ld: usize, o: usize, n: usize) {
     for k in (o..o + n).rev() {
         let (before, rest) = g.split_at_mut(k * ld);
         let (gk, lk) = (&mut rest[k..o + n], &l[k * ld + k..k * ld + o + n]);
-        gk[0] -= crate::sums::dot(&gk[1..], &lk[1..]) / lk[0];
+        gk[0] -= crate::sums::dot_block(&gk[1..], &lk[1..]) / lk[0];
         gk.iter_mut().for_each(|x| *x /= lk[0]);
         for j in o..k {
             let (gj, lj) = (&mut before[j * ld + k..j * ld + o + n], &l[j * ld + k..j * ld + o + n]);
-            gj[0] -= crate::sums::dot(gk, lj);
+            gj[0] -= crate::sums::dot_block(gk, lj);
             let s = lj[0];
             for i in 1..gj.len() {
                 gj[i] -= s * gk[i];

@@ -268,10 +268,14 @@ fn doubles<T: Real>(x: &[T], v: &mut [T], f: impl Fn(f64) -> f64) {
     each(x, x, v, |x, _| T::of(f(Scalar::f64(x))));
 }
 
-/// `v = f(y) o v` where all entries are gentle, or all of eight neighbours, and `slow(x, y) o v` elsewhere: the first is a loop without
-/// branches.
-#[inline]
+/// `v = slow(x, y) o v`, where `slow(x, y)` is `f(y)` at gentle entries: few entries one by one, many in blocks.
+#[inline(always)]
 fn each_gentle<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
+    if y.len() < 4 { each(x, y, v, slow) } else { gentle_blocks(x, y, v, f, slow) }
+}
+
+/// A loop without branches where all entries are gentle, or all of eight neighbours.
+fn gentle_blocks<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
     if all_gentle(y) {
         return v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y));
     }

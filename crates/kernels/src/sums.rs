@@ -7,20 +7,26 @@ use crate::real::{Real, balance, max_abs};
 use crate::tolerances::{SUM_BLOCK, WIDE, safe_range};
 
 /// `<a, b>`.
+#[inline]
 pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     debug_assert_eq!(a.len(), b.len());
-    if a.len() <= SUM_BLOCK {
-        return dot_block(a, b);
-    }
+    if a.len() <= SUM_BLOCK { dot_block(a, b) } else { dot_tree(a, b) }
+}
+
+/// The products of two long lists: those of the halves, added.
+fn dot_tree<T: Real>(a: &[T], b: &[T]) -> T {
     let half = half(a.len());
     dot(&a[..half], &b[..half]) + dot(&a[half..], &b[half..])
 }
 
 /// The sum of all entries.
+#[inline]
 pub(crate) fn sum<T: Real>(a: &[T]) -> T {
-    if a.len() <= SUM_BLOCK {
-        return sum_block(a);
-    }
+    if a.len() <= SUM_BLOCK { sum_block(a) } else { sum_tree(a) }
+}
+
+/// The sum of a long list: those of the halves, added.
+fn sum_tree<T: Real>(a: &[T]) -> T {
     let half = half(a.len());
     sum(&a[..half]) + sum(&a[half..])
 }
@@ -31,9 +37,9 @@ fn half(len: usize) -> usize {
     len.div_ceil(2 * SUM_BLOCK) * SUM_BLOCK
 }
 
-/// `<a, b>` in eight interleaved sums.
+/// `<a, b>` in eight interleaved sums: for lists of at most [`SUM_BLOCK`] entries.
 #[inline]
-fn dot_block<T: Real>(a: &[T], b: &[T]) -> T {
+pub(crate) fn dot_block<T: Real>(a: &[T], b: &[T]) -> T {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let tail = a_rest.iter().zip(b_rest).fold(T::zero(), |s, (&x, &y)| s + x * y);
     if a.is_empty() {

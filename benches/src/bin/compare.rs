@@ -1,0 +1,158 @@
+//! Two builds of one benchmark in one run: the executables take turns, and every time of every row is compared.
+//!
+//! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that revision
+//! in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds` sets how many turns
+//! each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves and print what this reads.
+
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Compares two builds of a benchmark in one run.
+#[derive(Parser)]
+struct Options {
+    /// The benchmark: `engine` or `primitives`.
+    bench: String,
+    /// The revision to compare with.
+    #[arg(long)]
+    base: String,
+    /// How many turns each build gets; what counts is the least time over the turns.
+    #[arg(long, default_value_t = 6)]
+    rounds: usize,
+    /// A ratio above this is marked.
+    #[arg(long, default_value_t = 1.03)]
+    limit: f64,
+    /// Arguments of the benchmark: rows by name, and a number of seconds for the budget of a row.
+    #[arg(trailing_var_arg = true)]
+    rest: Vec<String>,
+}
+
+/// A table's title, a row's name and the place of the time within the row.
+type Key = (String, String, usize);
+/// The least time seen, in nanoseconds, in the order in which the rows were first printed.
+#[derive(Default)]
+struct Times {
+    order: Vec<Key>,
+    least: BTreeMap<Key, f64>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("expected a workspace above the benchmarks")?;
+    let target = root.join("target/compare");
+    let old = built(&worktree(root, &target, &options.base)?, &target.join("old"), &options.bench)?;
+    let new = built(root, &target.join("new"), &options.bench)?;
+    let (mut before, mut after) = (Times::default(), Times::default());
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        let turns = [(&old, &mut before), (&new, &mut after)];
+        // Whoever goes first meets another machine; so they change places.
+        let turns: Vec<_> =
+            if round % 2 == 0 { turns.into_iter().collect() } else { turns.into_iter().rev().collect() };
+        for (executable, times) in turns {
+            times.read(&output(Command::new(executable).args(&options.rest))?);
+        }
+    }
+    print(&before, &after, options.limit)
+}
+
+/// The base revision, checked out beside the build products.
+fn worktree(root: &Path, target: &Path, base: &str) -> Result<PathBuf> {
+    let commit = output(Command::new("git").current_dir(root).args(["rev-parse", "--short", base]))?.trim().to_string();
+    let tree = target.join(format!("tree-{commit}"));
+    if !tree.exists() {
+        let place = tree.to_str().ok_or("expected a path in UTF-8")?;
+        output(Command::new("git").current_dir(root).args(["worktree", "add", "--detach", place, &commit]))?;
+    }
+    Ok(tree)
+}
+
+/// Builds the benchmark of a checkout and says where the executable is.
+fn built(tree: &Path, target: &Path, bench: &str) -> Result<PathBuf> {
+    let args =
+        ["bench", "-p", "pullback-benches", "--bench", bench, "--no-run", "--message-format", "json", "--target-dir"];
+    let said = output(Command::new("cargo").current_dir(tree).args(args).arg(target))?;
+    let found = said.lines().filter(|l| l.contains(r#""kind":["bench"]"#)).find_map(|line| {
+        let rest = line.split_once(r#""executable":""#)?.1;
+        Some(PathBuf::from(rest.split_once('"')?.0))
+    });
+    found.ok_or_else(|| format!("expected `cargo bench` to name the executable of `{bench}`, got none").into())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let done = command.stderr(Stdio::inherit()).output()?;
+    if !done.status.success() {
+        return Err(format!("{command:?} ended with {}", done.status).into());
+    }
+    Ok(String::from_utf8(done.stdout)?)
+}
+
+impl Times {
+    /// Reads what a benchmark printed: a line without a time opens a table, a line with times is a row of it.
+    fn read(&mut self, text: &str) {
+        let mut table = String::new();
+        for line in text.lines() {
+            let (name, times) = row(line);
+            if times.is_empty() {
+                table = if line.trim().is_empty() { table } else { line.trim().chars().take(24).collect() };
+            }
+            for (k, t) in times.into_iter().enumerate() {
+                let key = (table.clone(), name.clone(), k);
+                if !self.least.contains_key(&key) {
+                    self.order.push(key.clone());
+                }
+                let least = self.least.entry(key).or_insert(t);
+                *least = least.min(t);
+            }
+        }
+    }
+}
+
+/// What stands before the first time, and the times in nanoseconds. Limits in brackets are not times.
+fn row(line: &str) -> (String, Vec<f64>) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut found = vec![];
+    let mut first = words.len();
+    for k in 1..words.len() {
+        let scale = match words[k] {
+            "ns" => 1.0,
+            "us" => 1e3,
+            "ms" => 1e6,
+            _ => continue,
+        };
+        if let Ok(t) = words[k - 1].parse::<f64>() {
+            first = first.min(k - 1);
+            found.push(t * scale);
+        }
+    }
+    (words[..first].join(" "), found)
+}
+
+fn print(before: &Times, after: &Times, limit: f64) -> Result<()> {
+    let both: Vec<&Key> = before.order.iter().filter(|k| after.least.contains_key(*k)).collect();
+    if both.is_empty() {
+        return Err("expected rows that both builds print, got none".into());
+    }
+    println!("{:<24} {:<16} {:>3} {:>12} {:>12}   new/old", "table", "row", "col", "old, ns", "new, ns");
+    let mut above = 0;
+    for key in &both {
+        let (old, new) = (before.least[*key], after.least[*key]);
+        let mark = if new > limit * old { "  ABOVE" } else { "" };
+        above += usize::from(!mark.is_empty());
+        println!("{:<24} {:<16} {:>3} {old:>12.0} {new:>12.0}   {:>6.3}{mark}", key.0, key.1, key.2, new / old);
+    }
+    println!("{above} of {} times are above {limit} of the old", both.len());
+    Ok(())
+}
+
+#[test]
+fn a_row_is_its_name_and_its_times() {
+    let (name, times) = row("cholesky       4      31 ns     1.50 us      2.5 ms   4.25 (600 ns <= 731 ns)");
+    assert_eq!(name, "cholesky 4");
+    assert_eq!(times, [31.0, 1500.0, 2.5e6]);
+    assert!(row("Brockett cost <N, Q'AQ>").1.is_empty());
+}
