@@ -2,7 +2,7 @@
 //! Hessian-vector product.
 //!
 //! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments select rows by
-//! name, and a number is the budget of a row in seconds. The rows live in the files beside this one.
+//! name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the files beside this one.
 
 mod factor;
 mod reductions;
@@ -32,7 +32,8 @@ const SMALL: (f64, f64) = (1.5, 0.6e-6);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let seconds = args.iter().find_map(|a| a.parse().ok()).unwrap_or(0.5);
-    let names: Vec<&String> = args.iter().filter(|a| a.parse::<f64>().is_err()).collect();
+    let orders: Vec<usize> = args.iter().filter_map(|a| a.strip_prefix("n=")?.parse().ok()).collect();
+    let names: Vec<&String> = args.iter().filter(|a| a.parse::<f64>().is_err() && !a.starts_with("n=")).collect();
     let budget = Duration::from_secs_f64(seconds);
     println!(
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
@@ -40,7 +41,7 @@ fn main() {
     );
     for row in factor::rows().into_iter().chain(spectral::rows()).chain(reductions::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
-            for n in [4, 16, 64, 256] {
+            for n in [4, 16, 64, 256].into_iter().filter(|n| orders.is_empty() || orders.contains(n)) {
                 print(&row, n, &measure(&row, n, budget));
             }
         }
