@@ -25,7 +25,6 @@ use crate::sweep::{Numbers, mark_depends};
 use crate::tape::{Inner, OpRec};
 use crate::{Error, Scalar, Shape};
 use pullback_kernels::{Failure, tolerances};
-use smallvec::SmallVec;
 use std::ops::Range;
 
 /// What is asked: whether the number `sum <w, y>` over `seeds` depends on a choice made in `ops` on the way from the targets.
@@ -64,11 +63,11 @@ impl<T: Scalar> Op<T> {
     }
 
     /// Is there a choice at these inputs, whose consequences its slope may not show?
-    fn chooses(&self, x: &[Arg<'_, T>], y: Arg<'_, T>) -> bool {
+    fn chooses<'a>(&self, x: impl Fn(usize) -> Arg<'a, T>, y: Arg<'_, T>) -> bool {
         match self {
             Op::Vectors(v) => {
-                let window = v.frame.of.window(x[0].shape);
-                (0..x[1].shape.batch).any(|b| T::has_ties(window, x[1].member(b)))
+                let (window, handle) = (v.frame.of.window(x(0).shape), x(1));
+                (0..handle.shape.batch).any(|b| T::has_ties(window, handle.member(b)))
             }
             Op::Complement(_) => y.shape.cols > 0 && y.shape.batch > 0,
             _ => true,
@@ -88,9 +87,8 @@ impl<T: Scalar> Inner<T> {
     }
 
     fn is_choice(&self, rec: &OpRec<T>) -> bool {
-        let arg = |i: &u32| self.vals[*i as usize].arg();
-        let x = || rec.inputs.iter().map(arg).collect::<SmallVec<[_; 4]>>();
-        rec.op.gauge().is_some() && rec.op.chooses(&x(), arg(&rec.first))
+        let arg = |i: u32| self.vals[i as usize].arg();
+        rec.op.gauge().is_some() && rec.op.chooses(|j| arg(rec.inputs[j]), arg(rec.first))
     }
 }
 
