@@ -8,6 +8,7 @@
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 
+mod blocks;
 mod cayley;
 mod cholesky;
 mod cholesky_rules;
@@ -18,8 +19,10 @@ mod erf;
 mod failure;
 mod field;
 mod fixed;
+mod francis;
 mod gamma;
 mod gemm;
+mod hessenberg;
 mod inverses;
 mod least;
 mod ln_gamma;
@@ -31,8 +34,12 @@ mod pivots;
 mod polar;
 mod qr;
 mod qr_rules;
+mod quasi;
 mod real;
 mod scalar;
+mod schur;
+mod schur_order;
+mod schur_windows;
 mod settle;
 mod spectral;
 mod spectrum;

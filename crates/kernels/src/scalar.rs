@@ -185,6 +185,15 @@ pub trait Scalar:
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
 
+    // ---- the real Schur form, and what rests on it --------------------------------------------------------------
+    /// The real Schur form `A = U T U^T` into a handle of `2 n n` numbers: `U`, then quasi-triangular `T` with standardised blocks.
+    fn schur(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// The eigenvalues on the diagonal of the `T` of a handle, in its order: real and imaginary parts, of a pair `im > 0` first.
+    fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]);
+    /// Brings the chosen eigenvalues of a handle to the top; returns how many. A complex pair comes if either of it is chosen. Errors: two
+    /// neighbours too close to be exchanged stably (the handle is still a Schur form of the same matrix, partly reordered).
+    fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure>;
+
     // ---- functions of a symmetric matrix, from the handle of `eigh` -------------------------------------------
     /// Is the spectrum in the handle inside the domain of `f`? (`a` is the matrix it came from, for graded ones.)
     fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure>;
@@ -514,6 +523,16 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::cayley::cayley(wm, n, alpha, c, k, w)
+            }
+            fn schur(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::schur::schur(a, n, handle, w)
+            }
+            fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]) {
+                crate::quasi::eigenvalues(&handle[n * n..], n, re, im)
+            }
+            fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure> {
+                let (u, t) = handle.split_at_mut(n * n);
+                crate::schur_order::reorder(t, n, u, chosen)
             }
             fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure> {
                 crate::spectral::domain(f, a, handle, n)
