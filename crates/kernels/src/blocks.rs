@@ -4,7 +4,7 @@ use num_traits::Float;
 
 use crate::real::Real;
 
-/// A pivot that is too small to divide by, over the size that it was compared with.
+/// A pivot that is too small to divide by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tiny<T>(pub(crate) T);
 
@@ -22,7 +22,7 @@ pub(crate) fn solve<T: Real>(m: &mut [[T; 4]; 4], b: &mut [T; 4], order: usize, 
             }
         }
         if large.partial_cmp(&floor) != Some(core::cmp::Ordering::Greater) {
-            return Err(Tiny(if floor == T::zero() { T::zero() } else { large / floor }));
+            return Err(Tiny(large));
         }
         m.swap(k, i);
         b.swap(k, i);

@@ -46,11 +46,10 @@ pub(crate) fn standard<T: Real>(a: T, b: T, c: T, d: T) -> (Rotation<T>, [T; 4])
     }
     let (q, e) = (half * (bm + cm), half * (bm - cm));
     let t = d + m * pm;
-    let big = abs(pm).max(abs(q));
-    if big == zero {
+    let r = length(pm, q);
+    if r == zero {
         return (Rotation { c: one, s: zero }, [t, b, c, t]);
     }
-    let r = big * Float::sqrt((pm / big) * (pm / big) + (q / big) * (q / big));
     // The cosine of the double angle is |q| / r, its sine -sign(q) p / r.
     let cs = Float::sqrt(half * (one + abs(q) / r));
     let sn = half * pm / (r * cs);
@@ -75,6 +74,13 @@ fn split_equal<T: Real>(g: Rotation<T>, t: T, m: T, b: T, c: T) -> (Rotation<T>,
 pub(crate) fn with_sign<T: Real>(x: T, y: T) -> T {
     let x = Float::abs(x);
     if y < T::zero() { -x } else { x }
+}
+
+/// `sqrt(x² + y²)` without overflow or underflow.
+#[inline(always)]
+pub(crate) fn length<T: Real>(x: T, y: T) -> T {
+    let m = Float::abs(x).max(Float::abs(y));
+    if m == T::zero() { m } else { m * Float::sqrt((x / m) * (x / m) + (y / m) * (y / m)) }
 }
 
 /// Rows `j` and `j + 1` of an `n x n` matrix, in the columns `from..n`, become `G` times them.
@@ -120,9 +126,9 @@ pub(crate) fn order_at<T: Real>(t: &[T], n: usize, j: usize) -> usize {
     if j + 1 < n && t[j + 1 + j * n] != T::zero() { 2 } else { 1 }
 }
 
-/// Is everything below the first subdiagonal zero, and are no two neighbours on it nonzero?
-pub(crate) fn is_quasi<T: Real>(t: &[T], n: usize) -> bool {
-    is_hessenberg(t, n) && (2..n).all(|j| t[j + (j - 1) * n] == T::zero() || t[j - 1 + (j - 2) * n] == T::zero())
+/// Is everything off the diagonal zero?
+pub(crate) fn is_diagonal<T: Real>(t: &[T], n: usize) -> bool {
+    t.iter().enumerate().all(|(p, &x)| p % (n + 1) == 0 || x == T::zero())
 }
 
 /// Is everything below the first subdiagonal zero?

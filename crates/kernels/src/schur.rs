@@ -2,7 +2,6 @@
 //! in `francis.rs` and `schur_windows.rs`, the order of the eigenvalues in `schur_order.rs`.
 
 use faer::dyn_stack::StackReq;
-use num_traits::Float;
 
 use crate::francis::{Shifts, floor, francis, split};
 use crate::hessenberg::{reduce, reduce_large, scratch};
@@ -97,15 +96,4 @@ fn iterate<T: Real>(m: &mut Pencil<'_, T>, x: &mut Windows<'_, T>) -> Result<(),
         m.sweep(start, end, &shifts[..found.shifts], x);
     }
     Ok(())
-}
-
-/// Is this a handle of a matrix that was quasi-triangular, so that no rounding took place?
-pub(crate) fn untouched<T: Real>(handle: &[T], n: usize) -> bool {
-    crate::quasi::is_identity(&handle[..n * n], n)
-}
-
-/// The largest magnitude in the `T` of a handle.
-pub(crate) fn size<T: Real>(handle: &[T], n: usize) -> T {
-    let m = max_abs(&handle[n * n..2 * n * n]);
-    Float::abs(m)
 }

@@ -89,6 +89,26 @@ pub fn swap_residual<T: Scalar>() -> T {
     T::EPS * T::of(10.0)
 }
 
+/// Matrix equations: Schur forms of order `n` move eigenvalues by this times the matrix (as for [`tie`]), so a pivot of
+/// that size may be zero.
+#[must_use]
+pub fn equation_pivot<T: Scalar>(n: usize) -> T {
+    tie::<T>(n)
+}
+
+/// Matrix equations: the rounding of the left-hand side over the operator times the solution. Where it reaches the right-hand side the
+/// solution has no digits.
+#[must_use]
+pub fn equation_growth<T: Scalar>() -> T {
+    T::EPS * T::of(MARGIN)
+}
+
+/// Square roots: the residual over the size of the matrix that still leaves half of the digits.
+#[must_use]
+pub fn root_residual<T: Scalar>() -> T {
+    T::EPS.sqrt()
+}
+
 // ---- scaling --------------------------------------------------------------------------------------------------
 
 /// Sizes whose squares, and sums of them, neither overflow nor underflow; inputs outside are scaled by powers of two.

@@ -33,3 +33,25 @@ fn times_of_schur_forms() {
         println!("n = {n:3}: schur {ours:10.2} us   faer's eigendecomposition {theirs:10.2} us");
     }
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn times_of_equations() {
+    for n in [2, 4, 8, 16, 32, 64, 128, 256] {
+        let mut rng = rng(n as u64);
+        let mut a = random::<f64>(&mut rng, n * n);
+        (0..n).for_each(|i| a[i + i * n] += (n as f64).sqrt());
+        let c = random::<f64>(&mut rng, n * n);
+        let (mut w, mut h, mut x) = (Workspace::default(), vec![0.0; 2 * n * n], vec![0.0; n * n]);
+        let root = best(|| f64::sqrtm(&a, n, &mut x, &mut h, &mut w).unwrap());
+        f64::schur(&a, n, &mut h, &mut w).unwrap();
+        let sylvester = best(|| f64::sylvester(&h, n, false, &h, n, true, &c, &mut x, &mut w).unwrap());
+        let lyapunov = best(|| f64::lyapunov(&h, n, false, &c, &mut x, &mut w).unwrap());
+        let stein = best(|| f64::stein(&h, n, false, &h, n, true, &c, &mut x, &mut w).unwrap());
+        let separation = best(|| drop(f64::separation(&h, n, &h, n, false, &mut w)));
+        println!(
+            "n = {n:3}: from handles, sylvester {sylvester:9.2} us, lyapunov {lyapunov:9.2} us, stein {stein:9.2} us, separation \
+             {separation:9.2} us; square root in all {root:9.2} us"
+        );
+    }
+}
