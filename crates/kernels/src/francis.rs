@@ -77,21 +77,44 @@ impl<T: Real> Reflector<T> {
         let (x, rest) = t[p * m..].split_at_mut(m);
         let (y, rest) = rest.split_at_mut(m);
         let (x, y) = (&mut x[rows.clone()], &mut y[rows.clone()]);
-        let (t1, t2, t3) = (self.tau, self.tau * self.v[0], self.tau * self.v[1]);
         if three {
-            let z = &mut rest[..m][rows];
-            for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
-                let s = *x + self.v[0] * *y + self.v[1] * *z;
-                *x -= s * t1;
-                *y -= s * t2;
-                *z -= s * t3;
-            }
+            self.right3(x, y, &mut rest[..m][rows]);
         } else {
-            for (x, y) in x.iter_mut().zip(y) {
-                let s = *x + self.v[0] * *y;
-                *x -= s * t1;
-                *y -= s * t2;
-            }
+            self.right2(x, y);
+        }
+    }
+
+    /// Three columns, in groups of four rows, so that few are left over.
+    #[inline(always)]
+    fn right3(&self, x: &mut [T], y: &mut [T], z: &mut [T]) {
+        let (v1, v2) = (self.v[0], self.v[1]);
+        let (t1, t2, t3) = (self.tau, self.tau * v1, self.tau * v2);
+        let ((x, x_rest), (y, y_rest), (z, z_rest)) =
+            (x.as_chunks_mut::<4>(), y.as_chunks_mut::<4>(), z.as_chunks_mut::<4>());
+        for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
+            // Read whole, written whole: so the compiler knows that they do not overlap.
+            let (p, q, r) = (*x, *y, *z);
+            let s: [T; 4] = core::array::from_fn(|i| p[i] + v1 * q[i] + v2 * r[i]);
+            *x = core::array::from_fn(|i| p[i] - s[i] * t1);
+            *y = core::array::from_fn(|i| q[i] - s[i] * t2);
+            *z = core::array::from_fn(|i| r[i] - s[i] * t3);
+        }
+        for ((x, y), z) in x_rest.iter_mut().zip(y_rest).zip(z_rest) {
+            let s = *x + v1 * *y + v2 * *z;
+            *x -= s * t1;
+            *y -= s * t2;
+            *z -= s * t3;
+        }
+    }
+
+    /// Two columns.
+    #[inline(always)]
+    fn right2(&self, x: &mut [T], y: &mut [T]) {
+        let (t1, t2) = (self.tau, self.tau * self.v[0]);
+        for (x, y) in x.iter_mut().zip(y) {
+            let s = *x + self.v[0] * *y;
+            *x -= s * t1;
+            *y -= s * t2;
         }
     }
 }
@@ -140,10 +163,23 @@ pub(crate) fn split<T: Real>(h: &mut [T], n: usize, end: usize, floor: T) -> usi
 /// Brings a Hessenberg matrix (entries about one or smaller) to standardised quasi-triangular form; `U` (with `n` columns)
 /// becomes `U` times the rotations.
 pub(crate) fn francis<T: Real>(h: &mut [T], n: usize, u: &mut [T]) -> Result<(), Failure> {
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || iterate(h, n, u),
-    )
+    pulp::Arch::new().dispatch(Francis { h, n, u })
+}
+
+/// The iteration as something that can be compiled for the widest registers: a closure would not be inlined there.
+struct Francis<'a, T> {
+    h: &'a mut [T],
+    n: usize,
+    u: &'a mut [T],
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Francis<'_, T> {
+    type Output = Result<(), Failure>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        iterate(self.h, self.n, self.u)
+    }
 }
 
 #[inline(always)]
@@ -239,18 +275,19 @@ pub(crate) fn first_column<T: Real>(h: &[T], n: usize, k: usize, s: Shifts<T>) -
 #[inline(always)]
 fn begin<T: Real>(h: &[T], n: usize, start: usize, end: usize, s: Shifts<T>) -> (usize, [T; 3]) {
     let abs = |i: usize, j: usize| Float::abs(h[i + j * n]);
-    let mut k = end - 3;
-    loop {
+    for k in (start + 1..=end - 3).rev() {
+        let near = abs(k - 1, k - 1) + abs(k, k);
+        // Both are small where this happens; where the first is not, a look at the vector is not worth its divisions.
+        if abs(k, k - 1) > T::of(1e-3) * near {
+            continue;
+        }
         let x = first_column(h, n, k, s);
-        if k == start {
-            return (k, x);
-        }
         let hidden = abs(k, k - 1) * (Float::abs(x[1]) + Float::abs(x[2]));
-        if hidden <= T::EPS * Float::abs(x[0]) * (abs(k - 1, k - 1) + abs(k, k) + abs(k + 1, k + 1)) {
+        if hidden <= T::EPS * Float::abs(x[0]) * (near + abs(k + 1, k + 1)) {
             return (k, x);
         }
-        k -= 1;
     }
+    (start, first_column(h, n, start, s))
 }
 
 /// One implicit double-shift step on the rows `start..end`, at least three.

@@ -198,13 +198,31 @@ impl<T: Real> Pencil<'_, T> {
             let (h, v) = (&mut x.h[..w * w], &mut x.v[..w * w]);
             self.read(from, w, h);
             identity_tall(v, w);
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || (s..until).for_each(|s| chain.advance(h, w, v, from, s)),
-            );
+            pulp::Arch::new().dispatch(Steps { chain: &chain, h, w, v, from, times: s..until });
             self.write(from, w, h);
             self.turn(from, w, v, x.strip);
             s = until;
+        }
+    }
+}
+
+/// Steps of a chain inside a window, as something that can be compiled for the widest registers.
+struct Steps<'a, T> {
+    chain: &'a Chain<'a, T>,
+    h: &'a mut [T],
+    w: usize,
+    v: &'a mut [T],
+    from: usize,
+    times: core::ops::Range<usize>,
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Steps<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for s in self.times {
+            self.chain.advance(self.h, self.w, self.v, self.from, s);
         }
     }
 }

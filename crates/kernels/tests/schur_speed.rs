@@ -7,18 +7,18 @@ use std::time::Instant;
 use common::*;
 use pullback_kernels::{Scalar, Workspace};
 
-/// The best time of one call over several batches, in microseconds.
+/// The best time of one call over many short batches, in microseconds.
 fn best(mut f: impl FnMut()) -> f64 {
     f();
     let start = Instant::now();
     f();
-    let calls = (2e-2 / start.elapsed().as_secs_f64().max(1e-7)).clamp(1.0, 1e5) as usize;
+    let calls = (2e-3 / start.elapsed().as_secs_f64().max(1e-7)).clamp(1.0, 1e5) as usize;
     let batch = |f: &mut dyn FnMut()| {
         let start = Instant::now();
         (0..calls).for_each(|_| f());
         start.elapsed().as_secs_f64() / calls as f64
     };
-    (0..5).map(|_| batch(&mut f)).fold(f64::INFINITY, f64::min) * 1e6
+    (0..40).map(|_| batch(&mut f)).fold(f64::INFINITY, f64::min) * 1e6
 }
 
 #[test]
