@@ -162,7 +162,7 @@ pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
 /// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to it.
-pub const SCHUR_SMALL: usize = 64;
+pub const SCHUR_SMALL: usize = 96;
 /// Hessenberg form: the largest `n` of the plain reflections.
 pub const HESSENBERG_SMALL: usize = 32;
 /// Double-shift steps for one or two eigenvalues before giving up; two to four are usual.
