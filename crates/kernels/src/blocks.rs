@@ -8,16 +8,17 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tiny<T>(pub(crate) T);
 
-/// Solves `M x = b` in place of `b`, for `m` unknowns; `floor` is the size up to which a pivot counts as zero.
+/// Solves `M x = b` in place of `b`; `floor` is the size up to which a pivot counts as zero. The order is a constant, so that loops unroll.
 #[inline]
-pub(crate) fn solve<T: Real>(m: &mut [[T; 4]; 4], b: &mut [T; 4], order: usize, floor: T) -> Result<(), Tiny<T>> {
-    let mut columns = [0, 1, 2, 3];
-    for k in 0..order {
+pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N], floor: T) -> Result<(), Tiny<T>> {
+    let mut columns: [usize; N] = core::array::from_fn(|i| i);
+    for k in 0..N {
         let (mut i, mut j, mut large) = (k, k, Float::abs(m[k][k]));
-        for r in k..order {
-            for c in k..order {
-                if Float::abs(m[r][c]) > large {
-                    (i, j, large) = (r, c, Float::abs(m[r][c]));
+        for r in k..N {
+            for c in k..N {
+                let size = Float::abs(m[r][c]);
+                if size > large {
+                    (i, j, large) = (r, c, size);
                 }
             }
         }
@@ -26,24 +27,28 @@ pub(crate) fn solve<T: Real>(m: &mut [[T; 4]; 4], b: &mut [T; 4], order: usize, 
         }
         m.swap(k, i);
         b.swap(k, i);
-        columns.swap(k, j);
-        m.iter_mut().for_each(|row| row.swap(k, j));
-        for r in k + 1..order {
-            let f = m[r][k] / m[k][k];
-            for c in k + 1..order {
-                m[r][c] = m[r][c] - f * m[k][c];
+        if j != k {
+            columns.swap(k, j);
+            m.iter_mut().for_each(|row| row.swap(k, j));
+        }
+        let (pivot, known) = (m[k], b[k]);
+        let inverse = T::one() / pivot[k];
+        for r in k + 1..N {
+            let f = m[r][k] * inverse;
+            for c in k + 1..N {
+                m[r][c] -= f * pivot[c];
             }
-            b[r] = b[r] - f * b[k];
+            b[r] -= f * known;
         }
     }
-    let mut x = [T::zero(); 4];
-    for k in (0..order).rev() {
+    let mut x = [T::zero(); N];
+    for k in (0..N).rev() {
         let mut s = b[k];
-        for c in k + 1..order {
-            s -= m[k][c] * x[columns[c]];
+        for c in k + 1..N {
+            s -= m[k][c] * x[c];
         }
-        x[columns[k]] = s / m[k][k];
+        x[k] = s / m[k][k];
     }
-    *b = x;
+    (0..N).for_each(|k| b[columns[k]] = x[k]);
     Ok(())
 }

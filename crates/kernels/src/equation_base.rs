@@ -185,7 +185,8 @@ impl<T: Real> Packed<'_, T> {
     }
 }
 
-/// The equation of two blocks as a linear system, in place of `x`; unknown `x_rs` is number `r + p s`.
+/// The equation of two blocks of orders `p` and `q` in place of `x`. The error is a pivot over its terms.
+#[inline]
 fn pair<T: Real>(
     a: impl Fn(usize, usize) -> T,
     p: usize,
@@ -195,30 +196,48 @@ fn pair<T: Real>(
     floor: T,
     x: &mut [[T; 2]; 2],
 ) -> Result<(), T> {
-    let (mut system, mut right, mut terms) = ([[T::zero(); 4]; 4], [T::zero(); 4], T::zero());
-    for (r, s) in (0..q).flat_map(|s| (0..p).map(move |r| (r, s))) {
-        let row = &mut system[r + p * s];
-        right[r + p * s] = x[r][s];
+    match (p, q) {
+        (1, _) => system::<T, 1, 2, 2>(a, b, kind, floor, x),
+        (_, 1) => system::<T, 2, 1, 2>(a, b, kind, floor, x),
+        _ => system::<T, 2, 2, 4>(a, b, kind, floor, x),
+    }
+}
+
+/// The same as a linear system of `N = P Q` unknowns; `x_rs` is number `r + P s`.
+#[inline]
+fn system<T: Real, const P: usize, const Q: usize, const N: usize>(
+    a: impl Fn(usize, usize) -> T,
+    b: impl Fn(usize, usize) -> T,
+    kind: Kind,
+    floor: T,
+    x: &mut [[T; 2]; 2],
+) -> Result<(), T> {
+    let a: [[T; P]; P] = core::array::from_fn(|r| core::array::from_fn(|s| a(r, s)));
+    let b: [[T; Q]; Q] = core::array::from_fn(|r| core::array::from_fn(|s| b(r, s)));
+    let (mut m, mut right) = ([[T::zero(); N]; N], [T::zero(); N]);
+    for (r, s) in (0..Q).flat_map(|s| (0..P).map(move |r| (r, s))) {
+        let row = &mut m[r + P * s];
+        right[r + P * s] = x[r][s];
         if kind == Kind::Sum {
-            (0..p).for_each(|v| row[v + p * s] += a(r, v));
-            (0..q).for_each(|v| row[r + p * v] += b(v, s));
-            let large = |f: &dyn Fn(usize) -> T, n: usize| (0..n).fold(T::zero(), |m, v| Float::abs(f(v)).max(m));
-            terms = terms.max(large(&|v| a(r, v), p) + large(&|v| b(v, s), q));
+            (0..P).for_each(|v| row[v + P * s] += a[r][v]);
+            (0..Q).for_each(|v| row[r + P * v] += b[v][s]);
         } else {
-            row[r + p * s] = T::one();
-            terms = terms.max(T::one());
-            for (v, u) in (0..p).flat_map(|v| (0..q).map(move |u| (v, u))) {
-                let t = a(r, v) * b(u, s);
-                row[v + p * u] -= t;
-                terms = terms.max(Float::abs(t));
+            for (v, u) in (0..P).flat_map(|v| (0..Q).map(move |u| (v, u))) {
+                row[v + P * u] = -a[r][v] * b[u][s];
             }
+            row[r + P * s] += T::one();
         }
     }
-    solve(&mut system, &mut right, p * q, least_pivot(floor, terms)).map_err(|t| ratio(t.0, terms))?;
-    for s in 0..q {
-        (0..p).for_each(|r| x[r][s] = right[r + p * s]);
-    }
+    let (x1, y1) = (a.as_flattened(), b.as_flattened());
+    let terms = if kind == Kind::Sum { largest(x1) + largest(y1) } else { T::one() + largest(x1) * largest(y1) };
+    solve(&mut m, &mut right, least_pivot(floor, terms)).map_err(|t| ratio(t.0, terms))?;
+    (0..Q).for_each(|s| (0..P).for_each(|r| x[r][s] = right[r + P * s]));
     Ok(())
+}
+
+#[inline(always)]
+fn largest<T: Real>(a: &[T]) -> T {
+    a.iter().fold(T::zero(), |m, &x| if Float::abs(x) > m { Float::abs(x) } else { m })
 }
 
 /// One coupling block of a quasi-triangular square root `R` in place of that of its matrix: the rows `i..i + p`, the columns

@@ -109,32 +109,35 @@ fn swap_numbers<T: Real>(t: &mut [T], n: usize, u: &mut [T], j: usize) {
 
 /// The `Q` of [`swap`] with `Q^T` as its rows' action, or nothing if the equation is singular.
 fn exchange<T: Real>(d: &[[T; 4]; 4], p: usize, q: usize, size: T) -> Option<[[T; 4]; 4]> {
-    // x_{rc} is unknown r + p c.
-    let (mut m, mut b) = ([[T::zero(); 4]; 4], [T::zero(); 4]);
-    for c in 0..q {
-        for r in 0..p {
-            let row = r + p * c;
-            for k in 0..p {
-                m[row][k + p * c] += d[r][k];
-            }
-            for k in 0..q {
-                m[row][r + p * k] -= d[p + k][p + c];
-            }
-            b[row] = d[r][p + c];
-        }
+    let mut basis = [[T::zero(); 4]; 2];
+    match (p, q) {
+        (1, _) => subspace::<T, 1, 2, 2>(d, size, &mut basis),
+        (_, 1) => subspace::<T, 2, 1, 2>(d, size, &mut basis),
+        _ => subspace::<T, 2, 2, 4>(d, size, &mut basis),
+    }?;
+    Some(complete(&mut basis, p + q, q))
+}
+
+/// The columns `[-X; I]` with `A X - X B = C`, as a system of `N = P Q` unknowns; `x_rc` is number `r + P c`.
+fn subspace<T: Real, const P: usize, const Q: usize, const N: usize>(
+    d: &[[T; 4]; 4],
+    size: T,
+    basis: &mut [[T; 4]; 2],
+) -> Option<()> {
+    let (mut m, mut x) = ([[T::zero(); N]; N], [T::zero(); N]);
+    for (r, c) in (0..Q).flat_map(|c| (0..P).map(move |r| (r, c))) {
+        let row = r + P * c;
+        (0..P).for_each(|k| m[row][k + P * c] += d[r][k]);
+        (0..Q).for_each(|k| m[row][r + P * k] -= d[P + k][P + c]);
+        x[row] = d[r][P + c];
     }
     // A small pivot makes X large; whether that is stable is for the residual to decide.
-    if solve(&mut m, &mut b, p * q, T::EPS * T::EPS * size).is_err() {
-        return None;
+    solve(&mut m, &mut x, T::EPS * T::EPS * size).ok()?;
+    for c in 0..Q {
+        (0..P).for_each(|r| basis[c][r] = -x[r + P * c]);
+        basis[c][P + c] = T::one();
     }
-    let mut basis = [[T::zero(); 4]; 2];
-    for c in 0..q {
-        for r in 0..p {
-            basis[c][r] = -b[r + p * c];
-        }
-        basis[c][p + c] = T::one();
-    }
-    Some(complete(&mut basis, p + q, q))
+    Some(())
 }
 
 /// An orthogonal matrix whose leading `q` columns span the given ones, by reflections.
@@ -186,25 +189,35 @@ fn transposed<T: Real>(q: &[[T; 4]; 4]) -> [[T; 4]; 4] {
 
 /// Rows `j..j + order` become `Q^T` times them, in the columns from `j` on.
 fn apply_rows<T: Real>(t: &mut [T], n: usize, j: usize, order: usize, q: &[[T; 4]; 4]) {
+    if order == 3 { rows::<T, 3>(t, n, j, q) } else { rows::<T, 4>(t, n, j, q) }
+}
+
+fn rows<T: Real, const N: usize>(t: &mut [T], n: usize, j: usize, q: &[[T; 4]; 4]) {
     for column in t[j * n..].chunks_exact_mut(n) {
-        let x = &mut column[j..j + order];
-        let mut old = [T::zero(); 4];
-        old[..order].copy_from_slice(x);
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = (0..4).fold(T::zero(), |s, k| s + q[k][i] * old[k]);
+        let x = &mut column[j..j + N];
+        let old: [T; N] = core::array::from_fn(|i| x[i]);
+        for i in 0..N {
+            x[i] = (0..N).fold(T::zero(), |s, k| s + q[k][i] * old[k]);
         }
     }
 }
 
 /// Columns `j..j + order` become them times `Q`, in the rows `0..to` of a matrix with `m` rows.
 fn apply_columns<T: Real>(t: &mut [T], m: usize, j: usize, order: usize, to: usize, q: &[[T; 4]; 4]) {
+    if order == 3 { columns::<T, 3>(t, m, j, to, q) } else { columns::<T, 4>(t, m, j, to, q) }
+}
+
+fn columns<T: Real, const N: usize>(t: &mut [T], m: usize, j: usize, to: usize, q: &[[T; 4]; 4]) {
+    let mut rest = &mut t[j * m..(j + N) * m];
+    let mut parts: [&mut [T]; N] = core::array::from_fn(|_| {
+        let (head, tail) = core::mem::take(&mut rest).split_at_mut(m);
+        rest = tail;
+        &mut head[..to]
+    });
     for r in 0..to {
-        let mut old = [T::zero(); 4];
-        for k in 0..order {
-            old[k] = t[r + (j + k) * m];
-        }
-        for c in 0..order {
-            t[r + (j + c) * m] = (0..4).fold(T::zero(), |s, k| s + old[k] * q[k][c]);
+        let old: [T; N] = core::array::from_fn(|k| parts[k][r]);
+        for c in 0..N {
+            parts[c][r] = (0..N).fold(T::zero(), |s, k| s + old[k] * q[k][c]);
         }
     }
 }
