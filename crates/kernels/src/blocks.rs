@@ -1,4 +1,5 @@
-//! Linear systems of up to four unknowns by elimination with complete pivoting: what solvers over 1x1 and 2x2 blocks rest on.
+//! Linear systems of up to four unknowns by elimination with complete pivoting: what solvers over 1x1 and 2x2 blocks
+//! rest on.
 
 use num_traits::Float;
 
@@ -8,20 +9,13 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tiny<T>(pub(crate) T);
 
-/// Solves `M x = b` in place of `b`; `floor` is the size up to which a pivot counts as zero. The order is a constant, so that loops unroll.
+/// Solves `M x = b` in place of `b`; `floor` is the size up to which a pivot counts as zero. The order is a constant,
+/// so that loops unroll.
 #[inline]
 pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N], floor: T) -> Result<(), Tiny<T>> {
     let mut columns: [usize; N] = core::array::from_fn(|i| i);
     for k in 0..N {
-        let (mut i, mut j, mut large) = (k, k, Float::abs(m[k][k]));
-        for r in k..N {
-            for c in k..N {
-                let size = Float::abs(m[r][c]);
-                if size > large {
-                    (i, j, large) = (r, c, size);
-                }
-            }
-        }
+        let (i, j, large) = pivot_from(m, k);
         if large.partial_cmp(&floor) != Some(core::cmp::Ordering::Greater) {
             return Err(Tiny(large));
         }
@@ -51,4 +45,19 @@ pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N]
     }
     (0..N).for_each(|k| b[columns[k]] = x[k]);
     Ok(())
+}
+
+/// Row, column and size of the largest entry from row and column `k` on.
+#[inline(always)]
+fn pivot_from<T: Real, const N: usize>(m: &[[T; N]; N], k: usize) -> (usize, usize, T) {
+    let (mut i, mut j, mut large) = (k, k, Float::abs(m[k][k]));
+    for r in k..N {
+        for c in k..N {
+            let size = Float::abs(m[r][c]);
+            if size > large {
+                (i, j, large) = (r, c, size);
+            }
+        }
+    }
+    (i, j, large)
 }

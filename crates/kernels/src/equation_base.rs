@@ -1,5 +1,5 @@
-//! Linear matrix equations over quasi-triangular factors that fit a tile: column by column, each by substitution over 1x1 and 2x2
-//! blocks. Larger ones are cut down to these in `sylvester.rs`.
+//! Linear matrix equations over quasi-triangular factors that fit a tile: column by column, each by substitution over
+//! 1x1 and 2x2 blocks. Larger ones are cut down to these in `sylvester.rs`.
 
 use faer::{MatMut, MatRef};
 use num_traits::Float;
@@ -24,8 +24,8 @@ pub(crate) struct Tile<'a, T> {
 
 /// Solves in place of `C`, on packed copies.
 ///
-/// With `J` the reversal of an order, `J A^T J` is upper quasi-triangular again: a transposed factor is copied so, and rows or columns
-/// of `C` are reversed. So one algorithm serves all.
+/// With `J` the reversal of an order, `J A^T J` is upper quasi-triangular again: a transposed factor is copied so, and
+/// rows or columns of `C` are reversed. So one algorithm serves all.
 pub(crate) fn solve_tile<T: Real>(tile: Tile<'_, T>, scratch: &mut [T]) -> Result<(), Stop<T>> {
     let Tile { eq, a, b, mut c, row } = tile;
     let (m, n) = (a.nrows(), b.nrows());
@@ -240,8 +240,9 @@ fn largest<T: Real>(a: &[T]) -> T {
     a.iter().fold(T::zero(), |m, &x| if Float::abs(x) > m { Float::abs(x) } else { m })
 }
 
-/// One coupling block of a quasi-triangular square root `R` in place of that of its matrix: the rows `i..i + p`, the columns
-/// `j..j + q`, when all blocks to the left and below are roots already. `R_ii r + r R_jj = t_ij - sum of r_ik r_kj`.
+/// One coupling block of a quasi-triangular square root `R` in place of that of its matrix: the rows `i..i + p`, the
+/// columns `j..j + q`, when all blocks to the left and below are roots already.
+/// `R_ii r + r R_jj = t_ij - sum of r_ik r_kj`.
 pub(crate) fn coupling<T: Real>(
     r: &mut [T],
     n: usize,

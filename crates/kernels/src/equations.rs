@@ -1,5 +1,6 @@
-//! Sylvester, Lyapunov and Stein equations of general matrices from their real Schur forms, and how far they are from singular. The
-//! handles serve the transposed equations too, which adjoint rules need; the triangular solvers live in `sylvester.rs`.
+//! Sylvester, Lyapunov and Stein equations of general matrices from their real Schur forms, and how far they are from
+//! singular. The handles serve the transposed equations too, which adjoint rules need; the triangular solvers live in
+//! `sylvester.rs`.
 
 use num_traits::Float;
 
@@ -67,11 +68,13 @@ fn singular<T: Real>(s: Stop<T>) -> Failure {
 
 /// `op(A) X + X op(B) = C` or `X - op(A) X op(B) = C` from the Schur forms `A = U T U^T`, `B = V S V^T`.
 ///
-/// With `Y = U^T X V` it is the same equation of the quasi-triangular factors, with `U^T C V` on the right. `X` and `C` are `m x n`.
+/// With `Y = U^T X V` it is the same equation of the quasi-triangular factors, with `U^T C V` on the right. `X` and `C`
+/// are `m x n`.
 ///
-/// Errors: `C` not finite; a singular equation (`l_i(A) + l_j(B) = 0`, or `l_i(A) l_j(B) = 1`, to working precision), or one
-/// whose solution is so large that the residual is as large as `C`; a solution that overflows.
-/// Cost: `4 m n (m + n)` operations, four products of which do half. Sources: Bartels and Stewart 1972, Jonsson and Kågström 2002.
+/// Errors: `C` not finite; a singular equation (`l_i(A) + l_j(B) = 0`, or `l_i(A) l_j(B) = 1`, to working precision),
+/// or one whose solution is so large that the residual is as large as `C`; a solution that overflows. Cost:
+/// `4 m n (m + n)` operations, four products of which do half. Sources: Bartels and Stewart 1972, Jonsson and Kågström
+/// 2002.
 pub(crate) fn solve<T: Real>(
     kind: Kind,
     f: Factors<'_, T>,
@@ -101,8 +104,8 @@ pub(crate) fn solve<T: Real>(
     unscale(x, scale)
 }
 
-/// `op(A) X + X op(A)^T = C` (`Sum`) or `X - op(A) X op(A)^T = C` (`Difference`) with the symmetric part of `C`; `X` is exactly symmetric.
-/// Errors as for [`solve`]. Cost: `5 n^3` and `8 n^3` operations.
+/// `op(A) X + X op(A)^T = C` (`Sum`) or `X - op(A) X op(A)^T = C` (`Difference`) with the symmetric part of `C`; `X` is
+/// exactly symmetric. Errors as for [`solve`]. Cost: `5 n^3` and `8 n^3` operations.
 pub(crate) fn solve_symmetric<T: Real>(
     kind: Kind,
     handle: &[T],
@@ -164,12 +167,14 @@ fn unscale<T: Real>(x: &mut [T], scale: T) -> Result<(), Failure> {
     }
 }
 
-/// An estimate of the separation `1 / |L^{-1}|_1`, where `L` takes `X` to the left-hand side, as a map of lists of `m n` numbers in the
-/// bases of the Schur forms. It is seldom too large by more than a factor of three; zero for a singular equation.
+/// An estimate of the separation `1 / |L^{-1}|_1`, where `L` takes `X` to the left-hand side, as a map of lists of
+/// `m n` numbers in the bases of the Schur forms. It is seldom too large by more than a factor of three; zero for a
+/// singular equation.
 ///
-/// `|L^{-1}|_1` is the largest sum over a column. Hager's ascent looks for that column: a subgradient of the norm at `x` is
-/// `L^{-T} sign(L^{-1} x)`, and its largest entry says which unit vector to go to. Higham's alternating vector guards against
-/// an early stop. Cost: four to eleven triangular solves. Source: Higham, Accuracy and Stability, algorithm 15.4.
+/// `|L^{-1}|_1` is the largest sum over a column. Hager's ascent looks for that column: a subgradient of the norm at
+/// `x` is `L^{-T} sign(L^{-1} x)`, and its largest entry says which unit vector to go to. Higham's alternating vector
+/// guards against an early stop. Cost: four to eleven triangular solves. Source: Higham, Accuracy and Stability,
+/// algorithm 15.4.
 pub(crate) fn separation<T: Real>(kind: Kind, f: Factors<'_, T>, w: &mut Workspace<T>) -> T {
     f.check();
     let len = f.m * f.n;

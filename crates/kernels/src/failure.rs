@@ -39,10 +39,11 @@ pub enum Failure {
     /// An iteration of faer did not converge.
     #[error("the iteration did not converge")]
     NoConvergence,
-    /// Two neighbouring blocks of a Schur form cannot be exchanged without an error beyond rounding: their eigenvalues are too close.
+    /// Two neighbouring blocks of a Schur form cannot be exchanged without an error beyond rounding: their eigenvalues
+    /// are too close.
     #[error(
-        "the blocks at {index} of the Schur form cannot be exchanged (residual {residual:.1e}): their eigenvalues are too close to be \
-         told apart; choose them together"
+        "the blocks at {index} of the Schur form cannot be exchanged (residual {residual:.1e}): their eigenvalues are too \
+         close to be told apart; choose them together"
     )]
     Exchange {
         /// Where the upper of the two begins.
@@ -50,9 +51,11 @@ pub enum Failure {
         /// The error the exchange would have, over the size of the blocks.
         residual: f64,
     },
-    /// An eigenvalue lies on the closed negative real axis, to working precision: the function has no principal value there.
+    /// An eigenvalue lies on the closed negative real axis, to working precision: the function has no principal value
+    /// there.
     #[error(
-        "no principal value: the eigenvalue {re:.3e} + {im:.1e} i lies on the closed negative real axis, to working precision"
+        "no principal value: the eigenvalue {re:.3e} + {im:.1e} i lies on the closed negative real axis, to working \
+         precision"
     )]
     NoPrincipalValue {
         /// The real part.

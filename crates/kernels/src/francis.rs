@@ -71,7 +71,8 @@ impl<T: Real> Reflector<T> {
         c[1] -= s * self.v[0];
     }
 
-    /// The rows `rows` of the three columns from `p` on (two, if there are no more) of a matrix with `m` rows, from the right.
+    /// The rows `rows` of the three columns from `p` on (two, if there are no more) of a matrix with `m` rows, from the
+    /// right.
     #[inline(always)]
     pub(crate) fn right(&self, t: &mut [T], m: usize, p: usize, three: bool, rows: core::ops::Range<usize>) {
         let (x, rest) = t[p * m..].split_at_mut(m);
@@ -125,11 +126,12 @@ pub(crate) fn floor<T: Real>() -> T {
     Float::sqrt(T::min_positive_value())
 }
 
-/// The first row of the last unreduced block of the leading `end` rows; the subdiagonal entry before it becomes an exact zero.
+/// The first row of the last unreduced block of the leading `end` rows; the subdiagonal entry before it becomes an
+/// exact zero.
 ///
-/// An entry is negligible if it is below rounding beside its neighbours on the diagonal, and if the product of it and its mirror image
-/// is so beside the product of the diagonal's spread (Ahues and Tisseur 1997): a change of the block's eigenvalues, not of its entries.
-/// Whatever its neighbours, an entry up to `floor` is negligible.
+/// An entry is negligible if it is below rounding beside its neighbours on the diagonal, and if the product of it and
+/// its mirror image is so beside the product of the diagonal's spread (Ahues and Tisseur 1997): a change of the block's
+/// eigenvalues, not of its entries. Whatever its neighbours, an entry up to `floor` is negligible.
 #[inline(always)]
 pub(crate) fn split<T: Real>(h: &mut [T], n: usize, end: usize, floor: T) -> usize {
     let abs = |x: T| Float::abs(x);
@@ -160,8 +162,8 @@ pub(crate) fn split<T: Real>(h: &mut [T], n: usize, end: usize, floor: T) -> usi
     0
 }
 
-/// Brings a Hessenberg matrix (entries about one or smaller) to standardised quasi-triangular form; `U` (with `n` columns)
-/// becomes `U` times the rotations.
+/// Brings a Hessenberg matrix (entries about one or smaller) to standardised quasi-triangular form; `U` (with `n`
+/// columns) becomes `U` times the rotations.
 pub(crate) fn francis<T: Real>(h: &mut [T], n: usize, u: &mut [T]) -> Result<(), Failure> {
     pulp::Arch::new().dispatch(Francis { h, n, u })
 }
@@ -240,8 +242,8 @@ fn pair<T: Real>(a: T, b: T, c: T, d: T) -> Shifts<T> {
     Shifts { a: near, b: near, w: zero }
 }
 
-/// Shifts that know nothing of the matrix but sizes, for one that the usual shifts leave as it is (a cyclic permutation): in turn
-/// from the end and from the start of the block.
+/// Shifts that know nothing of the matrix but sizes, for one that the usual shifts leave as it is (a cyclic
+/// permutation): in turn from the end and from the start of the block.
 #[inline(always)]
 fn exceptional<T: Real>(h: &[T], n: usize, start: usize, end: usize, turn: usize) -> Shifts<T> {
     let at = |i: usize| Float::abs(h[i + 1 + i * n]);
@@ -252,7 +254,8 @@ fn exceptional<T: Real>(h: &[T], n: usize, start: usize, end: usize, turn: usize
 
 /// A multiple of the first three entries of `(H - s_1)(H - s_2) e_1` for the block that begins at `k`.
 ///
-/// They are `(h_11 - a)(h_11 - b) + w² + h_12 h_21`, `h_21 (h_11 + h_22 - a - b)` and `h_21 h_32`; divided by a size first.
+/// They are `(h_11 - a)(h_11 - b) + w² + h_12 h_21`, `h_21 (h_11 + h_22 - a - b)` and `h_21 h_32`; divided by a size
+/// first.
 #[inline(always)]
 pub(crate) fn first_column<T: Real>(h: &[T], n: usize, k: usize, s: Shifts<T>) -> [T; 3] {
     let at = |i: usize, j: usize| h[k + i + (k + j) * n];
@@ -271,7 +274,8 @@ pub(crate) fn first_column<T: Real>(h: &[T], n: usize, k: usize, s: Shifts<T>) -
     if m == T::zero() { x } else { x.map(|y| y / m) }
 }
 
-/// Where the sweep begins, and with which vector: as far down as two small subdiagonal entries in a row hide what is above.
+/// Where the sweep begins, and with which vector: as far down as two small subdiagonal entries in a row hide what is
+/// above.
 #[inline(always)]
 fn begin<T: Real>(h: &[T], n: usize, start: usize, end: usize, s: Shifts<T>) -> (usize, [T; 3]) {
     let abs = |i: usize, j: usize| Float::abs(h[i + j * n]);

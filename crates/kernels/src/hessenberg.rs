@@ -1,4 +1,5 @@
-//! Reduction to Hessenberg form by reflections: own loops for small matrices and windows, faer's blocked routine for large ones.
+//! Reduction to Hessenberg form by reflections: own loops for small matrices and windows, faer's blocked routine for
+//! large ones.
 
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::evd::hessenberg::{hessenberg_in_place, hessenberg_in_place_scratch};
@@ -14,8 +15,8 @@ use crate::qr::{reflect, reflector};
 use crate::real::{Real, identity_tall, view, view_mut};
 use crate::settle::settle;
 
-/// `H <- Q^T H Q` with its leading `k` rows and columns brought to Hessenberg form, `U <- U Q`; `U` has `n` columns, `y` is
-/// scratch of as many entries as `H` or `U` has rows. The columns beyond `k` are turned along.
+/// `H <- Q^T H Q` with its leading `k` rows and columns brought to Hessenberg form, `U <- U Q`; `U` has `n` columns,
+/// `y` is scratch of as many entries as `H` or `U` has rows. The columns beyond `k` are turned along.
 pub(crate) fn reduce<T: Real>(h: &mut [T], n: usize, k: usize, u: &mut [T], y: &mut [T]) {
     let rows = u.len() / n;
     for j in 0..k.saturating_sub(2) {

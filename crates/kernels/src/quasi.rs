@@ -1,5 +1,5 @@
-//! Quasi-triangular matrices: the standard form of their 2x2 blocks, rotations of rows and columns, and where blocks begin.
-//! No iteration lives here.
+//! Quasi-triangular matrices: the standard form of their 2x2 blocks, rotations of rows and columns, and where blocks
+//! begin. No iteration lives here.
 
 use num_traits::Float;
 
@@ -12,16 +12,19 @@ pub(crate) struct Rotation<T> {
     pub(crate) s: T,
 }
 
-/// The rotation `G` and the entries `[a, b, c, d]` of `G [a b; c d] G^T` in standard form: upper triangular, or `a = d` and `b c < 0`.
+/// The rotation `G` and the entries `[a, b, c, d]` of `G [a b; c d] G^T` in standard form: upper triangular, or `a = d`
+/// and `b c < 0`.
 ///
 /// With `p = (a - d) / 2` the eigenvalues are `d + p ± sqrt(z)`, where `z = p² + b c`.
 /// - `c = 0`: nothing to do. `b = 0`: a quarter turn exchanges the diagonal and brings `-c` to the top.
-/// - `z > 0`, well above rounding: `h = p + sign(p) sqrt(z)` suffers no cancellation; the eigenvalues are `d + h` and `d - b c / h`, and
-///   `(h, c)` is the vector of the first. Turning it to `e_1` leaves `b - c` above the diagonal, because no rotation changes `b - c`.
-/// - otherwise the diagonal is made equal. The symmetric part without its trace is `[p, q; q, -p]`, `q = (b + c) / 2`; turned by
-///   the half of its own angle it becomes `[0, r; r, 0]` with `r = ± sqrt(p² + q²)`, and then `b' = r + (b - c) / 2`,
-///   `c' = r - (b - c) / 2`, `b' c' = z`: the larger is computed so, the smaller as `z` over it. If `z` is not negative after all,
-///   `t ± sqrt(b' c')` are eigenvalues, `(sqrt|b'|, sqrt|c'|)` is a vector, and a second turn finishes.
+/// - `z > 0`, well above rounding: `h = p + sign(p) sqrt(z)` suffers no cancellation; the eigenvalues are `d + h` and
+///   `d - b c / h`, and `(h, c)` is the vector of the first. Turning it to `e_1` leaves `b - c` above the diagonal,
+///   because no rotation changes `b - c`.
+/// - otherwise the diagonal is made equal. The symmetric part without its trace is `[p, q; q, -p]`, `q = (b + c) / 2`;
+///   turned by the half of its own angle it becomes `[0, r; r, 0]` with `r = ± sqrt(p² + q²)`, and then
+///   `b' = r + (b - c) / 2`, `c' = r - (b - c) / 2`, `b' c' = z`: the larger is computed so, the smaller as `z` over
+///   it. If `z` is not negative after all, `t ± sqrt(b' c')` are eigenvalues, `(sqrt|b'|, sqrt|c'|)` is a vector, and a
+///   second turn finishes.
 pub(crate) fn standard<T: Real>(a: T, b: T, c: T, d: T) -> (Rotation<T>, [T; 4]) {
     let (zero, one, half) = (T::zero(), T::one(), T::of(0.5));
     let abs = |x: T| Float::abs(x);
@@ -141,7 +144,8 @@ pub(crate) fn is_identity<T: Real>(u: &[T], n: usize) -> bool {
     u.iter().enumerate().all(|(p, &x)| x == if p % (n + 1) == 0 { T::one() } else { T::zero() })
 }
 
-/// The eigenvalues of a quasi-triangular matrix, in the order of its diagonal: real and imaginary parts, a pair with `im > 0` first.
+/// The eigenvalues of a quasi-triangular matrix, in the order of its diagonal: real and imaginary parts, a pair with
+/// `im > 0` first.
 pub(crate) fn eigenvalues<T: Real>(t: &[T], n: usize, re: &mut [T], im: &mut [T]) {
     let mut j = 0;
     while j < n {

@@ -1,4 +1,5 @@
-//! The principal square root of a general real matrix by its real Schur form. The root of a symmetric matrix lives in `spectral.rs`.
+//! The principal square root of a general real matrix by its real Schur form. The root of a symmetric matrix lives in
+//! `spectral.rs`.
 
 use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
@@ -14,18 +15,18 @@ use crate::sylvester::{Equation, Kind, Scratch, middle, scratch_lengths};
 use crate::tolerances::{equation_pivot, root_residual, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
-/// The `X` with `X X = A` and eigenvalues in the open right half plane, and its own Schur form `X = U R U^T` as a handle of `2 n n`
-/// numbers: derivatives solve `X Y + Y X = E` with it.
+/// The `X` with `X X = A` and eigenvalues in the open right half plane, and its own Schur form `X = U R U^T` as a
+/// handle of `2 n n` numbers: derivatives solve `X Y + Y X = E` with it.
 ///
-/// With `A = U T U^T` the root is `U R U^T`, `R R = T`, and `R` is quasi-triangular with the blocks of `T`. Two halves of
-/// the order give `R1 P + P R2 = T12`, a Sylvester equation for the coupling, so nearly all work is in products (Björck and
-/// Hammarling 1983; Higham 1987; Deadman, Higham and Ralha 2013).
+/// With `A = U T U^T` the root is `U R U^T`, `R R = T`, and `R` is quasi-triangular with the blocks of `T`. Two halves
+/// of the order give `R1 P + P R2 = T12`, a Sylvester equation for the coupling, so nearly all work is in products
+/// (Björck and Hammarling 1983; Higham 1987; Deadman, Higham and Ralha 2013).
 ///
 /// Errors: entries that are not finite; an eigenvalue on the closed negative real axis to working precision
-/// ([`Failure::NoPrincipalValue`]). A singular matrix belongs there, even where it has a root, because the root has no derivative and
-/// rounding cannot tell the eigenvalue from a negative one; so does, of a matrix that is not quasi-triangular as given, an
-/// eigenvalue below rounding of the whole. [`Failure::IllConditioned`]: `R R` is not `T` to half of the digits.
-/// Cost: the Schur form (about `25 n^3`), `n^3 / 3` for the root, `4 n^3` to turn it back.
+/// ([`Failure::NoPrincipalValue`]). A singular matrix belongs there, even where it has a root, because the root has no
+/// derivative and rounding cannot tell the eigenvalue from a negative one; so does, of a matrix that is not
+/// quasi-triangular as given, an eigenvalue below rounding of the whole. [`Failure::IllConditioned`]: `R R` is not `T`
+/// to half of the digits. Cost: the Schur form (about `25 n^3`), `n^3 / 3` for the root, `4 n^3` to turn it back.
 pub(crate) fn sqrtm<T: Real>(
     a: &[T],
     n: usize,
@@ -62,7 +63,8 @@ fn even<T: Real>(power: T) -> (T, T) {
     (T::of((2.0 * exponent).exp2()), T::of(exponent.exp2()))
 }
 
-/// Does an eigenvalue lie on the closed negative real axis? Of a matrix that is quasi-triangular as given, exactly so; else to rounding.
+/// Does an eigenvalue lie on the closed negative real axis? Of a matrix that is quasi-triangular as given, exactly so;
+/// else to rounding.
 fn on_axis<T: Real>(t: &[T], n: usize, exact: bool, scale: T, parts: &mut [T]) -> Result<(), Failure> {
     let (re, im) = parts[..2 * n].split_at_mut(n);
     eigenvalues(t, n, re, im);
@@ -90,7 +92,8 @@ fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Fai
     stop.map_err(|s| Failure::Singular { index: s.row, ratio: Scalar::f64(s.ratio) })
 }
 
-/// The same block by block, on a packed copy: `R_ii r_ij + r_ij R_jj = t_ij - sum of r_ik r_kj` over the blocks between.
+/// The same block by block, on a packed copy: `R_ii r_ij + r_ij R_jj = t_ij - sum of r_ik r_kj` over the blocks
+/// between.
 fn small<T: Real>(mut t: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Failure> {
     let n = t.nrows();
     let r = &mut scratch[..n * n];
@@ -121,9 +124,9 @@ fn small<T: Real>(mut t: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Failure
     Ok(())
 }
 
-/// The root of a diagonal block. Of `[t b; c t]`, with eigenvalues `t ± i m`, it is `x I + (1 / 2x) [0 b; c 0]`, where `x ± i y` are the
-/// roots of those: with `h = |t + i m|`, the larger of `x = sqrt((h + t) / 2)` and `y = sqrt((h - t) / 2)` comes without
-/// cancellation, and the other from `2 x y = m`.
+/// The root of a diagonal block. Of `[t b; c t]`, with eigenvalues `t ± i m`, it is `x I + (1 / 2x) [0 b; c 0]`, where
+/// `x ± i y` are the roots of those: with `h = |t + i m|`, the larger of `x = sqrt((h + t) / 2)` and
+/// `y = sqrt((h - t) / 2)` comes without cancellation, and the other from `2 x y = m`.
 fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
     let t = r[j + j * n];
     if q == 1 {
@@ -142,7 +145,8 @@ fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
     r[j + 1 + j * n] = f * c;
 }
 
-/// Is `R R` what it should be, to half of the digits? It is not where `R` is far larger than the root of the size of `T`.
+/// Is `R R` what it should be, to half of the digits? It is not where `R` is far larger than the root of the size of
+/// `T`.
 fn residual<T: Real>(t: &[T], r: &[T], square: &mut [T], n: usize) -> Result<(), Failure> {
     let rv: MatRef<'_, T> = view(r, n, n);
     matmul(view_mut(square, n, n), Accum::Replace, rv, rv, T::one(), Par::Seq);

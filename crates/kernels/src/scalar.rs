@@ -188,15 +188,18 @@ pub trait Scalar:
     ) -> Result<(), Failure>;
 
     // ---- the real Schur form, and what rests on it --------------------------------------------------------------
-    /// The real Schur form `A = U T U^T` into a handle of `2 n n` numbers: `U`, then quasi-triangular `T` with standardised blocks.
+    /// The real Schur form `A = U T U^T` into a handle of `2 n n` numbers: `U`, then quasi-triangular `T` with
+    /// standardised blocks.
     fn schur(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
-    /// The eigenvalues on the diagonal of the `T` of a handle, in its order: real and imaginary parts, of a pair `im > 0` first.
+    /// The eigenvalues on the diagonal of the `T` of a handle, in its order: real and imaginary parts, of a pair
+    /// `im > 0` first.
     fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]);
-    /// Brings the chosen eigenvalues of a handle to the top; returns how many. A complex pair comes if either of it is chosen. Errors: two
-    /// neighbours too close to be exchanged stably (the handle is still a Schur form of the same matrix, partly reordered).
+    /// Brings the chosen eigenvalues of a handle to the top; returns how many. A complex pair comes if either of it is
+    /// chosen. Errors: two neighbours too close to be exchanged stably (the handle is still a Schur form of the same
+    /// matrix, partly reordered).
     fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure>;
-    /// `op(A) X + X op(B) = C` from the handles of `schur` of `A` (`m x m`) and `B` (`n x n`); `ta`, `tb` transpose, so the adjoint
-    /// equation takes the same handles. Errors: a singular equation, to working precision.
+    /// `op(A) X + X op(B) = C` from the handles of `schur` of `A` (`m x m`) and `B` (`n x n`); `ta`, `tb` transpose, so
+    /// the adjoint equation takes the same handles. Errors: a singular equation, to working precision.
     fn sylvester(
         a: &[Self],
         m: usize,
@@ -238,11 +241,11 @@ pub trait Scalar:
         x: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// An estimate of the smallest factor by which the left-hand side of `A X + X B = C` (`X - A X B = C`, if `stein`) is larger than `X`, in
-    /// sums of magnitudes; 0 for a singular equation.
+    /// An estimate of the smallest factor by which the left-hand side of `A X + X B = C` (`X - A X B = C`, if `stein`)
+    /// is larger than `X`, in sums of magnitudes; 0 for a singular equation.
     fn separation(a: &[Self], m: usize, b: &[Self], n: usize, stein: bool, w: &mut Workspace<Self>) -> Self;
-    /// The principal square root `X` of a general matrix, and its Schur form as a handle of `2 n n` numbers. Errors: an eigenvalue
-    /// on the closed negative real axis, zero included, to working precision.
+    /// The principal square root `X` of a general matrix, and its Schur form as a handle of `2 n n` numbers. Errors: an
+    /// eigenvalue on the closed negative real axis, zero included, to working precision.
     fn sqrtm(a: &[Self], n: usize, x: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>)
     -> Result<(), Failure>;
 

@@ -1,5 +1,5 @@
-//! The real Schur form of a general matrix: scaling, reduction to Hessenberg form, and the QR iteration's course. The steps live
-//! in `francis.rs` and `schur_windows.rs`, the order of the eigenvalues in `schur_order.rs`.
+//! The real Schur form of a general matrix: scaling, reduction to Hessenberg form, and the QR iteration's course. The
+//! steps live in `francis.rs` and `schur_windows.rs`, the order of the eigenvalues in `schur_order.rs`.
 
 use faer::dyn_stack::StackReq;
 
@@ -12,13 +12,14 @@ use crate::sums::all_finite;
 use crate::tolerances::{AED_NIBBLE, HESSENBERG_SMALL, QR_STALLS, SCHUR_SMALL, SWEEP_BULGES, unit_range};
 use crate::{Failure, Workspace};
 
-/// `A = U T U^T` into a handle of `2 n n` numbers: orthogonal `U`, then quasi-triangular `T` with standardised 2x2 blocks.
+/// `A = U T U^T` into a handle of `2 n n` numbers: orthogonal `U`, then quasi-triangular `T` with standardised 2x2
+/// blocks.
 ///
-/// `U` is orthogonal, so no balancing by a diagonal matrix takes place; the matrix as a whole is scaled by a power of two. A matrix that is
-/// quasi-triangular already keeps its entries, but for 2x2 blocks that are not standard.
+/// `U` is orthogonal, so no balancing by a diagonal matrix takes place; the matrix as a whole is scaled by a power of
+/// two. A matrix that is quasi-triangular already keeps its entries, but for 2x2 blocks that are not standard.
 ///
-/// Errors: entries that are not finite; an iteration that does not converge. Cost: about `25 n^3` operations, most of them products.
-/// Source: Golub and Van Loan 7.5, Braman, Byers and Mathias 2002 (parts I and II).
+/// Errors: entries that are not finite; an iteration that does not converge. Cost: about `25 n^3` operations, most of
+/// them products. Source: Golub and Van Loan 7.5, Braman, Byers and Mathias 2002 (parts I and II).
 pub(crate) fn schur<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == 2 * n * n);
     finite(a)?;
@@ -59,8 +60,8 @@ pub(crate) fn schur<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Worksp
     Ok(())
 }
 
-/// How many shifts a sweep over a block of order `len` takes, and the order of the window of early deflation (measured: a window of half as
-/// much again, which others take, loses more in its own loops than it gains).
+/// How many shifts a sweep over a block of order `len` takes, and the order of the window of early deflation (measured:
+/// a window of half as much again, which others take, loses more in its own loops than it gains).
 fn shift_count(len: usize) -> usize {
     match len {
         0..300 => 16,

@@ -1,5 +1,5 @@
-//! The order of the eigenvalues on the diagonal of a real Schur form: exchanging neighbouring blocks, and bringing chosen ones to the top.
-//! How a Schur form is found lives in `schur.rs`.
+//! The order of the eigenvalues on the diagonal of a real Schur form: exchanging neighbouring blocks, and bringing
+//! chosen ones to the top. How a Schur form is found lives in `schur.rs`.
 
 use num_traits::Float;
 
@@ -9,10 +9,11 @@ use crate::real::Real;
 use crate::tolerances::swap_residual;
 use crate::{Failure, Scalar};
 
-/// Moves the chosen eigenvalues of `T` to the top, keeping their order, and turns `U` (with `n` columns) along. Returns how many there
-/// are. A complex pair moves if either of its two is chosen.
+/// Moves the chosen eigenvalues of `T` to the top, keeping their order, and turns `U` (with `n` columns) along. Returns
+/// how many there are. A complex pair moves if either of its two is chosen.
 ///
-/// Errors: two blocks that cannot be exchanged stably; what was moved before stays moved, and `U T U^T` is the same matrix still.
+/// Errors: two blocks that cannot be exchanged stably; what was moved before stays moved, and `U T U^T` is the same
+/// matrix still.
 pub(crate) fn reorder<T: Real>(t: &mut [T], n: usize, u: &mut [T], chosen: &[bool]) -> Result<usize, Failure> {
     debug_assert!(t.len() == n * n && chosen.len() == n);
     let (mut top, mut j) = (0, 0);
@@ -42,8 +43,8 @@ pub(crate) fn move_up<T: Real>(t: &mut [T], n: usize, u: &mut [T], from: usize, 
 /// Exchanges the blocks of orders `p` and `q` that begin at `j` and `j + p`.
 ///
 /// With `X` from `A X - X B = C` the block `[A C; 0 B]` has `[-X; I]` as an invariant subspace of `B`'s eigenvalues. An
-/// orthogonal `Q` whose leading `q` columns span it exchanges the two (Bai and Demmel 1993). It is tried on a copy first: what
-/// is left below, and the distance of `Q^T T Q` turned back from what was there, must be rounding.
+/// orthogonal `Q` whose leading `q` columns span it exchanges the two (Bai and Demmel 1993). It is tried on a copy
+/// first: what is left below, and the distance of `Q^T T Q` turned back from what was there, must be rounding.
 pub(crate) fn swap<T: Real>(t: &mut [T], n: usize, u: &mut [T], j: usize, p: usize, q: usize) -> Result<(), Failure> {
     let rows = u.len() / n;
     if p == 1 && q == 1 {
@@ -62,16 +63,7 @@ pub(crate) fn swap<T: Real>(t: &mut [T], n: usize, u: &mut [T], j: usize, p: usi
     let refused = |residual: T| Failure::Exchange { index: j, residual: Scalar::f64(residual) };
     let qm = exchange(&old, p, q, size).ok_or(refused(T::one()))?;
     let new = turned(&old, &qm, order);
-    let back = turned(&new, &transposed(&qm), order);
-    let mut residual = T::zero();
-    for c in 0..order {
-        for r in 0..order {
-            residual = residual.max(Float::abs(back[r][c] - old[r][c]));
-            if c < q && r >= q {
-                residual = residual.max(Float::abs(new[r][c]));
-            }
-        }
-    }
+    let residual = error(&old, &new, &turned(&new, &transposed(&qm), order), q, order);
     if residual > swap_residual::<T>() * size {
         return Err(refused(residual / size));
     }
@@ -88,7 +80,21 @@ pub(crate) fn swap<T: Real>(t: &mut [T], n: usize, u: &mut [T], j: usize, p: usi
     Ok(())
 }
 
-/// Two real eigenvalues: the rotation that takes the vector `(c, b - a)` of `b` in `[a c; 0 b]` to `e_1`. Always stable.
+/// The largest of what is left below the exchanged blocks and of the distance between what was there and what is turned
+/// back.
+fn error<T: Real>(old: &[[T; 4]; 4], new: &[[T; 4]; 4], back: &[[T; 4]; 4], q: usize, order: usize) -> T {
+    let mut residual = T::zero();
+    for (r, c) in (0..order).flat_map(|c| (0..order).map(move |r| (r, c))) {
+        residual = residual.max(Float::abs(back[r][c] - old[r][c]));
+        if c < q && r >= q {
+            residual = residual.max(Float::abs(new[r][c]));
+        }
+    }
+    residual
+}
+
+/// Two real eigenvalues: the rotation that takes the vector `(c, b - a)` of `b` in `[a c; 0 b]` to `e_1`. Always
+/// stable.
 fn swap_numbers<T: Real>(t: &mut [T], n: usize, u: &mut [T], j: usize) {
     let rows = u.len() / n;
     let (a, b, c) = (t[j + j * n], t[j + 1 + (j + 1) * n], t[j + (j + 1) * n]);
@@ -209,7 +215,7 @@ fn apply_columns<T: Real>(t: &mut [T], m: usize, j: usize, order: usize, to: usi
 
 fn columns<T: Real, const N: usize>(t: &mut [T], m: usize, j: usize, to: usize, q: &[[T; 4]; 4]) {
     let mut rest = &mut t[j * m..(j + N) * m];
-    let mut parts: [&mut [T]; N] = core::array::from_fn(|_| {
+    let parts: [&mut [T]; N] = core::array::from_fn(|_| {
         let (head, tail) = core::mem::take(&mut rest).split_at_mut(m);
         rest = tail;
         &mut head[..to]

@@ -1,5 +1,6 @@
-//! What the large iteration does in diagonal windows: a window's rotations applied to the rest of the matrix by products, early
-//! deflation at the lower end of a block (Braman, Byers and Mathias 2002), and sweeps of many bulges at once, all after the same authors.
+//! What the large iteration does in diagonal windows: a window's rotations applied to the rest of the matrix by
+//! products, early deflation at the lower end of a block (Braman, Byers and Mathias 2002), and sweeps of many bulges at
+//! once, all after the same authors.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
@@ -75,11 +76,12 @@ impl<T: Real> Pencil<'_, T> {
         settle();
     }
 
-    /// Reduces the last `w` rows of the block `start..end` on a copy, and looks which of its eigenvalues are done: those that a change of
-    /// rounding's size would split off. The others move to the top of the window and become the next shifts.
+    /// Reduces the last `w` rows of the block `start..end` on a copy, and looks which of its eigenvalues are done:
+    /// those that a change of rounding's size would split off. The others move to the top of the window and become the
+    /// next shifts.
     ///
-    /// With `V` the window's rotations the entry `s` before the window becomes a spike `s V^T e_1`. An eigenvalue at the end of the
-    /// window is done if its part of the spike is negligible beside it.
+    /// With `V` the window's rotations the entry `s` before the window becomes a spike `s V^T e_1`. An eigenvalue at
+    /// the end of the window is done if its part of the spike is negligible beside it.
     pub(crate) fn deflate(
         &mut self,
         start: usize,
@@ -109,7 +111,8 @@ impl<T: Real> Pencil<'_, T> {
     }
 }
 
-/// Sorts the window's eigenvalues into those that are not done, at the top, and those that are; returns the number of the first.
+/// Sorts the window's eigenvalues into those that are not done, at the top, and those that are; returns the number of
+/// the first.
 fn undone<T: Real>(h: &mut [T], w: usize, v: &mut [T], spike: T, floor: T) -> usize {
     let (mut top, mut bottom) = (0, w);
     while top < bottom {
@@ -156,7 +159,8 @@ fn gather<T: Real>(h: &[T], w: usize, left: usize, shifts: &mut [Shifts<T>]) -> 
     count
 }
 
-/// Brings the `left` rows that are not done, with their spike before them, back to Hessenberg form. Returns the entry before the window.
+/// Brings the `left` rows that are not done, with their spike before them, back to Hessenberg form. Returns the entry
+/// before the window.
 fn unspike<T: Real>(h: &mut [T], w: usize, left: usize, v: &mut [T], spike: T, scratch: &mut [T]) -> T {
     let (x, y) = scratch.split_at_mut(w);
     let x = &mut x[..left];
@@ -176,7 +180,8 @@ fn unspike<T: Real>(h: &mut [T], w: usize, left: usize, v: &mut [T], spike: T, s
     beta
 }
 
-/// A chain of bulges, three rows apart, on its way down the block `start..end`. At time `s` bulge `b` sits at row `start + s - 3 b`.
+/// A chain of bulges, three rows apart, on its way down the block `start..end`. At time `s` bulge `b` sits at row
+/// `start + s - 3 b`.
 struct Chain<'a, T> {
     start: usize,
     end: usize,
@@ -230,8 +235,8 @@ impl<T: Real> pulp::NullaryFnOnce for Steps<'_, T> {
 impl<T: Real> Chain<'_, T> {
     /// All bulges one row down, inside the window `h` of order `w` at `from`.
     ///
-    /// Reflections of one time act on different rows, and rows and columns commute: first all from the left, column by column, then
-    /// all from the right.
+    /// Reflections of one time act on different rows, and rows and columns commute: first all from the left, column by
+    /// column, then all from the right.
     #[inline(always)]
     fn advance(&self, h: &mut [T], w: usize, v: &mut [T], from: usize, s: usize) {
         let idle = Reflector { beta: T::zero(), tau: T::zero(), v: [T::zero(); 2] };

@@ -1,5 +1,6 @@
-//! Linear matrix equations over quasi-triangular factors, by recursion: `op(A) X + X op(B) = C`, `X - op(A) X op(B) = C`, and the
-//! symmetric `op(A) X + X op(A)^T = C`. The equations of general matrices live in `equations.rs`, the smallest ones in `equation_base.rs`.
+//! Linear matrix equations over quasi-triangular factors, by recursion: `op(A) X + X op(B) = C`,
+//! `X - op(A) X op(B) = C`, and the symmetric `op(A) X + X op(A)^T = C`. The equations of general matrices live in
+//! `equations.rs`, the smallest ones in `equation_base.rs`.
 
 use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
@@ -45,7 +46,8 @@ pub(crate) fn scratch_lengths(kind: Kind, m: usize, n: usize) -> [usize; 2] {
     [3 * BASE * BASE, if kind == Kind::Sum { 0 } else { m * n }]
 }
 
-/// The middle of a quasi-triangular matrix, between two blocks, and where it may be at a multiple of the tiles' usual order.
+/// The middle of a quasi-triangular matrix, between two blocks, and where it may be at a multiple of the tiles' usual
+/// order.
 pub(crate) fn middle<T: Real>(a: MatRef<'_, T>) -> usize {
     let n = a.nrows();
     let half = if n > 32 { (n / 2 + 8) / 16 * 16 } else { n / 2 };
@@ -64,9 +66,10 @@ fn op<T>(a: MatRef<'_, T>, transpose: bool) -> MatRef<'_, T> {
 impl<T: Real> Equation<T> {
     /// Solves in place of `C`. `A` and `B` are upper quasi-triangular; what is stored below their blocks is not read.
     ///
-    /// The larger of the two is cut: with `A = [A1 P; 0 A2]` the lower rows of `A X + X B = C` are an equation of their own for `X2`, and
-    /// then the upper ones, with `C1 - P X2` on the right. A transposed `A` begins at the top, with `C2 - P^T X1`; the columns are cut
-    /// alike. In the other kind the right-hand side is `C1 + P X2 op(B)`. Nearly all work is in these products (Jonsson and Kågström 2002).
+    /// The larger of the two is cut: with `A = [A1 P; 0 A2]` the lower rows of `A X + X B = C` are an equation of their
+    /// own for `X2`, and then the upper ones, with `C1 - P X2` on the right. A transposed `A` begins at the top, with
+    /// `C2 - P^T X1`; the columns are cut alike. In the other kind the right-hand side is `C1 + P X2 op(B)`. Nearly all
+    /// work is in these products (Jonsson and Kågström 2002).
     pub(crate) fn solve(
         self,
         a: MatRef<'_, T>,
@@ -136,11 +139,12 @@ impl<T: Real> Equation<T> {
         self.solve(a, bl, cl, row, s)
     }
 
-    /// `op(A) X + X op(A)^T = C` with symmetric `C`, of which the diagonal blocks and what is above them are read; `X` is exactly
-    /// symmetric. (`self` is the equation with `B = A` and `tb = !ta`.)
+    /// `op(A) X + X op(A)^T = C` with symmetric `C`, of which the diagonal blocks and what is above them are read; `X`
+    /// is exactly symmetric. (`self` is the equation with `B = A` and `tb = !ta`.)
     ///
     /// With `A = [A1 P; 0 A2]`: first the block `X2` of `A2`; then `A1 Y + Y A2^T = C12 - P X2`; then `X1`, with
-    /// `C11 - P Y^T - Y P^T`. Transposed it begins at the top: `C12 - X1 P`, `C22 - P^T Y - Y^T P`. Half the work of the general equation.
+    /// `C11 - P Y^T - Y P^T`. Transposed it begins at the top: `C12 - X1 P`, `C22 - P^T Y - Y^T P`. Half the work of
+    /// the general equation.
     pub(crate) fn solve_symmetric(
         self,
         a: MatRef<'_, T>,

@@ -82,8 +82,8 @@ pub fn largest<T: Scalar>() -> T {
     T::EPS.sqrt()
 }
 
-/// Exchange of neighbouring blocks of a Schur form: the residual over the size of the blocks that rounding alone leaves, with
-/// LAPACK's margin.
+/// Exchange of neighbouring blocks of a Schur form: the residual over the size of the blocks that rounding alone
+/// leaves, with LAPACK's margin.
 #[must_use]
 pub fn swap_residual<T: Scalar>() -> T {
     T::EPS * T::of(10.0)
@@ -96,8 +96,8 @@ pub fn equation_pivot<T: Scalar>(n: usize) -> T {
     tie::<T>(n)
 }
 
-/// Matrix equations: the rounding of the left-hand side over the operator times the solution. Where it reaches the right-hand side the
-/// solution has no digits.
+/// Matrix equations: the rounding of the left-hand side over the operator times the solution. Where it reaches the
+/// right-hand side the solution has no digits.
 #[must_use]
 pub fn equation_growth<T: Scalar>() -> T {
     T::EPS * T::of(MARGIN)
@@ -161,7 +161,8 @@ pub const EIGH_SMALL: usize = 24;
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
-/// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to it.
+/// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to
+/// it.
 pub const SCHUR_SMALL: usize = 96;
 /// Hessenberg form: the largest `n` of the plain reflections.
 pub const HESSENBERG_SMALL: usize = 32;
@@ -173,7 +174,8 @@ pub const QR_PATIENCE: usize = 6;
 pub const QR_EXCEPTIONAL: usize = 10;
 /// Sweeps and early deflations in a row without a result before a block is left to the double-shift iteration.
 pub const QR_STALLS: usize = 6;
-/// Early deflation that finds more than this percentage of its window is tried again before the next sweep (Braman, Byers and Mathias).
+/// Early deflation that finds more than this percentage of its window is tried again before the next sweep (Braman,
+/// Byers and Mathias).
 pub const AED_NIBBLE: usize = 14;
 /// The most bulges of one sweep.
 pub const SWEEP_BULGES: usize = 32;

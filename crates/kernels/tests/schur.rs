@@ -1,5 +1,5 @@
-//! The real Schur form and the order of its eigenvalues: residual, orthogonality and standard form over kinds, sizes and scales of
-//! matrices, eigenvalues against faer's, and verdicts.
+//! The real Schur form and the order of its eigenvalues: residual, orthogonality and standard form over kinds, sizes
+//! and scales of matrices, eigenvalues against faer's, and verdicts.
 
 mod common;
 use common::*;
@@ -225,7 +225,8 @@ fn entries_that_are_not_finite_are_refused() {
     }
 }
 
-/// Matrices of a few small integers, most of them zero, are singular, defective, reducible and cyclic in every combination.
+/// Matrices of a few small integers, most of them zero, are singular, defective, reducible and cyclic in every
+/// combination.
 fn sparse<T: Scalar>(rounds: usize) {
     use rand::RngExt;
     let (mut rng, mut w) = (rng(22), Workspace::default());

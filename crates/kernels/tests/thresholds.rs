@@ -186,7 +186,8 @@ fn equations<T: Scalar>() {
 }
 
 fn growth<T: Scalar>() {
-    // The pivot is large enough, but the solution is so large that rounding in the residual reaches the right-hand side.
+    // The pivot is large enough, but the solution is so large that rounding in the residual reaches the right-hand
+    // side.
     let (mut w, mut x) = (Workspace::default(), [T::zero()]);
     let threshold = 2.0 * 32.0 * T::EPS.f64();
     let mut run = |d: f64| {
@@ -210,7 +211,8 @@ fn axis<T: Scalar>() {
     for d in [0.5 * near, 0.0, -near, -1.0] {
         assert!(matches!(run(d), Err(Failure::NoPrincipalValue { .. })), "{d:.1e}: {:?}", run(d));
     }
-    // The root of e on the diagonal and ones above has couplings whose squares, 1 / 4 e, leave rounding of that size in a zero.
+    // The root of e on the diagonal and ones above has couplings whose squares, 1 / 4 e, leave rounding of that size in
+    // a zero.
     let mut run = |e: f64| {
         let (o, z) = (T::one(), T::zero());
         let a = [T::of(e), z, z, o, T::of(e), z, z, o, T::of(e)];
