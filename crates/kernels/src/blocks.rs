@@ -9,16 +9,18 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tiny<T>(pub(crate) T);
 
-/// Solves `M x = b` in place of `b`; `floor` is the size up to which a pivot counts as zero. The order is a constant,
+/// Solves `M x = b` in place of `b` and returns the smallest pivot; up to `floor` a pivot counts as zero. The order is a constant,
 /// so that loops unroll.
 #[inline]
-pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N], floor: T) -> Result<(), Tiny<T>> {
+pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N], floor: T) -> Result<T, Tiny<T>> {
     let mut columns: [usize; N] = core::array::from_fn(|i| i);
+    let mut least = T::infinity();
     for k in 0..N {
         let (i, j, large) = pivot_from(m, k);
         if large.partial_cmp(&floor) != Some(core::cmp::Ordering::Greater) {
             return Err(Tiny(large));
         }
+        least = least.min(large);
         m.swap(k, i);
         b.swap(k, i);
         if j != k {
@@ -44,7 +46,7 @@ pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N]
         x[k] = s / m[k][k];
     }
     (0..N).for_each(|k| b[columns[k]] = x[k]);
-    Ok(())
+    Ok(least)
 }
 
 /// Row, column and size of the largest entry from row and column `k` on.

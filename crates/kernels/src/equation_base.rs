@@ -1,6 +1,8 @@
 //! Linear matrix equations over quasi-triangular factors that fit a tile: column by column, each by substitution over
 //! 1x1 and 2x2 blocks. Larger ones are cut down to these in `sylvester.rs`.
 
+use core::cell::Cell;
+
 use faer::{MatMut, MatRef};
 use num_traits::Float;
 
@@ -8,7 +10,7 @@ use crate::blocks::solve;
 use crate::elementwise::axpy;
 use crate::quasi::order_at;
 use crate::real::Real;
-use crate::sylvester::{Equation, Kind, Stop, least_pivot};
+use crate::sylvester::{Equation, Kind, Scratch, Stop, least_pivot};
 
 /// The largest order of a tile.
 pub(crate) const BASE: usize = 24;
@@ -26,10 +28,10 @@ pub(crate) struct Tile<'a, T> {
 ///
 /// With `J` the reversal of an order, `J A^T J` is upper quasi-triangular again: a transposed factor is copied so, and
 /// rows or columns of `C` are reversed. So one algorithm serves all.
-pub(crate) fn solve_tile<T: Real>(tile: Tile<'_, T>, scratch: &mut [T]) -> Result<(), Stop<T>> {
+pub(crate) fn solve_tile<T: Real>(tile: Tile<'_, T>, scratch: &mut Scratch<'_, T>) -> Result<(), Stop<T>> {
     let Tile { eq, a, b, mut c, row } = tile;
     let (m, n) = (a.nrows(), b.nrows());
-    let (pa, rest) = scratch.split_at_mut(m * m);
+    let (pa, rest) = scratch.tiles.split_at_mut(m * m);
     let (pb, rest) = rest.split_at_mut(n * n);
     let pc = &mut rest[..m * n];
     copy_in(a, eq.ta, pa);
@@ -40,12 +42,13 @@ pub(crate) fn solve_tile<T: Real>(tile: Tile<'_, T>, scratch: &mut [T]) -> Resul
             pc[i + j * m] = c[at(i, j)];
         }
     }
-    let packed = Packed { a: pa, m, b: pb, n, floor: eq.floor };
+    let packed = Packed { a: pa, m, b: pb, n, floor: eq.floor, least: Cell::new(scratch.least) };
     match eq.kind {
         Kind::Sum => packed.sum(pc),
         Kind::Difference => packed.difference(pc),
     }
     .map_err(|s| Stop { row: row + if eq.ta { m - 1 - s.row } else { s.row }, ..s })?;
+    scratch.least = packed.least.get();
     for j in 0..n {
         for i in 0..m {
             c[at(i, j)] = pc[i + j * m];
@@ -73,6 +76,8 @@ struct Packed<'a, T> {
     b: &'a [T],
     n: usize,
     floor: T,
+    /// The smallest pivot so far.
+    least: Cell<T>,
 }
 
 impl<T: Real> Packed<'_, T> {
@@ -170,6 +175,7 @@ impl<T: Real> Packed<'_, T> {
             if Float::abs(x + y).partial_cmp(&least) != Some(core::cmp::Ordering::Greater) {
                 return Err(ratio(Float::abs(x + y), Float::abs(x) + Float::abs(y)));
             }
+            self.least.set(self.least.get().min(Float::abs(x + y)));
             c[k + l * m] /= x + y;
             return Ok(());
         }
@@ -177,7 +183,8 @@ impl<T: Real> Packed<'_, T> {
         for s in 0..q {
             (0..p).for_each(|r| x[r][s] = c[k + r + (l + s) * m]);
         }
-        pair(a, p, b, q, kind, self.floor, &mut x)?;
+        let pivot = pair(a, p, b, q, kind, self.floor, &mut x)?;
+        self.least.set(self.least.get().min(pivot));
         for s in 0..q {
             (0..p).for_each(|r| c[k + r + (l + s) * m] = x[r][s]);
         }
@@ -185,7 +192,8 @@ impl<T: Real> Packed<'_, T> {
     }
 }
 
-/// The equation of two blocks of orders `p` and `q` in place of `x`. The error is a pivot over its terms.
+/// The equation of two blocks of orders `p` and `q` in place of `x`; returns the smallest pivot. The error is a pivot
+/// over its terms.
 #[inline]
 fn pair<T: Real>(
     a: impl Fn(usize, usize) -> T,
@@ -195,7 +203,7 @@ fn pair<T: Real>(
     kind: Kind,
     floor: T,
     x: &mut [[T; 2]; 2],
-) -> Result<(), T> {
+) -> Result<T, T> {
     match (p, q) {
         (1, _) => system::<T, 1, 2, 2>(a, b, kind, floor, x),
         (_, 1) => system::<T, 2, 1, 2>(a, b, kind, floor, x),
@@ -211,7 +219,7 @@ fn system<T: Real, const P: usize, const Q: usize, const N: usize>(
     kind: Kind,
     floor: T,
     x: &mut [[T; 2]; 2],
-) -> Result<(), T> {
+) -> Result<T, T> {
     let a: [[T; P]; P] = core::array::from_fn(|r| core::array::from_fn(|s| a(r, s)));
     let b: [[T; Q]; Q] = core::array::from_fn(|r| core::array::from_fn(|s| b(r, s)));
     let (mut m, mut right) = ([[T::zero(); N]; N], [T::zero(); N]);
@@ -230,9 +238,9 @@ fn system<T: Real, const P: usize, const Q: usize, const N: usize>(
     }
     let (x1, y1) = (a.as_flattened(), b.as_flattened());
     let terms = if kind == Kind::Sum { largest(x1) + largest(y1) } else { T::one() + largest(x1) * largest(y1) };
-    solve(&mut m, &mut right, least_pivot(floor, terms)).map_err(|t| ratio(t.0, terms))?;
+    let pivot = solve(&mut m, &mut right, least_pivot(floor, terms)).map_err(|t| ratio(t.0, terms))?;
     (0..Q).for_each(|s| (0..P).for_each(|r| x[r][s] = right[r + P * s]));
-    Ok(())
+    Ok(pivot)
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use crate::quasi::{is_diagonal, is_identity};
 use crate::real::{Real, balance, finite, max_abs, mirror, view, view_mut};
 use crate::sums::all_finite;
 use crate::sylvester::{Equation, Kind, Scratch, Stop, scratch_lengths};
-use crate::tolerances::{equation_growth, equation_pivot, safe_range};
+use crate::tolerances::{equation_growth, equation_pivot, equation_probe, safe_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// The factors of an equation: two handles of `schur`, and which of the two matrices is transposed.
@@ -97,8 +97,10 @@ pub(crate) fn solve<T: Real>(
     gemm(x, m, n, n, one, y, false, f.ub(), false, false);
     let size = max_abs(x);
     let (ta, tb) = f.triangles();
-    v.eq.solve(view(ta, m, m), view(tb, n, n), view_mut(x, m, n), 0, &mut Scratch { tiles, work }).map_err(singular)?;
+    let s = &mut Scratch::new(tiles, work);
+    v.eq.solve(view(ta, m, m), view(tb, n, n), view_mut(x, m, n), 0, s).map_err(singular)?;
     judge(&v, size, x)?;
+    probe(&v, &f, y, s)?;
     gemm(y, m, n, m, one, f.ua(), false, x, false, false);
     gemm(x, m, n, n, one, y, false, f.ub(), true, false);
     unscale(x, scale)
@@ -126,7 +128,7 @@ pub(crate) fn solve_symmetric<T: Real>(
     let v = f.verdict(kind);
     let (one, u, [tiles, work]) = (T::one(), f.ua(), scratch_lengths(kind, n, n));
     let [y, tiles, work] = w.slices([n * n, tiles, work]);
-    let s = &mut Scratch { tiles, work };
+    let s = &mut Scratch::new(tiles, work);
     let t = view(f.triangles().0, n, n);
     crate::real::symmetrise(c, n, scale, x);
     gemm(y, n, n, n, one, u, true, x, false, false);
@@ -139,12 +141,38 @@ pub(crate) fn solve_symmetric<T: Real>(
     }
     .map_err(singular)?;
     judge(&v, size, x)?;
+    probe(&v, &f, y, s)?;
     gemm(y, n, n, n, one, u, false, x, false, false);
     gemm(x, n, n, n, one, y, false, u, true, false);
     unscale(x, scale)?;
     y.copy_from_slice(x);
     crate::real::symmetrise(y, n, one, x);
     Ok(())
+}
+
+/// A right-hand side that happens to lie in the range of a singular operator gives a solution of ordinary size, one of
+/// many. Defective eigenvalues hide such an operator from the pivots: of an eigenvalue of order `k` rounding leaves
+/// pivots of its `k`-th root. So where a pivot is small, though not so small, the same judgement is asked of a
+/// right-hand side that is not special.
+fn probe<T: Real>(v: &Verdict<T>, f: &Factors<'_, T>, y: &mut [T], s: &mut Scratch<'_, T>) -> Result<(), Failure> {
+    if v.diagonal || s.least > equation_probe::<T>() * v.size {
+        return Ok(());
+    }
+    let len = y.len();
+    alternating(y);
+    let (ta, tb) = f.triangles();
+    v.eq.solve(view(ta, f.m, f.m), view(tb, f.n, f.n), view_mut(y, f.m, f.n), 0, s).map_err(singular)?;
+    let right = if len == 1 { T::one() } else { T::of(2.0) };
+    if all_finite(y) { judge(v, right, y) } else { Err(Failure::Singular { index: 0, ratio: 0.0 }) }
+}
+
+/// Growing entries of alternating sign, from 1 to 2.
+fn alternating<T: Real>(x: &mut [T]) {
+    let last = (x.len().max(2) - 1) as f64;
+    for (i, x) in x.iter_mut().enumerate() {
+        let size = T::of(1.0 + i as f64 / last);
+        *x = if i % 2 == 0 { size } else { -size };
+    }
 }
 
 /// Rounding in the residual is that of `size |X|`. Where that is as large as the right-hand side, no digit is left.
@@ -225,10 +253,7 @@ fn estimate<T: Real>(kind: Kind, f: Factors<'_, T>, x: &mut [T], signs: &mut [T]
         }
         norm = found;
     }
-    for (i, x) in x.iter_mut().enumerate() {
-        let size = T::one() + T::of(i as f64 / (len.max(2) - 1) as f64);
-        *x = if i % 2 == 0 { size } else { -size };
-    }
+    alternating(x);
     in_place(kind, f, false, x, w)?;
     Some(norm.max(sum(x) * T::of(2.0 / (3.0 * len as f64))))
 }
@@ -241,6 +266,6 @@ fn in_place<T: Real>(kind: Kind, f: Factors<'_, T>, adjoint: bool, x: &mut [T], 
     let (ta, tb) = f.triangles();
     let mut eq = f.verdict(kind).eq;
     (eq.ta, eq.tb, eq.floor) = (f.ta != adjoint, f.tb != adjoint, T::zero());
-    let done = eq.solve(view(ta, m, m), view(tb, n, n), view_mut(x, m, n), 0, &mut Scratch { tiles, work });
+    let done = eq.solve(view(ta, m, m), view(tb, n, n), view_mut(x, m, n), 0, &mut Scratch::new(tiles, work));
     (done.is_ok() && all_finite(x)).then_some(())
 }

@@ -36,7 +36,7 @@ pub enum Failure {
         /// Its distance to the others over its size.
         ratio: f64,
     },
-    /// An iteration of faer did not converge.
+    /// An iteration did not converge.
     #[error("the iteration did not converge")]
     NoConvergence,
     /// Two neighbouring blocks of a Schur form cannot be exchanged without an error beyond rounding: their eigenvalues

@@ -49,7 +49,7 @@ pub(crate) fn sqrtm<T: Real>(
     let exact = is_identity(u, n);
     on_axis(t, n, exact, scale, tiles)?;
     x.copy_from_slice(t);
-    root(view_mut(t, n, n), &mut Scratch { tiles, work: &mut [] })?;
+    root(view_mut(t, n, n), &mut Scratch::new(tiles, &mut []))?;
     residual(x, t, square, n)?;
     t.iter_mut().for_each(|t| *t /= root_scale);
     gemm(square, n, n, n, T::one(), u, false, t, false, false);

@@ -39,6 +39,14 @@ pub(crate) struct Stop<T> {
 pub(crate) struct Scratch<'a, T> {
     pub(crate) tiles: &'a mut [T],
     pub(crate) work: &'a mut [T],
+    /// The smallest pivot so far.
+    pub(crate) least: T,
+}
+
+impl<'a, T: Real> Scratch<'a, T> {
+    pub(crate) fn new(tiles: &'a mut [T], work: &'a mut [T]) -> Self {
+        Self { tiles, work, least: T::infinity() }
+    }
 }
 
 /// How many numbers [`Scratch`] needs.
@@ -83,7 +91,7 @@ impl<T: Real> Equation<T> {
             return Ok(());
         }
         if m <= BASE && n <= BASE {
-            return solve_tile(Tile { eq: self, a, b, c, row }, s.tiles);
+            return solve_tile(Tile { eq: self, a, b, c, row }, s);
         }
         if m >= n { self.by_rows(a, b, c, row, s) } else { self.by_columns(a, b, c, row, s) }
     }

@@ -103,6 +103,13 @@ pub fn equation_growth<T: Scalar>() -> T {
     T::EPS * T::of(MARGIN)
 }
 
+/// Matrix equations: a pivot below this, over the operator, may be what rounding left of a defective eigenvalue of order
+/// up to seven (`EPS^(1/7)`, nearly).
+#[must_use]
+pub fn equation_probe<T: Scalar>() -> T {
+    T::of(0.005)
+}
+
 /// Square roots: the residual over the size of the matrix that still leaves half of the digits.
 #[must_use]
 pub fn root_residual<T: Scalar>() -> T {

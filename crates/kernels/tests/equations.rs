@@ -219,6 +219,46 @@ fn defective_equations_without_digits_are_refused() {
     }
 }
 
+/// Small sparse integers: singular and defective in every combination, so a verdict is as likely as a solution.
+#[test]
+fn sparse_integer_equations_are_solved_or_refused() {
+    use rand::RngExt;
+    let (mut rng, mut w) = (rng(42), Workspace::default());
+    let (mut solved, mut refused) = (0, 0);
+    for round in 0..3000 {
+        let (m, n, stein) = (1 + round % 4, 1 + round / 4 % 3, round % 2 == 0);
+        let mut sparse = |len: usize| -> Vec<f64> {
+            (0..len).map(|_| if rng.random_bool(0.5) { f64::from(rng.random_range(-2..=2)) } else { 0.0 }).collect()
+        };
+        let (a, b, zero) = (sparse(m * m), sparse(n * n), vec![0.0; m * n]);
+        let c = if round % 3 == 0 { zero } else { sparse(m * n) };
+        let len = m * n;
+        let mut system = vec![0.0; len * len];
+        for k in 0..len {
+            let unit: Vec<f64> = (0..len).map(|i| f64::from(u8::from(i == k))).collect();
+            system[k * len..(k + 1) * len].copy_from_slice(&left(stein, &a, m, &b, n, &unit));
+        }
+        let mut svd = vec![0.0; 2 * len * len + len];
+        f64::svd(&system, len, len, false, &mut svd, &mut w).unwrap();
+        let condition = svd[2 * len * len] / svd[2 * len * len + len - 1];
+        match solve(stein, (&schur_of(&a, m), m, false), (&schur_of(&b, n), n, false), &c, &mut w) {
+            Ok(x) => {
+                solved += 1;
+                assert!(condition < 1e6, "{a:?} {b:?} {c:?} {stein}: {condition:.1e}");
+                let size = largest(&a) * largest(&b) + largest(&a) + largest(&b) + 1.0;
+                let gap = gap(&left(stein, &a, m, &b, n, &x), &c);
+                assert!(gap <= 1e-13 * size * largest(&x).max(1e-3), "{a:?} {b:?} {c:?} {stein}: {gap:.1e}");
+            }
+            Err(Failure::Singular { .. }) => {
+                refused += 1;
+                assert!(!condition.is_finite() || condition > 1e12, "{a:?} {b:?} {c:?} {stein}: {condition:.1e}");
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+    assert!(solved > 500 && refused > 500, "{solved} {refused}");
+}
+
 #[test]
 fn separation_is_estimated() {
     let (mut rng, mut w) = (rng(36), Workspace::default());

@@ -161,7 +161,8 @@ fn schur_of<T: Scalar>(diagonal: &[f64], rounded: bool) -> Vec<T> {
 
 fn equations<T: Scalar>() {
     let mut w = Workspace::default();
-    for n in [2, 5, 30] {
+    // From order 14 on the pivots' threshold is above that of growth.
+    for n in [30, 50] {
         // The last pivots are d, in an operator of size 2; the right-hand side does not see them.
         let mut b = vec![1.0; n];
         let (ones, zero, mut x) = (vec![1.0; n], vec![T::zero(); n * n], vec![T::zero(); n * n]);
