@@ -9,8 +9,8 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tiny<T>(pub(crate) T);
 
-/// Solves `M x = b` in place of `b` and returns the smallest pivot; up to `floor` a pivot counts as zero. The order is a constant,
-/// so that loops unroll.
+/// Solves `M x = b` in place of `b` and returns the smallest pivot; up to `floor` a pivot counts as zero. The order is
+/// a constant, so that loops unroll.
 #[inline]
 pub(crate) fn solve<T: Real, const N: usize>(m: &mut [[T; N]; N], b: &mut [T; N], floor: T) -> Result<T, Tiny<T>> {
     let mut columns: [usize; N] = core::array::from_fn(|i| i);

@@ -167,7 +167,7 @@ fn probe<T: Real>(v: &Verdict<T>, f: &Factors<'_, T>, y: &mut [T], s: &mut Scrat
 }
 
 /// Growing entries of alternating sign, from 1 to 2.
-fn alternating<T: Real>(x: &mut [T]) {
+pub(crate) fn alternating<T: Real>(x: &mut [T]) {
     let last = (x.len().max(2) - 1) as f64;
     for (i, x) in x.iter_mut().enumerate() {
         let size = T::of(1.0 + i as f64 / last);

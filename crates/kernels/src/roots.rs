@@ -6,13 +6,14 @@ use faer::reborrow::*;
 use faer::{Accum, MatMut, MatRef, Par};
 use num_traits::Float;
 
-use crate::equation_base::BASE;
+use crate::equation_base::{BASE, coupling};
+use crate::equations::alternating;
 use crate::gemm::gemm;
-use crate::quasi::{eigenvalues, is_identity, order_at};
+use crate::quasi::{eigenvalues, is_identity, length, order_at};
 use crate::real::{Real, balance, max_abs, view, view_mut};
 use crate::settle::settle;
-use crate::sylvester::{Equation, Kind, Scratch, middle, scratch_lengths};
-use crate::tolerances::{equation_pivot, root_residual, unit_range};
+use crate::sylvester::{Equation, Kind, Scratch, Stop, middle, scratch_lengths};
+use crate::tolerances::{equation_growth, equation_pivot, root_residual, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// The `X` with `X X = A` and eigenvalues in the open right half plane, and its own Schur form `X = U R U^T` as a
@@ -48,8 +49,15 @@ pub(crate) fn sqrtm<T: Real>(
     let [tiles, square] = w.slices([tiles.max(2 * n), n * n]);
     let exact = is_identity(u, n);
     on_axis(t, n, exact, scale, tiles)?;
+    if !exact {
+        regular(t, n, scale, tiles, &mut square[..n])?;
+    }
     x.copy_from_slice(t);
-    root(view_mut(t, n, n), &mut Scratch::new(tiles, &mut []))?;
+    if root(view_mut(t, n, n), &mut Scratch::new(tiles, &mut [])).is_err() {
+        // Roots add up to zero only where both lie on the imaginary axis: an eigenvalue is negative, to rounding.
+        let to_axis = |re: T, im: T| if re < T::zero() { Float::abs(im) } else { length(re, im) };
+        return Err(blame(x, n, scale, tiles, to_axis));
+    }
     residual(x, t, square, n)?;
     t.iter_mut().for_each(|t| *t /= root_scale);
     gemm(square, n, n, n, T::one(), u, false, t, false, false);
@@ -77,8 +85,31 @@ fn on_axis<T: Real>(t: &[T], n: usize, exact: bool, scale: T, parts: &mut [T]) -
     Ok(())
 }
 
+/// Is `T` regular? A defective eigenvalue zero leaves the axis by far more than rounding, but solutions of `T y = r`
+/// show it.
+fn regular<T: Real>(t: &[T], n: usize, scale: T, tiles: &mut [T], y: &mut [T]) -> Result<(), Failure> {
+    alternating(y);
+    let (right, zero) = (max_abs(y), [T::zero()]);
+    let eq = Equation { kind: Kind::Sum, ta: false, tb: false, floor: T::zero() };
+    let done = eq.solve(view(t, n, n), view(&zero, 1, 1), view_mut(y, n, 1), 0, &mut Scratch::new(tiles, &mut []));
+    let grown = max_abs(t) * max_abs(y) * equation_growth::<T>();
+    if done.is_ok() && crate::sums::all_finite(y) && grown <= right {
+        return Ok(());
+    }
+    Err(blame(t, n, scale, tiles, length))
+}
+
+/// The failure that names the eigenvalue of `T` with the least `distance`.
+fn blame<T: Real>(t: &[T], n: usize, scale: T, parts: &mut [T], distance: impl Fn(T, T) -> T) -> Failure {
+    let (re, im) = parts[..2 * n].split_at_mut(n);
+    eigenvalues(t, n, re, im);
+    let of = |k: usize| distance(re[k], im[k]);
+    let k = (0..n).fold(0, |k, i| if of(i) < of(k) { i } else { k });
+    Failure::NoPrincipalValue { re: Scalar::f64(re[k] / scale), im: Scalar::f64(im[k] / scale) }
+}
+
 /// `R R = T` in place of `T`, quasi-triangular, by halves.
-fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Failure> {
+fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Stop<T>> {
     let n = t.nrows();
     if n <= BASE {
         return small(t, s.tiles);
@@ -88,13 +119,12 @@ fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Fai
     root(r1.rb_mut(), s)?;
     root(r2.rb_mut(), s)?;
     let eq = Equation { kind: Kind::Sum, ta: false, tb: false, floor: T::zero() };
-    let stop = eq.solve(r1.rb(), r2.rb(), p, 0, s);
-    stop.map_err(|s| Failure::Singular { index: s.row, ratio: Scalar::f64(s.ratio) })
+    eq.solve(r1.rb(), r2.rb(), p, 0, s)
 }
 
 /// The same block by block, on a packed copy: `R_ii r_ij + r_ij R_jj = t_ij - sum of r_ik r_kj` over the blocks
 /// between.
-fn small<T: Real>(mut t: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Failure> {
+fn small<T: Real>(mut t: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Stop<T>> {
     let n = t.nrows();
     let r = &mut scratch[..n * n];
     for j in 0..n {
@@ -111,8 +141,7 @@ fn small<T: Real>(mut t: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Failure
             // Blocks keep their order: a root's block is of order two where its matrix's is.
             let p = if i >= 2 && r[i - 1 + (i - 2) * n] != T::zero() { 2 } else { 1 };
             i -= p;
-            crate::equation_base::coupling(r, n, (i, p), (j, q))
-                .map_err(|ratio| Failure::Singular { index: i, ratio: Scalar::f64(ratio) })?;
+            coupling(r, n, (i, p), (j, q)).map_err(|ratio| Stop { row: i, ratio })?;
         }
         j += q;
     }
@@ -136,7 +165,7 @@ fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
     let (b, c) = (r[j + (j + 1) * n], r[j + 1 + j * n]);
     let m = Float::sqrt(Float::abs(b)) * Float::sqrt(Float::abs(c));
     let half = T::of(0.5);
-    let h = crate::quasi::length(t, m);
+    let h = length(t, m);
     let x = if t >= T::zero() { Float::sqrt(half * (h + t)) } else { half * m / Float::sqrt(half * (h - t)) };
     let f = half / x;
     r[j + j * n] = x;

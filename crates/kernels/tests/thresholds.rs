@@ -199,12 +199,14 @@ fn growth<T: Scalar>() {
 }
 
 fn axis<T: Scalar>() {
-    // Symmetric with eigenvalues 1 and d, turned by a right angle's half, where d is known to rounding of 1 only.
-    let mut w = Workspace::default();
-    let near = tolerances::equation_pivot::<T>(2).f64();
+    // Symmetric with eigenvalues 1 and d, turned by half a right angle, where d is known to rounding of 1 only. The
+    // order is one at which this threshold is above that of a singular matrix.
+    let (mut w, n) = (Workspace::default(), 30);
+    let near = tolerances::equation_pivot::<T>(n).f64();
+    let (mut x, mut h) = (vec![T::zero(); n * n], vec![T::zero(); 2 * n * n]);
     let mut run = |d: f64| {
-        let a = [0.5 + 0.5 * d, 0.5 - 0.5 * d, 0.5 - 0.5 * d, 0.5 + 0.5 * d].map(T::of);
-        T::sqrtm(&a, 2, &mut [T::zero(); 4], &mut [T::zero(); 8], &mut w)
+        let a = bordered::<T>(n, n, [[0.5 + 0.5 * d, 0.5 - 0.5 * d], [0.5 - 0.5 * d, 0.5 + 0.5 * d]]);
+        T::sqrtm(&a, n, &mut x, &mut h, &mut w)
     };
     for d in [1.5 * near, 3.0 * near, 1.0] {
         assert_eq!(run(d), Ok(()), "{d:.1e}");
