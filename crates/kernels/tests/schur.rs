@@ -143,6 +143,24 @@ fn large_matrices_have_a_schur_form() {
     large::<f32>(140);
 }
 
+#[test]
+fn the_longest_chains_of_bulges() {
+    let mut w = Workspace::default();
+    for n in [330, 600] {
+        let a = random::<f64>(&mut rng(n as u64), n * n);
+        let handle = schur_of(&a, n, &mut w, "random");
+        let (u, t) = handle.split_at(n * n);
+        blocks(t, n, "random");
+        // The tests' own products would take longer than all the rest; those of the crate have tests of their own.
+        let (mut x, mut y) = (vec![0.0; n * n], vec![0.0; n * n]);
+        f64::gemm(&mut x, n, n, n, 1.0, u, true, u, false, false);
+        assert!(gap(&x, &eye(n)) <= 1e-14 * (n as f64).sqrt(), "{n}: {:.1e}", gap(&x, &eye(n)));
+        f64::gemm(&mut x, n, n, n, 1.0, u, false, t, false, false);
+        f64::gemm(&mut y, n, n, n, 1.0, &x, false, u, true, false);
+        assert!(gap(&y, &a) <= 1e-14 * n as f64, "{n}: {:.1e}", gap(&y, &a));
+    }
+}
+
 /// The largest distance in a matching of two spectra, each taken its nearest in turn.
 fn mismatch(re: &[f64], im: &[f64], other: &[faer::c64]) -> f64 {
     let mut rest = other.to_vec();
