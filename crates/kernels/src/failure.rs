@@ -36,9 +36,41 @@ pub enum Failure {
         /// Its distance to the others over its size.
         ratio: f64,
     },
-    /// An iteration of faer did not converge.
+    /// An iteration did not converge.
     #[error("the iteration did not converge")]
     NoConvergence,
+    /// Two neighbouring blocks of a Schur form cannot be exchanged without an error beyond rounding: their eigenvalues
+    /// are too close.
+    #[error(
+        "the blocks at {index} of the Schur form cannot be exchanged (residual {residual:.1e}): their eigenvalues are too \
+         close to be told apart; choose them together"
+    )]
+    Exchange {
+        /// Where the upper of the two begins.
+        index: usize,
+        /// The error the exchange would have, over the size of the blocks.
+        residual: f64,
+    },
+    /// An eigenvalue lies on the closed negative real axis, to working precision: the function has no principal value
+    /// there.
+    #[error(
+        "no principal value: the eigenvalue {re:.3e} + {im:.1e} i lies on the closed negative real axis, to working \
+         precision"
+    )]
+    NoPrincipalValue {
+        /// The real part.
+        re: f64,
+        /// The imaginary part.
+        im: f64,
+    },
+    /// The result would not have the digits it is asked to have.
+    #[error("ill-conditioned: the result of {what} would leave a residual of {residual:.1e} of the data")]
+    IllConditioned {
+        /// Which result.
+        what: &'static str,
+        /// The residual over the size of the data.
+        residual: f64,
+    },
     /// The value exists, but not this derivative.
     #[error("not differentiable: {what}")]
     NotDifferentiable {

@@ -8,18 +8,23 @@
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 
+mod blocks;
 mod cayley;
 mod cholesky;
 mod cholesky_rules;
 mod divided;
 mod eigh;
 mod elementwise;
+mod equation_base;
+mod equations;
 mod erf;
 mod failure;
 mod field;
 mod fixed;
+mod francis;
 mod gamma;
 mod gemm;
+mod hessenberg;
 mod inverses;
 mod least;
 mod ln_gamma;
@@ -31,13 +36,19 @@ mod pivots;
 mod polar;
 mod qr;
 mod qr_rules;
+mod quasi;
 mod real;
+mod roots;
 mod scalar;
+mod schur;
+mod schur_order;
+mod schur_windows;
 mod settle;
 mod spectral;
 mod spectrum;
 mod sums;
 mod svd;
+mod sylvester;
 mod ties;
 pub mod tolerances;
 mod triangular;

@@ -1,5 +1,7 @@
 //! The list of kernels: one trait, implemented for `f64` and `f32` by the same macro. No algorithm lives here.
 
+use crate::equations::Factors;
+use crate::sylvester::Kind;
 use crate::{Failure, Least, SymFn, Triangle, Unary, Window, WithTangent, Workspace};
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
@@ -184,6 +186,68 @@ pub trait Scalar:
         k: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+
+    // ---- the real Schur form, and what rests on it --------------------------------------------------------------
+    /// The real Schur form `A = U T U^T` into a handle of `2 n n` numbers: `U`, then quasi-triangular `T` with
+    /// standardised blocks.
+    fn schur(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// The eigenvalues on the diagonal of the `T` of a handle, in its order: real and imaginary parts, of a pair
+    /// `im > 0` first.
+    fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]);
+    /// Brings the chosen eigenvalues of a handle to the top; returns how many. A complex pair comes if either of it is
+    /// chosen. Errors: two neighbours too close to be exchanged stably (the handle is still a Schur form of the same
+    /// matrix, partly reordered).
+    fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure>;
+    /// `op(A) X + X op(B) = C` from the handles of `schur` of `A` (`m x m`) and `B` (`n x n`); `ta`, `tb` transpose, so
+    /// the adjoint equation takes the same handles. Errors: a singular equation, to working precision.
+    fn sylvester(
+        a: &[Self],
+        m: usize,
+        ta: bool,
+        b: &[Self],
+        n: usize,
+        tb: bool,
+        c: &[Self],
+        x: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `X - op(A) X op(B) = C`; all else as for [`Scalar::sylvester`].
+    fn stein(
+        a: &[Self],
+        m: usize,
+        ta: bool,
+        b: &[Self],
+        n: usize,
+        tb: bool,
+        c: &[Self],
+        x: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `op(A) X + X op(A)^T = (C + C^T)/2` from the handle of `A`; `X` is exactly symmetric.
+    fn lyapunov(
+        a: &[Self],
+        n: usize,
+        transpose: bool,
+        c: &[Self],
+        x: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `X - op(A) X op(A)^T = (C + C^T)/2` from the handle of `A`; `X` is exactly symmetric.
+    fn discrete_lyapunov(
+        a: &[Self],
+        n: usize,
+        transpose: bool,
+        c: &[Self],
+        x: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// An estimate of the smallest factor by which the left-hand side of `A X + X B = C` (`X - A X B = C`, if `stein`)
+    /// is larger than `X`, in sums of magnitudes; 0 for a singular equation.
+    fn separation(a: &[Self], m: usize, b: &[Self], n: usize, stein: bool, w: &mut Workspace<Self>) -> Self;
+    /// The principal square root `X` of a general matrix, and its Schur form as a handle of `2 n n` numbers. Errors: an
+    /// eigenvalue on the closed negative real axis, zero included, to working precision.
+    fn sqrtm(a: &[Self], n: usize, x: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>)
+    -> Result<(), Failure>;
 
     // ---- functions of a symmetric matrix, from the handle of `eigh` -------------------------------------------
     /// Is the spectrum in the handle inside the domain of `f`? (`a` is the matrix it came from, for graded ones.)
@@ -514,6 +578,75 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::cayley::cayley(wm, n, alpha, c, k, w)
+            }
+            fn schur(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure> {
+                crate::schur::schur(a, n, handle, w)
+            }
+            fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]) {
+                crate::quasi::eigenvalues(&handle[n * n..], n, re, im)
+            }
+            fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure> {
+                let (u, t) = handle.split_at_mut(n * n);
+                crate::schur_order::reorder(t, n, u, chosen)
+            }
+            fn sylvester(
+                a: &[Self],
+                m: usize,
+                ta: bool,
+                b: &[Self],
+                n: usize,
+                tb: bool,
+                c: &[Self],
+                x: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::equations::solve(Kind::Sum, Factors { a, m, ta, b, n, tb }, c, x, w)
+            }
+            fn stein(
+                a: &[Self],
+                m: usize,
+                ta: bool,
+                b: &[Self],
+                n: usize,
+                tb: bool,
+                c: &[Self],
+                x: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::equations::solve(Kind::Difference, Factors { a, m, ta, b, n, tb }, c, x, w)
+            }
+            fn lyapunov(
+                a: &[Self],
+                n: usize,
+                transpose: bool,
+                c: &[Self],
+                x: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::equations::solve_symmetric(Kind::Sum, a, n, transpose, c, x, w)
+            }
+            fn discrete_lyapunov(
+                a: &[Self],
+                n: usize,
+                transpose: bool,
+                c: &[Self],
+                x: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::equations::solve_symmetric(Kind::Difference, a, n, transpose, c, x, w)
+            }
+            fn separation(a: &[Self], m: usize, b: &[Self], n: usize, stein: bool, w: &mut Workspace<Self>) -> Self {
+                let kind = if stein { Kind::Difference } else { Kind::Sum };
+                crate::equations::separation(kind, Factors { a, m, ta: false, b, n, tb: false }, w)
+            }
+            fn sqrtm(
+                a: &[Self],
+                n: usize,
+                x: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::roots::sqrtm(a, n, x, handle, w)
             }
             fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure> {
                 crate::spectral::domain(f, a, handle, n)

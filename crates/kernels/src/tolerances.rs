@@ -82,6 +82,40 @@ pub fn largest<T: Scalar>() -> T {
     T::EPS.sqrt()
 }
 
+/// Exchange of neighbouring blocks of a Schur form: the residual over the size of the blocks that rounding alone
+/// leaves, with LAPACK's margin.
+#[must_use]
+pub fn swap_residual<T: Scalar>() -> T {
+    T::EPS * T::of(10.0)
+}
+
+/// Matrix equations: Schur forms of order `n` move eigenvalues by this times the matrix (as for [`tie`]), so a pivot of
+/// that size may be zero.
+#[must_use]
+pub fn equation_pivot<T: Scalar>(n: usize) -> T {
+    tie::<T>(n)
+}
+
+/// Matrix equations: the rounding of the left-hand side over the operator times the solution. Where it reaches the
+/// right-hand side the solution has no digits.
+#[must_use]
+pub fn equation_growth<T: Scalar>() -> T {
+    T::EPS * T::of(MARGIN)
+}
+
+/// Matrix equations: a pivot below this, over the operator, may be what rounding left of a defective eigenvalue of order
+/// up to seven (`EPS^(1/7)`, nearly).
+#[must_use]
+pub fn equation_probe<T: Scalar>() -> T {
+    T::of(0.005)
+}
+
+/// Square roots: the residual over the size of the matrix that still leaves half of the digits.
+#[must_use]
+pub fn root_residual<T: Scalar>() -> T {
+    T::EPS.sqrt()
+}
+
 // ---- scaling --------------------------------------------------------------------------------------------------
 
 /// Sizes whose squares, and sums of them, neither overflow nor underflow; inputs outside are scaled by powers of two.
@@ -134,6 +168,26 @@ pub const EIGH_SMALL: usize = 24;
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
+/// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to
+/// it.
+pub const SCHUR_SMALL: usize = 96;
+/// Hessenberg form: the largest `n` of the plain reflections.
+pub const HESSENBERG_SMALL: usize = 32;
+/// Double-shift steps for one or two eigenvalues before giving up; two to four are usual.
+pub const QR_STEPS: usize = 300;
+/// After so many steps without a result an entry counts as zero beside the whole block, not beside its neighbours only.
+pub const QR_PATIENCE: usize = 6;
+/// After so many steps without a result, and again after as many, the shifts are made up from sizes alone.
+pub const QR_EXCEPTIONAL: usize = 10;
+/// Sweeps and early deflations in a row without a result before a block is left to the double-shift iteration.
+pub const QR_STALLS: usize = 6;
+/// Early deflation that finds more than this percentage of its window is tried again before the next sweep (Braman,
+/// Byers and Mathias).
+pub const AED_NIBBLE: usize = 14;
+/// The most bulges of one sweep.
+pub const SWEEP_BULGES: usize = 32;
+/// Steps of a chain of bulges inside one window: more make the products larger, and the window's own loops longer.
+pub const SWEEP_STEPS: usize = 32;
 /// Jacobi sweeps, or QL steps per eigenvalue, before giving up; five and two are usual.
 pub const ITERATIONS: usize = 50;
 

@@ -12,6 +12,7 @@ fn kernels_allocate_nothing_once_grown() {
         let mut w = Workspace::default();
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
         let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
+        let (mut schur, chosen) = (vec![0.0; 2 * n * n], [false, true, true].repeat(n));
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -54,6 +55,16 @@ fn kernels_allocate_nothing_once_grown() {
             f64::qr_thin(&b[..n * (n / 2)], n, n / 2, &mut x[..n * (n / 2)], &mut y[..(n / 2) * (n / 2)], &mut w)
                 .unwrap();
             f64::complement(&x[..n * (n / 2)], n, n / 2, &mut y[..n * (n - n / 2)], &mut w).unwrap();
+            f64::schur(&b, n, &mut schur, &mut w).unwrap();
+            f64::schur_values(&schur, n, &mut x[..n], &mut y[..n]);
+            f64::stein(&schur, n, false, &schur, n, true, &b, &mut x, &mut w).unwrap();
+            f64::schur(&a, n, &mut schur, &mut w).unwrap();
+            f64::schur_reorder(&mut schur, n, &chosen[..n]).unwrap();
+            f64::sylvester(&schur, n, true, &schur, n, false, &b, &mut x, &mut w).unwrap();
+            f64::lyapunov(&schur, n, true, &b, &mut x, &mut w).unwrap();
+            f64::discrete_lyapunov(&schur, n, true, &b, &mut x, &mut w).unwrap();
+            assert!(f64::separation(&schur, n, &schur, n, true, &mut w) > 0.0);
+            f64::sqrtm(&a, n, &mut x, &mut schur, &mut w).unwrap();
             f64::pivots(&b, n, n, &mut x[..n], &mut y[..n], &mut w).unwrap();
         };
         all();

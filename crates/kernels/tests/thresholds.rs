@@ -148,6 +148,83 @@ fn determinant<T: Scalar>() {
     }
 }
 
+/// A handle of `-I` and a diagonal matrix, or of `I`: one that has known rounding, and one that has not.
+fn schur_of<T: Scalar>(diagonal: &[f64], rounded: bool) -> Vec<T> {
+    let n = diagonal.len();
+    let mut h = vec![T::zero(); 2 * n * n];
+    for (i, &x) in diagonal.iter().enumerate() {
+        h[i + i * n] = if rounded { -T::one() } else { T::one() };
+        h[n * n + i + i * n] = T::of(x);
+    }
+    h
+}
+
+fn equations<T: Scalar>() {
+    let mut w = Workspace::default();
+    // From order 14 on the pivots' threshold is above that of growth.
+    for n in [30, 50] {
+        // The last pivots are d, in an operator of size 2; the right-hand side does not see them.
+        let mut b = vec![1.0; n];
+        let (ones, zero, mut x) = (vec![1.0; n], vec![T::zero(); n * n], vec![T::zero(); n * n]);
+        let size = tolerances::equation_pivot::<T>(n).f64();
+        assert_eq!(size, T::EPS.f64() * (2 * n + 4) as f64);
+        let mut sum = |d: f64, rounded: bool| {
+            b[n - 1] = -1.0 + d;
+            T::sylvester(&schur_of(&ones, rounded), n, false, &schur_of(&b, rounded), n, false, &zero, &mut x, &mut w)
+        };
+        on_both_sides(2.0 * size, "sylvester", |d| sum(d, true), n - 1);
+        // Without rounding in the factors it is the pivot's own that counts.
+        on_both_sides(8.0 * T::EPS.f64(), "sylvester, exact", |d| sum(d, false), n - 1);
+        let mut difference = |d: f64| {
+            let (a, mut b) = (schur_of::<T>(&ones, true), vec![1.0; n]);
+            b[n - 1] = 1.0 + d;
+            // The other pivots are those of opposite eigenvalues.
+            b[..n - 1].fill(-1.0);
+            T::stein(&a, n, false, &schur_of(&b, true), n, false, &zero, &mut x, &mut w)
+        };
+        on_both_sides(2.0 * size, "stein", &mut difference, n - 1);
+    }
+}
+
+fn growth<T: Scalar>() {
+    // The pivot is large enough, but the solution is so large that rounding in the residual reaches the right-hand
+    // side.
+    let (mut w, mut x) = (Workspace::default(), [T::zero()]);
+    let threshold = 2.0 * 32.0 * T::EPS.f64();
+    let mut run = |d: f64| {
+        let (a, b) = (schur_of::<T>(&[1.0], true), schur_of::<T>(&[-1.0 + d], true));
+        T::sylvester(&a, 1, false, &b, 1, false, &[T::one()], &mut x, &mut w)
+    };
+    on_both_sides(threshold, "growth", &mut run, 0);
+}
+
+fn axis<T: Scalar>() {
+    // Symmetric with eigenvalues 1 and d, turned by half a right angle, where d is known to rounding of 1 only. The
+    // order is one at which this threshold is above that of a singular matrix.
+    let (mut w, n) = (Workspace::default(), 30);
+    let near = tolerances::equation_pivot::<T>(n).f64();
+    let (mut x, mut h) = (vec![T::zero(); n * n], vec![T::zero(); 2 * n * n]);
+    let mut run = |d: f64| {
+        let a = bordered::<T>(n, n, [[0.5 + 0.5 * d, 0.5 - 0.5 * d], [0.5 - 0.5 * d, 0.5 + 0.5 * d]]);
+        T::sqrtm(&a, n, &mut x, &mut h, &mut w)
+    };
+    for d in [1.5 * near, 3.0 * near, 1.0] {
+        assert_eq!(run(d), Ok(()), "{d:.1e}");
+    }
+    for d in [0.5 * near, 0.0, -near, -1.0] {
+        assert!(matches!(run(d), Err(Failure::NoPrincipalValue { .. })), "{d:.1e}: {:?}", run(d));
+    }
+    // The root of e on the diagonal and ones above has couplings whose squares, 1 / 4 e, leave rounding of that size in
+    // a zero.
+    let mut run = |e: f64| {
+        let (o, z) = (T::one(), T::zero());
+        let a = [T::of(e), z, z, o, T::of(e), z, z, o, T::of(e)];
+        T::sqrtm(&a, 3, &mut [z; 9], &mut [z; 18], &mut w)
+    };
+    assert_eq!(run(1.0), Ok(()));
+    assert!(matches!(run(0.007 * T::EPS.f64().sqrt()), Err(Failure::IllConditioned { .. })));
+}
+
 macro_rules! in_both_precisions {
     ($($name:ident: $($f:ident),+;)+) => { $(
         #[test]
@@ -166,6 +243,8 @@ in_both_precisions! {
     an_eigenvalue_is_at_a_kink_below_the_threshold_of_ties: kink;
     a_determinant_of_small_entries_is_small: determinant;
     what_a_stated_rank_leaves_must_be_below_its_threshold: vanishing;
+    an_equation_is_singular_below_its_thresholds: equations, growth;
+    a_root_needs_eigenvalues_off_the_axis: axis;
 }
 
 #[test]
