@@ -8,9 +8,11 @@ use crate::error::Place;
 use crate::inside;
 use crate::leaves::VarTree;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes};
+use crate::record::{Mark, OpRec};
+use crate::scratch::mark_depends;
 use crate::store::{Store, Trouble};
 use crate::sweep::{self, Recording};
-use crate::tape::{Mark, OpRec, Tape};
+use crate::tape::Tape;
 use crate::value::{Grads, Outs, Value};
 use crate::{Error, Scalar, Shape, Var};
 use pullback_kernels::Failure;
@@ -214,7 +216,7 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
         }
         let mut depends = Vec::new();
         let targets = (0..self.0.inputs as u32).filter(|&i| out.wants(i as usize));
-        sweep::mark_depends(&mut depends, 0, run.vals.len(), targets, &self.0.ops);
+        mark_depends(&mut depends, 0, run.vals.len(), targets, &self.0.ops);
         sweep::reverse(&run, 0..self.0.ops.len(), 0, &depends, &mut slots);
         for i in 0..self.0.inputs {
             if let Some(s) = slots[i].take() {

@@ -6,9 +6,11 @@
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::ops::{Op, Shapes};
+use crate::record::{self, OpRec};
 use crate::store::{Buf, Store, Trouble};
-use crate::sweep::{self, Handles, Numbers, Pairs};
-use crate::tape::{self, OpRec, Val};
+use crate::sweep;
+use crate::val::Val;
+use crate::views::{Handles, Numbers, Pairs};
 use crate::{Shape, Var};
 use std::ops::Range;
 
@@ -79,13 +81,13 @@ macro_rules! compiled {
                 op.infer(x)
             }
             fn evaluate(vals: &mut [Val<$T>], rec: &OpRec<$T>, store: &Store<$T>) -> Result<(), Trouble> {
-                tape::evaluate(vals, rec, store)
+                record::evaluate(vals, rec, store)
             }
             fn replay(vals: &mut [Val<$T>], ops: &[OpRec<$T>], store: &Store<$T>) {
-                tape::replay(vals, ops, store)
+                record::replay(vals, ops, store)
             }
             fn push_tangents(vals: &mut [Val<$T>], rec: &OpRec<$T>, store: &Store<$T>) {
-                tape::push_tangents(vals, rec, store)
+                record::push_tangents(vals, rec, store)
             }
             fn reverse_numbers(rec: &Numbers<'_, $T>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<Buf<$T>>]) {
                 sweep::reverse::<Eager<'_, $T>, _>(rec, ops, base, depends, slots)

@@ -18,8 +18,8 @@
 
 use crate::ops::Op;
 use crate::ops::select::{Keep, Select};
+use crate::record::OpRec;
 use crate::sweep::{Recording, steps};
-use crate::tape::OpRec;
 use crate::value::Value;
 use smallvec::SmallVec;
 use std::ops::Range;

@@ -4,10 +4,11 @@
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::{Line, Origin};
+use crate::record::Inner;
+use crate::scratch::mark_depends;
 use crate::store::{Buf, Store};
-use crate::sweep::{self, Numbers, Pairs};
-use crate::tape::Inner;
 use crate::value::Value;
+use crate::views::{Numbers, Pairs};
 use crate::{Scalar, Shape};
 
 /// An entry of a result that is not finite, and the operation that made it.
@@ -83,7 +84,7 @@ impl<'a, T: Scalar> Again<'a, T> {
 
     fn depends(&self, x: impl Iterator<Item = u32>) -> Vec<u8> {
         let mut depends = vec![];
-        sweep::mark_depends(&mut depends, 0, self.inner.vals.len(), x, &self.inner.ops);
+        mark_depends(&mut depends, 0, self.inner.vals.len(), x, &self.inner.ops);
         depends
     }
 

@@ -7,7 +7,7 @@ use crate::batch::{Batch, MatLike};
 use crate::diagnose::first_bad;
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many, ManyFn};
-use crate::tape::Mark;
+use crate::record::Mark;
 use crate::{Error, Failure, Result, Scalar, Shape, Tape, Var};
 
 /// Handles that outlive the borrow of their tape: position and generation.

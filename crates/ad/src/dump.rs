@@ -33,7 +33,7 @@ impl<T: Scalar> Tape<T> {
     /// What was recorded.
     pub fn dump(&self) -> Dump {
         let inner = self.inner();
-        let row = |r: &crate::tape::OpRec<T>| {
+        let row = |r: &crate::record::OpRec<T>| {
             let outputs: Vec<_> = (r.first..r.first + r.outs).map(|i| (i, inner.vals[i as usize].shape)).collect();
             DumpRow {
                 primitive: r.op.name(),

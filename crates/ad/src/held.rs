@@ -5,12 +5,13 @@ use crate::diagnose::{Again, first_bad};
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Origin;
-use crate::invariance::Question;
+use crate::invariance::{Asked, Question};
+use crate::record::{Inner, Mark};
+use crate::scratch::Scratch;
 use crate::store::Buf;
-use crate::sweep::{Numbers, Pairs};
-use crate::tape::{Asked, Inner, Mark, Scratch, Tape};
 use crate::value::Value;
-use crate::{Error, Result, Scalar, Shape, Var};
+use crate::views::{Numbers, Pairs};
+use crate::{Error, Result, Scalar, Shape, Tape, Var};
 use smallvec::SmallVec;
 
 /// An empty slot for each value; those there are empty already.
@@ -149,7 +150,7 @@ impl<T: Scalar> Tape<T> {
         if !inner.has_choices(0..inner.ops.len()) {
             return Ok(());
         }
-        let asked = Asked::of(&inner, y, x);
+        let asked = Asked::of(&inner, y.iter().map(|y| y.id), x.iter().map(|x| x.id));
         if inner.has_complements_only() && self.answered.borrow().contains(&asked) {
             return Ok(());
         }

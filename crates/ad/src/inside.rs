@@ -8,11 +8,13 @@ use crate::eager::Eager;
 use crate::leaves::VarTree;
 use crate::ops::Op;
 use crate::ops::guard::OfFinite;
+use crate::record::{Judged, Mark};
+use crate::scratch::mark_depends;
 use crate::store::Buf;
-use crate::sweep::{self, Handles, Numbers, Pairs};
-use crate::tape::{Judged, Mark, Tape};
+use crate::tape::Tape;
 use crate::value::Value;
 use crate::var::Operand;
+use crate::views::{Handles, Numbers, Pairs};
 use crate::{Scalar, Shape, Var};
 use std::cell::Cell;
 
@@ -62,7 +64,7 @@ impl<T: Scalar> Tape<T> {
     fn depends(&self, mark: Mark, x: &[Var<'_, T>]) -> (Vec<u8>, Mark) {
         let (inner, end) = (self.inner(), self.mark());
         let mut depends = vec![];
-        sweep::mark_depends(&mut depends, mark.vals, end.vals, x.iter().map(|v| v.id), &inner.ops[mark.ops..]);
+        mark_depends(&mut depends, mark.vals, end.vals, x.iter().map(|v| v.id), &inner.ops[mark.ops..]);
         (depends, end)
     }
 

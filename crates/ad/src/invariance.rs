@@ -20,11 +20,13 @@
 
 use crate::ops::gauge::Gauge;
 use crate::ops::{Arg, Op};
+use crate::record::{Inner, Judged, OpRec};
+use crate::scratch::mark_depends;
 use crate::store::{Buf, Choice, Store};
-use crate::sweep::{Numbers, mark_depends};
-use crate::tape::{Inner, OpRec};
+use crate::views::Numbers;
 use crate::{Error, Scalar, Shape};
 use pullback_kernels::{Failure, tolerances};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// What is asked: whether the number `sum <w, y>` over `seeds` depends on a choice made in `ops` on the way from the targets.
@@ -76,6 +78,13 @@ impl<T: Scalar> Op<T> {
 }
 
 impl<T: Scalar> Inner<T> {
+    /// Does the number depend on a choice of basis?
+    pub(crate) fn depends_on_a_choice(&self, store: &Store<T>, j: &Judged) -> Option<Error> {
+        let seeds = &[(j.y, &[T::one()][..])];
+        let (ops, base, targets) = (j.ops.clone(), j.base, &j.targets[..]);
+        Question { inner: self, store, ops, base, targets, seeds }.answer()
+    }
+
     /// Is there an operation among `ops` with a choice whose consequences its slope may not show?
     pub(crate) fn has_choices(&self, ops: Range<usize>) -> bool {
         self.gauges > 0 && self.ops[ops].iter().any(|rec| self.is_choice(rec))
@@ -89,6 +98,20 @@ impl<T: Scalar> Inner<T> {
     fn is_choice(&self, rec: &OpRec<T>) -> bool {
         let arg = |i: u32| self.vals[i as usize].arg();
         rec.op.gauge().is_some() && rec.op.chooses(|j| arg(rec.inputs[j]), arg(rec.first))
+    }
+}
+
+/// A derivative of `y` by `x` on a tape as it was recorded.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Asked {
+    of: (u32, usize),
+    y: SmallVec<[u32; 2]>,
+    pub(crate) x: SmallVec<[u32; 4]>,
+}
+
+impl Asked {
+    pub(crate) fn of<T: Scalar>(inner: &Inner<T>, y: impl Iterator<Item = u32>, x: impl Iterator<Item = u32>) -> Self {
+        Asked { of: (inner.generation, inner.ops.len()), y: y.collect(), x: x.collect() }
     }
 }
 

@@ -42,14 +42,18 @@ mod leaves;
 mod operators;
 mod ops;
 mod programs;
+mod record;
+mod scratch;
 mod shape;
 mod spectrum;
 mod store;
 mod sweep;
 mod tape;
 mod trees;
+mod val;
 mod value;
 mod var;
+mod views;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;

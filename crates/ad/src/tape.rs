@@ -3,12 +3,13 @@
 use crate::batch::{Batch, MatLike};
 use crate::checkpoint::owned;
 use crate::diagnose::Found;
-use crate::eager::Eager;
 use crate::error::{Line, Place};
-use crate::invariance::Question;
-use crate::ops::{Arg, Op, Out};
-use crate::store::{Buf, Store, Trouble};
-use crate::value::Outs;
+use crate::invariance::Asked;
+use crate::ops::Op;
+use crate::record::{Inner, Judged, Mark, OpRec};
+use crate::scratch::Scratch;
+use crate::store::{Buf, Store};
+use crate::val::Val;
 use crate::{Error, Result, Scalar, Shape, Var};
 use smallvec::SmallVec;
 use std::cell::{Cell, Ref, RefCell};
@@ -51,165 +52,6 @@ pub struct Tape<T: Scalar = f64> {
     said: Cell<Option<&'static &'static str>>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Inner<T: Scalar> {
-    pub(crate) vals: Vec<Val<T>>,
-    pub(crate) ops: Vec<OpRec<T>>,
-    /// The lines that made inputs and constants.
-    pub(crate) leaves: Vec<(u32, Line)>,
-    /// Recorded operations whose outputs may not be determined (`invariance.rs`).
-    pub(crate) gauges: usize,
-    /// Recorded selections (`dead.rs`).
-    pub(crate) selects: usize,
-    /// Gradients that were recorded on this tape and passed such operations: judged anew at replay.
-    pub(crate) judged: Vec<Judged>,
-    generation: u32,
-    read: Option<Line>,
-    branched: Option<Line>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Val<T> {
-    pub(crate) shape: Shape,
-    pub(crate) buf: Buf<T>,
-    pub(crate) tan: Option<Buf<T>>,
-    generation: u32,
-    /// By an operation.
-    pub(crate) made: bool,
-    pub(crate) poisoned: bool,
-}
-
-impl<T> Val<T> {
-    #[inline]
-    pub(crate) fn arg(&self) -> Arg<'_, T> {
-        Arg { shape: self.shape, data: &self.buf }
-    }
-
-    #[inline]
-    fn out(&mut self) -> Out<'_, T> {
-        Out { shape: self.shape, data: &mut self.buf }
-    }
-}
-
-/// One recorded operation.
-#[derive(Debug, Clone)]
-pub(crate) struct OpRec<T: Scalar> {
-    pub(crate) op: Op<T>,
-    pub(crate) inputs: SmallVec<[u32; 4]>,
-    pub(crate) first: u32,
-    pub(crate) outs: u32,
-    pub(crate) line: Place,
-}
-
-impl<T: Scalar> OpRec<T> {
-    /// What the program calls it: the method that was called, or the name of a custom primitive.
-    pub(crate) fn called(&self) -> &'static str {
-        match &self.op {
-            Op::Custom(c) => c.name(),
-            _ => self.line.said,
-        }
-    }
-}
-
-/// Storage that sweeps use again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch<T> {
-    pub(crate) cotangents: Vec<Option<Buf<T>>>,
-    pub(crate) duals: Vec<Option<(Buf<T>, Option<Buf<T>>)>>,
-    pub(crate) tangents: Vec<Option<Buf<T>>>,
-    pub(crate) depends: Depends,
-}
-
-/// Which values depend on the targets of a sweep, remembered from one sweep to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Depends {
-    marks: Vec<u8>,
-    targets: Vec<u32>,
-    /// Generation and length of the tape that the marks are of.
-    of: (u32, usize),
-}
-
-impl Depends {
-    pub(crate) fn of<T: Scalar>(&mut self, inner: &Inner<T>, targets: impl Iterator<Item = u32> + Clone) -> &[u8] {
-        let of = (inner.generation, inner.vals.len());
-        if self.of != of || self.marks.is_empty() || !targets.clone().eq(self.targets.iter().copied()) {
-            self.of = of;
-            self.targets.clear();
-            self.targets.extend(targets);
-            crate::sweep::mark_depends(&mut self.marks, 0, of.1, self.targets.iter().copied(), &inner.ops);
-        }
-        &self.marks
-    }
-}
-
-/// A derivative of `y` by `x` on a tape as it was recorded.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Asked {
-    of: (u32, usize),
-    y: SmallVec<[u32; 2]>,
-    x: SmallVec<[u32; 4]>,
-}
-
-impl Asked {
-    pub(crate) fn of<T: Scalar>(inner: &Inner<T>, y: &[Var<'_, T>], x: &[Var<'_, T>]) -> Self {
-        let of = (inner.generation, inner.ops.len());
-        Asked { of, y: y.iter().map(|y| y.id).collect(), x: x.iter().map(|x| x.id).collect() }
-    }
-}
-
-/// A recorded gradient of the number `y` by `targets` over a piece of the tape.
-#[derive(Debug, Clone)]
-pub(crate) struct Judged {
-    pub(crate) ops: std::ops::Range<usize>,
-    pub(crate) base: usize,
-    pub(crate) targets: Vec<u32>,
-    pub(crate) y: u32,
-    /// Found not to depend on a choice, whatever the targets are.
-    pub(crate) settled: Cell<bool>,
-}
-
-impl<T: Scalar> Inner<T> {
-    /// The values and operations once more.
-    pub(crate) fn copied(&self) -> Inner<T> {
-        let (vals, ops) = (self.vals.clone(), self.ops.clone());
-        Inner {
-            vals,
-            ops,
-            leaves: vec![],
-            gauges: 0,
-            selects: self.selects,
-            judged: vec![],
-            generation: self.generation,
-            read: None,
-            branched: None,
-        }
-    }
-
-    /// Does the number depend on a choice of basis?
-    pub(crate) fn depends_on_a_choice(&self, store: &Store<T>, j: &Judged) -> Option<Error> {
-        let seeds = &[(j.y, &[T::one()][..])];
-        let (ops, base, targets) = (j.ops.clone(), j.base, &j.targets[..]);
-        Question { inner: self, store, ops, base, targets, seeds }.answer()
-    }
-}
-
-/// How far the tape was filled at some moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
-    pub(crate) vals: usize,
-    pub(crate) ops: usize,
-}
-
-impl Mark {
-    pub(crate) const START: Mark = Mark { vals: 0, ops: 0 };
-
-    /// Of the records of so many values and operations.
-    #[inline]
-    fn bytes<T: Scalar>(self) -> isize {
-        (self.vals * size_of::<Val<T>>() + self.ops * size_of::<OpRec<T>>()) as isize
-    }
-}
-
 impl<T: Scalar> Default for Tape<T> {
     fn default() -> Self {
         Self::new()
@@ -235,17 +77,7 @@ impl<T: Scalar> Tape<T> {
     pub(crate) fn with(records: bool, tangents: bool) -> Self {
         Tape {
             store: Store::new(),
-            inner: RefCell::new(Inner {
-                vals: vec![],
-                ops: vec![],
-                leaves: vec![],
-                gauges: 0,
-                selects: 0,
-                judged: vec![],
-                generation: 0,
-                read: None,
-                branched: None,
-            }),
+            inner: RefCell::default(),
             records: Cell::new(records),
             tangents: Cell::new(tangents),
             whole: records,
@@ -757,12 +589,6 @@ impl<T: Scalar> Inner<T> {
             }
         }
     }
-
-    #[inline]
-    pub(crate) fn eager<'a>(&'a self, id: u32, store: &'a Store<T>) -> Eager<'a, T> {
-        let v = &self.vals[id as usize];
-        Eager::borrowed(&v.buf, v.shape, store)
-    }
 }
 
 #[track_caller]
@@ -786,94 +612,5 @@ pub(crate) struct Saying<'t> {
 impl Drop for Saying<'_> {
     fn drop(&mut self) {
         self.said.set(self.outer);
-    }
-}
-
-/// Computes the outputs of a recorded operation from its inputs, both in `vals`.
-#[inline]
-pub(crate) fn evaluate<T: Scalar>(
-    vals: &mut [Val<T>],
-    rec: &OpRec<T>,
-    store: &Store<T>,
-) -> std::result::Result<(), Trouble> {
-    let known = store.has_ever_failed();
-    let poisoned = known && rec.inputs.iter().any(|i| vals[*i as usize].poisoned);
-    let done = if poisoned { Ok(()) } else { run(vals, rec, store) };
-    if known || done.is_err() {
-        for v in &mut vals[rec.first as usize..][..rec.outs as usize] {
-            v.poisoned = poisoned || done.is_err();
-            if v.poisoned {
-                v.buf.fill(T::nan());
-            }
-        }
-    }
-    done
-}
-
-/// The evaluation itself; the usual few inputs and outputs without a list.
-#[inline(always)]
-fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
-    let (before, out) = vals.split_at_mut(rec.first as usize);
-    let out = &mut out[..rec.outs as usize];
-    if let Some(done) = crate::ops::direct::eval(rec, before, out, store) {
-        return done;
-    }
-    let arg = |i: &u32| before[*i as usize].arg();
-    match (&*rec.inputs, out) {
-        ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),
-        ([a, b], [y]) => rec.op.eval(&[arg(a), arg(b)], &mut [y.out()], store),
-        ([a, b, c], [y]) => rec.op.eval(&[arg(a), arg(b), arg(c)], &mut [y.out()], store),
-        ([a], [y, z]) => rec.op.eval(&[arg(a)], &mut [y.out(), z.out()], store),
-        (inputs, out) => {
-            let args: SmallVec<[Arg<'_, T>; 4]> = inputs.iter().map(arg).collect();
-            rec.op.eval(&args, &mut out.iter_mut().map(Val::out).collect::<SmallVec<[Out<'_, T>; 3]>>(), store)
-        }
-    }
-}
-
-/// Computes every operation again and remembers the first failure.
-pub(crate) fn replay<T: Scalar>(vals: &mut [Val<T>], ops: &[OpRec<T>], store: &Store<T>) {
-    for rec in ops {
-        if let Err(t) = evaluate(vals, rec, store) {
-            store.fail(rec.op.name(), vals[rec.first as usize].shape.batch, false, Some(rec.line), t);
-        }
-    }
-}
-
-/// The tangents of the outputs, from those that the inputs carry.
-pub(crate) fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) {
-    if vals[rec.first as usize].poisoned || !rec.inputs.iter().any(|&i| vals[i as usize].tan.is_some()) {
-        return;
-    }
-    let eager = |id: u32| Eager::borrowed(&vals[id as usize].buf, vals[id as usize].shape, store);
-    store.set_line(Some(rec.line));
-    let x: SmallVec<[Eager<'_, T>; 4]> = rec.inputs.iter().map(|&i| eager(i)).collect();
-    let y: SmallVec<[Eager<'_, T>; 2]> = (rec.first..rec.first + rec.outs).map(eager).collect();
-    let dx: SmallVec<[Option<Eager<'_, T>>; 4]> = rec
-        .inputs
-        .iter()
-        .map(|&i| vals[i as usize].tan.as_ref().map(|t| Eager::borrowed(t, vals[i as usize].shape, store)))
-        .collect();
-    let dy: Outs<Option<Eager<'_, T>>> = rec.op.jvp(
-        &x.iter().collect::<SmallVec<[_; 4]>>(),
-        &y.iter().collect::<SmallVec<[_; 2]>>(),
-        &dx.iter().map(Option::as_ref).collect::<SmallVec<[_; 4]>>(),
-    );
-    let dy: Outs<Option<Buf<T>>> = dy.into_iter().map(|d| d.map(Eager::into_buf)).collect();
-    drop((x, y, dx));
-    for (k, d) in dy.into_iter().enumerate() {
-        vals[rec.first as usize + k].tan = d;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OpRec, Val};
-
-    #[test]
-    fn records_are_small() {
-        // Every recorded operation keeps one of each; what is large belongs behind a pointer.
-        println!("{} {}", size_of::<OpRec<f64>>(), size_of::<Val<f64>>());
-        assert!(size_of::<OpRec<f64>>() <= 128 && size_of::<Val<f64>>() <= 72);
     }
 }

@@ -14,8 +14,9 @@ use super::reduce::Dot;
 use super::trsm::Trsm;
 use super::unary::UnaryFn;
 use super::{Arg, Op, Out};
+use crate::record::OpRec;
 use crate::store::{Buf, Store, Trouble};
-use crate::tape::{OpRec, Val};
+use crate::val::Val;
 use crate::value::Product;
 use crate::{Scalar, Shape};
 

@@ -3,8 +3,8 @@
 
 use super::Op;
 use crate::compiled::Pair;
+use crate::record::OpRec;
 use crate::store::{Buf, Store};
-use crate::tape::OpRec;
 use crate::{Scalar, Shape};
 use pullback_kernels::WithTangent;
 

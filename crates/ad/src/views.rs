@@ -1,0 +1,177 @@
+//! A tape as each kind of value sees it: numbers, pairs of a value and its tangent, recorded handles. What a sweep does with them is not
+//! known here.
+
+use crate::compiled::Pair;
+use crate::dual::Dual;
+use crate::eager::Eager;
+use crate::error::Place;
+use crate::ops::direct::{self, Pull};
+use crate::ops::direct_pairs;
+use crate::record::{Inner, OpRec};
+use crate::store::{Buf, Store};
+use crate::sweep::Recording;
+use crate::{Scalar, Shape, Tape, Var};
+use pullback_kernels::WithTangent;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+
+/// Something owned that reads like a borrow.
+pub(crate) struct Own<V>(pub(crate) V);
+
+impl<V> Deref for Own<V> {
+    type Target = V;
+    fn deref(&self) -> &V {
+        &self.0
+    }
+}
+
+/// Something lent by a tape: nothing in it is to be freed.
+pub(crate) struct Lent<V>(ManuallyDrop<V>);
+
+impl<V> Deref for Lent<V> {
+    type Target = V;
+    #[inline]
+    fn deref(&self) -> &V {
+        &self.0
+    }
+}
+
+/// A tape, seen as numbers.
+pub(crate) struct Numbers<'a, T: Scalar> {
+    pub(crate) inner: &'a Inner<T>,
+    pub(crate) store: &'a Store<T>,
+}
+
+impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
+    type Step<'s>
+        = &'s OpRec<T>
+    where
+        Self: 's;
+    type Held<'s>
+        = Lent<Eager<'a, T>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> &OpRec<T> {
+        &self.inner.ops[k]
+    }
+    #[inline]
+    fn load(&self, id: u32) -> Lent<Eager<'a, T>> {
+        Lent(ManuallyDrop::new(self.inner.eager(id, self.store)))
+    }
+    #[inline]
+    fn shape(&self, id: u32) -> Shape {
+        self.inner.vals[id as usize].shape
+    }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.inner.vals[id as usize].poisoned
+    }
+    fn cx(&self) -> &'a Store<T> {
+        self.store
+    }
+    fn selects(&self) -> bool {
+        self.inner.selects > 0
+    }
+    #[inline]
+    fn at(&self, line: Option<Place>) -> Option<Place> {
+        self.store.set_line(line)
+    }
+    #[inline(always)]
+    fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
+        let Numbers { inner, store } = *self;
+        direct::pull(Pull { step, inputs: &step.inputs, vals: &inner.vals, store, base, depends, slots })
+    }
+    #[inline]
+    fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
+        direct::push(step, &self.inner.vals, slots, base, self.store)
+    }
+}
+
+/// A tape, seen as pairs: tangents are those the values carry, or those of a forward sweep.
+pub(crate) struct Pairs<'a, T: Scalar> {
+    pub(crate) inner: &'a Inner<T>,
+    pub(crate) store: &'a Store<T>,
+    /// Tangents of a forward sweep, counted from the given value.
+    pub(crate) swept: Option<(&'a [Option<Buf<T>>], usize)>,
+}
+
+impl<'a, T: Scalar> Pairs<'a, T> {
+    /// A value's shape, numbers and tangent.
+    fn pair(&self, id: u32) -> (Shape, WithTangent<'a, T>) {
+        let val = &self.inner.vals[id as usize];
+        let tangent = match self.swept {
+            None => val.tan.as_deref(),
+            Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_deref()),
+        };
+        (val.shape, (&val.buf, tangent))
+    }
+}
+
+impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
+    type Step<'s>
+        = &'s OpRec<T>
+    where
+        Self: 's;
+    type Held<'s>
+        = Lent<Dual<Eager<'a, T>>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> &OpRec<T> {
+        &self.inner.ops[k]
+    }
+    fn load(&self, id: u32) -> Lent<Dual<Eager<'a, T>>> {
+        let (shape, (re, du)) = self.pair(id);
+        let of = |x| Eager::borrowed(x, shape, self.store);
+        Lent(ManuallyDrop::new(Dual { re: of(re), du: du.map(of) }))
+    }
+    fn shape(&self, id: u32) -> Shape {
+        self.inner.vals[id as usize].shape
+    }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.inner.vals[id as usize].poisoned
+    }
+    fn cx(&self) -> &'a Store<T> {
+        self.store
+    }
+    fn selects(&self) -> bool {
+        self.inner.selects > 0
+    }
+    fn at(&self, line: Option<Place>) -> Option<Place> {
+        self.store.set_line(line)
+    }
+    #[inline]
+    fn pull(&self, step: &OpRec<T>, base: usize, _: &[u8], slots: &mut [Option<Pair<T>>]) -> bool {
+        direct_pairs::pull(step, |id| self.pair(id), self.store, base, slots)
+    }
+}
+
+/// A tape, seen as handles: what the rules compute is recorded on it.
+pub(crate) struct Handles<'t, T: Scalar>(pub(crate) &'t Tape<T>);
+
+impl<'t, T: Scalar> Recording<Var<'t, T>> for Handles<'t, T> {
+    type Step<'s>
+        = Own<OpRec<T>>
+    where
+        Self: 's;
+    type Held<'s>
+        = Own<Var<'t, T>>
+    where
+        Self: 's;
+    fn step(&self, k: usize) -> Own<OpRec<T>> {
+        Own(self.0.inner().ops[k].clone())
+    }
+    fn load(&self, id: u32) -> Own<Var<'t, T>> {
+        Own(self.0.handle(id))
+    }
+    fn shape(&self, id: u32) -> Shape {
+        self.0.inner().vals[id as usize].shape
+    }
+    fn is_poisoned(&self, id: u32) -> bool {
+        self.0.inner().vals[id as usize].poisoned
+    }
+    fn cx(&self) -> &'t Tape<T> {
+        self.0
+    }
+    fn at(&self, line: Option<Place>) -> Option<Place> {
+        self.0.rule_line.replace(line)
+    }
+}
