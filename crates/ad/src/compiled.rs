@@ -5,6 +5,7 @@
 
 use crate::dual::Dual;
 use crate::eager::Eager;
+use crate::ops::direct::Pair;
 use crate::ops::{Op, Shapes};
 use crate::record::{self, OpRec};
 use crate::store::{Buf, Store, Trouble};
@@ -13,9 +14,6 @@ use crate::val::Val;
 use crate::views::{Handles, Numbers, Pairs};
 use crate::{Shape, Var};
 use std::ops::Range;
-
-/// A cotangent of pairs at rest.
-pub(crate) type Pair<T> = (Buf<T>, Option<Buf<T>>);
 
 /// A real scalar that the engine exists for: `f64` and `f32`. Its methods are those of the kernels' scalar.
 pub trait Scalar: pullback_kernels::Scalar + Compiled {}

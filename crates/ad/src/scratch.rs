@@ -1,7 +1,7 @@
 //! Storage that sweeps use again and again, and which values depend on the targets of a sweep. The sweeps are not known here.
 
 use crate::Scalar;
-use crate::compiled::Pair;
+use crate::ops::direct::Pair;
 use crate::record::{Inner, OpRec};
 use crate::store::Buf;
 

@@ -52,6 +52,8 @@ pub(crate) struct Store<T> {
     warned: Cell<f64>,
     /// Has anything ever failed, even if it was handled? If not, no value is poisoned and nobody need look.
     ever: Cell<bool>,
+    /// May primitives work from buffer to buffer (`ops/direct.rs`)?
+    shortcuts: Cell<bool>,
     /// The operation whose rule is running: its line, for failures inside rules.
     at: Cell<Option<Place>>,
     now: Cell<usize>,
@@ -68,6 +70,7 @@ impl<T: Scalar> Store<T> {
             failed: Cell::new(false),
             missing: RefCell::default(),
             choice: Cell::new(Choice::Found),
+            shortcuts: Cell::new(true),
             warned: Cell::new(0.0),
             ever: Cell::new(false),
             at: Cell::new(None),
@@ -182,6 +185,15 @@ impl<T: Scalar> Store<T> {
     #[inline]
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.get()
+    }
+
+    #[inline]
+    pub(crate) fn takes_shortcuts(&self) -> bool {
+        self.shortcuts.get()
+    }
+
+    pub(crate) fn use_shortcuts(&self, on: bool) {
+        self.shortcuts.set(on);
     }
 
     #[inline]

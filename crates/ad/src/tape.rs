@@ -99,6 +99,13 @@ impl<T: Scalar> Tape<T> {
         self.tangents.get()
     }
 
+    /// May the engine take its shortcuts, which is the default? Around small values, some primitives have their rules a second time as
+    /// loops from buffer to buffer. They give the same derivatives to rounding; switch them off to see whether a wrong number comes
+    /// from one of them.
+    pub fn use_shortcuts(&self, on: bool) {
+        self.store.use_shortcuts(on);
+    }
+
     /// Forgets all values and operations and keeps the buffers.
     pub fn clear(&mut self) {
         self.truncate(Mark::START);

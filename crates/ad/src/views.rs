@@ -1,17 +1,15 @@
 //! A tape as each kind of value sees it: numbers, pairs of a value and its tangent, recorded handles. What a sweep does with them is not
 //! known here.
 
-use crate::compiled::Pair;
 use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Place;
-use crate::ops::direct::{self, Pull};
-use crate::ops::direct_pairs;
+use crate::ops::direct::Pair;
+use crate::ops::direct::{Carried, Pull, PullPairs, Push};
 use crate::record::{Inner, OpRec};
 use crate::store::{Buf, Store};
 use crate::sweep::Recording;
 use crate::{Scalar, Shape, Tape, Var};
-use pullback_kernels::WithTangent;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
@@ -78,11 +76,14 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     #[inline(always)]
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
         let Numbers { inner, store } = *self;
-        direct::pull(Pull { step, inputs: &step.inputs, vals: &inner.vals, store, base, depends, slots })
+        let (first, inputs, vals) = (step.first, &*step.inputs, &*inner.vals);
+        store.takes_shortcuts() && step.op.pull_direct(Pull { first, inputs, vals, store, base, depends, slots })
     }
     #[inline]
     fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
-        direct::push(step, &self.inner.vals, slots, base, self.store)
+        let Numbers { inner, store } = *self;
+        let (first, inputs, vals, tangents) = (step.first, &*step.inputs, &*inner.vals, slots);
+        store.takes_shortcuts() && step.op.push_direct(Push { first, inputs, vals, tangents, base, store })
     }
 }
 
@@ -95,14 +96,8 @@ pub(crate) struct Pairs<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Pairs<'a, T> {
-    /// A value's shape, numbers and tangent.
-    fn pair(&self, id: u32) -> (Shape, WithTangent<'a, T>) {
-        let val = &self.inner.vals[id as usize];
-        let tangent = match self.swept {
-            None => val.tan.as_deref(),
-            Some((swept, base)) => (id as usize).checked_sub(base).and_then(|p| swept[p].as_deref()),
-        };
-        (val.shape, (&val.buf, tangent))
+    fn carried(&self) -> Carried<'a, T> {
+        Carried { vals: &self.inner.vals, swept: self.swept }
     }
 }
 
@@ -119,7 +114,7 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
         &self.inner.ops[k]
     }
     fn load(&self, id: u32) -> Lent<Dual<Eager<'a, T>>> {
-        let (shape, (re, du)) = self.pair(id);
+        let (shape, (re, du)) = self.carried().pair(id);
         let of = |x| Eager::borrowed(x, shape, self.store);
         Lent(ManuallyDrop::new(Dual { re: of(re), du: du.map(of) }))
     }
@@ -140,7 +135,10 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     }
     #[inline]
     fn pull(&self, step: &OpRec<T>, base: usize, _: &[u8], slots: &mut [Option<Pair<T>>]) -> bool {
-        direct_pairs::pull(step, |id| self.pair(id), self.store, base, slots)
+        let (first, inputs, carried, store) = (step.first, &*step.inputs, self.carried(), self.store);
+        inputs.len() == 1
+            && store.takes_shortcuts()
+            && step.op.pull_pairs(PullPairs { first, inputs, carried, store, base, slots })
     }
 }
 

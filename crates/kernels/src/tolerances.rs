@@ -158,6 +158,8 @@ pub const QR_SMALL: usize = 1024;
 pub const CHOLESKY_SMALL: usize = 8;
 /// Derivatives of Cholesky: the largest order of a block of the plain loops.
 pub const CHOLESKY_RULES_SMALL: usize = 16;
+/// Columns of QR, or order of LU, up to which the derivative rules are loops with a row in registers (`qr_rules.rs`, `lu_rules.rs`).
+pub const FACTORS_IN_REGISTERS: usize = 4;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
 /// Eigendecomposition: the largest `n` of Jacobi's method.

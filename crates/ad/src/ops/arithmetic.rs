@@ -2,6 +2,7 @@
 //!
 //! Cost: one pass each. Rules are exact; the quotient follows IEEE where the divisor vanishes.
 
+use super::direct::{Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -72,6 +73,8 @@ fn full<V: Value>(v: V, shape: Shape) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for LinComb {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         broadcast_shapes(x)
     }
@@ -101,9 +104,26 @@ impl<T: Scalar> Primitive<T> for LinComb {
             out.add(0, if self.alpha == 1.0 { g } else { g.scaled(self.alpha) });
         }
     }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        if p.input(0).shape != p.input(1).shape {
+            return false;
+        }
+        let Some(mut g) = p.take() else { return true };
+        p.add_scaled(1, T::of(self.beta), &g);
+        if self.alpha != 1.0 {
+            let alpha = T::of(self.alpha);
+            g.iter_mut().for_each(|x| *x *= alpha);
+        }
+        p.give(0, g);
+        true
+    }
 }
 
 impl<T: Scalar> Primitive<T> for Scale {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -121,6 +141,15 @@ impl<T: Scalar> Primitive<T> for Scale {
         if let Some(g) = dy[0].take() {
             out.add(0, g.scaled(self.alpha));
         }
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        let Some(mut g) = p.take() else { return true };
+        let alpha = T::of(self.alpha);
+        g.iter_mut().for_each(|x| *x *= alpha);
+        p.give(0, g);
+        true
     }
 }
 
@@ -173,6 +202,28 @@ impl<T: Scalar> Primitive<T> for Hadamard {
                 out.add(i, if scalar { g.dot(other) } else { g.hadamard(other) });
             }
         }
+    }
+
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        p.bilinear(self)
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        let (a, b) = (p.input(0), p.input(1));
+        if a.shape != b.shape {
+            return false;
+        }
+        let Some(mut g) = p.take() else { return true };
+        if p.slot(1).is_some() {
+            let mut gb = p.store.take(g.len());
+            T::hadamard(&g, a.data, &mut gb);
+            p.give(1, gb);
+        }
+        g.iter_mut().zip(b.data).for_each(|(g, b)| *g *= *b);
+        p.give(0, g);
+        true
     }
 }
 

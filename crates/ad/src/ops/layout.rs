@@ -99,6 +99,8 @@ macro_rules! into_op {
 into_op!(Transpose, Reshape, Slice, Embed, Gather, Scatter, Diag, FromDiag);
 
 impl<T: Scalar> Primitive<T> for Transpose {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0].t())
     }
@@ -114,6 +116,8 @@ impl<T: Scalar> Primitive<T> for Transpose {
 }
 
 impl<T: Scalar> Primitive<T> for Reshape {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].len() == self.shape.len() {
             true => one(self.shape),
@@ -153,6 +157,8 @@ fn inside(at: (usize, usize, usize), part: Shape, whole: Shape) -> Result<(), St
 }
 
 impl<T: Scalar> Primitive<T> for Slice {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         inside(self.at, self.shape, x[0])?;
         one(self.shape)
@@ -168,6 +174,8 @@ impl<T: Scalar> Primitive<T> for Slice {
 }
 
 impl<T: Scalar> Primitive<T> for Embed {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         inside(self.at, x[0], self.shape)?;
         one(self.shape)
@@ -210,6 +218,8 @@ fn with_size(s: Shape, axis: Axis, n: usize) -> Shape {
 }
 
 impl<T: Scalar> Primitive<T> for Concat {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let total = x.iter().map(|&s| self.size(s)).sum();
         match x.iter().all(|&s| with_size(s, self.axis, 1) == with_size(x[0], self.axis, 1)) {
@@ -267,6 +277,8 @@ fn gathered(axis: Axis, index: &[usize], source: Shape, mut f: impl FnMut(usize,
 }
 
 impl<T: Scalar> Primitive<T> for Gather {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let size = Concat { axis: self.axis }.size(x[0]);
         match self.index.iter().find(|&&i| i >= size) {
@@ -288,6 +300,8 @@ impl<T: Scalar> Primitive<T> for Gather {
 }
 
 impl<T: Scalar> Primitive<T> for Scatter {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let rows = Concat { axis: self.axis }.size(x[0]);
         match rows == self.index.len() && self.index.iter().all(|&i| i < self.size) {
@@ -306,6 +320,8 @@ impl<T: Scalar> Primitive<T> for Scatter {
 }
 
 impl<T: Scalar> Primitive<T> for Diag {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0].with(x[0].rows.min(x[0].cols), 1))
     }
@@ -322,6 +338,8 @@ impl<T: Scalar> Primitive<T> for Diag {
 }
 
 impl<T: Scalar> Primitive<T> for FromDiag {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match (x[0].rows, x[0].cols) == (self.rows.min(self.cols), 1) {
             true => one(x[0].with(self.rows, self.cols)),

@@ -14,9 +14,11 @@
 //! JVP 8/3, VJP 8/3. Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
 
 use super::cholesky::lower;
+use super::direct::{Pull, PullPairs, Push, member, member_of};
 use super::layout::{Axis, Embed, Slice};
 use super::part::Part;
 use super::permute::Permute;
+use super::qr::in_registers;
 use super::{Arg, Op, Out, Primitive, Shapes, members};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
@@ -89,6 +91,50 @@ impl<T: Scalar> Primitive<T> for LuFactors {
             out.add(0, permuted(&s.solved_by(u, BY_U_T), p, true));
         }
     }
+
+    /// The rule above for small square matrices, as loops (`kernels/src/lu_rules.rs`).
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let [l, u, order] = p.outputs::<3>();
+        let (n, each) = (l.shape.rows, l.shape.each());
+        if !square_in_registers(l.shape) {
+            return false;
+        }
+        let Some(da) = p.tangent(0) else { return false };
+        let (mut dl, mut du) = (p.store.take(da.data.len()), p.store.take(da.data.len()));
+        for (b, (dl, du)) in dl.chunks_exact_mut(each).zip(du.chunks_exact_mut(each)).enumerate() {
+            let done = T::lu_push_small([l.member(b), u.member(b), order.member(b), da.member(b)], n, dl, du);
+            debug_assert!(done, "the order was looked at");
+        }
+        p.done([dl, du])
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        pull_in_registers(&mut p.again())
+    }
+
+    /// The same loops in dual numbers.
+    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+        let (shape, _) = p.input(0);
+        let (n, each) = (shape.rows, shape.each());
+        if !square_in_registers(shape) {
+            return false;
+        }
+        let ([(_, l), (_, u), (_, order)], [gl, gu, _]) = (p.outputs::<3>(), p.take_all::<3>());
+        if gl.is_none() && gu.is_none() {
+            return true;
+        }
+        let (mut g, mut dg) = p.filled(None, shape.len());
+        for (b, (g, dg)) in g.chunks_exact_mut(each).zip(dg.chunks_exact_mut(each)).enumerate() {
+            let factors = [l, u].map(|x| member(x, b, each));
+            let cotangents = [&gl, &gu].map(|g| g.as_ref().map(|g| member_of(g, b, each)));
+            let done = T::lu_pull_small_pairs(factors, &order.0[b * n..(b + 1) * n], n, cotangents, (g, dg));
+            debug_assert!(done, "the order was looked at");
+        }
+        p.drop(gl);
+        p.drop(gu);
+        p.give((g, dg))
+    }
 }
 
 /// `S_bar` of a square matrix: `L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`, where the triangles see what they should of the
@@ -107,4 +153,29 @@ fn tall_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V
     let top = t.solved_by(&leading(l), BY_L_T);
     let top = V::one(Op::Embed(Embed { at: (0, 0, 0), shape: l.shape() }), &[&top]);
     plus(Some(top), gl)
+}
+
+fn square_in_registers(a: Shape) -> bool {
+    a.rows == a.cols && in_registers(a)
+}
+
+fn pull_in_registers<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+    let (shape, store) = (p.input(0).shape, p.store);
+    let (n, each) = (shape.rows, shape.each());
+    if !square_in_registers(shape) {
+        return false;
+    }
+    let ([l, u, order], [gl, gu, _]) = (p.outputs::<3>(), p.take_all::<3>());
+    if gl.is_none() && gu.is_none() {
+        return true;
+    }
+    let mut g = store.take(shape.len());
+    let done = g.chunks_exact_mut(each).enumerate().all(|(b, g)| {
+        let cotangents = [&gl, &gu].map(|g| g.as_ref().map(|g| &g[b * each..(b + 1) * each]));
+        T::lu_pull_small([l.member(b), u.member(b), order.member(b)], n, cotangents, g)
+    });
+    debug_assert!(done, "the order was looked at");
+    p.give(0, g);
+    [gl, gu].into_iter().flatten().for_each(|g| store.put(g));
+    true
 }

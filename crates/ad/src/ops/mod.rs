@@ -3,6 +3,7 @@
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
+use direct::{Eval, Pull, PullPairs, Push};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 
@@ -27,7 +28,6 @@ pub(crate) mod complement;
 pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
-pub(crate) mod direct_pairs;
 pub(crate) mod distance;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
@@ -102,6 +102,35 @@ pub(crate) trait Primitive<T: Scalar> {
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>>;
     /// Adds to the cotangents of the inputs. At least one `dy` is present.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>);
+
+    /// Is it linear in all its inputs together, with one output? Over numbers its tangent is then its value at their tangents.
+    const LINEAR: bool = false;
+
+    // Shortcuts over plain numbers, from buffer to buffer (`direct.rs`). `None` or `false`: nothing was done, ask the rule.
+
+    /// What `eval` does.
+    #[inline(always)]
+    fn eval_direct(&self, _: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+        None
+    }
+    /// What `jvp` does.
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool
+    where
+        Self: Sized,
+    {
+        Self::LINEAR && p.linear(self)
+    }
+    /// What `vjp` does.
+    #[inline(always)]
+    fn pull_direct(&self, _: Pull<'_, T>) -> bool {
+        false
+    }
+    /// What `vjp` does over pairs. Only for an operation with one input.
+    #[inline(always)]
+    fn pull_pairs(&self, _: PullPairs<'_, T>) -> bool {
+        false
+    }
 }
 
 macro_rules! registry {
@@ -125,6 +154,22 @@ macro_rules! registry {
             #[inline]
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
                 match self { $(Op::$Op(p) => p.eval(x, y, s)),* }
+            }
+            #[inline(always)]
+            pub(crate) fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+                match self { $(Op::$Op(p) => p.eval_direct(step)),* }
+            }
+            #[inline(always)]
+            pub(crate) fn push_direct(&self, step: Push<'_, T>) -> bool {
+                match self { $(Op::$Op(p) => p.push_direct(step)),* }
+            }
+            #[inline(always)]
+            pub(crate) fn pull_direct(&self, step: Pull<'_, T>) -> bool {
+                match self { $(Op::$Op(p) => p.pull_direct(step)),* }
+            }
+            #[inline]
+            pub(crate) fn pull_pairs(&self, step: PullPairs<'_, T>) -> bool {
+                match self { $(Op::$Op(p) => p.pull_pairs(step)),* }
             }
             #[inline(never)]
             pub(crate) fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {

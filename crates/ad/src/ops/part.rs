@@ -121,6 +121,8 @@ impl<T: Scalar> From<Part> for Op<T> {
 }
 
 impl<T: Scalar> Primitive<T> for Part {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if !self.is_mask() {
             square(x[0])?;

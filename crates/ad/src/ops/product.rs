@@ -5,6 +5,7 @@
 //! Cost in multiples of n³: value 2, JVP 4, VJP 4. A batch of one serves every member of the other factor, and its
 //! cotangent is then summed in place.
 
+use super::direct::{Eval, Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -86,6 +87,24 @@ fn add_cotangents<V: Value>(m: Product, i: usize, x: [&V; 2], g: &V, out: &mut G
     }
 }
 
+/// `dC (+)= alpha (op(dA) op(B) + op(A) op(dB))`, where an absent tangent is zero.
+#[inline(always)]
+fn tangents<T: Scalar>(
+    dc: &mut [T],
+    shape: Shape,
+    started: bool,
+    m: Product,
+    [a, b]: [&Arg<'_, T>; 2],
+    [da, db]: [Option<&Arg<'_, T>>; 2],
+) {
+    if let Some(da) = da {
+        gemm_batched(dc, shape, started, m, *da, *b);
+    }
+    if let Some(db) = db {
+        gemm_batched(dc, shape, started || da.is_some(), m, *a, *db);
+    }
+}
+
 fn misfit() -> String {
     "expected inner sizes that agree, and batches that do or one that is 1".into()
 }
@@ -108,6 +127,37 @@ impl<T: Scalar> Primitive<T> for Mul {
         if let Some(g) = &dy[0] {
             add_cotangents(self.0, 0, [x[0], x[1]], g, out);
         }
+    }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+        let (m, a, b, y) = (self.0, step.input(0), step.input(1), &mut step.out[0]);
+        if (a.shape.batch, b.shape.batch) != (1, 1) {
+            return None;
+        }
+        let k = if m.ta { a.shape.rows } else { a.shape.cols };
+        let (rows, cols) = (y.shape.rows, y.shape.cols);
+        T::gemm(&mut y.buf, rows, cols, k, T::of(m.alpha), a.data, m.ta, b.data, m.tb, false);
+        Some(Ok(()))
+    }
+
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let mut dy = p.room();
+        let (a, b, da, db) = (p.input(0), p.input(1), p.tangent(0), p.tangent(1));
+        tangents(&mut dy, p.output().shape, false, self.0, [&a, &b], [da.as_ref(), db.as_ref()]);
+        p.done([dy])
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        let Some(g) = p.take() else { return true };
+        let (a, b) = (p.input(0), p.input(1));
+        let gy = Arg { shape: p.output().shape, data: &g };
+        p.add_product(0, || cotangent_of_first(self.0, [&a, &b], &gy));
+        p.add_product(1, || cotangent_of_second(self.0, [&a, &b], &gy));
+        p.store.put(g);
+        true
     }
 }
 
@@ -138,5 +188,18 @@ impl<T: Scalar> Primitive<T> for MulAdd {
         let Some(g) = dy[0].take() else { return };
         add_cotangents(self.0, 1, [x[1], x[2]], &g, out);
         out.add(0, g);
+    }
+
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let shape = p.output().shape;
+        if p.input(0).shape != shape {
+            return false;
+        }
+        let mut dy = p.room();
+        let started = p.tangent(0).map(|dc| dy.copy_from_slice(dc.data)).is_some();
+        let (a, b, da, db) = (p.input(1), p.input(2), p.tangent(1), p.tangent(2));
+        tangents(&mut dy, shape, started, self.0, [&a, &b], [da.as_ref(), db.as_ref()]);
+        p.done([dy])
     }
 }

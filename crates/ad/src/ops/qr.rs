@@ -15,12 +15,13 @@
 //! `diag(R) > 0` and locally constant. Cost (m = n, n³): value 8/3, JVP 6, VJP 7. Sources: Walter & Lehmann 2011; Liao et al.
 //! 2019, arXiv 1903.09650.
 
+use super::direct::{Eval, Pull, PullPairs, Push, member, member_of};
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
-use pullback_kernels::{Failure, Triangle};
+use pullback_kernels::{Failure, Triangle, tolerances::FACTORS_IN_REGISTERS};
 use smallvec::smallvec;
 
 /// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, which the rules know nothing of. Of columns of `A'`,
@@ -94,4 +95,85 @@ impl<T: Scalar> Primitive<T> for Qr {
         };
         out.add(0, t.solved_by(r, BY_R_T));
     }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+        let (a, [q, r]) = (step.input(0), step.out) else { return None };
+        if a.shape.batch != 1 || self.transposed.is_some() || step.inputs.len() != 1 {
+            return None;
+        }
+        let w = &mut *step.store.work.borrow_mut();
+        Some(T::qr_thin(a.data, a.shape.rows, a.shape.cols, &mut q.buf, &mut r.buf, w).map_err(Trouble::from))
+    }
+
+    /// The rule above for few columns, as loops over rows (`kernels/src/qr_rules.rs`).
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let [q, r] = p.outputs::<2>();
+        let Shape { batch, rows: m, cols: n } = q.shape;
+        // A wide matrix has another `R`, and a rule in words.
+        if !in_registers(q.shape) || r.shape.cols != n {
+            return false;
+        }
+        let Some(da) = p.tangent(0) else { return false };
+        let (mut dq, mut dr) = (p.store.take(m * n * batch), p.store.take(n * n * batch));
+        for (b, (dq, dr)) in dq.chunks_exact_mut(m * n).zip(dr.chunks_exact_mut(n * n)).enumerate() {
+            let done = T::qr_push_small([q.member(b), r.member(b), da.member(b)], m, n, dq, dr);
+            debug_assert!(done, "the columns were counted");
+        }
+        p.done([dq, dr])
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        pull_in_registers(&mut p.again())
+    }
+
+    /// The same loops in dual numbers.
+    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+        let (shape, _) = p.input(0);
+        let Shape { batch, rows: m, cols: n } = shape;
+        if !in_registers(shape) {
+            return false;
+        }
+        let ([(_, q), (_, r)], [gq, gr]) = (p.outputs::<2>(), p.take_all::<2>());
+        if gq.is_none() && gr.is_none() {
+            return true;
+        }
+        let (mut g, mut dg) = p.filled(gq, batch * m * n);
+        for (b, (g, dg)) in g.chunks_exact_mut(m * n).zip(dg.chunks_exact_mut(m * n)).enumerate() {
+            let gr = gr.as_ref().map(|gr| member_of(gr, b, n * n));
+            let done = T::qr_pull_small_pairs([member(q, b, m * n), member(r, b, n * n)], m, n, gr, (g, dg));
+            debug_assert!(done, "the columns were counted");
+        }
+        p.drop(gr);
+        p.give((g, dg))
+    }
+}
+
+/// Are there so few columns that the kernels keep a row in registers?
+pub(super) fn in_registers(a: Shape) -> bool {
+    (1..=FACTORS_IN_REGISTERS).contains(&a.cols) && a.cols <= a.rows
+}
+
+fn pull_in_registers<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+    let (shape, store) = (p.input(0).shape, p.store);
+    let Shape { rows: m, cols: n, .. } = shape;
+    if !in_registers(shape) {
+        return false;
+    }
+    let ([q, r], [gq, gr]) = (p.outputs::<2>(), p.take_all::<2>());
+    let zeros = || {
+        let mut zeros = store.take(shape.len());
+        zeros.fill(T::zero());
+        zeros
+    };
+    let Some(mut g) = gq.or_else(|| gr.is_some().then(zeros)) else { return true };
+    let done = g.chunks_exact_mut(m * n).enumerate().all(|(b, g)| {
+        let gr = gr.as_ref().map(|gr| &gr[b * n * n..(b + 1) * n * n]);
+        T::qr_pull_small([q.member(b), r.member(b)], m, n, gr, g)
+    });
+    debug_assert!(done, "the columns were counted");
+    p.give(0, g);
+    gr.into_iter().for_each(|g| store.put(g));
+    true
 }

@@ -1,5 +1,6 @@
 //! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in `softmax.rs`.
 
+use super::direct::{Eval, Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -74,6 +75,8 @@ pub(crate) struct Norm {
 }
 
 impl<T: Scalar> Primitive<T> for SumTo {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].broadcast(self.shape) == Some(x[0]) {
             true => one(self.shape),
@@ -130,6 +133,8 @@ fn sum_columns<T: Scalar>(x: &[T], m: usize, n: usize, out: &mut [T]) {
 }
 
 impl<T: Scalar> Primitive<T> for BroadcastTo {
+    const LINEAR: bool = true;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].broadcast(self.shape) == Some(self.shape) {
             true => one(self.shape),
@@ -196,6 +201,34 @@ impl<T: Scalar> Primitive<T> for Dot {
                 out.add(i, g.hadamard(other));
             }
         }
+    }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+        let (a, b, y) = (step.input(0), step.input(1), &mut step.out[0]);
+        if y.buf.len() != 1 || a.data.len() != b.data.len() {
+            return None;
+        }
+        y.buf[0] = T::dot(a.data, b.data);
+        Some(Ok(()))
+    }
+
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        p.bilinear(self)
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        let (a, b) = (p.input(0), p.input(1));
+        if a.shape != b.shape || p.output().shape != Shape::SCALAR {
+            return false;
+        }
+        let Some(g) = p.take() else { return true };
+        p.add_scaled(0, g[0], b.data);
+        p.add_scaled(1, g[0], a.data);
+        p.store.put(g);
+        true
     }
 }
 

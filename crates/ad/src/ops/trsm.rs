@@ -6,6 +6,7 @@
 //! `-tri(S' X)`. `tri` keeps the stored triangle, without its diagonal if that is taken to be one.
 //! Conditions: no zero on the diagonal. Cost (n right-hand sides, n³): value 1, JVP 3, VJP 3. Source: Giles 2008, 2.3.
 
+use super::direct::Push;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -80,5 +81,21 @@ impl<T: Scalar> Primitive<T> for Trsm {
             out.add(0, V::product(m, a, b).part(self.tri()));
         }
         out.add(1, s);
+    }
+
+    /// Linear in the right-hand side, if the triangle does not move.
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let (t, shape) = (p.input(0), p.output().shape);
+        if p.tangent(0).is_some() || p.input(1).shape != shape || t.shape.batch != 1 {
+            return false;
+        }
+        let Some(db) = p.tangent(1) else { return false };
+        let mut dx = p.room();
+        dx.copy_from_slice(db.data);
+        for member in dx.chunks_exact_mut(shape.each().max(1)) {
+            T::trsm_unchecked(t.data, self.0, member, shape.rows, shape.cols);
+        }
+        p.done([dx])
     }
 }

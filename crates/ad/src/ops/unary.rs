@@ -5,6 +5,7 @@
 //! At a kink (`abs`, `relu` at 0) the derivative is the one from the left and right averaged for `abs` (0), from the
 //! left for `relu` (0).
 
+use super::direct::{Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -40,6 +41,25 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
         if let Some(g) = dy[0].take() {
             out.add(0, g.unary_pulled(self.0, 1, x[0], y[0]));
         }
+    }
+
+    #[inline(always)]
+    fn push_direct(&self, p: Push<'_, T>) -> bool {
+        let Some(da) = p.tangent(0) else { return false };
+        let mut dy = p.room();
+        dy.copy_from_slice(da.data);
+        let done = T::unary_derivative_assign(self.0, 1, p.input(0).data, p.output().data, &mut dy);
+        debug_assert!(done.is_ok(), "a first derivative exists");
+        p.done([dy])
+    }
+
+    #[inline(always)]
+    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+        let Some(mut g) = p.take() else { return true };
+        let done = T::unary_derivative_assign(self.0, 1, p.input(0).data, p.output().data, &mut g);
+        debug_assert!(done.is_ok(), "a first derivative exists");
+        p.give(0, g);
+        true
     }
 }
 

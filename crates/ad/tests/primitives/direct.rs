@@ -98,3 +98,31 @@ fn cotangents_meet_in_products_and_sums() {
     right!("sums", &x, |x| weighted(x.lincomb(2.0, x, -3.0) + x.tanh(), 7) + weighted(x.hadamard(x) - x, 8));
     right!("scaled", &x, |x| weighted((x * 0.5).exp().hadamard(x * 3.0), 9) + x.dot(x.sin()));
 }
+
+/// Small and larger factors, with the engine's shortcuts and without: the same derivatives of first and second order, to
+/// rounding. It is the switch that a user has to find out whether a shortcut is wrong.
+#[test]
+fn with_and_without_shortcuts() {
+    for (what, shapes, f) in FACTORS {
+        for &(m, n) in shapes {
+            let x = Rng::new(5).normal(m, n);
+            let v = Rng::new(6).normal(m, n);
+            let derivatives = |on: bool| {
+                let tape = Tape::new();
+                tape.use_shortcuts(on);
+                let a = tape.input(&x);
+                // Products, sums, scaling and functions of entries around the factors.
+                let y = f((a * 0.5 + a.tanh()).hadamard(a) + a);
+                let y = y.into_iter().enumerate().map(|(k, y)| weighted(y.t() * y, k as u64)).reduce(|a, b| a + b);
+                let y = y.unwrap();
+                tape.replay().unwrap();
+                [tape.gradient(y, a).unwrap(), tape.hvp(y, a, &v).unwrap()]
+            };
+            for (with, without) in derivatives(true).iter().zip(&derivatives(false)) {
+                let size = without.data().iter().fold(0.0, |s: f64, x| s.max(x.abs()));
+                let off = with.data().iter().zip(without.data()).fold(0.0, |s: f64, (a, b)| s.max((a - b).abs()));
+                assert!(off <= 1e-11 * size, "{what} of {m}x{n}: {off} of {size}");
+            }
+        }
+    }
+}
