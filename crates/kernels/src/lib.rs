@@ -15,6 +15,8 @@ mod divided;
 mod eigh;
 mod elementwise;
 mod erf;
+mod expm;
+mod expm_scale;
 mod failure;
 mod field;
 mod fixed;
