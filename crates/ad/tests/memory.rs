@@ -62,6 +62,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
             }),
         ),
         ("cayley", skew(n, 12), p(move |x| x.cayley(0.4).dot(&a3))),
+        ("exponential", rnd(n, n, 21), p(|x| x.expm().trace())),
         (
             "elementwise",
             rnd(n, n, 13),

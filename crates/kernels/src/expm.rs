@@ -38,21 +38,17 @@ const SLOTS: usize = 8;
 /// the jet itself costs two or more.
 const KEPT: usize = 2;
 
-/// Numbers in the handle of a value: the slots, with the factors of `Q` in the last one, the order of their rows, and the recipe.
-pub(crate) const fn value_handle(n: usize) -> usize {
+/// Numbers in the handle of a jet: the slots, and four columns in which a value, whose last slot has the factors of `Q`, keeps the order
+/// of their rows and the recipe. Other jets have the same size, so that the tangent of a handle is a matrix of its shape.
+pub(crate) const fn handle_len(n: usize) -> usize {
     n * (SLOTS * n + 4)
-}
-
-/// Numbers in the handle of a jet.
-pub(crate) const fn jet_handle(n: usize) -> usize {
-    n * SLOTS * n
 }
 
 const TOO_LARGE: Failure =
     Failure::Unsupported { what: "the exponential of a matrix so large that rounding its entries decides every digit" };
 const OVERFLOW: Failure = Failure::Overflow { what: "the exponential of a matrix, or a derivative of it" };
 
-/// `exp(A)` and the handle of [`value_handle`] numbers that its jets are computed from.
+/// `exp(A)` and the handle of [`handle_len`] numbers that its jets are computed from.
 ///
 /// The exponential of an exactly skew matrix is orthogonal to rounding: what the squarings lose is restored.
 pub(crate) fn expm<T: Real>(
@@ -62,7 +58,7 @@ pub(crate) fn expm<T: Real>(
     handle: &mut [T],
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
-    debug_assert!(a.len() == n * n && y.len() == n * n && handle.len() == value_handle(n));
+    debug_assert!(a.len() == n * n && y.len() == n * n && handle.len() == handle_len(n));
     finite(a)?;
     if n == 0 {
         return Ok(());
@@ -110,7 +106,7 @@ fn value<T: Real>(
     Ok(())
 }
 
-/// The jet of the set of all symbols, and its handle of [`jet_handle`] numbers.
+/// The jet of the set of all symbols, and its handle of [`handle_len`] numbers.
 ///
 /// `es[S]` is the direction of the subset `S` of `k` symbols (a number of `k` bits) and `handles[S]` its jet; `es.len() = 2^k`. The empty
 /// set has `A` and the handle of its value. An empty slice is a zero: a direction that is not there, or the jet of a set with
@@ -124,7 +120,7 @@ pub(crate) fn jet<T: Real>(
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
     debug_assert!(es.len() == handles.len() && es.len().is_power_of_two());
-    debug_assert!(y.len() == n * n && handle.len() == jet_handle(n));
+    debug_assert!(y.len() == n * n && handle.len() == handle_len(n));
     if es.len() > 1 << EXPM_ORDER {
         return Err(Failure::Unsupported { what: "a derivative of the exponential of a matrix of this order" });
     }
@@ -134,7 +130,7 @@ pub(crate) fn jet<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    let told = &handles[0][value_handle(n) - 3 * n..];
+    let told = &handles[0][handle_len(n) - 3 * n..];
     let code = Scalar::f64(told[0]) as usize;
     let recipe = Recipe { m: code % CODE, s: code / CODE };
     let (each, more) = (n * n, if recipe.s > KEPT + 1 { 2 * es.len() } else { 0 });
@@ -153,6 +149,7 @@ pub(crate) fn jet<T: Real>(
     jets.numerators(handle, u, v);
     jets.solved(handle, u, v, w);
     jets.squared(handle, levels, y);
+    handle[SLOTS * each..].fill(T::zero());
     w.put(taken);
     if crate::sums::all_finite(y) { Ok(()) } else { Err(OVERFLOW) }
 }

@@ -44,7 +44,7 @@ fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Re
             .collect();
         let mut known: Vec<&[T]> = (0..all).map(|s| if s + 1 == all { &[][..] } else { &handles[spread(s)][..] }).collect();
         known[all - 1] = &[];
-        let (mut out, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); 8 * n * n]);
+        let (mut out, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (8 * n + 4)]);
         T::expm_jet(&directions, &known, n, &mut out, &mut handle, w)?;
         y.push(out);
         handles.push(handle);
