@@ -18,7 +18,7 @@
 
 use num_traits::Float;
 
-use crate::expm_scale::{Recipe, by_norm, by_powers};
+use crate::expm_scale::{Recipe, by_norm, by_powers, gain};
 use crate::gemm::gemm;
 use crate::real::{Real, finite};
 use crate::tolerances::{EXPM_ORDER, expm_squarings};
@@ -84,12 +84,12 @@ fn value<T: Real>(
     let (lu, told) = lu.split_at_mut(n * n + n);
     let mu = mean(a, n);
     shifted(a, n, mu, x);
-    let recipe = choose(x, n, slots)?;
+    let (u, rest) = spare.split_at_mut(n * n);
+    let recipe = choose(x, n, slots, u)?;
     // Before the squarings: then nothing on the way is larger than what exp(A) itself needs.
     let phi = Float::exp(mu * two::<T>(-(recipe.s as i32)));
     told[..3].copy_from_slice(&[T::of((recipe.m + CODE * recipe.s) as f64), mu, phi]);
     let jets = Jets { n, recipe, phi, x, given: &[true], handles: &[&[]] };
-    let (u, rest) = spare.split_at_mut(n * n);
     let (v, levels) = rest.split_at_mut(n * n);
     jets.numerators(slots, u, v);
     let r0 = &mut slots[R0 * n * n..][..n * n];
@@ -369,6 +369,8 @@ fn mix<T: Real, const K: usize>(out: &mut [T], c: [T; K], p: [&[T]; K], add: boo
 
 // ---- the matrix itself ------------------------------------------------------------------------------------------
 
+/// The most steps towards an orthogonal matrix: from a defect of one half the fifth is below rounding.
+const STEPS: usize = 6;
 /// The base in which degree and squarings are one number.
 const CODE: usize = 16;
 
@@ -385,29 +387,34 @@ fn shifted<T: Real>(a: &[T], n: usize, mu: T, x: &mut [T]) {
 }
 
 /// Scales `X` and leaves the powers that the recipe needs in their slots.
-fn choose<T: Real>(x: &mut [T], n: usize, slots: &mut [T]) -> Result<Recipe, Failure> {
+fn choose<T: Real>(x: &mut [T], n: usize, slots: &mut [T], third: &mut [T]) -> Result<Recipe, Failure> {
     let norm = norm(x, n);
     let mut recipe = by_norm::<T>(norm).ok_or(TOO_LARGE)?;
     grow(x, -(recipe.s as i32));
     let one = Jets { n, recipe, phi: T::one(), x, given: &[true], handles: &[&[]] };
     one.powers(slots);
     if recipe.s > 1 {
-        let scaled = norm * (-(recipe.s as f64)).exp2();
-        let [p2, p4, p6] = [X2, X4, X6].map(|i| self::norm(slot(slots, i, n), n));
-        if let Some(found) = by_powers::<T>(recipe, [scaled, p2, p4, p6]) {
-            let less = (recipe.s - found.s) as i32;
-            grow(x, less);
-            for (i, power) in [(X2, 2), (X4, 4), (X6, 6)] {
-                (0..power).for_each(|_| grow(&mut slots[i * n * n..][..n * n], less));
-            }
-            if found.m == 9 {
-                let (out, own) = apart(slots, X8, n);
-                gemm(out, n, n, n, T::one(), own.slot(X6), false, own.slot(X2), false, false);
-            }
-            recipe = found;
-        }
+        recipe = rescaled(recipe, x, n, slots, third).unwrap_or(recipe);
     }
     if recipe.s > expm_squarings::<T>() { Err(TOO_LARGE) } else { Ok(recipe) }
+}
+
+/// Fewer squarings for a matrix far from normal: what was scaled by its norm is scaled back.
+fn rescaled<T: Real>(r: Recipe, x: &mut [T], n: usize, slots: &mut [T], third: &mut [T]) -> Option<Recipe> {
+    let [p1, p2, p4, p6] = [&*x, slot(slots, X2, n), slot(slots, X4, n), slot(slots, X6, n)].map(|x| norm(x, n));
+    let most = gain::<T>(r, p4, p6)?;
+    gemm(third, n, n, n, T::one(), slot(slots, X2, n), false, x, false, false);
+    let found = by_powers::<T>(r, most, [p1, p2, norm(third, n), p4, p6])?;
+    let less = (r.s - found.s) as i32;
+    grow(x, less);
+    for (i, power) in [(X2, 2), (X4, 4), (X6, 6)] {
+        (0..power).for_each(|_| grow(&mut slots[i * n * n..][..n * n], less));
+    }
+    if found.m == 9 {
+        let (out, own) = apart(slots, X8, n);
+        gemm(out, n, n, n, T::one(), own.slot(X6), false, own.slot(X2), false, false);
+    }
+    Some(found)
 }
 
 /// The largest sum of moduli of a column.
@@ -435,12 +442,18 @@ fn skew<T: Real>(a: &[T], n: usize) -> bool {
     (0..n).all(|j| (0..=j).all(|i| a[i + j * n] == -a[j + i * n]))
 }
 
-/// One step of Newton and Schulz, `Y = Y + Y (I - Y' Y) / 2`: the rounding of the squarings is squared.
+/// Steps of Newton and Schulz, `Y = Y + Y (I - Y' Y) / 2`, each of which squares the defect: one, unless the squarings were very many.
 fn orthogonalise<T: Real>(y: &mut [T], n: usize, defect: &mut [T], old: &mut [T]) {
-    gemm(defect, n, n, n, -T::one(), y, true, y, false, false);
-    defect.iter_mut().step_by(n + 1).for_each(|x| *x += T::one());
-    old.copy_from_slice(y);
-    gemm(y, n, n, n, T::of(0.5), old, false, defect, false, true);
+    for _ in 0..STEPS {
+        gemm(defect, n, n, n, -T::one(), y, true, y, false, false);
+        defect.iter_mut().step_by(n + 1).for_each(|x| *x += T::one());
+        old.copy_from_slice(y);
+        gemm(y, n, n, n, T::of(0.5), old, false, defect, false, true);
+        let left = norm(defect, n);
+        if left * left <= Scalar::f64(T::EPS) {
+            return;
+        }
+    }
 }
 
 /// The coefficients of the numerator of the diagonal Padé approximant, times a power of two that brings the first one near 1.

@@ -7,8 +7,8 @@
 //! that is one number for each degree (`tolerances::expm_degrees`).
 //!
 //! A matrix far from normal has powers much smaller than the powers of its norm, and scaling it by its norm loses digits in the
-//! squarings (Al-Mohy & Higham 2009). Then the words are bounded by the norms of the powers that are there anyway. No matrix is
-//! touched here.
+//! squarings (Al-Mohy & Higham 2009). Then the words are bounded by the norms of the powers that are there anyway, and of the third. No
+//! matrix is touched here.
 
 use crate::Scalar;
 use crate::tolerances::{expm_degrees, expm_unscalable};
@@ -20,6 +20,8 @@ pub(crate) struct Recipe {
     pub(crate) s: usize,
 }
 
+/// The powers whose norms are known.
+const POWERS: [usize; 5] = [1, 2, 3, 4, 6];
 /// The highest derivative whose truncation is kept below rounding.
 const ORDER: usize = 3;
 /// Letters in the longest word that is bounded, `2 * 13 + 1`, and the empty word.
@@ -43,19 +45,21 @@ pub(crate) fn by_norm<T: Scalar>(norm: f64) -> Option<Recipe> {
     Some(Recipe { m, s })
 }
 
-/// A recipe with at least two squarings less, if the powers allow it: `powers` are the 1-norms of `X, X^2, X^4, X^6`, of the matrix
-/// scaled as `r` says.
-pub(crate) fn by_powers<T: Scalar>(r: Recipe, powers: [f64; 4]) -> Option<Recipe> {
-    let degrees = expm_degrees::<T>();
-    let &(_, theta) = degrees.last()?;
-    let [_, _, fourth, sixth] = powers;
+/// How many squarings less there could be at the most, from the 1-norms of `X^4` and `X^6` of the matrix scaled as `r` says. One is not
+/// worth the search.
+pub(crate) fn gain<T: Scalar>(r: Recipe, fourth: f64, sixth: f64) -> Option<usize> {
+    let &(_, theta) = expm_degrees::<T>().last()?;
     let radius = fourth.powf(0.25).max(sixth.powf(1.0 / 6.0));
     let gain = if radius > 0.0 { (theta / radius).log2().floor() } else { f64::INFINITY };
     let most = gain.min(r.s as f64).min(expm_unscalable::<T>() as f64);
-    if most < 2.0 {
-        return None;
-    }
-    (1..=most as usize).rev().find_map(|less| {
+    (most >= 2.0).then_some(most as usize)
+}
+
+/// The recipe with the fewest squarings, up to `most` less, that the powers allow: they are the 1-norms of `X, X^2, X^3, X^4, X^6`, of
+/// the matrix scaled as `r` says.
+pub(crate) fn by_powers<T: Scalar>(r: Recipe, most: usize, powers: [f64; 5]) -> Option<Recipe> {
+    let degrees = expm_degrees::<T>();
+    (1..=most).rev().find_map(|less| {
         let grown = unscaled(powers, less);
         let s = r.s - less;
         // Lower degrees only where nothing is left to scale.
@@ -65,9 +69,8 @@ pub(crate) fn by_powers<T: Scalar>(r: Recipe, powers: [f64; 4]) -> Option<Recipe
 }
 
 /// The norms of the powers of `2^t X`.
-fn unscaled([a, b, c, d]: [f64; 4], t: usize) -> [f64; 4] {
-    let two = |k: usize| ((k * t) as f64).exp2();
-    [a * two(1), b * two(2), c * two(4), d * two(6)]
+fn unscaled(powers: [f64; 5], t: usize) -> [f64; 5] {
+    core::array::from_fn(|i| powers[i] * ((POWERS[i] * t) as f64).exp2())
 }
 
 /// Is the leading term of `h`, and of its derivatives, below rounding?
@@ -75,7 +78,7 @@ fn unscaled([a, b, c, d]: [f64; 4], t: usize) -> [f64; 4] {
 /// Words of `k` directions and `i` letters `X` have norms of at most the coefficient of `z^i` in `f(z)^{k+1}`, `f(z) = sum |X^a| z^a`,
 /// and come in `k!` orders. They are compared with what the derivative of the exponential itself may be as large as: one, or its own
 /// word `X E X F .. X`, of weight `k! / (2k+1)!`.
-fn serves<T: Scalar>(m: usize, powers: [f64; 4]) -> bool {
+fn serves<T: Scalar>(m: usize, powers: [f64; 5]) -> bool {
     let f = bounds(powers);
     let u = 0.5 * T::EPS.f64();
     let (mut words, mut factor) = (f, 1.0);
@@ -94,12 +97,11 @@ fn serves<T: Scalar>(m: usize, powers: [f64; 4]) -> bool {
     true
 }
 
-/// Bounds of `|X^a|` for all `a`, from those of four powers.
-fn bounds([p1, p2, p4, p6]: [f64; 4]) -> [f64; LETTERS] {
-    let known = [(1, p1), (2, p2), (4, p4), (6, p6)];
+/// Bounds of `|X^a|` for all `a`, from those of five powers.
+fn bounds(powers: [f64; 5]) -> [f64; LETTERS] {
     let mut f = [1.0; LETTERS];
     for a in 1..LETTERS {
-        let parts = known.iter().filter(|(p, _)| *p <= a).map(|(p, norm)| f[a - p] * norm);
+        let parts = POWERS.iter().zip(powers).filter(|(p, _)| **p <= a).map(|(p, norm)| f[a - p] * norm);
         f[a] = parts.fold(f64::INFINITY, f64::min);
     }
     f
@@ -130,8 +132,7 @@ mod tests {
         assert_eq!(by_norm::<f32>(30.0), Some(Recipe { m: 7, s: 4 }));
         assert_eq!(by_norm::<f64>(f64::INFINITY), None);
         // Powers as large as the powers of the norm gain nothing.
-        let p = |x: f64| [x, x.powi(2), x.powi(4), x.powi(6)];
-        assert_eq!(by_powers::<f64>(Recipe { m: 13, s: 3 }, p(4.0)), None);
+        assert_eq!(gain::<f64>(Recipe { m: 13, s: 3 }, 4f64.powi(4), 4f64.powi(6)), None);
     }
 
     /// Where the powers are those of the norm, the bound by words is the bound by the norm: the smallest norm that does not serve lies
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn the_two_bounds_are_one() {
         for &(m, theta) in expm_degrees::<f64>().iter().chain(expm_degrees::<f32>()) {
-            let p = |x: f64| [x, x.powi(2), x.powi(4), x.powi(6)];
+            let p = |x: f64| POWERS.map(|k| x.powi(k as i32));
             let single = m == 7 && theta > 1.0 || m == 5 && theta > 0.5 || m == 3 && theta > 0.01;
             let ok = |x: f64| if single { serves::<f32>(m, p(x)) } else { serves::<f64>(m, p(x)) };
             assert!(ok(theta) && !ok(1.2 * theta), "{m} {theta}");
@@ -151,6 +152,7 @@ mod tests {
         // |X| = 2^20, X^2 = 0: every word of an exact approximant vanishes from degree 5 on; the third derivative needs 7 letters.
         let r = by_norm::<f64>(1048576.0).unwrap();
         let scaled = 1048576.0 * (-(r.s as f64)).exp2();
-        assert_eq!(by_powers::<f64>(r, [scaled, 0.0, 0.0, 0.0]), Some(Recipe { m: 5, s: 0 }));
+        assert_eq!(gain::<f64>(r, 0.0, 0.0), Some(r.s));
+        assert_eq!(by_powers::<f64>(r, r.s, [scaled, 0.0, 0.0, 0.0, 0.0]), Some(Recipe { m: 5, s: 0 }));
     }
 }
