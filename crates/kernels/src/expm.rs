@@ -24,7 +24,7 @@ use crate::real::{Real, finite};
 use crate::tolerances::{EXPM_ORDER, expm_squarings};
 use crate::{Failure, Scalar, Workspace};
 
-/// Slots of `n x n` numbers in the handle of a jet: powers of `X`, `W`, the first of the squared matrices, and `Q`.
+/// Slots of `n x n` numbers in the handle of a jet: powers of `X`, `W`, `e^{mu / 2^s} R`, its square, and `Q`.
 const X2: usize = 0;
 const X4: usize = 1;
 const X6: usize = 2;
@@ -32,11 +32,11 @@ const W: usize = 3;
 const R0: usize = 4;
 /// Only without squarings is `X^8` needed, and then nothing else wants this slot.
 const X8: usize = 5;
-const Q: usize = 7;
-const SLOTS: usize = 8;
-/// The last squared matrix with a slot. A recipe with more squarings repeats the later ones for every jet: one product each, where
-/// the jet itself costs two or more.
-const KEPT: usize = 2;
+const Q: usize = 6;
+const SLOTS: usize = 7;
+/// The last squared matrix with a slot. A recipe with more than two squarings repeats the later ones for every jet: one product each,
+/// where the jet itself has at least fourteen and the memory of one more slot would be everybody's.
+const KEPT: usize = 1;
 
 /// Numbers in the handle of a jet: the slots, and four columns in which a value, whose last slot has the factors of `Q`, keeps the order
 /// of their rows and the recipe. Other jets have the same size, so that the tangent of a handle is a matrix of its shape.

@@ -13,7 +13,7 @@ fn kernels_allocate_nothing_once_grown() {
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
         let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
         let small: Vec<f64> = a.iter().map(|x| x / n as f64).collect();
-        let mut records = [(); 3].map(|()| vec![0.0; n * (8 * n + 4)]);
+        let mut records = [(); 3].map(|()| vec![0.0; n * (7 * n + 4)]);
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);

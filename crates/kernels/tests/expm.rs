@@ -32,7 +32,7 @@ fn table() -> Vec<Case> {
 /// The jets of all subsets of the directions, in the order of their numbers: the results.
 fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Result<Vec<Mat<T>>, Failure> {
     let mut y = vec![vec![T::zero(); n * n]];
-    let mut handles = vec![vec![T::zero(); n * (8 * n + 4)]];
+    let mut handles = vec![vec![T::zero(); n * (7 * n + 4)]];
     T::expm(a, n, &mut y[0], &mut handles[0], w)?;
     for set in 1usize..1 << es.len() {
         let bits: Vec<usize> = (0..es.len()).filter(|i| set >> i & 1 == 1).collect();
@@ -47,7 +47,7 @@ fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Re
             .collect();
         let mut known: Vec<&[T]> = (0..all).map(|s| if s + 1 == all { &[][..] } else { &handles[spread(s)][..] }).collect();
         known[all - 1] = &[];
-        let (mut out, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (8 * n + 4)]);
+        let (mut out, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (7 * n + 4)]);
         T::expm_jet(&directions, &known, n, &mut out, &mut handle, w)?;
         y.push(out);
         handles.push(handle);
@@ -150,7 +150,7 @@ fn jets_are_blocks_of_the_exponential_of_a_larger_matrix() {
         x[0].iter_mut().for_each(|v| *v *= scale);
         let y = jets_of(&x, n);
         let big = n << directions;
-        let (mut whole, mut handle) = (vec![0.0; big * big], vec![0.0; big * (8 * big + 4)]);
+        let (mut whole, mut handle) = (vec![0.0; big * big], vec![0.0; big * (7 * big + 4)]);
         f64::expm(&blocks(&x, n), big, &mut whole, &mut handle, &mut Workspace::default()).unwrap();
         for (set, y) in y.iter().enumerate() {
             let block: Mat<f64> = (0..n * n).map(|k| whole[k % n + (set * n + k / n) * big]).collect();
@@ -168,7 +168,7 @@ fn directions_of_several_symbols_and_absent_ones() {
         let scale = size / norm(&x[0], n);
         x[0].iter_mut().for_each(|v| *v *= scale);
         let w = &mut Workspace::default();
-        let (mut y, mut h) = ([(); 4].map(|_| vec![0.0; n * n]), [(); 4].map(|_| vec![f64::NAN; n * (8 * n + 4)]));
+        let (mut y, mut h) = ([(); 4].map(|_| vec![0.0; n * n]), [(); 4].map(|_| vec![f64::NAN; n * (7 * n + 4)]));
         let [a, e, f, g] = [0, 1, 2, 3].map(|i| &x[i][..]);
         f64::expm(a, n, &mut y[0], &mut h[0], w).unwrap();
         let mut along = |es: &[&[f64]], known: &[usize], to: usize| {
@@ -202,7 +202,7 @@ fn directions_of_several_symbols_and_absent_ones() {
 }
 
 fn value<T: Scalar>(a: &[T], n: usize) -> Result<Mat<T>, Failure> {
-    let (mut y, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (8 * n + 4)]);
+    let (mut y, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (7 * n + 4)]);
     T::expm(a, n, &mut y, &mut handle, &mut Workspace::default()).map(|()| y)
 }
 
@@ -287,7 +287,7 @@ fn what_is_too_large_says_so() {
     // A direction too many.
     let e = vec![1.0];
     let es: Vec<&[f64]> = (0..128).map(|s: usize| if s.count_ones() < 2 { &e[..] } else { &[] }).collect();
-    let mut out = [0.0; 12];
+    let mut out = [0.0; 11];
     let found = f64::expm_jet(&es, &vec![&[][..]; 128], 1, &mut [0.0], &mut out, &mut Workspace::default());
     assert!(matches!(found, Err(Failure::Unsupported { .. })));
 }

@@ -171,7 +171,7 @@ fn pull<V: Value>(
 impl<T: Scalar> Primitive<T> for Expm {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
-        Ok(smallvec![x[0], x[0].with(n, 8 * n + 4)])
+        Ok(smallvec![x[0], x[0].with(n, 7 * n + 4)])
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
@@ -209,7 +209,7 @@ impl<T: Scalar> Primitive<T> for ExpmJet {
         let n = square(x[0])?;
         let mut batch = x[0].batch;
         for (e, handle) in self.places() {
-            for (i, cols) in [(e, n), (handle, 8 * n + 4)] {
+            for (i, cols) in [(e, n), (handle, 7 * n + 4)] {
                 let Some(i) = i else { continue };
                 if (x[i].rows, x[i].cols) != (n, cols) {
                     return Err("expected directions with the shape of the matrix".into());
@@ -219,7 +219,7 @@ impl<T: Scalar> Primitive<T> for ExpmJet {
             }
         }
         let whole = Shape { batch, ..x[0] };
-        Ok(smallvec![whole, whole.with(n, 8 * n + 4)])
+        Ok(smallvec![whole, whole.with(n, 7 * n + 4)])
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
