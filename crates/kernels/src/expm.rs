@@ -328,6 +328,7 @@ impl<T: Real> Jets<'_, T> {
 }
 
 /// The subsets of a set, the set itself first.
+#[inline]
 fn subsets(set: usize) -> impl Iterator<Item = usize> {
     core::iter::successors(Some(set), move |t| (*t > 0).then(|| (t - 1) & set))
 }
@@ -341,6 +342,8 @@ fn slot<T>(handle: &[T], i: usize, n: usize) -> &[T] {
 struct Others<'a, T> {
     before: &'a [T],
     after: &'a [T],
+    /// The slot that is being written.
+    written: usize,
     n: usize,
 }
 
@@ -348,17 +351,20 @@ struct Others<'a, T> {
 fn apart<T>(handle: &mut [T], i: usize, n: usize) -> (&mut [T], Others<'_, T>) {
     let (before, rest) = handle.split_at_mut(i * n * n);
     let (out, after) = rest.split_at_mut(n * n);
-    (out, Others { before, after, n })
+    (out, Others { before, after, written: i, n })
 }
 
 impl<'a, T> Others<'a, T> {
     fn slot(&self, i: usize) -> &'a [T] {
-        let written = self.before.len() / (self.n * self.n);
-        if i < written { slot(self.before, i, self.n) } else { slot(self.after, i - written - 1, self.n) }
+        match i.checked_sub(self.written + 1) {
+            Some(after) => slot(self.after, after, self.n),
+            None => slot(self.before, i, self.n),
+        }
     }
 }
 
 /// `out = [out +] sum of c_k p_k`.
+#[inline]
 fn mix<T: Real, const K: usize>(out: &mut [T], c: [T; K], p: [&[T]; K], add: bool) {
     let p = p.map(|p| &p[..out.len()]);
     for (i, out) in out.iter_mut().enumerate() {

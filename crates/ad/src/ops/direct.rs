@@ -7,13 +7,14 @@
 //! what `direct_pairs.rs` has), and every line of the primitives' table compares them.
 
 use super::arithmetic::{Hadamard, LinComb, Scale};
+use super::expm::Expm;
 use super::lu_factors::LuFactors;
 use super::product::{Mul, MulAdd, cotangent_of_first, cotangent_of_second, gemm_batched};
 use super::qr::Qr;
 use super::reduce::Dot;
 use super::trsm::Trsm;
 use super::unary::UnaryFn;
-use super::{Arg, Op, Out};
+use super::{Arg, Op, Out, members};
 use crate::store::{Buf, Store, Trouble};
 use crate::tape::{OpRec, Val};
 use crate::value::Product;
@@ -210,6 +211,7 @@ pub(crate) fn pull<T: Scalar>(mut p: Pull<'_, T>) -> bool {
         }
         Op::Qr(_) => return qr(&mut p.again()),
         Op::LuFactors(LuFactors) => return lu_factors(&mut p.again()),
+        Op::Expm(Expm) => expm(&mut p.again()),
         _ => return false,
     }
     true
@@ -260,6 +262,29 @@ fn lu_factors<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
     p.give(0, g);
     [gl, gu].into_iter().flatten().for_each(|g| store.put(g));
     true
+}
+
+/// The transpose of `D exp(A)[G']`, whose handle nobody will ask for.
+fn expm<T: Scalar>(p: &mut Pull<'_, T>) {
+    let (a, store) = (p.input(0), p.store);
+    let ([y, handle], [g, _]) = (p.outputs::<2>(), p.take_all::<2>());
+    let Some(mut g) = g else { return };
+    let (n, each) = (y.shape.rows, y.shape.each());
+    let [mut gt, mut d, mut jet] = [each, each, handle.shape.each()].map(|len| store.take(len));
+    let done = members(y.shape.batch, |b| {
+        let g = &mut g[b * each..][..each];
+        T::transpose(g, n, n, &mut gt);
+        let w = &mut *store.work.borrow_mut();
+        T::expm_jet(&[a.member(b), &gt], &[handle.member(b), &[]], n, &mut d, &mut jet, w)?;
+        T::transpose(&d, n, n, g);
+        Ok(())
+    });
+    [gt, d, jet].into_iter().for_each(|x| store.put(x));
+    if let Err(trouble) = done {
+        g.fill(T::nan());
+        store.fail("expm_along", y.shape.batch, true, None, trouble);
+    }
+    p.give(0, g);
 }
 
 /// Writes the tangents of the outputs of a step, at least one of whose inputs has one. `false`: the rule has to say it.
