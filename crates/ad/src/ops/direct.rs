@@ -297,6 +297,12 @@ pub(crate) fn push<T: Scalar>(
     store: &Store<T>,
 ) -> bool {
     let first = step.first as usize - base;
+    if let (Op::Expm(Expm), [a]) = (&step.op, &*step.inputs) {
+        let Some(da) = (*a as usize).checked_sub(base).and_then(|at| tangents[at].as_deref()) else { return false };
+        let Some((dy, dhandle)) = expm_tangents(step, vals, da, store) else { return false };
+        (tangents[first], tangents[first + 1]) = (Some(dy), Some(dhandle));
+        return true;
+    }
     if let (Op::Qr(_) | Op::LuFactors(_), [a]) = (&step.op, &*step.inputs) {
         let Some(da) = (*a as usize).checked_sub(base).and_then(|at| tangents[at].as_deref()) else { return false };
         let factors =
@@ -344,6 +350,23 @@ fn lu_tangents<T: Scalar>(step: &OpRec<T>, vals: &[Val<T>], da: &[T], store: &St
         debug_assert!(done, "the order was looked at");
     }
     Some((dl, du))
+}
+
+/// `D exp(A)[A']` and its handle; where that fails the rule says so.
+fn expm_tangents<T: Scalar>(step: &OpRec<T>, vals: &[Val<T>], da: &[T], store: &Store<T>) -> Option<(Buf<T>, Buf<T>)> {
+    let [y, handle] = std::array::from_fn(|k| vals[step.first as usize + k].arg());
+    let (a, n, each, len) = (vals[step.inputs[0] as usize].arg(), y.shape.rows, y.shape.each(), handle.shape.each());
+    let (mut dy, mut dhandle) = (store.take(y.shape.len()), store.take(handle.shape.len()));
+    let done = members(y.shape.batch, |b| {
+        let (dy, dhandle) = (&mut dy[b * each..][..each], &mut dhandle[b * len..][..len]);
+        let es = [a.member(b), &da[b * each..][..each]];
+        T::expm_jet(&es, &[handle.member(b), &[]], n, dy, dhandle, &mut store.work.borrow_mut())
+    });
+    if done.is_ok() {
+        return Some((dy, dhandle));
+    }
+    [dy, dhandle].into_iter().for_each(|x| store.put(x));
+    None
 }
 
 /// The tangent of the only output of a step from those of its inputs, or `None` where the rule has to say it.

@@ -1,7 +1,7 @@
-//! The reverse rules of small QR and LU factors over pairs (value, tangent), from buffer to buffer: the kernels of `direct.rs` in dual
-//! numbers. What else pairs need goes by the rules' words, and so do larger matrices.
+//! The reverse rules of small QR and LU factors and of the exponential over pairs (value, tangent), from buffer to buffer: the kernels of
+//! `direct.rs` in dual numbers. What else pairs need goes by the rules' words, and so do factors of larger matrices.
 
-use super::Op;
+use super::{Op, members};
 use crate::compiled::Pair;
 use crate::store::{Buf, Store};
 use crate::tape::OpRec;
@@ -17,6 +17,9 @@ pub(crate) fn pull<'a, T: Scalar>(
     base: usize,
     slots: &mut [Option<Pair<T>>],
 ) -> bool {
+    if let (Op::Expm(_), &[a]) = (&step.op, &*step.inputs) {
+        return expm([pair(a), pair(step.first + 1)], store, &mut slots[..], [a, step.first].map(|id| id as usize - base));
+    }
     let (Op::Qr(_) | Op::LuFactors(_), &[a]) = (&step.op, &*step.inputs) else { return false };
     let (Shape { batch, rows: m, cols: n }, _) = pair(a);
     let lu = step.outs == 3;
@@ -50,6 +53,57 @@ pub(crate) fn pull<'a, T: Scalar>(
         dg.into_iter().for_each(|dg| store.put(dg));
     }
     give(&mut slots[a as usize - base], (g, dg), store);
+    true
+}
+
+/// With the jets of the cotangent and of the tangent, that of both: nothing is computed twice. From the pairs of `A` and of the handle,
+/// and the slots of `A` and of the value.
+fn expm<T: Scalar>(
+    [(shape, a), (handles, handle)]: [(Shape, WithTangent<'_, T>); 2],
+    store: &Store<T>,
+    slots: &mut [Option<Pair<T>>],
+    [to, from]: [usize; 2],
+) -> bool {
+    // A matrix that moves and a handle that does not: the words of the rule make its tangent.
+    if a.1.is_some() != handle.1.is_some() {
+        return false;
+    }
+    let Some((mut g, dg)) = slots[from].take() else { return true };
+    let (n, each, len) = (shape.rows, shape.each(), handles.each());
+    let mut moved = zeros(store, g.len());
+    let mut work = [each, each, each, len, len].map(|len| store.take(len));
+    let done = members(shape.batch, |b| {
+        let [gt, dgt, d, jet, second] = &mut work;
+        let ((a, da), (handle, dhandle)) = (member(a, b, each), member(handle, b, len));
+        let w = &mut *store.work.borrow_mut();
+        let (g, moved) = (&mut g[b * each..][..each], &mut moved[b * each..][..each]);
+        T::transpose(g, n, n, gt);
+        T::expm_jet(&[a, gt], &[handle, &[]], n, d, jet, w)?;
+        T::transpose(d, n, n, g);
+        if let Some(dg) = &dg {
+            T::transpose(&dg[b * each..][..each], n, n, dgt);
+        }
+        let dgt = if dg.is_some() { &dgt[..] } else { &[] };
+        match da.zip(dhandle) {
+            Some((da, dhandle)) => {
+                T::expm_jet(&[a, gt, da, dgt], &[handle, jet, dhandle, &[]], n, d, second, w)?;
+                T::transpose(d, n, n, moved);
+            }
+            None if !dgt.is_empty() => {
+                T::expm_jet(&[a, dgt], &[handle, &[]], n, d, second, w)?;
+                T::transpose(d, n, n, moved);
+            }
+            None => {}
+        }
+        Ok(())
+    });
+    work.into_iter().chain(dg).for_each(|x| store.put(x));
+    if let Err(trouble) = done {
+        g.fill(T::nan());
+        moved.fill(T::nan());
+        store.fail("expm_along", shape.batch, true, None, trouble);
+    }
+    give(&mut slots[to], (g, moved), store);
     true
 }
 
