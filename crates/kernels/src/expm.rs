@@ -140,7 +140,11 @@ pub(crate) fn jet<T: Real>(
     let mut given = [false; 1 << EXPM_ORDER];
     for (s, (x, e)) in x.chunks_exact_mut(each).zip(es).enumerate().filter(|(_, (_, e))| !e.is_empty()) {
         given[s] = true;
-        if s == 0 { shifted(e, n, told[1], x) } else { x.copy_from_slice(e) }
+        if s == 0 {
+            shifted(e, n, told[1], x)
+        } else {
+            x.copy_from_slice(e)
+        }
         grow(x, -(recipe.s as i32));
     }
     let jets = Jets { n, recipe, phi: told[2], x, given: &given[..es.len()], handles };
@@ -488,18 +492,7 @@ const PADE_3: [f64; 14] = pade([120.0, 60.0, 12.0, 1.0], 7);
 const PADE_5: [f64; 14] = pade([30240.0, 15120.0, 3360.0, 420.0, 30.0, 1.0], 15);
 const PADE_7: [f64; 14] = pade([17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0], 24);
 const PADE_9: [f64; 14] = pade(
-    [
-        17643225600.0,
-        8821612800.0,
-        2075673600.0,
-        302702400.0,
-        30270240.0,
-        2162160.0,
-        110880.0,
-        3960.0,
-        90.0,
-        1.0,
-    ],
+    [17643225600.0, 8821612800.0, 2075673600.0, 302702400.0, 30270240.0, 2162160.0, 110880.0, 3960.0, 90.0, 1.0],
     34,
 );
 const PADE_13: [f64; 14] = pade(

@@ -45,7 +45,8 @@ fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Re
                 _ => &[],
             })
             .collect();
-        let mut known: Vec<&[T]> = (0..all).map(|s| if s + 1 == all { &[][..] } else { &handles[spread(s)][..] }).collect();
+        let mut known: Vec<&[T]> =
+            (0..all).map(|s| if s + 1 == all { &[][..] } else { &handles[spread(s)][..] }).collect();
         known[all - 1] = &[];
         let (mut out, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (7 * n + 4)]);
         T::expm_jet(&directions, &known, n, &mut out, &mut handle, w)?;
@@ -144,7 +145,9 @@ fn blocks(x: &[Mat<f64>], n: usize) -> Mat<f64> {
 fn jets_are_blocks_of_the_exponential_of_a_larger_matrix() {
     let mut rng = rng(5);
     // Kept squared matrices end after three squarings; the last sizes need more, and some of every kernel of the products.
-    for (n, size, directions) in [(2, 1.0, 3), (4, 30.0, 3), (5, 0.02, 3), (6, 3.0, 3), (8, 200.0, 2), (20, 9.0, 2), (40, 1.0, 1)] {
+    for (n, size, directions) in
+        [(2, 1.0, 3), (4, 30.0, 3), (5, 0.02, 3), (6, 3.0, 3), (8, 200.0, 2), (20, 9.0, 2), (40, 1.0, 1)]
+    {
         let mut x: Vec<Mat<f64>> = (0..=directions).map(|_| random(&mut rng, n * n)).collect();
         let scale = size / norm(&x[0], n);
         x[0].iter_mut().for_each(|v| *v *= scale);

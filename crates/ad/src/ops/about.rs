@@ -668,6 +668,8 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
+    ["*`so3_exp`*", "`hat`, `expm`", "3 numbers", "composed/rotations.rs"],
+    ["*`so3_log`*", "a linear map to the quaternion's products, `select`, `norm`, half-angle formulas, a polynomial", "a rotation, but not by half a turn, else `NotDifferentiable`", "composed/rotations.rs"],
     ["*`powi`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
     ["*`select_with`*", "`select` of the arguments and of the branches", "sizes agree or are 1", "composed/masks.rs"],
     ["*`prod`*, *`prod_rows`*, *`prod_cols`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "composed/reductions.rs"],

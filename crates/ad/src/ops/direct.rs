@@ -270,16 +270,17 @@ fn expm<T: Scalar>(p: &mut Pull<'_, T>) {
     let ([y, handle], [g, _]) = (p.outputs::<2>(), p.take_all::<2>());
     let Some(mut g) = g else { return };
     let (n, each) = (y.shape.rows, y.shape.each());
-    let [mut gt, mut d, mut jet] = [each, each, handle.shape.each()].map(|len| store.take(len));
+    let [mut gt, mut jet] = [each, handle.shape.each()].map(|len| store.take(len));
     let done = members(y.shape.batch, |b| {
         let g = &mut g[b * each..][..each];
         T::transpose(g, n, n, &mut gt);
         let w = &mut *store.work.borrow_mut();
-        T::expm_jet(&[a.member(b), &gt], &[handle.member(b), &[]], n, &mut d, &mut jet, w)?;
-        T::transpose(&d, n, n, g);
+        T::expm_jet(&[a.member(b), &gt], &[handle.member(b), &[]], n, g, &mut jet, w)?;
+        gt.copy_from_slice(g);
+        T::transpose(&gt, n, n, g);
         Ok(())
     });
-    [gt, d, jet].into_iter().for_each(|x| store.put(x));
+    [gt, jet].into_iter().for_each(|x| store.put(x));
     if let Err(trouble) = done {
         g.fill(T::nan());
         store.fail("expm_along", y.shape.batch, true, None, trouble);

@@ -18,7 +18,12 @@ pub(crate) fn pull<'a, T: Scalar>(
     slots: &mut [Option<Pair<T>>],
 ) -> bool {
     if let (Op::Expm(_), &[a]) = (&step.op, &*step.inputs) {
-        return expm([pair(a), pair(step.first + 1)], store, &mut slots[..], [a, step.first].map(|id| id as usize - base));
+        return expm(
+            [pair(a), pair(step.first + 1)],
+            store,
+            &mut slots[..],
+            [a, step.first].map(|id| id as usize - base),
+        );
     }
     let (Op::Qr(_) | Op::LuFactors(_), &[a]) = (&step.op, &*step.inputs) else { return false };
     let (Shape { batch, rows: m, cols: n }, _) = pair(a);

@@ -133,13 +133,7 @@ fn within<V: Value>(
 }
 
 /// The cotangents of the directions for the cotangent `g` of the member: `want[S]` says of which, `put` takes them.
-fn pull<V: Value>(
-    es: &PerSet<'_, V>,
-    handles: &PerSet<'_, V>,
-    g: V,
-    want: &[bool],
-    mut put: impl FnMut(usize, V),
-) {
+fn pull<V: Value>(es: &PerSet<'_, V>, handles: &PerSet<'_, V>, g: V, want: &[bool], mut put: impl FnMut(usize, V)) {
     let full = es.len() - 1;
     let gt = g.t();
     drop(g);
@@ -214,8 +208,9 @@ impl<T: Scalar> Primitive<T> for ExpmJet {
                 if (x[i].rows, x[i].cols) != (n, cols) {
                     return Err("expected directions with the shape of the matrix".into());
                 }
-                batch =
-                    x[i].common_batch(Shape { batch, ..x[i] }).ok_or("expected batches that agree, or one that is 1")?;
+                batch = x[i]
+                    .common_batch(Shape { batch, ..x[i] })
+                    .ok_or("expected batches that agree, or one that is 1")?;
             }
         }
         let whole = Shape { batch, ..x[0] };

@@ -65,7 +65,9 @@ fn exponentials_with_and_without_tangents() {
         right!((n, "beside"), &x, |x| (x.tape().constant(&e).expm() * x).dot(x));
         right!((n, "twice"), &x, |x| weighted(x.expm() * (x * -2.0).expm(), 3));
         right!((n, "of itself"), &x, |x| weighted((x.expm() * 0.2).expm(), 4));
-        let all = stack(&(0..3).map(|k| batch(&(Kind::Exponent(n).generic(20 + k) * 4f64.powi(k as i32)))).collect::<Vec<_>>());
+        let all = stack(
+            &(0..3).map(|k| batch(&(Kind::Exponent(n).generic(20 + k) * 4f64.powi(k as i32)))).collect::<Vec<_>>(),
+        );
         right!((n, "batch"), &all, |x| weighted(x.expm().sum_batch(), 6));
     }
 }

@@ -86,7 +86,9 @@ impl Kind {
     pub(crate) fn shape(self) -> (usize, usize) {
         match self {
             Any(m, n) | Unit(m, n) | Away(m, n) | Positive(m, n) | Tall(m, n) | Distinct(m, n) => (m, n),
-            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Exponent(n) | Simple(n) | Gapped(n) => (n, n),
+            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Exponent(n) | Simple(n) | Gapped(n) => {
+                (n, n)
+            }
         }
     }
 
