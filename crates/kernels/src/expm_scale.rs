@@ -89,8 +89,8 @@ fn serves<T: Scalar>(m: usize, powers: [f64; 5]) -> bool {
         }
         let own = factor * f[1].powi(k as i32 + 1) / factorial(2 * k + 1);
         let error = leading(m) * factor * words[2 * m + 1 - k];
-        // Written so that NaN does not serve.
-        if !(error <= u * own.max(1.0)) {
+        // A bound that is not a number does not serve either.
+        if error.is_nan() || error > u * own.max(1.0) {
             return false;
         }
     }

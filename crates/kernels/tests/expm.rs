@@ -288,7 +288,7 @@ fn what_is_too_large_says_so() {
     assert!(y[0] == 0.0 && (y[3] - 1.0).abs() < 800.0 * f64::EPSILON, "{y:?}");
     assert_eq!(value(&[-1e4f32], 1).unwrap(), [0.0]);
     // A direction too many.
-    let e = vec![1.0];
+    let e = [1.0];
     let es: Vec<&[f64]> = (0..128).map(|s: usize| if s.count_ones() < 2 { &e[..] } else { &[] }).collect();
     let mut out = [0.0; 11];
     let found = f64::expm_jet(&es, &vec![&[][..]; 128], 1, &mut [0.0], &mut out, &mut Workspace::default());

@@ -17,7 +17,7 @@ use crate::ops::guard::Nonzero;
 use crate::{Batch, Scalar, Shape, Var};
 
 /// Terms of `h`. The first that is left out is `0.04^16 / 33 < 1e-23`; the third derivative has a factor of `16^3 / 0.04^3` of it.
-const TERMS: u32 = 16;
+const TERMS: i32 = 16;
 
 /// `K = constant + linear vec(R)`, column by column: the places of the entries of `R` with a plus and with a minus.
 const K: [(f64, &[usize], &[usize]); 16] = {
@@ -101,7 +101,7 @@ impl<'t, T: Scalar> Var<'t, T> {
             z = z.elem_div(z.dot(z).shifted(1.0).sqrt().shifted(1.0));
         }
         let u = z.dot(z);
-        let coefficient = |i: u32| if i % 2 == 0 { 16.0 } else { -16.0 } / f64::from(2 * i + 1);
+        let coefficient = |i: i32| 16.0 * f64::from((-1i32).pow(i as u32)) / f64::from(2 * i + 1);
         let first = self.tape().filled(u.shape(), T::of(coefficient(TERMS - 1)));
         let h = (0..TERMS - 1).rev().fold(first, |h, i| h.hadamard(u).shifted(coefficient(i)));
         z.hadamard(h)
