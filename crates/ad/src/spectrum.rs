@@ -194,13 +194,15 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape().push_one(Op::Cayley(ops::cayley::Cayley { alpha }), &[&self])
     }
 
-    /// The exponential of a general matrix, by scaling and squaring. Derivatives of any order up to six are as accurate as the value,
-    /// at defective and at zero matrices too; a gradient costs twice the value.
+    /// The exponential of a general matrix, by scaling and squaring. Derivatives up to the third order are as accurate as
+    /// the value, at defective and at zero matrices too, and there are some up to the sixth; a gradient costs twice the
+    /// value.
     ///
-    /// Of an exactly skew matrix the result is orthogonal to rounding. For a symmetric matrix, [`Var::expm_sym`] is cheaper and its result
-    /// exactly symmetric; here a symmetric matrix is one among others, since a derivative sees directions that are not symmetric.
-    /// Poisons: an entry that is not finite, a result that overflows (`Overflow`), a matrix of norm above `2^52` (`2^23` in single
-    /// precision), where rounding its entries decides every digit (`Unsupported`).
+    /// Of an exactly skew matrix the result is orthogonal to rounding. For a symmetric matrix, [`Var::expm_sym`] is
+    /// cheaper and its result exactly symmetric; here a symmetric matrix is one among others, since a derivative sees
+    /// directions that are not symmetric. Poisons: an entry that is not finite, a result that overflows (`Overflow`), a
+    /// matrix of norm above `2^52` (`2^23` in single precision), where rounding its entries decides every digit
+    /// (`Unsupported`).
     ///
     /// ```
     /// use pullback::{prelude::*, value, value_and_grad};
@@ -222,7 +224,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape().push_one(Op::Expm(ops::expm::Expm), &[&self])
     }
 
-    /// The exponential and its Fréchet derivative along `e`: `exp(A)` and `D exp(A)[E]`, for the price of three exponentials.
+    /// The exponential and its Fréchet derivative along `e`: `exp(A)` and `D exp(A)[E]`, for the price of three
+    /// exponentials.
     #[track_caller]
     #[must_use]
     pub fn expm_frechet(self, e: impl Operand<'t, T>) -> (Self, Self) {
@@ -231,9 +234,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         (y, self.expm_derivatives(y, handle, &[e.on(self.tape())]))
     }
 
-    /// `D^k exp(A)[E_1, .., E_k]`, the mixed derivative of the exponential along `k` up to six directions (none: the exponential itself),
-    /// for the price of `3^k` exponentials; it is the same for every order of the directions. Poisons: as [`Var::expm`]; more than six
-    /// directions (`Unsupported`).
+    /// `D^k exp(A)[E_1, .., E_k]`, the mixed derivative of the exponential along `k` up to six directions (none: the
+    /// exponential itself), for the price of `3^k` exponentials; it is the same for every order of the directions.
+    /// Poisons: as [`Var::expm`]; more than six directions (`Unsupported`).
     ///
     /// ```
     /// use pullback::{prelude::*, value};

@@ -1,18 +1,21 @@
-//! The exponential of a general matrix, and its derivatives of any order along any directions, by one scaling and squaring.
+//! The exponential of a general matrix, and its derivatives of any order along any directions, by one scaling and
+//! squaring.
 //!
-//! With `mu = tr A / n` and `X = (A - mu I) / 2^s`: `exp(A) = (e^{mu / 2^s} r_m(X))^{2^s}`, `r_m(X) = Q^{-1} P`, `P = V + U`, `Q = V - U`,
-//! `U = X W`, `V` and `W` polynomials in `X^2` (Higham 2005; Al-Mohy & Higham 2009). Degree and squarings are chosen in
-//! `expm_scale.rs`; they and `mu` are constants, and any of them gives `exp(A)` up to truncation, so none is differentiated.
+//! With `mu = tr A / n` and `X = (A - mu I) / 2^s`: `exp(A) = (e^{mu / 2^s} r_m(X))^{2^s}`, `r_m(X) = Q^{-1} P`,
+//! `P = V + U`, `Q = V - U`, `U = X W`, `V` and `W` polynomials in `X^2` (Higham 2005; Al-Mohy & Higham 2009). Degree
+//! and squarings are chosen in `expm_scale.rs`; they and `mu` are constants, and any of them gives `exp(A)` up to
+//! truncation, so none is differentiated.
 //!
-//! **Derivatives.** Adjoin to the numbers symbols `e_1, .., e_k` that commute and square to zero. Over such numbers the coefficient of
-//! `e_1 .. e_k` in `exp(A + sum over S of e_S E_S)` is a mixed derivative; with `E_S = 0` but for single symbols it is
-//! `D^k exp(A)[E_1, .., E_k]`. So the recipe above is run in this algebra: every intermediate `Z` has a coefficient `Z_S` for each
-//! subset `S` of the symbols, a product has `(Y Z)_S = sum over T in S of Y_T Z_{S - T}`, and the solve with `Q` becomes
-//! `Q_0 R_S = P_S - sum over T in S, T not empty, of Q_T R_{S - T}`. The coefficients of the empty set are those of the value.
+//! **Derivatives.** Adjoin to the numbers symbols `e_1, .., e_k` that commute and square to zero. Over such numbers the
+//! coefficient of `e_1 .. e_k` in `exp(A + sum over S of e_S E_S)` is a mixed derivative; with `E_S = 0` but for single
+//! symbols it is `D^k exp(A)[E_1, .., E_k]`. So the recipe above is run in this algebra: every intermediate `Z` has a
+//! coefficient `Z_S` for each subset `S` of the symbols, a product has `(Y Z)_S = sum over T in S of Y_T Z_{S - T}`,
+//! and the solve with `Q` becomes `Q_0 R_S = P_S - sum over T in S, T not empty, of Q_T R_{S - T}`. The coefficients of
+//! the empty set are those of the value.
 //!
-//! What the recipe computes for one subset is a *jet*, kept in a handle. The jet of `S` is computed from those of its proper subsets,
-//! and the value is the jet of the empty set, so there is one program for all of them, and nothing is computed twice: in products of
-//! the value, the subsets of `k` symbols together cost `3^k`.
+//! What the recipe computes for one subset is a *jet*, kept in a handle. The jet of `S` is computed from those of its
+//! proper subsets, and the value is the jet of the empty set, so there is one program for all of them, and nothing is
+//! computed twice: in products of the value, the subsets of `k` symbols together cost `3^k`.
 //!
 //! What does not live here: choices by norms (`expm_scale.rs`), adjoints (`L(A, G')'`, which the rules write down).
 
@@ -34,12 +37,13 @@ const R0: usize = 4;
 const X8: usize = 5;
 const Q: usize = 6;
 const SLOTS: usize = 7;
-/// The last squared matrix with a slot. A recipe with more than two squarings repeats the later ones for every jet: one product each,
-/// where the jet itself has at least fourteen and the memory of one more slot would be everybody's.
+/// The last squared matrix with a slot. A recipe with more than two squarings repeats the later ones for every jet: one
+/// product each, where the jet itself has at least fourteen and the memory of one more slot would be everybody's.
 const KEPT: usize = 1;
 
-/// Numbers in the handle of a jet: the slots, and four columns in which a value, whose last slot has the factors of `Q`, keeps the order
-/// of their rows and the recipe. Other jets have the same size, so that the tangent of a handle is a matrix of its shape.
+/// Numbers in the handle of a jet: the slots, and four columns in which a value, whose last slot has the factors of
+/// `Q`, keeps the order of their rows and the recipe. Other jets have the same size, so that the tangent of a handle is
+/// a matrix of its shape.
 pub(crate) const fn handle_len(n: usize) -> usize {
     n * (SLOTS * n + 4)
 }
@@ -108,9 +112,10 @@ fn value<T: Real>(
 
 /// The jet of the set of all symbols, and its handle of [`handle_len`] numbers.
 ///
-/// `es[S]` is the direction of the subset `S` of `k` symbols (a number of `k` bits) and `handles[S]` its jet; `es.len() = 2^k`. The empty
-/// set has `A` and the handle of its value. An empty slice is a zero: a direction that is not there, or the jet of a set with
-/// none in any of its subsets; the jet of the full set is what is computed. `y` becomes its coefficient in the exponential.
+/// `es[S]` is the direction of the subset `S` of `k` symbols (a number of `k` bits) and `handles[S]` its jet;
+/// `es.len() = 2^k`. The empty set has `A` and the handle of its value. An empty slice is a zero: a direction that is
+/// not there, or the jet of a set with none in any of its subsets; the jet of the full set is what is computed. `y`
+/// becomes its coefficient in the exponential.
 pub(crate) fn jet<T: Real>(
     es: &[&[T]],
     handles: &[&[T]],
@@ -255,7 +260,8 @@ impl<T: Real> Jets<'_, T> {
         self.polynomial(own, self.full(), out, [d[0], d[1], d[2], d[3], 0.0], add);
     }
 
-    /// `out = [out +] (c_0 I + c_1 X^2 + c_2 X^4 + c_3 X^6 + c_4 X^8)_S`; of powers that the degree does not need nothing is read.
+    /// `out = [out +] (c_0 I + c_1 X^2 + c_2 X^4 + c_3 X^6 + c_4 X^8)_S`; of powers that the degree does not need
+    /// nothing is read.
     fn polynomial(&self, own: &Others<'_, T>, s: usize, out: &mut [T], c: [f64; 5], add: bool) {
         let p = |i: usize| self.jet(own, s, i).unwrap_or(&[]);
         let [c0, c1, c2, c3, c4] = c.map(T::of);
@@ -452,7 +458,8 @@ fn skew<T: Real>(a: &[T], n: usize) -> bool {
     (0..n).all(|j| (0..=j).all(|i| a[i + j * n] == -a[j + i * n]))
 }
 
-/// Steps of Newton and Schulz, `Y = Y + Y (I - Y' Y) / 2`, each of which squares the defect: one, unless the squarings were very many.
+/// Steps of Newton and Schulz, `Y = Y + Y (I - Y' Y) / 2`, each of which squares the defect: one, unless the squarings
+/// were very many.
 fn orthogonalise<T: Real>(y: &mut [T], n: usize, defect: &mut [T], old: &mut [T]) {
     for _ in 0..STEPS {
         gemm(defect, n, n, n, -T::one(), y, true, y, false, false);
@@ -466,7 +473,8 @@ fn orthogonalise<T: Real>(y: &mut [T], n: usize, defect: &mut [T], old: &mut [T]
     }
 }
 
-/// The coefficients of the numerator of the diagonal Padé approximant, times a power of two that brings the first one near 1.
+/// The coefficients of the numerator of the diagonal Padé approximant, times a power of two that brings the first one
+/// near 1.
 fn coefficients(m: usize) -> &'static [f64; 14] {
     match m {
         3 => &PADE_3,

@@ -1,14 +1,16 @@
-//! Degree and squarings of the matrix exponential: how far a matrix must be scaled down before a Padé approximant serves.
+//! Degree and squarings of the matrix exponential: how far a matrix must be scaled down before a Padé approximant
+//! serves.
 //!
-//! The diagonal approximant of degree `m` is the exponential of a nearby matrix: `r_m(X) = exp(X + h(X))` with `h(X) = c X^{2m+1} + ..`
-//! and `|c| = (m!)^2 / ((2m)! (2m+1)!)`. Derivatives of `h` are sums of words `X^a E X^b F ..` in which `2m + 1 - k` letters are `X`,
-//! so the `k`-th one is larger than `h` by about `(2m+1)^k`. Degree and scale are fixed by `X` alone and serve for every derivative;
-//! therefore the bound asks that `h` and its first three derivatives stay below rounding, not `h` alone. With the norm of `X` only,
-//! that is one number for each degree (`tolerances::expm_degrees`).
+//! The diagonal approximant of degree `m` is the exponential of a nearby matrix: `r_m(X) = exp(X + h(X))` with
+//! `h(X) = c X^{2m+1} + ..` and `|c| = (m!)^2 / ((2m)! (2m+1)!)`. Derivatives of `h` are sums of words `X^a E X^b F ..`
+//! in which `2m + 1 - k` letters are `X`, so the `k`-th one is larger than `h` by about `(2m+1)^k`. Degree and scale
+//! are fixed by `X` alone and serve for every derivative; therefore the bound asks that `h` and its first three
+//! derivatives stay below rounding, not `h` alone. With the norm of `X` only, that is one number for each degree
+//! (`tolerances::expm_degrees`).
 //!
-//! A matrix far from normal has powers much smaller than the powers of its norm, and scaling it by its norm loses digits in the
-//! squarings (Al-Mohy & Higham 2009). Then the words are bounded by the norms of the powers that are there anyway, and of the third. No
-//! matrix is touched here.
+//! A matrix far from normal has powers much smaller than the powers of its norm, and scaling it by its norm loses
+//! digits in the squarings (Al-Mohy & Higham 2009). Then the words are bounded by the norms of the powers that are
+//! there anyway, and of the third. No matrix is touched here.
 
 use crate::Scalar;
 use crate::tolerances::{expm_degrees, expm_unscalable};
@@ -45,8 +47,8 @@ pub(crate) fn by_norm<T: Scalar>(norm: f64) -> Option<Recipe> {
     Some(Recipe { m, s })
 }
 
-/// How many squarings less there could be at the most, from the 1-norms of `X^4` and `X^6` of the matrix scaled as `r` says. One is not
-/// worth the search.
+/// How many squarings less there could be at the most, from the 1-norms of `X^4` and `X^6` of the matrix scaled as `r`
+/// says. One is not worth the search.
 pub(crate) fn gain<T: Scalar>(r: Recipe, fourth: f64, sixth: f64) -> Option<usize> {
     let &(_, theta) = expm_degrees::<T>().last()?;
     let radius = fourth.powf(0.25).max(sixth.powf(1.0 / 6.0));
@@ -55,8 +57,8 @@ pub(crate) fn gain<T: Scalar>(r: Recipe, fourth: f64, sixth: f64) -> Option<usiz
     (most >= 2.0).then_some(most as usize)
 }
 
-/// The recipe with the fewest squarings, up to `most` less, that the powers allow: they are the 1-norms of `X, X^2, X^3, X^4, X^6`, of
-/// the matrix scaled as `r` says.
+/// The recipe with the fewest squarings, up to `most` less, that the powers allow: they are the 1-norms of
+/// `X, X^2, X^3, X^4, X^6`, of the matrix scaled as `r` says.
 pub(crate) fn by_powers<T: Scalar>(r: Recipe, most: usize, powers: [f64; 5]) -> Option<Recipe> {
     let degrees = expm_degrees::<T>();
     (1..=most).rev().find_map(|less| {
@@ -75,9 +77,9 @@ fn unscaled(powers: [f64; 5], t: usize) -> [f64; 5] {
 
 /// Is the leading term of `h`, and of its derivatives, below rounding?
 ///
-/// Words of `k` directions and `i` letters `X` have norms of at most the coefficient of `z^i` in `f(z)^{k+1}`, `f(z) = sum |X^a| z^a`,
-/// and come in `k!` orders. They are compared with what the derivative of the exponential itself may be as large as: one, or its own
-/// word `X E X F .. X`, of weight `k! / (2k+1)!`.
+/// Words of `k` directions and `i` letters `X` have norms of at most the coefficient of `z^i` in `f(z)^{k+1}`,
+/// `f(z) = sum |X^a| z^a`, and come in `k!` orders. They are compared with what the derivative of the exponential
+/// itself may be as large as: one, or its own word `X E X F .. X`, of weight `k! / (2k+1)!`.
 fn serves<T: Scalar>(m: usize, powers: [f64; 5]) -> bool {
     let f = bounds(powers);
     let u = 0.5 * T::EPS.f64();
@@ -135,8 +137,8 @@ mod tests {
         assert_eq!(gain::<f64>(Recipe { m: 13, s: 3 }, 4f64.powi(4), 4f64.powi(6)), None);
     }
 
-    /// Where the powers are those of the norm, the bound by words is the bound by the norm: the smallest norm that does not serve lies
-    /// just above the number in the table (the table knows all terms, the bound the leading one).
+    /// Where the powers are those of the norm, the bound by words is the bound by the norm: the smallest norm that does
+    /// not serve lies just above the number in the table (the table knows all terms, the bound the leading one).
     #[test]
     fn the_two_bounds_are_one() {
         for &(m, theta) in expm_degrees::<f64>().iter().chain(expm_degrees::<f32>()) {
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn nilpotent_matrices_are_not_scaled() {
-        // |X| = 2^20, X^2 = 0: every word of an exact approximant vanishes from degree 5 on; the third derivative needs 7 letters.
+        // |X| = 2^20, X^2 = 0: the longest word of a third derivative, X E X F X G X, has seven letters.
         let r = by_norm::<f64>(1048576.0).unwrap();
         let scaled = 1048576.0 * (-(r.s as f64)).exp2();
         assert_eq!(gain::<f64>(r, 0.0, 0.0), Some(r.s));

@@ -187,9 +187,10 @@ pub trait Scalar:
 
     /// `exp(A)`, and a handle of `n x (7 n + 4)` numbers that derivatives are computed from.
     fn expm(a: &[Self], n: usize, y: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
-    /// The mixed derivative of `exp(sum_S e_S E_S)` by all `k` symbols `e_i`, and a handle of as many numbers for those of more
-    /// symbols. `es[S]` is the direction of the subset `S` (a number of `k` bits), `handles[S]` the handle of its own derivative; the empty
-    /// set has `A` and the handle of [`Scalar::expm`]. Empty slices stand for zeros, and for the handle of the full set.
+    /// The mixed derivative of `exp(sum_S e_S E_S)` by all `k` symbols `e_i`, and a handle of as many numbers for those
+    /// of more symbols. `es[S]` is the direction of the subset `S` (a number of `k` bits), `handles[S]` the handle of
+    /// its own derivative; the empty set has `A` and the handle of [`Scalar::expm`]. Empty slices stand for zeros, and
+    /// for the handle of the full set.
     fn expm_jet(
         es: &[&[Self]],
         handles: &[&[Self]],

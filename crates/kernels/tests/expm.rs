@@ -123,7 +123,8 @@ fn single_precision_has_its_own_degrees() {
     }
 }
 
-/// `A (x) I + sum_i E_i (x) N_i` over the symbols as nilpotent matrices: its exponential has all jets in its first block row.
+/// `A (x) I + sum_i E_i (x) N_i` over the symbols as nilpotent matrices: its exponential has all jets in its first
+/// block row.
 fn blocks(x: &[Mat<f64>], n: usize) -> Mat<f64> {
     let sets = 1 << (x.len() - 1);
     let big = n * sets;
@@ -144,7 +145,8 @@ fn blocks(x: &[Mat<f64>], n: usize) -> Mat<f64> {
 #[test]
 fn jets_are_blocks_of_the_exponential_of_a_larger_matrix() {
     let mut rng = rng(5);
-    // Kept squared matrices end after three squarings; the last sizes need more, and some of every kernel of the products.
+    // Kept squared matrices end after three squarings; the last sizes need more, and some of every kernel of the
+    // products.
     for (n, size, directions) in
         [(2, 1.0, 3), (4, 30.0, 3), (5, 0.02, 3), (6, 3.0, 3), (8, 200.0, 2), (20, 9.0, 2), (40, 1.0, 1)]
     {

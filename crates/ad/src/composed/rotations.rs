@@ -1,22 +1,25 @@
 //! Rotations of space and their rotation vectors.
 //!
-//! **Exponential.** `exp(hat(w))` is the rotation by `|w|` about `w`. Rodrigues' formula is the same number in another way, and needs series
-//! near 0; the exponential of matrices has derivatives to rounding there and everywhere, gives an exactly skew argument a result that
-//! is orthogonal to rounding, and at order three costs less than the words of the formula would.
+//! **Exponential.** `exp(hat(w))` is the rotation by `|w|` about `w`. Rodrigues' formula is the same number in another
+//! way, and needs series near 0; the exponential of matrices has derivatives to rounding there and everywhere, gives an
+//! exactly skew argument a result that is orthogonal to rounding, and at order three costs less than the words of the
+//! formula would.
 //!
-//! **Logarithm.** For a rotation `R` with unit quaternion `q = (q_0, v)` the symmetric matrix `K = 4 q q'` is linear in `R` (Bar-Itzhack 2000),
-//! and its trace is 4: some diagonal entry is at least 1, and the column `c` of such an entry is a multiple of `q` that is well
-//! conditioned. So `q = c / |c|`, up to a sign that makes `q_0` positive. With `z_4 = v / (1 + q_0) = tan(theta / 4) a`, where `a` is the axis,
-//! twice the half-angle formula `z -> z / (1 + sqrt(1 + |z|^2))` gives `z = tan(theta / 16) a`, and `w = theta a = 16 h(|z|^2) z` with
-//! `h(u) = atan(sqrt u) / sqrt u = 1 - u/3 + u^2/5 - ..`. Up to half a turn `u` is at most `tan^2(pi / 16) < 0.04`, so one short polynomial is
-//! exact from 0 to half a turn, and so are its derivatives: nothing divides by the angle or by its sine.
-//! At half a turn `q_0 = 0`, the sign jumps, and there is no logarithm to speak of.
+//! **Logarithm.** For a rotation `R` with unit quaternion `q = (q_0, v)` the symmetric matrix `K = 4 q q'` is linear in
+//! `R` (Bar-Itzhack 2000), and its trace is 4: some diagonal entry is at least 1, and the column `c` of such an entry
+//! is a multiple of `q` that is well conditioned. So `q = c / |c|`, up to a sign that makes `q_0` positive. With
+//! `z_4 = v / (1 + q_0) = tan(theta / 4) a`, where `a` is the axis, twice the half-angle formula
+//! `z -> z / (1 + sqrt(1 + |z|^2))` gives `z = tan(theta / 16) a`, and `w = theta a = 16 h(|z|^2) z` with
+//! `h(u) = atan(sqrt u) / sqrt u = 1 - u/3 + u^2/5 - ..`. Up to half a turn `u` is at most `tan^2(pi / 16) < 0.04`, so
+//! one short polynomial is exact from 0 to half a turn, and so are its derivatives: nothing divides by the angle or by
+//! its sine. At half a turn `q_0 = 0`, the sign jumps, and there is no logarithm to speak of.
 
 use crate::ops::Op;
 use crate::ops::guard::Nonzero;
 use crate::{Batch, Scalar, Shape, Var};
 
-/// Terms of `h`. The first that is left out is `0.04^16 / 33 < 1e-23`; the third derivative has a factor of `16^3 / 0.04^3` of it.
+/// Terms of `h`. The first that is left out is `0.04^16 / 33 < 1e-23`; the third derivative has a factor of
+/// `16^3 / 0.04^3` of it.
 const TERMS: i32 = 16;
 
 /// `K = constant + linear vec(R)`, column by column: the places of the entries of `R` with a plus and with a minus.
@@ -52,8 +55,8 @@ const K: [(f64, &[usize], &[usize]); 16] = {
 };
 
 impl<'t, T: Scalar> Var<'t, T> {
-    /// The rotation by the angle `|w|` about the axis `w`, of a column `w` of three numbers: orthogonal to rounding, and smooth to every
-    /// order, at 0 too.
+    /// The rotation by the angle `|w|` about the axis `w`, of a column `w` of three numbers: orthogonal to rounding,
+    /// and smooth to every order, at 0 too.
     ///
     /// # Panics
     /// If `w` has no three rows and one column.
@@ -68,11 +71,12 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.hat().expm()
     }
 
-    /// The rotation vector `w`, of length below `pi`, of a rotation matrix: [`Var::so3_exp`] of it is the matrix. As accurate near the identity and
-    /// near half a turn as anywhere, with its derivatives.
+    /// The rotation vector `w`, of length below `pi`, of a rotation matrix: [`Var::so3_exp`] of it is the matrix. As
+    /// accurate near the identity and near half a turn as anywhere, with its derivatives.
     ///
-    /// That the matrix is a rotation is the caller's word. Along directions that leave the rotations the derivative is that of the
-    /// extension by the quaternion's formula. Poisons: exactly half a turn (`NotDifferentiable`), where the vector is unique up to a sign only.
+    /// That the matrix is a rotation is the caller's word. Along directions that leave the rotations the derivative is
+    /// that of the extension by the quaternion's formula. Poisons: exactly half a turn (`NotDifferentiable`), where the
+    /// vector is unique up to a sign only.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -107,7 +111,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         z.hadamard(h)
     }
 
-    /// A multiple of the unit quaternion, by at least 2: the column of the first diagonal entry of `K` that is at least 1.
+    /// A multiple of the unit quaternion, by at least 2: the column of the first diagonal entry of `K` that is at least
+    /// 1.
     #[track_caller]
     fn quaternion(self) -> Self {
         let entry = |i: usize, j: usize| {

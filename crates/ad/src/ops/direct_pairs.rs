@@ -1,5 +1,6 @@
-//! The reverse rules of small QR and LU factors and of the exponential over pairs (value, tangent), from buffer to buffer: the kernels of
-//! `direct.rs` in dual numbers. What else pairs need goes by the rules' words, and so do factors of larger matrices.
+//! The reverse rules of small QR and LU factors and of the exponential over pairs (value, tangent), from buffer to
+//! buffer: the kernels of `direct.rs` in dual numbers. What else pairs need goes by the rules' words, and so do factors
+//! of larger matrices.
 
 use super::{Op, members};
 use crate::compiled::Pair;
@@ -61,8 +62,8 @@ pub(crate) fn pull<'a, T: Scalar>(
     true
 }
 
-/// With the jets of the cotangent and of the tangent, that of both: nothing is computed twice. From the pairs of `A` and of the handle,
-/// and the slots of `A` and of the value.
+/// With the jets of the cotangent and of the tangent, that of both: nothing is computed twice. From the pairs of `A`
+/// and of the handle, and the slots of `A` and of the value.
 fn expm<T: Scalar>(
     [(shape, a), (handles, handle)]: [(Shape, WithTangent<'_, T>); 2],
     store: &Store<T>,

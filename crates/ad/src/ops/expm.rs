@@ -1,27 +1,31 @@
 //! The exponential of a general matrix, as a family closed under differentiation.
 //!
-//! Adjoin to the numbers symbols `e_1, .., e_k` that square to zero, and let `E_S` be a direction for each set `S` of them, some absent,
-//! with `E_0 = A`. A member of the family is the coefficient of `e_1 .. e_k`,
-//! `J = [e_1 .. e_k] exp(sum over S of e_S E_S)`; with directions for single symbols alone it is `D^k exp(A)[E_1, .., E_k]`.
+//! Adjoin to the numbers symbols `e_1, .., e_k` that square to zero, and let `E_S` be a direction for each set `S` of
+//! them, some absent, with `E_0 = A`. A member of the family is the coefficient of `e_1 .. e_k`,
+//! `J = [e_1 .. e_k] exp(sum over S of e_S E_S)`; with directions for single symbols alone it is
+//! `D^k exp(A)[E_1, .., E_k]`.
 //!
-//! - Tangent: `E_S` becomes `E_S + e E_S'` with one more symbol `e`, so `J' = [e_1 .. e_k e]` of the exponential with the directions
-//!   `E_{S + e} = E_S'`. It is a member again.
-//! - Adjoint: `J` depends on `E_S` through the coefficient of the other symbols, `J' = [e_{S^c}] L(X, E_S')`, where `X` is the sum over
-//!   the subsets of `S^c` and `L` the Fréchet derivative of the exponential. From `L(X, E) = int e^{(1-t) X} E e^{t X} dt` one reads
-//!   `<G, L(X, E)> = <L(X, G')', E>`. So `E_S_bar` is the transpose of `[e_{S^c} e]` of the exponential with the directions of the subsets
-//!   of `S^c` and the single new one `E_e = G'`: a member again, and those for all `S` are needed by one another anyway.
+//! - Tangent: `E_S` becomes `E_S + e E_S'` with one more symbol `e`, so `J' = [e_1 .. e_k e]` of the exponential with
+//!   the directions `E_{S + e} = E_S'`. It is a member again.
+//! - Adjoint: `J` depends on `E_S` through the coefficient of the other symbols, `J' = [e_{S^c}] L(X, E_S')`, where `X`
+//!   is the sum over the subsets of `S^c` and `L` the Fréchet derivative of the exponential. From
+//!   `L(X, E) = int e^{(1-t) X} E e^{t X} dt` one reads `<G, L(X, E)> = <L(X, G')', E>`. So `E_S_bar` is the transpose
+//!   of `[e_{S^c} e]` of the exponential with the directions of the subsets of `S^c` and the single new one `E_e = G'`:
+//!   a member again, and those for all `S` are needed by one another anyway.
 //!
-//! Each member comes with the *handle* of its jet, that is, what scaling and squaring computed on the way, and members of more symbols
-//! are computed from the handles of those of fewer. In the pair (member, handle) the handle has a tangent, namely the handle of the
-//! tangent, so that a sweep over pairs computes nothing twice; it never has a cotangent. A member is a function of `A` and its
-//! directions, and its rules give the whole derivative to those, as for every handle. In products of the value: gradient 2, Hessian-vector
-//! product with everything 9, where `k` symbols cost `3^k`.
+//! Each member comes with the *handle* of its jet, that is, what scaling and squaring computed on the way, and members
+//! of more symbols are computed from the handles of those of fewer. In the pair (member, handle) the handle has a
+//! tangent, namely the handle of the tangent, so that a sweep over pairs computes nothing twice; it never has a
+//! cotangent. A member is a function of `A` and its directions, and its rules give the whole derivative to those, as
+//! for every handle. In products of the value: gradient 2, Hessian-vector product with everything 9, where `k` symbols
+//! cost `3^k`.
 //!
 //! Degree, squarings and the shift are constants of the evaluation (`kernels/src/expm.rs`), chosen anew at each one.
 //!
-//! Conditions: finite entries; nothing overflows, else `Overflow`; norm below `2^52`, else `Unsupported`; up to six symbols, else
-//! `Unsupported`. Gauge: none. Cost (n³, degree 13, `s` squarings): value `14.7 + 2 s`, JVP and VJP `28 + 4 s`.
-//! Sources: Al-Mohy & Higham 2009 (two papers: scaling; Fréchet derivative), Mathias 1996, Higham & Relton 2014; derived here.
+//! Conditions: finite entries; nothing overflows, else `Overflow`; norm below `2^52`, else `Unsupported`; up to six
+//! symbols, else `Unsupported`. Gauge: none. Cost (n³, degree 13, `s` squarings): value `14.7 + 2 s`, JVP and VJP
+//! `28 + 4 s`. Sources: Al-Mohy & Higham 2009 (two papers: scaling; Fréchet derivative), Mathias 1996, Higham & Relton
+//! 2014; derived here.
 
 use super::{Arg, Op, Out, Primitive, Shapes, members, square, two};
 use crate::store::{Store, Trouble};
@@ -34,8 +38,9 @@ use smallvec::{SmallVec, smallvec};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Expm;
 
-/// `([e_1 .. e_k] exp(sum e_S E_S), handle)`, from `A`, its handle, and then for each set in the order of its number the direction, if it
-/// is `given`, and the handle, if it is `known`. A set without a handle has no direction in any of its subsets.
+/// `([e_1 .. e_k] exp(sum e_S E_S), handle)`, from `A`, its handle, and then for each set in the order of its number
+/// the direction, if it is `given`, and the handle, if it is `known`. A set without a handle has no direction in any of
+/// its subsets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ExpmJet {
     symbols: u32,
@@ -91,7 +96,8 @@ fn below<V>(s: usize, es: &[Option<&V>]) -> bool {
     (0..=s).any(|t| t & !s == 0 && es[t].is_some())
 }
 
-/// The tangent of the member of all symbols, for the tangents of the directions and those of the handles as far as there are some.
+/// The tangent of the member of all symbols, for the tangents of the directions and those of the handles as far as
+/// there are some.
 fn push<'v, V: Value>(
     es: &PerSet<'v, V>,
     handles: &PerSet<'v, V>,
@@ -118,7 +124,8 @@ fn push<'v, V: Value>(
     smallvec![Some(y), Some(handle)]
 }
 
-/// The member of the symbols of `set` and one more, with `des` and `dhandles` where the new one is in: sets are numbered within `set`.
+/// The member of the symbols of `set` and one more, with `des` and `dhandles` where the new one is in: sets are
+/// numbered within `set`.
 fn within<V: Value>(
     set: usize,
     es: &[Option<&V>],
