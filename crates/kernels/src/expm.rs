@@ -143,15 +143,7 @@ pub(crate) fn jet<T: Real>(
     let (x, rest) = taken[..(es.len() + 2 + more) * each].split_at_mut(es.len() * each);
     let (uv, levels) = rest.split_at_mut(2 * each);
     let mut given = [false; 1 << EXPM_ORDER];
-    for (s, (x, e)) in x.chunks_exact_mut(each).zip(es).enumerate().filter(|(_, (_, e))| !e.is_empty()) {
-        given[s] = true;
-        if s == 0 {
-            shifted(e, n, told[1], x)
-        } else {
-            x.copy_from_slice(e)
-        }
-        grow(x, -(recipe.s as i32));
-    }
+    scaled(es, n, told[1], recipe.s, x, &mut given);
     let jets = Jets { n, recipe, phi: told[2], x, given: &given[..es.len()], handles };
     jets.powers(handle);
     let (u, v) = uv.split_at_mut(each);
@@ -161,6 +153,18 @@ pub(crate) fn jet<T: Real>(
     handle[SLOTS * each..].fill(T::zero());
     w.put(taken);
     if crate::sums::all_finite(y) { Ok(()) } else { Err(OVERFLOW) }
+}
+
+/// The coefficients of `X` where there are directions: only that of the empty set is shifted.
+fn scaled<T: Real>(es: &[&[T]], n: usize, mu: T, squarings: usize, x: &mut [T], given: &mut [bool]) {
+    for (s, (x, e)) in x.chunks_exact_mut(n * n).zip(es).enumerate().filter(|(_, (_, e))| !e.is_empty()) {
+        given[s] = true;
+        match s {
+            0 => shifted(e, n, mu, x),
+            _ => x.copy_from_slice(e),
+        }
+        grow(x, -(squarings as i32));
+    }
 }
 
 /// The recipe over the algebra: what is known of every subset but the last, which is being computed.

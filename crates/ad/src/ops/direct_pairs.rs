@@ -7,7 +7,7 @@ use crate::compiled::Pair;
 use crate::store::{Buf, Store};
 use crate::tape::OpRec;
 use crate::{Scalar, Shape};
-use pullback_kernels::WithTangent;
+use pullback_kernels::{Failure, WithTangent};
 
 /// Pulls the cotangents of the outputs, which nobody asked to keep, to the input. `false`: nothing was done.
 #[inline]
@@ -79,29 +79,9 @@ fn expm<T: Scalar>(
     let mut moved = zeros(store, g.len());
     let mut work = [each, each, each, len, len].map(|len| store.take(len));
     let done = members(shape.batch, |b| {
-        let [gt, dgt, d, jet, second] = &mut work;
-        let ((a, da), (handle, dhandle)) = (member(a, b, each), member(handle, b, len));
-        let w = &mut *store.work.borrow_mut();
+        let x = [member(a, b, each), member(handle, b, len)];
         let (g, moved) = (&mut g[b * each..][..each], &mut moved[b * each..][..each]);
-        T::transpose(g, n, n, gt);
-        T::expm_jet(&[a, gt], &[handle, &[]], n, d, jet, w)?;
-        T::transpose(d, n, n, g);
-        if let Some(dg) = &dg {
-            T::transpose(&dg[b * each..][..each], n, n, dgt);
-        }
-        let dgt = if dg.is_some() { &dgt[..] } else { &[] };
-        match da.zip(dhandle) {
-            Some((da, dhandle)) => {
-                T::expm_jet(&[a, gt, da, dgt], &[handle, jet, dhandle, &[]], n, d, second, w)?;
-                T::transpose(d, n, n, moved);
-            }
-            None if !dgt.is_empty() => {
-                T::expm_jet(&[a, dgt], &[handle, &[]], n, d, second, w)?;
-                T::transpose(d, n, n, moved);
-            }
-            None => {}
-        }
-        Ok(())
+        expm_member(x, (g, dg.as_ref().map(|dg| &dg[b * each..][..each])), n, moved, &mut work, store)
     });
     work.into_iter().chain(dg).for_each(|x| store.put(x));
     if let Err(trouble) = done {
@@ -111,6 +91,35 @@ fn expm<T: Scalar>(
     }
     give(&mut slots[to], (g, moved), store);
     true
+}
+
+/// One member: `g` becomes the cotangent of `A`, and `moved`, which is zero, its tangent.
+fn expm_member<T: Scalar>(
+    [(a, da), (handle, dhandle)]: [WithTangent<'_, T>; 2],
+    (g, dg): (&mut [T], Option<&[T]>),
+    n: usize,
+    moved: &mut [T],
+    [gt, dgt, d, jet, second]: &mut [Buf<T>; 5],
+    store: &Store<T>,
+) -> Result<(), Failure> {
+    let w = &mut *store.work.borrow_mut();
+    T::transpose(g, n, n, gt);
+    T::expm_jet(&[a, gt], &[handle, &[]], n, d, jet, w)?;
+    T::transpose(d, n, n, g);
+    let dgt: &[T] = match dg {
+        Some(dg) => {
+            T::transpose(dg, n, n, dgt);
+            dgt
+        }
+        None => &[],
+    };
+    match da.zip(dhandle) {
+        Some((da, dhandle)) => T::expm_jet(&[a, gt, da, dgt], &[handle, jet, dhandle, &[]], n, d, second, w)?,
+        None if dgt.is_empty() => return Ok(()),
+        None => T::expm_jet(&[a, dgt], &[handle, &[]], n, d, second, w)?,
+    }
+    T::transpose(d, n, n, moved);
+    Ok(())
 }
 
 fn zeros<T: Scalar>(store: &Store<T>, len: usize) -> Buf<T> {
