@@ -1,4 +1,4 @@
-//! What rests on eigenvalues and singular values, and the Cayley transform.
+//! What rests on eigenvalues and singular values, the Cayley transform, and the exponential.
 
 use crate::factor::{eye, faer_solve};
 use crate::{Row, batch, definite};
@@ -17,6 +17,21 @@ pub(crate) fn rows() -> Vec<Row> {
             program: |x| vec![x[0].cayley(0.5)],
             faer: faer_cayley,
             limit: 2.7,
+        },
+        Row {
+            name: "expm",
+            inputs: |n| vec![of_norm(n, 4.0)],
+            program: |x| vec![x[0].expm()],
+            faer: |n, x| faer_expm(n, x, 0),
+            limit: 3.3,
+        },
+        Row {
+            name: "expm, long",
+            inputs: |n| vec![skew_of_norm(n, 30.0)],
+            program: |x| vec![x[0].expm()],
+            // Two more products make the rotation orthogonal to rounding.
+            faer: |n, x| faer_expm(n, x, 3 + 2),
+            limit: 3.3,
         },
         Row {
             name: "eigh",
@@ -91,6 +106,35 @@ fn separated(n: usize) -> Batch<f64> {
     let a = batch(n, n, 1);
     let noise = 1.0 / (n as f64).sqrt();
     Batch::from_fn(a.shape(), |_, i, j| noise * a.data()[j * n + i] + if i == j { 1.0 + i as f64 } else { 0.0 })
+}
+
+/// A matrix of this 1-norm.
+fn of_norm(n: usize, norm: f64) -> Batch<f64> {
+    let a = batch(n, n, 1);
+    let own = a.data().chunks(n).map(|c| c.iter().map(|x| x.abs()).sum()).fold(0.0, f64::max);
+    Batch::from_fn(a.shape(), |_, i, j| norm / own * a.data()[j * n + i])
+}
+
+/// Skew, of about this 1-norm.
+fn skew_of_norm(n: usize, norm: f64) -> Batch<f64> {
+    let a = batch(n, n, 1);
+    let w = Batch::from_fn(a.shape(), |_, i, j| a.data()[j * n + i] - a.data()[i * n + j]);
+    let own = w.data().chunks(n).map(|c| c.iter().map(|x| x.abs()).sum()).fold(0.0, f64::max);
+    Batch::from_fn(a.shape(), |_, i, j| norm / own * w.data()[j * n + i])
+}
+
+/// The products, the factorisation and the solve of an approximant of degree 13, and `more` products.
+fn faer_expm(n: usize, x: &[Batch<f64>], more: usize) -> Box<dyn FnMut()> {
+    let a = x[0].clone().into_mat();
+    let near_eye = Batch::from_fn(x[0].shape(), |_, i, j| f64::from(i == j) - 0.05 * x[0].data()[j * n + i]);
+    let mut y = Mat::<f64>::zeros(n, n);
+    let mut solve = faer_solve(n, &[near_eye, x[0].clone()]);
+    Box::new(move || {
+        for _ in 0..6 + more {
+            matmul(y.as_mut(), Accum::Replace, a.as_ref(), a.as_ref(), 1.0, Par::Seq);
+        }
+        solve();
+    })
 }
 
 /// `I - W/2` factored and inverted.

@@ -7,6 +7,7 @@ use crate::ops::{self, Op};
 use crate::var::Operand;
 use crate::{Gauge, Scalar, Shape, Var};
 use pullback_kernels::SymFn;
+use pullback_kernels::tolerances::EXPM_ORDER;
 use std::ops::Range;
 
 #[track_caller]
@@ -191,6 +192,90 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn cayley(self, alpha: f64) -> Self {
         self.tape().push_one(Op::Cayley(ops::cayley::Cayley { alpha }), &[&self])
+    }
+
+    /// The exponential of a general matrix, by scaling and squaring. Derivatives up to the third order are as accurate as
+    /// the value, at defective and at zero matrices too, and there are some up to the sixth; a gradient costs twice the
+    /// value.
+    ///
+    /// Of an exactly skew matrix the result is orthogonal to rounding. For a symmetric matrix, [`Var::expm_sym`] is
+    /// cheaper and its result exactly symmetric; here a symmetric matrix is one among others, since a derivative sees
+    /// directions that are not symmetric. Poisons: an entry that is not finite, a result that overflows (`Overflow`), a
+    /// matrix of norm above `2^52` (`2^23` in single precision), where rounding its entries decides every digit
+    /// (`Unsupported`).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value, value_and_grad};
+    /// // A rotation by a third of a turn.
+    /// let third = std::f64::consts::TAU / 3.0;
+    /// let r = value(|w| w.expm(), &faer::mat![[0.0, -third], [third, 0.0]])?.into_mat();
+    /// assert!((r - faer::mat![[-0.5, -0.75f64.sqrt()], [0.75f64.sqrt(), -0.5]]).norm_max() < 1e-15);
+    /// // The gradient of the trace is the transposed exponential.
+    /// let a = faer::mat![[0.5, 2.0], [-1.0, 0.25]];
+    /// let (_, g) = value_and_grad(|a| a.expm().trace(), &a)?;
+    /// assert!((g.transpose() - value(|a| a.expm(), &a)?.into_mat()).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias = "matrix_exp")]
+    #[doc(alias = "matrix_exponential")]
+    #[track_caller]
+    #[must_use]
+    pub fn expm(self) -> Self {
+        self.tape().push_one(Op::Expm(ops::expm::Expm), &[&self])
+    }
+
+    /// The exponential and its Fréchet derivative along `e`: `exp(A)` and `D exp(A)[E]`, for the price of three
+    /// exponentials.
+    #[track_caller]
+    #[must_use]
+    pub fn expm_frechet(self, e: impl Operand<'t, T>) -> (Self, Self) {
+        let _said = self.tape().saying(&"expm_frechet");
+        let (y, handle) = self.expm_handle();
+        (y, self.expm_derivatives(y, handle, &[e.on(self.tape())]))
+    }
+
+    /// `D^k exp(A)[E_1, .., E_k]`, the mixed derivative of the exponential along `k` up to six directions (none: the
+    /// exponential itself), for the price of `3^k` exponentials; it is the same for every order of the directions.
+    /// Poisons: as [`Var::expm`]; more than six directions (`Unsupported`).
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// // Along multiples of the matrix itself the exponential grows like a number's.
+    /// let a = faer::mat![[0.5, 2.0], [-1.0, 0.25]];
+    /// let (second, product) = (value(|a| a.expm_along(&[a, a]), &a)?, value(|a| a * a * a.expm(), &a)?);
+    /// assert!((second.into_mat() - product.into_mat()).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn expm_along(self, es: &[Self]) -> Self {
+        let _said = self.tape().saying(&"expm_along");
+        let (y, handle) = self.expm_handle();
+        self.expm_derivatives(y, handle, es)
+    }
+
+    #[track_caller]
+    fn expm_handle(self) -> (Self, Self) {
+        let id = self.tape().push(Op::Expm(ops::expm::Expm), &[&self]);
+        (self.tape().handle(id), self.tape().handle(id + 1))
+    }
+
+    /// The derivative along all of `es`, from the value `y` and its handle.
+    #[track_caller]
+    fn expm_derivatives(self, mut y: Self, handle: Self, es: &[Self]) -> Self {
+        let mut handles = vec![handle];
+        // One direction too many fails at once, without those of fewer.
+        let es = &es[..es.len().min(EXPM_ORDER + 1)];
+        let full = (1 << es.len()) - 1;
+        for s in if es.len() > EXPM_ORDER { full..=full } else { 1..=full } {
+            let id = {
+                let (op, x) = ops::expm::along(s, &self, es, &handles);
+                self.tape().push(Op::ExpmJet(op), &x)
+            };
+            y = self.tape().handle(id);
+            handles.push(self.tape().handle(id + 1));
+        }
+        y
     }
 
     /// `C X` for the Cayley transform `C` of `W = U V'`, `n x k`, by Woodbury's identity:

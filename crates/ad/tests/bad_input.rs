@@ -27,6 +27,7 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("logdet", p(|x| x.logdet())),
         ("cayley", p(|x| x.cayley(0.1).sum())),
         ("lower solve", p(move |x| x.solve_triangular(Uplo::Lower, &b2).sum())),
+        ("expm", p(|x| (x * 0.01).expm().sum())),
         ("expm_sym", p(|x| x.expm_sym().sum())),
         ("logm_spd", p(|x| x.logm_spd().sum())),
         ("sqrtm_spd", p(|x| x.sqrtm_spd().sum())),

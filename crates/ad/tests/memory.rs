@@ -62,6 +62,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
             }),
         ),
         ("cayley", skew(n, 12), p(move |x| x.cayley(0.4).dot(&a3))),
+        ("exponential", rnd(n, n, 21), p(|x| x.expm().trace())),
         (
             "elementwise",
             rnd(n, n, 13),
@@ -253,6 +254,23 @@ fn checkpoints_trade_memory_for_time() {
     assert!(2 * bytes_c < bytes, "gradient: {bytes_c} with checkpoints, {bytes} without");
     // A checkpoint keeps the constants of its piece: here three matrices as large as a value.
     assert!(5 * bytes2_c < 2 * bytes2, "hvp: {bytes2_c} with checkpoints, {bytes2} without");
+}
+
+/// The jet of the gradient, seven matrices, beside the cotangent and the result.
+#[test]
+fn the_gradient_of_an_exponential_takes_ten_matrices_more_than_its_value() {
+    for (n, size, squarings) in [(16, 0.3, 0), (40, 4.0, 0), (40, 30.0, 3), (100, 60.0, 4)] {
+        let x0 = rnd(n, n, 1);
+        let x0 = &x0 * (size / (0..n).map(|j| x0.col(j).norm_l1()).fold(0.0, f64::max));
+        let w = rnd(n, n, 2);
+        let tape = Tape::new();
+        let x = tape.input(&x0);
+        let y = x.expm().dot(&w);
+        let value = tape.peak_bytes();
+        tape.gradient(y, x).unwrap();
+        let more = tape.peak_bytes() - value;
+        assert!(more <= (10 + squarings) * n * n * 8, "n = {n}: {} matrices", more as f64 / (n * n * 8) as f64);
+    }
 }
 
 #[test]

@@ -149,6 +149,15 @@ fn across_a_change_of_winner() {
 }
 
 #[test]
+fn exponentials_across_a_change_of_degree_and_squarings() {
+    let (a, n) = (rnd(3, 3, 16), rnd(3, 3, 17));
+    let points = [1e-9, 0.01, 0.3, 0.8, 3.0, 20.0].map(|s| &a * s);
+    replays(|x| x.expm().dot(&n), &a, &points);
+    replays(|x| x.expm().dot(&n), &points[5], &points);
+    replays(|x| x.expm_frechet(x.t()).1.dot(&n), &points[0], &points);
+}
+
+#[test]
 fn other_programs_replay_too() {
     let a = regular(3, 4);
     let n = rnd(3, 3, 5);

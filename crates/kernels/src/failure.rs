@@ -97,6 +97,12 @@ pub enum Failure {
         /// The part of the motion that is not determined, over the whole.
         defect: f64,
     },
+    /// The result exists and is larger than every number there is.
+    #[error("overflow: an entry is too large for a number: {what}")]
+    Overflow {
+        /// Of what.
+        what: &'static str,
+    },
     /// The operation does not exist for these arguments.
     #[error("not supported: {what}")]
     Unsupported {

@@ -18,6 +18,8 @@ mod elementwise;
 mod equation_base;
 mod equations;
 mod erf;
+mod expm;
+mod expm_scale;
 mod failure;
 mod field;
 mod fixed;

@@ -248,6 +248,20 @@ pub trait Scalar:
     /// eigenvalue on the closed negative real axis, zero included, to working precision.
     fn sqrtm(a: &[Self], n: usize, x: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>)
     -> Result<(), Failure>;
+    /// `exp(A)`, and a handle of `n x (7 n + 4)` numbers that derivatives are computed from.
+    fn expm(a: &[Self], n: usize, y: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// The mixed derivative of `exp(sum_S e_S E_S)` by all `k` symbols `e_i`, and a handle of as many numbers for those
+    /// of more symbols. `es[S]` is the direction of the subset `S` (a number of `k` bits), `handles[S]` the handle of
+    /// its own derivative; the empty set has `A` and the handle of [`Scalar::expm`]. Empty slices stand for zeros, and
+    /// for the handle of the full set.
+    fn expm_jet(
+        es: &[&[Self]],
+        handles: &[&[Self]],
+        n: usize,
+        y: &mut [Self],
+        handle: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
 
     // ---- functions of a symmetric matrix, from the handle of `eigh` -------------------------------------------
     /// Is the spectrum in the handle inside the domain of `f`? (`a` is the matrix it came from, for graded ones.)
@@ -647,6 +661,25 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::roots::sqrtm(a, n, x, handle, w)
+            }
+            fn expm(
+                a: &[Self],
+                n: usize,
+                y: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::expm::expm(a, n, y, handle, w)
+            }
+            fn expm_jet(
+                es: &[&[Self]],
+                handles: &[&[Self]],
+                n: usize,
+                y: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::expm::jet(es, handles, n, y, handle, w)
             }
             fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure> {
                 crate::spectral::domain(f, a, handle, n)

@@ -210,6 +210,39 @@ pub const SERIES_END: f64 = 1e-18;
 /// The most points of a divided difference.
 pub const MAX_POINTS: usize = 16;
 
+// ---- exponential of a matrix --------------------------------------------------------------------------------------
+
+/// Padé degrees, and the largest 1-norm that each serves: there the third derivative of the backward error is as large
+/// as the unit roundoff (its series has 160 terms; the error itself allows 0.015, 0.25, 0.95, 2.1, 5.4, the first
+/// derivative 0.011, 0.20, 0.78, 1.8, 4.7, as in Al-Mohy & Higham 2009). The price of third derivatives to rounding is
+/// less than half a squaring on the average.
+#[must_use]
+pub fn expm_degrees<T: Scalar>() -> &'static [(usize, f64)] {
+    if size_of::<T>() == 8 {
+        &[(3, 4.8e-4), (5, 7.61e-2), (7, 4.87e-1), (9, 1.34), (13, 4.12)]
+    } else {
+        &[(3, 7.31e-2), (5, 9.35e-1), (7, 2.56)]
+    }
+}
+
+/// Squarings beyond which rounding the entries of the matrix decides every digit of its exponential: the digits of a
+/// number.
+#[must_use]
+pub fn expm_squarings<T: Scalar>() -> usize {
+    if size_of::<T>() == 8 { 52 } else { 23 }
+}
+
+/// By how many squarings powers up to the sixth of a scaled matrix can be taken back: what underflowed in them is still
+/// rounding then.
+#[must_use]
+pub fn expm_unscalable<T: Scalar>() -> usize {
+    if size_of::<T>() == 8 { 160 } else { 18 }
+}
+
+/// The highest derivative of the exponential of a matrix. Up to the third, truncation is below rounding. The fourth may
+/// lose a factor of `2 (m - 1) / theta` at the limit of degree `m`: six units for degree 13, 8000 (`1e-12`) for degree 3.
+pub const EXPM_ORDER: usize = 6;
+
 // ---- orders -----------------------------------------------------------------------------------------------------
 
 /// The highest derivative of a spectral function.

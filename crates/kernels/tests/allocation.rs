@@ -13,6 +13,8 @@ fn kernels_allocate_nothing_once_grown() {
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
         let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
         let (mut schur, chosen) = (vec![0.0; 2 * n * n], [false, true, true].repeat(n));
+        let small: Vec<f64> = a.iter().map(|x| x / n as f64).collect();
+        let mut records = [(); 3].map(|()| vec![0.0; n * (7 * n + 4)]);
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -35,6 +37,11 @@ fn kernels_allocate_nothing_once_grown() {
             f64::polar(&a, n, n, &mut x, &mut y, &mut h, &mut w).unwrap();
             f64::sym_lyap(&h, n, &b, &mut x, &mut w).unwrap();
             f64::cayley(&a, n, -0.1, &mut x, &mut y, &mut w).unwrap();
+            f64::expm(&small, n, &mut x, &mut records[0], &mut w).unwrap();
+            let [whole, first, second] = &mut records;
+            f64::expm_jet(&[&small, &b], &[whole, &[]], n, &mut x, first, &mut w).unwrap();
+            let known = [&whole[..], first, first, &[]];
+            f64::expm_jet(&[&small, &b, &b, &[]], &known, n, &mut x, second, &mut w).unwrap();
             f64::cholesky(&a, n, &mut y, &mut w).unwrap();
             f64::cholesky_push(&y, n, &b, &mut x);
             f64::cholesky_pull(&y, n, &mut x);

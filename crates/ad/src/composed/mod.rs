@@ -12,4 +12,5 @@ mod moments;
 pub(crate) mod norms;
 mod qr;
 mod reductions;
+mod rotations;
 pub(crate) mod spd;

@@ -501,6 +501,18 @@ pub const SECTIONS: &[Section] = &[
                 ["8/3", "4", "4"],
                 "skew arguments are always regular",
                 "Wen & Yin 2013; derived", "cayley.rs";
+            "expm", "`expm`",
+                "finite; no entry of the result overflows, else `Overflow`; norm below `2^52` (`2^23` in single precision), else `Unsupported`",
+                "none",
+                ["14.7 + 2s with s squarings", "28 + 4s", "28 + 4s"],
+                "defective, nilpotent and zero matrices are like any other; of an exactly skew matrix the result is orthogonal to rounding",
+                "Al-Mohy & Higham 2009; derived", "expm.rs";
+            "expm_along", "`expm_along`, `expm_frechet`, derivatives of `expm`",
+                "as `expm`; up to six directions, else `Unsupported`",
+                "none",
+                ["(14.7 + 2s) 2^k for k directions, beside those of fewer directions"],
+                "exact everywhere: the family `D^k exp(A)[E..]` is closed under differentiation",
+                "Al-Mohy & Higham 2009; Higham & Relton 2014; derived", "expm.rs";
         },
     },
     Section {
@@ -656,6 +668,8 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
+    ["*`so3_exp`*", "`hat`, `expm`", "3 numbers", "composed/rotations.rs"],
+    ["*`so3_log`*", "a linear map to the quaternion's products, `select`, `norm`, half-angle formulas, a polynomial", "a rotation, but not by half a turn, else `NotDifferentiable`", "composed/rotations.rs"],
     ["*`powi`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
     ["*`select_with`*", "`select` of the arguments and of the branches", "sizes agree or are 1", "composed/masks.rs"],
     ["*`prod`*, *`prod_rows`*, *`prod_cols`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "composed/reductions.rs"],

@@ -29,6 +29,7 @@ pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod distance;
+pub(crate) mod expm;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;
@@ -267,6 +268,8 @@ registry! {
     Polar(polar::Polar) "polar",
     SymLyap(polar::SymLyap) "sym_lyapunov",
     Cayley(cayley::Cayley) "cayley",
+    Expm(expm::Expm) "expm",
+    ExpmJet(expm::ExpmJet) "expm_along",
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",
@@ -317,6 +320,7 @@ impl<T: Scalar> Op<T> {
                 | Op::Spectrum(_)
                 | Op::Weighted(_)
                 | Op::Vectors(_)
+                | Op::ExpmJet(_)
         )
     }
 }

@@ -192,6 +192,16 @@ fn cayley_without_the_transpose() {
 }
 
 #[test]
+fn expm_without_the_transpose() {
+    // The Fréchet derivative at the matrix itself: the tangent's rule in the cotangent's place.
+    let vjp: Rule = |wrong, x, _, dy| {
+        let g = zero_if_absent(dy[0], x[0]);
+        vec![Some(if wrong { x[0].expm_frechet(g).1 } else { x[0].t().expm_frechet(g).1 })]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].expm()], None, vjp, &[Kind::Exponent(4).generic(1)]));
+}
+
+#[test]
 fn product_without_the_transpose() {
     let vjp: Rule = |wrong, x, _, dy| {
         let g = zero_if_absent(dy[0], x[0]);

@@ -86,6 +86,19 @@ fn every_member_has_its_own_sign_order_and_scale() {
 }
 
 #[test]
+fn every_member_has_its_own_degree_and_squarings() {
+    let rows = mat![[0.5, -1.0, 0.25], [1.0, 0.125, -0.5], [0.75, 0.5, -0.625]];
+    let mut members: Vec<Mat<f64>> = [1e-7, 0.02, 0.2, 0.5, 1.5, 8.0, 40.0].iter().map(|s| &rows * *s).collect();
+    // Shifted, nilpotent and far from normal, skew with many squarings.
+    members.push(&rows - 50.0 * Mat::<f64>::identity(3, 3));
+    members.push(mat![[0.0, 1e5, 3.0], [0.0, 0.0, -2e3], [0.0, 0.0, 0.0]]);
+    members.push(mat![[0.0, -90.0, 20.0], [90.0, 0.0, 30.0], [-20.0, -30.0, 0.0]]);
+    members.push(Mat::zeros(3, 3));
+    as_alone("expm", &members, |x| x.expm());
+    as_alone("expm along the rows", &members, |x| x.expm_frechet(x.tape().constant(&members[3])).1);
+}
+
+#[test]
 fn some_members_are_singular_and_others_are_not() {
     let mut members = square();
     members.insert(1, mat![[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]);

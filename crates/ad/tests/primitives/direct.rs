@@ -54,6 +54,25 @@ fn cotangents_meet_in_the_input_of_a_factorisation() {
 }
 
 #[test]
+fn exponentials_with_and_without_tangents() {
+    for n in [1, 2, 4, 6] {
+        let x = Kind::Exponent(n).generic(7);
+        let (c, e) = (Rng::new(8).normal(n, n), Kind::Exponent(n).generic(9));
+        right!((n, "squares first"), &x, |x| x.dot(x) + weighted(x.expm(), 1));
+        right!((n, "linear"), &x, |x| weighted(x.expm(), 2) + x.dot(&c));
+        // The matrix moves and its cotangent does not, and the other way round.
+        right!((n, "inside"), &x, |x| weighted((x + x.hadamard(x) * 0.1).expm(), 5));
+        right!((n, "beside"), &x, |x| (x.tape().constant(&e).expm() * x).dot(x));
+        right!((n, "twice"), &x, |x| weighted(x.expm() * (x * -2.0).expm(), 3));
+        right!((n, "of itself"), &x, |x| weighted((x.expm() * 0.2).expm(), 4));
+        let all = stack(
+            &(0..3).map(|k| batch(&(Kind::Exponent(n).generic(20 + k) * 4f64.powi(k as i32)))).collect::<Vec<_>>(),
+        );
+        right!((n, "batch"), &all, |x| weighted(x.expm().sum_batch(), 6));
+    }
+}
+
+#[test]
 fn outputs_alone_and_batches_of_factorisations() {
     for (name, shapes, factors) in FACTORS {
         for &(m, n) in shapes {

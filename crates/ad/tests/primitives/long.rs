@@ -52,6 +52,7 @@ impl Strategy {
             Asked::Spd(_) => (Kind::Spd, true),
             Asked::Symmetric(_) => (Kind::Symmetric, true),
             Asked::Small(_) => return (self == Generic).then(|| set(&[Kind::General]).scaled(&[-1])),
+            Asked::Exponent(_) => return (self == Generic).then(|| set(&[Kind::General])),
             // What asks for more of its spectrum has generic points of its own.
             _ => return None,
         };

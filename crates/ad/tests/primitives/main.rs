@@ -23,6 +23,7 @@ mod oracles;
 mod points;
 mod reductions;
 mod registry;
+mod rotations;
 mod spectra;
 mod table;
 mod ties;

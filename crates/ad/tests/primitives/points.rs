@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Symmetric(usize),
     /// Small, so that `I - W` is regular.
     Small(usize),
+    /// Any square matrix, of a norm that its exponential can bear.
+    Exponent(usize),
     /// Symmetric, eigenvalues at least 1/2 apart.
     Simple(usize),
     /// Symmetric, the larger half of the eigenvalues (rounded down) above 1/2, the others below -1/2.
@@ -84,7 +86,9 @@ impl Kind {
     pub(crate) fn shape(self) -> (usize, usize) {
         match self {
             Any(m, n) | Unit(m, n) | Away(m, n) | Positive(m, n) | Tall(m, n) | Distinct(m, n) => (m, n),
-            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Simple(n) | Gapped(n) => (n, n),
+            Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Exponent(n) | Simple(n) | Gapped(n) => {
+                (n, n)
+            }
         }
     }
 
@@ -113,6 +117,7 @@ impl Kind {
                 0.5 * (&a + a.transpose())
             }
             Small(n) => of(Of::Any) * (0.3 / (n.max(1) as f64).sqrt()),
+            Exponent(n) => of(Of::Any) * (1.0 / (n.max(1) as f64).sqrt()),
             Simple(n) => {
                 let apart = |(i, s)| 1.5 * (i as f64 - 0.5 * n as f64) + s;
                 given(Of::Symmetric, around_one(n).into_iter().enumerate().map(apart).collect())
@@ -232,6 +237,22 @@ impl Kind {
                 for s in [1e150, 1e-150] {
                     add(&format!("times {s:e}"), self.generic(5) * s, None, 1.0);
                 }
+            }
+            Exponent(_) => {
+                let ones = || Some(Mat::from_fn(n, n, |_, _| 1.0));
+                add("zero", Mat::zeros(n, n), ones(), 1.0);
+                add("identity", eye.clone(), None, 1.0);
+                let shift = Mat::from_fn(n, n, |i, j| if i + 1 == j { 1.0 } else { 0.0 });
+                add("nilpotent", 2.0 * &shift, None, 1.0);
+                add("defective", &shift - 1.5 * &eye, None, 1.0);
+                add("far from normal", 300.0 * &shift + 1e-3 * rng.normal(n, n), ones(), 1.0);
+                let w = rng.normal(n, n);
+                add("skew", &w - w.transpose(), None, 1.0);
+                add("skew, long", 8.0 * (&w - w.transpose()), ones(), 1.0);
+                add("symmetric", &w + w.transpose(), None, 1.0);
+                add("times 1e-8", 1e-8 * &w, ones(), 1.0);
+                add("decaying", &w - 30.0 * &eye, ones(), 1.0);
+                add("growing", &w + 20.0 * &eye, ones(), 1.0);
             }
             Small(_) => {
                 add("zero", Mat::zeros(n, n), Some(Mat::from_fn(n, n, |_, _| 0.1)), 1.0);

@@ -30,6 +30,7 @@ pub(crate) struct Line {
 const ANY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3), (0, 0), (3, 0), (0, 2)];
 const TALL: &[(usize, usize)] = &[(4, 3), (3, 3), (6, 2), (5, 1), (1, 1), (0, 0), (3, 0), (9, 5)];
 const SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (6, 6)];
+const ORDERS: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (8, 8)];
 const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
 const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
@@ -238,6 +239,11 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of polar" covers ["sym_lyapunov"], TALL, |m, n| vec![Tall(m, n), Any(m, n)], pull!(|x| x[0].polar().0), judges),
         line!("cayley" covers ["cayley", "matmul"], SQUARE, |n, _| vec![Small(n)], |x| vec![x[0].cayley(0.5)], judges),
         line!("cayley of a skew part" covers ["cayley", "part"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].skew().tanh().cayley(0.3)]),
+        line!("expm" covers ["expm", "expm_along", "transpose"], ORDERS, |n, _| vec![Exponent(n)], |x| vec![x[0].expm()], judges),
+        line!("expm_frechet" covers ["expm", "expm_along"], SQUARE, |n, _| vec![Exponent(n), Any(n, n)], |x| { let (y, l) = x[0].expm_frechet(x[1]); vec![y, l] }, judges),
+        line!("expm_along, two directions" covers ["expm_along"], SMALL, |n, _| vec![Exponent(n), Any(n, n), Any(n, n)], |x| vec![x[0].expm_along(&x[1..])], judges),
+        line!("pull of expm" covers ["expm_along"], SQUARE, |n, _| vec![Exponent(n), Any(n, n)], pull!(|x| x[0].expm()), judges),
+        line!("expm of a skew part" covers ["expm", "part"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].skew().expm()]),
         // ---- functions of symmetric matrices ----------------------------------------------------------------------
         line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
