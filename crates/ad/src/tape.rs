@@ -99,6 +99,13 @@ impl<T: Scalar> Tape<T> {
         self.tangents.get()
     }
 
+    /// The largest part of a cotangent, relative to the whole, that lay along a choice of gauge and was dropped under
+    /// [`Gauge::Warn`](crate::Gauge::Warn); 0 if none was.
+    #[must_use]
+    pub fn gauge_defect(&self) -> f64 {
+        self.store.warned()
+    }
+
     /// May the engine take its shortcuts, which is the default? Around small values, some primitives have their rules a second time as
     /// loops from buffer to buffer. They give the same derivatives to rounding; switch them off to see whether a wrong number comes
     /// from one of them.

@@ -77,12 +77,3 @@ impl<T: Scalar> Primitive<T> for Invariant {
         out.add(0, g);
     }
 }
-
-impl<T: Scalar> crate::Tape<T> {
-    /// The largest part of a cotangent, relative to the whole, that lay along a choice of gauge and was dropped under
-    /// [`Gauge::Warn`]; 0 if none was.
-    #[must_use]
-    pub fn gauge_defect(&self) -> f64 {
-        self.store.warned()
-    }
-}
