@@ -1,10 +1,10 @@
-//! The commonest operations over plain numbers, from buffer to buffer: values at replay, and both rules. Speed, not meaning: each says
-//! what `eval`, `jvp` or `vjp` of its operation says, where shapes are equal and nothing is summed, and everything else goes to
-//! those. Around a small value the words of a rule cost many times its arithmetic (`cargo bench -p pullback-benches --bench engine`
-//! has the rest).
+//! The commonest operations over plain numbers, from buffer to buffer: values at replay, and both rules. They exist for
+//! speed alone: each computes what `eval`, `jvp` or `vjp` of its operation computes, where shapes are equal and nothing
+//! is summed, and every other case goes to those. Around a small value the words of a rule cost many times its
+//! arithmetic (`cargo bench -p pullback-benches --bench engine` measures what is left of that).
 //!
-//! What holds this file to the rules: sweeps over numbers come from here, those over recorded values never do (over pairs, only
-//! what `direct_pairs.rs` has), and every line of the primitives' table compares them.
+//! The tests hold this file to the rules: sweeps over numbers come from here, those over recorded values never do (over
+//! pairs, only what `direct_pairs.rs` has), and every line of the primitives' table compares them.
 
 use super::arithmetic::{Hadamard, LinComb, Scale};
 use super::lu_factors::LuFactors;
@@ -72,7 +72,7 @@ pub(crate) struct Pull<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Pull<'a, T> {
-    /// The same again, for a function of its own: what is lent to one cannot stay in registers.
+    /// A copy of this value for a function that takes it whole; a value that is lent cannot stay in registers.
     #[inline(always)]
     fn again(&mut self) -> Pull<'_, T> {
         Pull { slots: &mut *self.slots, ..*self }
@@ -392,7 +392,7 @@ fn push_one<T: Scalar>(
     }
 }
 
-/// `C (+)= alpha (op(A') op(B) + op(A) op(B'))`, where an absent tangent is zero.
+/// `C (+)= alpha (op(dA) op(B) + op(A) op(dB))`, where an absent tangent is zero.
 #[inline(always)]
 fn products<T: Scalar>(
     c: &mut [T],
