@@ -1,6 +1,5 @@
-//! The reverse rules of small QR and LU factors over pairs (value, tangent), from buffer to buffer: the kernels of
-//! `direct.rs` in dual numbers. Everything else over pairs, larger matrices included, goes through the rules
-//! themselves.
+//! The reverse rules of small QR and LU factors over pairs (value, tangent), from buffer to buffer: the kernels of `direct.rs` in dual
+//! numbers. What else pairs need goes by the rules' words, and so do larger matrices.
 
 use super::Op;
 use crate::compiled::Pair;
