@@ -1,4 +1,5 @@
-//! Derivatives of the inverse circular and hyperbolic functions, of every order. Their values do not live here.
+//! Derivatives of the inverse circular and hyperbolic functions, of every order. Their values come from the standard
+//! library and from libm.
 //!
 //! The first derivative of each is `g_0 = w^{-a}` up to a sign, with `a` 1/2 or 1 and `w` one of `1 - x^2`, `1 + x^2`,
 //! `x^2 - 1`. With `s = 1` for `1 - x^2` and `s = -1` for the others, `w g_1 = 2 a s x g_0`, and differentiating `n`

@@ -140,7 +140,7 @@ fn check_directions<T: Real>(es: &[&[T]]) -> Result<(), Failure> {
     }
 }
 
-/// Has no chosen value another near it?
+/// Fails where a chosen value has another one near it or, as a singular value, vanishes.
 fn no_ties<T: Real>(win: Window, x: &[T], tol: T) -> Result<(), Failure> {
     for i in (0..win.n).filter(|&i| win.has(i)) {
         if (0..win.n).any(|j| j != i && Float::abs(x[i] - x[j]) <= tol) {
