@@ -88,7 +88,7 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         *slot = re.map(|re| (re, du));
     }
 
-    /// `(AB)' = A'B + AB'`, the second product accumulated in place.
+    /// `d(A B) = dA B + A dB`, the second product accumulated in place.
     fn product(m: Product, a: &Self, b: &Self) -> Self {
         let du = product_tangent(m, a, b);
         Dual { re: Eager::product(m, &a.re, &b.re), du }

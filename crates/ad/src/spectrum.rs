@@ -1,5 +1,5 @@
-//! What users ask of spectra: functions of symmetric matrices, eigenvalues, eigenvectors, singular values, projectors, polar
-//! factors and Cayley transforms. Each is a line over primitives of `ops`; no rule lives here.
+//! What users ask of spectra: functions of symmetric matrices, eigenvalues, eigenvectors, singular values, projectors,
+//! polar factors and Cayley transforms. Each is a line over primitives of `ops`; no rule lives here.
 
 use crate::ops::spectrum::{Chosen, Spectrum, Weighted};
 use crate::ops::vectors::{Frame, Vectors};
@@ -29,13 +29,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         Singular { a, handle, flip, count: shape.rows.min(shape.cols), gauge: Gauge::Error }
     }
 
-    /// Eigenvalues, ascending, and eigenvectors of `(A + A')/2`; the largest entry of each vector is positive.
+    /// Eigenvalues, ascending, and eigenvectors of `(A + A^T)/2`; the largest entry of each vector is positive.
     ///
-    /// Derivatives at a tie: eigenvalues as [`Var::eigvalsh`]. Vectors of tied values are any orthonormal basis, so a program that depends on
-    /// which one is `GaugeDependent`, also at the identity and at diagonal matrices, where the dependence has no slope. A program that
-    /// does not depend on it has its gradient if the cotangents of tied values are equal; a matrix put together again from its
-    /// values and vectors is a function of the matrix, for which [`Var::symmetric`] is exact at ties to any order, as are
-    /// [`spectral_projector`](Var::spectral_projector) and [`invariant_subspace`](Symmetric::invariant_subspace).
+    /// Derivatives at a tie: eigenvalues as [`Var::eigvalsh`]. Vectors of tied values are any orthonormal basis, so a
+    /// program that depends on which one is `GaugeDependent`, also at the identity and at diagonal matrices, where the
+    /// dependence has no slope. A program that does not depend on it has its gradient if the cotangents of tied values
+    /// are equal; a matrix put together again from its values and vectors is a function of the matrix, for which
+    /// [`Var::symmetric`] is exact at ties to any order, as are [`spectral_projector`](Var::spectral_projector) and
+    /// [`invariant_subspace`](Symmetric::invariant_subspace).
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -51,7 +52,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().eigen()
     }
 
-    /// Eigenvalues of `(A + A')/2`, ascending.
+    /// Eigenvalues of `(A + A^T)/2`, ascending.
     ///
     /// # Derivatives at ties
     /// Where eigenvalues coincide, what exists depends on the program of them and on the mode:
@@ -62,15 +63,16 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// | treats tied ones alike (`l.ln().sum()`, a Schatten norm, a likelihood) | exact | exact | exact | [`NotDifferentiable`] |
     /// | tells tied ones apart (the largest) | the one-sided derivative | [`NotDifferentiable`] | [`NotDifferentiable`] | [`NotDifferentiable`] |
     ///
-    /// Along a direction the eigenvalues of a group are analytic in the basis in which the direction is diagonal (Rellich 1937), and modes
-    /// that know a direction use that. A recorded gradient does not know the direction in which it will be differentiated;
-    /// [`Var::trace_fun`] is exact in every mode and to every order.
+    /// Along a direction the eigenvalues of a group are analytic in the basis in which the direction is diagonal
+    /// (Rellich 1937), and modes that know a direction use that. A recorded gradient does not know the direction in
+    /// which it will be differentiated; [`Var::trace_fun`] is exact in every mode and to every order.
     ///
-    /// *Near a tie*, at a gap `g` relative to the largest eigenvalue, first derivatives of programs that treat close values alike lose nothing.
-    /// Second derivatives divide differences of cotangents by the gap and would keep about `eps/g`; where the slope along the direction
-    /// tells more, they keep about `g` instead, so that the loss is at most about `sqrt(eps)`. Along a direction in which two close values
-    /// have the same slope (a unit matrix beside the diagonal, at a diagonal matrix), and in a recorded gradient that is differentiated again
-    /// in reverse, it is `eps/g`. Values closer than rounding are tied.
+    /// *Near a tie*, at a gap `g` relative to the largest eigenvalue, first derivatives of programs that treat close
+    /// values alike lose nothing. Second derivatives divide differences of cotangents by the gap and would keep about
+    /// `eps/g`; where the slope along the direction tells more, they keep about `g` instead, so that the loss is at
+    /// most about `sqrt(eps)`. Along a direction in which two close values have the same slope (a unit matrix beside
+    /// the diagonal, at a diagonal matrix), and in a recorded gradient that is differentiated again in reverse, it is
+    /// `eps/g`. Values closer than rounding are tied.
     ///
     /// [`NotDifferentiable`]: crate::Failure::NotDifferentiable
     ///
@@ -94,8 +96,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().values(0..n)
     }
 
-    /// The orthogonal projector on the eigenvectors of the `top` largest eigenvalues of `(A + A')/2`: smooth to any order, whatever ties
-    /// there are among those or among the others. Poisons: a tie between the two groups (`NotDifferentiable`).
+    /// The orthogonal projector on the eigenvectors of the `top` largest eigenvalues of `(A + A^T)/2`: smooth to any
+    /// order, whatever ties there are among those or among the others. Poisons: a tie between the two groups
+    /// (`NotDifferentiable`).
     #[track_caller]
     #[must_use]
     pub fn spectral_projector(self, top: usize) -> Self {
@@ -105,7 +108,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().projector(n - top..n)
     }
 
-    /// Thin SVD `A = U diag(s) V'`: `U`, `s` descending as a column, `V`; the largest entry of each column of `U` is positive.
+    /// Thin SVD `A = U diag(s) V^T`: `U`, `s` descending as a column, `V`; the largest entry of each column of `U` is
+    /// positive.
     ///
     /// Derivatives at a tie, or at a singular value 0: as for [`Var::eigh`]. What is smooth there is [`Var::polar`].
     ///
@@ -135,10 +139,10 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// Singular values, descending.
     ///
     /// # Derivatives at ties and at 0
-    /// As those of [`Var::eigvalsh`], whose table holds here too: at an orthogonal matrix, where all singular values are 1, `s.ln().sum()` and
-    /// `s.powf(3.0).sum()` have their gradient and their Hessian-vector products. A singular value 0 is a kink: `jvp` gives the one-sided
-    /// derivative, `grad` is `NotDifferentiable` unless the cotangent of that value is 0, as it is in `s.powf(2.0).sum()`, which has second
-    /// derivatives there as well.
+    /// As those of [`Var::eigvalsh`], whose table holds here too: at an orthogonal matrix, where all singular values
+    /// are 1, `s.ln().sum()` and `s.powf(3.0).sum()` have their gradient and their Hessian-vector products. A singular
+    /// value 0 is a kink: `jvp` gives the one-sided derivative, `grad` is `NotDifferentiable` unless the cotangent of
+    /// that value is 0, as it is in `s.powf(2.0).sum()`, which has second derivatives there as well.
     #[doc(alias = "singular_values")]
     #[track_caller]
     #[must_use]
@@ -150,8 +154,8 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The nuclear norm of each member, the sum of its singular values; its gradient is the polar factor.
     ///
-    /// Its cotangents are constant, so every mode and order is exact at ties, and at orthogonal matrices. At a singular value 0 `jvp` gives the
-    /// one-sided derivative, and everything else is `NotDifferentiable`.
+    /// Its cotangents are constant, so every mode and order is exact at ties, and at orthogonal matrices. At a singular
+    /// value 0 `jvp` gives the one-sided derivative, and everything else is `NotDifferentiable`.
     #[doc(alias = "nuc")]
     #[track_caller]
     #[must_use]
@@ -278,10 +282,11 @@ impl<'t, T: Scalar> Var<'t, T> {
         y
     }
 
-    /// `C X` for the Cayley transform `C` of `W = U V'`, `n x k`, by Woodbury's identity:
-    /// `X + 2 alpha U (I - alpha V' U)^{-1} V' X`. Nothing of size `n x n` is made: `O(n k p + k³)`, derivatives too.
+    /// `C X` for the Cayley transform `C` of `W = U V^T`, with `U` and `V` of `n x k`, by Woodbury's identity:
+    /// `X + 2 alpha U (I - alpha V^T U)^{-1} V^T X`. Nothing of size `n x n` is made: `O(n k p + k³)`, derivatives too.
     ///
-    /// The Cayley retraction of Wen & Yin (2013) at `X` for a gradient `G` has `U = [G, X]`, `V = [X, -G]` and `alpha = -tau/2`.
+    /// The Cayley retraction of Wen & Yin (2013) at `X` for a gradient `G` has `U = [G, X]`, `V = [X, -G]` and
+    /// `alpha = -tau/2`.
     /// Poisons: `1/alpha` an eigenvalue of `W`.
     #[track_caller]
     #[must_use]
@@ -297,7 +302,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.add_mul(2.0 * alpha, u, small.solve(v.t_mul(self)))
     }
 
-    /// The eigendecomposition of `(A + A')/2` as a handle, to evaluate several functions of the matrix with.
+    /// The eigendecomposition of `(A + A^T)/2` as a handle, to evaluate several functions of the matrix with.
     #[track_caller]
     #[must_use]
     pub fn symmetric(self) -> Symmetric<'t, T> {
@@ -309,7 +314,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         }
     }
 
-    /// Matrix exponential of `(A + A')/2`.
+    /// Matrix exponential of `(A + A^T)/2`.
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -326,7 +331,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Exp)
     }
 
-    /// Matrix logarithm of `(A + A')/2`. Poisons: not positive definite.
+    /// Matrix logarithm of `(A + A^T)/2`. Poisons: not positive definite.
     #[doc(alias = "logm")]
     #[track_caller]
     #[must_use]
@@ -335,7 +340,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Ln)
     }
 
-    /// Matrix square root of `(A + A')/2`. Poisons: not positive definite.
+    /// Matrix square root of `(A + A^T)/2`. Poisons: not positive definite.
     #[doc(alias = "sqrtm")]
     #[track_caller]
     #[must_use]
@@ -344,7 +349,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Pow(0.5))
     }
 
-    /// Inverse square root of `(A + A')/2`. Poisons: not positive definite.
+    /// Inverse square root of `(A + A^T)/2`. Poisons: not positive definite.
     #[track_caller]
     #[must_use]
     pub fn invsqrtm_spd(self) -> Self {
@@ -352,7 +357,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Pow(-0.5))
     }
 
-    /// `p`-th power of `(A + A')/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
+    /// `p`-th power of `(A + A^T)/2`. Poisons: not positive definite, whatever `p`. (Powers of any symmetric matrix are
     /// products, or `a.symmetric().map(SymFn::Pow(3.0))`.)
     #[doc(alias = "fractional_matrix_power")]
     #[track_caller]
@@ -364,7 +369,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
     }
 
-    /// `tr f((A + A')/2)`; its gradient is `f'(A)`, right to any order at ties.
+    /// `tr f((A + A^T)/2)`; its gradient is `f'(A)`, with the scalar derivative `f'`, right to any order at ties.
     #[track_caller]
     #[must_use]
     pub fn trace_fun(self, f: SymFn) -> Self {
@@ -373,7 +378,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 }
 
-/// `A` with the eigendecomposition of its symmetric part: any function of it, eigenvalues and vectors, from one decomposition.
+/// `A` with the eigendecomposition of its symmetric part: any function of it, eigenvalues and vectors, from one
+/// decomposition.
 #[derive(Debug, Clone, Copy)]
 pub struct Symmetric<'t, T: Scalar = f64> {
     a: Var<'t, T>,
@@ -382,12 +388,13 @@ pub struct Symmetric<'t, T: Scalar = f64> {
 }
 
 impl<'t, T: Scalar> Symmetric<'t, T> {
-    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
-    /// what sees the choice; [`Gauge::Error`] unless told otherwise.
+    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative
+    /// is asked for what sees the choice; [`Gauge::Error`] unless told otherwise.
     ///
-    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode cannot know how vectors
-    /// will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied values have no derivatives of their own under
-    /// these two. Second derivatives through vectors at a tie do not exist.
+    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode
+    /// cannot know how vectors will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied
+    /// values have no derivatives of their own under these two. Second derivatives through vectors at a tie do not
+    /// exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Symmetric { gauge, ..self }
@@ -454,11 +461,11 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
         self.a.tape().push_one(Op::Weighted(Weighted(of)), &[&self.a, &self.handle, &ones])
     }
 
-    /// An orthonormal basis of the invariant subspace that the eigenvectors `range` span, for programs that depend on the subspace
-    /// alone: those have derivatives of every order, ties inside or not.
+    /// An orthonormal basis of the invariant subspace that the eigenvectors `range` span, for programs that depend on
+    /// the subspace alone: those have derivatives of every order, ties inside or not.
     ///
-    /// Its tangent is orthogonal to the subspace (the horizontal lift); a cotangent that sees the basis is `GaugeDependent`, by the
-    /// policy. A tie between inside and outside is `NotDifferentiable`.
+    /// Its tangent is orthogonal to the subspace (the horizontal lift); a cotangent that sees the basis is
+    /// `GaugeDependent`, by the policy. A tie between inside and outside is `NotDifferentiable`.
     #[track_caller]
     #[must_use]
     pub fn invariant_subspace(self, range: Range<usize>) -> Var<'t, T> {
@@ -490,18 +497,20 @@ pub struct Singular<'t, T: Scalar = f64> {
 }
 
 impl<'t, T: Scalar> Singular<'t, T> {
-    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative is asked for
-    /// what sees the choice; [`Gauge::Error`] unless told otherwise.
+    /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative
+    /// is asked for what sees the choice; [`Gauge::Error`] unless told otherwise.
     ///
-    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode cannot know how vectors
-    /// will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied values have no derivatives of their own under
-    /// these two. Second derivatives through vectors at a tie do not exist.
+    /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode
+    /// cannot know how vectors will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied
+    /// values have no derivatives of their own under these two. Second derivatives through vectors at a tie do not
+    /// exist.
     #[must_use]
     pub fn gauge(self, gauge: Gauge) -> Self {
         Singular { gauge, ..self }
     }
 
-    /// The singular values `range` of the descending list, as a column: [`Var::svdvals`]. Ties among others do not matter.
+    /// The singular values `range` of the descending list, as a column: [`Var::svdvals`]. Ties among others do not
+    /// matter.
     #[track_caller]
     #[must_use]
     pub fn values(self, range: Range<usize>) -> Var<'t, T> {
@@ -511,7 +520,8 @@ impl<'t, T: Scalar> Singular<'t, T> {
             .push_one(Op::Spectrum(Spectrum::chosen(chosen(true, range), self.gauge)), &[&self.a, &self.handle])
     }
 
-    /// The triplets `range`: columns of `U`, singular values, columns of `V`. Ties among others do not matter, to any order.
+    /// The triplets `range`: columns of `U`, singular values, columns of `V`. Ties among others do not matter, to any
+    /// order.
     #[track_caller]
     #[must_use]
     pub fn triplets(self, range: Range<usize>) -> (Var<'t, T>, Var<'t, T>, Var<'t, T>) {

@@ -467,14 +467,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.op1(Op::Part(Part::Upper))
     }
 
-    /// `(A + A')/2`.
+    /// `(A + A^T)/2`.
     #[track_caller]
     #[must_use]
     pub fn sym(self) -> Self {
         self.op1(Op::Part(Part::Sym))
     }
 
-    /// `(A - A')/2`.
+    /// `(A - A^T)/2`.
     #[track_caller]
     #[must_use]
     pub fn skew(self) -> Self {
@@ -491,7 +491,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.op2(Op::Mul(ops::product::Mul(Product::NN)), b.on(self.tape))
     }
 
-    /// `A' B`.
+    /// `A^T B`.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -507,7 +507,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.op2(Op::Mul(ops::product::Mul(Product::TN)), b.on(self.tape))
     }
 
-    /// `A B'`.
+    /// `A B^T`.
     #[track_caller]
     #[must_use]
     pub fn mul_t(self, b: impl Operand<'t, T>) -> Self {
@@ -515,7 +515,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.op2(Op::Mul(ops::product::Mul(Product::NT)), b.on(self.tape))
     }
 
-    /// `A' B'`.
+    /// `A^T B^T`.
     #[track_caller]
     #[must_use]
     pub fn t_mul_t(self, b: impl Operand<'t, T>) -> Self {
@@ -604,7 +604,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.lu().logdet()
     }
 
-    /// The lower Cholesky factor of `(A + A')/2`. Poisons: not positive definite.
+    /// The lower Cholesky factor of `(A + A^T)/2`. Poisons: not positive definite.
     ///
     /// ```
     /// use pullback::{prelude::*, value};

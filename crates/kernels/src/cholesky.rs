@@ -11,7 +11,7 @@ use crate::tolerances::{CHOLESKY_SMALL, cholesky_pivot};
 use crate::triangular::{Triangle, solve};
 use crate::{Failure, Scalar, Workspace};
 
-/// Lower Cholesky factor of `(A + A')/2`, zeros above.
+/// Lower Cholesky factor of `(A + A^T)/2`, zeros above.
 pub(crate) fn cholesky<T: Real>(a: &[T], n: usize, l: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && l.len() == n * n);
     finite(a)?;
@@ -53,7 +53,7 @@ pub(crate) fn inverse<T: Real>(l: &[T], n: usize, out: &mut [T], w: &mut Workspa
     mirror(out, n, true);
 }
 
-/// The lower triangle of `(A + A')/2`, zeros above.
+/// The lower triangle of `(A + A^T)/2`, zeros above.
 fn lower_part<T: Real>(a: &[T], n: usize, l: &mut [T]) {
     let half = T::of(0.5);
     for j in 0..n {

@@ -1,16 +1,16 @@
-//! The derivative of a Cholesky factor and its adjoint, by the algorithm run forward and backward. The factorisation does not live
-//! here.
+//! The derivative of a Cholesky factor and its adjoint, by the algorithm run forward and backward. The factorisation
+//! does not live here.
 //!
-//! `push`: `X` lower with `X L' + L X' = E`. `pull`: its adjoint, the symmetric `W` with `<W, E> = <G, X>`.
+//! `push`: `X` lower with `X L^T + L X^T = sym(E)`. `pull`: its adjoint, the symmetric `W` with `<W, E> = <G, X>`.
 //!
 //! Both halve the matrix, `L = [L11 0; L21 L22]`, so that nearly all work is products:
 //!
-//! - push: `X11` from `E11`; `X21 = (E21 - L21 X11') L11^{-T}`; `X22` from `E22 - X21 L21' - L21 X21'`;
+//! - push: `X11` from `E11`; `X21 = (E21 - L21 X11^T) L11^{-T}`; `X22` from `E22 - X21 L21^T - L21 X21^T`;
 //! - pull, the same steps transposed, last first: `W22` from `G22`; `2 W21 = (G21 - 2 W22 L21) L11^{-1}`; `W11` from
-//!   `G11 - tril((2 W21)' L21)`.
+//!   `G11 - tril((2 W21)^T L21)`.
 //!
-//! Cost: 2/3 n³ each, twice the factorisation. Source: the idea of Murray 2016, arXiv 1602.07527, here by recursion; the small
-//! blocks reverse the plain loops.
+//! Cost: 2/3 n³ each, twice the factorisation.
+//! Source: the idea of Murray 2016, arXiv 1602.07527, here by recursion; the small blocks reverse the plain loops.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -20,7 +20,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::real::{Real, view, view_mut};
 use crate::tolerances::CHOLESKY_RULES_SMALL;
 
-/// `X` in place of the lower triangle of `(E + E')/2`, which is read from `e`; zeros above.
+/// `X` in place of the lower triangle of `sym(E)`, which is computed from `e`; zeros above.
 pub(crate) fn push<T: Real>(l: &[T], n: usize, e: &[T], x: &mut [T]) {
     debug_assert!(l.len() == n * n && e.len() == n * n && x.len() == n * n);
     crate::real::symmetrise(e, n, T::one(), x);
@@ -125,7 +125,7 @@ fn pull_block<T: Real>(l: &[T], g: &mut [T], ld: usize, o: usize, n: usize) {
     let (l11, l21, _) = quarters(l, ld, o, n, h);
     let (g11, mut g21, w22) = quarters_mut(g, ld, o, n, h);
     matmul(g21.as_mut(), Accum::Add, w22.as_ref(), l21, T::of(-2.0), Par::Seq);
-    // X L11 = G is L11' X' = G'.
+    // `X L11 = G` is `L11^T X^T = G^T`.
     solve_upper_triangular_in_place(l11.transpose(), g21.as_mut().transpose_mut(), Par::Seq);
     lower_product(g11, g21.as_ref().transpose(), l21);
     crate::settle::settle();

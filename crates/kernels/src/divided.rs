@@ -1,8 +1,8 @@
 //! Scalar functions of a symmetric matrix and their divided differences, accurate at ties, near them and far from them.
 //!
-//! `f[x_0, ..., x_k]` by definition cancels. Here every formula is a sum of terms of one sign, or a difference of numbers
-//! that are well apart: a Taylor series about an end point while the points are close, the recursion once they are not.
-//! Matrices do not live here.
+//! `f[x_0, ..., x_k]` by definition cancels. Here every formula is a sum of terms of one sign, or a difference of
+//! numbers that are well apart: a Taylor series about an end point while the points are close, the recursion once they
+//! are not. Matrices do not live here.
 
 use crate::Scalar;
 use crate::tolerances::{MAX_POINTS, PRODUCTS_SECOND, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
@@ -12,8 +12,8 @@ use core::fmt;
 pub trait ScalarFn: Send + Sync + 'static {
     /// Its name in dumps.
     fn name(&self) -> &'static str;
-    /// The highest derivative that [`ScalarFn::derivative`] knows. `f(A)` needs none, its gradient one, its Hessian two; the gradient of
-    /// `tr f(A)` needs one, its Hessian two.
+    /// The highest derivative that [`ScalarFn::derivative`] knows. `f(A)` needs none, its gradient one, its Hessian
+    /// two; the gradient of `tr f(A)` needs one, its Hessian two.
     fn orders(&self) -> u32;
     /// `f^(k)(x)`, for `k` from 0 to [`ScalarFn::orders`]. NaN where there is none.
     fn derivative(&self, k: u32, x: f64) -> f64;
@@ -75,8 +75,8 @@ impl SymFn {
     /// `1 / x`.
     pub const RECIP: Self = Self::Pow(-1.0);
 
-    /// A function of your own. Differences between eigenvalues that are far apart are formed from its values, those between close ones
-    /// by quadrature of its derivative (Hermite-Genocchi), whichever is more accurate.
+    /// A function of your own. Differences between eigenvalues that are far apart are formed from its values, those
+    /// between close ones by quadrature of its derivative (Hermite-Genocchi), whichever is more accurate.
     ///
     /// ```
     /// use pullback_kernels::{ScalarFn, SymFn};
@@ -222,7 +222,8 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
             last.exp() * exponential(t, share(x))
         }
         (SymFn::Ln | SymFn::LnPlus(_), x) => smooth(0.0, x, share(x)),
-        // Leibniz with the smallest point, whose term is the small one where the points are apart.
+        // The product rule `(g h)[x_0..x_k] = g(x_0) h[x_0..x_k] + g[x_0, x_1] h[x_1..x_k]` for `g(x) = x`. As `x_0` is
+        // the smallest point, the first term is the small one where the points are apart.
         (SymFn::XLogX, &[a, b]) => b.ln() + a * slope(0.0, a, b),
         (SymFn::XLogX, x) => x[0] * smooth(0.0, x, share(x)) + smooth(0.0, &x[1..], share(x)),
         (SymFn::Abs | SymFn::Sign, x) => kinked(f, x),
@@ -261,8 +262,8 @@ fn kinked(f: SymFn, x: &[f64]) -> f64 {
     }
 }
 
-/// The divided difference of a function of which only values are known, and a bound on its error: by recursion, or by quadrature of
-/// the highest derivative, whichever is bounded better.
+/// The divided difference of a user's function, known by its values and derivatives alone, and a bound on its error: by
+/// recursion, or by quadrature of the derivative of order `k`, whichever is bounded better.
 fn own(f: OwnFn, x: &[f64]) -> (f64, f64) {
     let k = x.len() - 1;
     let spread = x[k] - x[0];
@@ -444,7 +445,8 @@ fn slope(p: f64, a: f64, b: f64) -> f64 {
     }
 }
 
-/// The Taylor series about `c`: `c^{p-k} sum_m binom(p, m) h_{m-k}(t)`, `t_i = x_i / c - 1` (for `ln`, `(-1)^{m-1} / m`).
+/// The Taylor series about `c`: `c^{p-k} sum_m binom(p, m) h_{m-k}(t)`, `t_i = x_i / c - 1` (for `ln`,
+/// `(-1)^{m-1} / m`).
 ///
 /// With `c` the largest point and `p < k`, or the smallest and `p > k` while `m < p`, all terms have one sign.
 fn series(p: f64, x: &[f64], c: f64) -> f64 {

@@ -12,7 +12,7 @@ use crate::settle::settle;
 use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::{Failure, Workspace};
 
-/// `(A + A')/2 = V diag(w) V'` into a handle: `V`, then `w` ascending. The largest entry of each
+/// `(A + A^T)/2 = V diag(w) V^T` into a handle: `V`, then `w` ascending. The largest entry of each
 /// eigenvector is positive.
 pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == n * (n + 1));
@@ -101,7 +101,7 @@ fn annihilate<T: Real>(s: &mut [T], n: usize, v: &mut [T], p: usize, q: usize) -
     true
 }
 
-/// `S = V T V'` by Householder reflections, with `T` tridiagonal: `d` on its diagonal, `e` below. Destroys `s`.
+/// `S = V T V^T` by Householder reflections, with `T` tridiagonal: `d` on its diagonal, `e` below. Destroys `s`.
 fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &mut [T], taus: &mut [T]) {
     let half = T::of(0.5);
     for k in 0..n - 2 {

@@ -382,7 +382,7 @@ pub(crate) fn divide<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     }
 }
 
-/// `out = A'`, in blocks so that both matrices are walked in cache lines.
+/// `out = A^T`, in blocks so that both matrices are walked in cache lines.
 pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     debug_assert!(a.len() == m * n && out.len() == m * n);
     if m == 1 || n == 1 {

@@ -1,14 +1,16 @@
-//! Derivatives of the inverse circular and hyperbolic functions, of every order. Their values do not live here.
+//! Derivatives of the inverse circular and hyperbolic functions, of every order. Their values come from the standard
+//! library and from libm.
 //!
-//! The first derivative of each is `g_0 = w^{-a}` up to a sign, with `a` 1/2 or 1 and `w` one of `1 - x^2`, `1 + x^2`, `x^2 - 1`. With
-//! `s = 1` for `1 - x^2` and `s = -1` for the others, `w g' = 2 a s x g` at the start, and differentiating `n` times gives for `g_n =
-//! g_0^(n)`
+//! The first derivative of each is `g_0 = w^{-a}` up to a sign, with `a` 1/2 or 1 and `w` one of `1 - x^2`, `1 + x^2`,
+//! `x^2 - 1`. With `s = 1` for `1 - x^2` and `s = -1` for the others, `w g_1 = 2 a s x g_0`, and differentiating `n`
+//! times gives for `g_n = g_0^(n)`
 //!
 //! `w g_{n+1} = s (2 (n + a) x g_n + n (n - 1 + 2 a) g_{n-1})`.
 //!
-//! For `s = 1` both terms have one sign. For the others this is the recurrence of the Legendre polynomials (`a = 1/2`) or of the
-//! Chebyshev polynomials of the second kind (`a = 1`) in `c = x / sqrt(w)`; forward it is stable. With `r = 1 / sqrt(w)` it reads
-//! `g_{n+1} = s r (2 (n + a) c g_n + n (n - 1 + 2 a) r g_{n-1})`, where no square of a large `x` is formed.
+//! For `s = 1` both terms have one sign. For the others this is the recurrence of the Legendre polynomials (`a = 1/2`)
+//! or of the Chebyshev polynomials of the second kind (`a = 1`) in `c = x / sqrt(w)`; forward it is stable. With
+//! `r = 1 / sqrt(w)` it reads `g_{n+1} = s r (2 (n + a) c g_n + n (n - 1 + 2 a) r g_{n-1})`, where no square of a large
+//! `x` is formed.
 //!
 //! Source: the differential equation of the Legendre and Chebyshev polynomials; derived here.
 
@@ -56,10 +58,10 @@ impl Inverse {
             Inverse::Atanh => (1.0, 1.0 / ((1.0 - x) * (1.0 + x))),
         };
         let s = if matches!(self, Inverse::Asin | Inverse::Acos | Inverse::Atanh) { r } else { -r };
-        // Beyond the largest number c is 1 in modulus, and inf / inf is not.
+        // Where `w` overflows, `c` is 1 in modulus, while `inf / inf` would be NaN.
         let c = if x.is_infinite() && root.is_infinite() { x.signum() } else { x / root };
         if root == 0.0 {
-            // At the end of the domain: infinite, with the sign of the limit.
+            // At the end of the domain the derivative is infinite, with the sign of the limit.
             return start * (s.signum() * c.signum()).powi(k as i32 - 1);
         }
         let (mut before, mut g) = (0.0, start);

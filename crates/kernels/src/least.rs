@@ -1,9 +1,10 @@
 //! The pseudo-inverse of a matrix of known rank, from orthogonal factors.
 //!
-//! `A = Q T Z'` with orthonormal `Q` (`m x r`) and `Z` (`n x r`) and a regular triangle `T`, so `A⁺ = Z T^{-1} Q'`. With full
-//! column rank `Z` is the identity and is left out (`A = Q R`), with full row rank `Q` is (`A' = Z R`, `T = R'`); in between, the QR of
-//! independent columns, found by pivoting, is followed by one of its `[U W]'`, and `T = R'` again.
-//! The handle is the column of what there is of `Q`, `R`, `Z`.
+//! `A = Q T Z^T` with orthonormal `Q` (`m x r`) and `Z` (`n x r`) and a regular triangle `T`, so `A^+ = Z T^{-1} Q^T`.
+//! With full column rank `Z` is the identity and is left out (`A = Q R`, `T = R`). With full row rank `Q` is left out
+//! (`A^T = Z R`, `T = R^T`). In between, pivoting puts `r` independent columns first, `A P = Q [U W]` with `Q U` their
+//! QR; the QR of `[U W]^T` is `P^T Z R`, and `T = R^T` again. The handle is the column of what there is of `Q`, `R`,
+//! `Z`.
 
 use num_traits::Float;
 
@@ -58,9 +59,9 @@ pub(crate) fn factor<T: Real>(a: &[T], s: Least, handle: &mut [T], w: &mut Works
     if r == n {
         return crate::qr::qr_thin(a, m, n, q, t, w);
     }
-    // Here, so that a failure names the entry of A, also where its transpose is factorised.
+    // Checked here, so that a failure names the entry of `A` also where its transpose is factorised.
     finite(a)?;
-    // A copy of A; the order of its columns and the pivots; [U W]', its Q, and W.
+    // A copy of `A`; the order of its columns and the pivots; `[U W]^T`, its orthonormal factor, and `W`.
     let lengths = [m * n, n, m.min(n), n * r, n * r, r * (n - r)];
     let mut buffer = w.take(lengths.iter().sum());
     let mut rest = buffer.as_mut_slice();
@@ -98,7 +99,7 @@ fn between<T: Real>(
         Failure::RankDeficient { index, ratio } => Failure::RankDeficient { index: at(index), ratio },
         f => f,
     })?;
-    // [U W]' below each other, then what is left of the other columns.
+    // `[U W]^T`, one block below the other, then what is left of the other columns.
     let rest = &mut b[m * r..];
     for j in 0..r {
         for i in 0..r {
@@ -122,7 +123,7 @@ fn between<T: Real>(
     Ok(())
 }
 
-/// `X = A⁺ B` (`B` is `m x k`), or with `transpose` `A⁺' B` (`B` is `n x k`).
+/// `X = A^+ B` (`B` is `m x k`), or with `transpose` `A^{+T} B` (`B` is `n x k`).
 pub(crate) fn apply<T: Real>(
     handle: &[T],
     s: Least,
@@ -146,7 +147,7 @@ pub(crate) fn apply<T: Real>(
         true => y.copy_from_slice(b),
         false => crate::gemm::gemm(y, r, k, rows, T::one(), from, true, b, false, false),
     }
-    // T is R with full column rank, R' otherwise.
+    // `T` is `R` with full column rank, `R^T` otherwise.
     let how = Triangle { lower: false, transpose: transpose == (r == n), unit: false, right: false };
     solve(t, how, y, r, k);
     match to.is_empty() {

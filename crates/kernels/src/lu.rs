@@ -127,7 +127,7 @@ fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), F
 const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
 const UPPER: Triangle = Triangle { lower: false, transpose: false, unit: false, right: false };
 
-/// `X = A^{-1} X` or `A^{-T} X`: from `PA = LU`, `A^{-1} = U^{-1} L^{-1} P` and `A^{-T} = P' L^{-T} U^{-T}`.
+/// `X = A^{-1} X` or `A^{-T} X`: from `PA = LU`, `A^{-1} = U^{-1} L^{-1} P` and `A^{-T} = P^T L^{-T} U^{-T}`.
 pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {
     debug_assert!(handle.len() == n * (n + 1) && x.len() == n * k);
     let (f, p) = handle.split_at(n * n);

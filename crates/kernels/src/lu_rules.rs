@@ -1,14 +1,15 @@
-//! Tangents and cotangents of the LU factors of a square matrix of order up to four, in registers; for pairs, the same in dual
-//! numbers. The rules and their derivation are the primitive's (`P A = L U`); larger matrices follow them by products and solves.
+//! Tangents and cotangents of the LU factors of a square matrix of order up to four, in registers; for pairs, the same
+//! in dual numbers. The rules and their derivation are the primitive's (`P A = L U`); larger matrices follow them by
+//! products and solves.
 //!
-//! - push: `T = L^{-1} P A' U^{-1}`, then `L' = L stril(T)`, `U' = triu(T) U`;
-//! - pull: `P' L^{-T} (stril(L' L_bar) + triu(U_bar U')) U^{-T}`.
+//! - push: `T = L^{-1} P dA U^{-1}`, then `dL = L stril(T)`, `dU = triu(T) U`;
+//! - pull: `gA = P^T L^{-T} (stril(L^T gL) + triu(gU U^T)) U^{-T}`.
 
 use crate::Scalar;
 use crate::field::{Columns, ColumnsMut, Dual, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
 use crate::real::Real;
 
-/// The tangents of `L` and `U` along `da`, from `[L, U, p, da]`; `false`, that `n > 4` and nothing was done.
+/// The tangents of `L` and `U` along `da`, from `[L, U, p, da]`. The result is `false` if `n > 4` and nothing was done.
 pub(crate) fn push<T: Real>(x: [&[T]; 4], n: usize, dl: &mut [T], du: &mut [T]) -> bool {
     up_to_four!(n, push_reals(x, dl, du))
 }
@@ -32,7 +33,7 @@ pub(crate) fn pull_pairs<T: Real>(
 fn push_reals<const N: usize, T: Real>([l, u, p, da]: [&[T]; 4], dl: &mut [T], du: &mut [T]) {
     let [l, u, a]: [[[T; N]; N]; 3] = [l, u, da].map(|x| columns::<T, N>(x, N).block());
     let (p, mut t) = (order::<N, T>(p), [[T::ZERO; N]; N]);
-    // `P A' U^{-1}`, column by column; then `L^{-1}` of each.
+    // `P dA U^{-1}`, column by column; then `L^{-1}` of each.
     for j in 0..N {
         for i in 0..N {
             let rest = (0..j).fold(a[j][p[i]], |s, k| s - t[k][i] * u[j][k]);

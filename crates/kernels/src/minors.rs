@@ -1,17 +1,19 @@
-//! The determinant and its derivatives, exact at any rank: they are polynomials, so nothing is divided by a pivot that may vanish.
+//! The determinant and its derivatives, exact at any rank: they are polynomials, so nothing is divided by a pivot that
+//! may vanish.
 //!
-//! The handle is `n x (n + 2)`: complete pivoting gives `A = P' L D U Q'` with unit triangles (whose entries stay below one, so
-//! they are well conditioned, and rows and columns of extreme scale lose nothing) and `D` diagonal, zeros last. `L`, `D`, `U` are
-//! packed, then the row order and the column order as numbers: entry `(i, j)` of `L D U` is `a[p_i, q_j]`.
+//! The handle is `n x (n + 2)`: complete pivoting gives `A = P^T L D U Q^T` with unit triangles (whose entries stay
+//! below one, so they are well conditioned, and rows and columns of extreme scale lose nothing) and `D` diagonal, zeros
+//! last. `L`, `D`, `U` are packed, then the row order and the column order as numbers: entry `(i, j)` of `L D U` is
+//! `a[p_i, q_j]`.
 //!
 //! With `X` in the place of `D`, `det A = s det X`, where `s` is the parity of the orders. So a direction `E` at `A` is
-//! `L^{-1} P E Q U^{-1}` at `D`, and a gradient `G` at `D` is `s P' L^{-T} G U^{-T} Q'` at `A`. At a diagonal matrix, with
-//! `p_S` the product of all `d_k` with `k` not in `S`:
+//! `L^{-1} P E Q U^{-1}` at `D`, and a gradient `G` at `D` is `s P^T L^{-T} G U^{-T} Q^T` at `A`. At a diagonal matrix
+//! with entries `d_k`, let `c_S` be the product of all `d_k` with `k` not in `S`. Then:
 //!
-//! - `det` has gradient `diag(p_i)`;
-//! - `D² det[E, F] = sum_{i != j} p_ij (E_ii F_jj - E_ij F_ji)`;
-//! - `D³ det[E, F, H] = sum_{i, j, k different} p_ijk` times the determinant of row `i` of `E`, row `j` of `F`, row `k` of `H` at
-//!   the columns `i, j, k`.
+//! - `det` has the gradient `diag(c_i)`;
+//! - `D² det[E, F] = sum_{i != j} c_ij (E_ii F_jj - E_ij F_ji)`;
+//! - `D³ det[E, F, H] = sum_{i, j, k different} c_ijk` times the determinant of row `i` of `E`, row `j` of `F`, row `k`
+//!   of `H` at the columns `i, j, k`.
 //!
 //! Products are kept as mantissa and exponent, so that only a result that is itself out of range overflows.
 

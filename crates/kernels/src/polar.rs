@@ -1,4 +1,5 @@
-//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest), and the Lyapunov equation their derivatives solve.
+//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest), and the
+//! Lyapunov equation their derivatives solve. No derivative lives here.
 
 use faer::Par;
 use faer::diag::DiagMut;
@@ -13,7 +14,7 @@ use crate::sums::dot;
 use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
-/// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V'`, `s` in no order.
+/// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V^T`, `s` in no order.
 pub(crate) fn polar<T: Real>(
     a: &[T],
     m: usize,
@@ -33,7 +34,7 @@ pub(crate) fn polar<T: Real>(
     }
     let (v, s) = handle.split_at_mut(n * n);
     let scale = balance(max_abs(a), unit_range());
-    // U, later U V', is built in `u`; `work` is the scaled matrix, later V diag(s).
+    // `u` holds the scaled matrix or `U`; `work` holds the scaled matrix, later `V diag(s)`.
     let thin = ComputeSvdVectors::Thin;
     let small = n <= POLAR_SMALL && m <= POLAR_ROWS;
     let need = if small { StackReq::EMPTY } else { svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default()) };
@@ -90,7 +91,7 @@ pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &
                 let (a, b, g) = (dot(x, x), dot(y, y), dot(x, y));
                 let (low, high) = if a < b { (a, b) } else { (b, a) };
                 if low <= T::EPS * T::EPS * high {
-                    // The extreme singular values are further apart than these columns.
+                    // The ratio of these two lengths bounds that of the extreme singular values from above.
                     let ratio = if high > T::zero() { Scalar::f64(low / high).sqrt() } else { 0.0 };
                     return Err(Failure::RankDeficient { index: if a < b { p } else { q }, ratio });
                 }
@@ -111,7 +112,8 @@ pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &
     for (index, (u, s)) in u.chunks_exact_mut(m).zip(s).enumerate() {
         *s = Float::sqrt(dot(u, u));
         let size = *s;
-        // The pairs above have seen to this, unless there was none.
+        // With two columns or more, the loop over pairs has refused a zero column; a single column is looked at here
+        // only.
         if size == T::zero() {
             return Err(Failure::RankDeficient { index, ratio: 0.0 });
         }
@@ -132,7 +134,7 @@ fn rotate<T: Real>(x: &mut [T], y: &mut [T], c: T, s: T) {
     }
 }
 
-/// `H X + X H = C` from `H = V diag(s) V'`: `X = V [(V' C V)_ij / (s_i + s_j)] V'`.
+/// `H X + X H = C` from `H = V diag(s) V^T`: `X = V Y V^T` with `Y_ij = (V^T C V)_ij / (s_i + s_j)`.
 pub(crate) fn sym_lyap<T: Real>(
     handle: &[T],
     n: usize,

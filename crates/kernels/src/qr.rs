@@ -115,7 +115,7 @@ pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
     (beta, (beta - head) / beta)
 }
 
-/// `c -= tau v (v' c)`; `v` is given without its leading one.
+/// `c -= tau v (v^T c)`; `v` is given without its leading one.
 #[inline]
 pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     let (head, c) = c.split_at_mut(1);

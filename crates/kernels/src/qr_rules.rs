@@ -1,10 +1,12 @@
-//! Tangents and cotangents of thin QR factors with up to four columns, row by row in registers; for pairs, the same in dual numbers.
-//! The rules and their derivation are the primitive's (`A = Q R`); larger matrices follow them by products and solves.
+//! Tangents and cotangents of thin QR factors with up to four columns, row by row in registers; for pairs, the same in
+//! dual numbers. The rules and their derivation are the primitive's (`A = Q R`); larger matrices follow them by
+//! products and solves.
 //!
-//! - push: `T = A' R^{-1}`, `S = fold(Q' T)`, then `Q' = T - Q S`, `R' = S R`;
-//! - pull: `(Q_bar + Q copy(R_bar R' - Q' Q_bar)) R^{-T}`.
+//! - push: `T = dA R^{-1}`, `S = fold(Q^T T)`, then `dQ = T - Q S`, `dR = S R`;
+//! - pull: `gA = (gQ + Q copy(gR R^T - Q^T gQ)) R^{-T}`.
 //!
-//! `fold(C) = triu(C) + stril(C)'`, and `copy(M) = triu(M) + striu(M)'` is its adjoint. Cost: as by products, without their calls.
+//! `fold(C) = triu(C) + stril(C)^T`, and `copy(M) = triu(M) + striu(M)^T` is its adjoint. Cost: as by products, without
+//! their calls.
 
 use crate::field::{Columns, ColumnsMut, Dual, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
 use crate::real::Real;
@@ -14,12 +16,12 @@ pub(crate) fn push<T: Real>(x: [&[T]; 3], m: usize, n: usize, dq: &mut [T], dr: 
     up_to_four!(n, push_reals(x, m, dq, dr))
 }
 
-/// The cotangent of `A` in place of that of `Q`.
+/// The cotangent `gA` in place of `gQ`, which `g` holds.
 pub(crate) fn pull<T: Real>(x: [&[T]; 2], m: usize, n: usize, gr: Option<&[T]>, g: &mut [T]) -> bool {
     up_to_four!(n, pull_reals(x, m, gr, g))
 }
 
-/// The same with tangents: the cotangent and its own tangent in place of those of `Q`.
+/// The same with tangents: `gA` and its own tangent in place of `gQ` and its own.
 pub(crate) fn pull_pairs<T: Real>(
     x: [WithTangent<'_, T>; 2],
     m: usize,

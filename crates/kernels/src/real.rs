@@ -71,7 +71,7 @@ pub(crate) fn mirror<T: Copy>(a: &mut [T], n: usize, lower: bool) {
     }
 }
 
-/// `out = scale (A + A') / 2`, both triangles, without overflow in the sum.
+/// `out = scale (A + A^T) / 2`, both triangles, without overflow in the sum.
 pub(crate) fn symmetrise<T: Real>(a: &[T], n: usize, scale: T, out: &mut [T]) {
     let half = T::of(0.5) * scale;
     for j in 0..n {

@@ -82,9 +82,9 @@ pub trait Scalar:
         d: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// Lower Cholesky factor of `(A + A')/2` (zeros above).
+    /// Lower Cholesky factor of `(A + A^T)/2` (zeros above).
     fn cholesky(a: &[Self], n: usize, l: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
-    /// The lower `X` with `X L' + L X' = (E + E')/2`: the derivative of a Cholesky factor `L` along `E`.
+    /// The lower `X` with `X L^T + L X^T = (E + E^T)/2`: the derivative of a Cholesky factor `L` along `E`.
     fn cholesky_push(l: &[Self], n: usize, e: &[Self], x: &mut [Self]);
     /// The adjoint of [`Scalar::cholesky_push`]: the symmetric `W` with `<W, E> = <tril(G), X>`, in place of `G`.
     fn cholesky_pull(l: &[Self], n: usize, g: &mut [Self]);
@@ -164,7 +164,7 @@ pub trait Scalar:
         x: &mut [Self],
         w: &mut Workspace<Self>,
     );
-    /// Eigendecomposition of `(A + A')/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending;
+    /// Eigendecomposition of `(A + A^T)/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending;
     /// the entry of largest modulus of each eigenvector is positive.
     fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// Polar factors of a tall `m x n` matrix of full rank, `A = W H`; `handle` (`n x (n + 1)`) is `H`'s eigendecomposition.
@@ -305,8 +305,8 @@ pub trait Scalar:
         out: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// `D^k F(A)[E_1, ..., E_k]` for `F = V diag(weights) V'` (`U diag(weights) V'`), with weights on the chosen values and zeros on
-    /// the others, at fixed weights.
+    /// `D^k F(A)[E_1, ..., E_k]` for `F = V diag(weights) V^T` (`U diag(weights) V^T`), with weights on the chosen
+    /// values and zeros on the others, at fixed weights.
     fn weighted(
         win: Window,
         handle: &[Self],
@@ -323,7 +323,8 @@ pub trait Scalar:
         out: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// The derivative of `V diag(weights) V'` while `A` moves along `E` and the weights along `dw`, which may differ on ties.
+    /// The derivative of `V diag(weights) V^T` while `A` moves along `E` and the weights along `dw`, which may differ
+    /// on ties.
     fn weighted_along(
         win: Window,
         handle: &[Self],
@@ -388,7 +389,7 @@ pub trait Scalar:
     fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]);
     /// `out = a / b`, elementwise.
     fn divide(a: &[Self], b: &[Self], out: &mut [Self]);
-    /// `out = A'`, where `A` is `m x n`.
+    /// `out = A^T`, where `A` is `m x n`.
     fn transpose(a: &[Self], m: usize, n: usize, out: &mut [Self]);
     /// Are all entries finite?
     fn all_finite(a: &[Self]) -> bool;

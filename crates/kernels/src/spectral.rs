@@ -57,8 +57,8 @@ pub(crate) fn trace<T: Real>(f: SymFn, handle: &[T], n: usize) -> T {
 
 /// `D^k f(A)[E_1, ..., E_k]`, exactly symmetric.
 ///
-/// Homogeneous functions are evaluated on a matrix scaled to about 1 where it is far from it: `D^k f(c A)[c E] = c^p D^k f(A)[E]`, and
-/// neither differences nor their products over- or underflow on the way.
+/// Homogeneous functions are evaluated on a matrix scaled to about 1 where it is far from it:
+/// `D^k f(c A)[c E] = c^p D^k f(A)[E]`, and neither differences nor their products over- or underflow on the way.
 pub(crate) fn spectral<T: Real>(
     f: SymFn,
     handle: &[T],
@@ -144,11 +144,13 @@ fn first_order<T: Real>(f: SymFn, x: &[T], out: &mut [T]) {
     mirror(out, n, true);
 }
 
-/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)` for ascending `x` and first differences `G`.
+/// `C_ik = sum_j f[x_i, x_j, x_k] (E_ij F_jk + F_ij E_jk)` for ascending `x`, two directions `E`, `F` and the first
+/// differences `S_ij = f[x_i, x_j]` (`slopes`).
 ///
-/// Where `x_i` and `x_k` are apart, `f[x_i, x_j, x_k] = (G_ij - G_jk) / (x_i - x_k)` makes this two products:
-/// `C_ik = (D_ik - D_ki) / (x_i - x_k)`, `D = (G o E) F + (G o F) E`. Elsewhere the sum is formed term by term, with the same
-/// recursion over the outer two of the three points while those are apart, and `weight(a, b, c)` for `a <= b <= c` close together.
+/// Where `x_i` and `x_k` are apart, `f[x_i, x_j, x_k] = (S_ij - S_jk) / (x_i - x_k)` makes this two products:
+/// `C_ik = (P_ik - P_ki) / (x_i - x_k)`, `P = (S o E) F + (S o F) E` (`d` in code). Elsewhere the sum is formed term by
+/// term, with the same recursion over the outer two of the three points while those are apart, and `weight(a, b, c)`
+/// for `a <= b <= c` close together.
 pub(crate) fn second_order<T: Real>(
     x: &[T],
     slopes: &[T],

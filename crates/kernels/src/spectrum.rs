@@ -1,9 +1,10 @@
-//! Chosen eigenvalues of a symmetric matrix, or singular values of any, with their vectors: derivatives of every order, from a
-//! decomposition. Divided differences of *numbers given at the eigenvalues*, not of a function, live here.
+//! Chosen eigenvalues of a symmetric matrix, or singular values of any, with their vectors: derivatives of every order,
+//! from a decomposition. Divided differences of *numbers given at the eigenvalues*, not of a function, live here.
 //!
-//! Singular values are treated as the eigenvalues `s` of `B = [0 A; A' 0]`, whose other ones are `-s` and `m - n` zeros; the
-//! eigenvectors of `s_j` and `-s_j` are `(u_j, v_j)` and `(u_j, -v_j)`. So every formula for eigenvalues serves, in its split form
-//! `1/(s_i - s_j)`, `1/(s_i + s_j)`, `1/s_i`; up to first order it is computed without ever forming `B`.
+//! Singular values are treated as the eigenvalues `s` of `B = [0 A; A^T 0]`, whose other ones are `-s` and `m - n`
+//! zeros; the eigenvectors of `s_j` and `-s_j` are `(u_j, v_j)` and `(u_j, -v_j)`. So every formula for eigenvalues
+//! serves, in its split form `1/(s_i - s_j)`, `1/(s_i + s_j)`, `1/s_i`; up to first order it is computed without ever
+//! forming `B`.
 
 use num_traits::Float;
 
@@ -13,8 +14,8 @@ use crate::spectral::{higher_order, second_order};
 use crate::tolerances::{PRODUCTS_SECOND, SPECTRAL_ORDER, TAYLOR, gauge, largest, tie};
 use crate::{Failure, Workspace};
 
-/// Which eigenvalues of the symmetric part of an `n x n` matrix, or which singular values of an `m x n` one with `m >= n`, in the
-/// order of the handle (ascending, or descending).
+/// Which eigenvalues of the symmetric part of an `n x n` matrix, or which singular values of an `m x n` one with
+/// `m >= n`, in the order of the handle (ascending, or descending).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Singular values, not eigenvalues.
@@ -139,7 +140,7 @@ fn check_directions<T: Real>(es: &[&[T]]) -> Result<(), Failure> {
     }
 }
 
-/// Has no chosen value another near it?
+/// Fails where a chosen value has another one near it or, as a singular value, vanishes.
 fn no_ties<T: Real>(win: Window, x: &[T], tol: T) -> Result<(), Failure> {
     for i in (0..win.n).filter(|&i| win.has(i)) {
         if (0..win.n).any(|j| j != i && Float::abs(x[i] - x[j]) <= tol) {
@@ -152,7 +153,8 @@ fn no_ties<T: Real>(win: Window, x: &[T], tol: T) -> Result<(), Failure> {
     Ok(())
 }
 
-/// At a tie the values have a linear derivative along `E` only if `E` is a multiple of the identity on the tied vectors.
+/// At a tie the values have a linear derivative along `E` only if `E` is a multiple of the identity on the tied
+/// vectors.
 fn scalar_on_ties<T: Real>(win: Window, handle: &[T], e: &[T], slopes: &[T], tol: T) -> Result<(), Failure> {
     let (u, v, x) = parts(win, handle);
     let (m, n) = (win.m, win.n);
@@ -178,7 +180,8 @@ fn scalar_on_ties<T: Real>(win: Window, handle: &[T], e: &[T], slopes: &[T], tol
 
 // ---- numbers given at the values ------------------------------------------------------------------------------------
 
-/// `D^k F(A)[E_1, ..., E_k]` where `F = V diag(w) V'` (or `U diag(w) V'`) with the weights `w` on the chosen values, zero on others.
+/// `D^k F(A)[E_1, ..., E_k]` where `F = V diag(w) V^T` (or `U diag(w) V^T`) with the weights `w` on the chosen values,
+/// zero on others.
 pub(crate) fn weighted<T: Real>(
     win: Window,
     handle: &[T],
@@ -193,7 +196,7 @@ pub(crate) fn weighted<T: Real>(
     weighted_by(win, handle, weights, es, out, w, |i, j| quotient(weight(i) - weight(j), x[i] - x[j], tol))
 }
 
-/// `U diag(weights) V'` over the chosen values.
+/// `U diag(weights) V^T` over the chosen values.
 pub(crate) fn outer_sum<T: Real>(win: Window, handle: &[T], weights: &[T], out: &mut [T], w: &mut Workspace<T>) {
     let (u, v, _) = parts(win, handle);
     let (m, n, p) = (win.m, win.n, win.len);
@@ -207,7 +210,8 @@ pub(crate) fn outer_sum<T: Real>(win: Window, handle: &[T], weights: &[T], out: 
     }
 }
 
-/// [`weighted`], where `slope(i, j)` is the difference quotient of the weights of two values (zero where they are tied).
+/// [`weighted`], where `slope(i, j)` is the difference quotient of the weights of two values (zero where they are
+/// tied).
 pub(crate) fn weighted_by<T: Real>(
     win: Window,
     handle: &[T],
@@ -314,8 +318,8 @@ pub(crate) fn vectors<T: Real>(win: Window, handle: &[T], out: &mut [T]) {
     }
 }
 
-/// Normal form: the entry of largest modulus of each column of `a` (the first, if several are as large) becomes positive, and the
-/// columns of `b` change sign along.
+/// Normal form: the entry of largest modulus of each column of `a` (the first, if several are as large) becomes
+/// positive, and the columns of `b` change sign along.
 pub(crate) fn positive<T: Real>(a: &mut [T], rows: usize, b: &mut [T], others: usize) {
     for (j, a) in a.chunks_exact_mut(rows.max(1)).enumerate() {
         let enough = max_abs(a) * (T::one() - largest::<T>());
@@ -329,14 +333,14 @@ pub(crate) fn positive<T: Real>(a: &mut [T], rows: usize, b: &mut [T], others: u
 /// How the derivative of vectors is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct How {
-    /// The window is one subspace: what turns its vectors among each other does not count.
+    /// The window is one subspace: a rotation of its vectors among each other does not count.
     pub(crate) block: bool,
-    /// First order: at a tie what is asked for must not see the basis. Else a tie is an error.
+    /// In a first derivative: at a tie it exists for what does not see the basis. In any other one a tie is an error.
     pub(crate) first: bool,
 }
 
-/// Column by column `y_i = (x_i - B)^+ z_i`, with the pseudo-inverse blind to values tied with `x_i` (Kato's reduced resolvent).
-/// Returns the largest part of `z` that was dropped at a tie, relative to `z`.
+/// Column by column `y_i = (x_i - B)^+ z_i`, with the pseudo-inverse blind to values tied with `x_i` (Kato's reduced
+/// resolvent). Returns the largest part of `z` that was dropped at a tie, relative to `z`.
 pub(crate) fn resolvent<T: Real>(
     win: Window,
     handle: &[T],
@@ -367,8 +371,8 @@ pub(crate) fn resolvent<T: Real>(
     Ok(relative(defect, size))
 }
 
-/// The cotangent of `A` for the cotangent `z` of the vectors: `sym(Y Q')`, or `Y_u V' + U Y_v'`, for `Y` the reduced resolvent of
-/// `z` less what is symmetric in it over the window. Returns the gauge defect, as [`resolvent`] does.
+/// `gA` for the cotangent `z` of the vectors: `sym(Y Q^T)`, or `Y_u V^T + U Y_v^T`, for `Y` the reduced resolvent of
+/// `z` without what is symmetric in it over the window. Returns the gauge defect, as [`resolvent`] does.
 pub(crate) fn pull<T: Real>(
     win: Window,
     handle: &[T],
@@ -399,7 +403,7 @@ pub(crate) fn pull<T: Real>(
     skew_inside(win, cv);
     let defect = Float::max(dropped, split_shares(win, x, how, cu, cv)?);
     if p == n {
-        // Both terms in one product: U (C_u + C_v') V' and the part outside of U.
+        // Both terms in one product: `U (C_u + C_v^T) V^T` and the part outside of `U`.
         for j in 0..n {
             for i in 0..n {
                 cu[i + j * n] += cv[j + i * n];
@@ -420,7 +424,8 @@ fn relative<T: Real>(defect: T, size: T) -> T {
     if size > T::zero() { defect / size } else { T::zero() }
 }
 
-/// Keeps what is skew in the rows and columns of the window; the rest leaves `pull` as it is.
+/// Keeps what is skew in the rows and columns of the window; what is symmetric there does not change the result of
+/// `pull`.
 fn skew_inside<T: Real>(win: Window, c: &mut [T]) {
     let half = T::of(0.5);
     for k in 0..win.len {
@@ -433,7 +438,8 @@ fn skew_inside<T: Real>(win: Window, c: &mut [T]) {
     }
 }
 
-/// Divides the coordinates `c_jk` of column `k` by `x_i - x_j`; at a tie they are dropped, and the largest of those is returned.
+/// Divides the coordinates `c_jk` of column `k` by `x_i - x_j`, where `x_i` is the chosen value number `k`; at a tie
+/// they are dropped, and the largest of those is returned.
 fn shares<T: Real>(win: Window, x: &[T], how: How, c: &mut [T]) -> Result<T, Failure> {
     let tol = tied(win, x);
     let mut dropped = T::zero();
@@ -465,7 +471,7 @@ fn at_tie<T: Real>(how: How, c: T) -> Result<T, Failure> {
     }
 }
 
-/// `C_u = U' Z_u`, `C_v = V' Z_v`, and `Z_u` becomes its part outside of `U` over `s_i`.
+/// `C_u = U^T Z_u`, `C_v = V^T Z_v`, and column `i` of `Z_u` becomes its part outside of `U`, divided by `s_i`.
 fn coordinates<T: Real>(
     win: Window,
     handle: &[T],
@@ -547,7 +553,8 @@ fn join<T: Real>(zu: &[T], zv: &[T], m: usize, n: usize, z: &mut [T]) {
 
 // ---- second order and beyond: the whole symmetric matrix ------------------------------------------------------------
 
-/// The eigendecomposition of `A`, or of `B = [0 A; A' 0]`, in full. Allocates: only derivatives of order two and more come here.
+/// The eigendecomposition of `A`, or of `B = [0 A; A^T 0]`, in full. Allocates: only derivatives of order two and more
+/// come here.
 struct Embedded<T> {
     q: Vec<T>,
     /// Ascending.
@@ -662,8 +669,8 @@ impl<T: Real> Embedded<T> {
     }
 }
 
-/// The divided difference over ascending indices of a function with the given values and no slope at the points: locally constant,
-/// as `V diag(w) V'` with `w` held fixed is.
+/// The divided difference over ascending indices of a function with the given values and no slope at the points:
+/// locally constant, as `V diag(w) V^T` with `w` held fixed is.
 fn stepped<T: Real>(x: &[T], weights: &[T], tol: T, path: &[usize]) -> T {
     let k = path.len() - 1;
     if k == 0 {

@@ -10,7 +10,7 @@ use crate::spectrum::positive;
 use crate::tolerances::{POLAR_ROWS, POLAR_SMALL, unit_range};
 use crate::{Failure, Workspace};
 
-/// `A = U diag(s) V'` with `m >= n` into a handle: `U`, `V`, then `s` descending. The largest entry of each
+/// `A = U diag(s) V^T` with `m >= n` into a handle: `U`, `V`, then `s` descending. The largest entry of each
 /// column of `U` (of `V`, if `flip`) is positive.
 pub(crate) fn svd<T: Real>(
     a: &[T],

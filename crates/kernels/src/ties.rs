@@ -1,14 +1,16 @@
 //! Tied eigenvalues and singular values along one direction, where they have derivatives of their own.
 //!
-//! Along a line `A + t E` eigenvalues and eigenvectors are analytic (Rellich 1937; Kato, *Perturbation Theory*, II.6), in that basis
-//! of each group of tied values in which `E` is diagonal: with `V_g` any basis of the group and `V_g^T E V_g = Q diag(x') Q^T`, the
-//! basis is `V_g Q`, and `x'` are the derivatives of the values. In the order of the values these are the one-sided derivatives for
-//! `t -> 0+`, which are the derivatives where those exist. Singular values are the eigenvalues of `[0 A; A^T 0]`; at 0 their one-sided
-//! derivatives are the singular values of `[U_0 U_perp]^T E V_0`, where `U_perp` completes `U`.
+//! Along a line `A + t E` eigenvalues and eigenvectors are analytic (Rellich 1937; Kato, *Perturbation Theory*, II.6),
+//! in that basis of each group of tied values in which `E` is diagonal: with `V_g` any basis of the group and
+//! `V_g^T E V_g = Q diag(dx) Q^T`, the basis is `V_g Q`, and `dx` are the derivatives of the values. In the order of
+//! the values these are the one-sided derivatives for `t -> 0+`, which are the derivatives where those exist. Singular
+//! values are the eigenvalues of `[0 A; A^T 0]`; at 0 their one-sided derivatives are the singular values of
+//! `[U_0 U_perp]^T E V_0`, where `U_perp` completes `U`.
 //!
-//! A weighted sum `F = V diag(w) V^T` whose weights are equal within each group, while their derivatives `w'` are not, has along the
-//! line the derivative that the adapted basis shows: the term of `w'` is `V_g Q diag(w') Q^T V_g^T`, and no derivative of `Q` is needed,
-//! since `w` is constant on the group. What a direction is not known for lives in `spectrum.rs`. Allocates where there is a tie.
+//! A weighted sum `F = V diag(w) V^T` whose weights are equal within each group, while their derivatives `dw` along the
+//! line are not, has along the line the derivative that the adapted basis shows: the term of `dw` is
+//! `V_g Q diag(dw) Q^T V_g^T`, and no derivative of `Q` is needed, since `w` is constant on the group. What needs no
+//! direction lives in `spectrum.rs`. Allocates where there is a tie.
 
 use num_traits::Float;
 
@@ -156,8 +158,9 @@ impl<T: Real> Adapted<T> {
     }
 }
 
-/// The derivative of `F = V diag(w) V^T` (or `U diag(w) V^T`) while `A` moves along `E` and the weights along `dw`. The weights are
-/// equal within each group of tied values (and zero where singular values vanish); their derivatives need not be.
+/// The derivative of `F = V diag(w) V^T` (or `U diag(w) V^T`) while `A` moves along `E` and the weights along `dw`. The
+/// weights are equal within each group of tied values (and zero where singular values vanish); their derivatives need
+/// not be.
 pub(crate) fn weighted_along<T: Real>(
     win: Window,
     handle: &[T],
@@ -172,7 +175,8 @@ pub(crate) fn weighted_along<T: Real>(
     let tol = tied(win, x);
     let near = Near::new(win, handle, weights, e, dw, w);
     weighted_by(win, handle, weights, &[e], out, w, |i, j| near.quotient(i, j))?;
-    // Along a direction that moves no value to first order, all of `dw` is rounding, and small beside the rest of the sum.
+    // Along a direction that moves no value to first order, all of `dw` is rounding, and small beside the rest of the
+    // sum.
     let small = gauge::<T>() * Float::max(max_abs(dw), max_abs(out));
     let change = |i: usize| if win.has(i) { dw[i - win.from] } else { T::zero() };
     let mut adapted = None;
@@ -208,10 +212,11 @@ fn place<T: Real>(win: Window, handle: &mut [T], g: Group, group: &Adapted<T>) {
 
 /// Difference quotients of weights, which cancel where values are nearly tied.
 ///
-/// `(w_i - w_j)/(x_i - x_j)` has an error of about `eps |w| / gap`. If the weights are smooth and symmetric in the two values, it is
-/// within about `gap` of the quotient of the derivatives along the direction, `(w_i' - w_j')/(x_i' - x_j')`, which may know more
-/// digits. It is taken where it has the smaller error of the two, and only if it agrees with the first within the first's error: so
-/// for any other program, which the quotient of derivatives says nothing about, nothing changes.
+/// `(w_i - w_j)/(x_i - x_j)` has an error of about `eps |w| / gap`. If the weights are smooth and symmetric in the two
+/// values, it is within about `gap` of the quotient of the derivatives along the direction,
+/// `(dw_i - dw_j)/(dx_i - dx_j)`, which may know more digits. That quotient is taken where its error is the smaller of
+/// the two, and only if it agrees with the first within the sum of both errors. So nothing changes for any other
+/// program, of which the quotient of derivatives says nothing.
 struct Near<'a, T> {
     win: Window,
     x: &'a [T],

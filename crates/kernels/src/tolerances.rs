@@ -146,7 +146,7 @@ pub const SUM_BLOCK: usize = 512;
 pub const GEMM_LONG: usize = 4096;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
-/// The same for `A'`, where faer is slower by a constant.
+/// The same for `A^T`, where faer is slower by a constant.
 pub const GEMM_SMALL_TRANSPOSED: usize = 3000;
 /// Triangular solves: the largest triangle of the plain loops, from the right or for one vector.
 pub const TRSM_TINY: usize = 8;

@@ -57,7 +57,7 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
         let t = if tri.transpose { t.transpose() } else { t };
         let x = view_mut(x, m, k);
         let lower = tri.lower != tri.transpose;
-        // X op(T) = B is op(T)' X' = B'.
+        // X op(T) = B is op(T)^T X^T = B^T.
         return if tri.right {
             large(t.transpose(), !lower, tri.unit, x.transpose_mut())
         } else {

@@ -81,14 +81,15 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.push_one(Op::Scatter(Scatter { axis, index: index.into(), size }), &[&self])
     }
 
-    /// `A X` for a constant linear map `A`: a sparse matrix of faer (with the feature `sparse`), or an operator of yours.
+    /// `A X` for a constant linear map `A`: a sparse matrix of faer (with the feature `sparse`), or an operator of
+    /// yours.
     #[track_caller]
     #[must_use]
     pub fn mapped(self, map: Arc<impl LinearMap<T>>) -> Self {
         self.tape.push_one(Op::Linear(Linear { map, transpose: false }), &[&self])
     }
 
-    /// `A' X` for a constant linear map `A`.
+    /// `A^T X` for a constant linear map `A`.
     #[track_caller]
     #[must_use]
     pub fn mapped_transposed(self, map: Arc<impl LinearMap<T>>) -> Self {
@@ -104,7 +105,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.reshape(s.each(), 1)
     }
 
-    /// The Kronecker product, block `(i, j)` being `a_ij B`: `vec(B X A') = (A kron B) vec(X)`.
+    /// The Kronecker product, block `(i, j)` being `a_ij B`: `vec(B X A^T) = (A kron B) vec(X)`.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -119,7 +120,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let _said = self.tape.saying(&"kron");
         let b = b.on(self.tape);
         let ((m, n), (p, q)) = ((self.rows(), self.cols()), (b.rows(), b.cols()));
-        // Entry (i, j) of A times entry (k, l) of B stands at (k + p l, i + m j) of vec(B) vec(A)'.
+        // Entry `(i, j)` of `A` times entry `(k, l)` of `B` stands at `(k + p l, i + m j)` of `vec(B) vec(A)^T`.
         let at = |c: usize, r: usize| (r % p + p * (c % q)) + p * q * (r / p + m * (c / q));
         let index: Vec<usize> = (0..n * q).flat_map(|c| (0..m * p).map(move |r| at(c, r))).collect();
         b.vec().mul_t(self.vec()).vec().gather(Axis::Rows, &index).reshape(m * p, n * q)
@@ -159,8 +160,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.skew().vec().gather(Axis::Rows, index)
     }
 
-    /// The integer power of a square matrix by repeated squaring; a negative one is that of the inverse. Poisons for `k < 0`:
-    /// singular.
+    /// The integer power of a square matrix by repeated squaring; a negative one is that of the inverse. Poisons for
+    /// `k < 0`: singular.
     ///
     /// # Panics
     /// If it is not square.

@@ -1,7 +1,8 @@
 //! Circular, hyperbolic and special functions of entries, and the angle of a point.
 //!
-//! Each has derivatives of every order up to 12, accurate over the whole range: in tails, near poles and ends of the domain, at tiny and at
-//! huge arguments (`crates/kernels/tests/accuracy.rs` states the numbers). Outside its domain a function is NaN.
+//! Each has derivatives of every order up to 12, accurate over the whole range: in tails, near poles and ends of the
+//! domain, at tiny and at huge arguments (`crates/kernels/tests/accuracy.rs` states the numbers). Outside its domain a
+//! function is NaN.
 
 use crate::ops::{Op, atan2::Atan2, unary::UnaryFn};
 use crate::{Operand, Scalar, Unary, Var};
@@ -62,13 +63,13 @@ impl<'t, T: Scalar> Var<'t, T> {
         erfc => Unary::Erfc;
         /// `ln |Gamma(x)|`, entry by entry; infinite at 0, -1, -2, ..., where there is no derivative.
         ///
-        /// The relative error is a few units of rounding for `x > -8`, also near the zeros; near a zero below it is less than what one unit of
-        /// rounding in `x` does.
+        /// The relative error is a few units of rounding for `x > -8`, also near the zeros; near a zero below it is
+        /// less than what one unit of rounding in `x` does.
         #[doc(alias = "gammaln")]
         #[doc(alias = "lgamma")]
         ln_gamma => Unary::LnGamma;
-        /// The digamma function, the derivative of [`Var::ln_gamma`], entry by entry; NaN at -1, -2, ... Its derivatives are the polygamma
-        /// functions.
+        /// The digamma function, the derivative of [`Var::ln_gamma`], entry by entry; NaN at -1, -2, ... Its
+        /// derivatives are the polygamma functions.
         ///
         /// ```
         /// let trigamma = pullback::grad(|x| x.digamma().sum(), &1.0f64)?;
@@ -82,9 +83,9 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The angle of the point `(x, y)`, entry by entry with broadcasting, from `-pi` to `pi`: `y.atan2(x)`.
     ///
-    /// Neither the value nor a derivative overflows where the truth does not. On the branch cut (`y = 0`, `x < 0`) the sign of the zero
-    /// says which side the value belongs to; derivatives are the same on both. At `(0, 0)` the value follows IEEE, and a derivative is
-    /// an error: not differentiable.
+    /// Neither the value nor a derivative overflows where the truth does not. On the branch cut (`y = 0`, `x < 0`) the
+    /// sign of the zero says which side the value belongs to; derivatives are the same on both. At `(0, 0)` the value
+    /// follows IEEE, and a derivative is an error: not differentiable.
     ///
     /// # Panics
     /// If the sizes neither agree nor are 1.

@@ -72,7 +72,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.slice(0, j, s.rows, 1)
     }
 
-    /// `u v'` of two columns: entry `(i, j)` is `u_i v_j`.
+    /// `u v^T` of two columns: entry `(i, j)` is `u_i v_j`.
     ///
     /// # Panics
     /// If one of them is not a column.

@@ -1,6 +1,6 @@
 //! Least squares and the pseudo-inverse.
 //!
-//! `A⁺` is `A⁺ I`, or `(A⁺' I)'`: whichever identity is the smaller.
+//! `A^+` is `A^+ I`, or `(A^{+T} I)^T`, whichever identity is the smaller.
 
 use crate::ops::Op;
 use crate::ops::least::{LeastFactor, LeastSolve};
@@ -14,7 +14,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.push_one(Op::LeastSolve(LeastSolve { rank, transpose, consistent: false }), &[&self, &handle, &b])
     }
 
-    /// The `X` of least norm among those that make `|A X - B|` least, for a matrix of full rank. Poisons: rank-deficient.
+    /// The `X` of least norm among those that make `|A X - B|` least, for a matrix of full rank. Poisons:
+    /// rank-deficient.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -31,7 +32,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.lstsq_of_rank(self.rows().min(self.cols()), b)
     }
 
-    /// [`Var::lstsq`] for a matrix of rank `r`; the derivative is that among the matrices of this rank. Poisons: another rank.
+    /// [`Var::lstsq`] for a matrix of rank `r`; the derivative is that among the matrices of this rank. Poisons:
+    /// another rank.
     #[track_caller]
     #[must_use]
     pub fn lstsq_of_rank(self, r: usize, b: impl Operand<'t, T>) -> Self {
@@ -48,7 +50,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.pinv_of_rank(self.rows().min(self.cols()))
     }
 
-    /// [`Var::pinv`] of a matrix of rank `r`; the derivative is that among the matrices of this rank. Poisons: another rank.
+    /// [`Var::pinv`] of a matrix of rank `r`; the derivative is that among the matrices of this rank. Poisons: another
+    /// rank.
     #[track_caller]
     #[must_use]
     pub fn pinv_of_rank(self, r: usize) -> Self {

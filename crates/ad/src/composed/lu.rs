@@ -1,7 +1,7 @@
 //! Determinants, and the factors of LU for every shape.
 //!
-//! - *Wide LU*, `A = [X Y]` with `X` square: `P X = L U` and `W = L^{-1} P Y` give `P A = L [U W]`, whose derivative is that of a square
-//!   LU and of a triangular solve.
+//! - *Wide LU*, `A = [X Y]` with `X` square: `P X = L U` and `W = L^{-1} P Y` give `P A = L [U W]`, whose derivative is
+//!   that of a square LU and of a triangular solve.
 //! - *`slogdet`*: the sign is locally constant, so `log |det|` carries the derivative.
 
 use crate::ops::{Op, det, lu, lu_factors::LuFactors};
@@ -43,11 +43,11 @@ impl<'t, T: Scalar> Var<'t, T> {
         (self.tape.handle(id), self.tape.handle(id + 1), self.tape.handle(id + 2))
     }
 
-    /// `(L, U, p)` with `P A = L U`: with `r = min(m, n)`, `L` is `m x r` unit lower, `U` is `r x n` upper, and row `i` of `P A` is
-    /// row `p_i` of `A`. Poisons: singular to working precision.
+    /// `(L, U, p)` with `P A = L U`: with `r = min(m, n)`, `L` is `m x r` unit lower, `U` is `r x n` upper, and row `i`
+    /// of `P A` is row `p_i` of `A`. Poisons: singular to working precision.
     ///
-    /// `p` holds numbers without derivative: `a.permuted(Axis::Rows, p)` is `P A`. Where two pivots tie, `P` jumps: prefer
-    /// [`Var::solve`], [`Var::det`], [`Var::inverse`], which do not see it.
+    /// `p` holds numbers without derivative: `a.permuted(Axis::Rows, p)` is `P A`. Where two pivots tie, `P` jumps:
+    /// prefer [`Var::solve`], [`Var::det`], [`Var::inverse`], which do not see it.
     #[track_caller]
     #[must_use]
     pub fn lu_factors(self) -> (Self, Self, Self) {

@@ -1,13 +1,15 @@
 //! QR of every shape and rank, and LQ, from the thin QR of a tall matrix of full rank.
 //!
-//! - *Wide* (`m < n`), `A = [X Y]` with `X` square: `X = Q U` and `W = Q' Y` give `A = Q [U W]`, `R = [U W]`. `X` must be regular; its
-//!   derivative is that of a square QR and of a product, which is the rule of Roberts & Roberts 2020, arXiv 2009.10071.
-//! - *Rank `r`*, `A = [X Y]` with the `r` columns of `X` independent: `X = Q U`, `W = Q' Y`. On the matrices of rank `r` the
-//!   remainder `Y - Q W` is zero, which is checked; what a thin QR has beside `Q` and `[U W]` (more columns of `Q`, zero rows of `R`) is
-//!   not determined by `A`, so it is not given: the gauge condition of that rule, that nothing depends on it, holds by shape.
+//! - *Wide* (`m < n`), `A = [X Y]` with `X` square: `X = Q U` and `W = Q^T Y` give `A = Q [U W]`, `R = [U W]`. `X` must
+//!   be regular; the derivative is that of a square QR and of a product, which is the rule of Roberts & Roberts 2020,
+//!   arXiv 2009.10071.
+//! - *Rank `r`*, `A = [X Y]` with the `r` columns of `X` independent: `X = Q U`, `W = Q^T Y`. On the matrices of rank
+//!   `r` the remainder `Y - Q W` is zero, which is checked. What a thin QR has beside `Q` and `[U W]` (more columns of
+//!   `Q`, zero rows of `R`) is not determined by `A`, so it is not given. The gauge condition of that rule, that
+//!   nothing depends on it, then holds by shape.
 //! - *Full* (`m > n`): `Q = [Q1 Q2]`, where only the span of `Q2` is determined; see `ops/complement.rs`.
 //! - *Pivoted*: `A P = Q R`, with `P` found where numbers are looked at, and locally constant.
-//! - *LQ*: `A' = Q R` gives `A = L Q'` with `L = R'`.
+//! - *LQ*: `A^T = Q R` gives `A = L Q^T` with `L = R^T`.
 
 use crate::ops::{Op, complement::Complement, guard::Vanishing, permute, qr::Qr};
 use crate::{Axis, Gauge, Result, Scalar, Var};
@@ -27,8 +29,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         (q, Var::concat(&[u, q.t_mul(self.columns(r, n - r))], Axis::Cols))
     }
 
-    /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a wide
-    /// matrix: dependent leading columns; [`Var::qr_pivoted`] finds independent ones).
+    /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a
+    /// wide matrix: dependent leading columns; [`Var::qr_pivoted`] finds independent ones).
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -55,8 +57,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.settle(clean, q).map(|()| (q, r))
     }
 
-    /// `A = L Q` with orthonormal rows of `Q` and `diag(L) > 0`: with `r = min(m, n)`, `L` is `m x r` and `Q` is `r x n`.
-    /// Poisons: dependent (leading) rows, which the error counts as columns, being those of `A'`.
+    /// `A = L Q` with orthonormal rows of `Q` and `diag(L) > 0`: with `r = min(m, n)`, `L` is `m x r` and `Q` is
+    /// `r x n`. Poisons: dependent (leading) rows, which the error counts as columns, being those of `A^T`.
     #[track_caller]
     #[must_use]
     pub fn lq(self) -> (Self, Self) {
@@ -67,8 +69,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         (r.t(), q.t())
     }
 
-    /// QR of a matrix of rank `r` whose leading `r` columns are independent: `Q` is `m x r`, `R` is `r x n`, and nothing that
-    /// the matrix does not determine is given. Poisons: another rank.
+    /// QR of a matrix of rank `r` whose leading `r` columns are independent: `Q` is `m x r`, `R` is `r x n`, and
+    /// nothing that the matrix does not determine is given. Poisons: another rank.
     ///
     /// The derivative is that among the matrices of rank `r`.
     #[track_caller]
@@ -84,10 +86,11 @@ impl<'t, T: Scalar> Var<'t, T> {
         (q, self.tape.push_one(guard, &[&u, &rest, &self]))
     }
 
-    /// An orthonormal basis of the orthogonal complement of the columns: `m x (m - n)`, `m >= n`. Poisons: rank-deficient.
+    /// An orthonormal basis of the orthogonal complement of the columns: `m x (m - n)`, `m >= n`. Poisons:
+    /// rank-deficient.
     ///
-    /// Only its span is determined. A cotangent that sees more is judged by `gauge`; forward mode carries the basis that does
-    /// not turn within its span.
+    /// Only its span is determined. A cotangent that sees more is judged by `gauge`; forward mode carries the basis
+    /// that does not turn within its span.
     #[doc(alias("null_space", "complement"))]
     #[track_caller]
     #[must_use]
@@ -103,7 +106,8 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// Full QR of a tall matrix: `Q` is square, `R` is `m x n` with zero rows below. Poisons: rank-deficient.
     ///
-    /// Of the trailing columns of `Q` only the span is determined: see [`Var::null_basis`]. A square or wide matrix has none.
+    /// Of the trailing columns of `Q` only the span is determined: see [`Var::null_basis`]. A square or wide matrix has
+    /// none.
     #[doc(alias = "complete")]
     #[track_caller]
     #[must_use]
@@ -118,8 +122,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         (Var::concat(&[q, q.complement(gauge)], Axis::Cols), Var::concat(&[r, below], Axis::Rows))
     }
 
-    /// QR of `A P`, where `P` orders the columns by what each adds: `(Q, R, p)` with `|r_11| >= |r_22| >= ...`, and column `j` of
-    /// `A P` is column `p_j` of `A`. Poisons: rank-deficient.
+    /// QR of `A P`, where `P` orders the columns by what each adds: `(Q, R, p)` with `|r_11| >= |r_22| >= ...`, and
+    /// column `j` of `A P` is column `p_j` of `A`. Poisons: rank-deficient.
     ///
     /// `p` holds numbers without derivative: an argument of [`Var::permuted`].
     #[doc(alias = "col_piv_qr")]
@@ -156,8 +160,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         (self.tape.handle(id), self.tape.handle(id + 1))
     }
 
-    /// The numerical rank of each member: how many `|r_jj|` of a pivoted QR exceed `tolerance` times the first. `None` takes
-    /// the rounding of the factorisation.
+    /// The numerical rank of each member: how many `|r_jj|` of a pivoted QR exceed `tolerance` times the first. `None`
+    /// takes the rounding of the factorisation.
     ///
     /// It looks at numbers: a recorded program that goes on after it cannot be replayed.
     #[doc(alias = "matrix_rank")]

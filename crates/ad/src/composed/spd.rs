@@ -1,12 +1,14 @@
 //! The handle of a symmetric positive definite matrix, and the upper Cholesky factor.
 //!
-//! - *Whitening*: `L^{-1} B` is a triangular solve with the factor, whose derivative it needs, so the composition is as fast as a rule.
+//! - *Whitening*: `L^{-1} B` is a triangular solve with the factor, whose derivative it needs, so the composition is as
+//!   fast as a rule.
 //! - *Upper factor*: `A = U^T U` with `U = L^T`.
 
 use crate::ops::{Op, spd};
 use crate::{Operand, Scalar, Uplo, Var};
 
-/// `sym(A)` with its Cholesky factorisation: solves, inverse and log-determinant from one factorisation, to any order of derivative.
+/// `sym(A)` with its Cholesky factorisation: solves, inverse and log-determinant from one factorisation, to any order
+/// of derivative.
 ///
 /// Made by [`Var::spd`]. A batch holds one factorisation for each member.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +81,8 @@ impl<'t, T: Scalar> Spd<'t, T> {
 
     /// `A^{-1} B`.
     ///
-    /// Poisons: not positive definite; a right-hand side that is not finite. Cost: `2 n^2` for a column; its reverse derivative the same
-    /// and an outer product.
+    /// Poisons: not positive definite; a right-hand side that is not finite. Cost: `2 n^2` for a column; its reverse
+    /// derivative the same and an outer product.
     ///
     /// # Panics
     /// If `B` has another number of rows than `A`.
@@ -121,7 +123,8 @@ impl<'t, T: Scalar> Spd<'t, T> {
         self.a.tape.push_one(Op::SpdLogdet(spd::SpdLogdet), &[&self.a, &self.handle])
     }
 
-    /// The lower factor `L`, with `L L^T = (A + A^T)/2` and a positive diagonal: [`Var::cholesky`] without a second factorisation.
+    /// The lower factor `L`, with `L L^T = (A + A^T)/2` and a positive diagonal: [`Var::cholesky`] without a second
+    /// factorisation.
     #[doc(alias = "cholesky")]
     #[track_caller]
     #[must_use]

@@ -405,7 +405,7 @@ pub const SECTIONS: &[Section] = &[
                 ["2/3", "8/3", "8/3"],
                 "at a tie of pivots the factors jump; `solve`, `det`, `inverse` do not see it",
                 "de Hoog, Anderssen & Lukas 2011; derived", "lu_factors.rs";
-            "cholesky", "`cholesky` of `(A + A')/2`",
+            "cholesky", "`cholesky` of `(A + A^T)/2`",
                 "positive definite to working precision, else `NotPositiveDefinite`",
                 "signs of columns; `diag(L) > 0`",
                 ["1/3", "2/3", "2/3"],
@@ -467,7 +467,7 @@ pub const SECTIONS: &[Section] = &[
                 "Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650", "qr.rs";
             "complement", "`null_basis`, `qr_full`: a basis `Z` of the orthogonal complement",
                 "as `qr`",
-                "`Z O` with `O` orthogonal; a cotangent with `skew(Z' Z_bar) != 0` is `GaugeDependent`, dropped with a note, or dropped, by the policy given",
+                "`Z O` with `O` orthogonal; a cotangent with `skew(Z^T gZ) != 0` is `GaugeDependent`, dropped with a note, or dropped, by the policy given",
                 ["4/3", "4", "4"],
                 "as `qr`; forward mode carries the horizontal lift",
                 "Edelman, Arias & Smith 1998, 2.3; derived", "complement.rs";
@@ -519,7 +519,7 @@ pub const SECTIONS: &[Section] = &[
         title: "Functions of symmetric matrices",
         text: "",
         rows: about! {
-            "eigh", "`symmetric`: the handle of an eigendecomposition of `(A + A')/2`",
+            "eigh", "`symmetric`: the handle of an eigendecomposition of `(A + A^T)/2`",
                 "finite",
                 "eigenvectors; never seen",
                 ["5-9", "0", "0"],
@@ -660,7 +660,7 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`qr_full`*", "`qr`, `complement`", "as those", "composed/qr.rs"],
     ["*`qr_of_rank`*", "`qr` of the leading columns, a product, the guard `vanishing`", "independent leading columns, else `RankDeficient`; the rank stated, else `NotDifferentiable`", "composed/qr.rs"],
     ["*`qr_pivoted`*", "`pivots`, `permute`, `qr`", "full rank, else `RankDeficient`", "composed/qr.rs"],
-    ["*`cayley_low_rank`*", "products, `solve` of the small system of Woodbury's identity", "`1/alpha` is no eigenvalue of `U V'`, else `Singular`", "spectrum.rs"],
+    ["*`cayley_low_rank`*", "products, `solve` of the small system of Woodbury's identity", "`1/alpha` is no eigenvalue of `U V^T`, else `Singular`", "spectrum.rs"],
     ["*`lu_factors`*, wide", "`lu_factors` of the leading block, `solve_triangular`", "as `lu_factors`", "composed/lu.rs"],
     ["*`cholesky_upper`*", "`cholesky`, `transpose`", "as `cholesky`", "composed/spd.rs"],
     ["*`Spd::half_solve`*", "`spd`, `spd_factor`, `solve_triangular`", "as `spd`", "composed/spd.rs"],

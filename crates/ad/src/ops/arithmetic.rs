@@ -188,7 +188,7 @@ impl<T: Scalar> Primitive<T> for Hadamard {
         Ok(())
     }
 
-    /// `(A o B)' = A' o B + A o B'`.
+    /// For `Y = A o B`: `dY = dA o B + A o dB`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         out1(plus(dx[0].map(|a| a.hadamard(x[1])), dx[1].map(|b| x[0].hadamard(b))))
     }
@@ -197,7 +197,7 @@ impl<T: Scalar> Primitive<T> for Hadamard {
         let Some(g) = &dy[0] else { return };
         for (i, other) in [(0, x[1]), (1, x[0])] {
             if out.wants(i) {
-                // A number's share is an inner product: no matrix is formed for it.
+                // Where an operand is one number, its cotangent is an inner product, and no matrix is formed for it.
                 let scalar = x[i].shape() == Shape::SCALAR && g.shape().batch == 1 && other.shape() == g.shape();
                 out.add(i, if scalar { g.dot(other) } else { g.hadamard(other) });
             }
@@ -237,7 +237,7 @@ impl<T: Scalar> Primitive<T> for Divide {
         Ok(())
     }
 
-    /// `(A/B)' = (A' - Y o B')/B`.
+    /// For `Y = A/B`: `dY = (dA - Y o dB)/B`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let da = dx[0].map(|a| a.divide(x[1]));
         let db = dx[1].map(|b| y[0].hadamard(b).divide(x[1]).scale(-1.0));

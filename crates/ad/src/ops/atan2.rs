@@ -4,15 +4,16 @@
 //!
 //! `p - i q = 1 / z`, that is `p = x / r^2`, `q = y / r^2`, `r^2 = x^2 + y^2`.
 //!
-//! [`Reciprocal`] computes `(q, p)` without forming `r^2` of large or small numbers. It is closed under differentiation: from
-//! `d(1/z) = -dz / z^2`,
+//! [`Reciprocal`] computes `(q, p)` without forming `r^2` of large or small numbers. It is closed under
+//! differentiation: from `d(1/z) = -dz / z^2`,
 //!
 //! `dp = -(p - q)(p + q) dx - 2 p q dy`, `dq = (p - q)(p + q) dy - 2 p q dx`,
 //!
-//! which is a symmetric matrix, so that `gx = -(p - q)(p + q) gp - 2 p q gq` and `gy = (p - q)(p + q) gq - 2 p q gp`. On the branch cut (`y = 0`, `x < 0`) the angle jumps by a full turn and its derivatives do not.
+//! which is a symmetric matrix, so that `gx = -(p - q)(p + q) gp - 2 p q gq` and `gy = (p - q)(p + q) gq - 2 p q gp`.
+//! On the branch cut (`y = 0`, `x < 0`) the angle jumps by a full turn and its derivatives do not.
 //!
-//! Conditions: the value follows IEEE, with signed zeros; at `(0, 0)` there is no derivative, else `NotDifferentiable`. Cost: value one
-//! pass, JVP and VJP 4 passes. Source: derived.
+//! Conditions: the value follows IEEE, with signed zeros; at `(0, 0)` there is no derivative, else `NotDifferentiable`.
+//! Cost: value one pass, JVP and VJP 4 passes. Source: derived.
 
 use super::{Arg, Out, Primitive, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
@@ -33,7 +34,8 @@ pub(crate) struct Reciprocal;
 fn reciprocal(y: f64, x: f64) -> (f64, f64) {
     let size = x.abs().max(y.abs());
     if size.is_infinite() {
-        // One that is finite beside an infinite one is nothing; of two infinite ones the direction is not known, but the result is.
+        // Beside an infinite coordinate a finite one does not count. Of two infinite ones the direction is not known,
+        // but the result is: zeros.
         let zero = |v: f64| if v.is_nan() { v } else { 0.0f64.copysign(v) };
         return (zero(y), zero(x));
     }

@@ -1,9 +1,11 @@
-//! Cayley transform `C = (I - a W)^{-1} (I + a W)`.
+//! Cayley transform `C = (I - alpha W)^{-1} (I + alpha W)`.
 //!
-//! With `K = (I - a W)^{-1}`: `C = 2 K - I`, `K' = a K W' K`, `C' = 2 a K W' K`. Adjoint, with `G = 2 C_bar + K_bar`:
-//! `W_bar = a K^T G K^T`. `K` is a second output, so the rule holds no solve; it is not recovered from `C`, which would
-//! cancel.
-//! Conditions: `1/a` is no eigenvalue of `W` (always so for skew `W`), else `Singular`. Cost (n³): value 2.7, JVP 4, VJP 4.
+//! With `K = (I - alpha W)^{-1}`: `C = 2 K - I`, `dK = alpha K dW K`, `dC = 2 dK`. From
+//! `<gC, dC> + <gK, dK> = <2 gC + gK, dK>`: `gW = alpha K^T (2 gC + gK) K^T`. `K` is a second output, so the rules hold
+//! no solve; it is not recovered from `C`, since `C + I` would cancel.
+//!
+//! Conditions: `1/alpha` is no eigenvalue of `W` (always so for skew `W`), else `Singular`. Cost (n³): value 2.7, JVP
+//! 4, VJP 4.
 //! Source: Wen & Yin 2013; derived here.
 
 use super::{Arg, Out, Primitive, Shapes, members, square, two};

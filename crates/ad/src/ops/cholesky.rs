@@ -1,22 +1,31 @@
-//! Cholesky factor `L` of `(A + A')/2`, its derivative, and the adjoint of that: a family closed under differentiation.
+//! Cholesky factor `L` of `sym(A)`, its derivative, and the adjoint of that: a family closed under differentiation.
 //!
-//! `L L' = A` gives `X L' + L X' = A'` for `X = L'`, which has one lower solution: `X = push(L, A')`. Closed,
-//! `push(L, E) = L Phi(L^{-1} E L^{-T})`, with `Phi` the lower triangle with halved diagonal. `pull(L, G)` is its adjoint, the
-//! symmetric `W` with `<W, E> = <G, push(L, E)>`. So `A_bar = pull(L, L_bar)`, and no solve is formed: both are the algorithm's own
-//! steps (`kernels/src/cholesky_rules.rs`).
+//! `L L^T = sym(A)` gives `dL L^T + L dL^T = sym(dA)`, which has one lower solution `dL`. For any direction `E`,
+//! `push(L, E)` is the lower `X` with `X L^T + L X^T = sym(E)`; in closed form `X = L Phi(L^{-1} sym(E) L^{-T})`, with
+//! `Phi` the lower triangle with halved diagonal. `pull(L, G)` is the adjoint of `push` in `E`: the symmetric `W` with
+//! `<W, E> = <G, push(L, E)>`. So
 //!
-//! Move `L` along a lower `D`: `X L' + L X' = E` gives `X' L' + L X'' = E' - X D' - D X'`, so
+//! `dL = push(L, dA)`, `gA = pull(L, gL)`,
 //!
-//! `push' = push(L, E' - 2 sym(X D'))`, `E_bar = pull(L, X_bar) =: W`, `L_bar = -2 tril(W X)`,
+//! and no solve is formed: both are the algorithm's own steps (`kernels/src/cholesky_rules.rs`).
 //!
-//! since `<W, X D' + D X'> = 2 <W X, D>`. The adjoint of `D -> push'` at `E` tells how `W = pull(L, G)` moves: `<W', E> =
-//! <G', X> - 2 <W D, X>`, so
+//! *The rules of `X = push(L, E)`.* Along tangents `dL` (lower) and `dE`, `X L^T + L X^T = sym(E)` gives
+//! `dX L^T + L dX^T = sym(dE) - X dL^T - dL X^T`. With `W = pull(L, gX)`, and since
+//! `<W, X dL^T + dL X^T> = 2 <W X, dL>`,
 //!
-//! `pull' = pull(L, G' - 2 tril(W D))`, and with `Y = push(L, W_bar)`: `G_bar = Y`, `L_bar = -2 tril(W Y)`.
+//! `dX = push(L, dE - 2 sym(X dL^T))`, `gE = W`, `gL = -2 tril(W X)`.
+//!
+//! *The rules of `W = pull(L, G)`.* Differentiate `<W, E> = <G, X>`, `X = push(L, E)`, at fixed `E`:
+//! `<dW, E> = <dG, X> + <G, dX>`, where `<G, dX> = <W, -2 sym(X dL^T)> = -2 <W dL, X>`. So `dW` is `pull` of
+//! `dG - 2 W dL`, whose lower triangle is all that `pull` sees. With `Y = push(L, gW)`,
+//!
+//! `dW = pull(L, dG - 2 tril(W dL))`, `gG = Y`, `gL = -2 tril(W Y)`.
 //!
 //! Conditions: positive definite to working precision, else `NotPositiveDefinite`; a semidefinite factor has no
-//! derivative. Gauge: `diag(L) > 0`. Cost (n³): value 1/3, JVP 2/3, VJP 2/3; of the derivatives 4/3. Sources: Smith 1995; Murray
-//! 2016, arXiv 1602.07527; the rules of the family derived here.
+//! derivative.
+//! Gauge: `diag(L) > 0`.
+//! Cost (n³): value 1/3, JVP 2/3, VJP 2/3; of the derivatives 4/3.
+//! Sources: Smith 1995; Murray 2016, arXiv 1602.07527; the rules of the family derived here.
 
 use super::part::Part;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
@@ -173,7 +182,7 @@ impl<T: Scalar> Primitive<T> for LowerProduct {
         out1(plus(dx[0].map(|d| lower(d, x[1])), dx[1].map(|d| lower(x[0], d))))
     }
 
-    /// `A_bar = tril(Y_bar) tril(B)^T`, `B_bar = tril(A^T tril(Y_bar))`.
+    /// For `Y = tril(A tril(B))`: `gA = tril(gY) tril(B)^T`, `gB = tril(A^T tril(gY))`.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = &dy[0] else { return };
         if out.wants(0) {

@@ -1,16 +1,18 @@
 //! An orthonormal basis `Z` of the complement of the columns of an orthonormal `Q`.
 //!
-//! Only the span of `Z` is determined: the gauge is `Z -> Z O` with `O` orthogonal, its orbit at `Z` the `Z K` with `K` skew.
-//! From `Q^T Z = 0`: `Q^T Z' = -Q'^T Z`; the rest of `Z'` is along the orbit, and is chosen zero (the horizontal lift):
+//! Only the span of `Z` is determined: the gauge is `Z -> Z O` with `O` orthogonal, and its orbit at `Z` consists of
+//! the `Z K` with `K` skew. From `Q^T Z = 0` follows `Q^T dZ = -dQ^T Z`; the rest of `dZ` lies along the orbit and is
+//! chosen zero (the horizontal lift):
 //!
-//! `Z' = -Q Q'^T Z`, hence `Q_bar = -Z Z_bar^T Q`.
+//! `dZ = -Q dQ^T Z`, hence `gQ = -Z gZ^T Q`.
 //!
-//! A function of the span has `<Z_bar, Z K> = 0` for every skew `K`, that is `skew(Z^T Z_bar) = 0`: `Z skew(Z^T Z_bar)` is the
-//! part of the cotangent along the orbit, and is judged. Second derivatives are right for such functions: lifts of different
-//! directions fail to commute along the orbit only, where the gradient vanishes.
+//! A function of the span has `<gZ, Z K> = 0` for every skew `K`, that is `skew(Z^T gZ) = 0`. So `Z skew(Z^T gZ)` is
+//! the part of the cotangent along the orbit, and it is judged. Second derivatives are right for such functions: lifts
+//! of different directions fail to commute along the orbit only, where the gradient vanishes.
+//!
 //! Conditions: `Q` orthonormal (it comes from a QR). Cost (`m x n`): value 4 m n (m - n), JVP and VJP the same.
-//! Sources: Edelman, Arias & Smith 1998, 2.3; the invariant rule derived here. (arXiv 2409.13374 differentiates the gauge of one
-//! implementation instead.)
+//! Sources: Edelman, Arias & Smith 1998, 2.3; the invariant rule derived here. (arXiv 2409.13374 differentiates the
+//! gauge of one implementation instead.)
 
 use super::gauge::{Gauge, invariant, rounded};
 use super::part::Part;

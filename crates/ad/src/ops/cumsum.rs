@@ -1,8 +1,9 @@
 //! Sums of all entries up to each one, along the rows or the columns.
 //!
-//! `y_i = x_1 + ... + x_i`, or `y_i = x_i + ... + x_n` in reverse. Linear: `dY = cumsum(dX)`, and since `x_i` takes
-//! part in `y_i, ..., y_n` the transpose is the sum in reverse, `gX = cumsum'(gY)`. Cost: one pass each. Source:
-//! derived.
+//! `y_i = x_1 + ... + x_i`, or `y_i = x_i + ... + x_n` in reverse. It is linear, `dY = cumsum(dX)`. Since `x_i` takes
+//! part in `y_i, ..., y_n`, the transpose is the sum in the other direction: `gX` is the reverse `cumsum` of `gY`.
+//! Cost: one pass each.
+//! Source: derived.
 
 use super::layout::Axis;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
@@ -52,8 +53,8 @@ impl<T: Scalar> Primitive<T> for CumSum {
     }
 }
 
-/// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974), and goes back into the sum
-/// at once: left to itself it would grow with the number of entries, and lose digits of its own.
+/// Replaces every entry by the sum up to it. What rounding loses of each sum is carried along (Neumaier 1974), and goes
+/// back into the sum at once: left to itself it would grow with the number of entries, and lose digits of its own.
 fn running<'a, T: Scalar>(entries: impl Iterator<Item = &'a mut T>) {
     entries.fold((T::zero(), T::zero()), |(sum, lost), y| step(sum, lost, y));
 }

@@ -1,16 +1,20 @@
 //! The determinant and its derivatives at matrices of any rank: a family closed under differentiation.
 //!
-//! `det` is a polynomial, so it is smooth where `A` is singular, and `det A tr(A^{-1} A')` is not the way to its derivatives there.
-//! The family is `C_k(A; E_1..E_k)`, the matrix with `<C_k, H> = D^{k+1} det(A)[E_1, .., E_k, H]` (`C_0` is the matrix of cofactors).
-//! It is multilinear and symmetric in all directions, so
+//! `det` is a polynomial, so it is smooth where `A` is singular, and `det A tr(A^{-1} dA)` is of no use for its
+//! derivatives there. The family is `C_k(A; E_1..E_k)`, the matrix with `<C_k, H> = D^{k+1} det(A)[E_1, .., E_k, H]`
+//! for every `H` (`C_0` is the matrix of cofactors). It is multilinear and symmetric in all directions, so
 //!
-//! - `det' = <C_0, A'>`, `A_bar = y_bar C_0`;
-//! - `C_k' = C_{k+1}(E, A') + sum_i C_k(.., E_i', ..)`;
-//! - `A_bar = C_{k+1}(E, G)`, `E_i_bar = C_k(.., G, ..)`.
+//! - for `y = det A`: `dy = <C_0, dA>`, `gA = gy C_0`;
+//! - for `Y = C_k(A; E)`: `dY = C_{k+1}(A; E, dA) + sum_i C_k(A; .., dE_i, ..)`;
+//! - `gA = C_{k+1}(A; E, gY)`, `gE_i = C_k(A; .., gY, ..)`, where the new direction stands in the place of `E_i`.
 //!
-//! The factorisation with complete pivoting is a handle, as in `lu`; `kernels/src/minors.rs` has the formulas, which divide by no
-//! pivot. Conditions: finite entries; derivatives up to the third, else `Unsupported`. Gauge: none. Cost (n³): handle 2/3, value 0,
-//! `C_0` 2, `C_1` 4, `C_2` 6 and one pass of n³ products. Source: derived here (the formulas at a diagonal matrix are Jacobi's).
+//! The factorisation with complete pivoting is a handle, as in `lu`; `kernels/src/minors.rs` has the formulas, which
+//! divide by no pivot.
+//!
+//! Conditions: finite entries; derivatives up to the third, else `Unsupported`.
+//! Gauge: none.
+//! Cost (n³): handle 2/3, value 0, `C_0` 2, `C_1` 4, `C_2` 6 and one pass of n³ products.
+//! Source: derived here (the formulas at a diagonal matrix are Jacobi's).
 
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};

@@ -2,21 +2,20 @@
 //!
 //! `D_ij = sum_k (A_ik - B_jk)²` for `A` of `m x d` and `B` of `n x d`. The differences are formed before they are
 //! squared, so `D` is never negative, exactly 0 at equal points, exactly symmetric for `A = B`, and as accurate for
-//! near points as for distant ones. (The expansion `|a|² - 2 a'b + |b|²` is none of these, though it can use a matrix
+//! near points as for distant ones. (The expansion `|a|² - 2 a^T b + |b|²` is none of these, though it can use a matrix
 //! product.) Its derivatives keep this by two more maps, both of differences:
 //!
 //! - `P(A, B, U, V)_ij = sum_k (A_ik - B_jk)(U_ik - V_jk)`, linear in `(U, V)` and, being symmetric, in `(A, B)`:
 //!   `dD = 2 P(A, B, dA, dB)`;
-//! - `R(G, A, B)_ik = sum_j G_ij (A_ik - B_jk)`, its transpose with respect to `U`: `gA = 2 R(G, A, B)` and
-//!   `gB = 2 R(G', B, A)`.
+//! - `R(G, A, B)_ik = sum_j G_ij (A_ik - B_jk)`, the transpose of `P` with respect to `U`: `gA = 2 R(gD, A, B)` and
+//!   `gB = 2 R(gD^T, B, A)`.
 //!
 //! They are closed under differentiation:
 //!
-//! `dP = P(dA, dB, U, V) + P(A, B, dU, dV)`, with transposes `gU = R(G, A, B)`, `gV = R(G', B, A)`,
-//! `gA = R(G, U, V)`, `gB = R(G', V, U)`;
-//!
-//! `dR = R(dG, A, B) + R(G, dA, dB)`, with transposes (of a cotangent `H`) `gG = P(A, B, H, 0)`, `gA = (G 1) o H`,
-//! `gB = -G' H`.
+//! - `dP = P(dA, dB, U, V) + P(A, B, dU, dV)`, with the transposes `gU = R(gP, A, B)`, `gV = R(gP^T, B, A)`,
+//!   `gA = R(gP, U, V)`, `gB = R(gP^T, V, U)`;
+//! - `dR = R(dG, A, B) + R(G, dA, dB)`, with the transposes `gG = P(A, B, gR, 0)`, `gA = (G 1) o gR`, `gB = -G^T gR`,
+//!   where `G 1` is the column of the row sums of `G`.
 //!
 //! Cost: `m n d` multiplications each; twice that for a derivative by both. Source: derived.
 
@@ -198,7 +197,7 @@ impl<T: Scalar> Primitive<T> for DistancesPull {
         out1(plus(dx[0].map(|g| pull(g, x[1], x[2])), moved))
     }
 
-    /// Of the cotangent `H`: `gG = P(A, B, H, 0)`, `gA = (G 1) o H`, `gB = -G' H`.
+    /// For `R(G, A, B)`: `gG = P(A, B, gR, 0)`, `gA = (G 1) o gR`, `gB = -G^T gR`.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(h) = &dy[0] else { return };
         let (g, b) = (x[0], x[2]);

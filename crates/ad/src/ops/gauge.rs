@@ -1,11 +1,12 @@
 //! The verdict on a cotangent of a factor that is unique only up to a group: the gauge.
 //!
-//! A rule splits the cotangent `G` of such a factor into the part `D` along the orbit of the group (which a program that uses
-//! the factor as it should leaves zero, up to rounding) and the rest, and puts this guard on it: `G - D`, or a failure when `D`
-//! is not small beside `G`. The numbers are looked at in `eval` alone, so a recorded derivative judges anew at every replay.
+//! A rule splits the cotangent `G` of such a factor into the part `D` along the orbit of the group (which a program
+//! that uses the factor as it should leaves zero, up to rounding) and the rest, and puts this guard on it: `G - D`, or
+//! a failure when `D` is not small beside `G`. The numbers are looked at in `eval` alone, so a recorded derivative
+//! judges anew at every replay.
 //!
-//! `Y = G - D` is linear: `Y' = G' - D'`, `G_bar = Y_bar`, `D_bar = -Y_bar`. Cost: one pass.
-//! Forward mode has no cotangent to judge: it carries the tangent of a stated choice of gauge (see the factor).
+//! `Y = G - D` is linear: `dY = dG - dD`, `gG = gY`, `gD = -gY`. Cost: one pass. Forward mode has no cotangent to
+//! judge: it carries the tangent of a stated choice of gauge (see the factor).
 
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -51,7 +52,7 @@ impl<T: Scalar> Primitive<T> for Invariant {
         T::lincomb(T::one(), x[0].data, -T::one(), x[1].data, y[0].data);
         for member in 0..x[0].shape.batch {
             let (size, along) = (T::norm(x[0].member(member)), T::norm(x[1].member(member)));
-            // What is not a number is found where derivatives are handed out.
+            // A NaN passes here: it is found where derivatives are handed out.
             if along <= tolerances::gauge::<T>() * size || along.is_nan() {
                 continue;
             }

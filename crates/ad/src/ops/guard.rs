@@ -1,7 +1,7 @@
 //! Identities with a purpose: a fresh name, a stop for derivatives, and verdicts on numbers.
 //!
-//! A rule never branches on a number. Where a derivative exists only under a condition, the rule puts a guard on what it
-//! computes: evaluated with everything else, at replay too, it is the identity or a failure.
+//! A rule never branches on a number. Where a derivative exists only under a condition, the rule puts a guard on what
+//! it computes: evaluated with everything else, at replay too, it is the identity or a failure.
 
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
@@ -24,14 +24,16 @@ pub(crate) struct Nonzero {
     pub(crate) what: &'static str,
 }
 
-/// `X` from `(X, E, A)` where `E` is rounding beside `A`; `NotDifferentiable` elsewhere. `E` and `A` are only looked at.
+/// `X` from `(X, E, A)` where `E` is rounding beside `A`; `NotDifferentiable` elsewhere. `E` and `A` are only looked
+/// at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Vanishing {
     pub(crate) what: &'static str,
 }
 
-/// `G` from `(G, y)` where the number `y`, whose gradient `G` is, is finite; `NotDifferentiable` elsewhere. `y` is only looked at: it is the
-/// value of a gradient inside a program that asks for nothing but the gradient, and so nobody else would see it.
+/// `G` from `(G, y)` where the number `y`, whose gradient `G` is, is finite; `NotDifferentiable` elsewhere. `y` is only
+/// looked at. It is the value of a gradient inside a program that asks for nothing but the gradient, so this guard is
+/// the only place where it is seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct OfFinite;
 

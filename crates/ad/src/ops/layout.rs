@@ -8,7 +8,7 @@ use crate::{Scalar, Shape, ops::Op};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// `A'`.
+/// `A^T`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Transpose;
 

@@ -1,20 +1,25 @@
-//! `X = A⁺ B`, the least-squares solution of least norm, at a known rank; and `A⁺' B`, its transpose. A family closed under
-//! differentiation.
+//! The least-squares solution of least norm at a known rank, `X = A^+ B`, and the transposed solve `A^{+T} B`: together
+//! a family closed under differentiation.
 //!
 //! Among matrices of one rank (Golub & Pereyra 1973, theorem 4.3), with `R = B - A X`:
 //!
-//! `X' = A⁺ (B' - A' X) + A⁺ A⁺^T A'^T R + (I - A⁺ A) A'^T A⁺^T X`.
+//! `dX = A^+ (dB - dA X) + A^+ A^{+T} dA^T R + (I - A^+ A) dA^T A^{+T} X`.
 //!
-//! The second term vanishes at full row rank, where `R` does, and the third at full column rank. Transposed, with `S = A⁺^T X_bar`:
+//! The second term vanishes at full row rank, where `R` does, and the third at full column rank. Transposed, with
+//! `S = A^{+T} gX`:
 //!
-//! `B_bar = S`, `A_bar = -S X^T + R (A⁺ S)^T + (A⁺^T X) (X_bar - A^T S)^T`.
+//! `gB = S`, `gA = -S X^T + R (A^+ S)^T + (A^{+T} X) (gX - A^T S)^T`.
 //!
-//! It has no part normal to the matrices of that rank: it is the gradient among them. The rules use products and `A⁺`, `A⁺^T`
-//! alone, and the transposed solve is that of `A^T`, so both are written once. Where `B` is itself in the range of `A`, as what
-//! `A⁺^T` or `A` gave, `R` is zero along every motion of the program, and its terms are left out: the *consistent* solve, which is
-//! every solve inside these rules. The orthogonal factors are a handle, as in `lu`.
-//! Conditions: the rank stated, else `RankDeficient` or `NotDifferentiable`. Gauge: none. Cost (`m x n` of full rank, `k` columns):
-//! handle 4 m n², value 4 m n k, JVP and VJP 12 m n k. Source: Golub & Pereyra 1973.
+//! This `gA` has no part normal to the set of matrices of that rank: it is the gradient within the set. The rules use
+//! products and `A^+`, `A^{+T}` alone, and the transposed solve is the solve of `A^T`, so both are written once. Where
+//! `B` is known to lie in the range of `A`, because `A` or `A^{+T}` gave it, `R` is zero along every motion of the
+//! program and its terms are left out. This is the *consistent* solve, and every solve inside these rules that takes
+//! such a `B` is one. The orthogonal factors are a handle, as in `lu`.
+//!
+//! Conditions: the rank stated, else `RankDeficient` or `NotDifferentiable`.
+//! Gauge: none.
+//! Cost (`m x n` of full rank, `k` columns): handle 4 m n², value 4 m n k, JVP and VJP 12 m n k.
+//! Source: Golub & Pereyra 1973.
 
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
@@ -28,7 +33,7 @@ pub(crate) struct LeastFactor {
     pub(crate) rank: usize,
 }
 
-/// `op(A)⁺ B` from `(A, handle, B)`.
+/// `op(A)^+ B` from `(A, handle, B)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LeastSolve {
     pub(crate) rank: usize,
@@ -59,11 +64,11 @@ impl<T: Scalar> Primitive<T> for LeastFactor {
 }
 
 impl LeastSolve {
-    /// `op(A)⁺ B`.
+    /// `op(A)^+ B`.
     fn solve<V: Value>(self, x: &[&V], b: &V) -> V {
         V::one(Op::LeastSolve(self), &[x[0], x[1], b])
     }
-    /// `op(A)⁺^T B`.
+    /// The solve `op(A)^{+T} B`.
     fn flip(self) -> Self {
         LeastSolve { transpose: !self.transpose, consistent: false, ..self }
     }

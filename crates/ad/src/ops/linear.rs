@@ -1,6 +1,7 @@
 //! A product with a constant linear map that is not a dense matrix: a sparse one, or a user's operator.
 //!
-//! `Y = A X` is linear: `Y' = A X'`, `X_bar = A^T Y_bar`. The map is data, never differentiated; a change of it is another map.
+//! `Y = A X` is linear: `dY = A dX`, `gX = A^T gY`. The map is data and is never differentiated; a change of it is
+//! another map.
 //! Cost: that of the map. Conditions: those of the map.
 
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
@@ -39,7 +40,7 @@ pub trait LinearMap<T = f64>: Send + Sync + 'static {
     fn size(&self) -> (usize, usize);
     /// `Y = A X`. What stands in `y` before is arbitrary.
     fn apply(&self, x: MatRef<'_, T>, y: MatMut<'_, T>);
-    /// `Y = A' X`. The dot test of `pullback-check` finds it wrong if it is.
+    /// `Y = A^T X`. The dot test of `pullback-check` finds it wrong if it is.
     fn apply_transpose(&self, x: MatRef<'_, T>, y: MatMut<'_, T>);
 }
 

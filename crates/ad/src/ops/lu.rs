@@ -1,16 +1,17 @@
 //! Everything that rests on an LU factorisation: `solve`, `inverse`, `log |det|`.
 //!
 //! [`Lu`] is a *handle*: numbers that later operations use beside `A`, and that have no derivative of their own. An
-//! operation on `(A, handle, ...)` is a function of `A`, and its rules give the whole derivative to `A`; the factors are
-//! never differentiated and never treated as constants, so second derivatives are right.
+//! operation on `(A, handle, ...)` is a function of `A`, and its rules give the whole derivative to `A`; the factors
+//! are never differentiated and never treated as constants, so second derivatives are right.
 //!
-//! - `X = A^{-1} B`: `X' = A^{-1} (B' - A' X)`; `S = A^{-T} X_bar`, `B_bar = S`, `A_bar = -S X'` (and for the transposed
-//!   solve `A_bar = -X S'`).
-//! - `C = A^{-1}`: `C' = -C A' C`, `A_bar = -C' C_bar C'`.
-//! - `l = log |det A|`: `l' = tr(A^{-1} A')`, `A_bar = l_bar A^{-T}`.
+//! - `X = A^{-1} B`: `dX = A^{-1} (dB - dA X)`; with `S = A^{-T} gX`: `gB = S`, `gA = -S X^T`.
+//! - `X = A^{-T} B`: `dX = A^{-T} (dB - dA^T X)`; with `S = A^{-1} gX`: `gB = S`, `gA = -X S^T`.
+//! - `C = A^{-1}`: `dC = -C dA C`, `gA = -C^T gC C^T`.
+//! - `l = log |det A|`: `dl = tr(A^{-1} dA)`, `gA = gl A^{-T}`.
 //!
-//! Conditions: regular to working precision, else `Singular` with the pivot. Cost (n³): factor 2/3; solve with n right
-//! sides 2, VJP 4; inverse 2 with its factor, VJP 4; logdet VJP 4/3. Source: Giles 2008, 2.2-2.3.
+//! Conditions: regular to working precision, else `Singular` with the pivot.
+//! Cost (n³): factor 2/3; solve with n right-hand sides 2, VJP 4; inverse 2 with its factor, VJP 4; logdet VJP 4/3.
+//! Source: Giles 2008, 2.2-2.3.
 
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};

@@ -1,17 +1,22 @@
-//! The factors of `P A = L U` for a tall or square `A`, where `P` orders the rows: found anew at every evaluation, locally constant.
+//! The factors of `P A = L U` for a tall or square `A`, where `P` orders the rows: found anew at every evaluation,
+//! locally constant.
 //!
-//! Write `S = P A' U^{-1}` and `T = L_1^{-1} S_1`, where the index 1 means the leading `n` rows. From `P A' = L' U + L U'` the
-//! leading rows give `T = L_1^{-1} L_1' + U' U^{-1}`, a strictly lower and an upper matrix, so `U' = triu(T) U`, and then
-//! `L' = S - L triu(T)`, which is strictly lower. With both cotangents,
+//! Write `S = P dA U^{-1}` and `T = L_1^{-1} S_1`, where the index 1 means the leading `n` rows. From
+//! `P dA = dL U + L dU` the leading rows give `T = L_1^{-1} dL_1 + dU U^{-1}`, a strictly lower and an upper matrix, so
+//! `dU = triu(T) U`, and then `dL = S - L triu(T)`, which is strictly lower. With both cotangents,
 //!
-//! `T_bar = triu(U_bar U^T - L^T L_bar)`, `S_bar = L_bar + [L_1^{-T} T_bar; 0]`, `A_bar = P^T S_bar U^{-T}`,
+//! `gT = triu(gU U^T - L^T gL)`, `gS = gL + [L_1^{-T} gT; 0]`, `gA = P^T gS U^{-T}`,
 //!
-//! where `L_bar` is taken strictly lower and `U_bar` upper. For a square matrix `L' = L stril(T)`, and the leading part of `L_bar`
-//! goes the same way: `S_bar = L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`. There all four products are of two triangles, a third
-//! of the work: those of uppers are written as their transposes. A wide matrix is a composition (`composed/lu.rs`).
-//! Conditions: the leading columns independent to working precision, else `Singular` with the pivot. Gauge: the unit diagonal
-//! of `L`. At a tie of pivots `P` jumps: `solve`, `det`, `inverse` do not see that, the factors do. Cost (n³, square): value 2/3,
-//! JVP 8/3, VJP 8/3. Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
+//! where `gL` is taken strictly lower and `gU` upper. For a square matrix `dL = L stril(T)`, and the leading part of
+//! `gL` goes the same way: `gT = stril(L^T gL) + triu(gU U^T)`, `gS = L^{-T} gT`. There all four products are of two
+//! triangles and cost a third of a full product; those of upper triangles are written as products of their transposes.
+//! A wide matrix is a composition (`composed/lu.rs`).
+//!
+//! Conditions: the leading columns independent to working precision, else `Singular` with the pivot.
+//! Gauge: the unit diagonal of `L`. At a tie of pivots `P` jumps: `solve`, `det` and `inverse` do not see that, the
+//! factors do.
+//! Cost (n³, square): value 2/3, JVP 8/3, VJP 8/3.
+//! Sources: de Hoog, Anderssen & Lukas 2011; the tall case derived here.
 
 use super::cholesky::lower;
 use super::direct::{Pull, PullPairs, Push, member, member_of};
@@ -137,15 +142,15 @@ impl<T: Scalar> Primitive<T> for LuFactors {
     }
 }
 
-/// `S_bar` of a square matrix: `L^{-T} (stril(L^T L_bar) + triu(U_bar U^T))`, where the triangles see what they should of the
-/// cotangents.
+/// `gS` of a square matrix, `L^{-T} (stril(L^T gL) + triu(gU U^T))`. Of `gL` only the strictly lower triangle takes
+/// part, of `gU` only the upper one.
 fn square_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V> {
     let below = gl.map(|g| lower(&l.t(), g).parted(Part::StrictLower));
     let above = gu.map(|g| lower(u, &g.t()).t());
     plus(below, above).map(|m| m.solved_by(l, BY_L_T))
 }
 
-/// `S_bar` of a tall matrix.
+/// `gS` of a tall matrix.
 fn tall_core<V: Value>(l: &V, u: &V, gl: Option<&V>, gu: Option<&V>) -> Option<V> {
     let gl = gl.map(|g| g.part(Part::StrictLower));
     let below = gl.as_ref().map(|g| V::product(Product::TN.times(-1.0), l, g));

@@ -1,4 +1,12 @@
 //! The registry: one line for a primitive, one file for its rules. Nothing here knows tapes or sweeps.
+//!
+//! Signs in every derivation here, in `composed` and in the kernels:
+//! - `dA` is the tangent of `A` (`eA` a second one), `gA` its cotangent; in code, `g` is that of an only output;
+//! - `A^T` is the transpose, `A^{-T}` that of the inverse, `A^+` the pseudo-inverse, `sym(A) = (A + A^T)/2`;
+//! - `<A, B>` is the inner product, `o` the entrywise product; `tril`, `triu` are triangles, `stril`, `striu` strict
+//!   ones;
+//! - `f'(x)` is the derivative of a scalar function of one variable and nothing else, `f[x, y]` a divided difference;
+//! - `D^k f(A)[E_1..E_k]` is the derivative of order `k` at `A` along the directions `E_1..E_k`.
 
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -7,8 +15,9 @@ use direct::{Eval, Pull, PullPairs, Push};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 
-/// The rules of what has no derivative: a handle, whose users give theirs to `A`, and a decision, which is locally constant. Said
-/// by each, never by default: a rule that was forgotten must not be zero in silence.
+/// The rules of what has no derivative: a handle, whose users give theirs to `A`, or a decision, which is locally
+/// constant. Every such primitive asks for these rules by name and none gets them by default, so that a rule that was
+/// forgotten is a compile error and not a zero.
 macro_rules! no_derivative {
     () => {
         fn jvp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], _: &[Option<&V>]) -> Outs<Option<V>> {

@@ -17,13 +17,13 @@ pub(crate) enum Part {
     Upper,
     /// `triu` without the diagonal
     StrictUpper,
-    /// `(X + X')/2`
+    /// `sym(X) = (X + X^T)/2`
     Sym,
-    /// `(X - X')/2`
+    /// `skew(X) = (X - X^T)/2`
     Skew,
-    /// `triu(X) + striu(X)'`: copies the upper triangle down.
+    /// `triu(X) + striu(X)^T`: copies the upper triangle down.
     CopyUp,
-    /// `triu(X) + stril(X)'`: folds the lower triangle up. The adjoint of `CopyUp`.
+    /// `triu(X) + stril(X)^T`: folds the lower triangle up. The adjoint of `CopyUp`.
     FoldUp,
 }
 
@@ -99,7 +99,8 @@ impl Part {
     }
 }
 
-/// Places of the entries above the diagonal and their mirror images, tile by tile, so that both are walked in cache lines.
+/// Places of the entries above the diagonal and their mirror images, tile by tile, so that both are walked in cache
+/// lines.
 #[inline(always)]
 fn pairs(n: usize, mut f: impl FnMut(usize, usize)) {
     const TILE: usize = 8;

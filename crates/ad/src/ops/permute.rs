@@ -1,8 +1,8 @@
 //! Orders of rows and columns that are found where numbers are looked at, and the reordering by them.
 //!
-//! [`Pivots`] is locally constant, so it has no derivative; at a tie of pivots the order jumps, and what is computed through it
-//! must not depend on that (the span of the columns does not, a factor `R` does). [`Permute`] is linear, and its transpose is the
-//! inverse permutation. Cost (n³): pivots 4/3, permutation one pass.
+//! [`Pivots`] is locally constant, so it has no derivative; at a tie of pivots the order jumps, and what is computed
+//! through it must not depend on that (the span of the columns does not, a factor `R` does). [`Permute`] is linear, and
+//! its transpose is the inverse permutation. Cost (n³): pivots 4/3, permutation one pass.
 
 use super::layout::Axis;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};

@@ -1,17 +1,23 @@
 //! Polar factors `A = W H` of a tall or square matrix of full rank, and the Lyapunov solve their rules rest on.
 //!
-//! With `B = W^T A'` and `Omega = W^T W'` (skew), `H Omega + Omega H = B - B^T`. Then
+//! With `B = W^T dA` and `Omega = W^T dW` (skew), `B = Omega H + dH`. Since `dH` is symmetric,
+//! `H Omega + Omega H = B - B^T`. Write `X = L(C)` for the solution of `H X + X H = C` ([`SymLyap`]), a self-adjoint
+//! map of `C`. Then
 //!
-//! `H' = B - Omega H`, `W' = W Omega + (A' - W B) H^{-1}`.
+//! `Omega = L(B - B^T)`, `dH = B - Omega H`, `dW = W Omega + (dA - W B) H^{-1}`.
 //!
-//! Adjoint, with `S = sym(H_bar)` and `M = W^T W_bar - S H`: solve `H C + C H = M - M^T`, and with `G = W_bar H^{-1}`:
-//! `A_bar = G + W (C + S - W^T G)`.
+//! Adjoint, with `S = sym(gH)` and `M = W^T gW - S H`:
 //!
-//! Only sums of singular values are divided by, so repeated ones do no harm: the rule is as accurate at an orthonormal
-//! `A` as anywhere. `Omega = L(B - B^T)` where [`SymLyap`] is `L(C) = X: H X + X H = C`, self-adjoint, with
-//! `X' = L(C' - H' X - X H')`, `C_bar = L(X_bar) =: S`, `H_bar = -sym(S X^T + X^T S)`.
+//! `gA = gW H^{-1} + W (L(M - M^T) + S - W^T gW H^{-1})`.
 //!
-//! Conditions: `m >= n`, full column rank, else `RankDeficient`. No gauge. Cost (m = n, n³): value 25, JVP 14, VJP 14.
+//! For a square `A` the two terms with `H^{-1}` cancel, as `W W^T = I`, and are left out. Only sums of singular values
+//! are divided by, so repeated ones do no harm: the rule is as accurate at an orthonormal `A` as anywhere.
+//!
+//! The rules of `X = L(C)`: `dX = L(dC - dH X - X dH)`, `gC = L(gX)`, `gH = -sym(gC X^T + X^T gC)`.
+//!
+//! Conditions: `m >= n`, full column rank, else `RankDeficient`.
+//! Gauge: none.
+//! Cost (m = n, n³): value 25, JVP 14, VJP 14.
 //! Sources: Higham, *Functions of Matrices*, ch. 8; derived here.
 
 use super::part::Part;
@@ -78,7 +84,7 @@ impl<T: Scalar> Primitive<T> for Polar {
         let mut c = plus(Some(c), s).unwrap_or(m);
         let shape = w.shape();
         if let (Some(gw), Some(wg), true) = (&dy[0], &wg, shape.rows > shape.cols) {
-            // G = W_bar H^{-1}, and W^T G = (W^T W_bar) H^{-1}.
+            // The terms with `H^{-1}`; `wg` is `W^T gW`.
             let hi = inverse(h, handle);
             c = c.plus_product(MINUS, wg, &hi);
             out.add_product(0, Product::NN, gw, &hi);

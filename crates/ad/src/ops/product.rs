@@ -1,7 +1,8 @@
 //! Matrix products with any transposes, and a product added to a matrix.
 //!
-//! `C = alpha op(A) op(B)`. `C' = alpha (op(A') op(B) + op(A) op(B'))`, and from `<G, C'>`:
-//! `A_bar = alpha G op(B)'` (its transpose if `A` is transposed), `B_bar = alpha op(A)' G` (likewise).
+//! `C = alpha op(A) op(B)`, `dC = alpha (op(dA) op(B) + op(A) op(dB))`. From `<gC, dC>`: the cotangent of `op(A)` is
+//! `alpha gC op(B)^T`, that of `op(B)` is `alpha op(A)^T gC`, and `gA`, `gB` are these or, for a transposed factor,
+//! their transposes.
 //! Cost in multiples of n³: value 2, JVP 4, VJP 4. A batch of one serves every member of the other factor, and its
 //! cotangent is then summed in place.
 

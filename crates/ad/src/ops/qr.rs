@@ -1,19 +1,21 @@
 //! Thin QR of a tall or square matrix, `A = Q R` with `diag(R) > 0`.
 //!
-//! Write `T = A' R^{-1}`. Differentiating `A = Q R` and `Q'Q = I` gives `Q^T Q' = Omega` skew with
-//! `stril(Omega) = stril(Q^T T)`; the rest, `S = Q^T T - Omega`, is upper triangular:
-//! `S = triu(C) + stril(C)^T` for `C = Q^T T`, a linear map `fold` of `C`. Hence
+//! Write `T = dA R^{-1} = dQ + Q dR R^{-1}` and `C = Q^T T`. From `Q^T Q = I`, `Omega = Q^T dQ` is skew, and
+//! `S = dR R^{-1} = C - Omega` is upper triangular. So `stril(Omega) = stril(C)`, which determines `Omega`, and
+//! `S = triu(C) + stril(C)^T`, a linear map `fold` of `C`. Hence
 //!
-//! `Q' = T - Q S`, `R' = S R`, `S = fold(Q^T T)`.
+//! `dQ = T - Q S`, `dR = S R`, `S = fold(Q^T T)`.
 //!
 //! The adjoint of `fold` is `copy(M) = triu(M) + striu(M)^T`, so
 //!
-//! `A_bar = (Q_bar + Q copy(R_bar R^T - Q^T Q_bar)) R^{-T}`,
+//! `gA = (gQ + Q copy(gR R^T - Q^T gQ)) R^{-T}`,
 //!
-//! where `copy` sees the upper triangle of `R_bar` alone, since `R` is upper.
-//! Conditions: `m >= n`, full column rank, else `RankDeficient`. Gauge: the sign of each column, fixed by
-//! `diag(R) > 0` and locally constant. Cost (m = n, n³): value 8/3, JVP 6, VJP 7. Sources: Walter & Lehmann 2011; Liao et al.
-//! 2019, arXiv 1903.09650.
+//! where `copy` sees the upper triangle of `gR` alone, since `R` is upper.
+//!
+//! Conditions: `m >= n`, full column rank, else `RankDeficient`.
+//! Gauge: the sign of each column, fixed by `diag(R) > 0` and locally constant.
+//! Cost (m = n, n³): value 8/3, JVP 6, VJP 7.
+//! Sources: Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650.
 
 use super::direct::{Eval, Pull, PullPairs, Push, member, member_of};
 use super::part::Part;
@@ -24,8 +26,8 @@ use crate::{Scalar, Shape};
 use pullback_kernels::{Failure, Triangle, tolerances::FACTORS_IN_REGISTERS};
 use smallvec::smallvec;
 
-/// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, which the rules know nothing of. Of columns of `A'`,
-/// with the rows that `A` has, a failure names the entry of `A`.
+/// From `A`, or from `(A P, p)`: then a failure names the columns of `A`, and the rules are those of `A P`. With
+/// `transposed`, the input holds columns of `A^T`, where `A` has that many rows, and a failure names the entry of `A`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Qr {
     pub(crate) transposed: Option<usize>,

@@ -1,4 +1,5 @@
-//! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in `softmax.rs`.
+//! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in
+//! `softmax.rs`.
 
 use super::direct::{Eval, Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
@@ -242,7 +243,7 @@ impl<T: Scalar> Primitive<T> for Norm {
         Ok(())
     }
 
-    /// `y' = <A, A'>/y`: with `U = A/y`, `y' = <U, A'>`. There is no derivative at `A = 0`.
+    /// `dy = <A, dA>/y`: with `U = A/y`, `dy = <U, dA>`. There is no derivative at `A = 0`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         out1(dx[0].map(|d| {
             let u = x[0].divide(&y[0].nonzero(AT_ZERO));

@@ -4,14 +4,14 @@
 //! found anew at every evaluation (at replay too), and they are locally constant, so no derivative passes through
 //! them.
 //!
-//! `Y = select(M, A, B)` is linear in `(A, B)`. With `K` = `keep(M, .)`, which keeps the entries where `M` is true
-//! and writes exact zeros elsewhere, and `K'` for the other entries,
+//! `Y = select(M, A, B)` is linear in `(A, B)`. Let `K_1` = `keep(M, .)` keep the entries where `M` is true and write
+//! exact zeros elsewhere, and let `K_0` keep the others. Then
 //!
-//! `dY = select(M, dA, dB) = K(dA) + K'(dB)`,  `gA = K(gY)`,  `gB = K'(gY)`,
+//! `dY = select(M, dA, dB) = K_1(dA) + K_0(dB)`, `gA = K_1(gY)`, `gB = K_0(gY)`,
 //!
-//! and `K` is its own transpose. A number that is not taken is never multiplied by 0: it is not read, so that an
-//! infinity or NaN in it does not come through. What the operations *before* it do with the zero cotangent is theirs;
-//! see `dead.rs`. Cost: one pass each. Source: derived.
+//! and each of `K_1`, `K_0` is its own transpose. A number that is not taken is never multiplied by 0: it is not read,
+//! so that an infinity or NaN in it does not come through. What the operations *before* it do with the zero cotangent
+//! is theirs; see `dead.rs`. Cost: one pass each. Source: derived.
 
 use super::{Arg, Op, Out, Primitive, Shapes, arithmetic, one, out1};
 use crate::store::{Store, Trouble};

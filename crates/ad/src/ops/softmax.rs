@@ -59,8 +59,8 @@ impl Over {
     }
 }
 
-/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits. It goes back into
-/// the sum at once, so that it stays below a unit in the last place of `s`.
+/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits.
+/// It goes back into the sum at once, so that it stays below a unit in the last place of `s`.
 #[inline]
 fn carry<T: Scalar>(s: &mut T, lost: &mut T, e: T) {
     let next = *s + e;

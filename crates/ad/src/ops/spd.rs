@@ -1,23 +1,24 @@
-//! Everything that rests on one Cholesky factorisation of a symmetric positive definite matrix: solves, inverse, log-determinant, and
-//! the factor itself.
+//! Everything that rests on one Cholesky factorisation of a symmetric positive definite matrix: solves, inverse,
+//! log-determinant, and the factor itself.
 //!
-//! All are functions of `sym(A) = (A + A^T)/2`, so that every cotangent of `A` is symmetric. [`Spd`] is a *handle* (see `lu.rs`): the
-//! lower factor `L`, `L L^T = sym(A)`, as numbers that later operations use beside `A`, and that have no derivative of their own. The
-//! rules give the whole derivative to `A`.
+//! All are functions of `sym(A) = (A + A^T)/2`, so that every cotangent of `A` is symmetric. [`Spd`] is a *handle* (see
+//! `lu.rs`): the lower factor `L`, `L L^T = sym(A)`, as numbers that later operations use beside `A`, and that have no
+//! derivative of their own. The rules give the whole derivative to `A`.
 //!
 //! - `X = A^{-1} B`: `dX = A^{-1} (dB - sym(dA) X)`; `S = A^{-1} gX`, `gB = S`, `gA = -sym(S X^T)`.
 //! - `C = A^{-1}`: `dC = -C sym(dA) C`, `gA = -C sym(gC) C`.
 //! - `l = log det A`: `dl = <C, dA>`, `gA = gl C`.
 //! - `L`: as in `cholesky.rs`, `dL = push(L, dA)`, `gA = pull(L, gL)`.
 //!
-//! Why these are primitives and not compositions of `cholesky` and triangular solves: the rules of a composition differentiate the
-//! factor, so that a solve would pull a cotangent through two triangular solves and then through the factorisation, where here it
-//! takes one more solve and a product; and the gradient of `log det` would see the factor's diagonal instead of being the inverse.
-//! `L^{-1} B`, whose value does depend on the factor, is a composition (`composed/spd.rs`).
+//! Why these are primitives and not compositions of `cholesky` and triangular solves: the rules of a composition
+//! differentiate the factor, so that a solve would pull a cotangent through two triangular solves and then through the
+//! factorisation, where here it takes one more solve and a product; and the gradient of `log det` would see the
+//! factor's diagonal instead of being the inverse. `L^{-1} B`, whose value does depend on the factor, is a composition
+//! (`composed/spd.rs`).
 //!
-//! Conditions: positive definite to working precision, else `NotPositiveDefinite` with the pivot. Cost (n³): factor 1/3; solve with n
-//! right-hand sides 2, VJP 4; inverse 2/3, VJP 4; logdet 0, VJP 2/3; factor as `cholesky`. Source: Giles 2008, 2.2, for a symmetric
-//! matrix.
+//! Conditions: positive definite to working precision, else `NotPositiveDefinite` with the pivot. Cost (n³): factor
+//! 1/3; solve with n right-hand sides 2, VJP 4; inverse 2/3, VJP 4; logdet 0, VJP 2/3; factor as `cholesky`. Source:
+//! Giles 2008, 2.2, for a symmetric matrix.
 
 use super::cholesky::{pull, push};
 use super::part::Part;

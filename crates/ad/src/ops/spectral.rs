@@ -1,14 +1,19 @@
 //! Functions of a symmetric matrix, as a family closed under differentiation.
 //!
-//! `f(A)` is a function of `(A + A')/2 = V diag(l) V'`. Its derivatives are
-//! `D^k f(A)[E_1..E_k] = V (sum over orders of f[l_i, .., l_j] E^_.. ) V'` with divided differences `f[..]` and
-//! `E^ = V' E V` (Daleckii & Krein 1965; Higham, *Functions of Matrices*, 3.2). Every member of the family is smooth where `f`
-//! is, ties or not, and
+//! `f(A)` is a function of `sym(A) = V diag(l) V^T`. With `E^ = V^T sym(E) V`, its derivatives are (Daleckii & Krein
+//! 1965; Higham, *Functions of Matrices*, 3.2)
 //!
-//! - `(D^k f(A)[E])' = D^{k+1} f(A)[E, A'] + sum_i D^k f(A)[.., E_i', ..]`,
-//! - `D^k f(A)` is self-adjoint in each slot: `E_i_bar = D^k f(A)[.., G, ..]`, `A_bar = D^{k+1} f(A)[E, G]`.
+//! `D^k f(A)[E_1..E_k] = V M V^T`, `M_ij = sum f[l_i, l_a, .., l_z, l_j] (E^_p)_ia .. (E^_q)_zj`
+//!
+//! with divided differences `f[..]`, where the sum runs over the `k - 1` indices between `i` and `j` and over all
+//! orders `p, .., q` of the directions. Every member of the family is smooth where `f` is, ties or not, and for
+//! `Y = D^k f(A)[E]`
+//!
+//! - `dY = D^{k+1} f(A)[E, dA] + sum_i D^k f(A)[.., dE_i, ..]`;
+//! - since `D^k f(A)` is self-adjoint in each direction: `gE_i = D^k f(A)[.., gY, ..]`, `gA = D^{k+1} f(A)[E, gY]`.
 //!
 //! So nothing here ever differentiates an eigenvector. The eigendecomposition is a handle, as in `lu`.
+//!
 //! Conditions: the spectrum lies in the domain of `f` (positive for `ln`, `sqrt`, powers), else `NotPositiveDefinite`.
 //! Cost (n³): `eigh` 5-9, value 2, k = 1: 8, k = 2: 10 and one pass of n³ divided differences.
 
@@ -19,7 +24,7 @@ use crate::{Scalar, Shape};
 use pullback_kernels::SymFn;
 use smallvec::SmallVec;
 
-/// The eigendecomposition of `(A + A')/2` as a handle: `V`, then the eigenvalues.
+/// The eigendecomposition of `sym(A)` as a handle: `V`, then the eigenvalues.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Eigh;
 
@@ -127,7 +132,8 @@ fn replaced<'v, V>(es: &[&'v V], i: usize, by: &'v V) -> List<'v, V> {
 }
 
 impl SpectralTrace {
-    /// `f'(A)`, the gradient of `tr f(A)`; `None` where it vanishes identically.
+    /// `f'(A)` for the scalar derivative `f'`, which is the gradient of `tr f(A)`; `None` where it vanishes
+    /// identically.
     fn gradient<V: Value>(self, x: &[&V]) -> Option<V> {
         let (scale, g) = self.f.derivative();
         (scale != 0.0).then(|| {
@@ -152,7 +158,7 @@ impl<T: Scalar> Primitive<T> for SpectralTrace {
         })
     }
 
-    /// `(tr f(A))' = <f'(A), A'>`.
+    /// For `y = tr f(A)`: `dy = <f'(A), dA>`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         out1(dx[0].and_then(|da| self.gradient(x).map(|g| g.dot(da))))
     }

@@ -1,24 +1,30 @@
-//! Chosen eigenvalues of a symmetric matrix, or singular values of any, and weighted sums of their projectors: two families that
-//! are closed under differentiation together.
+//! Chosen eigenvalues of a symmetric matrix, or singular values of any, and weighted sums of their projectors: two
+//! families that are closed under differentiation together.
 //!
-//! Let `x_i` be the chosen values, and `F(w) = sum_i w_i p_i` with `p_i = v_i v_i'` (or `u_i v_i'`). Then `x_i' = <p_i, A'>`, so
+//! Let `x_i` be the chosen values, and `F(w) = sum_i w_i p_i` with `p_i = v_i v_i^T` (or `u_i v_i^T`). Then
+//! `dx_i = <p_i, dA>`, so
 //!
-//! - `<g, D^k x[E_1..E_k]> = <D^{k-1} F(g)[E_1..E_{k-1}], E_k>` at fixed `g`: each family is the other's adjoint;
-//! - `(D^k x[E])' = D^{k+1} x[E, A'] + sum_i D^k x[.., E_i', ..]`, `A_bar = D^k F(g)[E]`, `E_i_bar = D^{k-1} F(g)[E less E_i]`;
-//! - `(D^k F(w)[E])' = D^{k+1} F(w)[E, A'] + D^k F(w')[E] + sum_i ..`, `A_bar = D^{k+1} F(w)[E, G]`, `w_bar = D^{k+1} x[E, G]`.
+//! - `<w, D^k x[E_1..E_k]> = <D^{k-1} F(w)[E_1..E_{k-1}], E_k>` at fixed `w`: each family is the other's adjoint;
+//! - for `y = D^k x[E]`: `dy = D^{k+1} x[E, dA] + sum_i D^k x[.., dE_i, ..]`, `gA = D^k F(gy)[E]`, and
+//!   `gE_i = D^{k-1} F(gy)[..]` along the directions other than `E_i`;
+//! - for `Y = D^k F(w)[E]`: `dY = D^{k+1} F(w)[E, dA] + D^k F(dw)[E] + sum_i D^k F(w)[.., dE_i, ..]`,
+//!   `gA = D^{k+1} F(w)[E, gY]`, `gw = D^{k+1} x[E, gY]`, `gE_i = D^k F(w)[.., gY, ..]`.
 //!
-//! At fixed `w`, `F` is a function of the matrix that is constant near each value, so its derivatives are those of the family in
-//! `spectral.rs` with divided differences `(w_i - w_j) / (x_i - x_j)`, zero between tied values of equal weight. So weights that are
-//! equal on ties (a spectral projector, a sum over a group) are exact there, to every order. Singular values are eigenvalues of
-//! `[0 A; A' 0]`: the quotients split into `(w_i - w_j) / (s_i - s_j)`, `(w_i + w_j) / (s_i + s_j)` and `w_i / s_i`.
+//! At fixed `w`, `F` is a function of the matrix that is constant near each value, so its derivatives are those of the
+//! family in `spectral.rs` with divided differences `(w_i - w_j) / (x_i - x_j)`, zero between tied values of equal
+//! weight. So weights that are equal on ties (a spectral projector, a sum over a group) are exact there, to every
+//! order. Singular values are eigenvalues of `[0 A; A^T 0]`: the quotients split into `(w_i - w_j) / (s_i - s_j)`,
+//! `(w_i + w_j) / (s_i + s_j)` and `w_i / s_i`.
 //!
-//! *Along a direction.* Where values are tied, `x` has one-sided derivatives along each direction (`kernels/src/ties.rs`), and so has
-//! `F` while its weights leave a tie, in the basis that the direction chooses. Tangents know their direction: the first derivative
-//! of `x` in forward mode is [`Spectrum::along`], that of `F(w)` while `A` and `w` move is [`Along`]. Their own rules are those of the
-//! members of the families that they are where nothing is tied, and at a tie ask for what those ask for.
+//! *Along a direction.* Where values are tied, `x` has one-sided derivatives along each direction
+//! (`kernels/src/ties.rs`), and so has `F` while its weights leave a tie, in the basis that the direction chooses.
+//! Tangents know their direction: the first derivative of `x` in forward mode is [`Spectrum`] with `along`, that of
+//! `F(w)` while `A` and `w` move is [`Along`]. Where nothing is tied, both are members of the two families, and their
+//! own rules are the rules of those members; at a tie these rules ask for what the rules of the members ask for.
 //!
-//! Conditions: values that coincide (or, singular values, vanish) have equal (zero) weights; else `NotDifferentiable`. No
-//! gauge. Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
+//! Conditions: values that coincide (or, singular values, vanish) have equal (zero) weights; else `NotDifferentiable`.
+//! Gauge: none.
+//! Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
 //! Sources: Kato, *Perturbation Theory*, II.2; Lewis 1996; derived here.
 
 use super::gauge::Gauge;
@@ -42,7 +48,7 @@ impl Chosen {
         Window { singular: self.singular, m: a.rows, n: a.cols, from: self.from, len: self.len }
     }
 
-    /// Are there that many, and does the handle fit?
+    /// Is there such a range of values, and, for eigenvalues, is the matrix square?
     pub(crate) fn fits(self, a: Shape) -> Result<(), String> {
         if !self.singular && a.rows != a.cols {
             return Err("expected a square matrix".into());
@@ -63,8 +69,9 @@ impl Chosen {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spectrum {
     pub(crate) of: Chosen,
-    /// Of the first derivative: one-sided where values are tied, and not linear in its direction there. Of the values: their tangents
-    /// are such derivatives (which do not go with vectors of the same group in another basis than the direction chooses).
+    /// In a first derivative: it is one-sided where values are tied, and not linear in its direction there. In the
+    /// values: their tangents are such derivatives. (Those do not go together with vectors of the same group in another
+    /// basis than the direction chooses.)
     pub(crate) along: bool,
 }
 
@@ -72,7 +79,8 @@ pub(crate) struct Spectrum {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Weighted(pub(crate) Chosen);
 
-/// The derivative of `F(w)` while `A` moves along `E` and `w` along `dw`, from `(A, handle, w, E, dw)`.
+/// The derivative `D F(w)[E] + F(ew)` of `F(w)` while `A` moves along `E` and `w` along `ew`, from
+/// `(A, handle, w, E, ew)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Along(pub(crate) Chosen);
 
@@ -88,7 +96,7 @@ fn directions(a: Shape, es: &[Shape]) -> Result<usize, String> {
     })
 }
 
-/// `x` with another operation's arguments: `put` in place of argument `i`, or after the last.
+/// The arguments `x` with `put` in the place of argument `i`, or after the last if there is no argument `i`.
 fn with<'v, V>(x: &[&'v V], i: usize, put: &'v V) -> List<'v, V> {
     let mut list: List<'v, V> = x.iter().copied().collect();
     match list.get_mut(i) {
@@ -240,8 +248,8 @@ impl<T: Scalar> Primitive<T> for Along {
         })
     }
 
-    /// Of `D F(w)[E] + F(w')`, where `w'` is the last input:
-    /// `D² F(w)[E, dA] + D F(w')[dA]`, `D F(dw)[E]`, `D F(w)[dE]`, `F(dw')`.
+    /// For `Y = D F(w)[E] + F(ew)`, where `ew` is the last input (`dw` in code) and `dew` its tangent:
+    /// `dY = D² F(w)[E, dA] + D F(ew)[dA] + D F(dw)[E] + D F(w)[dE] + F(dew)`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (f, &[a, h, w, e, dw]) = (Weighted(self.0), x) else { unreachable!("five inputs were inferred") };
         let mut dy = dx[0].map(|da| f.of(&[a, h, w, e, da]).add(&f.of(&[a, h, dw, da])));

@@ -1,10 +1,10 @@
-//! The thin singular value decomposition `A = U diag(s) V'` of a tall matrix, as a handle.
+//! The thin singular value decomposition `A = U diag(s) V^T` of a tall matrix, as a handle.
 //!
-//! As with `eigh` and `lu`, nothing differentiates the factors: what is computed from the handle is a function of `A`, with rules
-//! of its own (`spectrum.rs`, `vectors.rs`).
+//! As with `eigh` and `lu`, nothing differentiates the factors: what is computed from the handle is a function of `A`,
+//! with rules of its own (`spectrum.rs`, `vectors.rs`).
 //!
-//! Conditions: `m >= n` (a wide matrix is transposed first); finite. The input is scaled to about 1 and back, so squares neither
-//! overflow nor underflow. Cost (n³): 21.
+//! Conditions: `m >= n` (a wide matrix is transposed first); finite. The input is scaled to about 1 and back, so
+//! squares neither overflow nor underflow. Cost (n³): 21.
 
 use super::{Arg, Out, Primitive, Shapes, members, one};
 use crate::store::{Store, Trouble};
@@ -12,8 +12,8 @@ use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 use pullback_kernels::Failure;
 
-/// `U`, `V` and the singular values of `A`, descending, as one column of numbers. The largest entry of each column of `U` (of `V`, if
-/// `flip`) is positive.
+/// `U`, `V` and the singular values of `A`, descending, as one column of numbers. The largest entry of each column of
+/// `U` (of `V`, if `flip`) is positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Svd {
     pub(crate) flip: bool,
@@ -34,7 +34,7 @@ impl<T: Scalar> Primitive<T> for Svd {
         members(batch, |b| {
             let done = T::svd(x[0].member(b), rows, cols, self.flip, y[0].member(b), w);
             done.map_err(|f: Failure| match f {
-                // Of the matrix that was given, which this is the transpose of.
+                // The failure names the entry of the matrix that was given, of which this one is the transpose.
                 Failure::NonFinite { index, value } if self.flip => {
                     Failure::NonFinite { index: index / rows + index % rows * cols, value }
                 }

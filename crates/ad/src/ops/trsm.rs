@@ -1,9 +1,12 @@
 //! Triangular solves.
 //!
-//! Left: `X = op(T)^{-1} B`, `X' = op(T)^{-1} (B' - op(T') X)`. With `S = op(T)^{-T} X_bar`:
-//! `B_bar = S`, `T_bar = -tri(S X')`, or `-tri(X S')` if `op` transposes.
-//! Right: `X = B op(T)^{-1}`, `X' = (B' - X op(T')) op(T)^{-1}`; `S = X_bar op(T)^{-T}`, `T_bar = -tri(X' S)`, or
-//! `-tri(S' X)`. `tri` keeps the stored triangle, without its diagonal if that is taken to be one.
+//! - Left: `X = op(T)^{-1} B`, `dX = op(T)^{-1} (dB - op(dT) X)`. With `S = op(T)^{-T} gX`: `gB = S`, and
+//!   `gT = -tri(S X^T)`, or `-tri(X S^T)` if `op` transposes.
+//! - Right: `X = B op(T)^{-1}`, `dX = (dB - X op(dT)) op(T)^{-1}`. With `S = gX op(T)^{-T}`: `gB = S`, and
+//!   `gT = -tri(X^T S)`, or `-tri(S^T X)` if `op` transposes.
+//!
+//! `tri` keeps the stored triangle, without its diagonal if that is taken to be one.
+//!
 //! Conditions: no zero on the diagonal. Cost (n right-hand sides, n³): value 1, JVP 3, VJP 3. Source: Giles 2008, 2.3.
 
 use super::direct::Push;
@@ -76,7 +79,7 @@ impl<T: Scalar> Primitive<T> for Trsm {
         if out.wants(0) {
             let Triangle { transpose, right, .. } = self.0;
             let (a, b) = if transpose != right { (y[0], &s) } else { (&s, y[0]) };
-            // Left: S X' or X S'. Right: X' S or S' X.
+            // Left: `S X^T` or `X S^T`. Right: `X^T S` or `S^T X`.
             let m = Product::new(-1.0, right, !right);
             out.add(0, V::product(m, a, b).part(self.tri()));
         }

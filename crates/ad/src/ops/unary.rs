@@ -1,9 +1,9 @@
 //! Functions of one entry, and all their derivatives: a family closed under differentiation.
 //!
 //! `y = f(x)`; its derivative of order `k` along `v` is `f^(k)(x) o v`, an operation of its own that takes `x`, `y` and
-//! `v`. It is a function of `x` and `v` alone (`y` only saves the transcendental), so its rules give nothing to `y`.
-//! At a kink (`abs`, `relu` at 0) the derivative is the one from the left and right averaged for `abs` (0), from the
-//! left for `relu` (0).
+//! `v`. It is a function of `x` and `v` alone (`y` only saves the evaluation of `f`), so its rules give nothing to `y`.
+//! At a kink the derivative is stated: for `abs` at 0 it is 0, the mean of the derivatives from the left and from the
+//! right; for `relu` at 0 it is 0, the derivative from the left.
 
 use super::direct::{Pull, Push};
 use super::{Arg, Out, Primitive, Shapes, one, out1};
@@ -72,7 +72,7 @@ impl<T: Scalar> Primitive<T> for UnaryDerivative {
         Ok(T::unary_derivative(self.f, self.k, x[0].data, x[1].data, x[2].data, y[0].data)?)
     }
 
-    /// `(f^(k)(x) o v)' = f^(k+1)(x) o v o x' + f^(k)(x) o v'`.
+    /// For `u = f^(k)(x) o v`: `du = f^(k+1)(x) o v o dx + f^(k)(x) o dv`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let dx0 = dx[0].map(|d| x[0].unary_derivative(self.f, self.k + 1, x[1], &x[2].hadamard(d)));
         let dv = dx[2].map(|d| x[0].unary_derivative(self.f, self.k, x[1], d));

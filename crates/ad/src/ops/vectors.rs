@@ -1,28 +1,40 @@
 //! Chosen eigenvectors of a symmetric matrix, or singular vectors of any, and bases of invariant subspaces.
 //!
-//! Write `B(A) = sym(A)`, or `[0 A; A' 0]` for singular values; `B Q = Q diag(x)` for the chosen values `x`, with `Q' Q = I / c`
-//! (`c = 1`, or `1/2` for `u` over `v`). The reduced resolvent `Y = R(Z)` is, column by column, `y_i = (x_i - B)^+ z_i` (Kato 1976,
-//! I.5.3): self-adjoint, with `q_i' y_i = 0`. Differentiating `B Q = Q diag(x)` and `Q' Q = I / c` gives
+//! Write `B(A) = sym(A)`, or `[0 A; A^T 0]` for singular values, and `B` alone for `B(A)`. For the chosen values `x`,
+//! `B Q = Q diag(x)` with `Q^T Q = I / c` (`c = 1`, or `1/2` for `u` over `v`). The reduced resolvent `Y = R(Z)` is,
+//! column by column, `y_i = (x_i - B)^+ z_i` (Kato 1976, I.5.3). It is self-adjoint, and `q_i^T y_i = 0`.
+//! Differentiating `B Q = Q diag(x)` and `Q^T Q = I / c` gives
 //!
-//! - `Q' = R(B(A') Q)`, with adjoint `A_bar = K(Q_bar)`, `K(Z) = outer(R(Z), Q)`, where `<outer(Y, Q), E> = <Y, B(E) Q>`: that is
-//!   `sym(Y Q')`, or `Y_u V' + U Y_v'`. [`Pull`] computes `K` in the eigenbasis, where it costs a third less.
+//! `dQ = R(B(dA) Q)`, `gA = K(gQ)`, `K(Z) = outer(R(Z), Q)`,
 //!
-//! `R` and `K` are functions of `A`, of `Q` and of `Z`. Differentiating `Y diag(x) - B Y = Z - c Q d(Q' Z)`, `d(Q' Y) = 0` and
-//! `diag(x) = c d(Q' B Q)`, with `d(M)` the diagonal of `M`, gives
+//! where `outer` is given by `<outer(Y, Q), E> = <Y, B(E) Q>` for every `E`: it is `sym(Y Q^T)`, or `Y_u V^T + U Y_v^T`
+//! for singular values. [`Pull`] computes `K` in the eigenbasis, where it costs a third less.
 //!
-//! - `R(Z)' = R(Z' + B(A') Y - c Y d(Q' B(A') Q + Q'^T B Q + Q' B Q') - c Q' d(Q' Z)) - c Q d(Q'^T Y)` (here `Q'` beside `Z` and `B Q`
-//!   is a transpose; elsewhere a tangent), so that for a cotangent `H` of `Y`, with `T = R(H)` and `N = d(Y' T)`: `Z_bar = T`,
-//!   `A_bar = outer(T - c Q N, ..)`, in full `outer(T, Y) - c outer(Q N, Q)`, and
-//!   `Q_bar = -c (T d(Q' Z)' + Y d(Q' H)' + B Q (N + N'))`.
+//! `R` and `K` are functions of `A`, of `Q` and of `Z`. Write `pair(X, Y)` for the diagonal of `X^T Y`, as a diagonal
+//! matrix. Then `Y diag(x) - B Y = Z - c Q pair(Q, Z)`, `pair(Q, Y) = 0` and `diag(x) = c pair(Q, B Q)`.
+//! Differentiating these three gives the tangent of `Y = R(Z)`. In column `i`, the first equation gives the part
+//! orthogonal to `q_i` and the second the rest:
 //!
-//! So the derivatives of `Q` never see the vectors of values that were not chosen: those may be tied with each other. For a basis of
-//! an invariant subspace (`block`) the same lines hold with `d(M) = M`, and `R` blind to the whole subspace: `Q` moves
-//! orthogonally to itself, and everything that depends on the subspace alone is right to every order, ties inside or not.
+//! `dY = R(dZ + B(dA) Y - c Y N_x - c dQ pair(Q, Z)) - c Q pair(dQ, Y)`,
 //!
-//! Gauge: signs, fixed by a positive entry of largest modulus, locally constant. Where chosen values are tied, any rotation among
-//! their vectors. Then a first derivative exists for what does not see it: the parts of `Z` that do are the *gauge defect*, which
-//! `R` and `K` find on the numbers and answer by the policy ([`Gauge`]), and a second derivative does not exist
-//! (`NotDifferentiable`). Conditions: none for the value. Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
+//! with `N_x = pair(Q, B(dA) Q) + pair(dQ, B Q) + pair(B Q, dQ)`, which is `diag(dx) / c`.
+//!
+//! For a cotangent `gY`, with `T = R(gY)` and `N = pair(Y, T)`,
+//!
+//! - `gZ = T`, `gA = outer(T, Y) - c outer(Q N, Q)`;
+//! - `gQ = -c (T pair(Q, Z)^T + Y pair(Q, gY)^T + B Q (N + N^T))`.
+//!
+//! So the derivatives of `Q` never see the vectors of values that were not chosen: those may be tied with each other.
+//! For a basis of an invariant subspace (`block`) the same lines hold with the whole matrix `pair(X, Y) = X^T Y`, with
+//! `c Q^T B Q` in the place of `diag(x)`, and with an `R` that is blind to the whole subspace: `Q` moves orthogonally
+//! to itself, and everything that depends on the subspace alone is right to every order, ties inside or not.
+//!
+//! Gauge: signs, fixed by a positive entry of largest modulus, locally constant. Where chosen values are tied, any
+//! rotation among their vectors. Then a first derivative exists for what does not see it: the parts of `Z` that do are
+//! the *gauge defect*, which `R` and `K` find on the numbers and answer by the policy ([`Gauge`]), and a second
+//! derivative does not exist (`NotDifferentiable`).
+//! Conditions: none for the value.
+//! Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
 use super::gauge::{Gauge, rounded};
@@ -40,7 +52,7 @@ use smallvec::smallvec;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) of: Chosen,
-    /// A basis of the subspace that they span.
+    /// Does only the subspace count that the vectors span? Then they are any basis of it.
     pub(crate) block: bool,
     pub(crate) gauge: Gauge,
 }
@@ -102,7 +114,7 @@ impl Frame {
         yu.mul_t(&qv).plus_product(Product::NT, &qu, &yv)
     }
 
-    /// `d(X' Y)`: of columns with columns, as a row; for a block, the whole matrix.
+    /// `pair(X, Y)`: of columns with columns, as a row; for a block, the whole matrix `X^T Y`.
     fn pair<V: Value>(self, x: &V, y: &V) -> V {
         if self.block {
             return x.t_mul(y);
@@ -112,7 +124,7 @@ impl Frame {
         xy.sum_to(shape.with(1, shape.cols))
     }
 
-    /// `Y d`, or `Y d'`.
+    /// `Y N` or `Y N^T` for an `N` that [`Frame::pair`] gave, called `d` here.
     fn times<V: Value>(self, y: &V, d: &V, transposed: bool) -> V {
         match (self.block, transposed) {
             (false, _) => y.hadamard(d),
@@ -121,7 +133,7 @@ impl Frame {
         }
     }
 
-    /// `R(Z)'` along tangents of `A` and `Q`, where `y = R(Z)`, `x = (A, handle, Q, Z)`.
+    /// `dY` of `Y = R(Z)` along tangents of `A` and `Q` at fixed `Z`, where `y = R(Z)`, `x = (A, handle, Q, Z)`.
     fn moved<V: Value>(self, x: &[&V], y: &V, da: Option<&V>, dq: Option<&V>) -> Option<V> {
         let (c, q, z) = (self.c(), x[2], x[3]);
         let by_a = da.map(|da| {
@@ -137,7 +149,7 @@ impl Frame {
         plus(inside, dq.map(|dq| self.times(q, &self.pair(dq, y), false).scaled(-c)))
     }
 
-    /// The cotangents of `A` and `Q` of `R(Z)` for the cotangent `h`, with `t = R(h)`.
+    /// `gA` and `gQ` of `Y = R(Z)` for the cotangent `gY` (`h` in code), with `t = R(h)`.
     fn pulled<V: Value>(self, x: &[&V], y: &V, h: &V, t: &V) -> (V, V) {
         let (c, q, z) = (self.c(), x[2], x[3]);
         let n = self.pair(y, t);
@@ -155,7 +167,8 @@ impl Frame {
         Ok(a.with(w.rows(), w.len))
     }
 
-    /// Runs a kernel on each member and answers its gauge defect by the policy. `forward`: what sees the gauge is a tangent.
+    /// Runs a kernel on each member and answers its gauge defect by the policy. With `forward`, what sees the gauge is
+    /// a tangent, otherwise a cotangent.
     fn judged<T: Scalar>(
         self,
         forward: bool,
@@ -188,7 +201,8 @@ impl Frame {
         Ok(())
     }
 
-    /// The handle with its vectors chosen otherwise, where that is asked for and this is not projected anyway.
+    /// The handle with its vectors chosen otherwise. `None` where no other choice is asked for, or where the part that
+    /// sees the choice is projected away.
     fn turned<T: Scalar>(self, window: Window, handle: Arg<'_, T>, s: &Store<T>) -> Option<Vec<T>> {
         if s.choice() == Choice::Found || (self.gauge == Gauge::Project && s.choice() != Choice::TurnedAll) {
             return None;
@@ -232,7 +246,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
         })
     }
 
-    /// The vectors first: at a tie they tell more.
+    /// The tangent of the vectors comes first: at a tie its error tells more.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let frame = self.frame;
         let op = Resolvent { frame, first: !frame.block };
@@ -293,7 +307,7 @@ impl<T: Scalar> Primitive<T> for Pull {
         })
     }
 
-    /// `K(Z)' = K(Z') + outer(R(Z)', Q) + outer(R(Z), Q')`
+    /// `dK = K(dZ) + outer(dY, Q) + outer(Y, dQ)` for `Y = R(Z)`, where `dY` is taken at fixed `Z`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (f, a) = (self.frame, x[0].shape());
         let mut dk = dx[3].map(|dz| V::one(Op::Pull(Pull { frame: f, first: false }), &[x[0], x[1], x[2], dz]));
@@ -305,7 +319,8 @@ impl<T: Scalar> Primitive<T> for Pull {
         out1(dk)
     }
 
-    /// `<G, K> = <Y, H>` with `H = B(G) Q`: `Z_bar = R(H)`, and `A` and `Q` move `Y`, `Q` also `H`.
+    /// With `H = B(gK) Q`, `<gK, K> = <Y, H>` for `Y = R(Z)`: `gZ = R(H)`. `A` and `Q` move `Y`, whose cotangent is
+    /// `H`, and `Q` also moves `H`, which adds `B(gK) Y` to `gQ`.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         let Some(g) = &dy[0] else { return };
         let f = self.frame;
