@@ -6,16 +6,16 @@ use pullback::{Axis, Batch};
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row {
-            name: "max_cols",
+            name: "row_max",
             inputs: |n| vec![batch(n, n, 1)],
-            program: |x| vec![x[0].max_cols()],
+            program: |x| vec![x[0].row_max()],
             faer: |n, x| by_rows(n, x, |row, a| row.iter_mut().zip(a).for_each(|(r, a)| *r = r.max(*a))),
             limit: f64::INFINITY,
         },
         Row {
             name: "softmax",
             inputs: |n| vec![batch(n, n, 1)],
-            program: |x| vec![x[0].softmax_rows()],
+            program: |x| vec![x[0].column_softmax()],
             faer: |n, x| {
                 by_columns(n, x, |c| {
                     let top = c.iter().fold(f64::MIN, |t, x| t.max(*x));
@@ -36,7 +36,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row {
             name: "prod",
             inputs: |n| vec![batch(n, n, 1)],
-            program: |x| vec![x[0].prod_rows()],
+            program: |x| vec![x[0].column_prods()],
             faer: |n, x| by_columns(n, x, |c| c[0] = c.iter().product()),
             limit: f64::INFINITY,
         },

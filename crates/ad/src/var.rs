@@ -269,28 +269,29 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.sum_to(self.shape().with(1, 1))
     }
 
-    /// Sums over the rows: a row of column sums.
+    /// The sum of each column: `1 x n`. Methods named `column_...` have one result for each column, those named `row_...` one for
+    /// each row.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
     /// // What NumPy calls `x.sum(axis=0, keepdims=True)`.
-    /// let y = value(|x| x.sum_rows(), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;
+    /// let y = value(|x| x.column_sums(), &faer::mat![[1.0, 2.0], [3.0, 4.0]])?;
     /// assert_eq!(y.into_mat(), faer::mat![[4.0, 6.0]]);
     /// # Ok::<(), pullback::Error>(())
     /// ```
-    #[doc(alias = "row_sum")]
+    #[doc(alias("row_sum", "sum_rows"))]
     #[track_caller]
     #[must_use]
-    pub fn sum_rows(self) -> Self {
+    pub fn column_sums(self) -> Self {
         let s = self.shape();
         self.sum_to(s.with(1, s.cols))
     }
 
-    /// Sums over the columns: a column of row sums.
-    #[doc(alias = "column_sum")]
+    /// The sum of each row: `m x 1`.
+    #[doc(alias("column_sum", "sum_cols"))]
     #[track_caller]
     #[must_use]
-    pub fn sum_cols(self) -> Self {
+    pub fn row_sums(self) -> Self {
         let s = self.shape();
         self.sum_to(s.with(s.rows, 1))
     }
@@ -397,11 +398,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// Columns `j..j + n`.
-    #[doc(alias = "columns_range")]
+    #[doc(alias("columns", "columns_range"))]
     #[track_caller]
     #[must_use]
-    pub fn columns(self, j: usize, n: usize) -> Self {
-        let _said = self.tape.saying(&"columns");
+    pub fn column_range(self, j: usize, n: usize) -> Self {
+        let _said = self.tape.saying(&"column_range");
         self.slice(0, j, self.shape().rows, n)
     }
 

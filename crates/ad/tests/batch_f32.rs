@@ -129,8 +129,8 @@ fn broadcasts_of_rows_columns_and_numbers() {
     // Sums over each axis.
     let x = batch_of(3, 4, 2, |k| rnd(4, 2, k));
     let total = |f: &dyn for<'t> Fn(Var<'t>) -> Var<'t>| value(f, &x).unwrap();
-    assert_eq!(total(&|x| x.sum_rows()).shape(), Shape::batch(3, 1, 2));
-    assert_eq!(total(&|x| x.sum_cols()).shape(), Shape::batch(3, 4, 1));
+    assert_eq!(total(&|x| x.column_sums()).shape(), Shape::batch(3, 1, 2));
+    assert_eq!(total(&|x| x.row_sums()).shape(), Shape::batch(3, 4, 1));
     assert_eq!(total(&|x| x.sum_each()).shape(), Shape::batch(3, 1, 1));
     assert_eq!(total(&|x| x.sum_to(Shape::mat(4, 2))).shape(), Shape::mat(4, 2));
     let mean = total(&|x| x.sum_to(Shape::mat(4, 2)));
@@ -150,18 +150,18 @@ macro_rules! programs {
             (
                 "qr",
                 Box::new(move |x| {
-                    let (q, r) = x.columns(0, n - 1).qr();
+                    let (q, r) = x.column_range(0, n - 1).qr();
                     q.t_mul(&b2 * q).sum() + r.norm()
                 }),
             ),
-            ("polar", Box::new(move |x| x.columns(0, n - 1).polar().0.t_mul(&b3).tanh().sum())),
+            ("polar", Box::new(move |x| x.column_range(0, n - 1).polar().0.t_mul(&b3).tanh().sum())),
             ("solve", Box::new(move |x| x.solve(&b4).dot(&b4) + x.logdet())),
             ("cholesky", Box::new(move |x| (x * x.t()).cholesky().dot(&b5))),
             ("spectral", Box::new(move |x| (x * x.t()).logm_spd().dot(&b6) + (x.mul_t(x)).trace_fun(SymFn::SQRT))),
             ("cayley", Box::new(move |x| x.skew().cayley(0.5).dot(&b7))),
             (
                 "elementwise",
-                Box::new(|x| (x.exp() + x.sin().hadamard(x)).sigmoid().softplus().relu().sum_cols().norm()),
+                Box::new(|x| (x.exp() + x.sin().hadamard(x)).sigmoid().softplus().relu().row_sums().norm()),
             ),
             ("inside", Box::new(|x| x.grad(|x| x.tanh().dot(x)).sum() + x.checkpoint(|x| x.cos() * x).sum())),
         ];

@@ -57,7 +57,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
             "full QR",
             rnd(n, half, 18),
             p(|x| {
-                let z = x.qr_full(Gauge::Error).0.columns(x.cols(), x.rows() - x.cols());
+                let z = x.qr_full(Gauge::Error).0.column_range(x.cols(), x.rows() - x.cols());
                 z.mul_t(z).diag().tanh().sum()
             }),
         ),
@@ -66,7 +66,7 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
         (
             "elementwise",
             rnd(n, n, 13),
-            p(|x| (x.tanh() + x.exp().hadamard(x).elem_div(2.0 + x)).relu().sum_cols().norm()),
+            p(|x| (x.tanh() + x.exp().hadamard(x).elem_div(2.0 + x)).relu().row_sums().norm()),
         ),
         (
             "layout",
@@ -85,8 +85,8 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
             "reductions",
             rnd(n, n, 20),
             p(|x| {
-                let weights = x.softmax_cols().hadamard(x.log_softmax_rows());
-                let extrema = x.max_cols().dot(x.hadamard(x).min_cols()) + x.prod_rows().sum() + x.std(1);
+                let weights = x.row_softmax().hadamard(x.column_log_softmax());
+                let extrema = x.row_max().dot(x.hadamard(x).row_min()) + x.column_prods().sum() + x.std(1);
                 extrema + weights.sum() + x.pairwise_dist2(x, Axis::Rows).cumsum(Axis::Rows).tanh().sum()
             }),
         ),
@@ -207,12 +207,12 @@ fn a_scope_frees_what_it_made() {
     let y = tape.scope(|| {
         let y = (x * x).tanh() * x;
         assert!(tape.bytes() >= before + 3 * 8 * 2500);
-        (y.sum(), y.columns(0, 1))
+        (y.sum(), y.column_range(0, 1))
     });
     assert!(tape.bytes() <= before + 8 * 64 + 8 * 8, "{} {before}", tape.bytes());
     let expected = {
         let y = (x * x).tanh() * x;
-        (y.sum().scalar(), y.columns(0, 1).value())
+        (y.sum().scalar(), y.column_range(0, 1).value())
     };
     assert_eq!((y.0.scalar(), y.1.value()), expected);
     // On a recording tape it must keep what the sweep will need.

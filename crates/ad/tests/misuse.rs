@@ -59,7 +59,7 @@ fn shapes_that_do_not_fit() {
     says(&["solve_triangular", "3x3", "2x4"], || tape.eye(3).solve_triangular(Uplo::Lower, b));
     says(&["reshape", "2x3", "4x2"], || a.reshape(4, 2));
     says(&["slice", "2x3"], || a.slice(1, 1, 2, 2));
-    says(&["columns", "2x3"], || a.columns(2, 2));
+    says(&["column_range", "2x3"], || a.column_range(2, 2));
     says(&["row_range", "2x3"], || a.row_range(2, 1));
     says(&["member", "2x3"], || a.member(1));
     says(&["gather", "2x3", "3"], || a.gather(Axis::Cols, &[0, 3]));
@@ -176,7 +176,7 @@ fn what_does_not_exist_of_a_matrix() {
     says(&["hat", "column of 3", "4x1"], || x.hat());
     says(&["vee", "3x3", "2x3"], || wide.vee());
     says(&["clamp", "above"], || x.clamp(1.0, 0.0));
-    says(&["powi", "square", "2x3"], || wide.powi(2));
+    says(&["matrix_power", "square", "2x3"], || wide.matrix_power(2));
     says(&["qr_of_rank", "2x3", "rank 3"], || wide.qr_of_rank(3));
     says(&["spectral_projector", "5", "3"], || tape.input(&rnd(3, 3, 3)).spectral_projector(5));
     says(&["det: expected a square matrix, got 2x3"], || wide.det());

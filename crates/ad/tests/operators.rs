@@ -107,7 +107,7 @@ fn every_operator_at_both_precisions() {
         y -= c;
         y *= m;
         y /= x.dot(x);
-        [y.sum(), (c * y.sum_rows()).sum()].into_iter().sum()
+        [y.sum(), (c * y.column_sums()).sum()].into_iter().sum()
     }
     let (x, m, c) = (spd(2, 1), spd(2, 2), Col::from_fn(2, |i| 0.5 - i as f64));
     let single = |a: &Mat<f64>| Mat::from_fn(2, 2, |i, j| a[(i, j)] as f32);

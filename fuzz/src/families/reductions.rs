@@ -36,19 +36,19 @@ pub fn reductions(case: &Case) {
             ("select_with", |x| vec![x[0].select_with(x[0].abs().gt(0.5), 1.0, |x| x.recip(), |x| x * 2.0)]),
             ("extrema", |x| match x[0].shape().is_empty() {
                 true => vec![x[0]],
-                false => vec![x[0].max_all(), x[0].min_rows(), x[0].max_cols()],
+                false => vec![x[0].max_all(), x[0].column_min(), x[0].row_max()],
             }),
             ("places", |x| match x[0].shape().is_empty() {
                 true => vec![x[0]],
-                false => vec![x[0].max_rows() + x[0].argmax_rows(), x[0].min_all() + x[0].argmin_all()],
+                false => vec![x[0].column_max() + x[0].column_argmax(), x[0].min_all() + x[0].argmin_all()],
             }),
-            ("log_sum_exp", |x| vec![x[0].log_sum_exp_rows() + x[0].softmax_rows()]),
-            ("softmax", |x| vec![x[0].softmax(), x[0].softmax_rows(), x[0].softmax_cols()]),
-            ("log_softmax", |x| vec![x[0].log_softmax(), x[0].log_softmax_rows(), x[0].log_softmax_cols()]),
-            ("prod", |x| vec![x[0].prod(), x[0].prod_rows(), x[0].prod_cols()]),
+            ("log_sum_exp", |x| vec![x[0].column_log_sum_exp() + x[0].column_softmax()]),
+            ("softmax", |x| vec![x[0].softmax(), x[0].column_softmax(), x[0].row_softmax()]),
+            ("log_softmax", |x| vec![x[0].log_softmax(), x[0].column_log_softmax(), x[0].row_log_softmax()]),
+            ("prod", |x| vec![x[0].prod(), x[0].column_prods(), x[0].row_prods()]),
             ("moments", |x| match x[0].shape().is_empty() {
                 true => vec![x[0]],
-                false => vec![x[0].var(0), x[0].var_rows(0), x[0].var_cols(0)],
+                false => vec![x[0].var(0), x[0].column_var(0), x[0].row_var(0)],
             }),
             ("std", |x| match x[0].shape().each() < 2 {
                 true => vec![x[0]],

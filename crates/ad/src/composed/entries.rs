@@ -60,17 +60,17 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     reductions! {
-        /// The Euclidean norms of the columns, as a row. No derivative at a zero column.
+        /// The Euclidean norm of each column: `1 x n`. No derivative at a zero column.
         column_norms => Norm over ROWS;
-        /// The Euclidean norms of the rows, as a column. No derivative at a zero row.
+        /// The Euclidean norm of each row: `m x 1`. No derivative at a zero row.
         row_norms => Norm over COLS;
         /// `ln sum exp x` over the entries of each member, without overflow.
         #[doc(alias = "logsumexp")]
         log_sum_exp => LogSumExp over ALL;
-        /// `ln sum exp x` over the rows: a row.
-        log_sum_exp_rows => LogSumExp over ROWS;
-        /// `ln sum exp x` over the columns: a column.
-        log_sum_exp_cols => LogSumExp over COLS;
+        /// `ln sum exp x` of each column: `1 x n`.
+        column_log_sum_exp => LogSumExp over ROWS;
+        /// `ln sum exp x` of each row: `m x 1`.
+        row_log_sum_exp => LogSumExp over COLS;
     }
 
     /// The adjoint of [`Var::gather`]: row (column, member) `k` is added to row `index[k]` of zeros with `size` rows.
@@ -165,13 +165,13 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// # Panics
     /// If it is not square.
-    #[doc(alias("matrix_power", "pow"))]
+    #[doc(alias("powi", "mpower"))]
     #[track_caller]
     #[must_use]
-    pub fn powi(self, k: i32) -> Self {
-        let _said = self.tape.saying(&"powi");
+    pub fn matrix_power(self, k: i32) -> Self {
+        let _said = self.tape.saying(&"matrix_power");
         let s = self.shape();
-        assert!(s.rows == s.cols, "powi: expected a square matrix, got {s}");
+        assert!(s.rows == s.cols, "matrix_power: expected a square matrix, got {s}");
         let mut base = if k < 0 { self.inverse() } else { self };
         let (mut k, mut power) = (k.unsigned_abs(), None);
         while k > 0 {

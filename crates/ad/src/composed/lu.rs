@@ -56,9 +56,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         if m >= n {
             return self.lu_tall();
         }
-        let (l, u, p) = self.columns(0, m).lu_tall();
+        let (l, u, p) = self.column_range(0, m).lu_tall();
         let unit = Triangle { lower: true, transpose: false, unit: true, right: false };
-        let w = l.solve_triangular_with(unit, self.columns(m, n - m).permuted(Axis::Rows, p));
+        let w = l.solve_triangular_with(unit, self.column_range(m, n - m).permuted(Axis::Rows, p));
         (l, Var::concat(&[u, w], Axis::Cols), p)
     }
 }

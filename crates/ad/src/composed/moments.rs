@@ -60,8 +60,8 @@ macro_rules! moments {
 impl<'t, T: Scalar> Var<'t, T> {
     moments! {
         var, std over ALL: "of the entries of each member";
-        var_rows, std_rows over ROWS: "over the rows, as a row";
-        var_cols, std_cols over COLS: "over the columns, as a column";
+        column_var, column_std over ROWS: "of each column, `1 x n`";
+        row_var, row_std over COLS: "of each row, `m x 1`";
     }
 
     /// The deviations from the mean, and the divisor.

@@ -25,8 +25,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     fn qr_leading(self, r: usize, transposed: Option<usize>) -> (Self, Self) {
         let n = self.cols();
-        let (q, u) = self.columns(0, r).qr_tall(transposed);
-        (q, Var::concat(&[u, q.t_mul(self.columns(r, n - r))], Axis::Cols))
+        let (q, u) = self.column_range(0, r).qr_tall(transposed);
+        (q, Var::concat(&[u, q.t_mul(self.column_range(r, n - r))], Axis::Cols))
     }
 
     /// Thin QR, `diag(R) > 0`: with `r = min(m, n)`, `Q` is `m x r` and `R` is `r x n`. Poisons: rank-deficient (for a
@@ -80,8 +80,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         let (m, n) = (self.rows(), self.cols());
         assert!(r <= m.min(n), "qr_of_rank: expected a matrix that can have rank {r}, got {m}x{n}");
         let (q, u) = self.qr_leading(r, None);
-        let rest = self.columns(r, n - r).stop_gradient();
-        let rest = rest.add_mul(-1.0, q.stop_gradient(), u.columns(r, n - r).stop_gradient());
+        let rest = self.column_range(r, n - r).stop_gradient();
+        let rest = rest.add_mul(-1.0, q.stop_gradient(), u.column_range(r, n - r).stop_gradient());
         let guard = Op::Vanishing(Vanishing { what: "the rank is larger than stated" });
         (q, self.tape.push_one(guard, &[&u, &rest, &self]))
     }
@@ -134,11 +134,11 @@ impl<'t, T: Scalar> Var<'t, T> {
         let p = self.pivots().0;
         let permuted = self.permuted(Axis::Cols, p);
         let (m, n) = (self.rows(), self.cols());
-        let leading = permuted.columns(0, m.min(n));
+        let leading = permuted.column_range(0, m.min(n));
         let id = self.tape.push(Op::Qr(Qr { transposed: None }), &[&leading, &p]);
         let (q, r) = (self.tape.handle(id), self.tape.handle(id + 1));
         match m < n {
-            true => (q, Var::concat(&[r, q.t_mul(permuted.columns(m, n - m))], Axis::Cols), p),
+            true => (q, Var::concat(&[r, q.t_mul(permuted.column_range(m, n - m))], Axis::Cols), p),
             false => (q, r, p),
         }
     }

@@ -66,43 +66,43 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// use faer::mat;
         /// let x = mat![[1.0, 5.0], [4.0, 2.0]];
         /// assert_eq!(grad(func(|x| x.max_all()), &x).unwrap(), mat![[0.0, 1.0], [0.0, 0.0]]);
-        /// assert_eq!(grad(func(|x| x.max_cols().sum()), &x).unwrap(), mat![[0.0, 1.0], [1.0, 0.0]]);
+        /// assert_eq!(grad(func(|x| x.row_max().sum()), &x).unwrap(), mat![[0.0, 1.0], [1.0, 0.0]]);
         /// ```
         #[doc(alias = "amax")]
         max_all,
         /// Where the largest entry of each member is, in the order of storage (down the columns).
         #[doc(alias = "argmax")]
         argmax_all => true over ALL;
-        /// The largest entry over the rows: a row, of each column's largest.
+        /// The largest entry of each column: `1 x n`.
         #[doc(alias = "amax")]
-        max_rows,
-        /// In which row the largest entry of each column is: a row.
+        column_max,
+        /// In which row the largest entry of each column is: `1 x n`.
         #[doc(alias = "argmax")]
-        argmax_rows => true over ROWS;
-        /// The largest entry over the columns: a column, of each row's largest.
+        column_argmax => true over ROWS;
+        /// The largest entry of each row: `m x 1`.
         #[doc(alias = "amax")]
-        max_cols,
-        /// In which column the largest entry of each row is: a column.
+        row_max,
+        /// In which column the largest entry of each row is: `m x 1`.
         #[doc(alias = "argmax")]
-        argmax_cols => true over COLS;
+        row_argmax => true over COLS;
         /// The smallest entry of each member.
         #[doc(alias = "amin")]
         min_all,
         /// Where the smallest entry of each member is, in the order of storage (down the columns).
         #[doc(alias = "argmin")]
         argmin_all => false over ALL;
-        /// The smallest entry over the rows: a row, of each column's smallest.
+        /// The smallest entry of each column: `1 x n`.
         #[doc(alias = "amin")]
-        min_rows,
-        /// In which row the smallest entry of each column is: a row.
+        column_min,
+        /// In which row the smallest entry of each column is: `1 x n`.
         #[doc(alias = "argmin")]
-        argmin_rows => false over ROWS;
-        /// The smallest entry over the columns: a column, of each row's smallest.
+        column_argmin => false over ROWS;
+        /// The smallest entry of each row: `m x 1`.
         #[doc(alias = "amin")]
-        min_cols,
-        /// In which column the smallest entry of each row is: a column.
+        row_min,
+        /// In which column the smallest entry of each row is: `m x 1`.
         #[doc(alias = "argmin")]
-        argmin_cols => false over COLS;
+        row_argmin => false over COLS;
     }
 
     same_shape! {
@@ -112,23 +112,23 @@ impl<'t, T: Scalar> Var<'t, T> {
         /// use pullback::prelude::*;
         /// use faer::mat;
         /// let scores = mat![[1.0, f64::NEG_INFINITY], [1.0, 1e300]];
-        /// let p = pullback::value(func(|x| x.softmax_cols()), &scores).unwrap();
+        /// let p = pullback::value(func(|x| x.row_softmax()), &scores).unwrap();
         /// assert_eq!(p.into_mat(), mat![[1.0, 0.0], [0.0, 1.0]]);
         /// ```
         softmax => Softmax over ALL;
-        /// `exp(x) / sum exp(x)` over the rows: the entries of each column sum to 1.
-        softmax_rows => Softmax over ROWS;
-        /// `exp(x) / sum exp(x)` over the columns: the entries of each row sum to 1.
-        softmax_cols => Softmax over COLS;
+        /// `exp(x) / sum exp(x)` within each column, whose entries sum to 1; the shape of the argument.
+        column_softmax => Softmax over ROWS;
+        /// `exp(x) / sum exp(x)` within each row, whose entries sum to 1; the shape of the argument.
+        row_softmax => Softmax over COLS;
         /// The logarithm of [`Var::softmax`], with all its digits however large the entries and however small the
         /// weight.
         log_softmax => LogSoftmax over ALL;
-        /// The logarithm of [`Var::softmax_rows`], with all its digits however large the entries and however small
+        /// The logarithm of [`Var::column_softmax`], with all its digits however large the entries and however small
         /// the weight.
-        log_softmax_rows => LogSoftmax over ROWS;
-        /// The logarithm of [`Var::softmax_cols`], with all its digits however large the entries and however small
+        column_log_softmax => LogSoftmax over ROWS;
+        /// The logarithm of [`Var::row_softmax`], with all its digits however large the entries and however small
         /// the weight.
-        log_softmax_cols => LogSoftmax over COLS;
+        row_log_softmax => LogSoftmax over COLS;
     }
 
     #[track_caller]
@@ -152,20 +152,20 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn prod(self) -> Self {
-        self.vec().prod_rows()
+        self.vec().column_prods()
     }
 
-    /// The product over the rows: a row, as [`Var::prod`].
+    /// The product of each column: `1 x n`, as [`Var::prod`].
     #[track_caller]
     #[must_use]
-    pub fn prod_rows(self) -> Self {
+    pub fn column_prods(self) -> Self {
         self.product_over(Over::ROWS)
     }
 
-    /// The product over the columns: a column, as [`Var::prod`].
+    /// The product of each row: `m x 1`, as [`Var::prod`].
     #[track_caller]
     #[must_use]
-    pub fn prod_cols(self) -> Self {
+    pub fn row_prods(self) -> Self {
         self.product_over(Over::COLS)
     }
 
@@ -174,7 +174,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     fn product_over(self, over: Over) -> Self {
         let size = |x: Self| if over.rows { x.rows() } else { x.cols() };
-        let part = |x: Self, at, n| if over.rows { x.row_range(at, n) } else { x.columns(at, n) };
+        let part = |x: Self, at, n| if over.rows { x.row_range(at, n) } else { x.column_range(at, n) };
         if size(self) == 0 {
             return self.tape.filled(over.shape(self.shape()), T::one());
         }

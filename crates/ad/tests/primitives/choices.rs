@@ -293,7 +293,7 @@ fn a_derivative_that_depends_on_the_choice_is_told_where_the_value_does_not() {
     told(pullback::value(|a: Var| a.grad(|a| a.eigh().1.sum()), &ones).map(|g| g.into_mat()), "inside");
     let entry = pullback::func(|a: Var| a.eigh().1.slice(1, 0, 1, 1));
     told(pullback::grad(entry, &diagonal(&[1.0, 2.0, 1.0])), "an entry");
-    told(pullback::jacobian(|a: Var| a.eigh().1.sum_rows(), &ones), "the sums of columns at ones");
+    told(pullback::jacobian(|a: Var| a.eigh().1.column_sums(), &ones), "the sums of columns at ones");
     told(
         pullback::jacobian(|x: Var| x.null_basis(Gauge::Error).row(1), &faer::mat![[0.0], [1.0], [0.0]]),
         "a row of a complement",

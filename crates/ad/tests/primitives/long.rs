@@ -211,8 +211,8 @@ fn points_of_former_false_alarms() {
         ("permuted", Conditioned, 900_433_302, 2),
         ("permuted", Sparse, 1_000_271_304, 2),
         // Steps reach across a pole, and one of them lands beside it.
-        ("powi", Conditioned, 700_049_156, 2),
-        ("powi", Conditioned, 700_364_156, 2),
+        ("matrix_power", Conditioned, 700_049_156, 2),
+        ("matrix_power", Conditioned, 700_364_156, 2),
         ("one factorisation, three uses", Conditioned, 700_424_214, 2),
         // Three forward sweeps inside one another lose more digits than what they are compared with.
         ("lu_factors, wide, of a concat", Conditioned, 2_651_234, 3),

@@ -39,10 +39,10 @@ fn winners_that_are_equal_share_evenly() {
     // And the derivative along v is the mean over the winners.
     let v = mat![[1.0, 9.0, 2.0], [9.0, 6.0, 9.0]];
     assert_eq!(jvp(func(|x| x.max_all()), &x, &v).unwrap().1.into_mat(), number(3.0));
-    let rows = grad(func(|x| x.max_cols().sum()), &x).unwrap();
+    let rows = grad(func(|x| x.row_max().sum()), &x).unwrap();
     assert_eq!(rows, mat![[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]);
     let y = mat![[2.0, 2.0], [2.0, 5.0], [7.0, 2.0]];
-    assert_eq!(grad(func(|x| x.min_rows().sum()), &y).unwrap(), mat![[0.5, 0.5], [0.5, 0.0], [0.0, 0.5]]);
+    assert_eq!(grad(func(|x| x.column_min().sum()), &y).unwrap(), mat![[0.5, 0.5], [0.5, 0.0], [0.0, 0.5]]);
 }
 
 #[test]
@@ -51,16 +51,16 @@ fn places_of_winners() {
     let at = |f: for<'t> fn(Var<'t>) -> Var<'t>| value(f, &x).unwrap().into_mat();
     assert_eq!(at(|x| x.argmax_all()), number(0.0));
     assert_eq!(at(|x| x.argmin_all()), number(5.0));
-    assert_eq!(at(|x| x.argmax_rows()), mat![[0.0, 1.0, 0.0]]);
-    assert_eq!(at(|x| x.argmin_rows()), mat![[1.0, 0.0, 1.0]]);
-    assert_eq!(at(|x| x.argmax_cols()), mat![[0.0], [1.0]]);
-    assert_eq!(at(|x| x.argmin_cols()), mat![[1.0], [2.0]]);
+    assert_eq!(at(|x| x.column_argmax()), mat![[0.0, 1.0, 0.0]]);
+    assert_eq!(at(|x| x.column_argmin()), mat![[1.0, 0.0, 1.0]]);
+    assert_eq!(at(|x| x.row_argmax()), mat![[0.0], [1.0]]);
+    assert_eq!(at(|x| x.row_argmin()), mat![[1.0], [2.0]]);
     // Longer than the lanes of the loop, the winner in the lanes and in the rest.
     for (n, w) in [(8, 7), (9, 8), (37, 20), (37, 36), (16, 0)] {
         let long = Mat::from_fn(n, 1, |i, _| if i == w { 2.0 } else { -(i as f64) });
         assert_eq!(value(func(|x| x.max_all()), &long).unwrap().data(), [2.0]);
-        assert_eq!(value(func(|x| x.argmax_rows()), &long).unwrap().data(), [w as f64]);
-        let g = grad(func(|x| (-x).min_rows().sum()), &long).unwrap();
+        assert_eq!(value(func(|x| x.column_argmax()), &long).unwrap().data(), [w as f64]);
+        let g = grad(func(|x| (-x).column_min().sum()), &long).unwrap();
         assert_eq!(g, Mat::from_fn(n, 1, |i, _| if i == w { -1.0 } else { 0.0 }));
     }
 }
@@ -69,7 +69,7 @@ fn places_of_winners() {
 fn nan_wins_and_stays() {
     let tape = Tape::plain();
     let x = tape.input(&mat![[1.0, f64::NAN], [2.0, 5.0]]);
-    for (y, nan) in [(x.max_rows(), [false, true]), (x.min_cols(), [true, false])] {
+    for (y, nan) in [(x.column_max(), [false, true]), (x.row_min(), [true, false])] {
         assert_eq!(y.value().data().iter().map(|x| x.is_nan()).collect::<Vec<_>>(), nan);
     }
     assert_eq!(x.argmax_all().value().data(), [2.0]);
@@ -83,7 +83,7 @@ fn infinite_entries_do_not_spoil_extrema() {
     let x = mat![[-INF, 2.0, -INF]];
     assert_eq!(grad(func(|x| x.max_all()), &x).unwrap(), mat![[0.0, 1.0, 0.0]]);
     // Where all are infinite, what comes after may be finite again: each is a winner, and the derivative is that of the rest.
-    let f = func(|x: Var| x.max_all().exp() + x.max_rows().exp().sum());
+    let f = func(|x: Var| x.max_all().exp() + x.column_max().exp().sum());
     assert_eq!(grad(f, &mat![[-INF, -INF]]).unwrap(), mat![[0.0, 0.0]]);
 }
 
@@ -109,10 +109,10 @@ fn members_have_winners_of_their_own_and_replay_finds_new_ones() {
 fn second_derivatives_of_extrema() {
     // f = (max_i x_i)^3 has the Hessian 6 x_w at (w, w).
     let (x, v) = (mat![[1.0], [-2.0], [4.0]], mat![[1.0], [1.0], [2.0]]);
-    let (g, h) = derivatives(func(|x| x.max_rows().powf(3.0)), &x, &v);
+    let (g, h) = derivatives(func(|x| x.column_max().powf(3.0)), &x, &v);
     assert_eq!((g, h), (mat![[0.0], [0.0], [48.0]], mat![[0.0], [0.0], [48.0]]));
     // Tied twice: y = (x_1 + x_2)/2 as far as derivatives go.
-    let (g, h) = derivatives(func(|x| x.min_rows().powf(2.0)), &mat![[3.0], [3.0], [4.0]], &v);
+    let (g, h) = derivatives(func(|x| x.column_min().powf(2.0)), &mat![[3.0], [3.0], [4.0]], &v);
     assert_eq!((g, h), (mat![[3.0], [3.0], [0.0]], mat![[1.0], [1.0], [0.0]]));
 }
 
@@ -122,14 +122,14 @@ fn second_derivatives_of_extrema() {
 fn a_group_of_minus_infinity_has_weight_zero() {
     let x = mat![[-INF, -INF], [0.0, 2f64.ln()], [-INF, 0.0]];
     // The first row is -inf, so its sum is -inf, and the product with e^y = 0 ends it.
-    let f = func(|x: Var| x.log_sum_exp_cols().exp().sum());
+    let f = func(|x: Var| x.row_log_sum_exp().exp().sum());
     assert!((value(f, &x).unwrap().data()[0] - 4.0).abs() < 1e-15);
     let g = grad(f, &x).unwrap();
     assert!((g - mat![[0.0, 0.0], [1.0, 2.0], [0.0, 1.0]]).norm_max() < 1e-15);
     let all = mat![[-INF], [-INF]];
     let tape = Tape::new();
     let z = tape.input(&all);
-    for y in [z.log_sum_exp(), z.log_sum_exp_rows()] {
+    for y in [z.log_sum_exp(), z.column_log_sum_exp()] {
         assert_eq!(tape.gradient(y.exp() + y.sigmoid(), z).unwrap().data(), [0.0, 0.0]);
         assert!(matches!(tape.gradient(y, z), Err(Error::NonFinite { what: "value", .. })));
         assert_eq!(y.scalar(), -INF);
@@ -150,7 +150,7 @@ fn a_mask_of_minus_infinity_works_to_the_second_order() {
     let (x, w) = (mat![[0.3, 5.0, -1.0], [1.0, 2.0, 3.0], [0.2, 0.7, 9.0]], mat![[1.0], [2.0], [-3.0]]);
     let v = mat![[1.0, 1.0, -2.0], [0.5, 1.0, 1.0], [-1.0, 2.0, 3.0]];
     let f = func(|x| {
-        let y = (x + &mask).softmax_cols() * &w;
+        let y = (x + &mask).row_softmax() * &w;
         y.dot(y)
     });
     let (g, h) = derivatives(f, &x, &v);
@@ -186,9 +186,9 @@ fn members_with_and_without_infinite_entries() {
     assert!((g.data()[4] - 0.25 * s(4f64.ln())).abs() < 1e-15 && (g.data()[5] - 0.75 * s(4f64.ln())).abs() < 1e-15);
     // Single precision, beyond the range of its exponential.
     let x = Batch::from_slice(Shape::mat(1, 3), &[-3e38f32, 3e38, f32::NEG_INFINITY]);
-    let p = pullback::value(|x: Var<f32>| x.softmax_cols(), &x).unwrap();
+    let p = pullback::value(|x: Var<f32>| x.row_softmax(), &x).unwrap();
     assert_eq!(p.data(), [0.0, 1.0, 0.0]);
-    let l = pullback::value(|x: Var<f32>| x.log_sum_exp_cols(), &x).unwrap();
+    let l = pullback::value(|x: Var<f32>| x.row_log_sum_exp(), &x).unwrap();
     assert_eq!(l.data(), [3e38]);
 }
 
@@ -200,12 +200,12 @@ fn log_softmax_keeps_its_digits() {
     assert_eq!(y.data()[1], -100.0);
     assert!(y.data()[0].abs() < 1e-40);
     // ln p where p underflows.
-    let y = value(func(|x| x.log_softmax_rows()), &mat![[0.0], [-2000.0]]).unwrap();
+    let y = value(func(|x| x.column_log_softmax()), &mat![[0.0], [-2000.0]]).unwrap();
     assert_eq!(y.data(), [0.0, -2000.0]);
     // Three equal entries: -ln 3 at any height; the derivative by each is (1 - 1/3, -1/3, -1/3).
     let x = mat![[700.0, 700.0, 700.0]];
-    assert!((value(func(|x| x.log_softmax_cols()), &x).unwrap().data()[2] + 3f64.ln()).abs() < 4e-16);
-    let g = grad(func(|x| x.log_softmax_cols().column(0)), &x).unwrap();
+    assert!((value(func(|x| x.row_log_softmax()), &x).unwrap().data()[2] + 3f64.ln()).abs() < 4e-16);
+    let g = grad(func(|x| x.row_log_softmax().column(0)), &x).unwrap();
     assert!((g - mat![[2.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0]]).norm_max() < 4e-16);
 }
 
@@ -216,7 +216,7 @@ fn weights_are_never_subnormal() {
     assert!(y.data()[1] > 0.0 && y.data()[1].is_normal());
     assert_eq!(&y.data()[2..], [0.0, 0.0]);
     let single = Batch::from_slice(Shape::mat(1, 3), &[0.0f32, -87.0, -90.0]);
-    let y = pullback::value(|x: Var<f32>| x.softmax_cols(), &single).unwrap();
+    let y = pullback::value(|x: Var<f32>| x.row_softmax(), &single).unwrap();
     assert!(y.data()[1] > 0.0 && y.data()[1].is_normal());
     assert_eq!(y.data()[2], 0.0);
 }
@@ -242,11 +242,11 @@ fn products_with_zeros_have_every_derivative() {
     let x = mat![[2.0, 3.0, 5.0], [7.0, 11.0, 13.0]];
     let at = |f: for<'t> fn(Var<'t>) -> Var<'t>| value(f, &x).unwrap().into_mat();
     assert_eq!(at(|x| x.prod()), number(30030.0));
-    assert_eq!(at(|x| x.prod_rows()), mat![[14.0, 33.0, 65.0]]);
-    assert_eq!(at(|x| x.prod_cols()), mat![[30.0], [1001.0]]);
+    assert_eq!(at(|x| x.column_prods()), mat![[14.0, 33.0, 65.0]]);
+    assert_eq!(at(|x| x.row_prods()), mat![[30.0], [1001.0]]);
     let empty = |f: for<'t> fn(Var<'t>) -> Var<'t>| value(f, &Mat::<f64>::zeros(0, 2)).unwrap().into_mat();
     assert_eq!(empty(|x| x.prod()), number(1.0));
-    assert_eq!(empty(|x| x.prod_rows()), mat![[1.0, 1.0]]);
+    assert_eq!(empty(|x| x.column_prods()), mat![[1.0, 1.0]]);
 }
 
 #[test]
@@ -257,9 +257,9 @@ fn moments_by_their_definition() {
     assert!((at(|x| x.var(0)) - number(20.0 / 6.0)).norm_max() < 1e-15);
     assert!((at(|x| x.var(1)) - number(4.0)).norm_max() < 1e-15);
     assert!((at(|x| x.std(1)) - number(2.0)).norm_max() < 1e-15);
-    assert!((at(|x| x.var_cols(1)) - mat![[7.0], [3.0]]).norm_max() < 1e-15);
-    assert!((at(|x| x.var_rows(0)) - mat![[2.25, 1.0, 6.25]]).norm_max() < 1e-15);
-    assert!((at(|x| x.std_rows(0)) - mat![[1.5, 1.0, 2.5]]).norm_max() < 1e-15);
+    assert!((at(|x| x.row_var(1)) - mat![[7.0], [3.0]]).norm_max() < 1e-15);
+    assert!((at(|x| x.column_var(0)) - mat![[2.25, 1.0, 6.25]]).norm_max() < 1e-15);
+    assert!((at(|x| x.column_std(0)) - mat![[1.5, 1.0, 2.5]]).norm_max() < 1e-15);
     // The gradient is 2 (x - mean) / (n - 1), and the Hessian 2 (I - 1/n) / (n - 1).
     let c = mat![[-2.0, -1.0, 3.0], [1.0, 1.0, -2.0]];
     let v = mat![[6.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
@@ -275,8 +275,8 @@ fn equal_entries_vary_by_exactly_zero() {
     // The mean of three 0.1 is not 0.1.
     let x = Mat::from_fn(3, 1, |_, _| 0.1);
     assert_eq!(value(func(|x| x.var(1)), &x).unwrap().data(), [0.0]);
-    assert_eq!(grad(func(|x| x.var_rows(0)), &x).unwrap(), Mat::zeros(3, 1));
-    for f in [func(|x: Var| x.std(0)), |x: Var| x.std_rows(1).sum()] as [for<'t> fn(Var<'t>) -> Var<'t>; 2] {
+    assert_eq!(grad(func(|x| x.column_var(0)), &x).unwrap(), Mat::zeros(3, 1));
+    for f in [func(|x: Var| x.std(0)), |x: Var| x.column_std(1).sum()] as [for<'t> fn(Var<'t>) -> Var<'t>; 2] {
         assert_eq!(value(f, &x).unwrap().data(), [0.0]);
         let found = grad(f, &x);
         let verdict =
@@ -408,10 +408,10 @@ fn misuse_names_the_method_and_the_shapes() {
         (|x| x.gt(x.t()), "gt", "2x3, 3x2"),
         (|x| x.select(x.t(), 0.0), "select", "2x3, 3x2"),
         (|x| x.select_with(x.t(), 1.0, |x| x, |x| x), "select_with", "3x2, 2x3"),
-        (|x| x.block(0..0, ..).max_rows(), "max_rows", "0x3"),
-        (|x| x.block(.., 3..).argmin_cols(), "argmin_cols", "2x0"),
+        (|x| x.block(0..0, ..).column_max(), "column_max", "0x3"),
+        (|x| x.block(.., 3..).row_argmin(), "row_argmin", "2x0"),
         (|x| x.row(0).var(3), "var", "ddof = 3"),
-        (|x| x.std_rows(2), "std_rows", "ddof = 2"),
+        (|x| x.column_std(2), "column_std", "ddof = 2"),
         (|x| x.row_dots(x.t()), "row_dots", "2x3 and 3x2"),
         (|x| x.pairwise_dist2(x.t(), Axis::Rows), "pairwise_dist2", "2x3 and 3x2"),
         (|x| x.block(1..4, ..), "block", "0..2, got 1..4"),
@@ -434,7 +434,7 @@ fn moments_subtract_an_entry_before_the_mean() {
         for x in [0.1, 0.7, 1e17 / 3.0] {
             let x = Mat::from_fn(n, 1, |_, _| x);
             assert_eq!(value(func(|x| x.var(0)), &x).unwrap().data(), [0.0], "{n} entries {}", x[(0, 0)]);
-            assert_eq!(value(func(|x| x.std_rows(1)), &x).unwrap().data(), [0.0], "{n} entries {}", x[(0, 0)]);
+            assert_eq!(value(func(|x| x.column_std(1)), &x).unwrap().data(), [0.0], "{n} entries {}", x[(0, 0)]);
         }
     }
 }

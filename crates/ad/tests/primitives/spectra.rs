@@ -264,7 +264,7 @@ fn a_truncated_svd_knows_of_the_rest() {
     });
     let full = pullback::func(|x: Var| {
         let (u, s, w) = x.svd();
-        u.columns(0, 3).dot(&wu) + w.columns(0, 3).dot(&wv) + s.row_range(0, 3).sin().sum()
+        u.column_range(0, 3).dot(&wu) + w.column_range(0, 3).dot(&wv) + s.row_range(0, 3).sin().sum()
     });
     close(&pullback::grad(cut, &x).unwrap(), &pullback::grad(full, &x).unwrap(), 1e-13);
     close(&pullback::hvp(cut, &x, &v).unwrap(), &pullback::hvp(full, &x, &v).unwrap(), 1e-12);
@@ -293,7 +293,7 @@ fn a_truncated_svd_knows_of_the_rest() {
     });
     let all = pullback::func(|x: Var| {
         let (u, _, w) = x.svd();
-        u.columns(2, 2).sin().sum() + w.columns(2, 2).sin().sum()
+        u.column_range(2, 2).sin().sum() + w.column_range(2, 2).sin().sum()
     });
     close(&pullback::grad(middle, &x).unwrap(), &pullback::grad(all, &x).unwrap(), 1e-13);
 }
