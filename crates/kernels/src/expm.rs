@@ -17,7 +17,7 @@
 //! proper subsets, and the value is the jet of the empty set, so there is one program for all of them, and nothing is
 //! computed twice: in products of the value, the subsets of `k` symbols together cost `3^k`.
 //!
-//! What does not live here: choices by norms (`expm_scale.rs`), adjoints (`L(A, G')'`, which the rules write down).
+//! What does not live here: choices by norms (`expm_scale.rs`), adjoints (`L(A, G^T)^T`, which the rules write down).
 
 use num_traits::Float;
 
@@ -457,12 +457,12 @@ fn grow<T: Real>(x: &mut [T], e: i32) {
     }
 }
 
-/// Is `A = -A'`, entry by entry?
+/// Is `A = -A^T`, entry by entry?
 fn skew<T: Real>(a: &[T], n: usize) -> bool {
     (0..n).all(|j| (0..=j).all(|i| a[i + j * n] == -a[j + i * n]))
 }
 
-/// Steps of Newton and Schulz, `Y = Y + Y (I - Y' Y) / 2`, each of which squares the defect: one, unless the squarings
+/// Steps of Newton and Schulz, `Y = Y + Y (I - Y^T Y) / 2`, each of which squares the defect: one, unless the squarings
 /// were very many.
 fn orthogonalise<T: Real>(y: &mut [T], n: usize, defect: &mut [T], old: &mut [T]) {
     for _ in 0..STEPS {

@@ -5,9 +5,9 @@
 //! exactly skew argument a result that is orthogonal to rounding, and at order three costs less than the words of the
 //! formula would.
 //!
-//! **Logarithm.** For a rotation `R` with unit quaternion `q = (q_0, v)` the symmetric matrix `K = 4 q q'` is linear in
-//! `R` (Bar-Itzhack 2000), and its trace is 4: some diagonal entry is at least 1, and the column `c` of such an entry
-//! is a multiple of `q` that is well conditioned. So `q = c / |c|`, up to a sign that makes `q_0` positive. With
+//! **Logarithm.** For a rotation `R` with unit quaternion `q = (q_0, v)` the symmetric matrix `K = 4 q q^T` is linear
+//! in `R` (Bar-Itzhack 2000), and its trace is 4: some diagonal entry is at least 1, and the column `c` of such an
+//! entry is a multiple of `q` that is well conditioned. So `q = c / |c|`, up to a sign that makes `q_0` positive. With
 //! `z_4 = v / (1 + q_0) = tan(theta / 4) a`, where `a` is the axis, twice the half-angle formula
 //! `z -> z / (1 + sqrt(1 + |z|^2))` gives `z = tan(theta / 16) a`, and `w = theta a = 16 h(|z|^2) z` with
 //! `h(u) = atan(sqrt u) / sqrt u = 1 - u/3 + u^2/5 - ..`. Up to half a turn `u` is at most `tan^2(pi / 16) < 0.04`, so

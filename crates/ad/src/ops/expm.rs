@@ -5,13 +5,13 @@
 //! `J = [e_1 .. e_k] exp(sum over S of e_S E_S)`; with directions for single symbols alone it is
 //! `D^k exp(A)[E_1, .., E_k]`.
 //!
-//! - Tangent: `E_S` becomes `E_S + e dE_S` with one more symbol `e`, so `dJ = [e_1 .. e_k e]` of the exponential with
-//!   the directions `E_{S + e} = dE_S`. It is a member again.
-//! - Adjoint: `J` depends on `E_S` through the coefficient of the other symbols, `dJ = [e_{S^c}] L(X, dE_S)`, where `X`
-//!   is the sum over the subsets of `S^c` and `L` the Fréchet derivative of the exponential. From
-//!   `L(X, E) = int e^{(1-t) X} E e^{t X} dt` one reads `<G, L(X, E)> = <L(X, G^T)^T, E>`. So `gE_S` is the transpose
-//!   of `[e_{S^c} e]` of the exponential with the directions of the subsets of `S^c` and the single new one `E_e = G^T`:
-//!   a member again, and those for all `S` are needed by one another anyway.
+//! - Tangent: `E_S` becomes `E_S + e dE_S` with one more symbol `e`, so `dJ` is `[e_1 .. e_k e]` of the exponential
+//!   with the further directions `E_{S + e} = dE_S`. It is a member again.
+//! - Adjoint: `J` depends on `E_S` through the coefficient of the other symbols: what `dE_S` adds to `dJ` is
+//!   `[e_{S^c}] L(X, dE_S)`, where `X` is the sum over the subsets of `S^c` and `L` the Fréchet derivative of the
+//!   exponential. From `L(X, E) = int e^{(1-t) X} E e^{t X} dt` one reads `<G, L(X, E)> = <L(X, G^T)^T, E>`. So `gE_S`
+//!   is the transpose of `[e_{S^c} e]` of the exponential with the directions of the subsets of `S^c` and the single
+//!   new one `E_e = gJ^T`: a member again, and those for all `S` are needed by one another anyway.
 //!
 //! Each member comes with the *handle* of its jet, that is, what scaling and squaring computed on the way, and members
 //! of more symbols are computed from the handles of those of fewer. In the pair (member, handle) the handle has a
