@@ -72,10 +72,13 @@ pub use jacobian::{hessian, jacobian};
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
+#[doc(hidden)]
+pub use ops::PRIMITIVES;
+#[doc(hidden)]
 pub use ops::about::{About, SECTIONS, Section};
 #[doc(hidden)]
 pub use ops::about::{COMPOSED, COMPOSITIONS};
-pub use ops::{PRIMITIVES, gauge::Gauge, layout::Axis, linear::LinearMap};
+pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
 pub use pullback_kernels::{Failure, OwnFn, ScalarFn, SymFn, Triangle, Unary};
 pub use shape::Shape;

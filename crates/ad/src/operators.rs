@@ -5,7 +5,7 @@
 use crate::batch::Batch;
 use crate::ops::{self, Op};
 use crate::value::Product;
-use crate::var::Operand;
+use crate::var::{Operand, Sealed};
 use crate::{Scalar, Shape, Tape, Var};
 use faer::{Col, ColRef, Mat, MatRef, Row, RowRef};
 use std::iter::Sum;
@@ -75,6 +75,7 @@ impl<T: Scalar> Div for Var<'_, T> {
 
 macro_rules! constants {
     ($([$($g:tt)*] $M:ty, $T:ty;)*) => {$(
+        impl<$($g)*> Sealed for $M {}
         impl<'t, $($g)*> Operand<'t, $T> for $M {
             #[track_caller]
             fn on(self, tape: &'t Tape<$T>) -> Var<'t, $T> {

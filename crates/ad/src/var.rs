@@ -41,10 +41,15 @@ impl<T: Scalar> fmt::Debug for Var<'_, T> {
     message = "`{Self}` cannot stand beside a value of a tape of `{T}`",
     note = "expected a `Var`, a number, a `Batch` or a matrix, column or row of faer with entries of type `{T}`"
 )]
-pub trait Operand<'t, T: Scalar> {
+pub trait Operand<'t, T: Scalar>: Sealed {
     /// The value on the tape.
     fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
 }
+
+/// Keeps the list of operands to this crate's, so that it can grow.
+pub trait Sealed {}
+
+impl<T: Scalar> Sealed for Var<'_, T> {}
 
 impl<'t, T: Scalar> Operand<'t, T> for Var<'t, T> {
     fn on(self, _: &'t Tape<T>) -> Var<'t, T> {

@@ -85,6 +85,7 @@ pullback::leaves! {
 
 /// From the step network's number to a step size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum StepRule {
     /// `xi = c exp(x^)`: positive and smooth, and `c` where the network says 0.
     Exp,

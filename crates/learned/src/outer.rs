@@ -4,6 +4,7 @@ use pullback::{Batch, Leaves};
 
 /// Which rule, and its numbers (Kingma & Ba, *Adam: a method for stochastic optimization*, 2015, algorithms 1 and 2).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Rule {
     /// Second moments.
     Adam {

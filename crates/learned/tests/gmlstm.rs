@@ -137,6 +137,7 @@ fn by_hand(o: &GmLstmOptions, w: &GmLstmParams, x: &M, g: &M, s: &[M]) -> (M, Ve
     let xi = match o.step {
         StepRule::Exp => o.c * number.exp(),
         StepRule::AbsPaper => o.c * number.abs(),
+        other => panic!("expected a step rule that this test knows, got {other:?}"),
     };
     let tangent = (&direction - x * (x.transpose() * &direction)) * -xi;
     let next = a.iter().zip(&b).map(|(a, b)| {

@@ -23,6 +23,7 @@ use smallvec::{SmallVec, smallvec};
 
 /// How a step along a tangent comes back to the manifold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Retraction {
     /// The orthonormal factor of `X + V`: the cheaper one.
     Qr,

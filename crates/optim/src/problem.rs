@@ -26,6 +26,7 @@ pub struct Stop {
 
 /// Why a run stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Why {
     /// It did not: steps are left.
     Running,

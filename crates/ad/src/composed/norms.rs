@@ -9,6 +9,7 @@ use crate::{Axis, Scalar, Shape, Var};
 
 /// What the derivative of a norm is at 0, where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AtZero {
     /// The error `NotDifferentiable`.
     Error,
