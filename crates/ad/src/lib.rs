@@ -53,6 +53,7 @@ mod var;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
+pub use composed::equations::Schur;
 pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;

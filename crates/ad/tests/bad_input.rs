@@ -27,6 +27,9 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("logdet", p(|x| x.logdet())),
         ("cayley", p(|x| x.cayley(0.1).sum())),
         ("lower solve", p(move |x| x.solve_triangular(Uplo::Lower, &b2).sum())),
+        ("lyapunov", p(|x| x.lyapunov(x.tape().eye(x.rows())).sum())),
+        ("sylvester", p(|x| x.sylvester(mat![[1.0]], x.columns(0, 1)).sum())),
+        ("sqrtm", p(|x| x.sqrtm().sum())),
         ("expm_sym", p(|x| x.expm_sym().sum())),
         ("logm_spd", p(|x| x.logm_spd().sum())),
         ("sqrtm_spd", p(|x| x.sqrtm_spd().sum())),
@@ -480,7 +483,7 @@ fn the_method_that_was_called_is_named() {
     let deficient = mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]];
     let (zero, eye) = (Mat::<f64>::zeros(2, 2), Mat::<f64>::identity(2, 2));
     type Program = for<'t> fn(Var<'t>) -> Var<'t>;
-    let cases: [(&str, Program, &Mat<f64>); 18] = [
+    let cases: [(&str, Program, &Mat<f64>); 23] = [
         ("solve", |x| x.solve(&mat![[1.0], [1.0]]).sum(), &singular),
         ("solve", |x| x.try_solve(&mat![[1.0], [1.0]]).map_or(x.inverse().sum(), |y| y.sum()), &eye),
         ("inverse", |x| x.inverse().sum(), &singular),
@@ -496,6 +499,11 @@ fn the_method_that_was_called_is_named() {
         ("logm_spd", |x| x.logm_spd().sum(), &indefinite),
         ("powm_spd", |x| x.powm_spd(2.0).sum(), &indefinite),
         ("trace_fun", |x| x.trace_fun(SymFn::Ln), &indefinite),
+        ("lyapunov", |x| x.lyapunov(&mat![[1.0, 0.0], [0.0, 2.0]]).sum(), &singular),
+        ("sylvester", |x| x.sylvester(-x, &mat![[1.0, 2.0], [3.0, 4.0]]).sum(), &singular),
+        ("discrete_lyapunov", |x| (x * 0.2).discrete_lyapunov(&mat![[1.0, 0.0], [0.0, 2.0]]).sum(), &singular),
+        ("stein", |x| x.stein(0.04 * x, &mat![[1.0, 2.0], [3.0, 4.0]]).sum(), &singular),
+        ("sqrtm", |x| x.sqrtm().sum(), &indefinite),
         ("norm", |x| x.norm(), &zero),
         ("column_norms", |x| x.column_norms().sum(), &zero),
         ("nuclear_norm", |x| x.nuclear_norm(), &zero),

@@ -50,6 +50,15 @@ fn shapes_that_do_not_fit() {
     says(&["Spd::solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().solve(b));
     says(&["Spd::half_solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().half_solve(b));
     says(&["cayley", "2x3", "square"], || a.cayley(0.5));
+    says(&["sylvester: expected a square matrix, got 2x3"], || a.sylvester(b, a));
+    let (c, d) = (tape.eye(3), tape.eye(2));
+    says(&["sylvester: expected a right-hand side of 3 rows and 2 columns, got 3x3 and 2x2 and 2x3"], || {
+        c.sylvester(d, a)
+    });
+    says(&["stein: expected a right-hand side of 3 rows and 2 columns, got 3x3 and 2x2 and 2x3"], || c.stein(d, a));
+    says(&["lyapunov: expected a right-hand side of 3 rows and 3 columns, got 3x3 and 2x3"], || c.lyapunov(a));
+    says(&["discrete_lyapunov: expected a right-hand side of 3 rows", "got 3x3 and 2x3"], || c.discrete_lyapunov(a));
+    says(&["sqrtm: expected a square matrix, got 2x3"], || a.sqrtm());
     says(&["expm_sym", "2x3", "square"], || a.expm_sym());
     says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
     says(&["sym", "2x3", "square"], || a.sym());

@@ -11,6 +11,7 @@ mod case;
 pub mod cayley;
 pub mod cholesky;
 pub mod elementwise;
+pub mod equations;
 pub mod layout;
 pub mod least;
 pub mod lu;
@@ -44,5 +45,6 @@ pub const FAMILIES: &[Family] = &[
     spectra::FAMILY,
     polar::FAMILY,
     cayley::FAMILY,
+    equations::FAMILY,
     program::FAMILY,
 ];

@@ -56,6 +56,7 @@ families!(
     spectra,
     polar,
     cayley,
+    equations,
     program
 );
 
