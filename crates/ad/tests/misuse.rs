@@ -59,6 +59,8 @@ fn shapes_that_do_not_fit() {
     says(&["lyapunov: expected a right-hand side of 3 rows and 3 columns, got 3x3 and 2x3"], || c.lyapunov(a));
     says(&["discrete_lyapunov: expected a right-hand side of 3 rows", "got 3x3 and 2x3"], || c.discrete_lyapunov(a));
     says(&["sqrtm: expected a square matrix, got 2x3"], || a.sqrtm());
+    says(&["logm: expected a square matrix, got 2x3"], || a.logm());
+    says(&["logm_frechet: expected directions with the shape of the matrix, got 3x3 and 2x3"], || c.logm_frechet(a).1);
     says(&["expm_sym", "2x3", "square"], || a.expm_sym());
     says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
     says(&["sym", "2x3", "square"], || a.sym());

@@ -208,6 +208,88 @@ pub const SERIES_END: f64 = 1e-18;
 /// The most points of a divided difference.
 pub const MAX_POINTS: usize = 16;
 
+// ---- logarithm of a general matrix -------------------------------------------------------------------------------
+
+/// The highest derivative.
+pub const LOGM_ORDER: usize = 4;
+/// The most square roots. Spectra take at most about ten; far more are taken by matrices far from normal, whose size above the diagonal
+/// must be halved as often.
+pub const LOGM_ROOTS: usize = 200;
+
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 3 of them.
+const GAUSS_3: &[(f64, f64)] = &[
+    (0.11270166537925831, 0.27777777777777778),
+    (0.5, 0.44444444444444444),
+    (0.88729833462074169, 0.27777777777777778),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 4 of them.
+const GAUSS_4: &[(f64, f64)] = &[
+    (0.069431844202973712, 0.17392742256872693),
+    (0.33000947820757187, 0.32607257743127307),
+    (0.66999052179242813, 0.32607257743127307),
+    (0.93056815579702629, 0.17392742256872693),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 5 of them.
+const GAUSS_5: &[(f64, f64)] = &[
+    (0.046910077030668004, 0.11846344252809454),
+    (0.23076534494715845, 0.23931433524968323),
+    (0.5, 0.28444444444444444),
+    (0.76923465505284155, 0.23931433524968323),
+    (0.953089922969332, 0.11846344252809454),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 6 of them.
+const GAUSS_6: &[(f64, f64)] = &[
+    (0.033765242898423986, 0.085662246189585173),
+    (0.16939530676686774, 0.1803807865240693),
+    (0.38069040695840155, 0.23395696728634552),
+    (0.61930959304159845, 0.23395696728634552),
+    (0.83060469323313226, 0.1803807865240693),
+    (0.96623475710157601, 0.085662246189585173),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 7 of them.
+const GAUSS_7: &[(f64, f64)] = &[
+    (0.025446043828620738, 0.064742483084434847),
+    (0.12923440720030278, 0.13985269574463833),
+    (0.29707742431130142, 0.19091502525255947),
+    (0.5, 0.20897959183673469),
+    (0.70292257568869858, 0.19091502525255947),
+    (0.87076559279969722, 0.13985269574463833),
+    (0.97455395617137926, 0.064742483084434847),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 8 of them.
+const GAUSS_8: &[(f64, f64)] = &[
+    (0.019855071751231884, 0.05061426814518813),
+    (0.10166676129318663, 0.11119051722668724),
+    (0.23723379504183551, 0.15685332293894364),
+    (0.4082826787521751, 0.18134189168918099),
+    (0.5917173212478249, 0.18134189168918099),
+    (0.76276620495816449, 0.15685332293894364),
+    (0.89833323870681337, 0.11119051722668724),
+    (0.98014492824876812, 0.05061426814518813),
+];
+
+/// Nodes and weights of the Padé approximant of `log(I + X)` for its derivative of the given order, and the largest `|X|_1` they serve.
+///
+/// The radius `r` is that at which the series of the error, `sum |e_i| x^i`, and its derivative meet rounding: for the value
+/// `sum |e_i| r^(i-1) = EPS / 2`, and for order `k` `sum |e_i| i (i-1) .. (i-k+1) r^(i-k) = (k-1)! EPS / 2`, where `(k-1)!` is the
+/// derivative itself at 0. (Computed with 60 digits and rounded down.) A node costs about as much as two square roots, and each halves `X`: more
+/// nodes than these do not pay.
+pub(crate) fn logm_plan<T: Scalar>(order: usize) -> (&'static [(f64, f64)], T) {
+    let (list, radius) = match (size_of::<T>(), order) {
+        (8, 0) => (GAUSS_5, 0.0924),
+        (8, 1) => (GAUSS_5, 0.0733),
+        (8, 2) => (GAUSS_6, 0.0916),
+        (8, 3) => (GAUSS_7, 0.1138),
+        (8, _) => (GAUSS_8, 0.1380),
+        (_, 0) => (GAUSS_3, 0.2059),
+        (_, 1) => (GAUSS_3, 0.1523),
+        (_, 2) => (GAUSS_4, 0.1957),
+        (_, 3) => (GAUSS_5, 0.2418),
+        (_, _) => (GAUSS_5, 0.1807),
+    };
+    (list, T::of(radius))
+}
+
 // ---- orders -----------------------------------------------------------------------------------------------------
 
 /// The highest derivative of a spectral function.

@@ -1,4 +1,4 @@
-//! Sylvester, Stein and Lyapunov equations, and square roots, of general matrices with ties, near ties and small gaps to singular.
+//! Sylvester, Stein and Lyapunov equations, square roots and logarithms, of general matrices with ties, near ties and small gaps to singular.
 
 use super::property::{Program, holds, near, pick, values};
 use super::{Case, Family};
@@ -6,9 +6,9 @@ use pullback::Batch;
 use pullback::faer::Mat;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("equations", equations, &["schur", "sylvester", "lyapunov", "sqrtm"]);
+pub const FAMILY: Family = ("equations", equations, &["schur", "sylvester", "lyapunov", "sqrtm", "logm", "logm_along"]);
 
-/// Sylvester, Stein and Lyapunov equations, and square roots.
+/// Sylvester, Stein and Lyapunov equations, square roots and logarithms.
 pub fn equations(case: &Case) {
     let (m, n) = case.size();
     let (root, condition) = general(case, m, 1);
@@ -39,6 +39,7 @@ pub fn equations(case: &Case) {
             );
             holds(case, name, f, &x, condition * condition);
         }
+        4 => holds(case, "logm", |x| vec![x[0].logm()], &vec![root], condition * condition),
         _ => {
             let x = vec![root];
             let f: Program = |x| vec![x[0].sqrtm()];

@@ -1,11 +1,12 @@
-//! What users ask of the Schur form of a general matrix: Sylvester, Stein and Lyapunov equations, and the square root.
+//! What users ask of the Schur form of a general matrix: Sylvester, Stein and Lyapunov equations, the square root and the logarithm.
 //!
 //! No rule lives here: each method is a primitive on a matrix and the handle of its Schur form.
 
 use crate::ops::lyapunov::Lyapunov;
 use crate::ops::sylvester::Sylvester;
-use crate::ops::{Op, schur, sqrtm};
+use crate::ops::{Op, logm, schur, sqrtm};
 use crate::{Operand, Scalar, Var};
+use smallvec::SmallVec;
 
 /// A general square matrix with its real Schur form: several matrix equations from one factorisation, to any order of derivative.
 ///
@@ -161,6 +162,80 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn sqrtm(self) -> Self {
         self.tape.handle(self.tape.push(Op::Sqrtm(sqrtm::Sqrtm), &[&self]))
+    }
+
+    /// The principal logarithm of a general square matrix: the `L` with `exp(L) = A` whose eigenvalues have imaginary parts between `-pi` and
+    /// `pi`.
+    ///
+    /// There are derivatives up to the fourth order, at repeated and defective eigenvalues too, and near the identity the result and its
+    /// derivatives are right relative to `A - I`. Of a symmetric matrix, [`Var::logm_spd`] is cheaper and exactly symmetric. Poisons: entries
+    /// that are not finite; a singular matrix (`Singular`) and an eigenvalue on the negative real axis (`NoPrincipalValue`), to
+    /// working precision; square roots too ill-conditioned to keep half of the digits (`IllConditioned`). Cost: about `50 n^3`; a gradient
+    /// about as much again.
+    ///
+    /// # Panics
+    /// If the matrix is not square.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value, value_and_grad, faer::mat};
+    /// // A quarter of a turn.
+    /// let l = value(|a| a.logm(), &mat![[0.0, -1.0], [1.0, 0.0]])?.into_mat();
+    /// let quarter = std::f64::consts::FRAC_PI_2;
+    /// assert!((l - mat![[0.0, -quarter], [quarter, 0.0]]).norm_max() < 1e-15);
+    /// // The trace of the logarithm is log det; its gradient is the transposed inverse.
+    /// let (t, g) = value_and_grad(|a| a.logm().trace(), &mat![[2.0, 1.0], [0.0, 2.0]])?;
+    /// assert!((t - 4f64.ln()).abs() < 1e-15);
+    /// assert!((g - mat![[0.5, 0.0], [-0.25, 0.5]]).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[doc(alias("matrix_logarithm", "matrix_log"))]
+    #[track_caller]
+    #[must_use]
+    pub fn logm(self) -> Self {
+        self.logm_handle().0
+    }
+
+    /// The logarithm and its Fréchet derivative along `e`: `log(A)` and `D log(A)[E]`.
+    ///
+    /// # Panics
+    /// If the matrix is not square, or the direction has another shape.
+    #[track_caller]
+    #[must_use]
+    pub fn logm_frechet(self, e: impl Operand<'t, T>) -> (Self, Self) {
+        let _said = self.tape.saying(&"logm_frechet");
+        let (l, handle) = self.logm_handle();
+        (l, self.tape.push_one(Op::LogmAlong(logm::LogmAlong), &[&self, &handle, &e.on(self.tape)]))
+    }
+
+    /// `D^k log(A)[E_1, .., E_k]`, the mixed derivative of the logarithm along up to four directions (none: the logarithm itself); it is the
+    /// same for every order of the directions. Poisons: as [`Var::logm`]; more than four directions (`Unsupported`).
+    ///
+    /// # Panics
+    /// If the matrix is not square, or a direction has another shape.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value, faer::mat};
+    /// // Along multiples of the matrix itself the logarithm grows like a number's: its second derivative is -I.
+    /// let second = value(|a| a.logm_along(&[a, a]), &mat![[0.5, 2.0], [-1.0, 0.25]])?.into_mat();
+    /// assert!((second + faer::Mat::<f64>::identity(2, 2)).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn logm_along(self, es: &[Self]) -> Self {
+        let _said = self.tape.saying(&"logm_along");
+        let (l, handle) = self.logm_handle();
+        if es.is_empty() {
+            return l;
+        }
+        let x: SmallVec<[&Self; 6]> = [&self, &handle].into_iter().chain(es).collect();
+        self.tape.push_one(Op::LogmAlong(logm::LogmAlong), &x)
+    }
+
+    #[track_caller]
+    fn logm_handle(self) -> (Self, Self) {
+        let id = self.tape.push(Op::Logm(logm::Logm), &[&self]);
+        (self.tape.handle(id), self.tape.handle(id + 1))
     }
 }
 

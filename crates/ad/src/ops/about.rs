@@ -531,6 +531,18 @@ pub const SECTIONS: &[Section] = &[
                 ["30", "8", "8"],
                 "repeated and defective eigenvalues are like any other, to every order; derivatives take Sylvester equations with the handle of the root",
                 "Björck & Hammarling 1983; Higham 1987; Deadman, Higham & Ralha 2013; derived", "sqrtm.rs";
+            "logm", "`logm`",
+                "no eigenvalue 0, else `Singular`; none on the negative real axis, else `NoPrincipalValue`, to working precision; a square root on the way has half of the digits, else `IllConditioned`",
+                "none",
+                ["45 + s with s square roots", "35 + 3s", "35 + 3s"],
+                "near the identity relative to the distance from it; repeated and defective eigenvalues are like any other",
+                "Al-Mohy & Higham 2012; derived", "logm.rs";
+            "logm_along", "`logm_along`, `logm_frechet`, derivatives of `logm`",
+                "as `logm`; up to four directions, else `Unsupported`",
+                "none",
+                ["35 + 3s for one direction, about three times as much for each further one"],
+                "exact everywhere: the family `D^k log(A)[E..]` is closed under differentiation",
+                "Al-Mohy, Higham & Relton 2013; derived", "logm.rs";
         },
     },
     Section {

@@ -35,6 +35,7 @@ pub(crate) mod guard;
 pub(crate) mod layout;
 pub(crate) mod least;
 pub(crate) mod linear;
+pub(crate) mod logm;
 pub(crate) mod lu;
 pub(crate) mod lu_factors;
 pub(crate) mod lyapunov;
@@ -216,6 +217,8 @@ registry! {
     Sylvester(sylvester::Sylvester) "sylvester",
     Lyapunov(lyapunov::Lyapunov) "lyapunov",
     Sqrtm(sqrtm::Sqrtm) "sqrtm",
+    Logm(logm::Logm) "logm",
+    LogmAlong(logm::LogmAlong) "logm_along",
     Eigh(spectral::Eigh) "eigh",
     Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
@@ -285,6 +288,7 @@ impl<T: Scalar> Op<T> {
                 | Op::Det(_)
                 | Op::LeastSolve(_)
                 | Op::Lyapunov(_)
+                | Op::LogmAlong(_)
                 | Op::Definite(_)
                 | Op::Spectral(_)
                 | Op::SpectralTrace(_)

@@ -32,6 +32,7 @@ pub(crate) fn has(op: &str) -> bool {
         "lyapunov",
         "stein",
         "sqrtm",
+        "logm",
         // Spectra.
         "eigh",
         "eigvalsh",
@@ -85,6 +86,7 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
         "lyapunov" => vec![a.lyapunov(x[1])],
         "stein" => vec![a.discrete_lyapunov(x[1])],
         "sqrtm" => vec![a.sqrtm()],
+        "logm" => vec![a.logm()],
         // Spectra.
         "eigh" => pair(a.eigh()),
         "eigvalsh" => vec![a.eigvalsh()],

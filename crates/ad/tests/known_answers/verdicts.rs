@@ -78,6 +78,7 @@ pub(crate) fn all() -> Vec<Case> {
                 list.push(case("stein", what, n, seed, none(), vec![one, c.clone()], "singular"));
                 let of_both = vec![a.clone(), a.transpose().to_owned(), c];
                 list.push(case("sylvester", what, n, seed, none(), of_both, "singular"));
+                list.push(case("logm", what, n, seed, none(), vec![a.clone()], "singular"));
                 list.push(case("sqrtm", what, n, seed, none(), vec![a], "not-differentiable"));
             }
             let w = 2.0 * (Mat::<f64>::identity(n, n) - &low);

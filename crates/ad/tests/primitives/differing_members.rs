@@ -107,6 +107,11 @@ fn every_member_has_its_own_blocks_and_symmetry() {
         .map(|(k, c)| if k % 2 == 0 { c + c.transpose() } else { c.clone() })
         .collect();
     as_alone("sqrtm", &members, |x| x.sqrtm());
+    as_alone(
+        "logm",
+        &[members.clone(), vec![mat![[1.0, 1e-9, 0.0], [0.0, 1.0, 2e-9], [1e-9, 0.0, 1.0]]]].concat(),
+        |x| x.logm(),
+    );
     as_alone("lyapunov", &members, |x| x.lyapunov(&members[1]));
     as_alone("lyapunov, symmetric", &members, |x| x.lyapunov(x.tape().eye(3)));
     as_alone("sylvester", &members, |x| x.sylvester(&members[4], &members[1]));

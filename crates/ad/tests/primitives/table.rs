@@ -255,6 +255,9 @@ pub(crate) fn table() -> Vec<Line> {
         line!("lyapunov, both ways" covers ["schur", "lyapunov"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| { let a = x[0].schur(); vec![a.lyapunov(a.lyapunov_transpose(x[1]))] }, judges),
         line!("sqrtm" covers ["sqrtm", "sylvester"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].sqrtm()], judges),
         line!("pull of sqrtm" covers ["sylvester"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].sqrtm()), judges),
+        line!("logm" covers ["logm", "logm_along"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].logm()], judges),
+        line!("logm_frechet" covers ["logm", "logm_along"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], |x| { let (l, d) = x[0].logm_frechet(x[1]); vec![l, d] }, judges),
+        line!("pull of logm" covers ["logm_along", "transpose"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].logm()), judges),
         // ---- functions of symmetric matrices ----------------------------------------------------------------------
         line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
