@@ -6,17 +6,16 @@ use num_traits::Float;
 use crate::equations::alternating;
 use crate::gemm::gemm;
 use crate::logm_frame::{Frame, accurate_blocks, judge};
-use crate::quasi::length;
 use crate::quasi_products::{inverse_upper, product_upper};
 use crate::real::{Real, finite, view, view_mut};
-use crate::roots::{blame, residual, root};
+use crate::roots::{blame, residual, root, to_axis};
 use crate::sums::all_finite;
 use crate::sylvester::{Equation, Kind, Scratch, scratch_lengths};
 use crate::tolerances::{LOGM_ORDER, LOGM_ROOTS, logm_plan};
 use crate::{Failure, Scalar, Workspace};
 
 /// The `L` with `exp(L) = A` and eigenvalues of imaginary part in `(-pi, pi)`, and a handle of `n (2 n + 1)` numbers for
-/// [`logm_along`]: the Schur form of `c A - s I` and which of its frames it is in (see `logm_frame.rs`).
+/// [`logm_along`]: the Schur form of `A` or `A - I`, and which of the two it is (see `logm_frame.rs`).
 ///
 /// Errors: entries that are not finite; a singular matrix, to working precision ([`Failure::Singular`]); an eigenvalue on the negative
 /// real axis, to working precision ([`Failure::NoPrincipalValue`]); a square root on the way without half of its digits
@@ -42,6 +41,8 @@ pub(crate) fn logm<T: Real>(
     let [parts, y] = w.slices([2 * n + 3 * crate::equation_base::BASE * crate::equation_base::BASE, n]);
     alternating(y);
     judge(&frame, parts, y)?;
+    let middle = frame.middle(parts);
+    handle[2 * n * n] = middle;
     member(handle, n, &[], l, w)
 }
 
@@ -126,7 +127,6 @@ fn member<T: Real>(handle: &[T], n: usize, es: &[&[T]], out: &mut [T], w: &mut W
     }
     gemm(work, n, n, n, T::one(), frame.u, false, out, false, false);
     gemm(out, n, n, n, T::one(), &work[..nn], false, frame.u, true, false);
-    frame.finish(es.len(), out);
     if all_finite(out) { Ok(()) } else { Err(Failure::Unsupported { what: "a derivative that overflows" }) }
 }
 
@@ -147,17 +147,7 @@ fn near_identity<T: Real>(
         before[..nn].copy_from_slice(jet.of(0));
         if let Err(ratio) = jet.root(&mut Scratch::new(tiles, &mut [])) {
             return Err(match jet.sets {
-                1 => {
-                    blame(
-                        frame.t,
-                        n,
-                        frame.scale,
-                        tiles,
-                        |re, im| {
-                            if re < T::zero() { Float::abs(im) } else { length(re, im) }
-                        },
-                    )
-                }
+                1 => blame(frame.t, n, T::one(), tiles, to_axis),
                 _ => Failure::Singular { index: 0, ratio: Scalar::f64(ratio) },
             });
         }

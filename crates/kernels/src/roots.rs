@@ -55,7 +55,6 @@ pub(crate) fn sqrtm<T: Real>(
     x.copy_from_slice(t);
     if root(view_mut(t, n, n), &mut Scratch::new(tiles, &mut [])).is_err() {
         // Roots add up to zero only where both lie on the imaginary axis: an eigenvalue is negative, to rounding.
-        let to_axis = |re: T, im: T| if re < T::zero() { Float::abs(im) } else { length(re, im) };
         return Err(blame(x, n, scale, tiles, to_axis));
     }
     residual(x, t, square, n)?;
@@ -63,6 +62,11 @@ pub(crate) fn sqrtm<T: Real>(
     gemm(square, n, n, n, T::one(), u, false, t, false, false);
     gemm(x, n, n, n, T::one(), square, false, u, true, false);
     Ok(())
+}
+
+/// The distance from the closed negative real axis.
+pub(crate) fn to_axis<T: Real>(re: T, im: T) -> T {
+    if re < T::zero() { Float::abs(im) } else { length(re, im) }
 }
 
 /// The nearest power of four to a power of two, not above it, and its root.

@@ -213,8 +213,8 @@ pub const MAX_POINTS: usize = 16;
 /// The highest derivative.
 pub const LOGM_ORDER: usize = 4;
 /// The most square roots. Spectra take at most about ten; far more are taken by matrices far from normal, whose size above the diagonal
-/// must be halved as often.
-pub const LOGM_ROOTS: usize = 200;
+/// must be halved as often: as often, at most, as separates the largest number from the smallest.
+pub const LOGM_ROOTS: usize = 1100;
 
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 3 of them.
 const GAUSS_3: &[(f64, f64)] = &[

@@ -13,6 +13,7 @@ fn kernels_allocate_nothing_once_grown() {
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
         let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
         let (mut schur, chosen) = (vec![0.0; 2 * n * n], [false, true, true].repeat(n));
+        let mut log = vec![0.0; n * (2 * n + 1)];
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -65,6 +66,8 @@ fn kernels_allocate_nothing_once_grown() {
             f64::discrete_lyapunov(&schur, n, true, &b, &mut x, &mut w).unwrap();
             assert!(f64::separation(&schur, n, &schur, n, true, &mut w) > 0.0);
             f64::sqrtm(&a, n, &mut x, &mut schur, &mut w).unwrap();
+            f64::logm(&a, n, &mut x, &mut log, &mut w).unwrap();
+            f64::logm_along(&log, n, &[&b, &a], &mut x, &mut w).unwrap();
             f64::pivots(&b, n, n, &mut x[..n], &mut y[..n], &mut w).unwrap();
         };
         all();
