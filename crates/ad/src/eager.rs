@@ -117,10 +117,10 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     #[inline]
     fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
         let store = x[0].store;
-        let shapes: SmallVec<[Shape; 4]> = x.iter().map(|v| v.shape).collect();
+        let shapes: SmallVec<[Shape; 8]> = x.iter().map(|v| v.shape).collect();
         let outs = op.infer(&shapes).unwrap_or_else(|m| panic!("a rule used {} on {shapes:?}: {m}", op.name()));
         let mut bufs: Outs<Buf<T>> = outs.iter().map(|s| store.take(s.len())).collect();
-        let args: SmallVec<[Arg<'_, T>; 4]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
+        let args: SmallVec<[Arg<'_, T>; 8]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
         let mut out: SmallVec<[Out<'_, T>; 2]> =
             bufs.iter_mut().zip(&outs).map(|(b, s)| Out { shape: *s, data: b }).collect();
         let done = op.eval(&args, &mut out, store);
