@@ -19,8 +19,8 @@ use crate::{Failure, Scalar, Workspace};
 ///
 /// Errors: entries that are not finite; a singular matrix, to working precision ([`Failure::Singular`]); an eigenvalue on the negative
 /// real axis, to working precision ([`Failure::NoPrincipalValue`]); a square root on the way without half of its digits
-/// ([`Failure::IllConditioned`]). Cost: the Schur form (about `25 n^3`), about `n^3` for each of the square roots (some four to ten) and
-/// `2 n^3` for each of five nodes, `4 n^3` to turn it back. Sources: Kenney and Laub 1989; Al-Mohy and Higham 2012.
+/// ([`Failure::IllConditioned`]). Cost: the Schur form (about `25 n^3`), about `n^3` for each of the square roots (some two to ten) and
+/// `2 n^3` for each of five to ten nodes, `4 n^3` to turn it back. Sources: Kenney and Laub 1989; Al-Mohy and Higham 2012.
 pub(crate) fn logm<T: Real>(
     a: &[T],
     n: usize,
@@ -138,7 +138,7 @@ fn near_identity<T: Real>(
     tiles: &mut [T],
 ) -> Result<usize, Failure> {
     let (n, nn) = (jet.n, jet.n * jet.n);
-    let (_, radius) = logm_plan::<T>(jet.sets.ilog2() as usize);
+    let [.., (_, radius)] = logm_plan::<T>(jet.sets.ilog2() as usize);
     if frame.shifted && norm_one(frame.t, n) <= radius {
         jet.j[..nn].copy_from_slice(frame.t);
         return Ok(0);
@@ -176,7 +176,8 @@ pub(crate) fn norm_one<T: Real>(a: &[T], n: usize) -> T {
 /// `F_S = G (X_S G - t sum of X_P F_Q)` over the pairs of disjoint sets, neither empty, that make up `S`.
 fn nodes<T: Real>(x: &Jet<'_, T>, roots: usize, f: &mut [T], [g, b, work]: [&mut [T]; 3], out: &mut [T]) {
     let (n, nn) = (x.n, x.n * x.n);
-    let (list, _) = logm_plan::<T>(x.sets.ilog2() as usize);
+    let ([first, second, last], norm) = (logm_plan::<T>(x.sets.ilog2() as usize), norm_one(x.of(0), n));
+    let (list, _) = [first, second].into_iter().find(|(_, radius)| norm <= *radius).unwrap_or(last);
     out.fill(T::zero());
     for &(t, w) in list {
         let (t, w) = (T::of(t), T::of(w));
