@@ -5,6 +5,7 @@
 //! name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the files beside this one.
 
 mod factor;
+mod general;
 mod reductions;
 mod spectral;
 
@@ -39,7 +40,8 @@ fn main() {
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
         "f = <W, op>", "n", "faer", "value", "gradient", "HVP"
     );
-    for row in factor::rows().into_iter().chain(spectral::rows()).chain(reductions::rows()) {
+    let rows = factor::rows().into_iter().chain(spectral::rows()).chain(reductions::rows());
+    for row in rows.chain(general::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
             for n in [4, 16, 64, 256].into_iter().filter(|n| orders.is_empty() || orders.contains(n)) {
                 print(&row, n, &measure(&row, n, budget));

@@ -31,12 +31,12 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
     }
 
     fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
-        let re: SmallVec<[&Eager<'a, T>; 4]> = x.iter().map(|d| &d.re).collect();
+        let re: SmallVec<[&Eager<'a, T>; 5]> = x.iter().map(|d| &d.re).collect();
         let y = Eager::apply(op.clone(), &re);
         let dy = match x.iter().any(|d| d.du.is_some()) {
             false => y.iter().map(|_| None).collect(),
             true => {
-                let dx: SmallVec<[Option<&Eager<'a, T>>; 4]> = x.iter().map(|d| d.du.as_ref()).collect();
+                let dx: SmallVec<[Option<&Eager<'a, T>>; 5]> = x.iter().map(|d| d.du.as_ref()).collect();
                 let yr: SmallVec<[&Eager<'a, T>; 2]> = y.iter().collect();
                 op.jvp(&re, &yr, &dx)
             }

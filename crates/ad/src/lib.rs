@@ -57,6 +57,7 @@ mod views;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
+pub use composed::equations::Schur;
 pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;

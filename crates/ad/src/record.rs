@@ -142,7 +142,7 @@ fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std:
         ([a, b, c], [y]) => rec.op.eval(&[arg(a), arg(b), arg(c)], &mut [y.out()], store),
         ([a], [y, z]) => rec.op.eval(&[arg(a)], &mut [y.out(), z.out()], store),
         (inputs, out) => {
-            let args: SmallVec<[Arg<'_, T>; 4]> = inputs.iter().map(arg).collect();
+            let args: SmallVec<[Arg<'_, T>; 5]> = inputs.iter().map(arg).collect();
             rec.op.eval(&args, &mut out.iter_mut().map(Val::out).collect::<SmallVec<[Out<'_, T>; 3]>>(), store)
         }
     }
@@ -164,17 +164,17 @@ pub(crate) fn push_tangents<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, stor
     }
     let eager = |id: u32| Eager::borrowed(&vals[id as usize].buf, vals[id as usize].shape, store);
     store.set_line(Some(rec.line));
-    let x: SmallVec<[Eager<'_, T>; 4]> = rec.inputs.iter().map(|&i| eager(i)).collect();
+    let x: SmallVec<[Eager<'_, T>; 5]> = rec.inputs.iter().map(|&i| eager(i)).collect();
     let y: SmallVec<[Eager<'_, T>; 2]> = (rec.first..rec.first + rec.outs).map(eager).collect();
-    let dx: SmallVec<[Option<Eager<'_, T>>; 4]> = rec
+    let dx: SmallVec<[Option<Eager<'_, T>>; 5]> = rec
         .inputs
         .iter()
         .map(|&i| vals[i as usize].tan.as_ref().map(|t| Eager::borrowed(t, vals[i as usize].shape, store)))
         .collect();
     let dy: Outs<Option<Eager<'_, T>>> = rec.op.jvp(
-        &x.iter().collect::<SmallVec<[_; 4]>>(),
+        &x.iter().collect::<SmallVec<[_; 5]>>(),
         &y.iter().collect::<SmallVec<[_; 2]>>(),
-        &dx.iter().map(Option::as_ref).collect::<SmallVec<[_; 4]>>(),
+        &dx.iter().map(Option::as_ref).collect::<SmallVec<[_; 5]>>(),
     );
     let dy: Outs<Option<Buf<T>>> = dy.into_iter().map(|d| d.map(Eager::into_buf)).collect();
     drop((x, y, dx));

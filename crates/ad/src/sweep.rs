@@ -148,7 +148,7 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
             }
             (inputs, n) => {
                 let outs = first..first + n as usize;
-                let places: SmallVec<[u32; 4]> = inputs.iter().map(|&i| place(i)).collect();
+                let places: SmallVec<[u32; 5]> = inputs.iter().map(|&i| place(i)).collect();
                 // A target that nothing here leads to keeps its cotangent.
                 if slots[outs.clone()].iter().all(Option::is_none) || places.iter().all(|&p| p == u32::MAX) {
                     continue;
@@ -235,7 +235,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
             }
             (inputs, _) => {
                 // An input that appears twice is copied.
-                let mut dx: SmallVec<[Option<V>; 4]> = SmallVec::new();
+                let mut dx: SmallVec<[Option<V>; 5]> = SmallVec::new();
                 for (j, &i) in inputs.iter().enumerate() {
                     let lent = match inputs[..j].iter().position(|&e| e == i) {
                         Some(e) => dx[e].clone(),
@@ -244,7 +244,7 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
                     dx.push(lent);
                 }
                 let dy = {
-                    let tangents: SmallVec<[Option<&V>; 4]> = dx.iter().map(Option::as_ref).collect();
+                    let tangents: SmallVec<[Option<&V>; 5]> = dx.iter().map(Option::as_ref).collect();
                     with_outputs(step, |outs| {
                         with(inputs, |i| rec.load(i), |x| with(outs, |i| rec.load(i), |y| step.op.jvp(x, y, &tangents)))
                     })

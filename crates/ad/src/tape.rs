@@ -609,7 +609,7 @@ impl<T: Scalar> Inner<T> {
 #[cold]
 fn misfit<T: Scalar>(method: &str, op: &Op<T>, shapes: &[Shape], why: &str) -> ! {
     // What a factorisation left is no argument of the user's.
-    let given = shapes.iter().enumerate().filter(|(i, _)| !(*i == 1 && op.has_handle()));
+    let given = shapes.iter().enumerate().filter(|(i, _)| !op.is_handle(*i));
     let list = given.map(|(_, s)| s.to_string()).collect::<Vec<_>>().join(" and ");
     match why.starts_with("expected") {
         true => panic!("{method}: {why}, got {list}"),

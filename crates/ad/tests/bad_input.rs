@@ -14,6 +14,7 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         Box::new(f)
     }
     let (b, w) = (rnd(n, 2, 1), rnd(n, n, 2));
+    let b3 = rnd(n, 1, 3);
     let (b2, w2, w3, w4) = (b.clone(), w.clone(), w.clone(), w.clone());
     vec![
         ("cholesky", p(|x| x.cholesky().sum())),
@@ -28,6 +29,10 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("cayley", p(|x| x.cayley(0.1).sum())),
         ("lower solve", p(move |x| x.solve_triangular(Uplo::Lower, &b2).sum())),
         ("expm", p(|x| (x * 0.01).expm().sum())),
+        ("lyapunov", p(|x| x.lyapunov(x.tape().eye(x.rows())).sum())),
+        ("sylvester", p(move |x| x.sylvester(mat![[1.0]], &b3).sum())),
+        ("sqrtm", p(|x| x.sqrtm().sum())),
+        ("logm", p(|x| x.logm().sum())),
         ("expm_sym", p(|x| x.expm_sym().sum())),
         ("logm_spd", p(|x| x.logm_spd().sum())),
         ("sqrtm_spd", p(|x| x.sqrtm_spd().sum())),
@@ -427,7 +432,9 @@ fn hard_but_regular_matrices_are_let_through() {
                 value_and_grad(&f, a).unwrap_or_else(|e| panic!("{name} of order {n}, {what}: {e}"));
                 hvp(&f, a, &rnd(n, n, 4)).unwrap_or_else(|e| panic!("{name} of order {n}, {what}: {e}"));
             }
-            if !name.contains("spd") && !["cholesky", "trace_fun", "lower solve"].contains(&name) {
+            // Of any spectrum.
+            let of_some = ["cholesky", "trace_fun", "lower solve", "lyapunov", "sylvester", "sqrtm", "logm"];
+            if !name.contains("spd") && !of_some.contains(&name) {
                 value_and_grad(&f, &skewed).unwrap_or_else(|e| panic!("{name} of order {n}, skewed: {e}"));
             }
         }
@@ -481,7 +488,7 @@ fn the_method_that_was_called_is_named() {
     let deficient = mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]];
     let (zero, eye) = (Mat::<f64>::zeros(2, 2), Mat::<f64>::identity(2, 2));
     type Program = for<'t> fn(Var<'t>) -> Var<'t>;
-    let cases: [(&str, Program, &Mat<f64>); 18] = [
+    let cases: [(&str, Program, &Mat<f64>); 25] = [
         ("solve", |x| x.solve(&mat![[1.0], [1.0]]).sum(), &singular),
         ("solve", |x| x.try_solve(&mat![[1.0], [1.0]]).map_or(x.inverse().sum(), |y| y.sum()), &eye),
         ("inverse", |x| x.inverse().sum(), &singular),
@@ -497,6 +504,13 @@ fn the_method_that_was_called_is_named() {
         ("logm_spd", |x| x.logm_spd().sum(), &indefinite),
         ("powm_spd", |x| x.powm_spd(2.0).sum(), &indefinite),
         ("trace_fun", |x| x.trace_fun(SymFn::Ln), &indefinite),
+        ("lyapunov", |x| x.lyapunov(&mat![[1.0, 0.0], [0.0, 2.0]]).sum(), &singular),
+        ("sylvester", |x| x.sylvester(&mat![[0.0]], &mat![[1.0], [2.0]]).sum(), &singular),
+        ("discrete_lyapunov", |x| (x * 0.2).discrete_lyapunov(&mat![[1.0, 0.0], [0.0, 2.0]]).sum(), &singular),
+        ("stein", |x| (x * 0.2).stein(&mat![[1.0]], &mat![[1.0], [2.0]]).sum(), &singular),
+        ("sqrtm", |x| x.sqrtm().sum(), &indefinite),
+        ("logm", |x| x.logm().sum(), &singular),
+        ("logm_frechet", |x| x.logm_frechet(x).1.sum(), &indefinite),
         ("norm", |x| x.norm(), &zero),
         ("column_norms", |x| x.column_norms().sum(), &zero),
         ("nuclear_norm", |x| x.nuclear_norm(), &zero),

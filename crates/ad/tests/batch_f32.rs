@@ -100,6 +100,10 @@ fn a_batch_is_its_members() {
         both("power", n, &spd, |(a, b)| a.powm_spd(0.3).dot(b).tanh().sum());
         both("trace", n, &spd, |(a, b)| (a.trace_fun(SymFn::Exp).ln() * b.sum_each()).sum());
         both("a Fréchet derivative", n, &spd, |(a, b)| a.symmetric().frechet(SymFn::Ln, &[b]).dot(b).sum());
+        both("sylvester", n, &spd, |(a, b)| a.sylvester(b, b * a).tanh().sum());
+        both("lyapunov", n, &spd, |(a, b)| (a.lyapunov(b) + a.lyapunov(b * a)).tanh().sum());
+        both("general root", n, &spd, |(a, b)| (a + 0.1 * b.tril()).sqrtm().dot(b).tanh().sum());
+        both("general logarithm", n, &spd, |(a, b)| (a + 0.1 * b.tril()).logm().dot(b).tanh().sum());
         both("parts", n, &any, |(a, b)| (a.tril() * b.triu() + a.sym() * b.skew()).tanh().sum());
         both("layout", n, &any, |(a, b)| (a.t().slice(0, 1, n, n - 1) * b.row_range(1, n - 1)).diag().tanh().sum());
         both("qr", n, &tall, |(a, b)| {

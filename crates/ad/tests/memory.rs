@@ -64,6 +64,13 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
         ("cayley", skew(n, 12), p(move |x| x.cayley(0.4).dot(&a3))),
         ("exponential", rnd(n, n, 21), p(|x| x.expm().trace())),
         (
+            "equations",
+            spd(n, 9),
+            p(|x| x.lyapunov(x).trace() + x.sylvester(x, x).sum() + x.schur().lyapunov(x.t()).sum()),
+        ),
+        ("root", spd(n, 9), p(|x| x.sqrtm().sum())),
+        ("general logarithm", spd(n, 9), p(|x| x.logm().sum())),
+        (
             "elementwise",
             rnd(n, n, 13),
             p(|x| (x.tanh() + x.exp().hadamard(x).elem_div(2.0 + x)).relu().row_sums().norm()),

@@ -52,6 +52,17 @@ fn shapes_that_do_not_fit() {
     says(&["cayley", "2x3", "square"], || a.cayley(0.5));
     says(&["expm", "2x3", "square"], || a.expm());
     says(&["expm_frechet", "shape of the matrix", "4x4 and 2x3"], || b.t().mul_t(b.t()).expm_frechet(a).0);
+    says(&["sylvester: expected a square matrix, got 2x3"], || a.sylvester(b, a));
+    let (c, d) = (tape.eye(3), tape.eye(2));
+    says(&["sylvester: expected a right-hand side of 3 rows and 2 columns, got 3x3 and 2x2 and 2x3"], || {
+        c.sylvester(d, a)
+    });
+    says(&["stein: expected a right-hand side of 3 rows and 2 columns, got 3x3 and 2x2 and 2x3"], || c.stein(d, a));
+    says(&["lyapunov: expected a right-hand side of 3 rows and 3 columns, got 3x3 and 2x3"], || c.lyapunov(a));
+    says(&["discrete_lyapunov: expected a right-hand side of 3 rows", "got 3x3 and 2x3"], || c.discrete_lyapunov(a));
+    says(&["sqrtm: expected a square matrix, got 2x3"], || a.sqrtm());
+    says(&["logm: expected a square matrix, got 2x3"], || a.logm());
+    says(&["logm_frechet: expected directions with the shape of the matrix, got 3x3 and 2x3"], || c.logm_frechet(a).1);
     says(&["expm_sym", "2x3", "square"], || a.expm_sym());
     says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
     says(&["sym", "2x3", "square"], || a.sym());

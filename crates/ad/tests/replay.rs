@@ -158,6 +158,22 @@ fn exponentials_across_a_change_of_degree_and_squarings() {
 }
 
 #[test]
+fn principal_functions_across_a_change_of_blocks_and_square_roots() {
+    let eye = Mat::<f64>::identity(3, 3);
+    let (a, n) = (rnd(3, 3, 16) * 0.3, rnd(3, 3, 17));
+    // Real and complex spectra, the identity, defective, far from the identity.
+    let turned = mat![[1.0, 2.0, 0.0], [-2.0, 1.0, 0.5], [0.1, 0.0, 3.0]];
+    let jordan = mat![[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 0.0, 2.0]];
+    let points = [eye.clone(), &eye + &a, &eye + &a * 1e-9, turned, jordan, (&eye * 3.0 + &a) * 1e3];
+    replays(|x| x.sqrtm().dot(&n), &points[1], &points);
+    replays(|x| x.logm().dot(&n), &points[1], &points);
+    replays(|x| x.lyapunov(&n).dot(&n), &points[1], &points);
+    // A right-hand side that is symmetric at some of the points.
+    replays(|x| x.lyapunov(x).dot(&n), &points[0], &points);
+    replays(|x| x.sylvester(x.t(), &n).dot(&n), &points[3], &points);
+}
+
+#[test]
 fn other_programs_replay_too() {
     let a = regular(3, 4);
     let n = rnd(3, 3, 5);

@@ -55,7 +55,6 @@ pub(crate) fn sqrtm<T: Real>(
     x.copy_from_slice(t);
     if root(view_mut(t, n, n), &mut Scratch::new(tiles, &mut [])).is_err() {
         // Roots add up to zero only where both lie on the imaginary axis: an eigenvalue is negative, to rounding.
-        let to_axis = |re: T, im: T| if re < T::zero() { Float::abs(im) } else { length(re, im) };
         return Err(blame(x, n, scale, tiles, to_axis));
     }
     residual(x, t, square, n)?;
@@ -63,6 +62,11 @@ pub(crate) fn sqrtm<T: Real>(
     gemm(square, n, n, n, T::one(), u, false, t, false, false);
     gemm(x, n, n, n, T::one(), square, false, u, true, false);
     Ok(())
+}
+
+/// The distance from the closed negative real axis.
+pub(crate) fn to_axis<T: Real>(re: T, im: T) -> T {
+    if re < T::zero() { Float::abs(im) } else { length(re, im) }
 }
 
 /// The nearest power of four to a power of two, not above it, and its root.
@@ -89,18 +93,20 @@ fn on_axis<T: Real>(t: &[T], n: usize, exact: bool, scale: T, parts: &mut [T]) -
 /// show it.
 fn regular<T: Real>(t: &[T], n: usize, scale: T, tiles: &mut [T], y: &mut [T]) -> Result<(), Failure> {
     alternating(y);
+    if is_regular(t, n, tiles, y) { Ok(()) } else { Err(blame(t, n, scale, tiles, length)) }
+}
+
+/// Has `T y = r` a solution that is not as large as rounding makes it?
+pub(crate) fn is_regular<T: Real>(t: &[T], n: usize, tiles: &mut [T], y: &mut [T]) -> bool {
     let (right, zero) = (max_abs(y), [T::zero()]);
     let eq = Equation { kind: Kind::Sum, ta: false, tb: false, floor: T::zero() };
     let done = eq.solve(view(t, n, n), view(&zero, 1, 1), view_mut(y, n, 1), 0, &mut Scratch::new(tiles, &mut []));
     let grown = max_abs(t) * max_abs(y) * equation_growth::<T>();
-    if done.is_ok() && crate::sums::all_finite(y) && grown <= right {
-        return Ok(());
-    }
-    Err(blame(t, n, scale, tiles, length))
+    done.is_ok() && crate::sums::all_finite(y) && grown <= right
 }
 
 /// The failure that names the eigenvalue of `T` with the least `distance`.
-fn blame<T: Real>(t: &[T], n: usize, scale: T, parts: &mut [T], distance: impl Fn(T, T) -> T) -> Failure {
+pub(crate) fn blame<T: Real>(t: &[T], n: usize, scale: T, parts: &mut [T], distance: impl Fn(T, T) -> T) -> Failure {
     let (re, im) = parts[..2 * n].split_at_mut(n);
     eigenvalues(t, n, re, im);
     let of = |k: usize| distance(re[k], im[k]);
@@ -109,7 +115,7 @@ fn blame<T: Real>(t: &[T], n: usize, scale: T, parts: &mut [T], distance: impl F
 }
 
 /// `R R = T` in place of `T`, quasi-triangular, by halves.
-fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Stop<T>> {
+pub(crate) fn root<T: Real>(mut t: MatMut<'_, T>, s: &mut Scratch<'_, T>) -> Result<(), Stop<T>> {
     let n = t.nrows();
     if n <= BASE {
         return small(t, s.tiles);
@@ -176,7 +182,7 @@ fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
 
 /// Is `R R` what it should be, to half of the digits? It is not where `R` is far larger than the root of the size of
 /// `T`.
-fn residual<T: Real>(t: &[T], r: &[T], square: &mut [T], n: usize) -> Result<(), Failure> {
+pub(crate) fn residual<T: Real>(t: &[T], r: &[T], square: &mut [T], n: usize) -> Result<(), Failure> {
     let rv: MatRef<'_, T> = view(r, n, n);
     matmul(view_mut(square, n, n), Accum::Replace, rv, rv, T::one(), Par::Seq);
     settle();

@@ -262,6 +262,17 @@ pub trait Scalar:
         handle: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+    /// The principal logarithm of a general matrix, and a handle of `n (2 n + 1)` numbers for its derivatives. Errors: a singular matrix;
+    /// an eigenvalue on the negative real axis; both to working precision.
+    fn logm(a: &[Self], n: usize, l: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
+    /// `D^k log(A)[E_1, .., E_k]`, `k = es.len()` from 1 to 4, from the handle of `logm`.
+    fn logm_along(
+        handle: &[Self],
+        n: usize,
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
 
     // ---- functions of a symmetric matrix, from the handle of `eigh` -------------------------------------------
     /// Is the spectrum in the handle inside the domain of `f`? (`a` is the matrix it came from, for graded ones.)
@@ -681,6 +692,24 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::expm::jet(es, handles, n, y, handle, w)
+            }
+            fn logm(
+                a: &[Self],
+                n: usize,
+                l: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::logm::logm(a, n, l, handle, w)
+            }
+            fn logm_along(
+                handle: &[Self],
+                n: usize,
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::logm::logm_along(handle, n, es, out, w)
             }
             fn spectral_domain(f: SymFn, a: &[Self], handle: &[Self], n: usize) -> Result<(), Failure> {
                 crate::spectral::domain(f, a, handle, n)

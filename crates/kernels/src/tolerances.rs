@@ -243,6 +243,96 @@ pub fn expm_unscalable<T: Scalar>() -> usize {
 /// lose a factor of `2 (m - 1) / theta` at the limit of degree `m`: six units for degree 13, 8000 (`1e-12`) for degree 3.
 pub const EXPM_ORDER: usize = 6;
 
+// ---- logarithm of a general matrix -------------------------------------------------------------------------------
+
+/// The highest derivative.
+pub const LOGM_ORDER: usize = 4;
+/// The most square roots. Spectra take at most about ten; far more are taken by matrices far from normal, whose size above the diagonal
+/// must be halved as often: as often, at most, as separates the largest number from the smallest.
+pub const LOGM_ROOTS: usize = 1100;
+
+/// Nodes and weights of a quadrature.
+pub(crate) type Nodes = &'static [(f64, f64)];
+
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 3 of them.
+const GAUSS_3: Nodes = &[
+    (0.11270166537925831, 0.27777777777777778),
+    (0.5, 0.44444444444444444),
+    (0.88729833462074169, 0.27777777777777778),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 4 of them.
+const GAUSS_4: Nodes = &[
+    (0.069431844202973712, 0.17392742256872693),
+    (0.33000947820757187, 0.32607257743127307),
+    (0.66999052179242813, 0.32607257743127307),
+    (0.93056815579702629, 0.17392742256872693),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 5 of them.
+const GAUSS_5: Nodes = &[
+    (0.046910077030668004, 0.11846344252809454),
+    (0.23076534494715845, 0.23931433524968323),
+    (0.5, 0.28444444444444444),
+    (0.76923465505284155, 0.23931433524968323),
+    (0.953089922969332, 0.11846344252809454),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 8 of them.
+const GAUSS_8: Nodes = &[
+    (0.019855071751231884, 0.05061426814518813),
+    (0.10166676129318663, 0.11119051722668724),
+    (0.23723379504183551, 0.15685332293894364),
+    (0.4082826787521751, 0.18134189168918099),
+    (0.5917173212478249, 0.18134189168918099),
+    (0.76276620495816449, 0.15685332293894364),
+    (0.89833323870681337, 0.11119051722668724),
+    (0.98014492824876812, 0.05061426814518813),
+];
+/// Gauss-Legendre nodes and weights in `[0, 1]`, 10 of them.
+const GAUSS_10: Nodes = &[
+    (0.01304673574141414, 0.033335672154344069),
+    (0.067468316655507745, 0.074725674575290297),
+    (0.1602952158504878, 0.10954318125799102),
+    (0.2833023029353764, 0.13463335965499818),
+    (0.42556283050918439, 0.14776211235737644),
+    (0.57443716949081561, 0.14776211235737644),
+    (0.7166976970646236, 0.13463335965499818),
+    (0.8397047841495122, 0.10954318125799102),
+    (0.93253168334449226, 0.074725674575290297),
+    (0.98695326425858586, 0.033335672154344069),
+];
+
+/// The radii of [`logm_plan`] for {5, 8, 10} nodes in double precision, by orders from 0 to 4.
+const LOGM_RADII: [[f64; 3]; LOGM_ORDER + 1] = [
+    [0.09248, 0.3221, 0.4619],
+    [0.0733, 0.2758, 0.4086],
+    [0.04323, 0.2177, 0.3462],
+    [0.02451, 0.1737, 0.297],
+    [0.01268, 0.138, 0.2556],
+];
+/// The same for {3, 4, 5} nodes in single precision.
+const LOGM_RADII_SINGLE: [[f64; 3]; LOGM_ORDER + 1] = [
+    [0.2059, 0.3719, 0.5093],
+    [0.1522, 0.2935, 0.421],
+    [0.07718, 0.1957, 0.3182],
+    [0.03384, 0.1279, 0.2418],
+    [0.01034, 0.07784, 0.1807],
+];
+
+/// Padé approximants of `log(I + X)` for its derivative of the given order, by growing numbers of nodes, and the largest `|X|_1` that each
+/// serves.
+///
+/// The radius `r` is that at which the series of the error, `sum |e_i| x^i`, and its derivative meet rounding: for the value
+/// `sum |e_i| r^(i-1) = EPS / 2`, and for order `k` `sum |e_i| i (i-1) .. (i-k+1) r^(i-k) = (k-1)! EPS / 2`, where `(k-1)!` is the
+/// derivative itself at 0. (Computed with 60 digits and rounded down.) A square root of a jet was measured to cost about as much as five
+/// nodes, and each halves `X`: more nodes than ten do not pay.
+pub(crate) fn logm_plan<T: Scalar>(order: usize) -> [(Nodes, T); 3] {
+    let (lists, radii) = if size_of::<T>() == 8 {
+        ([GAUSS_5, GAUSS_8, GAUSS_10], LOGM_RADII[order])
+    } else {
+        ([GAUSS_3, GAUSS_4, GAUSS_5], LOGM_RADII_SINGLE[order])
+    };
+    core::array::from_fn(|i| (lists[i], T::of(radii[i])))
+}
+
 // ---- orders -----------------------------------------------------------------------------------------------------
 
 /// The highest derivative of a spectral function.

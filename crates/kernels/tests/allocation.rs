@@ -15,6 +15,7 @@ fn kernels_allocate_nothing_once_grown() {
         let (mut schur, chosen) = (vec![0.0; 2 * n * n], [false, true, true].repeat(n));
         let small: Vec<f64> = a.iter().map(|x| x / n as f64).collect();
         let mut records = [(); 3].map(|()| vec![0.0; n * (7 * n + 4)]);
+        let mut log = vec![0.0; n * (2 * n + 1)];
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -72,6 +73,8 @@ fn kernels_allocate_nothing_once_grown() {
             f64::discrete_lyapunov(&schur, n, true, &b, &mut x, &mut w).unwrap();
             assert!(f64::separation(&schur, n, &schur, n, true, &mut w) > 0.0);
             f64::sqrtm(&a, n, &mut x, &mut schur, &mut w).unwrap();
+            f64::logm(&a, n, &mut x, &mut log, &mut w).unwrap();
+            f64::logm_along(&log, n, &[&b, &a], &mut x, &mut w).unwrap();
             f64::pivots(&b, n, n, &mut x[..n], &mut y[..n], &mut w).unwrap();
         };
         all();

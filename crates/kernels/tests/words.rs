@@ -32,6 +32,7 @@ fn every_kernel<T: Scalar>() {
             named(T::svd(&a, n, n, false, &mut vec![T::zero(); 2 * n * n + n], &mut w), index, "svd");
             let record = &mut vec![T::zero(); n * (7 * n + 4)];
             named(T::expm(&a, n, &mut x, record, &mut w), index, "exponential");
+            named(T::logm(&a, n, &mut x, &mut vec![T::zero(); n * (2 * n + 1)], &mut w), index, "logarithm");
             named(T::cayley(&a, n, T::of(0.5), &mut x, &mut y, &mut w), index, "cayley");
             // The complement of the first column.
             let mut q = a[..n].to_vec();

@@ -11,6 +11,7 @@ mod case;
 pub mod cayley;
 pub mod cholesky;
 pub mod elementwise;
+pub mod equations;
 pub mod expm;
 pub mod layout;
 pub mod least;
@@ -46,5 +47,6 @@ pub const FAMILIES: &[Family] = &[
     polar::FAMILY,
     cayley::FAMILY,
     expm::FAMILY,
+    equations::FAMILY,
     program::FAMILY,
 ];

@@ -3,6 +3,7 @@
 //! Nothing here has a derivative rule: what a composition needs is derived in its file, and the engine does the rest.
 
 mod entries;
+pub(crate) mod equations;
 mod functions;
 mod layout;
 mod least;

@@ -516,6 +516,48 @@ pub const SECTIONS: &[Section] = &[
         },
     },
     Section {
+        title: "General matrices by Schur forms",
+        text: "",
+        rows: about! {
+            "schur", "`schur`: the handle of a real Schur form; `sylvester`, `stein`, `lyapunov`, `discrete_lyapunov`",
+                "finite",
+                "orthogonal factor; never seen",
+                ["25", "0", "0"],
+                "none: nothing differentiates a Schur form, and no derivative takes another",
+                "Golub & Van Loan 7.5; Braman, Byers & Mathias 2002", "schur.rs";
+            "sylvester", "`sylvester`, `stein`, `Schur::sylvester`, `Schur::stein`; derivatives of `sqrtm`",
+                "no sum `l_i(A) + l_j(B)` of eigenvalues is 0 (Stein: no product is 1) to working precision, else `Singular`",
+                "none",
+                ["8 (Stein 10)", "12 (18)", "12 (18)"],
+                "repeated and defective eigenvalues are like any other; transposed equations are solved with the same handles",
+                "Bartels & Stewart 1972; Jonsson & Kågström 2002; derived", "sylvester.rs";
+            "lyapunov", "`lyapunov`, `discrete_lyapunov`, transposed too",
+                "as `sylvester`, with `B = A^T`",
+                "none",
+                ["8 (discrete 10); symmetric right-hand sides 5 (8)", "12 (18)", "12 (18)"],
+                "as `sylvester`; of an exactly symmetric right-hand side the solution is exactly symmetric",
+                "as `sylvester`", "lyapunov.rs";
+            "sqrtm", "`sqrtm`",
+                "no eigenvalue on the closed negative real axis to working precision, else `NoPrincipalValue`; a root with half of the digits, else `IllConditioned`",
+                "none",
+                ["30", "8", "8"],
+                "repeated and defective eigenvalues are like any other, to every order; derivatives take Sylvester equations with the handle of the root",
+                "Björck & Hammarling 1983; Higham 1987; Deadman, Higham & Ralha 2013; derived", "sqrtm.rs";
+            "logm", "`logm`",
+                "no eigenvalue 0, else `Singular`; none on the negative real axis, else `NoPrincipalValue`, to working precision; a square root on the way has half of the digits, else `IllConditioned`",
+                "none",
+                ["45 + s with s square roots", "35 + 3s", "35 + 3s"],
+                "near the identity relative to the distance from it; repeated and defective eigenvalues are like any other",
+                "Al-Mohy & Higham 2012; derived", "logm.rs";
+            "logm_along", "`logm_along`, `logm_frechet`, derivatives of `logm`",
+                "as `logm`; up to four directions, else `Unsupported`",
+                "none",
+                ["35 + 3s for one direction, about three times as much for each further one"],
+                "exact everywhere: the family `D^k log(A)[E..]` is closed under differentiation",
+                "Al-Mohy, Higham & Relton 2013; derived", "logm.rs";
+        },
+    },
+    Section {
         title: "Functions of symmetric matrices",
         text: "",
         rows: about! {

@@ -45,8 +45,10 @@ pub(crate) mod guard;
 pub(crate) mod layout;
 pub(crate) mod least;
 pub(crate) mod linear;
+pub(crate) mod logm;
 pub(crate) mod lu;
 pub(crate) mod lu_factors;
+pub(crate) mod lyapunov;
 pub(crate) mod part;
 pub(crate) mod peak;
 pub(crate) mod permute;
@@ -54,12 +56,15 @@ pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
+pub(crate) mod schur;
 pub(crate) mod select;
 pub(crate) mod softmax;
 pub(crate) mod spd;
 pub(crate) mod spectral;
 pub(crate) mod spectrum;
+pub(crate) mod sqrtm;
 pub(crate) mod svd;
+pub(crate) mod sylvester;
 pub(crate) mod trsm;
 pub(crate) mod unary;
 pub(crate) mod vectors;
@@ -263,6 +268,12 @@ registry! {
     Complement(complement::Complement) "complement",
     Pivots(permute::Pivots) "pivots",
     Permute(permute::Permute) "permute",
+    Schur(schur::Schur) "schur",
+    Sylvester(sylvester::Sylvester) "sylvester",
+    Lyapunov(lyapunov::Lyapunov) "lyapunov",
+    Sqrtm(sqrtm::Sqrtm) "sqrtm",
+    Logm(logm::Logm) "logm",
+    LogmAlong(logm::LogmAlong) "logm_along",
     Eigh(spectral::Eigh) "eigh",
     Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
@@ -310,12 +321,22 @@ impl<T: Scalar> Op<T> {
                     &"mapped"
                 }
             }
+            Op::Sylvester(sylvester::Sylvester { stein: true, .. }) => &"stein",
+            Op::Lyapunov(lyapunov::Lyapunov { discrete: true, .. }) => &"discrete_lyapunov",
             op => op.label(),
         }
     }
 
-    /// Is the second input what a factorisation left, rather than an argument?
-    pub(crate) fn has_handle(&self) -> bool {
+    /// Is this input what a factorisation left, rather than an argument?
+    pub(crate) fn is_handle(&self, input: usize) -> bool {
+        match self {
+            Op::Sylvester(_) => input == 1 || input == 3,
+            op => input == 1 && op.has_handle(),
+        }
+    }
+
+    /// Is the second input what a factorisation left?
+    fn has_handle(&self) -> bool {
         matches!(
             self,
             Op::LuSolve(_)
@@ -323,6 +344,8 @@ impl<T: Scalar> Op<T> {
                 | Op::LuLogdet(_)
                 | Op::Det(_)
                 | Op::LeastSolve(_)
+                | Op::Lyapunov(_)
+                | Op::LogmAlong(_)
                 | Op::Definite(_)
                 | Op::Spectral(_)
                 | Op::SpectralTrace(_)

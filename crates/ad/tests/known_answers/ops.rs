@@ -29,6 +29,12 @@ pub(crate) fn has(op: &str) -> bool {
         "powm_spd",
         "trace_fun",
         "polar",
+        // General matrices by Schur forms.
+        "sylvester",
+        "lyapunov",
+        "stein",
+        "sqrtm",
+        "logm",
         // Spectra.
         "eigh",
         "eigvalsh",
@@ -79,6 +85,12 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
             f => panic!("trace_fun of {f:?}"),
         })],
         "polar" => pair(a.polar()),
+        // General matrices by Schur forms.
+        "sylvester" => vec![a.sylvester(x[1], x[2])],
+        "lyapunov" => vec![a.lyapunov(x[1])],
+        "stein" => vec![a.discrete_lyapunov(x[1])],
+        "sqrtm" => vec![a.sqrtm()],
+        "logm" => vec![a.logm()],
         // Spectra.
         "eigh" => pair(a.eigh()),
         "eigvalsh" => vec![a.eigvalsh()],

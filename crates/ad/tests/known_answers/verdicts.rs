@@ -71,7 +71,15 @@ pub(crate) fn all() -> Vec<Case> {
                 }
                 list.push(case("inverse", what, n, seed, none(), vec![a.clone()], "singular"));
                 list.push(case("logabsdet", what, n, seed, none(), vec![a.clone()], "singular"));
-                list.push(case("solve", what, n, seed, none(), vec![a, integers(n, 2, seed)], "singular"));
+                list.push(case("solve", what, n, seed, none(), vec![a.clone(), integers(n, 2, seed)], "singular"));
+                // An eigenvalue 0, and one of 1.
+                let (c, one) = (integers(n, n, seed + 3), Mat::<f64>::identity(n, n) - &a);
+                list.push(case("lyapunov", what, n, seed, none(), vec![a.clone(), c.clone()], "singular"));
+                list.push(case("stein", what, n, seed, none(), vec![one, c.clone()], "singular"));
+                let of_both = vec![a.clone(), a.transpose().to_owned(), c];
+                list.push(case("sylvester", what, n, seed, none(), of_both, "singular"));
+                list.push(case("logm", what, n, seed, none(), vec![a.clone()], "singular"));
+                list.push(case("sqrtm", what, n, seed, none(), vec![a], "not-differentiable"));
             }
             let w = 2.0 * (Mat::<f64>::identity(n, n) - &low);
             list.push(case("cayley", "rank", n, seed, json!({"alpha": 0.5}), vec![w], "singular"));

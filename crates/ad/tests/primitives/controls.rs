@@ -202,6 +202,35 @@ fn expm_without_the_transpose() {
 }
 
 #[test]
+fn sylvester_without_the_transpose() {
+    let vjp: Rule = |wrong, x, y, dy| {
+        let g = zero_if_absent(dy[0], y[0]);
+        let s = if wrong { x[0].sylvester(x[1], g) } else { x[0].t().sylvester(x[1].t(), g) };
+        vec![Some(-s.mul_t(y[0])), Some(-y[0].t_mul(s)), Some(s)]
+    };
+    let x0 = [Kind::Accretive(3).generic(1), Kind::Accretive(2).generic(2), Kind::Any(3, 2).generic(3)];
+    transpose_test_fails(tried(|x| vec![x[0].sylvester(x[1], x[2])], None, vjp, &x0));
+}
+
+#[test]
+fn root_without_the_transpose() {
+    let vjp: Rule = |wrong, _, y, dy| {
+        let (r, g) = (y[0], zero_if_absent(dy[0], y[0]));
+        vec![Some(if wrong { r.sylvester(r, g) } else { r.t().sylvester(r.t(), g) })]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].sqrtm()], None, vjp, &[Kind::Accretive(4).generic(1)]));
+}
+
+#[test]
+fn logarithm_without_the_transpose() {
+    let vjp: Rule = |wrong, x, y, dy| {
+        let g = zero_if_absent(dy[0], y[0]);
+        vec![Some(if wrong { x[0].logm_frechet(g).1 } else { x[0].logm_frechet(g.t()).1.t() })]
+    };
+    transpose_test_fails(tried(|x| vec![x[0].logm()], None, vjp, &[Kind::Accretive(4).generic(1)]));
+}
+
+#[test]
 fn product_without_the_transpose() {
     let vjp: Rule = |wrong, x, _, dy| {
         let g = zero_if_absent(dy[0], x[0]);

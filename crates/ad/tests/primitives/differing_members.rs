@@ -85,6 +85,44 @@ fn every_member_has_its_own_sign_order_and_scale() {
     assert!(signs.data().iter().zip(det.data()).all(|(s, d)| s * d > 0.0));
 }
 
+/// Real and complex spectra, defective, diagonal, symmetric, of other scales; all in the right half plane.
+fn accretive() -> Vec<Mat<f64>> {
+    vec![
+        mat![[2.0, 0.5, 0.1], [0.3, 1.5, -0.2], [0.1, 0.4, 1.0]],
+        mat![[1.0, 3.0, 0.2], [-2.0, 1.0, 0.1], [0.2, -0.1, 1.0]],
+        mat![[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 0.0, 2.0]],
+        mat![[3.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]],
+        mat![[2e3, 1e3, 0.0], [1e3, 3e3, 5e2], [0.0, 5e2, 1e3]],
+        mat![[1e-4, 3e-4, 0.0], [-2e-4, 1e-4, 1e-4], [0.0, 1e-4, 5e-4]],
+    ]
+}
+
+#[test]
+fn every_member_has_its_own_blocks_and_symmetry() {
+    let members = accretive();
+    // Right-hand sides of which some are symmetric.
+    let sides: Vec<Mat<f64>> = weights(6, 3, 3, 9)
+        .iter()
+        .enumerate()
+        .map(|(k, c)| if k % 2 == 0 { c + c.transpose() } else { c.clone() })
+        .collect();
+    as_alone("sqrtm", &members, |x| x.sqrtm());
+    as_alone(
+        "logm",
+        &[members.clone(), vec![mat![[1.0, 1e-9, 0.0], [0.0, 1.0, 2e-9], [1e-9, 0.0, 1.0]]]].concat(),
+        |x| x.logm(),
+    );
+    as_alone("lyapunov", &members, |x| x.lyapunov(&members[1]));
+    as_alone("lyapunov, symmetric", &members, |x| x.lyapunov(x.tape().eye(3)));
+    as_alone("sylvester", &members, |x| x.sylvester(&members[4], &members[1]));
+    let small: Vec<Mat<f64>> = members.iter().map(|m| m * (0.3 / m.norm_max())).collect();
+    as_alone("discrete", &small, |x| x.discrete_lyapunov(&members[1]));
+    as_alone("stein", &small, |x| x.stein(x.t(), x));
+    // Right-hand sides that differ in symmetry, at one matrix.
+    as_alone("by the side", &sides, |c| c.tape().constant(&members[1]).lyapunov(c));
+    as_alone("discrete, by the side", &sides, |c| c.tape().constant(&small[1]).discrete_lyapunov(c));
+}
+
 #[test]
 fn every_member_has_its_own_degree_and_squarings() {
     let rows = mat![[0.5, -1.0, 0.25], [1.0, 0.125, -0.5], [0.75, 0.5, -0.625]];

@@ -51,6 +51,7 @@ impl Strategy {
             Asked::Tall(..) | Asked::Regular(_) => (Kind::General, true),
             Asked::Spd(_) => (Kind::Spd, true),
             Asked::Symmetric(_) => (Kind::Symmetric, true),
+            Asked::Accretive(_) => return (self == Generic).then(|| set(&[Kind::Spd])),
             Asked::Small(_) => return (self == Generic).then(|| set(&[Kind::General]).scaled(&[-1])),
             Asked::Exponent(_) => return (self == Generic).then(|| set(&[Kind::General])),
             // What asks for more of its spectrum has generic points of its own.

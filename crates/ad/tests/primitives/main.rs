@@ -15,6 +15,7 @@ mod fast_path;
 mod finite;
 mod functions;
 mod fuzzed;
+mod general;
 mod long;
 #[path = "../../../check/tests/check/masked.rs"]
 mod masked;

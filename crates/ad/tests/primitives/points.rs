@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Gapped(usize),
     /// Singular values at least 1/2 apart and from 0; any shape.
     Distinct(usize, usize),
+    /// General, with eigenvalues in the right half plane, some of them complex.
+    Accretive(usize),
 }
 use Kind::*;
 
@@ -89,6 +91,7 @@ impl Kind {
             Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Exponent(n) | Simple(n) | Gapped(n) => {
                 (n, n)
             }
+            Accretive(n) => (n, n),
         }
     }
 
@@ -115,6 +118,14 @@ impl Kind {
             Symmetric(_) => {
                 let a = of(Of::Any);
                 0.5 * (&a + a.transpose())
+            }
+            Accretive(n) => {
+                let noise = of(Of::Any) * (0.4 / (n.max(1) as f64).sqrt());
+                // Turning one coordinate into the next makes pairs.
+                let turn = |i: usize, j: usize| f64::from(i == j + 1) - f64::from(j == i + 1);
+                Mat::from_fn(n, n, |i, j| {
+                    noise[(i, j)] + 0.5 * turn(i, j) + if i == j { 1.5 + 0.2 * i as f64 } else { 0.0 }
+                })
             }
             Small(n) => of(Of::Any) * (0.3 / (n.max(1) as f64).sqrt()),
             Exponent(n) => of(Of::Any) * (1.0 / (n.max(1) as f64).sqrt()),
@@ -253,6 +264,25 @@ impl Kind {
                 add("times 1e-8", 1e-8 * &w, ones(), 1.0);
                 add("decaying", &w - 30.0 * &eye, ones(), 1.0);
                 add("growing", &w + 20.0 * &eye, ones(), 1.0);
+            }
+            Accretive(_) => {
+                add("identity", eye.clone(), None, 1.0);
+                add("3 identity", 3.0 * eye.clone(), None, 1.0);
+                let shift = Mat::from_fn(n, n, |i, j| f64::from(i + 1 == j));
+                add("defective", 1.5 * &eye + &shift, None, 1.0);
+                // Complex pairs, tied as well.
+                let quarter = Mat::from_fn(n, n, |i, j| {
+                    f64::from(i == j + 1 && j % 2 == 0) - f64::from(j == i + 1 && i % 2 == 0)
+                });
+                add("pairs", &eye + 2.0 * quarter, None, 1.0);
+                for gap in GAPS {
+                    let pairs = rng.next(Of::Spd, (n, n), Spectrum::Pairs { gap });
+                    add(&format!("symmetric, in pairs with gap {gap:e}"), pairs, None, 1.0);
+                    add(&format!("at {gap:e} from defective"), 1.5 * &eye + &shift + gap * rng.normal(n, n), None, 1.0);
+                    add(&format!("at {gap:e} from identity"), &eye + gap * rng.normal(n, n), None, 1.0);
+                }
+                add("times 1e100", self.generic(5) * 1e100, None, 1.0);
+                add("times 1e-100", self.generic(5) * 1e-100, None, 1.0);
             }
             Small(_) => {
                 add("zero", Mat::zeros(n, n), Some(Mat::from_fn(n, n, |_, _| 0.1)), 1.0);

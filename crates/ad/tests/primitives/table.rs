@@ -31,6 +31,8 @@ const ANY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2),
 const TALL: &[(usize, usize)] = &[(4, 3), (3, 3), (6, 2), (5, 1), (1, 1), (0, 0), (3, 0), (9, 5)];
 const SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (6, 6)];
 const ORDERS: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (8, 8)];
+/// Of the two matrices of an equation.
+const TWO_ORDERS: &[(usize, usize)] = &[(4, 3), (3, 4), (3, 3), (2, 1), (1, 1), (0, 0), (3, 0), (0, 2)];
 const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
 const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
@@ -244,6 +246,24 @@ pub(crate) fn table() -> Vec<Line> {
         line!("expm_along, two directions" covers ["expm_along"], SMALL, |n, _| vec![Exponent(n), Any(n, n), Any(n, n)], |x| vec![x[0].expm_along(&x[1..])], judges),
         line!("pull of expm" covers ["expm_along"], SQUARE, |n, _| vec![Exponent(n), Any(n, n)], pull!(|x| x[0].expm()), judges),
         line!("expm of a skew part" covers ["expm", "part"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].skew().expm()]),
+        // ---- general matrices by Schur forms ----------------------------------------------------------------------
+        line!("sylvester" covers ["schur", "sylvester"], TWO_ORDERS, |m, n| vec![Accretive(m), Accretive(n), Any(m, n)], |x| vec![x[0].sylvester(x[1], x[2])], judges),
+        line!("sylvester of a matrix and itself" covers ["sylvester"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| { let a = x[0].schur(); vec![a.sylvester(a, x[1])] }, judges),
+        line!("stein" covers ["schur", "sylvester"], TWO_ORDERS, |m, n| vec![Small(m), Small(n), Any(m, n)], |x| vec![x[0].stein(x[1], x[2])], judges),
+        line!("pull of sylvester" covers ["sylvester"], SMALL, |m, n| vec![Accretive(m), Accretive(n), Any(m, n), Any(m, m)], pull!(|x| x[0].sylvester(x[1], x[2]).mul_t(x[2])), judges),
+        line!("pull of stein" covers ["sylvester"], SMALL, |m, n| vec![Small(m), Small(n), Any(m, n), Any(m, m)], pull!(|x| x[0].stein(x[1], x[2]).mul_t(x[2])), judges),
+        line!("lyapunov" covers ["schur", "lyapunov"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| vec![x[0].lyapunov(x[1])], judges),
+        line!("lyapunov of a symmetric side" covers ["lyapunov", "part"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| vec![x[0].lyapunov(x[1].sym())], judges),
+        line!("discrete_lyapunov" covers ["schur", "lyapunov"], SQUARE, |n, _| vec![Small(n), Any(n, n)], |x| vec![x[0].discrete_lyapunov(x[1])], judges),
+        line!("discrete_lyapunov of a symmetric side" covers ["lyapunov", "part"], SQUARE, |n, _| vec![Small(n), Any(n, n)], |x| vec![x[0].discrete_lyapunov(x[1].sym())], judges),
+        line!("pull of lyapunov" covers ["lyapunov"], SMALL, |n, _| vec![Accretive(n), Any(n, n), Any(n, n)], pull!(|x| x[0].lyapunov(x[1])), judges),
+        line!("one Schur form, several equations" covers ["schur", "lyapunov", "sylvester"], SQUARE, |n, _| vec![Small(n), Any(n, n)], |x| { let a = x[0].schur(); vec![a.discrete_lyapunov(a.discrete_lyapunov_transpose(x[1])), a.stein(a, x[1])] }, judges),
+        line!("lyapunov, both ways" covers ["schur", "lyapunov"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| { let a = x[0].schur(); vec![a.lyapunov(a.lyapunov_transpose(x[1]))] }, judges),
+        line!("sqrtm" covers ["sqrtm", "sylvester"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].sqrtm()], judges),
+        line!("pull of sqrtm" covers ["sylvester"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].sqrtm()), judges),
+        line!("logm" covers ["logm", "logm_along"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].logm()], judges),
+        line!("logm_frechet" covers ["logm", "logm_along"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], |x| { let (l, d) = x[0].logm_frechet(x[1]); vec![l, d] }, judges),
+        line!("pull of logm" covers ["logm_along", "transpose"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].logm()), judges),
         // ---- functions of symmetric matrices ----------------------------------------------------------------------
         line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
