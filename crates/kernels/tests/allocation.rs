@@ -13,6 +13,7 @@ fn kernels_allocate_nothing_once_grown() {
         let (mut x, mut y, mut h) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n + n]);
         let (mut wide, mut least) = (vec![0.0; n * (n + 2)], vec![0.0; 3 * n * n]);
         let (mut schur, chosen) = (vec![0.0; 2 * n * n], [false, true, true].repeat(n));
+        let mut notes = vec![0.0; 6 * n];
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -35,6 +36,7 @@ fn kernels_allocate_nothing_once_grown() {
             f64::polar(&a, n, n, &mut x, &mut y, &mut h, &mut w).unwrap();
             f64::sym_lyap(&h, n, &b, &mut x, &mut w).unwrap();
             f64::cayley(&a, n, -0.1, &mut x, &mut y, &mut w).unwrap();
+            f64::eig(&b, n, &mut h[..n], &mut x, &mut y, &mut notes, &mut w).unwrap();
             f64::cholesky(&a, n, &mut y, &mut w).unwrap();
             f64::cholesky_push(&y, n, &b, &mut x);
             f64::cholesky_pull(&y, n, &mut x);

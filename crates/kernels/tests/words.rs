@@ -30,6 +30,8 @@ fn every_kernel<T: Scalar>() {
             named(T::eigh(&a, n, handle, &mut w), index, "eigh");
             named(T::polar(&a, n, n, &mut x, &mut y, handle, &mut w), index, "polar");
             named(T::svd(&a, n, n, false, &mut vec![T::zero(); 2 * n * n + n], &mut w), index, "svd");
+            let notes = &mut vec![T::zero(); 6 * n];
+            named(T::eig(&a, n, &mut p, &mut x, &mut y, notes, &mut w), index, "eig");
             named(T::cayley(&a, n, T::of(0.5), &mut x, &mut y, &mut w), index, "cayley");
             // The complement of the first column.
             let mut q = a[..n].to_vec();
