@@ -50,6 +50,9 @@ fn shapes_that_do_not_fit() {
     says(&["Spd::solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().solve(b));
     says(&["Spd::half_solve", "3 rows", "3x3", "2x4"], || tape.eye(3).spd().half_solve(b));
     says(&["cayley", "2x3", "square"], || a.cayley(0.5));
+    says(&["eigvals", "2x3", "square"], || a.eigvals().0);
+    says(&["charpoly", "2x3", "square"], || a.charpoly());
+    says(&["trace_power", "2x3", "square"], || a.trace_power(3));
     says(&["expm_sym", "2x3", "square"], || a.expm_sym());
     says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
     says(&["sym", "2x3", "square"], || a.sym());

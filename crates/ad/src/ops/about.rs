@@ -579,6 +579,24 @@ pub const SECTIONS: &[Section] = &[
                 ["4 (singular 8)", "14 (singular 28)", "10 (singular 20)"],
                 "as `vectors`",
                 "Kato, *Perturbation Theory*, I.5.3; derived", "vectors.rs";
+            "eig", "`eigvals`, `eig`, `general`: eigenvalues, right and left eigenvectors of a general matrix as packed real columns",
+                "finite",
+                "length and phase: unit columns, the entry of largest modulus real and positive; order by real part, then imaginary part",
+                ["32", "10", "6 (values alone 2)"],
+                "equal weights on coinciding semisimple values have their gradient, what tells them apart is `NotDifferentiable`, what sees their vectors `GaugeDependent`; a defective matrix has its values, and `Defective` with the condition number for derivatives",
+                "Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv 1701.00392; derived", "eig.rs";
+            "eig_verdict", "guard in the derivatives of `eig` and of `spectral_radius`",
+                "what a derivative asks for exists; else `NotDifferentiable`, `GaugeDependent`, `Defective`, or NaN and an error if a result depends on it",
+                "-",
+                ["pass", "pass", "pass"],
+                "this is the verdict",
+                "Wilkinson 1965; derived", "eig.rs";
+            "packed_columns", "complex columns kept as real ones: products with numbers, inner products, quotients by differences of eigenvalues; parts of `eig`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "tied eigenvalues are not divided by; `eig_verdict` says whether that matters",
+                "derived", "columns.rs";
         },
     },
     Section {
@@ -656,6 +674,9 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
+    ["*`spectral_radius`*", "`eig`, `packed_columns`, `norm`", "one real eigenvalue or one pair of largest modulus, not 0, else `NotDifferentiable`", "eigen.rs"],
+    ["*`trace_power`*", "`powi`, `dot`: exact to every order at ties and at defective matrices", "square", "eigen.rs"],
+    ["*`charpoly`*", "products, traces (Faddeev & LeVerrier): exact to every order at ties and at defective matrices", "square", "eigen.rs"],
     ["*`powi`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
     ["*`select_with`*", "`select` of the arguments and of the branches", "sizes agree or are 1", "composed/masks.rs"],
     ["*`prod`*, *`prod_rows`*, *`prod_cols`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "composed/reductions.rs"],

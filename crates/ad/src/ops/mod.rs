@@ -23,12 +23,14 @@ pub(crate) mod arithmetic;
 pub(crate) mod atan2;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
+pub(crate) mod columns;
 pub(crate) mod complement;
 pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod direct_pairs;
 pub(crate) mod distance;
+pub(crate) mod eig;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
 pub(crate) mod guard;
@@ -222,6 +224,9 @@ registry! {
     Polar(polar::Polar) "polar",
     SymLyap(polar::SymLyap) "sym_lyapunov",
     Cayley(cayley::Cayley) "cayley",
+    Eig(eig::Eig) "eig",
+    EigVerdict(eig::Judge) "eig_verdict",
+    Columns(columns::Columns) "packed_columns",
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",

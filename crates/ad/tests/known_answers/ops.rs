@@ -28,6 +28,8 @@ pub(crate) fn has(op: &str) -> bool {
         "trace_fun",
         "polar",
         // Spectra.
+        "eig",
+        "eigvals",
         "eigh",
         "eigvalsh",
         "spectral_projector",
@@ -76,6 +78,11 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
         })],
         "polar" => pair(a.polar()),
         // Spectra.
+        "eig" => {
+            let (re, im, v, w) = a.eig();
+            vec![re, im, v, w]
+        }
+        "eigvals" => pair(a.eigvals()),
         "eigh" => pair(a.eigh()),
         "eigvalsh" => vec![a.eigvalsh()],
         "spectral_projector" => vec![a.spectral_projector(number("top") as usize)],

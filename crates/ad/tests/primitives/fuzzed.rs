@@ -56,6 +56,7 @@ families!(
     spectra,
     polar,
     cayley,
+    eigen,
     program
 );
 

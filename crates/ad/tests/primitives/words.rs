@@ -20,7 +20,7 @@ fn words<R: std::fmt::Debug>(what: &str, r: Result<R, Error>) -> (&'static str, 
 }
 
 /// What is asked, the method that was called, the shape.
-const LOOKS: [(&str, &str, (usize, usize), F); 16] = [
+const LOOKS: [(&str, &str, (usize, usize), F); 18] = [
     ("inverse", "inverse", (4, 4), |x| x.inverse()),
     ("logdet", "logdet", (7, 7), |x| x.logdet()),
     ("lu factors", "lu_factors", (5, 3), |x| x.lu_factors().0),
@@ -37,6 +37,8 @@ const LOOKS: [(&str, &str, (usize, usize), F); 16] = [
     ("determinant", "det", (3, 3), |x| x.det()),
     ("order of columns", "qr_pivoted", (4, 3), |x| x.qr_pivoted().1),
     ("cayley", "cayley", (3, 3), |x| x.cayley(0.3)),
+    ("general eigenvalues", "eigvals", (3, 3), |x| x.eigvals().0),
+    ("large general eigenvalues", "eig", (40, 40), |x| x.eig().2),
 ];
 
 #[test]
