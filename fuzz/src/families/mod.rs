@@ -10,6 +10,7 @@
 mod case;
 pub mod cayley;
 pub mod cholesky;
+pub mod eigen;
 pub mod elementwise;
 pub mod layout;
 pub mod least;
@@ -44,5 +45,6 @@ pub const FAMILIES: &[Family] = &[
     spectra::FAMILY,
     polar::FAMILY,
     cayley::FAMILY,
+    eigen::FAMILY,
     program::FAMILY,
 ];
