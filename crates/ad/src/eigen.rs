@@ -92,7 +92,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// # Derivatives
     /// A simple eigenvalue is smooth. Where eigenvalues coincide up to rounding, what exists depends on the program:
     /// - it weighs the coinciding ones equally and they have enough eigenvectors (the identity): its gradient is exact;
-    /// - it tells them apart: `NotDifferentiable`; so are second derivatives of any program that sees them;
+    /// - it tells them apart: `NotDifferentiable`; so are second derivatives of any program that sees them. One that sees simple eigenvalues
+    ///   alone has its second derivatives in reverse over reverse, and `TiedVectors` along a direction;
     /// - they have too few eigenvectors (a Jordan block): the values stand, with about half of their digits or fewer; derivatives
     ///   are [`Defective`](crate::Failure::Defective), with the condition number.
     ///

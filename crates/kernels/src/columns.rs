@@ -147,11 +147,7 @@ pub(crate) fn apply<T: Real>(op: ColumnOp, notes: &[T], m: usize, x: &[&[T]], ou
 
 /// `x^H u` of one complex column.
 fn inner<T: Real>(x: &[T], u: &[T], m: usize, j: usize, size: usize) -> Complex<T> {
-    let column = |a: &'_ [T], k: usize| -> core::ops::Range<usize> {
-        debug_assert!(a.len() >= (j + k + 1) * m);
-        (j + k) * m..(j + k + 1) * m
-    };
-    let d = |k: usize, l: usize| dot(&x[column(x, k)], &u[column(u, l)]);
+    let d = |k: usize, l: usize| dot(&x[(j + k) * m..(j + k + 1) * m], &u[(j + l) * m..(j + l + 1) * m]);
     if size == 1 {
         return Complex::new(d(0, 0), T::zero());
     }
@@ -329,42 +325,42 @@ pub(crate) fn motion<T: Real>(notes: &[T], w: &[T], m: &[T], dl: &mut [T]) -> Re
     let n = notes.len() / NOTES;
     let mut done = Ok(());
     for j in 0..n {
-        let (state, group) = (notes[STATE + NOTES * j], notes[GROUP + NOTES * j]);
-        if state == T::of(SIMPLE) {
-            continue;
-        }
+        let state = notes[STATE + NOTES * j];
         if state == T::of(DEFECTIVE) {
             dl[j] = T::nan();
             done = Err(Failure::Defective { index: j, condition: notes[CONDITION + NOTES * j].f64() });
-            continue;
-        }
-        let first = group.f64() as usize;
-        // What the first of the group says of each: `p` on the diagonal, and inside a pair `q` and `-q` beside it.
-        let entry = |i: usize, k: usize| dot(&w[i * n..(i + 1) * n], &m[k * n..(k + 1) * n]);
-        let flat = state == T::of(TIED_REAL);
-        let p = entry(first, first);
-        let q = if flat || note(notes, KIND, first) == 0 { T::zero() } else { entry(first, first + 1) };
-        let mut alike = true;
-        for i in (0..n).filter(|&i| notes[GROUP + NOTES * i] == group) {
-            let expected = match (note(notes, KIND, i), note(notes, KIND, j)) {
-                _ if i == j => p,
-                (1, 2) if i + 1 == j => q,
-                (2, 1) if j + 1 == i => -q,
-                _ => T::zero(),
-            };
-            let size = norm(&w[i * n..(i + 1) * n]) * norm(&m[j * n..(j + 1) * n]);
-            alike &= num_traits::Float::abs(entry(i, j) - expected) <= gauge::<T>() * size;
-        }
-        if !alike {
+        } else if state != T::of(SIMPLE) && !moves_alike(notes, w, m, j) {
+            dl[j] = T::nan();
             let what = "eigenvalues that coincide move apart along this direction";
             done = Err(Failure::NotDifferentiable { what });
-        }
-        if !alike || (flat && note(notes, KIND, j) == 2) {
-            // The imaginary part of a pair at the real axis has a kink, but where nothing moves.
-            dl[j] = if alike { T::zero() } else { T::nan() };
+        } else if state == T::of(TIED_REAL) && note(notes, KIND, j) == 2 {
+            // A pair at the real axis that stays there.
+            dl[j] = T::zero();
         }
     }
     done
+}
+
+/// Is column `j` of `W^T M`, in the rows of its group, what the first of the group says: `p` on the diagonal, and off the real
+/// axis `q` and `-q` beside it inside a pair, and zero elsewhere?
+fn moves_alike<T: Real>(notes: &[T], w: &[T], m: &[T], j: usize) -> bool {
+    let n = notes.len() / NOTES;
+    let column = |i: usize| i * n..(i + 1) * n;
+    let entry = |i: usize, k: usize| dot(&w[column(i)], &m[column(k)]);
+    let (first, kind) = (note(notes, GROUP, j), |i: usize| note(notes, KIND, i));
+    let paired = notes[STATE + NOTES * j] == T::of(TIED) && kind(first) == 1;
+    let p = entry(first, first);
+    let q = if paired { entry(first, first + 1) } else { T::zero() };
+    (0..n).filter(|&i| note(notes, GROUP, i) == first).all(|i| {
+        let expected = match (kind(i), kind(j)) {
+            _ if i == j => p,
+            (1, 2) if i + 1 == j => q,
+            (2, 1) if j + 1 == i => -q,
+            _ => T::zero(),
+        };
+        let size = norm(&w[column(i)]) * norm(&m[column(j)]);
+        num_traits::Float::abs(entry(i, j) - expected) <= gauge::<T>() * size
+    })
 }
 
 /// Writes NaN into what tied vectors would turn by: the entries of `Z` between tied eigenvalues, and those that belong to

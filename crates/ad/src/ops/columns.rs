@@ -108,7 +108,9 @@ impl<T: Scalar> Primitive<T> for Columns {
                 let (z, t) = (y[0], word(ColumnOp::Quotient { conj: !conj }, x[0], &g));
                 if out.wants(0) {
                     let by_rows = word(ColumnOp::Dots { conj: !conj }, &z.t(), &t.t());
-                    out.add(0, by_rows.lincomb(1.0, &word(ColumnOp::Dots { conj }, z, &t), -1.0));
+                    let gl = by_rows.lincomb(1.0, &word(ColumnOp::Dots { conj }, z, &t), -1.0);
+                    // Of tied eigenvalues the whole block would have a cotangent, of which this is the diagonal.
+                    out.add(0, V::one(Op::EigVerdict(Judge(Ask::Vectors)), &[&gl, notes]));
                 }
                 return out.add(1, t);
             }

@@ -170,6 +170,16 @@ fn a_tie_elsewhere_does_not_matter() {
     let ours: f64 = (0..16).map(|k| g[(k % 4, k / 4)] * e[(k % 4, k / 4)]).sum();
     assert!((ours - slope).abs() < 1e-9 * slope.abs().max(1.0), "{ours} and {slope}");
     of_vector(&separate).unwrap();
+    // The value has a second derivative in reverse over reverse; along a symmetric direction it is that of `eigvalsh`.
+    let e = 0.5 * (&e + e.transpose());
+    let known = hvp(|x: Var| x.symmetric().values(3..4), &a, &e).unwrap();
+    let ours = recorded_hvp(|x: Var| x.eigvals().0.row_range(3, 1), &a, &e).unwrap();
+    close(&(0.5 * (&ours + ours.transpose())), &known, 1e-11);
+    // That of the vector would need more than the diagonal of what the tied pair moves by, and says so.
+    let typed = |f: Failure| matches!(f, Failure::GaugeDependent { .. } | Failure::TiedVectors { .. });
+    assert!(typed(failure(recorded_hvp(|x: Var| x.eig().2.column(3).slice(0, 0, 1, 1), &a, &e))));
+    let along = hvp(|x: Var| x.eig().2.column(3).slice(0, 0, 1, 1), &a, &e);
+    assert!(matches!(failure(along), Failure::TiedVectors { .. } | Failure::NotDifferentiable { .. }));
 }
 
 #[test]
