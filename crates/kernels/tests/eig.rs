@@ -221,7 +221,7 @@ fn ties_are_told_from_defects_and_from_gaps() {
     for coupling in [0.0, 1.0] {
         let mut a = vec![0.0; 16];
         for k in [0, 2] {
-            (a[k + 5 * 0 + 4 * k + 1], a[k + 4 * (k + 1)]) = (1.0, -1.0);
+            (a[5 * k + 1], a[5 * k + 4]) = (1.0, -1.0);
         }
         (a[8], a[13]) = (coupling, coupling);
         let f = eig(&similar(&a, 4, &mut r), 4);

@@ -16,7 +16,7 @@ pub fn eigen(case: &Case) {
         match kind {
             // Separated real eigenvalues and pairs.
             0 | 1 => Mat::from_fn(n, n, |i, j| {
-                let pair = |i: usize| kind == 1 && i % 2 == 0 && i + 1 < n;
+                let pair = |i: usize| kind == 1 && i.is_multiple_of(2) && i + 1 < n;
                 0.1 * e[(i, j)]
                     + match (i, j) {
                         _ if i == j => 2.0 * (i - usize::from(i > 0 && pair(i - 1))) as f64,

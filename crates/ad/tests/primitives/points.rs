@@ -119,7 +119,7 @@ impl Kind {
                 let noise = of(Of::Any) * (0.2 / (n.max(1) as f64).sqrt());
                 // A pair at every third place, from the first or from the second on, and real ones between.
                 let start = seed as usize % 2;
-                let pair = |i: usize| i >= start && (i - start) % 3 == 0 && i + 1 < n;
+                let pair = |i: usize| i >= start && (i - start).is_multiple_of(3) && i + 1 < n;
                 Mat::from_fn(n, n, |i, j| {
                     noise[(i, j)]
                         + match (i, j) {
