@@ -1,5 +1,6 @@
-//! What users ask of the spectrum of a general matrix: eigenvalues and eigenvectors as real and imaginary parts, condition numbers, the
-//! spectral radius, and what is smooth where eigenvalues coincide. Each is a line over primitives of `ops`; no rule lives here.
+//! What users ask of the spectrum of a general matrix: eigenvalues and eigenvectors as real and imaginary parts,
+//! condition numbers, the spectral radius, and what is smooth where eigenvalues coincide. Each is a line over
+//! primitives of `ops`; no rule lives here.
 
 use crate::ops::columns::Columns;
 use crate::ops::{self, Op};
@@ -46,8 +47,8 @@ impl<'t, T: Scalar> General<'t, T> {
         self.parts(self.vectors)
     }
 
-    /// The left eigenvectors `y_j`, as columns: `y_j^H A = l_j y_j^H`, and `y_j^H v_i` is 1 for `i = j` and 0 otherwise, so that they are
-    /// the columns of `V^{-H}`.
+    /// The left eigenvectors `y_j`, as columns: `y_j^H A = l_j y_j^H`, and `y_j^H v_i` is 1 for `i = j` and 0
+    /// otherwise, so that they are the columns of `V^{-H}`.
     #[track_caller]
     #[must_use]
     pub fn left_vectors(self) -> (Var<'t, T>, Var<'t, T>) {
@@ -55,8 +56,9 @@ impl<'t, T: Scalar> General<'t, T> {
         self.parts(self.columns(ColumnOp::Half, self.inverse))
     }
 
-    /// The condition numbers of the eigenvalues, `1 / |y^H v|` for unit left and right vectors, as a column: how much farther than a
-    /// perturbation of the matrix an eigenvalue may move. 1 for a normal matrix; what a defective one has is not defined.
+    /// The condition numbers of the eigenvalues, `1 / |y^H v|` for unit left and right vectors, as a column: how much
+    /// farther than a perturbation of the matrix an eigenvalue may move. 1 for a normal matrix; what a defective one
+    /// has is not defined.
     #[track_caller]
     #[must_use]
     pub fn conditions(self) -> Var<'t, T> {
@@ -76,7 +78,8 @@ impl<'t, T: Scalar> General<'t, T> {
 }
 
 impl<'t, T: Scalar> Var<'t, T> {
-    /// The eigenvalues and eigenvectors of a general matrix as a handle, to ask several things of from one decomposition.
+    /// The eigenvalues and eigenvectors of a general matrix as a handle, to ask several things of from one
+    /// decomposition.
     #[track_caller]
     #[must_use]
     pub fn general(self) -> General<'t, T> {
@@ -86,18 +89,20 @@ impl<'t, T: Scalar> Var<'t, T> {
         General { values: at(0), vectors: at(1), inverse: at(2), notes: at(3) }
     }
 
-    /// The eigenvalues of a general real matrix, as columns of their real and imaginary parts, ordered by real part and then by
-    /// imaginary part. Those that are not real come in conjugate pairs.
+    /// The eigenvalues of a general real matrix, as columns of their real and imaginary parts, ordered by real part and
+    /// then by imaginary part. Those that are not real come in conjugate pairs.
     ///
     /// # Derivatives
     /// A simple eigenvalue is smooth. Where eigenvalues coincide up to rounding, what exists depends on the program:
     /// - it weighs the coinciding ones equally and they have enough eigenvectors (the identity): its gradient is exact;
-    /// - it tells them apart: `NotDifferentiable`; so are second derivatives of any program that sees them. One that sees simple eigenvalues
-    ///   alone has its second derivatives in reverse over reverse, and `TiedVectors` along a direction;
-    /// - they have too few eigenvectors (a Jordan block): the values stand, with about half of their digits or fewer; derivatives
-    ///   are [`Defective`](crate::Failure::Defective), with the condition number.
+    /// - it tells them apart: `NotDifferentiable`; so are second derivatives of any program that sees them. One that
+    ///   sees simple eigenvalues alone has its second derivatives in reverse over reverse, and `TiedVectors` along a
+    ///   direction;
+    /// - they have too few eigenvectors (a Jordan block): the values stand, with about half of their digits or fewer;
+    ///   derivatives are [`Defective`](crate::Failure::Defective), with the condition number.
     ///
-    /// What is smooth at all of these: [`trace_power`](Var::trace_power), [`charpoly`](Var::charpoly), functions of the matrix.
+    /// What is smooth at all of these: [`trace_power`](Var::trace_power), [`charpoly`](Var::charpoly), functions of the
+    /// matrix.
     ///
     /// ```
     /// use pullback::{prelude::*, value, value_and_grad};
@@ -119,13 +124,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.general().values()
     }
 
-    /// Eigenvalues and eigenvectors of a general real matrix: the columns of real and imaginary parts of [`eigvals`](Var::eigvals), and the
-    /// matrices of the real and the imaginary parts of the vectors, which are their columns in the same order. A vector has unit length, and
-    /// its entry of largest modulus (the first of those) is real and positive.
+    /// Eigenvalues and eigenvectors of a general real matrix: the columns of real and imaginary parts of
+    /// [`eigvals`](Var::eigvals), and the matrices of the real and the imaginary parts of the vectors, which are their
+    /// columns in the same order. A vector has unit length, and its entry of largest modulus (the first of those) is
+    /// real and positive.
     ///
-    /// Derivatives respect this normal form. They exist to every order where the eigenvalues are simple; for the values, as for
-    /// [`eigvals`](Var::eigvals); what depends on vectors of coinciding eigenvalues is `GaugeDependent`, and everything about vectors of
-    /// a defective matrix is [`Defective`](crate::Failure::Defective).
+    /// Derivatives respect this normal form. They exist to every order where the eigenvalues are simple; for the
+    /// values, as for [`eigvals`](Var::eigvals); what depends on vectors of coinciding eigenvalues is `GaugeDependent`,
+    /// and everything about vectors of a defective matrix is [`Defective`](crate::Failure::Defective).
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -146,8 +152,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         (re, im, v, w)
     }
 
-    /// The spectral radius of a general matrix, the largest modulus of an eigenvalue. For a derivative: one real eigenvalue or one pair
-    /// has it, and it is not 0, else `NotDifferentiable`.
+    /// The spectral radius of a general matrix, the largest modulus of an eigenvalue. For a derivative: one real
+    /// eigenvalue or one pair has it, and it is not 0, else `NotDifferentiable`.
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -155,7 +161,6 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// assert!((g[(0, 0)] + 1.0).abs() < 1e-14);
     /// # Ok::<(), pullback::Error>(())
     /// ```
-    #[doc(alias = "spectral_abscissa")]
     #[track_caller]
     #[must_use]
     pub fn spectral_radius(self) -> Self {
@@ -163,8 +168,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.general().radius()
     }
 
-    /// `tr A^k` of each member, the sum of the `k`-th powers of the eigenvalues: a polynomial, so exact to every order whatever the
-    /// eigenvalues are. From half the powers, `tr A^k = <(A^p)', A^q>` with `p + q = k`.
+    /// `tr A^k` of each member, the sum of the `k`-th powers of the eigenvalues: a polynomial, so exact to every order
+    /// whatever the eigenvalues are. From half the powers, `tr A^k = <(A^p)', A^q>` with `p + q = k`.
     ///
     /// # Panics
     /// If the matrix is not square.
@@ -181,12 +186,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         }
     }
 
-    /// The coefficients `c_0, .., c_n` of the characteristic polynomial `det(z I - A) = c_0 + c_1 z + .. + z^n`, as a column of `n + 1`
-    /// numbers: polynomials in the entries, so they have exact derivatives of every order whatever the eigenvalues are.
+    /// The coefficients `c_0, .., c_n` of the characteristic polynomial `det(z I - A) = c_0 + c_1 z + .. + z^n`, as a
+    /// column of `n + 1` numbers: polynomials in the entries, so they have exact derivatives of every order whatever
+    /// the eigenvalues are.
     ///
-    /// By the recursion of Faddeev and LeVerrier, `M_1 = I`, `c_{n-k} = -tr(A M_k) / k`, `M_{k+1} = A M_k + c_{n-k} I`. It needs `n` products
-    /// and no division by data. Its rounding is that of the largest `c |A|^k` on the way, so small coefficients of large matrices
-    /// lose digits: beyond an order of about 20, work with the eigenvalues where they are simple.
+    /// By the recursion of Faddeev and LeVerrier, `M_1 = I`, `c_{n-k} = -tr(A M_k) / k`, `M_{k+1} = A M_k + c_{n-k} I`.
+    /// It needs `n` products and no division by data. Its rounding is that of the largest `c |A|^k` on the way, so
+    /// small coefficients of large matrices lose digits: beyond an order of about 20, work with the eigenvalues where
+    /// they are simple.
     ///
     /// ```
     /// use pullback::{prelude::*, value};

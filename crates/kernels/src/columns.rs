@@ -1,9 +1,10 @@
-//! Algebra of packed columns: complex columns kept as real ones, and what rules for eigenvectors do with them. The packing, and
-//! the notes that say which columns are real, are those of `eig.rs`; rules live elsewhere.
+//! Algebra of packed columns: complex columns kept as real ones, and what rules for eigenvectors do with them. The
+//! packing, and the notes that say which columns are real, are those of `eig.rs`; rules live elsewhere.
 //!
-//! A packed row `c` stands for the block diagonal matrix `D(c)` with numbers `c_j` and blocks `[a b; -b a]`, which commute as
-//! complex numbers `a + i b` do; `X D(c)` is the column `x_1 + i x_2` times `a + i b`, packed again. Every real matrix `P` splits in
-//! the same way on both sides: with `K = diag(1, -1)`, a block is `D(s) + K D(t)`, and `D(c)^T = K D(c) K`.
+//! A packed row `c` stands for the block diagonal matrix `D(c)` with numbers `c_j` and blocks `[a b; -b a]`, which
+//! commute as complex numbers `a + i b` do; `X D(c)` is the column `x_1 + i x_2` times `a + i b`, packed again. Every
+//! real matrix `P` splits in the same way on both sides: with `K = diag(1, -1)`, a block is `D(s) + K D(t)`, and
+//! `D(c)^T = K D(c) K`.
 
 use crate::Failure;
 use crate::complex::Complex;
@@ -53,8 +54,8 @@ pub enum ColumnOp {
         /// Of imaginary parts.
         im: bool,
     },
-    /// `Z` with `Z D(l) - D(l) Z = P` off the diagonal of the complex form, zero on it and between tied eigenvalues, from the row `l` and
-    /// the `n x n` matrix `P`; or of the transposed equation, the adjoint in `P`.
+    /// `Z` with `Z D(l) - D(l) Z = P` off the diagonal of the complex form, zero on it and between tied eigenvalues,
+    /// from the row `l` and the `n x n` matrix `P`; or of the transposed equation, the adjoint in `P`.
     Quotient {
         /// Transposed.
         conj: bool,
@@ -191,7 +192,8 @@ fn pack<T: Real>(im: bool, notes: &[T], m: usize, g: &[T], out: &mut [T]) {
         let at = |k: usize| &g[note(notes, PLACE, j + k) * m..][..m];
         match (size, im) {
             (1, false) => out[j * m..(j + 1) * m].copy_from_slice(at(0)),
-            // A simple real eigenvalue stays real. Coinciding ones may become a pair, so their imaginary parts have kinks.
+            // A simple real eigenvalue stays real. Coinciding ones may become a pair, so their imaginary parts have
+            // kinks.
             (1, true) => {
                 if notes[STATE + NOTES * j] != T::of(SIMPLE) && at(0).iter().any(|g| *g != T::zero()) {
                     out[j * m..(j + 1) * m].fill(T::nan());
@@ -205,8 +207,9 @@ fn pack<T: Real>(im: bool, notes: &[T], m: usize, g: &[T], out: &mut [T]) {
     });
 }
 
-/// Block by block: a block `D(s) + K D(t)` of `P`, rows of `mu` and columns of `lambda`, becomes `D(s / (lambda - mu)) +
-/// K D(t / (lambda - conj mu))`, because `D(mu) K = K D(conj mu)`. Single rows and columns are the same with one part missing.
+/// Block by block: a block `D(s) + K D(t)` of `P`, rows of `mu` and columns of `lambda`, becomes `D(s / (lambda - mu))
+/// + K D(t / (lambda - conj mu))`, because `D(mu) K = K D(conj mu)`. Single rows and columns are the same with one part
+/// missing.
 fn quotient<T: Real>(conj: bool, notes: &[T], l: &[T], p: &[T], out: &mut [T]) {
     let n = notes.len() / NOTES;
     each(notes, |j, cols| {
@@ -275,7 +278,8 @@ pub(crate) fn leading_alone<T: Real>(notes: &[T], l: &[T]) -> Result<(), Failure
     if alone { Ok(()) } else { Err(Failure::NotDifferentiable { what }) }
 }
 
-/// May a derivative be taken along `x`, a packed row or packed columns of `m` rows? Errors: what there is no derivative of.
+/// May a derivative be taken along `x`, a packed row or packed columns of `m` rows? Errors: what there is no derivative
+/// of.
 pub(crate) fn judge<T: Real>(verdict: Verdict, notes: &[T], m: usize, x: &[T]) -> Result<(), Failure> {
     let n = notes.len() / NOTES;
     let state = |j: usize| notes[STATE + NOTES * j];
@@ -319,8 +323,9 @@ fn equal_weights<T: Real>(notes: &[T], x: &[T], size: T) -> Result<(), Failure> 
     if equal { Ok(()) } else { Err(Failure::NotDifferentiable { what }) }
 }
 
-/// The motion `dl` of the eigenvalues, the row of halves of `w^H m` with `M = A' X`, where `W^T M` treats all eigenvalues of a
-/// group alike. Where it does not, the motion of the single ones does not exist, or not in this order: NaN, and the reason.
+/// The motion `dl` of the eigenvalues, the row of halves of `w^H m` with `M = A' X`, where `W^T M` treats all
+/// eigenvalues of a group alike. Where it does not, the motion of the single ones does not exist, or not in this order:
+/// NaN, and the reason.
 pub(crate) fn motion<T: Real>(notes: &[T], w: &[T], m: &[T], dl: &mut [T]) -> Result<(), Failure> {
     let n = notes.len() / NOTES;
     let mut done = Ok(());
@@ -341,8 +346,8 @@ pub(crate) fn motion<T: Real>(notes: &[T], w: &[T], m: &[T], dl: &mut [T]) -> Re
     done
 }
 
-/// Is column `j` of `W^T M`, in the rows of its group, what the first of the group says: `p` on the diagonal, and off the real
-/// axis `q` and `-q` beside it inside a pair, and zero elsewhere?
+/// Is column `j` of `W^T M`, in the rows of its group, what the first of the group says: `p` on the diagonal, and off
+/// the real axis `q` and `-q` beside it inside a pair, and zero elsewhere?
 fn moves_alike<T: Real>(notes: &[T], w: &[T], m: &[T], j: usize) -> bool {
     let n = notes.len() / NOTES;
     let column = |i: usize| i * n..(i + 1) * n;
@@ -363,8 +368,8 @@ fn moves_alike<T: Real>(notes: &[T], w: &[T], m: &[T], j: usize) -> bool {
     })
 }
 
-/// Writes NaN into what tied vectors would turn by: the entries of `Z` between tied eigenvalues, and those that belong to
-/// defective ones. Errors: why, if there are any.
+/// Writes NaN into what tied vectors would turn by: the entries of `Z` between tied eigenvalues, and those that belong
+/// to defective ones. Errors: why, if there are any.
 pub(crate) fn undetermined<T: Real>(notes: &[T], z: &mut [T]) -> Result<(), Failure> {
     let n = notes.len() / NOTES;
     let mut done = Ok(());

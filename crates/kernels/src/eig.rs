@@ -3,15 +3,15 @@
 //! `quasi_vectors.rs`, algebra of packed columns in `columns.rs`.
 //!
 //! **Packed columns.** A real eigenvalue has one real column. A pair `a ± i b`, `b > 0`, has two, the real and the
-//! imaginary part of the vector `v = x_1 + i x_2` of `a + i b`; the other's vector is the conjugate. Then `A X = X D`, where
-//! `D` has the real eigenvalues and blocks `[a b; -b a]` on its diagonal. `W = X^{-T}`: from `W^T X = I` the row of
-//! `V^{-1}` for `v` is `(w_1 - i w_2)^T / 2`.
+//! imaginary part of the vector `v = x_1 + i x_2` of `a + i b`; the other's vector is the conjugate. Then `A X = X D`,
+//! where `D` has the real eigenvalues and blocks `[a b; -b a]` on its diagonal. `W = X^{-T}`: from `W^T X = I` the row
+//! of `V^{-1}` for `v` is `(w_1 - i w_2)^T / 2`.
 //!
-//! **Ties.** Rounding moves an eigenvalue by its condition number `k = 1 / |y^H x|` (unit `x`, `y`) times rounding in the
-//! matrix (Wilkinson 1965). Eigenvalues that are nearer than that cannot be told from equal ones. Equal ones with moderate
-//! condition numbers have as many vectors as there are of them (semisimple): any basis of these is as good as another, and
-//! theirs is made biorthogonal. With large ones their vectors are parallel up to rounding: the matrix is defective for all that can
-//! be known, the values have half of their digits or fewer, and there are no derivatives.
+//! **Ties.** Rounding moves an eigenvalue by its condition number `k = 1 / |y^H x|` (unit `x`, `y`) times rounding in
+//! the matrix (Wilkinson 1965). Eigenvalues that are nearer than that cannot be told from equal ones. Equal ones with
+//! moderate condition numbers have as many vectors as there are of them (semisimple): any basis of these is as good as
+//! another, and theirs is made biorthogonal. With large ones their vectors are parallel up to rounding: the matrix is
+//! defective for all that can be known, the values have half of their digits or fewer, and there are no derivatives.
 
 use crate::complex::Complex;
 use crate::quasi_vectors::{eigenvalue, left, right};
@@ -58,8 +58,8 @@ pub(crate) struct EigOut<'a, T> {
 
 /// `A X = X D` with packed columns, as [`EigOut`] says.
 ///
-/// Errors: entries that are not finite; an iteration that does not converge. Defective matrices are none. Cost: `25 n^3` for the Schur
-/// form, `7 n^3` for the vectors. Source: Golub and Van Loan 7.6.4; the normal form is LAPACK's.
+/// Errors: entries that are not finite; an iteration that does not converge. Defective matrices are none. Cost: `25
+/// n^3` for the Schur form, `7 n^3` for the vectors. Source: Golub and Van Loan 7.6.4; the normal form is LAPACK's.
 pub(crate) fn eig<T: Real>(a: &[T], n: usize, out: &mut EigOut<'_, T>, w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && out.notes.len() == NOTES * n);
     finite(a)?;
@@ -143,9 +143,9 @@ pub(crate) fn width<T: Real>(notes: &[T], j: usize) -> usize {
     if notes[KIND + NOTES * j] == T::one() { 2 } else { 1 }
 }
 
-/// Vectors `v` of the quasi-triangular matrix of unit length; left vectors `w` with `w^T v = 1`, packed as columns of the
-/// inverse `(2 Re w, -2 Im w)`; condition numbers. The product `w^T v` is that of the two blocks at `j`, where alone both
-/// vectors have entries, so it is exact to rounding however ill-conditioned the eigenvalue.
+/// Vectors `v` of the quasi-triangular matrix of unit length; left vectors `w` with `w^T v = 1`, packed as columns of
+/// the inverse `(2 Re w, -2 Im w)`; condition numbers. The product `w^T v` is that of the two blocks at `j`, where
+/// alone both vectors have entries, so it is exact to rounding however ill-conditioned the eigenvalue.
 fn normalise<T: Real>(n: usize, v: &mut [T], out: &mut EigOut<'_, T>) {
     let mut j = 0;
     while j < n {
@@ -175,9 +175,9 @@ fn normalise<T: Real>(n: usize, v: &mut [T], out: &mut EigOut<'_, T>) {
 
 /// Finds the groups of eigenvalues that rounding could make equal, and what each group is.
 ///
-/// First those that are near by the smaller of two condition numbers: members of a cluster that is nearly defective all have large
-/// ones, and those of an exact Jordan block say nothing about a well-conditioned eigenvalue at a distance. Then those that a single one
-/// of which nothing is known yet could reach.
+/// First those that are near by the smaller of two condition numbers: members of a cluster that is nearly defective all
+/// have large ones, and those of an exact Jordan block say nothing about a well-conditioned eigenvalue at a distance.
+/// Then those that a single one of which nothing is known yet could reach.
 fn group<T: Real>(t: &[T], n: usize, notes: &mut [T]) {
     let size = norm(t);
     let reach = |k: T| eig_tie::<T>(n, k) * size;
@@ -243,8 +243,9 @@ fn judge<T: Real>(notes: &mut [T], n: usize, j: usize) {
     }
 }
 
-/// Makes the vectors of each semisimple group biorthogonal, by the two-sided process of Gram and Schmidt on real columns: `W^T X`
-/// is the identity between different eigenvalues already, and inside a group all combinations are vectors.
+/// Makes the vectors of each semisimple group biorthogonal, by the two-sided process of Gram and Schmidt on real
+/// columns: `W^T X` is the identity between different eigenvalues already, and inside a group all combinations are
+/// vectors.
 fn separate<T: Real>(n: usize, out: &mut EigOut<'_, T>) {
     for j in 0..n {
         let (group, state) = (out.notes[GROUP + NOTES * j], out.notes[STATE + NOTES * j]);
@@ -270,9 +271,10 @@ fn separate<T: Real>(n: usize, out: &mut EigOut<'_, T>) {
     }
 }
 
-/// Makes `W` the inverse of the `X` that there is: `W <- W (I - E)`, `E = X^T W - I`, squares the error (Schulz 1933). Vectors of
-/// eigenvalues at a distance `d` have errors of rounding over `d`, those of `W` and of `X` their own; what a program that treats
-/// near eigenvalues alike sees is `W X^T` over them, which then loses nothing. Defective columns are left alone.
+/// Makes `W` the inverse of the `X` that there is: `W <- W (I - E)`, `E = X^T W - I`, squares the error (Schulz 1933).
+/// Vectors of eigenvalues at a distance `d` have errors of rounding over `d`, those of `W` and of `X` their own; what a
+/// program that treats near eigenvalues alike sees is `W X^T` over them, which then loses nothing. Defective columns
+/// are left alone.
 fn polish<T: Real>(n: usize, out: &mut EigOut<'_, T>, e: &mut [T], old: &mut [T]) {
     for _ in 0..INVERSE_STEPS {
         crate::gemm::gemm(e, n, n, n, T::one(), out.x, true, out.inverse, false, false);
@@ -308,8 +310,9 @@ fn mark<T: Real>(notes: &mut [T], n: usize, group: T) {
     }
 }
 
-/// Unit columns whose entry of largest modulus (the first of those that are equally large) is real and positive. What multiplies
-/// the vector divides the row of the inverse: `v c` and `w^T / c`, in packed columns of the inverse `w / conj(c)`.
+/// Unit columns whose entry of largest modulus (the first of those that are equally large) is real and positive. What
+/// multiplies the vector divides the row of the inverse: `v c` and `w^T / c`, in packed columns of the inverse `w /
+/// conj(c)`.
 fn normal_form<T: Real>(n: usize, out: &mut EigOut<'_, T>) {
     let mut j = 0;
     while j < n {

@@ -1,5 +1,5 @@
-//! Right and left eigenvectors of a quasi-triangular matrix, by substitution. Their normal form, and eigenvectors of other
-//! matrices, live in `eig.rs`.
+//! Right and left eigenvectors of a quasi-triangular matrix, by substitution. Their normal form, and eigenvectors of
+//! other matrices, live in `eig.rs`.
 
 use num_traits::Float;
 
@@ -17,9 +17,9 @@ pub(crate) fn eigenvalue<T: Real>(t: &[T], n: usize, j: usize) -> Complex<T> {
     Complex::new(t[j + j * n], w)
 }
 
-/// A vector `(1, y)` or `(y, 1)` of a block `[a b; c a]` for the eigenvalue `a + i w`, `w = sqrt(-b c)`: from
-/// `a v_1 + b v_2 = (a + i w) v_1` it is `v_2 = i (w / b) v_1`, and from the other row `v_1 = i (w / c) v_2`. The larger
-/// of `b` and `c` is divided by.
+/// A vector `(1, y)` or `(y, 1)` of a block `[a b; c a]` for the eigenvalue `a + i w`, `w = sqrt(-b c)`: from `a v_1 +
+/// b v_2 = (a + i w) v_1` it is `v_2 = i (w / b) v_1`, and from the other row `v_1 = i (w / c) v_2`. The larger of `b`
+/// and `c` is divided by.
 fn of_block<T: Real>(b: T, c: T, w: T) -> [Complex<T>; 2] {
     let one = Complex::new(T::one(), T::zero());
     if Float::abs(b) >= Float::abs(c) {
@@ -116,9 +116,9 @@ fn floor<T: Real>(t: &[T]) -> T {
 /// imaginary part of the vector of the eigenvalue with `im > 0`. Of any size.
 ///
 /// `(T - lambda) z = 0` with `z = (z_1, v, 0)`: `v` is a vector of the block, and `(T_11 - lambda) z_1 = -T_12 v` is
-/// solved from below, a block at a time. Where another eigenvalue equals `lambda` up to rounding, the difference is replaced
-/// by rounding: a vector of a semisimple eigenvalue then moves inside its own space, and one of a defective eigenvalue turns
-/// towards the vector that there is. Cost: `n^3 / 3` multiplications, twice that for pairs.
+/// solved from below, a block at a time. Where another eigenvalue equals `lambda` up to rounding, the difference is
+/// replaced by rounding: a vector of a semisimple eigenvalue then moves inside its own space, and one of a defective
+/// eigenvalue turns towards the vector that there is. Cost: `n^3 / 3` multiplications, twice that for pairs.
 pub(crate) fn right<T: Real>(t: &[T], n: usize, v: &mut [T]) {
     let floor = floor(t);
     v.fill(T::zero());

@@ -1,5 +1,5 @@
-//! Eigenvalues and eigenvectors of general matrices: residual, biorthogonality, normal form and order over kinds, sizes and scales of
-//! matrices; condition numbers against formulas; which eigenvalues count as tied and which as defective.
+//! Eigenvalues and eigenvectors of general matrices: residual, biorthogonality, normal form and order over kinds, sizes
+//! and scales of matrices; condition numbers against formulas; which eigenvalues count as tied and which as defective.
 
 mod common;
 use common::*;
@@ -163,7 +163,8 @@ fn long_chains_do_not_overflow() {
 
 #[test]
 fn condition_numbers_are_those_of_the_formula() {
-    // [0 c; 0 1] has unit right vectors e_1 and (c, 1) / s, left ones (1, -c) / s and e_2: both conditions are s = sqrt(1 + c^2).
+    // [0 c; 0 1] has unit right vectors e_1 and (c, 1) / s, left ones (1, -c) / s and e_2: both conditions are s =
+    // sqrt(1 + c^2).
     for c in [0.0, 1.0, -30.0, 1e3, 1e6] {
         let f = eig(&[0.0, 0.0, c, 1.0], 2);
         let expected = 1.0f64.hypot(c);

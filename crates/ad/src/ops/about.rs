@@ -582,7 +582,7 @@ pub const SECTIONS: &[Section] = &[
             "eig", "`eigvals`, `eig`, `general`: eigenvalues, right and left eigenvectors of a general matrix as packed real columns",
                 "finite",
                 "length and phase: unit columns, the entry of largest modulus real and positive; order by real part, then imaginary part",
-                ["32", "10", "6 (values alone 2)"],
+                ["32", "8", "6 (values alone 2)"],
                 "equal weights on coinciding semisimple values have their gradient, what tells them apart is `NotDifferentiable`, what sees their vectors `GaugeDependent`; a defective matrix has its values, and `Defective` with the condition number for derivatives",
                 "Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv 1701.00392; derived", "eig.rs";
             "eig_verdict", "guard in the derivatives of `eig` and of `spectral_radius`",

@@ -1,25 +1,27 @@
-//! Eigenvalues and eigenvectors of a general matrix, `A X = X D`, in packed real columns (`kernels/src/eig.rs`): the row `l` of
-//! eigenvalues, the vectors `X`, `W = X^{-T}`, and notes, which are numbers without a derivative.
+//! Eigenvalues and eigenvectors of a general matrix, `A X = X D`, in packed real columns (`kernels/src/eig.rs`): the
+//! row `l` of eigenvalues, the vectors `X`, `W = X^{-T}`, and notes, which are numbers without a derivative.
 //!
-//! Differentiating `A X = X D` along `A'`, with `X' = X (Z + C)`, where `C = D(c)` commutes with `D` and `Z` has no such part:
-//! `W^T A' X = P = Z D - D Z + D'`. So, in the words of `columns.rs`,
+//! Differentiating `A X = X D` along `A'`, with `X' = X (Z + C)`, where `C = D(c)` commutes with `D` and `Z` has no
+//! such part: `W^T A' X = P = Z D - D Z + D'`. So, in the words of `columns.rs`,
 //!
 //! - `M = A' X`, `l' = half(w^H m)`: the commuting part of `P = W^T M`, column by column, without `P`;
 //! - `Z = S(P)`, the quotients `P_ij / (l_j - l_i)` of the complex form; `U = X Z`;
-//! - the normal form says what `C` is: with a unit `v` and its largest entry `v_k` real and positive, `v' = u + v c` gives
-//!   `Re c = -Re(v^H u)` and `Im c = -Im(u_k) / v_k`;
+//! - the normal form says what `C` is: with a unit `v` and its largest entry `v_k` real and positive, `v' = u + v c`
+//!   gives `Re c = -Re(v^H u)` and `Im c = -Im(u_k) / v_k`;
 //! - `X' = U + X D(c)`, `W' = -W Z^T - W D(c)^T`.
 //!
-//! The adjoint, from the end: `c_bar = x^H x_bar - (w^H w_bar)^*`, `U_bar = X_bar - X D(Re c_bar) - place(Im(c_bar / v_k))`,
-//! `Z_bar = X^T U_bar - W_bar^T W`, `P_bar = S^*(Z_bar)`, `M_bar = W P_bar + W D(half(l_bar))`, `A_bar = M_bar X^T`.
+//! The adjoint, from the end: `c_bar = x^H x_bar - (w^H w_bar)^*`, `U_bar = X_bar - X D(Re c_bar) - place(Im(c_bar /
+//! v_k))`, `Z_bar = X^T U_bar - W_bar^T W`, `P_bar = S^*(Z_bar)`, `M_bar = W P_bar + W D(half(l_bar))`, `A_bar = M_bar
+//! X^T`.
 //!
-//! Everything is said by the outputs in words that have rules of their own, so every order follows. `W` takes the place of all
-//! solves.
+//! Everything is said by the outputs in words that have rules of their own, so every order follows. `W` takes the place
+//! of all solves.
 //!
-//! Conditions: none for the value. Gauge: length and phase, fixed by the normal form, locally constant. Ties (`Judge`): the cotangent of values
-//! must weigh tied ones equally; nothing may be asked of tied vectors; a defective matrix has no derivative (`Defective`). Tangents
-//! that do not exist are NaN, and an error only if something depends on them. Cost (n³): value 30, JVP 10, VJP 6 (values alone 2).
-//! Sources: Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv 1701.00392 (without the normal form); derived here.
+//! Conditions: none for the value. Gauge: length and phase, fixed by the normal form, locally constant. Ties (`Judge`):
+//! the cotangent of values must weigh tied ones equally; nothing may be asked of tied vectors; a defective matrix has
+//! no derivative (`Defective`). Tangents that do not exist are NaN, and an error only if something depends on them.
+//! Cost (n³): value 32, JVP 8, VJP 6 (values alone 2). Sources: Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv
+//! 1701.00392 (without the normal form); derived here.
 
 use super::columns::{NOTES, columns, with_notes};
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};

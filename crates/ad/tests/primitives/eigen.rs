@@ -1,5 +1,5 @@
-//! Eigenvalues and eigenvectors of general matrices against what is known independently, and at ties and defects: what has a derivative has
-//! it, and what has none says so.
+//! Eigenvalues and eigenvectors of general matrices against what is known independently, and at ties and defects: what
+//! has a derivative has it, and what has none says so.
 
 use super::points::{Kind, Rng, diagonal};
 use super::verdicts::{close, failure};
@@ -32,7 +32,8 @@ fn symmetric_functions_of_eigenvalues_are_polynomials() {
             close(&grad(func(squares), &a).unwrap(), &(2.0 * a.transpose()), 1e-12);
             close(&hvp(func(squares), &a, &v).unwrap(), &(2.0 * v.transpose()), 1e-11);
             close(&recorded_hvp(squares, &a, &v).unwrap(), &(2.0 * v.transpose()), 1e-11);
-            // Coefficients by products of eigenvalues: the last two are minus the trace and 1, the first the determinant up to sign.
+            // Coefficients by products of eigenvalues: the last two are minus the trace and 1, the first the
+            // determinant up to sign.
             let c = value(|a: Var| a.charpoly(), &a).unwrap().into_mat();
             let (det, trace) =
                 (value(|a: Var| a.det(), &a).unwrap().scalar(), value(|a: Var| a.trace(), &a).unwrap().scalar());
@@ -57,14 +58,16 @@ fn symmetric_functions_of_eigenvalues_are_polynomials() {
 
 #[test]
 fn roots_of_a_polynomial_move_as_calculus_says() {
-    // A companion matrix has p(z) = z^3 + c_2 z^2 + c_1 z + c_0: a root moves by -r^k / p'(r) with c_k. Here (z - 3)(z^2 - 2z + 5).
+    // A companion matrix has p(z) = z^3 + c_2 z^2 + c_1 z + c_0: a root moves by -r^k / p'(r) with c_k. Here (z -
+    // 3)(z^2 - 2z + 5).
     let (c0, c1, c2) = (-15.0, 11.0, -5.0);
     let a = mat![[0.0, 0.0, -c0], [1.0, 0.0, -c1], [0.0, 1.0, -c2]];
     let (re, im) =
         (value(|a: Var| a.eigvals().0, &a).unwrap().into_mat(), value(|a: Var| a.eigvals().1, &a).unwrap().into_mat());
     close(&re, &mat![[1.0], [1.0], [3.0]], 1e-13);
     close(&im, &mat![[-2.0], [2.0], [0.0]], 1e-13);
-    // r = 1 + 2i: p'(r) = 3 r^2 - 10 r + 11 = (-9 + 12i) - (10 + 20i) + 11 = -8 - 8i, and -r^k / p'(r) = r^k (1 - i) / 16.
+    // r = 1 + 2i: p'(r) = 3 r^2 - 10 r + 11 = (-9 + 12i) - (10 + 20i) + 11 = -8 - 8i, and -r^k / p'(r) = r^k (1 - i) /
+    // 16.
     let powers = [(1.0, 0.0), (1.0, 2.0), (-3.0, 4.0)];
     let g_re = grad(|a: Var| a.eigvals().0.row_range(1, 1), &a).unwrap();
     let g_im = grad(|a: Var| a.eigvals().1.row_range(1, 1), &a).unwrap();
