@@ -4,6 +4,7 @@
 //! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments select rows by
 //! name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the files beside this one.
 
+mod eigen;
 mod factor;
 mod general;
 mod reductions;
@@ -40,7 +41,7 @@ fn main() {
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
         "f = <W, op>", "n", "faer", "value", "gradient", "HVP"
     );
-    let rows = factor::rows().into_iter().chain(spectral::rows()).chain(reductions::rows());
+    let rows = factor::rows().into_iter().chain(spectral::rows()).chain(eigen::rows()).chain(reductions::rows());
     for row in rows.chain(general::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
             for n in [4, 16, 64, 256].into_iter().filter(|n| orders.is_empty() || orders.contains(n)) {

@@ -33,6 +33,7 @@ mod drivers;
 mod dual;
 mod dump;
 mod eager;
+mod eigen;
 mod error;
 mod held;
 mod inside;
@@ -66,6 +67,7 @@ pub use drivers::{
     value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
+pub use eigen::General;
 pub use error::{Error, Line, Origin, Result};
 pub use faer;
 pub use held::HvpOperator;

@@ -133,19 +133,34 @@ impl<T: Scalar> Store<T> {
     #[cold]
     #[track_caller]
     pub(crate) fn fail(&self, op: &'static str, batch: usize, derivative: bool, place: Option<Place>, t: Trouble) {
+        let e = self.told(op, batch, derivative, place, t);
+        match t.failure {
+            Failure::TiedVectors { .. } => self.lacks(e),
+            _ => self.remember(e),
+        }
+    }
+
+    /// Remembers why a number that is NaN in a derivative does not exist: an error if a result depends on it.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn miss(&self, op: &'static str, batch: usize, t: Trouble) {
+        self.lacks(self.told(op, batch, true, None, t));
+    }
+
+    fn lacks(&self, e: Error) {
+        self.ever.set(true);
+        self.missing.borrow_mut().get_or_insert(e);
+    }
+
+    /// The failure with its place.
+    #[track_caller]
+    fn told(&self, op: &'static str, batch: usize, derivative: bool, place: Option<Place>, t: Trouble) -> Error {
         let (primitive, line) = match place.or(self.at.get()) {
             Some(Place { line, said }) => (*said, line),
             None => (op, std::panic::Location::caller()),
         };
         let member = (batch > 1).then_some(t.member);
-        let e = Error::Data { primitive, member, derivative, failure: t.failure, line };
-        match t.failure {
-            Failure::TiedVectors { .. } => {
-                self.ever.set(true);
-                self.missing.borrow_mut().get_or_insert(e);
-            }
-            _ => self.remember(e),
-        }
+        Error::Data { primitive, member, derivative, failure: t.failure, line }
     }
 
     /// Why a tangent that came out NaN does not exist, if that is known; then forgotten.

@@ -27,6 +27,7 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("inverse", p(|x| x.inverse().sum())),
         ("logdet", p(|x| x.logdet())),
         ("cayley", p(|x| x.cayley(0.1).sum())),
+        ("eig", p(|x| x.eig().2.sum())),
         ("lower solve", p(move |x| x.solve_triangular(Uplo::Lower, &b2).sum())),
         ("expm", p(|x| (x * 0.01).expm().sum())),
         ("lyapunov", p(|x| x.lyapunov(x.tape().eye(x.rows())).sum())),

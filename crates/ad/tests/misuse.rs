@@ -63,6 +63,9 @@ fn shapes_that_do_not_fit() {
     says(&["sqrtm: expected a square matrix, got 2x3"], || a.sqrtm());
     says(&["logm: expected a square matrix, got 2x3"], || a.logm());
     says(&["logm_frechet: expected directions with the shape of the matrix, got 3x3 and 2x3"], || c.logm_frechet(a).1);
+    says(&["eigvals", "2x3", "square"], || a.eigvals().0);
+    says(&["charpoly", "2x3", "square"], || a.charpoly());
+    says(&["trace_power", "2x3", "square"], || a.trace_power(3));
     says(&["expm_sym", "2x3", "square"], || a.expm_sym());
     says(&["trace_fun", "2x3", "square"], || a.trace_fun(SymFn::Exp));
     says(&["sym", "2x3", "square"], || a.sym());

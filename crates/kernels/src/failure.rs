@@ -103,6 +103,17 @@ pub enum Failure {
         /// Of what.
         what: &'static str,
     },
+    /// Eigenvalues that coincide up to rounding, with eigenvectors that are parallel up to rounding: they have no derivatives.
+    #[error(
+        "not differentiable: eigenvalue {index} is defective up to rounding (its condition number is {condition:.1e}); the value \
+         stands, and traces of powers, coefficients of the characteristic polynomial and functions of the matrix are smooth there"
+    )]
+    Defective {
+        /// Which eigenvalue, in the order of the Schur form.
+        index: usize,
+        /// Its condition number, `1 / |y^H x|` for unit left and right eigenvectors `y` and `x`.
+        condition: f64,
+    },
     /// The operation does not exist for these arguments.
     #[error("not supported: {what}")]
     Unsupported {

@@ -2,7 +2,7 @@
 
 use crate::equations::Factors;
 use crate::sylvester::Kind;
-use crate::{Failure, Least, SymFn, Triangle, Unary, Window, WithTangent, Workspace};
+use crate::{ColumnOp, Failure, Least, SymFn, Triangle, Unary, Verdict, Window, WithTangent, Workspace};
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
 ///
@@ -194,6 +194,28 @@ pub trait Scalar:
     /// The eigenvalues on the diagonal of the `T` of a handle, in its order: real and imaginary parts, of a pair
     /// `im > 0` first.
     fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]);
+    /// `A X = X D` with packed columns (`eig.rs`): the `n` packed eigenvalues, `X`, `X^{-T}`, and `6 x n` notes.
+    fn eig(
+        a: &[Self],
+        n: usize,
+        values: &mut [Self],
+        x: &mut [Self],
+        inverse: &mut [Self],
+        notes: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// Algebra of packed columns of `m` rows, by the notes of [`Scalar::eig`].
+    fn columns(op: ColumnOp, notes: &[Self], m: usize, x: &[&[Self]], out: &mut [Self]);
+    /// May a derivative be taken along packed columns of `m` rows?
+    fn columns_verdict(verdict: Verdict, notes: &[Self], m: usize, x: &[Self]) -> Result<(), Failure>;
+    /// Is the eigenvalue of largest modulus alone?
+    fn eig_leading_alone(notes: &[Self], values: &[Self]) -> Result<(), Failure>;
+    /// The motion of packed eigenvalues along `A'`, from `W = X^{-T}` and `A' X`: NaN where it does not exist, and why.
+    fn eig_motion(notes: &[Self], w: &[Self], m: &[Self], dl: &mut [Self]) -> Result<(), Failure>;
+    /// NaN into what tied vectors turn by, in `Z` of `X' = X Z`, and why.
+    fn eig_undetermined(notes: &[Self], z: &mut [Self]) -> Result<(), Failure>;
+    /// NaN into the packed columns of `m` rows of tied eigenvalues, and why.
+    fn eig_blank(notes: &[Self], m: usize, x: &mut [Self]) -> Result<(), Failure>;
     /// Brings the chosen eigenvalues of a handle to the top; returns how many. A complex pair comes if either of it is
     /// chosen. Errors: two neighbours too close to be exchanged stably (the handle is still a Schur form of the same
     /// matrix, partly reordered).
@@ -610,6 +632,35 @@ macro_rules! scalar {
             }
             fn schur_values(handle: &[Self], n: usize, re: &mut [Self], im: &mut [Self]) {
                 crate::quasi::eigenvalues(&handle[n * n..], n, re, im)
+            }
+            fn eig(
+                a: &[Self],
+                n: usize,
+                values: &mut [Self],
+                x: &mut [Self],
+                inverse: &mut [Self],
+                notes: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::eig::eig(a, n, &mut crate::eig::EigOut { values, x, inverse, notes }, w)
+            }
+            fn columns(op: ColumnOp, notes: &[Self], m: usize, x: &[&[Self]], out: &mut [Self]) {
+                crate::columns::apply(op, notes, m, x, out)
+            }
+            fn columns_verdict(verdict: Verdict, notes: &[Self], m: usize, x: &[Self]) -> Result<(), Failure> {
+                crate::columns::judge(verdict, notes, m, x)
+            }
+            fn eig_leading_alone(notes: &[Self], values: &[Self]) -> Result<(), Failure> {
+                crate::columns::leading_alone(notes, values)
+            }
+            fn eig_motion(notes: &[Self], w: &[Self], m: &[Self], dl: &mut [Self]) -> Result<(), Failure> {
+                crate::columns::motion(notes, w, m, dl)
+            }
+            fn eig_undetermined(notes: &[Self], z: &mut [Self]) -> Result<(), Failure> {
+                crate::columns::undetermined(notes, z)
+            }
+            fn eig_blank(notes: &[Self], m: usize, x: &mut [Self]) -> Result<(), Failure> {
+                crate::columns::blank(notes, m, x)
             }
             fn schur_reorder(handle: &mut [Self], n: usize, chosen: &[bool]) -> Result<usize, Failure> {
                 let (u, t) = handle.split_at_mut(n * n);

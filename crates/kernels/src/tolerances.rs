@@ -110,6 +110,29 @@ pub fn equation_probe<T: Scalar>() -> T {
     T::of(0.005)
 }
 
+/// Eigenvalues of a general matrix are tied if their distance is at most this times the matrix, where `condition` is the
+/// larger of their condition numbers: rounding moves them by that. The margin of 8 tells a Jordan block, whose eigenvalues rounding has
+/// separated, from a simple eigenvalue: for a block of order two the distance is `2 sqrt(d)` and the condition number its
+/// reciprocal, where `d` is the backward error, so that `condition d` is a fourth of the distance (and a sixth for long blocks).
+#[must_use]
+pub fn eig_tie<T: Scalar>(n: usize, condition: T) -> T {
+    tie::<T>(n) * (T::of(8.0) * condition - T::of(7.0))
+}
+
+/// Tied eigenvalues of a general matrix with condition numbers above this are defective. Vectors of a semisimple eigenvalue, found by
+/// substitution through rounding, have condition numbers of some hundreds; those of a Jordan block of order two have `EPS^(-1/2)`,
+/// and of longer ones more.
+#[must_use]
+pub fn eig_defective<T: Scalar>() -> T {
+    T::EPS.powf(T::of(-0.3))
+}
+
+/// The inverse of the eigenvectors: what rounding in its products leaves of `X^T W - I`, for a column of `W` of length one.
+#[must_use]
+pub fn eig_inverse<T: Scalar>(n: usize) -> T {
+    T::EPS * T::of(4.0 * n as f64)
+}
+
 /// Square roots: the residual over the size of the matrix that still leaves half of the digits.
 #[must_use]
 pub fn root_residual<T: Scalar>() -> T {
@@ -181,6 +204,8 @@ pub const QR_STEPS: usize = 300;
 pub const QR_PATIENCE: usize = 6;
 /// After so many steps without a result, and again after as many, the shifts are made up from sizes alone.
 pub const QR_EXCEPTIONAL: usize = 10;
+/// Corrections of the inverse of eigenvectors, each of which squares the error: from a tenth to rounding. One or none is usual.
+pub const INVERSE_STEPS: usize = 6;
 /// Sweeps and early deflations in a row without a result before a block is left to the double-shift iteration.
 pub const QR_STALLS: usize = 6;
 /// Early deflation that finds more than this percentage of its window is tried again before the next sweep (Braman,

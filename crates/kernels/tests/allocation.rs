@@ -16,6 +16,7 @@ fn kernels_allocate_nothing_once_grown() {
         let small: Vec<f64> = a.iter().map(|x| x / n as f64).collect();
         let mut records = [(); 3].map(|()| vec![0.0; n * (7 * n + 4)]);
         let mut log = vec![0.0; n * (2 * n + 1)];
+        let mut notes = vec![0.0; 6 * n];
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
@@ -43,6 +44,7 @@ fn kernels_allocate_nothing_once_grown() {
             f64::expm_jet(&[&small, &b], &[whole, &[]], n, &mut x, first, &mut w).unwrap();
             let known = [&whole[..], first, first, &[]];
             f64::expm_jet(&[&small, &b, &b, &[]], &known, n, &mut x, second, &mut w).unwrap();
+            f64::eig(&b, n, &mut h[..n], &mut x, &mut y, &mut notes, &mut w).unwrap();
             f64::cholesky(&a, n, &mut y, &mut w).unwrap();
             f64::cholesky_push(&y, n, &b, &mut x);
             f64::cholesky_pull(&y, n, &mut x);

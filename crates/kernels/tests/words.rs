@@ -33,6 +33,8 @@ fn every_kernel<T: Scalar>() {
             let record = &mut vec![T::zero(); n * (7 * n + 4)];
             named(T::expm(&a, n, &mut x, record, &mut w), index, "exponential");
             named(T::logm(&a, n, &mut x, &mut vec![T::zero(); n * (2 * n + 1)], &mut w), index, "logarithm");
+            let notes = &mut vec![T::zero(); 6 * n];
+            named(T::eig(&a, n, &mut p, &mut x, &mut y, notes, &mut w), index, "eig");
             named(T::cayley(&a, n, T::of(0.5), &mut x, &mut y, &mut w), index, "cayley");
             // The complement of the first column.
             let mut q = a[..n].to_vec();

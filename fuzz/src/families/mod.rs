@@ -10,6 +10,7 @@
 mod case;
 pub mod cayley;
 pub mod cholesky;
+pub mod eigen;
 pub mod elementwise;
 pub mod equations;
 pub mod expm;
@@ -48,5 +49,6 @@ pub const FAMILIES: &[Family] = &[
     cayley::FAMILY,
     expm::FAMILY,
     equations::FAMILY,
+    eigen::FAMILY,
     program::FAMILY,
 ];

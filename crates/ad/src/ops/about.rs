@@ -633,6 +633,24 @@ pub const SECTIONS: &[Section] = &[
                 ["4 (singular 8)", "14 (singular 28)", "10 (singular 20)"],
                 "as `vectors`",
                 "Kato, *Perturbation Theory*, I.5.3; derived", "vectors.rs";
+            "eig", "`eigvals`, `eig`, `general`: eigenvalues, right and left eigenvectors of a general matrix as packed real columns",
+                "finite",
+                "length and phase: unit columns, the entry of largest modulus real and positive; order by real part, then imaginary part",
+                ["32", "8", "6 (values alone 2)"],
+                "equal weights on coinciding semisimple values have their gradient, what tells them apart is `NotDifferentiable`, what sees their vectors `GaugeDependent`; a defective matrix has its values, and `Defective` with the condition number for derivatives",
+                "Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv 1701.00392; derived", "eig.rs";
+            "eig_verdict", "guard in the derivatives of `eig` and of `spectral_radius`",
+                "what a derivative asks for exists; else `NotDifferentiable`, `GaugeDependent`, `Defective`, or NaN and an error if a result depends on it",
+                "-",
+                ["pass", "pass", "pass"],
+                "this is the verdict",
+                "Wilkinson 1965; derived", "eig.rs";
+            "packed_columns", "complex columns kept as real ones: products with numbers, inner products, quotients by differences of eigenvalues; parts of `eig`",
+                "-",
+                "-",
+                ["pass", "pass", "pass"],
+                "tied eigenvalues are not divided by; `eig_verdict` says whether that matters",
+                "derived", "columns.rs";
         },
     },
     Section {
@@ -713,6 +731,9 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`so3_exp`*", "`hat`, `expm`", "3 numbers", "composed/rotations.rs"],
     ["*`so3_log`*", "a linear map to the quaternion's products, `select`, `norm`, half-angle formulas, a polynomial", "a rotation, but not by half a turn, else `NotDifferentiable`", "composed/rotations.rs"],
     ["*`matrix_power`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
+    ["*`spectral_radius`*", "`eig`, `packed_columns`, `norm`", "one real eigenvalue or one pair of largest modulus, not 0, else `NotDifferentiable`", "eigen.rs"],
+    ["*`trace_power`*", "`matrix_power`, `dot`: exact to every order at ties and at defective matrices", "square", "eigen.rs"],
+    ["*`charpoly`*", "products, traces (Faddeev & LeVerrier): exact to every order at ties and at defective matrices", "square", "eigen.rs"],
     ["*`select_with`*", "`select` of the arguments and of the branches", "sizes agree or are 1", "composed/masks.rs"],
     ["*`prod`*, *`column_prods`*, *`row_prods`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "composed/reductions.rs"],
     ["*`var`*, *`std`*, over rows and columns too", "`sum` of deviations from an entry and then from the mean; `dot` or `norm`", "more than `ddof` entries; for a derivative of `std`: entries not all equal, else `NotDifferentiable`", "composed/moments.rs"],

@@ -33,11 +33,13 @@ pub(crate) mod arithmetic;
 pub(crate) mod atan2;
 pub(crate) mod cayley;
 pub(crate) mod cholesky;
+pub(crate) mod columns;
 pub(crate) mod complement;
 pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod distance;
+pub(crate) mod eig;
 pub(crate) mod expm;
 pub(crate) mod extremum;
 pub(crate) mod gauge;
@@ -290,6 +292,9 @@ registry! {
     Cayley(cayley::Cayley) "cayley",
     Expm(expm::Expm) "expm",
     ExpmJet(expm::ExpmJet) "expm_along",
+    Eig(eig::Eig) "eig",
+    EigVerdict(eig::Judge) "eig_verdict",
+    Columns(columns::Columns) "packed_columns",
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",

@@ -36,6 +36,8 @@ pub(crate) fn has(op: &str) -> bool {
         "sqrtm",
         "logm",
         // Spectra.
+        "eig",
+        "eigvals",
         "eigh",
         "eigvalsh",
         "spectral_projector",
@@ -92,6 +94,11 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
         "sqrtm" => vec![a.sqrtm()],
         "logm" => vec![a.logm()],
         // Spectra.
+        "eig" => {
+            let (re, im, v, w) = a.eig();
+            vec![re, im, v, w]
+        }
+        "eigvals" => pair(a.eigvals()),
         "eigh" => pair(a.eigh()),
         "eigvalsh" => vec![a.eigvalsh()],
         "spectral_projector" => vec![a.spectral_projector(number("top") as usize)],

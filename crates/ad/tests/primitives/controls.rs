@@ -4,7 +4,7 @@
 use super::masked::daleckii_krein;
 use super::points::{Kind, Rng, batch, diagonal};
 use super::table::{Line, Program, table};
-use faer::{Mat, Side};
+use faer::{Mat, Side, mat};
 use pullback::{Batch, Custom, Many, Scalar, SymFn, Triangle, Var};
 use pullback_check::controls::{self, Break, Place};
 use pullback_check::{Modes, Report, check_many};
@@ -228,6 +228,22 @@ fn logarithm_without_the_transpose() {
         vec![Some(if wrong { x[0].logm_frechet(g).1 } else { x[0].logm_frechet(g.t()).1.t() })]
     };
     transpose_test_fails(tried(|x| vec![x[0].logm()], None, vjp, &[Kind::Accretive(4).generic(1)]));
+}
+
+#[test]
+fn eigenvectors_without_their_length() {
+    // The rule of papers that leave the normal form out; all eigenvalues are real here.
+    let vjp: Rule = |wrong, x, y, dy| {
+        let (v, a) = (y[0], x[0].general());
+        let (w, l, g) = (a.left_vectors().0, a.values().0, zero_if_absent(dy[0], y[0]));
+        let along = (v.hadamard(g).column_sums()).broadcast_to(v.shape()).hadamard(v);
+        let gz = v.t_mul(if wrong { g } else { g - along });
+        let eye = x[0].tape().eye(v.cols());
+        let gaps = l.t().broadcast_to(v.shape()) - l.broadcast_to(v.shape());
+        vec![Some((w * gz.hadamard(1.0 - eye).elem_div(gaps + eye)).mul_t(v))]
+    };
+    let a = mat![[1.0, 0.3, -0.2], [0.1, 2.5, 0.4], [0.2, -0.3, 4.0]];
+    transpose_test_fails(tried(|x| vec![x[0].general().vectors().0], None, vjp, &[a]));
 }
 
 #[test]

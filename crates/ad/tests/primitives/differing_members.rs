@@ -137,6 +137,51 @@ fn every_member_has_its_own_degree_and_squarings() {
 }
 
 #[test]
+fn every_member_has_its_own_real_and_complex_eigenvalues() {
+    let members = [
+        mat![[1.0, 0.3, 0.1], [0.2, 2.5, -0.2], [0.1, 0.4, 5.0]],
+        // One pair, before and after the real one in their order.
+        mat![[1.0, 2.0, 0.1], [-0.5, 1.0, 0.2], [0.1, 0.3, 4.0]],
+        mat![[-3.0, 0.2, 0.1], [0.3, 1.0, 2.0], [0.1, -0.5, 1.0]],
+        mat![[10.0, 300.0, 2.0], [-400.0, -20.0, 5.0], [30.0, 7.0, 2000.0]],
+        // Triangular: nothing is iterated.
+        mat![[1e-3, 2e-3, 1e-4], [0.0, 3e-3, 1e-3], [0.0, 0.0, 9e-3]],
+    ];
+    as_alone("real parts", &members, |x| x.eigvals().0);
+    as_alone("imaginary parts", &members, |x| x.eigvals().1);
+    as_alone("eigenvectors", &members, |x| {
+        let (_, _, v, w) = x.eig();
+        v + w * 0.5
+    });
+    as_alone("spectral radius", &members, |x| x.spectral_radius());
+    as_alone("characteristic polynomial", &members, |x| x.charpoly());
+    as_alone("trace of a power", &members, |x| x.trace_power(4));
+}
+
+#[test]
+fn coinciding_eigenvalues_are_those_of_their_member() {
+    let simple = mat![[1.0, 0.3, 0.1], [0.2, 2.5, -0.2], [0.1, 0.4, 5.0]];
+    let jordan = mat![[2.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 5.0]];
+    let first = func(|x: Var| x.eigvals().0.row_range(0, 1).sum());
+    for (at, odd, defective) in [(1, Mat::identity(3, 3), false), (2, jordan, true), (0, Mat::identity(3, 3), false)] {
+        let mut members = vec![simple.clone(); 3];
+        members[at] = odd;
+        match grad(first, &all(&members)) {
+            Err(Error::Data { member, failure, .. }) => {
+                assert_eq!(member, Some(at));
+                let fits = match failure {
+                    Failure::Defective { .. } => defective,
+                    Failure::NotDifferentiable { .. } => !defective,
+                    _ => false,
+                };
+                assert!(fits, "{failure}");
+            }
+            other => panic!("a verdict is expected, and this came: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn some_members_are_singular_and_others_are_not() {
     let mut members = square();
     members.insert(1, mat![[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]);

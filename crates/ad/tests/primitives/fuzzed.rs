@@ -58,6 +58,7 @@ families!(
     cayley,
     expm,
     equations,
+    eigen,
     program
 );
 

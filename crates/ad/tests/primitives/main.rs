@@ -7,6 +7,7 @@ mod choices;
 mod controls;
 mod differing_members;
 mod direct;
+mod eigen;
 mod factors;
 #[path = "../../../../fuzz/src/families/mod.rs"]
 #[allow(unreachable_pub)] // It is a public module of the fuzz crate.

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Small(usize),
     /// Any square matrix, of a norm that its exponential can bear.
     Exponent(usize),
+    /// General, with eigenvalues at least 1/2 apart, real ones and pairs, and vectors whose largest entry stands out.
+    Spread(usize),
     /// Symmetric, eigenvalues at least 1/2 apart.
     Simple(usize),
     /// Symmetric, the larger half of the eigenvalues (rounded down) above 1/2, the others below -1/2.
@@ -91,7 +93,7 @@ impl Kind {
             Regular(n) | Triangular(n) | Spd(n) | Symmetric(n) | Small(n) | Exponent(n) | Simple(n) | Gapped(n) => {
                 (n, n)
             }
-            Accretive(n) => (n, n),
+            Accretive(n) | Spread(n) => (n, n),
         }
     }
 
@@ -129,6 +131,21 @@ impl Kind {
             }
             Small(n) => of(Of::Any) * (0.3 / (n.max(1) as f64).sqrt()),
             Exponent(n) => of(Of::Any) * (1.0 / (n.max(1) as f64).sqrt()),
+            Spread(n) => {
+                let noise = of(Of::Any) * (0.2 / (n.max(1) as f64).sqrt());
+                // A pair at every third place, from the first or from the second on, and real ones between.
+                let start = seed as usize % 2;
+                let pair = |i: usize| i >= start && (i - start).is_multiple_of(3) && i + 1 < n;
+                Mat::from_fn(n, n, |i, j| {
+                    noise[(i, j)]
+                        + match (i, j) {
+                            _ if i == j => 1.0 + 1.5 * i as f64 - if i > 0 && pair(i - 1) { 1.5 } else { 0.0 },
+                            _ if j == i + 1 && pair(i) => 4.0,
+                            _ if i == j + 1 && pair(j) => -1.0,
+                            _ => 0.0,
+                        }
+                })
+            }
             Simple(n) => {
                 let apart = |(i, s)| 1.5 * (i as f64 - 0.5 * n as f64) + s;
                 given(Of::Symmetric, around_one(n).into_iter().enumerate().map(apart).collect())
@@ -218,6 +235,37 @@ impl Kind {
                     let pairs = rng.next(Of::Symmetric, (n, n), Spectrum::Pairs { gap });
                     add(&format!("spectrum in pairs with gap {gap:e}"), pairs, None, 1.0);
                 }
+            }
+            Spread(_) => {
+                add("diagonal", diagonal(&(0..n).map(|i| 1.0 + i as f64).collect::<Vec<_>>()), None, 1.0);
+                let upper = |d: &dyn Fn(usize) -> f64, off: f64| {
+                    Mat::from_fn(n, n, |i, j| {
+                        if i == j {
+                            d(i)
+                        } else if i < j {
+                            off
+                        } else {
+                            0.0
+                        }
+                    })
+                };
+                add("triangular", upper(&|i| 1.0 + i as f64, 0.3), None, 4.0);
+                // Vectors and condition numbers are as large as the inverse of the gap, and so are their derivatives.
+                for gap in [1e-1, 1e-2] {
+                    let near = upper(&|i| 1.0 + i as f64 - (i % 2) as f64 * (1.0 - gap), 0.3);
+                    add(&format!("not normal, with gap {gap:e}"), near, None, 1.0 / (gap * gap * gap));
+                }
+                let turn = |i: usize, j: usize| match (i, j) {
+                    _ if i == j => 2.0 * (i / 2) as f64,
+                    _ if i / 2 == j / 2 && j == i + 1 => 2e-2,
+                    _ if i / 2 == j / 2 => -1e-2,
+                    _ => 0.0,
+                };
+                if n % 2 == 0 {
+                    add("pairs near the real axis", Mat::from_fn(n, n, turn), None, 1e2);
+                }
+                add("times 1e100", self.generic(5) * 1e100, None, 1.0);
+                add("times 1e-100", self.generic(5) * 1e-100, None, 1.0);
             }
             Simple(_) => {
                 // Vectors lose the inverse of the gap.

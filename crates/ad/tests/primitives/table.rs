@@ -33,6 +33,7 @@ const SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (6, 
 const ORDERS: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (8, 8)];
 /// Of the two matrices of an equation.
 const TWO_ORDERS: &[(usize, usize)] = &[(4, 3), (3, 4), (3, 3), (2, 1), (1, 1), (0, 0), (3, 0), (0, 2)];
+const NOT_EMPTY_SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (6, 6)];
 const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
 const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
@@ -285,6 +286,13 @@ pub(crate) fn table() -> Vec<Line> {
         line!("some eigenpairs" covers ["vectors", "vectors_pull", "resolvent", "spectrum"], SQUARE, |n, _| vec![Simple(n)], |x| { let (a, k) = (x[0].symmetric(), x[0].rows() / 2); vec![a.values(0..k), a.vectors(k / 2..k + k / 2)] }, judges),
         line!("spectral_projector" covers ["spectrum_weighted"], SQUARE, |n, _| vec![Gapped(n)], |x| vec![x[0].spectral_projector(x[0].rows() / 2)], judges),
         line!("invariant_subspace" covers ["vectors", "vectors_pull", "resolvent"], SQUARE, |n, _| vec![Gapped(n), Any(n, 2)], |x| { let n = x[0].rows(); let q = x[0].symmetric().invariant_subspace(n - n / 2..n); vec![q.mul_t(q), q * q.t_mul(x[1].hadamard(q * q.t_mul(x[1])))] }, judges),
+        line!("eigvals" covers ["eig", "packed_columns", "eig_verdict"], SQUARE, |n, _| vec![Spread(n)], |x| { let (re, im) = x[0].eigvals(); vec![re, im] }, judges),
+        line!("eig" covers ["eig", "packed_columns", "eig_verdict"], SQUARE, |n, _| vec![Spread(n)], |x| { let (re, im, v, w) = x[0].eig(); vec![re, im, v, w] }, judges),
+        line!("left eigenvectors, condition numbers" covers ["eig", "packed_columns", "norm"], NOT_EMPTY_SQUARE, |n, _| vec![Spread(n)], |x| { let a = x[0].general(); let (v, w) = a.left_vectors(); vec![v, w, a.conditions()] }, judges),
+        line!("pull of eigvals" covers ["packed_columns", "eig_verdict"], SMALL, |n, _| vec![Spread(n), Any(n, 1)], pull!(|x| { let (re, im) = x[0].eigvals(); re + im }), judges, deepens),
+        line!("pull of eig" covers ["packed_columns", "eig_verdict"], SMALL, |n, _| vec![Spread(n), Any(n, n)], pull!(|x| { let (v, w) = x[0].general().vectors(); v + w }), judges, deepens),
+        line!("spectral_radius" covers ["eig", "packed_columns", "norm"], NOT_EMPTY_SQUARE, |n, _| vec![Spread(n)], |x| vec![x[0].spectral_radius()], judges),
+        line!("trace_power, charpoly" covers ["matmul", "dot"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].trace_power(5), x[0].trace_power(1) + x[0].trace_power(0), x[0].charpoly()]),
         line!("svd" covers ["svd", "vectors", "vectors_pull", "resolvent"], ANY_RANK, |m, n| vec![Distinct(m, n)], |x| { let (u, s, v) = x[0].svd(); vec![u, s, v] }, judges),
         line!("pull of svd" covers ["vectors_pull", "resolvent"], &[(3, 2), (2, 2)], |m, n| vec![Distinct(m, n), Any(m, n)], pull!(|x| x[0].svd().0), judges),
         line!("svd_truncated" covers ["svd", "vectors", "resolvent"], &[(4, 3), (3, 3), (2, 4), (5, 2)], |m, n| vec![Distinct(m, n)], |x| { let (u, s, v) = x[0].svd_truncated(2); vec![u, s, v] }, judges),

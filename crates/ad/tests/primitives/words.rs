@@ -20,7 +20,7 @@ fn words<R: std::fmt::Debug>(what: &str, r: Result<R, Error>) -> (&'static str, 
 }
 
 /// What is asked, the method that was called, the shape.
-const LOOKS: [(&str, &str, (usize, usize), F); 21] = [
+const LOOKS: [(&str, &str, (usize, usize), F); 23] = [
     ("inverse", "inverse", (4, 4), |x| x.inverse()),
     ("logdet", "logdet", (7, 7), |x| x.logdet()),
     ("lu factors", "lu_factors", (5, 3), |x| x.lu_factors().0),
@@ -42,6 +42,8 @@ const LOOKS: [(&str, &str, (usize, usize), F); 21] = [
     ("logarithm", "logm", (3, 3), |x| x.logm()),
     ("sylvester", "sylvester", (3, 3), |x| x.sylvester(mat![[1.0]], mat![[1.0], [2.0], [3.0]])),
     ("lyapunov", "lyapunov", (3, 3), |x| x.lyapunov(x.tape().eye(3))),
+    ("general eigenvalues", "eigvals", (3, 3), |x| x.eigvals().0),
+    ("large general eigenvalues", "eig", (40, 40), |x| x.eig().2),
 ];
 
 #[test]
