@@ -280,12 +280,14 @@ pub const LOGM_ROOTS: usize = 1100;
 pub(crate) type Nodes = &'static [(f64, f64)];
 
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 3 of them.
+#[allow(clippy::excessive_precision)] // Rounded once, by the compiler.
 const GAUSS_3: Nodes = &[
     (0.11270166537925831, 0.27777777777777778),
     (0.5, 0.44444444444444444),
     (0.88729833462074169, 0.27777777777777778),
 ];
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 4 of them.
+#[allow(clippy::excessive_precision)]
 const GAUSS_4: Nodes = &[
     (0.069431844202973712, 0.17392742256872693),
     (0.33000947820757187, 0.32607257743127307),
@@ -293,6 +295,7 @@ const GAUSS_4: Nodes = &[
     (0.93056815579702629, 0.17392742256872693),
 ];
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 5 of them.
+#[allow(clippy::excessive_precision)]
 const GAUSS_5: Nodes = &[
     (0.046910077030668004, 0.11846344252809454),
     (0.23076534494715845, 0.23931433524968323),
@@ -301,6 +304,7 @@ const GAUSS_5: Nodes = &[
     (0.953089922969332, 0.11846344252809454),
 ];
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 8 of them.
+#[allow(clippy::excessive_precision)]
 const GAUSS_8: Nodes = &[
     (0.019855071751231884, 0.05061426814518813),
     (0.10166676129318663, 0.11119051722668724),
@@ -312,6 +316,7 @@ const GAUSS_8: Nodes = &[
     (0.98014492824876812, 0.05061426814518813),
 ];
 /// Gauss-Legendre nodes and weights in `[0, 1]`, 10 of them.
+#[allow(clippy::excessive_precision)]
 const GAUSS_10: Nodes = &[
     (0.01304673574141414, 0.033335672154344069),
     (0.067468316655507745, 0.074725674575290297),

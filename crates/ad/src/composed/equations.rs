@@ -61,7 +61,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// ```
     /// use pullback::{prelude::*, value_and_grad, faer::mat};
     /// // 2 x + x 3 = 10, and dx/da = -x / (a + b).
-    /// let (x, g) = value_and_grad(|a| a.sylvester(mat![[3.0]], mat![[10.0]]), &mat![[2.0]])?;
+    /// let (x, g) = value_and_grad(|a| a.sylvester(mat![[3.0]], mat![[10.0]]), &mat![[2.0f64]])?;
     /// assert!((x - 2.0).abs() < 1e-15 && (g[(0, 0)] + 0.4).abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
     /// ```
@@ -82,7 +82,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// ```
     /// use pullback::{prelude::*, value, faer::mat};
-    /// let x = value(|a| a.stein(mat![[0.5]], mat![[3.0]]), &mat![[0.5]])?.scalar();
+    /// let x = value(|a| a.stein(mat![[0.5]], mat![[3.0]]), &mat![[0.5f64]])?.scalar();
     /// assert!((x - 4.0).abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
     /// ```
@@ -129,7 +129,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// ```
     /// use pullback::{prelude::*, value, faer::mat};
     /// // The variance of x' = x / 2 + noise of variance 3.
-    /// assert!((value(|a| a.discrete_lyapunov(mat![[3.0]]), &mat![[0.5]])?.scalar() - 4.0).abs() < 1e-15);
+    /// assert!((value(|a| a.discrete_lyapunov(mat![[3.0]]), &mat![[0.5f64]])?.scalar() - 4.0).abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
     /// ```
     #[doc(alias("solve_discrete_lyapunov", "dlyap", "stein"))]
@@ -152,7 +152,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// ```
     /// use pullback::{prelude::*, value_and_grad, faer::mat};
     /// // A Jordan block: the root of [4 1; 0 4] is [2 1/4; 0 2], and the trace of the root has the gradient A^{-T/2} / 2.
-    /// let (t, g) = value_and_grad(|a| a.sqrtm().trace(), &mat![[4.0, 1.0], [0.0, 4.0]])?;
+    /// let (t, g) = value_and_grad(|a| a.sqrtm().trace(), &mat![[4.0f64, 1.0], [0.0, 4.0]])?;
     /// assert!((t - 4.0).abs() < 1e-14);
     /// assert!((g - mat![[0.25, 0.0], [-0.03125, 0.25]]).norm_max() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
