@@ -1,7 +1,7 @@
 //! The engine on held, warm tapes: gradients and Hessian-vector products against their primal, in one interleaved run.
 //!
-//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a row, and
-//! `brockett`, `product` or `node` for one table.
+//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a
+//! row, and `brockett`, `product` or `node` for one table.
 
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Race, against, entries, pretty};
@@ -156,7 +156,8 @@ fn node(budget: Duration) {
     }
 }
 
-/// Value and gradient of the chain by bare kernels, which keep what the way back needs: argument and output of each `tanh`.
+/// Value and gradient of the chain by bare kernels, which keep what the way back needs: argument and output of each
+/// `tanh`.
 struct RawChain {
     n: usize,
     a: Vec<f64>,

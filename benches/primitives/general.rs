@@ -1,4 +1,5 @@
-//! What rests on the Schur form of a general matrix, beside faer's general eigendecomposition (there is no public Schur form).
+//! What rests on the Schur form of a general matrix, beside faer's general eigendecomposition (there is no public Schur
+//! form).
 
 use crate::{Row, batch};
 use pullback::Batch;

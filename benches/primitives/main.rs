@@ -1,8 +1,9 @@
-//! Every factorisation beside faer's own low-level call, and reductions beside plain loops, in one interleaved run: value, gradient,
-//! Hessian-vector product.
+//! Every factorisation beside faer's own low-level call, and reductions beside plain loops, in one interleaved run:
+//! value, gradient, Hessian-vector product.
 //!
-//! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments select rows by
-//! name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the files beside this one.
+//! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments
+//! select rows by name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the
+//! files beside this one.
 
 mod eigen;
 mod factor;

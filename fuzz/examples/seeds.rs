@@ -22,8 +22,8 @@ fn main() -> Result<()> {
     write("known_answers", &with_damage(&[known.to_vec()]))
 }
 
-/// As `Drawn` reads them: the seed in eight bytes, then rows, columns, batch, kind, distance and operation in one each. Every kind of
-/// matrix and sixteen operations, at sizes from 1 up.
+/// As `Drawn` reads them: the seed in eight bytes, then rows, columns, batch, kind, distance and operation in one each.
+/// Every kind of matrix and sixteen operations, at sizes from 1 up.
 fn cases() -> Vec<Vec<u8>> {
     let case = |k: u8| {
         let choices = [1 + k % 5, 1 + k / 2 % 5, k % 3, k % 8, k, k];

@@ -1,7 +1,8 @@
-//! Fuzz targets for the rules of Pullback and for the readers of its files: `cargo fuzz run -s none qr`. See `README.md`.
+//! Fuzz targets for the rules of Pullback and for the readers of its files: `cargo fuzz run -s none qr`. See
+//! `README.md`.
 //!
-//! The properties are plain functions: of a [`families::Case`] for the rules, of bytes for the readers. The tests of the crates call
-//! the same ones a fixed number of times.
+//! The properties are plain functions: of a [`families::Case`] for the rules, of bytes for the readers. The tests of
+//! the crates call the same ones a fixed number of times.
 
 #[path = "../../crates/experiments/src/arrays.rs"]
 pub mod arrays;

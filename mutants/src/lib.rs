@@ -1,7 +1,7 @@
 //! Plants errors in a copy of the workspace, one at a time, and sees which tests find them: `docs/mutation.md`.
 //!
-//! All errors of the list are compiled at once, each behind a switch that reads an environment variable, so that a run costs
-//! one compilation. The sources themselves stay as they are.
+//! All errors of the list are compiled at once, each behind a switch that reads an environment variable, so that a run
+//! costs one compilation. The sources themselves stay as they are.
 
 mod binaries;
 mod list;

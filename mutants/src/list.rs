@@ -11,10 +11,11 @@
 //! expect = found
 //! ```
 //!
-//! `find` occurs exactly once in the file, or in what comes after the first `after`; the part between guillemets is replaced (all of it where
-//! there are none). The replaced text and `wrong` are expressions of one type, or blocks of statements with `form = block`. `first` names
-//! test binaries, as `target` or `crate:target`, each with an optional filter; they run before all others. `expect` is `found` or
-//! `same`, for an error that changes no result, with a reason in `why`.
+//! `find` occurs exactly once in the file, or in what comes after the first `after`; the part between guillemets is
+//! replaced (all of it where there are none). The replaced text and `wrong` are expressions of one type, or blocks of
+//! statements with `form = block`. `first` names test binaries, as `target` or `crate:target`, each with an optional
+//! filter; they run before all others. `expect` is `found` or `same`, for an error that changes no result, with a
+//! reason in `why`.
 
 use crate::{Error, Result};
 use std::ops::Range;
@@ -128,7 +129,8 @@ fn set(m: &mut Mutant, key: &str, value: &str) -> std::result::Result<(), String
 /// Where in the text of its file each error goes: the entries of one file, in the order of the text.
 ///
 /// # Errors
-/// [`Error::Text`] if a text is not there, is there more than once, or overlaps with another one without being the same.
+/// [`Error::Text`] if a text is not there, is there more than once, or overlaps with another one without being the
+/// same.
 pub fn spans<'m>(text: &str, list: &[&'m Mutant]) -> Result<Vec<(Range<usize>, Vec<&'m Mutant>)>> {
     let mut found: Vec<(Range<usize>, Vec<&Mutant>)> = vec![];
     for m in list {

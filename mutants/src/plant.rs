@@ -35,8 +35,8 @@ pub struct Tree {
 /// Where the errors are in the copy: file and bytes of each, by its number in the list.
 pub type Planted = Vec<(PathBuf, Range<usize>, usize)>;
 
-/// Brings the copy up to date and plants all errors but those in `without`. Files that do not change are not touched, so that Cargo compiles
-/// only what did.
+/// Brings the copy up to date and plants all errors but those in `without`. Files that do not change are not touched,
+/// so that Cargo compiles only what did.
 ///
 /// # Errors
 /// A file that cannot be read or written; an entry whose text is not there.

@@ -84,7 +84,8 @@ impl<'b> Trial<'b> {
         Ok(())
     }
 
-    /// Runs the binaries with error number `number`, those that it names first, until a test fails: the test, or `None`.
+    /// Runs the binaries with error number `number`, those that it names first, until a test fails: the test, or
+    /// `None`.
     ///
     /// # Errors
     /// A binary that cannot be started; a name in `first` that no binary has.

@@ -1,4 +1,5 @@
-//! The list cannot rot silently: every text that it replaces is in the sources, at one place. And the parts of the tool, on examples.
+//! The list cannot rot silently: every text that it replaces is in the sources, at one place. And the parts of the
+//! tool, on examples.
 
 use pullback_mutants::{Expect, Mutant, parse, spans};
 use std::collections::BTreeMap;

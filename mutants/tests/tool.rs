@@ -1,4 +1,5 @@
-//! The parts of the tool on a workspace of two files and on test binaries that are scripts: what is planted where, what fails, what hangs.
+//! The parts of the tool on a workspace of two files and on test binaries that are scripts: what is planted where, what
+//! fails, what hangs.
 #![cfg(unix)]
 
 use pullback_mutants::{Binary, Limits, Mutant, Tree, Trial, parse, plant};

@@ -1,8 +1,9 @@
 //! Two builds of one benchmark in one run: the executables take turns, and every time of every row is compared.
 //!
-//! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that revision
-//! in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds` sets how many turns
-//! each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves and print what this reads.
+//! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that
+//! revision in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds`
+//! sets how many turns each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves and
+//! print what this reads.
 
 use clap::Parser;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! A Gaussian process: the negative log likelihood of its length scale, amplitude and noise, with gradient and 3x3 Hessian.
+//! A Gaussian process: the negative log likelihood of its length scale, amplitude and noise, with gradient and 3x3
+//! Hessian.
 
 use pullback::faer::{Col, Mat};
 use pullback::prelude::*;

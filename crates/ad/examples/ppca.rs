@@ -1,4 +1,5 @@
-//! Probabilistic PCA: the likelihood of a covariance S when all but two of its eigenvalues are noise, at a perfect tie of the noise.
+//! Probabilistic PCA: the likelihood of a covariance S when all but two of its eigenvalues are noise, at a perfect tie
+//! of the noise.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
@@ -23,7 +24,8 @@ pub fn run() -> pullback::Result<String> {
     let inverse = with([1.0 / 9.0, 0.25, 1.0, 1.0, 1.0]);
     assert!((f - 36.0_f64.ln()).abs() < 1e-14);
     assert!((&g - &inverse).norm_max() < 1e-14);
-    // Along E the gradient of ln det moves by -S^-1 E S^-1, and inside the tied rest only the mean of the diagonal moves.
+    // Along E the gradient of ln det moves by -S^-1 E S^-1, and inside the tied rest only the mean of the diagonal
+    // moves.
     let e = Mat::from_fn(d, d, |i, j| ((i + 1) * (j + 1)) as f64 / 10.0);
     let p = with([0.0, 0.0, 1.0, 1.0, 1.0]);
     let inside = &p * &e * &p;

@@ -1,7 +1,7 @@
 //! Checkpoints: a piece of program kept as its operations alone. Its values are computed again when a sweep needs them.
 //!
-//! A checkpoint is an ordinary operation. Its inputs are the variable and whatever the piece captured; its rules run the
-//! piece over the same kind of value as the sweep, so it works in every mode and order.
+//! A checkpoint is an ordinary operation. Its inputs are the variable and whatever the piece captured; its rules run
+//! the piece over the same kind of value as the sweep, so it works in every mode and order.
 
 use crate::eager::Eager;
 use crate::error::Place;
@@ -35,7 +35,8 @@ pub(crate) struct Program<T: Scalar> {
 pub(crate) struct Checkpoint<T: Scalar>(Arc<Program<T>>);
 
 impl<T: Scalar> Program<T> {
-    /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, those of `x` first.
+    /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, those of `x`
+    /// first.
     fn lift<'t>(tape: &'t Tape<T>, mark: Mark, x: &[Var<'t, T>], outputs: &[Var<'t, T>]) -> (Self, Vec<Var<'t, T>>) {
         let inner = tape.inner();
         let made = inner.ops[mark.ops..].iter().flat_map(|r| r.first..r.first + r.outs);
@@ -257,12 +258,13 @@ pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at
 }
 
 impl<'t, T: Scalar> Var<'t, T> {
-    /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again. Of several values:
+    /// `f(self)`, of which a recording tape keeps the operations and not the values: sweeps compute them again. Of
+    /// several values:
     /// [`VarTree::checkpoint`].
     ///
-    /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary inputs. Where `f` takes a
-    /// gradient through eigenvectors, singular vectors or a complement, its values are kept: every replay judges anew whether that gradient
-    /// depends on the choice of a basis.
+    /// Memory for time: one more evaluation of `f` for each sweep. `f` may capture other values; they are ordinary
+    /// inputs. Where `f` takes a gradient through eigenvectors, singular vectors or a complement, its values are kept:
+    /// every replay judges anew whether that gradient depends on the choice of a basis.
     #[track_caller]
     #[must_use]
     pub fn checkpoint(self, f: impl Fn(Var<'t, T>) -> Var<'t, T>) -> Var<'t, T> {

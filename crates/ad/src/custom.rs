@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// A primitive of the user's own.
 ///
-/// Rules are programs on [`Var`], so they can be differentiated again: a Hessian-vector product runs the tangent of `vjp`. What is
-/// `None` is zero. `pullback-check` proves the rules against each other.
+/// Rules are programs on [`Var`], so they can be differentiated again: a Hessian-vector product runs the tangent of
+/// `vjp`. What is `None` is zero. `pullback-check` proves the rules against each other.
 pub trait Custom<T: Scalar = f64>: Send + Sync + 'static {
     /// Its name in errors and dumps.
     fn name(&self) -> &'static str;

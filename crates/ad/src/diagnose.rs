@@ -1,5 +1,5 @@
-//! Which operation a number that is not finite comes from. Runs only after one was found, so it may take its time: a sweep is repeated
-//! one operation at a time. What counts as finite, and when to ask, is not decided here.
+//! Which operation a number that is not finite comes from. Runs only after one was found, so it may take its time: a
+//! sweep is repeated one operation at a time. What counts as finite, and when to ask, is not decided here.
 
 use crate::dual::Dual;
 use crate::eager::Eager;
@@ -33,7 +33,8 @@ pub(crate) fn overflow<T: Scalar>(inner: &Inner<T>) -> Option<Found> {
     })
 }
 
-/// Where the value `id`, which is not finite, comes from: back through operations to one whose inputs are finite, or to a leaf.
+/// Where the value `id`, which is not finite, comes from: back through operations to one whose inputs are finite, or to
+/// a leaf.
 pub(crate) fn value<T: Scalar>(inner: &Inner<T>, id: u32) -> Origin {
     recorded(inner, id, inner.ops.len())
 }

@@ -95,8 +95,8 @@ impl<T: Scalar> Ran<T> {
         Ok(out)
     }
 
-    /// The error, if the first output depends on a basis that is not determined. A cotangent of many entries may be one of a program
-    /// elsewhere, so this is asked of a number that all entries take part in.
+    /// The error, if the first output depends on a basis that is not determined. A cotangent of many entries may be one
+    /// of a program elsewhere, so this is asked of a number that all entries take part in.
     pub(crate) fn judge_choices(&self) -> Result<()> {
         let inner = self.tape.inner();
         let chosen = inner.has_choices(0..inner.ops.len());
@@ -142,8 +142,8 @@ fn number<T: Scalar>(y: &Batch<T>) -> Result<T> {
 
 /// What [`vjp`] returns beside the value: from a cotangent of the value to the cotangent of the point.
 ///
-/// The maps that drivers return are boxed, because a returned `impl Fn` over a type that inference finds late (the `1.0` of
-/// `vjp(f, &1.0)`) stops the compiler.
+/// The maps that drivers return are boxed, because a returned `impl Fn` over a type that inference finds late (the
+/// `1.0` of `vjp(f, &1.0)`) stops the compiler.
 pub type Pull<'x, L> = Box<dyn Fn(&dyn MatLike<<L as Leaves>::Scalar>) -> Result<L> + 'x>;
 
 /// What [`vjp_many`] returns beside the values: from one cotangent for each value to the cotangent of the point.
@@ -202,8 +202,9 @@ pub fn value_and_grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Resu
 
 /// The value of `f` at `x0` and its derivative along `v`, at the memory of an evaluation.
 ///
-/// The derivative along `v` is the limit of `(f(x0 + t v) - f(x0)) / t` for `t -> 0+`. Where `f` has a derivative, that is its value along `v`;
-/// tied eigenvalues and singular values, and singular values 0, have the one-sided limit alone ([`Var::eigvalsh`]).
+/// The derivative along `v` is the limit of `(f(x0 + t v) - f(x0)) / t` for `t -> 0+`. Where `f` has a derivative, that
+/// is its value along `v`; tied eigenvalues and singular values, and singular values 0, have the one-sided limit alone
+/// ([`Var::eigvalsh`]).
 ///
 /// # Errors
 /// [`Error::Shape`] if `v` is not like `x0`; the first failure; [`Error::NonFinite`].
@@ -237,10 +238,11 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
     found.map_err(|e| e.naming(x0))
 }
 
-/// The value of `f` at `x0` and its derivatives along several directions: one evaluation, recorded, and one forward sweep for
-/// each direction.
+/// The value of `f` at `x0` and its derivatives along several directions: one evaluation, recorded, and one forward
+/// sweep for each direction.
 ///
-/// A sweep costs about as much as the evaluation (eight directions through a QR and a solve took half the time of eight calls of
+/// A sweep costs about as much as the evaluation (eight directions through a QR and a solve took half the time of eight
+/// calls of
 /// [`jvp`]), and the recording keeps every intermediate value: for one direction [`jvp`] needs less memory.
 ///
 /// ```
@@ -262,7 +264,8 @@ pub fn jvps<L: Leaves, F: for<'t> CostFn<'t, L>>(
     Ok((y, v.iter().map(push).collect::<Result<_>>()?))
 }
 
-/// The value of `f` at `x0`, and the map from a cotangent of it to the cotangent of `x0`, to be called as often as wanted.
+/// The value of `f` at `x0`, and the map from a cotangent of it to the cotangent of `x0`, to be called as often as
+/// wanted.
 ///
 /// ```
 /// use pullback::prelude::*;

@@ -166,7 +166,8 @@ impl std::fmt::Debug for Error {
 }
 
 impl Error {
-    /// The same error; if it is about a number that comes from an input which is not finite, it names the leaf of `point` that is.
+    /// The same error; if it is about a number that comes from an input which is not finite, it names the leaf of
+    /// `point` that is.
     ///
     /// For whoever puts a tree of matrices on a tape for somebody else, as drivers and solvers do.
     #[must_use]

@@ -51,7 +51,8 @@ impl<T: Scalar> Tape<T> {
     /// Pulls cotangents of several values back to several others. Allocates nothing after the first call.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a cotangent or a batch has another shape than its value; the first failure; [`Error::NonFinite`].
+    /// [`Error::Shape`] if a cotangent or a batch has another shape than its value; the first failure;
+    /// [`Error::NonFinite`].
     #[track_caller]
     pub fn vjp_into(
         &self,
@@ -268,8 +269,8 @@ impl<T: Scalar> Tape<T> {
         T::forward_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
     }
 
-    /// The Hessian of the number `y` by `x`, applied to `v`: a forward sweep, then a reverse sweep over pairs. Allocates
-    /// nothing after the first call.
+    /// The Hessian of the number `y` by `x`, applied to `v`: a forward sweep, then a reverse sweep over pairs.
+    /// Allocates nothing after the first call.
     ///
     /// # Errors
     /// As [`Tape::gradient_into`].
@@ -292,7 +293,8 @@ impl<T: Scalar> Tape<T> {
         self.second_order(y, seeds, &mut [], out)
     }
 
-    /// [`Tape::hvps_into`] that gives the gradients by the same values, too, which the sweep over pairs finds on its way.
+    /// [`Tape::hvps_into`] that gives the gradients by the same values, too, which the sweep over pairs finds on its
+    /// way.
     ///
     /// # Errors
     /// As [`Tape::gradient_into`].
@@ -396,7 +398,8 @@ impl<T: Scalar> Tape<T> {
         Ok(g)
     }
 
-    /// The Hessian of `y` by `x` as an operator: records the gradient once; each direction then costs one forward sweep.
+    /// The Hessian of `y` by `x` as an operator: records the gradient once; each direction then costs one forward
+    /// sweep.
     ///
     /// # Errors
     /// As [`Tape::grad_on_tape`].

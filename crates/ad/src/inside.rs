@@ -1,7 +1,8 @@
 //! Derivatives inside programs, loops and scopes: what a program may do on the tape it runs on.
 //!
-//! `x.grad(f)`, of a value or a tree of values, records a region whatever the tape's switches, sweeps it over the kind of value that matches them
-//! (numbers, pairs, recorded values), and drops the region unless the tape records. So gradients nest to any order.
+//! `x.grad(f)`, of a value or a tree of values, records a region whatever the tape's switches, sweeps it over the kind
+//! of value that matches them (numbers, pairs, recorded values), and drops the region unless the tape records. So
+//! gradients nest to any order.
 
 use crate::dual::Dual;
 use crate::eager::Eager;
@@ -88,7 +89,8 @@ impl<T: Scalar> Tape<T> {
             .collect()
     }
 
-    /// Remembers a failure if the number `y` depends on a basis that is not determined; a tape that can be replayed asks anew then.
+    /// Remembers a failure if the number `y` depends on a basis that is not determined; a tape that can be replayed
+    /// asks anew then.
     fn judge_choices(&self, mark: Mark, end: Mark, y: Var<'_, T>, x: &[Var<'_, T>]) {
         if self.inner().gauges == 0 {
             return;
@@ -141,7 +143,8 @@ impl<T: Scalar> Tape<T> {
         self.collect(places, slots, pairs)
     }
 
-    /// The slots of the given places, zeros where they are empty, from whichever of the lists was swept; the rest is put back.
+    /// The slots of the given places, zeros where they are empty, from whichever of the lists was swept; the rest is
+    /// put back.
     fn collect<'t>(
         &'t self,
         places: impl Iterator<Item = (usize, Shape)>,
@@ -223,8 +226,8 @@ impl<T: Scalar> Tape<T> {
         with_handles(state, self.collapse(mark, &handles(state)))
     }
 
-    /// `n` steps of a loop. On a tape that does not record, what a step made is freed when it ends, and so is the state it
-    /// replaces: 10³ and 10⁶ steps use equal memory. On a recording tape everything is kept for the sweep.
+    /// `n` steps of a loop. On a tape that does not record, what a step made is freed when it ends, and so is the state
+    /// it replaces: 10³ and 10⁶ steps use equal memory. On a recording tape everything is kept for the sweep.
     #[doc(alias("fori_loop", "scan"))]
     #[track_caller]
     pub fn iterate<'t, S: VarTree<'t, T>>(&'t self, state: S, n: usize, mut step: impl FnMut(S) -> S) -> S {

@@ -1,22 +1,22 @@
-//! Does a program depend on the choice of a basis that is not determined? Asked where eigenvectors or singular vectors of tied values, or
-//! a basis of a complement, were differentiated.
+//! Does a program depend on the choice of a basis that is not determined? Asked where eigenvectors or singular vectors
+//! of tied values, or a basis of a complement, were differentiated.
 //!
-//! The first-order verdict of the rules (`ops/gauge.rs`, `ops/vectors.rs`) sees the slope of the program along the choice at the basis that
-//! the decomposition happened to return. At the identity, or at any diagonal matrix, that basis is a critical point of many
-//! programs which depend on it: the slope is zero, and the gradient would be too. So what follows the basis is evaluated once more
-//! with another choice, turned by a finite rotation, and its value compared. How much rounding alone changes is measured in the same
-//! way, with the basis perturbed in its last digits.
+//! The first-order verdict of the rules (`ops/gauge.rs`, `ops/vectors.rs`) sees the slope of the program along the
+//! choice at the basis that the decomposition happened to return. At the identity, or at any diagonal matrix, that
+//! basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be too. So
+//! what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its value
+//! compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last digits.
 //!
-//! Then the cotangents are pulled back through the turned program too, and compared: a value may be the same at every choice and its
-//! derivative not. And a program that does not see the basis may still have cotangents of tied values that are equal at one choice
-//! and not at another (`V diag(f(l)) V^T` has): the derivative is then one of a function of the matrix, which the rules for values and
-//! vectors cannot give, and the rule says so at the turned basis.
+//! Then the cotangents are pulled back through the turned program too, and compared: a value may be the same at every
+//! choice and its derivative not. And a program that does not see the basis may still have cotangents of tied values
+//! that are equal at one choice and not at another (`V diag(f(l)) V^T` has): the derivative is then one of a function
+//! of the matrix, which the rules for values and vectors cannot give, and the rule says so at the turned basis.
 //!
 //! A complement is not determined anywhere, so programs of complements alone are compared at inputs a few percent away,
 //! where a dependence of any order is seen in the value.
 //!
-//! Costs two or three copies of the tape, as many evaluations and up to three sweeps, and only where there is a tie or a complement. Rules
-//! are not known here.
+//! Costs two or three copies of the tape, as many evaluations and up to three sweeps, and only where there is a tie or
+//! a complement. Rules are not known here.
 
 use crate::ops::gauge::Gauge;
 use crate::ops::{Arg, Op};
@@ -29,7 +29,8 @@ use pullback_kernels::{Failure, tolerances};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// What is asked: whether the number `sum <w, y>` over `seeds` depends on a choice made in `ops` on the way from the targets.
+/// What is asked: whether the number `sum <w, y>` over `seeds` depends on a choice made in `ops` on the way from the
+/// targets.
 pub(crate) struct Question<'a, T: Scalar> {
     pub(crate) inner: &'a Inner<T>,
     pub(crate) store: &'a Store<T>,
@@ -90,7 +91,8 @@ impl<T: Scalar> Inner<T> {
         self.gauges > 0 && self.ops[ops].iter().any(|rec| self.is_choice(rec))
     }
 
-    /// Are all of them bases of complements? Those are chosen at every input alike, so what is found at one input holds at others.
+    /// Are all of them bases of complements? Those are chosen at every input alike, so what is found at one input holds
+    /// at others.
     pub(crate) fn has_complements_only(&self) -> bool {
         self.ops.iter().all(|rec| rec.op.chooses_anywhere() || !self.is_choice(rec))
     }
@@ -123,8 +125,8 @@ fn patterned<T: Scalar>(z: &[T]) -> bool {
 }
 
 impl<T: Scalar> Question<'_, T> {
-    /// The error, if it depends on the choice and the policy is neither to warn nor to project; or if the value does not depend on it, and
-    /// how the derivative comes about does.
+    /// The error, if it depends on the choice and the policy is neither to warn nor to project; or if the value does
+    /// not depend on it, and how the derivative comes about does.
     pub(crate) fn answer(&self) -> Option<Error> {
         let all = self.choosing();
         let policy = |k: &usize| self.inner.ops[*k].op.gauge();
@@ -179,8 +181,9 @@ impl<T: Scalar> Question<'_, T> {
         self.ops.clone().filter(|&k| asked(&self.inner.ops[k])).collect()
     }
 
-    /// Is a number differentiated? Otherwise the cotangents may be those of a program elsewhere, at the basis that was found; then
-    /// they say nothing of another basis, or of other inputs, except that the slope along the choice is to vanish.
+    /// Is a number differentiated? Otherwise the cotangents may be those of a program elsewhere, at the basis that was
+    /// found; then they say nothing of another basis, or of other inputs, except that the slope along the choice is to
+    /// vanish.
     fn is_of_a_number(&self) -> bool {
         self.seeds.iter().all(|(y, _)| self.inner.vals[*y as usize].shape == Shape::SCALAR)
     }
@@ -216,8 +219,8 @@ impl<T: Scalar> Question<'_, T> {
         by_value.or_else(|| self.slope_dependence(choice, &turned, &rounded))
     }
 
-    /// Compares values near these inputs, where a complement is chosen as freely as here: a difference there is one of the
-    /// value or of a derivative of some order here. The outer `None` says that the program has no value there.
+    /// Compares values near these inputs, where a complement is chosen as freely as here: a difference there is one of
+    /// the value or of a derivative of some order here. The outer `None` says that the program has no value there.
     fn nearby_dependence(&self, choosing: &[usize], choice: Choice) -> Option<Option<Dependence>> {
         let evaluated = |choice| {
             let mut inner = self.inner.copied();
@@ -236,8 +239,9 @@ impl<T: Scalar> Question<'_, T> {
         (change.signed.abs() > limit).then(|| Dependence::OnTheChoice(change.signed.abs() / change.size))
     }
 
-    /// Compares the cotangents of the targets. A value can be the same at every choice and its derivative not: entry `i` of an
-    /// eigenvector is 0 wherever `e_i` is orthogonal to the tied space, and moves with the vector that was chosen.
+    /// Compares the cotangents of the targets. A value can be the same at every choice and its derivative not: entry
+    /// `i` of an eigenvector is 0 wherever `e_i` is orthogonal to the tied space, and moves with the vector that was
+    /// chosen.
     fn slope_dependence(&self, choice: Choice, turned: &Inner<T>, rounded: &Inner<T>) -> Option<Dependence> {
         let depends = self.depends();
         let turned = match self.pulled(turned, choice, &depends) {
@@ -252,8 +256,8 @@ impl<T: Scalar> Question<'_, T> {
         let value = self.change(self.inner, self.inner).size;
         let worst = self.targets.iter().zip(&found).zip(&turned).zip(&rounded).filter_map(|(((x, g), t), r)| {
             let (size, change, noise) = (norm(g).max(norm(t)), distance(g, t), distance(g, r));
-            // Where the derivative is zero, what remains of it is rounding on the scale of the value over that of the input.
-            // At zero there is no such scale, and the noise is all there is.
+            // Where the derivative is zero, what remains of it is rounding on the scale of the value over that of the
+            // input. At zero there is no such scale, and the noise is all there is.
             let x = T::norm(&self.inner.vals[*x as usize].buf).f64();
             let rounding = if x > 0.0 { T::EPS.f64() * value / x } else { 0.0 };
             let limit = tolerances::gauge::<T>().f64() * size + tolerances::TURN_ROUNDING * noise.max(rounding);

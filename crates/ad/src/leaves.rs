@@ -5,11 +5,11 @@ use crate::inside::on_trees;
 use crate::{Scalar, Shape, Var};
 use faer::{Col, Mat, Row};
 
-/// A tree of handles: what a program takes, and what a loop carries. Implemented for [`Var`], tuples, arrays and vectors of trees
-/// and the structs of [`leaves!`](crate::leaves).
+/// A tree of handles: what a program takes, and what a loop carries. Implemented for [`Var`], tuples, arrays and
+/// vectors of trees and the structs of [`leaves!`](crate::leaves).
 ///
-/// Its methods are derivatives inside programs by several values at once; each has a form on [`Var`] alone. Gradients are trees of
-/// the same type, and values of the same program: they are differentiated in turn.
+/// Its methods are derivatives inside programs by several values at once; each has a form on [`Var`] alone. Gradients
+/// are trees of the same type, and values of the same program: they are differentiated in turn.
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -83,7 +83,8 @@ pub trait VarTree<'t, T: Scalar>: Sized {
 
 /// A tree of matrices: the point at which a driver differentiates. Gradients have the same type.
 ///
-/// Implemented for [`faer::Mat`], [`Col`], [`Row`], [`Batch`], numbers, tuples, arrays and vectors of trees; [`leaves!`](crate::leaves) derives it for a struct.
+/// Implemented for [`faer::Mat`], [`Col`], [`Row`], [`Batch`], numbers, tuples, arrays and vectors of trees;
+/// [`leaves!`](crate::leaves) derives it for a struct.
 pub trait Leaves: Sized {
     /// The scalar of its matrices.
     type Scalar: Scalar;
@@ -241,8 +242,8 @@ tuples! { (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, 
 
 /// Declares a struct of named leaves and the struct of handles that programs see in its place.
 ///
-/// The scalar is that of the fields; a struct may be generic in it. Fields may be any [`Leaves`](crate::Leaves), structs of this kind
-/// among them.
+/// The scalar is that of the fields; a struct may be generic in it. Fields may be any [`Leaves`](crate::Leaves),
+/// structs of this kind among them.
 ///
 /// ```
 /// use pullback::{Scalar, faer::Mat, prelude::*};

@@ -1,7 +1,7 @@
 //! Differentiate *matrix* programs, to any order, and trust the answer.
 //!
-//! You have a cost made of factorisations (QR, Cholesky, polar, functions of symmetric matrices), and you want its gradient and
-//! Hessian where others return NaN: at repeated eigenvalues, at orthonormal points, after a pivot changed.
+//! You have a cost made of factorisations (QR, Cholesky, polar, functions of symmetric matrices), and you want its
+//! gradient and Hessian where others return NaN: at repeated eigenvalues, at orthonormal points, after a pivot changed.
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -18,9 +18,10 @@
 //! # let _ = hv;
 //! ```
 //!
-//! One value, [`Var`], stands for a batch of matrices on a [`Tape`]; the same closure runs plainly, forward, or recorded. Rules are
-//! derived by hand, once, and run over numbers, over pairs (number, tangent) and over recorded values, so every order
-//! comes from the same lines. Data errors poison a value and come back as one [`Error`]; misuse panics at your line.
+//! One value, [`Var`], stands for a batch of matrices on a [`Tape`]; the same closure runs plainly, forward, or
+//! recorded. Rules are derived by hand, once, and run over numbers, over pairs (number, tangent) and over recorded
+//! values, so every order comes from the same lines. Data errors poison a value and come back as one [`Error`]; misuse
+//! panics at your line.
 
 mod batch;
 mod checkpoint;

@@ -1,4 +1,5 @@
-//! `+ - * /`, `+= -= *= /=`, negation and `iter.sum()`, between values and with numbers and matrices, which become constants.
+//! `+ - * /`, `+= -= *= /=`, negation and `iter.sum()`, between values and with numbers and matrices, which become
+//! constants.
 //!
 //! What each computes is a primitive of the registry; here is only which one.
 
@@ -49,7 +50,8 @@ impl<T: Scalar> Neg for Var<'_, T> {
 
 impl<T: Scalar> Div for Var<'_, T> {
     type Output = Self;
-    /// Divides every entry by a `1x1` divisor, or a `1x1` value by every entry of a row or column. Follows IEEE where the divisor is 0.
+    /// Divides every entry by a `1x1` divisor, or a `1x1` value by every entry of a row or column. Follows IEEE where
+    /// the divisor is 0.
     ///
     /// ```
     /// use pullback::prelude::*;

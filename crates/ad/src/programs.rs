@@ -5,8 +5,8 @@ use crate::{Scalar, Var};
 
 /// A program from a tree of values to one value.
 ///
-/// Implemented for closures. `for<'t> CostFn<'t, L>` is what a driver asks: the closure must work on any tape, so it cannot
-/// smuggle a handle in or out:
+/// Implemented for closures. `for<'t> CostFn<'t, L>` is what a driver asks: the closure must work on any tape, so it
+/// cannot smuggle a handle in or out:
 ///
 /// ```compile_fail
 /// use pullback::prelude::*;
@@ -67,7 +67,8 @@ pub fn func<T: Scalar, F: for<'t> Fn(Var<'t, T>) -> Var<'t, T>>(f: F) -> F {
     f
 }
 
-/// Pins the signature of a closure over any tree to the point that it will be differentiated at. The point is not looked at.
+/// Pins the signature of a closure over any tree to the point that it will be differentiated at. The point is not
+/// looked at.
 ///
 /// [`func`] does this for a closure of one value; a closure that is written where it is used needs neither.
 ///

@@ -1,5 +1,5 @@
-//! What a tape records: values, and the operations that made them, and how they are computed, once and at replay. Handles, sweeps and
-//! rules are not known here.
+//! What a tape records: values, and the operations that made them, and how they are computed, once and at replay.
+//! Handles, sweeps and rules are not known here.
 
 use crate::Scalar;
 use crate::eager::Eager;

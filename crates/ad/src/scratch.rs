@@ -1,4 +1,5 @@
-//! Storage that sweeps use again and again, and which values depend on the targets of a sweep. The sweeps are not known here.
+//! Storage that sweeps use again and again, and which values depend on the targets of a sweep. The sweeps are not known
+//! here.
 
 use crate::Scalar;
 use crate::ops::direct::Pair;

@@ -198,9 +198,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape().push_one(Op::Cayley(ops::cayley::Cayley { alpha }), &[&self])
     }
 
-    /// The exponential of a general matrix, by scaling and squaring. Derivatives up to the third order are as accurate as
-    /// the value, at defective and at zero matrices too, and there are some up to the sixth; a gradient costs twice the
-    /// value.
+    /// The exponential of a general matrix, by scaling and squaring. Derivatives up to the third order are as accurate
+    /// as the value, at defective and at zero matrices too, and there are some up to the sixth; a gradient costs twice
+    /// the value.
     ///
     /// Of an exactly skew matrix the result is orthogonal to rounding. For a symmetric matrix, [`Var::expm_sym`] is
     /// cheaper and its result exactly symmetric; here a symmetric matrix is one among others, since a derivative sees

@@ -44,7 +44,8 @@ pub(crate) struct Store<T> {
     pub(crate) work: RefCell<Workspace<T>>,
     first: RefCell<Option<Error>>,
     failed: Cell<bool>,
-    /// A tangent that does not exist, and matters only if something depends on it: its numbers are NaN, and this says why.
+    /// A tangent that does not exist, and matters only if something depends on it: its numbers are NaN, and this says
+    /// why.
     missing: RefCell<Option<Error>>,
     /// For the question whether a program depends on it (`invariance.rs`).
     choice: Cell<Choice>,
@@ -226,7 +227,8 @@ impl<T: Scalar> Store<T> {
         if first.as_ref().is_some_and(may_follow) { self.take_missing().or(first) } else { first }
     }
 
-    /// Forgets the first failure and any missing tangent: the numbers that they are about are computed anew, or are gone.
+    /// Forgets the first failure and any missing tangent: the numbers that they are about are computed anew, or are
+    /// gone.
     #[inline]
     pub(crate) fn forget(&self) {
         if self.ever.get() {

@@ -21,8 +21,8 @@ use std::panic::Location;
 /// tangents* or not: [`Tape::forward`] neither records nor forgets them, so derivatives along one direction travel with
 /// the values at constant memory. The same program runs on each.
 ///
-/// Buffers are pooled and kept: [`replay`](Tape::replay) of a recorded program allocates nothing. A tape is `Send` and not
-/// `Sync`: one to a worker.
+/// Buffers are pooled and kept: [`replay`](Tape::replay) of a recorded program allocates nothing. A tape is `Send` and
+/// not `Sync`: one to a worker.
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -106,9 +106,9 @@ impl<T: Scalar> Tape<T> {
         self.store.warned()
     }
 
-    /// May the engine take its shortcuts, which is the default? Around small values, some primitives have their rules a second time as
-    /// loops from buffer to buffer. They give the same derivatives to rounding; switch them off to see whether a wrong number comes
-    /// from one of them.
+    /// May the engine take its shortcuts, which is the default? Around small values, some primitives have their rules a
+    /// second time as loops from buffer to buffer. They give the same derivatives to rounding; switch them off to see
+    /// whether a wrong number comes from one of them.
     pub fn use_shortcuts(&self, on: bool) {
         self.store.use_shortcuts(on);
     }
@@ -126,8 +126,9 @@ impl<T: Scalar> Tape<T> {
 
     // ---- making values ---------------------------------------------------------------------------------------
 
-    /// An input: a matrix, a [`Batch`] or a number. A literal needs a type, as in `tape.input(&2.0_f64)`, or the tape does, as in
-    /// `Tape::<f64>::new()`: otherwise the compiler cannot tell yet what `x * x` is when a method of it is called.
+    /// An input: a matrix, a [`Batch`] or a number. A literal needs a type, as in `tape.input(&2.0_f64)`, or the tape
+    /// does, as in `Tape::<f64>::new()`: otherwise the compiler cannot tell yet what `x * x` is when a method of it is
+    /// called.
     #[doc(alias("tensor", "requires_grad"))]
     #[track_caller]
     pub fn input(&self, x: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
@@ -336,8 +337,9 @@ impl<T: Scalar> Tape<T> {
         self.check()
     }
 
-    /// Bytes in use now: of the values, of temporaries, and of the records of values, operations and checkpoints. Free buffers that are kept for
-    /// the next use are not counted, and neither is what a custom primitive or a linear map owns.
+    /// Bytes in use now: of the values, of temporaries, and of the records of values, operations and checkpoints. Free
+    /// buffers that are kept for the next use are not counted, and neither is what a custom primitive or a linear map
+    /// owns.
     pub fn bytes(&self) -> usize {
         self.store.bytes().0
     }
@@ -359,7 +361,8 @@ impl<T: Scalar> Tape<T> {
 
     // ---- replay -------------------------------------------------------------------------------------------------
 
-    /// Gives an input (or constant) new numbers. Everything that depends on them is computed anew before it is next used: by
+    /// Gives an input (or constant) new numbers. Everything that depends on them is computed anew before it is next
+    /// used: by
     /// [`Tape::replay`], or by whatever reads a value or asks for a derivative. So set all inputs first.
     ///
     /// # Panics

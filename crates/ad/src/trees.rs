@@ -46,7 +46,8 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
-    /// The gradients of the number `y` by every leaf of `vars`, as a tree like `like`, of which only the structure is looked at.
+    /// The gradients of the number `y` by every leaf of `vars`, as a tree like `like`, of which only the structure is
+    /// looked at.
     ///
     /// # Errors
     /// As [`Tape::gradient`]; [`Error::Leaves`] and [`Error::Shape`] if `like` is not like `vars`.
@@ -67,8 +68,8 @@ impl<T: Scalar> Tape<T> {
         Ok(like.rebuild(&mut || out.next().unwrap_or_else(|| unreachable!("one batch for each leaf"))))
     }
 
-    /// Runs a piece of program that may fail and returns early with `?`. Its error becomes the failure of the tape, as if an
-    /// operation had failed, and its value is then one poisoned number: let it end the program.
+    /// Runs a piece of program that may fail and returns early with `?`. Its error becomes the failure of the tape, as
+    /// if an operation had failed, and its value is then one poisoned number: let it end the program.
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -83,7 +84,8 @@ impl<T: Scalar> Tape<T> {
     /// # Ok::<(), pullback::Error>(())
     /// ```
     ///
-    /// A driver cannot take a closure that returns a `Result` itself: the compiler would no longer find the types of `|x| x.sum()`.
+    /// A driver cannot take a closure that returns a `Result` itself: the compiler would no longer find the types of
+    /// `|x| x.sum()`.
     #[track_caller]
     pub fn attempt<'t>(&'t self, f: impl FnOnce() -> Result<Var<'t, T>>) -> Var<'t, T> {
         match f() {

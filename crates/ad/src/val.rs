@@ -1,4 +1,5 @@
-//! A value as a tape keeps it: its shape, its numbers and, on a forward tape, its tangent. What made it is not known here.
+//! A value as a tape keeps it: its shape, its numbers and, on a forward tape, its tangent. What made it is not known
+//! here.
 
 use crate::Shape;
 use crate::ops::{Arg, Out};

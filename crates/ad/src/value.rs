@@ -1,7 +1,7 @@
 //! The vocabulary of rules: what a rule may do with numbers, with pairs (number, tangent), and with recorded values.
 //!
-//! A [`Value`] is defined by [`Value::apply`] alone; every word below is an operation of the registry, so the vocabulary
-//! is closed under differentiation. Rules know nothing else; in particular they never see an entry.
+//! A [`Value`] is defined by [`Value::apply`] alone; every word below is an operation of the registry, so the
+//! vocabulary is closed under differentiation. Rules know nothing else; in particular they never see an entry.
 
 use crate::Scalar;
 use crate::Shape;

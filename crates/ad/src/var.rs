@@ -12,9 +12,10 @@ use std::fmt;
 
 /// A batch of matrices on a tape: a `Copy` handle.
 ///
-/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `/` divides by a number or `1x1`; `+` and `-`
-/// broadcast. Captured faer matrices, columns and rows and [`Batch`]es become constants where they meet a `Var`. Shapes that do not fit panic at the caller's line; facts
-/// about data (singular, not positive definite, ...) poison the value, and the driver returns them as one `Err`.
+/// `*` is the matrix product, and scales where a factor is a number or `1x1`; `/` divides by a number or `1x1`; `+` and
+/// `-` broadcast. Captured faer matrices, columns and rows and [`Batch`]es become constants where they meet a `Var`.
+/// Shapes that do not fit panic at the caller's line; facts about data (singular, not positive definite, ...) poison
+/// the value, and the driver returns them as one `Err`.
 pub struct Var<'t, T: Scalar = f64> {
     pub(crate) tape: &'t Tape<T>,
     pub(crate) id: u32,
@@ -36,7 +37,8 @@ impl<T: Scalar> fmt::Debug for Var<'_, T> {
 
 /// What can stand beside a [`Var`] in a formula: another one, or numbers, which become a constant.
 ///
-/// Implemented for values, numbers, [`Batch`] and faer's matrices, columns, rows and views of them, all of the scalar of the tape.
+/// Implemented for values, numbers, [`Batch`] and faer's matrices, columns, rows and views of them, all of the scalar
+/// of the tape.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand beside a value of a tape of `{T}`",
     note = "expected a `Var`, a number, a `Batch` or a matrix, column or row of faer with entries of type `{T}`"
@@ -128,8 +130,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.tangent_of(self)
     }
 
-    /// Has something it depends on failed? (`tape.check()` says what.) A recorded program that asks and goes on cannot be
-    /// replayed.
+    /// Has something it depends on failed? (`tape.check()` says what.) A recorded program that asks and goes on cannot
+    /// be replayed.
     #[track_caller]
     pub fn is_poisoned(&self) -> bool {
         self.tape.note_read();
@@ -274,8 +276,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.sum_to(self.shape().with(1, 1))
     }
 
-    /// The sum of each column: `1 x n`. Methods named `column_...` have one result for each column, those named `row_...` one for
-    /// each row.
+    /// The sum of each column: `1 x n`. Methods named `column_...` have one result for each column, those named
+    /// `row_...` one for each row.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -540,7 +542,8 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     // ---- solves and factorisations ---------------------------------------------------------------------------------
 
-    /// `op(L)^{-1} B` with the lower or upper triangle of `self`, transposed on request. Poisons: a zero on the diagonal.
+    /// `op(L)^{-1} B` with the lower or upper triangle of `self`, transposed on request. Poisons: a zero on the
+    /// diagonal.
     ///
     /// ```
     /// use pullback::{prelude::*, value};

@@ -1,5 +1,5 @@
-//! A tape as each kind of value sees it: numbers, pairs of a value and its tangent, recorded handles. What a sweep does with them is not
-//! known here.
+//! A tape as each kind of value sees it: numbers, pairs of a value and its tangent, recorded handles. What a sweep does
+//! with them is not known here.
 
 use crate::dual::Dual;
 use crate::eager::Eager;

@@ -1,10 +1,13 @@
-//! Every primitive against reference vectors that were made without derivative formulas (150 digits, differenced there).
+//! Every primitive against reference vectors that were made without derivative formulas (150 digits, differenced
+//! there).
 //!
-//! Reads `tests/known_answers/*.json` and, when it is set, the folder in `PULLBACK_KNOWN_ANSWERS`. Every derivative is taken
-//! in all the ways the engine has and each way is compared. Allowed: 1e-11 of the largest entry, plus 8 times what one-ulp
-//! changes of the input do to our own result (at exact ties the former alone). What the engine does not have is listed.
+//! Reads `tests/known_answers/*.json` and, when it is set, the folder in `PULLBACK_KNOWN_ANSWERS`. Every derivative is
+//! taken in all the ways the engine has and each way is compared. Allowed: 1e-11 of the largest entry, plus 8 times
+//! what one-ulp changes of the input do to our own result (at exact ties the former alone). What the engine does not
+//! have is listed.
 //!
-//! A main of its own, so that the table shows in a plain `cargo test`. Arguments that are no flags select cases by name.
+//! A main of its own, so that the table shows in a plain `cargo test`. Arguments that are no flags select cases by
+//! name.
 
 #[path = "known_answers/case.rs"]
 mod case;
@@ -156,7 +159,8 @@ fn hvp(c: &Case, at: &[Mat<f64>]) -> Vec<(&'static str, Result<List, Error>)> {
     ways
 }
 
-// ---- the comparison ----------------------------------------------------------------------------------------------------
+// ---- the comparison
+// ----------------------------------------------------------------------------------------------------
 
 /// The change of our own result under one-ulp changes of the input, for each matrix of the list.
 fn sensitivity(c: &Case, ours: &List, f: Way<'_>) -> Vec<f64> {
@@ -280,7 +284,8 @@ fn judge(c: &Case) -> End {
     if bad.is_empty() { End::Passed } else { End::Failed(bad) }
 }
 
-// ---- the run -------------------------------------------------------------------------------------------------------------
+// ---- the run
+// -------------------------------------------------------------------------------------------------------------
 
 #[derive(Default)]
 struct Row {

@@ -1,4 +1,5 @@
-//! Drivers at literals without a suffix, at single precision and at every kind of tree: what compiles, and what comes out.
+//! Drivers at literals without a suffix, at single precision and at every kind of tree: what compiles, and what comes
+//! out.
 
 mod common;
 use common::*;

@@ -1,4 +1,5 @@
-//! Arithmetic as it is written: division, assignment, sums of iterators, faer's vectors as operands, at both precisions.
+//! Arithmetic as it is written: division, assignment, sums of iterators, faer's vectors as operands, at both
+//! precisions.
 
 mod common;
 use common::*;

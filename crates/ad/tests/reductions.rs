@@ -1,5 +1,5 @@
-//! Sums of many terms in single precision, against the same sums in double: the rounding error grows with the logarithm of their
-//! number. A plain loop is off by percents at these lengths.
+//! Sums of many terms in single precision, against the same sums in double: the rounding error grows with the logarithm
+//! of their number. A plain loop is off by percents at these lengths.
 
 use pullback::{Axis, Batch, Leaves, Scalar, Shape, Tape, Var};
 

@@ -1,4 +1,5 @@
-//! Replay on new numbers is as good as a fresh recording, across every choice that numbers make: pivots, signs, ties, winners.
+//! Replay on new numbers is as good as a fresh recording, across every choice that numbers make: pivots, signs, ties,
+//! winners.
 
 mod common;
 use common::*;
@@ -6,8 +7,8 @@ use faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Error, Failure};
 
-/// Records `f` at `from`, replays it at each of `to`, and compares value, gradient, Hessian-vector products and a gradient
-/// recorded on the tape with those of a fresh tape.
+/// Records `f` at `from`, replays it at each of `to`, and compares value, gradient, Hessian-vector products and a
+/// gradient recorded on the tape with those of a fresh tape.
 #[track_caller]
 fn replays(f: impl for<'t> Fn(Var<'t>) -> Var<'t>, from: &Mat<f64>, to: &[Mat<f64>]) {
     let v = rnd(from.nrows(), from.ncols(), 77);

@@ -1,6 +1,6 @@
-//! Every public question that can be asked of a held tape, asked in every state that a tape can be in: each cell of the table is a right
-//! number, a typed error, or a panic at the user's line. No cell mixes new inputs with old results, and none says zero for what was
-//! never recorded.
+//! Every public question that can be asked of a held tape, asked in every state that a tape can be in: each cell of the
+//! table is a right number, a typed error, or a panic at the user's line. No cell mixes new inputs with old results,
+//! and none says zero for what was never recorded.
 
 mod common;
 use common::panic_of;
@@ -91,8 +91,8 @@ fn right(k: usize, x: f64) -> f64 {
     (k as f64 + x) * x.exp()
 }
 
-/// How a tape came to be as it is, and what the cells say: for the value, for derivatives of `y`, and for the last questions
-/// `check`, `check_finite`, `replay`, `profile`, `set`.
+/// How a tape came to be as it is, and what the cells say: for the value, for derivatives of `y`, and for the last
+/// questions `check`, `check_finite`, `replay`, `profile`, `set`.
 struct State {
     name: &'static str,
     tape: fn() -> Tape,
@@ -333,7 +333,8 @@ fn every_question_in_every_state() {
 
 #[test]
 fn a_cleared_tape_knows_no_old_handle() {
-    // The compiler forbids it for handles that are used after `clear`, which takes `&mut`. Of steps and scopes it cannot know.
+    // The compiler forbids it for handles that are used after `clear`, which takes `&mut`. Of steps and scopes it
+    // cannot know.
     let tape = Tape::plain();
     let x = tape.input(&2.0);
     let mut kept = None;

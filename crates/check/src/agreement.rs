@@ -1,4 +1,5 @@
-//! Equalities between derivatives found in different ways: the dot test, second and third orders, symmetry. All hold to rounding.
+//! Equalities between derivatives found in different ways: the dot test, second and third orders, symmetry. All hold to
+//! rounding.
 
 use crate::condition::{self, Asked};
 use crate::lists::{List, inner, minus, moduli, pack};
@@ -21,7 +22,8 @@ pub(crate) struct Sizes {
     pub(crate) below: f64,
     /// What rounding alone does to the value, and so to any derivative along a direction of the size of the point.
     pub(crate) noise: f64,
-    /// The order whose equalities fail by no more than rounding, if so, which moves that derivative by so much of itself.
+    /// The order whose equalities fail by no more than rounding, if so, which moves that derivative by so much of
+    /// itself.
     pub(crate) lost: Option<(usize, f64)>,
 }
 
@@ -49,8 +51,8 @@ impl Sizes {
         Ok(Defect { what, meaning, defect: found / scale, tolerance: tolerance / scale, ok: found <= tolerance })
     }
 
-    /// The equalities that `judge` finds between derivatives of this order and size; if some fail, once more with what the derivative asks
-    /// for (a condition that is stated stays).
+    /// The equalities that `judge` finds between derivatives of this order and size; if some fail, once more with what
+    /// the derivative asks for (a condition that is stated stays).
     fn granted<T: Scalar>(
         &mut self,
         (order, size): (usize, f64),
@@ -97,8 +99,8 @@ pub(crate) struct Found<T: Scalar> {
     pub(crate) g: Option<List<T>>,
     /// `H v`, packed, with the way it was found.
     pub(crate) hv: Vec<(&'static str, List<T>)>,
-    /// The ways that say that they cannot tell this derivative, where another way can: at tied eigenvalues, those that do not know a
-    /// direction.
+    /// The ways that say that they cannot tell this derivative, where another way can: at tied eigenvalues, those that
+    /// do not know a direction.
     pub(crate) refused: Vec<(&'static str, Error)>,
 }
 

@@ -1,4 +1,5 @@
-//! The words a check of a program is asked for with. How the layers are run is in `plan`, and what is tested in their files.
+//! The words a check of a program is asked for with. How the layers are run is in `plan`, and what is tested in their
+//! files.
 
 use crate::gauge::Transform;
 use crate::lists::{List, shapes};
@@ -135,8 +136,9 @@ impl<'x, L: Leaves> Check<'x, L> {
         self
     }
 
-    /// Digits that the program itself loses, as a factor: the condition number of what it inverts, say. Tolerances grow by it.
-    /// Without it, the factor is estimated from the change of the value under changes of the input in its last bit.
+    /// Digits that the program itself loses, as a factor: the condition number of what it inverts, say. Tolerances grow
+    /// by it. Without it, the factor is estimated from the change of the value under changes of the input in its last
+    /// bit.
     #[must_use]
     pub fn condition(mut self, condition: f64) -> Self {
         self.options.condition = Some(condition);
@@ -151,16 +153,17 @@ impl<'x, L: Leaves> Check<'x, L> {
         Check { scale: Some(scale.batches()), ..self }
     }
 
-    /// Leaves the Taylor remainders out: equalities only, which hold at any size and however far the nearest pole is. The value
-    /// itself is then not looked at.
+    /// Leaves the Taylor remainders out: equalities only, which hold at any size and however far the nearest pole is.
+    /// The value itself is then not looked at.
     #[must_use]
     pub fn without_slopes(mut self) -> Self {
         self.options.slopes = false;
         self
     }
 
-    /// A transformation that does not change the value: another representative of the same class, by a random group element. Checks
-    /// that the value is the same and, where the transformation is affine in the point, that the gradient is transformed with it.
+    /// A transformation that does not change the value: another representative of the same class, by a random group
+    /// element. Checks that the value is the same and, where the transformation is affine in the point, that the
+    /// gradient is transformed with it.
     ///
     /// ```
     /// use pullback_check::{check, gauge};
@@ -177,16 +180,17 @@ impl<'x, L: Leaves> Check<'x, L> {
         Check { gauge: Some(Box::new(action)), ..self }
     }
 
-    /// A direction along which the value does not change: `x * skew` for a function of `x` up to rotation. Checks that the gradient is
-    /// orthogonal to it and that the derivative along it is zero.
+    /// A direction along which the value does not change: `x * skew` for a function of `x` up to rotation. Checks that
+    /// the gradient is orthogonal to it and that the derivative along it is zero.
     #[must_use]
     pub fn orbit(self, direction: impl Fn(&L, &mut dyn Rng) -> L + 'x) -> Self {
         Check { orbit: Some(Box::new(direction)), ..self }
     }
 
-    /// The same function in double-double (about 31 digits; faer's `fx128`), from one matrix for each leaf (and member of a batch) to
-    /// one for each output (and member). Derivatives along a direction are then compared with differences that are right to all digits
-    /// of `f64`. For what can be written with arithmetic, square roots and faer's generic factorisations.
+    /// The same function in double-double (about 31 digits; faer's `fx128`), from one matrix for each leaf (and member
+    /// of a batch) to one for each output (and member). Derivatives along a direction are then compared with
+    /// differences that are right to all digits of `f64`. For what can be written with arithmetic, square roots and
+    /// faer's generic factorisations.
     ///
     /// ```
     /// use pullback_check::check;
@@ -202,8 +206,8 @@ impl<'x, L: Leaves> Check<'x, L> {
         Check { precise: Some(Box::new(f)), ..self }
     }
 
-    /// On a manifold: the point must be on it, directions are tangent, the Taylor curve is the retraction's, and its derivatives are the
-    /// Riemannian gradient and Hessian. The leaves are the matrices of the point.
+    /// On a manifold: the point must be on it, directions are tangent, the Taylor curve is the retraction's, and its
+    /// derivatives are the Riemannian gradient and Hessian. The leaves are the matrices of the point.
     #[must_use]
     pub fn on(self, space: &'x dyn Space<L::Scalar>) -> Self {
         Check { space: Some(space), ..self }

@@ -1,5 +1,5 @@
-//! The condition factor, estimated from the value: how much of it one rounding unit of the input moves. And, within limits, from a
-//! derivative of higher order that is not the same in two ways.
+//! The condition factor, estimated from the value: how much of it one rounding unit of the input moves. And, within
+//! limits, from a derivative of higher order that is not the same in two ways.
 
 use crate::lists::{List, Random, minus, moduli, nudged, plus, same_shapes};
 use crate::subject::Subject;
@@ -49,13 +49,13 @@ pub(crate) fn estimated<T: Scalar>(
 /// What a derivative asks for where an equality fails.
 #[derive(Default)]
 pub(crate) struct Asked {
-    /// The condition factor: how much of the derivative one rounding unit of the input moves. At most what the caller grants: rules may
-    /// be rough, but no rule excuses itself by more.
+    /// The condition factor: how much of the derivative one rounding unit of the input moves. At most what the caller
+    /// grants: rules may be rough, but no rule excuses itself by more.
     pub(crate) factor: f64,
     /// The same, not relative to anything and without limit.
     pub(crate) moved: f64,
-    /// By how much the derivative changes over the scale of the directions, extrapolated from a small step: what is left of its terms
-    /// where they cancel.
+    /// By how much the derivative changes over the scale of the directions, extrapolated from a small step: what is
+    /// left of its terms where they cancel.
     pub(crate) varies: f64,
 }
 

@@ -1,4 +1,5 @@
-//! Negative controls: rules that are wrong on purpose, each of which a check must find. A check that cannot fail proves nothing.
+//! Negative controls: rules that are wrong on purpose, each of which a check must find. A check that cannot fail proves
+//! nothing.
 //!
 //! ```
 //! use pullback::Batch;
@@ -235,7 +236,8 @@ pub fn applies<T: Scalar>(rule: &Arc<dyn Custom<T>>, x0: &Vec<Batch<T>>, how: Br
         pulled(rule, &crate::lists::plus(x0, h, &random.list(x0.iter().map(Batch::shape))), &w)
     };
     let (other, apart) = match how {
-        // Something to detach: the cotangent changes at once. Something to keep: it changes farther off, by a choice perhaps.
+        // Something to detach: the cotangent changes at once. Something to keep: it changes farther off, by a choice
+        // perhaps.
         Break::Detach => (elsewhere(CLOSE, random), CLOSE),
         Break::Freeze => (elsewhere(0.25, random), 1.0),
         _ => (pulled(&broken(rule.clone(), how, Place::Reverse), x0, &w), 1.0),
@@ -248,7 +250,8 @@ const CHANGED: f64 = 5e-4;
 /// A step over which no choice changes, and rounding is far below the change of a cotangent.
 const CLOSE: f64 = 1e-4;
 
-/// Breaks the reverse rule in every way that applies at this point, and checks it: all must be found. Returns what was tried.
+/// Breaks the reverse rule in every way that applies at this point, and checks it: all must be found. Returns what was
+/// tried.
 ///
 /// # Panics
 /// With the report, if the unbroken rule fails a check or a broken one passes.

@@ -43,7 +43,8 @@ pub enum Error {
         /// And after it.
         right: f64,
     },
-    /// Remainders could not be judged: a pole, a kink or a jump is nearer than the smallest step that shows anything but rounding.
+    /// Remainders could not be judged: a pole, a kink or a jump is nearer than the smallest step that shows anything
+    /// but rounding.
     #[error(
         "the remainders of order {order} say nothing: where steps are small enough for the value to be smooth (a pole, a kink or a jump is near), remainders are rounding already; check elsewhere, give the value in double-double with `precise`, or go by the equalities with `without_slopes`"
     )]

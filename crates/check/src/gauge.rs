@@ -1,5 +1,5 @@
-//! Functions of a class of points (a subspace, a factorisation up to signs): the value does not change along the gauge, and the
-//! gradient knows it. And random members of the usual groups.
+//! Functions of a class of points (a subspace, a factorisation up to signs): the value does not change along the gauge,
+//! and the gradient knows it. And random members of the usual groups.
 
 use crate::agreement::Sizes;
 use crate::lists::{List, Random, inner, minus, moduli, plus, zip};

@@ -1,8 +1,9 @@
-//! The operations of a manifold against each other: projection, metric, retraction, inverse, transport, gradient, Hessian, gauge.
+//! The operations of a manifold against each other: projection, metric, retraction, inverse, transport, gradient,
+//! Hessian, gauge.
 //!
-//! Where others plot slopes, most of these are equalities to rounding, since the operations are programs and can be differentiated:
-//! `DR(0)[v] = v`; `f(R(tv))'' = <v, Hess f v>` for every `f` exactly if the retraction is of second order. Slopes are left for the
-//! distance from the exponential and as a test of the values themselves.
+//! Where others plot slopes, most of these are equalities to rounding, since the operations are programs and can be
+//! differentiated: `DR(0)[v] = v`; `f(R(tv))'' = <v, Hess f v>` for every `f` exactly if the retraction is of second
+//! order. Slopes are left for the distance from the exponential and as a test of the values themselves.
 
 use crate::agreement::Sizes;
 use crate::builder::{Options, own_scale};
@@ -45,7 +46,8 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         SpaceCheck { batch, ..self }
     }
 
-    /// The length of the tangents, as a multiple of what `random_tangent` gives: smaller where a retraction has a small domain.
+    /// The length of the tangents, as a multiple of what `random_tangent` gives: smaller where a retraction has a small
+    /// domain.
     #[must_use]
     pub fn length(self, length: f64) -> Self {
         SpaceCheck { length, ..self }
@@ -99,8 +101,8 @@ impl<T: Scalar> SpaceCheck<'_, T> {
     }
 }
 
-/// A space at a point. Tangents are compared relative to the size of the point as well: they come out of projections of vectors of that
-/// size, and where the space has dimension 0 they are rounding only.
+/// A space at a point. Tangents are compared relative to the size of the point as well: they come out of projections of
+/// vectors of that size, and where the space has dimension 0 they are rounding only.
 struct On<'s, T: Scalar> {
     space: &'s dyn Space<T>,
     x: &'s List<T>,
@@ -484,7 +486,8 @@ impl<T: Scalar> On<'_, T> {
         let derivatives = riemannian(space, &p, (x, v), 2, &sizes, random, self.report)?;
         let scale: List<T> = x.iter().map(own_scale).collect();
         let others = self.report.taylor.len();
-        // As for functions: the terms of a remainder may cancel along one direction, and a wrong derivative is wrong along all.
+        // As for functions: the terms of a remainder may cancel along one direction, and a wrong derivative is wrong
+        // along all.
         let (mut v, mut derivatives) = (v.clone(), derivatives);
         for tries in 1..=tolerances::DIRECTIONS {
             let path = |h: f64| retracted(space, x, &v, h);
@@ -525,8 +528,8 @@ const GRADIENT: &str = "the Riemannian gradient does not represent the derivativ
 const HESSIAN: &str = "the Riemannian Hessian is not the second derivative along the retraction: a curvature term, or a retraction of first order";
 const RETRACTION: &str = "the derivative along the retraction is not the derivative along the tangent";
 
-/// The rows that say whether gradient and Hessian of `<w, f>` are the Riemannian ones; and its derivatives along the retraction, as
-/// the gradient and the Hessian give them.
+/// The rows that say whether gradient and Hessian of `<w, f>` are the Riemannian ones; and its derivatives along the
+/// retraction, as the gradient and the Hessian give them.
 pub(crate) fn riemannian<T: Scalar>(
     space: &dyn Space<T>,
     p: &Program<'_, T>,

@@ -1,7 +1,9 @@
-//! What the numbers of a failing check say: which rule, which input, which entry, by how much, and which mistake they look like.
+//! What the numbers of a failing check say: which rule, which input, which entry, by how much, and which mistake they
+//! look like.
 //!
-//! Derivatives by differences of the value (five points, right to about ten digits) are compared with what the rules return. A
-//! line is written only where numbers match; where none does, the largest error is named and no guess is made.
+//! Derivatives by differences of the value (five points, right to about ten digits) are compared with what the rules
+//! return. A line is written only where numbers match; where none does, the largest error is named and no guess is
+//! made.
 
 use crate::lists::{List, Random, inner, plus};
 use crate::subject::Subject;

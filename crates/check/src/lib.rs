@@ -11,15 +11,18 @@
 //! The layers, cheapest first; what each verdict means is printed with it.
 //!
 //! 1. *Dot test.* `<w, J v> = <J' w, v>`: the forward and the reverse rules, derived apart, are each other's transpose.
-//! 2. *Agreement of modes.* Second derivatives found in five ways, and third derivatives in five, are the same numbers; Hessians are
-//!    symmetric; a tape replayed at another point is a fresh run there; a batch is its members ([`Modes`]).
-//! 3. *Taylor slopes.* The remainders after 1, 2, 3 derivatives fall with slope 2, 3, 4, or sit at the rounding floor: the rules are
-//!    derivatives of the value, which the equalities alone cannot know.
+//! 2. *Agreement of modes.* Second derivatives found in five ways, and third derivatives in five, are the same numbers;
+//!    Hessians are symmetric; a tape replayed at another point is a fresh run there; a batch is its members
+//!    ([`Modes`]).
+//! 3. *Taylor slopes.* The remainders after 1, 2, 3 derivatives fall with slope 2, 3, 4, or sit at the rounding floor:
+//!    the rules are derivatives of the value, which the equalities alone cannot know.
 //!
-//! Programs over any [`Leaves`](pullback::Leaves) are checked by [`check`] and [`check_many`], a user's own primitive with everything
-//! there is by [`suite()`], rules that have nothing to do with this engine by [`check_triple`], functions on manifolds by
+//! Programs over any [`Leaves`](pullback::Leaves) are checked by [`check`] and [`check_many`], a user's own primitive
+//! with everything there is by [`suite()`], rules that have nothing to do with this engine by [`check_triple`],
+//! functions on manifolds by
 //! [`Check::on`], the manifolds themselves by [`check_space`]. [`controls`] breaks rules on purpose. Misuse (a program
-//! that is random, a point outside the domain or on a kink) is an [`Error`] and not a wrong gradient. Every tolerance is in
+//! that is random, a point outside the domain or on a kink) is an [`Error`] and not a wrong gradient. Every tolerance
+//! is in
 //! [`tolerances`]. The [`guide`] is the way in.
 
 mod agreement;

@@ -63,8 +63,8 @@ pub(crate) fn not_finite<T: Scalar>(y: &[Batch<T>]) -> Option<(usize, f64)> {
     y.iter().find_map(|y| y.data().iter().position(|y| !y.is_finite()).map(|index| (index, y.data()[index].f64())))
 }
 
-/// Every entry moved by one rounding unit of itself or of the size of the directions (which counts up to the largest entry),
-/// whichever is larger: what rounding in the program does to the input at least.
+/// Every entry moved by one rounding unit of itself or of the size of the directions (which counts up to the largest
+/// entry), whichever is larger: what rounding in the program does to the input at least.
 pub(crate) fn nudged<T: Scalar>(x: &[Batch<T>], scale: &[Batch<T>], random: &mut Random) -> List<T> {
     let one = |(x, s): (&Batch<T>, &Batch<T>)| {
         let own = x.max_abs();

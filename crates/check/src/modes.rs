@@ -29,16 +29,18 @@ impl Modes {
     pub const REVERSE_OVER_FORWARD: Modes = Modes(32);
     /// Second derivatives along `v` by the forward sweep over a forward sweep.
     pub const FORWARD_OVER_FORWARD: Modes = Modes(64);
-    /// Recorded at other points and replayed at this one: value, gradient and Hessian-vector product are those of a fresh run. A choice
-    /// that was frozen when the tape was recorded shows here and nowhere else.
+    /// Recorded at other points and replayed at this one: value, gradient and Hessian-vector product are those of a
+    /// fresh run. A choice that was frozen when the tape was recorded shows here and nowhere else.
     pub const REPLAY: Modes = Modes(128);
-    /// A batch of three points gives what the three give. For programs that treat the members of a batch alike and alone.
+    /// A batch of three points gives what the three give. For programs that treat the members of a batch alike and
+    /// alone.
     pub const BATCH: Modes = Modes(256);
-    /// The same with one input left single, for each input in turn: it serves all members, and its cotangent is summed over them.
+    /// The same with one input left single, for each input in turn: it serves all members, and its cotangent is summed
+    /// over them.
     pub const BROADCAST: Modes = Modes(512);
 
-    /// Everything that applies to any program: the default. Not [`Modes::BATCH`] and [`Modes::BROADCAST`], since only the author knows
-    /// whether a program treats the members of a batch alike and alone.
+    /// Everything that applies to any program: the default. Not [`Modes::BATCH`] and [`Modes::BROADCAST`], since only
+    /// the author knows whether a program treats the members of a batch alike and alone.
     pub const PROGRAM: Modes = Modes(255);
     /// Everything.
     pub const ALL: Modes = Modes(1023);

@@ -1,4 +1,5 @@
-//! A check as it is run: which layer after which, with how many directions and cotangents, and what is said at the end. No equality lives here.
+//! A check as it is run: which layer after which, with how many directions and cotangents, and what is said at the end.
+//! No equality lives here.
 
 use crate::agreement::{self, Found, Sizes};
 use crate::builder::Options;
@@ -116,8 +117,8 @@ impl<T: Scalar> Plan<'_, T> {
         Ok(Sizes::new(estimate.factor, false, below, estimate.noise))
     }
 
-    /// The equalities and slopes of one random pair of a cotangent `w` and a direction `v`. Defects are those of the last pair; slopes
-    /// those of the best.
+    /// The equalities and slopes of one random pair of a cotangent `w` and a direction `v`. Defects are those of the
+    /// last pair; slopes those of the best.
     fn pair(
         &self,
         subject: &dyn Subject<T>,
@@ -173,8 +174,8 @@ impl<T: Scalar> Plan<'_, T> {
         Ok(pair)
     }
 
-    /// The remainders of a pair whose derivatives along the curve are `along`. An error if what equalities or remainders accuse is the
-    /// rounding of a derivative that vanishes.
+    /// The remainders of a pair whose derivatives along the curve are `along`. An error if what equalities or
+    /// remainders accuse is the rounding of a derivative that vanishes.
     fn slopes(
         &self,
         subject: &dyn Subject<T>,
@@ -244,8 +245,8 @@ impl<T: Scalar> Plan<'_, T> {
     }
 }
 
-/// Is the value smooth at the point, to first and second order? At a kink slopes mean nothing (along half of the directions they are even
-/// right), and equalities only that conventions agree.
+/// Is the value smooth at the point, to first and second order? At a kink slopes mean nothing (along half of the
+/// directions they are even right), and equalities only that conventions agree.
 fn smooth(curve: &Curve, report: &mut Report) -> Result<(), Error> {
     for order in 1..=report.taylor.len().min(2) {
         if let Some((left, right)) = curve.kink(order) {

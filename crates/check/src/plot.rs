@@ -6,7 +6,8 @@ use kuva::prelude::*;
 const COLORS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 impl Report {
-    /// The Taylor remainders over the step, on logarithmic axes, each with its rounding floor (dashed). An empty plot if there are none.
+    /// The Taylor remainders over the step, on logarithmic axes, each with its rounding floor (dashed). An empty plot
+    /// if there are none.
     ///
     /// Needs the feature `plot`.
     #[must_use]

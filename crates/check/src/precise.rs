@@ -1,7 +1,9 @@
-//! Differences in double-double: derivatives along a direction to all digits of `f64`, from a value given in about 31 digits.
+//! Differences in double-double: derivatives along a direction to all digits of `f64`, from a value given in about 31
+//! digits.
 //!
-//! Where it applies: [`fx128`] has arithmetic, roots and comparisons, so functions that are written over a number run in it. It has no
-//! `exp`, `ln` or `sin`, and faer 0.24 panics in products of such matrices and in what uses them (its factorisations): products are
+//! Where it applies: [`fx128`] has arithmetic, roots and comparisons, so functions that are written over a number run
+//! in it. It has no `exp`, `ln` or `sin`, and faer 0.24 panics in products of such matrices and in what uses them (its
+//! factorisations): products are
 //! [`mul`] here.
 
 use crate::agreement::{Found, Sizes};

@@ -1,5 +1,5 @@
-//! The program under test as the checker sees it: a list of handles to a list of handles, contracted with a cotangent to one number.
-//! No test lives here.
+//! The program under test as the checker sees it: a list of handles to a list of handles, contracted with a cotangent
+//! to one number. No test lives here.
 
 use crate::Error;
 use crate::lists::{List, not_finite};

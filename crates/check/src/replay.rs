@@ -1,4 +1,5 @@
-//! Is a tape that was recorded elsewhere and replayed here the same as a fresh run? A choice frozen by a rule shows only so.
+//! Is a tape that was recorded elsewhere and replayed here the same as a fresh run? A choice frozen by a rule shows
+//! only so.
 
 use crate::agreement::Sizes;
 use crate::lists::{List, Random, pack, plus};
@@ -82,7 +83,8 @@ pub(crate) fn replays<T: Scalar>(
         let again = match again {
             Ok(again) => again,
             Err(e @ pullback::Error::NotReplayable { .. }) => {
-                // The program's own business, unless it can be replayed without its derivative: then a rule read the number.
+                // The program's own business, unless it can be replayed without its derivative: then a rule read the
+                // number.
                 if alone(p, &from, &px).is_ok() {
                     let (what, meaning) = ("replay: no rule reads a number".into(), READS);
                     report.defects.push(Defect { what, meaning, defect: 1.0, tolerance: 0.0, ok: false });

@@ -28,13 +28,14 @@ pub enum Verdict {
     Floor,
     /// They fall too slowly: the derivative of this order is not the derivative of the value.
     Wrong,
-    /// They fall too slowly, and tend to no error of the derivative either: where the value becomes smooth, remainders are rounding
-    /// already. A pole, a kink or a jump is as near as that. Neither right nor wrong.
+    /// They fall too slowly, and tend to no error of the derivative either: where the value becomes smooth, remainders
+    /// are rounding already. A pole, a kink or a jump is as near as that. Neither right nor wrong.
     OutOfRange,
 }
 
 impl Verdict {
-    /// What is said of several directions is the least of what is said of each: a wrong derivative is wrong along every one.
+    /// What is said of several directions is the least of what is said of each: a wrong derivative is wrong along every
+    /// one.
     fn rank(self) -> u8 {
         match self {
             Verdict::Slope | Verdict::Floor => 0,
@@ -93,8 +94,8 @@ pub struct Report {
     pub taylor: Vec<Remainders>,
     /// What was left out, and why.
     pub skipped: Vec<Skipped>,
-    /// What the numbers say about a mistake: where it is, how large, what it looks like, what to try. Empty when nothing is wrong; a line
-    /// is here only if numbers were computed that show it.
+    /// What the numbers say about a mistake: where it is, how large, what it looks like, what to try. Empty when
+    /// nothing is wrong; a line is here only if numbers were computed that show it.
     pub hints: Vec<String>,
     /// Why the check could not be made or finished, if so. Then the derivative is neither right nor wrong.
     #[serde(serialize_with = "text")]

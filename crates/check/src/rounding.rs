@@ -1,5 +1,5 @@
-//! Derivatives that vanish and are rounding only, as those of `QQ'` at a square matrix: is that all that remainders accuse? No verdict
-//! lives here.
+//! Derivatives that vanish and are rounding only, as those of `QQ'` at a square matrix: is that all that remainders
+//! accuse? No verdict lives here.
 
 use crate::agreement::{Found, PRODUCTS, product};
 use crate::lists::{List, moduli, pack};
@@ -9,8 +9,8 @@ use crate::taylor::Curve;
 use crate::{Modes, condition, tolerances};
 use pullback::Scalar;
 
-/// How much a change of the point in its last bit moves the first and the second derivative of `<w, f>` along `v`, and how large the
-/// terms of these are.
+/// How much a change of the point in its last bit moves the first and the second derivative of `<w, f>` along `v`, and
+/// how large the terms of these are.
 pub(crate) fn moved<T: Scalar>(
     subject: &dyn Subject<T>,
     program: Option<&Program<'_, T>>,
@@ -33,7 +33,8 @@ pub(crate) fn moved<T: Scalar>(
     [first].into_iter().chain(second).collect()
 }
 
-/// The first of the derivatives `along` that has no digit, if remainders that accuse them show its rounding and no more.
+/// The first of the derivatives `along` that has no digit, if remainders that accuse them show its rounding and no
+/// more.
 pub(crate) fn accused<T: Scalar>(curve: &Curve, along: &[f64], moved: &[(f64, f64)]) -> Option<(usize, f64)> {
     let relative = |k: usize| moved[k].0 / moved[k].1;
     let lost = (0..along.len().min(moved.len())).find(|k| relative(*k) > tolerances::lost::<T>())?;

@@ -1,5 +1,5 @@
-//! What a falling sequence of steps says: slopes, where the rounding floor begins, and the verdict. Where the numbers come from is
-//! `taylor.rs`, and what a threshold is for `tolerances.rs`.
+//! What a falling sequence of steps says: slopes, where the rounding floor begins, and the verdict. Where the numbers
+//! come from is `taylor.rs`, and what a threshold is for `tolerances.rs`.
 
 use crate::report::{Remainders, Step, Verdict};
 use crate::tolerances;
@@ -14,8 +14,9 @@ pub(crate) fn steps(points: impl IntoIterator<Item = (f64, f64, f64)>) -> Vec<St
     curve
 }
 
-/// To the floor at a blow after `above` steps, and never above it again: what was seen lies beyond this step (a kink, a far pole). What a
-/// wrong derivative leaves may cancel with what the value adds at one step, but not from so high up that the next ones do not show it.
+/// To the floor at a blow after `above` steps, and never above it again: what was seen lies beyond this step (a kink, a
+/// far pole). What a wrong derivative leaves may cancel with what the value adds at one step, but not from so high up
+/// that the next ones do not show it.
 pub(crate) fn drops(curve: &[Step], above: usize, expected: f64) -> bool {
     let blow = curve.get(above).and_then(|s| s.slope).is_some_and(|s| s >= expected + tolerances::DROP);
     let high = above > 0 && curve[above - 1].remainder > tolerances::HIGH * curve[above - 1].floor;
@@ -27,8 +28,8 @@ pub(crate) fn over(s: &Step) -> bool {
     s.remainder > tolerances::ABOVE_FLOOR * s.floor
 }
 
-/// How many steps there are up to the smallest that is above the floor, at the end of more than `halvings` such steps in a row. (A step
-/// that lands beside a pole has a high floor of its own, and ends nothing.)
+/// How many steps there are up to the smallest that is above the floor, at the end of more than `halvings` such steps
+/// in a row. (A step that lands beside a pole has a high floor of its own, and ends nothing.)
 pub(crate) fn seen(curve: &[Step], halvings: usize) -> usize {
     let (mut run, mut end) = (0, 0);
     for (k, step) in curve.iter().enumerate() {
@@ -60,9 +61,10 @@ pub(crate) fn judged(
     Remainders { what, order, expected, steps, curve, verdict }
 }
 
-/// Do the remainders say by how much the derivative is wrong? Over `h^order` they tend to that error, and what a smooth value adds falls
-/// like `h`; extrapolated from two steps to where that would be gone, they stay where they are if there is an error (or grow like a whole
-/// power, if it is one of lower order), and change otherwise if leading terms cancel, or if the value is rougher than smooth.
+/// Do the remainders say by how much the derivative is wrong? Over `h^order` they tend to that error, and what a smooth
+/// value adds falls like `h`; extrapolated from two steps to where that would be gone, they stay where they are if
+/// there is an error (or grow like a whole power, if it is one of lower order), and change otherwise if leading terms
+/// cancel, or if the value is rougher than smooth.
 pub(crate) fn settles(row: &Remainders, signed: &[f64]) -> bool {
     let above = seen(&row.curve, tolerances::HALVINGS);
     if row.curve[above - 1].slope.is_some_and(|s| s > row.expected - tolerances::SLOPE) {

@@ -1,4 +1,5 @@
-//! What the checker asks of a manifold. Most of it is optional: what a space does not offer is left out, and said to be.
+//! What the checker asks of a manifold. Most of it is optional: what a space does not offer is left out, and said to
+//! be.
 
 use pullback::{Batch, Scalar, Var};
 use rand::Rng;
@@ -9,7 +10,8 @@ pub type Parts<'t, T> = Vec<Var<'t, T>>;
 /// A manifold as the checker sees it: [`check_space`](crate::check_space) checks its operations, and
 /// [`Check::on`](crate::Check::on) a function on it.
 ///
-/// Points and tangents are lists of values, one for each matrix of a point, each of which may be a batch. Operations are programs on
+/// Points and tangents are lists of values, one for each matrix of a point, each of which may be a batch. Operations
+/// are programs on
 /// [`Var`]: the checker differentiates them. A method that returns `None` says that the space has no such operation.
 pub trait Space<T: Scalar = f64> {
     /// For messages.
@@ -63,7 +65,8 @@ pub trait Space<T: Scalar = f64> {
         None
     }
 
-    /// The Riemannian Hessian applied to `u`, from the Euclidean gradient `g` and the Euclidean Hessian `h` applied to `u`.
+    /// The Riemannian Hessian applied to `u`, from the Euclidean gradient `g` and the Euclidean Hessian `h` applied to
+    /// `u`.
     fn hessian<'t>(
         &self,
         _x: &[Var<'t, T>],
@@ -99,8 +102,8 @@ pub trait Space<T: Scalar = f64> {
         false
     }
 
-    /// The square of how far two points are apart, up to the third order of it: whatever vanishes where they are the same. The ambient
-    /// distance unless told otherwise; on a quotient it must not see the representatives.
+    /// The square of how far two points are apart, up to the third order of it: whatever vanishes where they are the
+    /// same. The ambient distance unless told otherwise; on a quotient it must not see the representatives.
     ///
     /// # Panics
     /// The default, for points of no matrices, at the caller's line.
@@ -110,13 +113,15 @@ pub trait Space<T: Scalar = f64> {
         dot(&d, &d)
     }
 
-    /// On a quotient: another representative of the same point, by a random element of the group, and the same tangents there.
+    /// On a quotient: another representative of the same point, by a random element of the group, and the same tangents
+    /// there.
     fn another(&self, _x: &[Batch<T>], _tangents: &[Vec<Batch<T>>], _rng: &mut dyn Rng) -> Option<Another<T>> {
         None
     }
 
-    /// A smooth number to differentiate, whose coefficients are drawn from `rng` (the same ones at every call with the same state).
-    /// On a quotient it must not see the representatives. A cubic polynomial of the entries unless told otherwise.
+    /// A smooth number to differentiate, whose coefficients are drawn from `rng` (the same ones at every call with the
+    /// same state). On a quotient it must not see the representatives. A cubic polynomial of the entries unless told
+    /// otherwise.
     ///
     /// # Panics
     /// The default, for points of no matrices, at the caller's line.

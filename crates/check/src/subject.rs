@@ -1,5 +1,5 @@
-//! What every layer of the checker sees: a value, its derivative along a direction, and its transpose, as functions of numbers.
-//! Programs on a tape are one kind of subject, triples of plain functions another. No test lives here.
+//! What every layer of the checker sees: a value, its derivative along a direction, and its transpose, as functions of
+//! numbers. Programs on a tape are one kind of subject, triples of plain functions another. No test lives here.
 
 use crate::Error;
 use crate::lists::{List, same_shapes};

@@ -1,5 +1,5 @@
-//! One line turns a primitive into its whole test set: three orders in every mode, batches, inputs and outputs one at a time, one
-//! value as two inputs, and every mistake of [`controls`] found.
+//! One line turns a primitive into its whole test set: three orders in every mode, batches, inputs and outputs one at a
+//! time, one value as two inputs, and every mistake of [`controls`] found.
 
 use crate::{Modes, Report, check_many, controls};
 use pullback::{Batch, Custom, Many, Scalar, Var};

@@ -1,4 +1,5 @@
-//! Taylor remainders along a curve: do they fall as fast as the derivatives promise, down to the rounding floor? And kinks.
+//! Taylor remainders along a curve: do they fall as fast as the derivatives promise, down to the rounding floor? And
+//! kinks.
 
 use crate::lists::{List, Random, inner, moduli, nudged, same_shapes};
 use crate::report::{Remainders, Verdict};
@@ -47,7 +48,8 @@ impl<T: Scalar> Curved<'_, T> {
         }
     }
 
-    /// The values along the curve. Smaller steps follow where the first ones leave the domain, or where the last still see a curvature.
+    /// The values along the curve. Smaller steps follow where the first ones leave the domain, or where the last still
+    /// see a curvature.
     pub(crate) fn curve(&self, random: &mut Random) -> Result<Curve, Error> {
         let (at, size) = (inner(self.w, self.y), moduli(self.w, self.y));
         let here = (0..tolerances::JITTER_SAMPLES).map(|_| self.jitter(self.x, at, random)).fold(0.0, f64::max);
@@ -99,9 +101,9 @@ impl Curve {
         tolerances::JITTER_FACTOR * jitter + self.eps * condition * size
     }
 
-    /// The remainders of one order. Right if they are right down to the floor that was measured, or down to the one that the condition
-    /// factor grants: the first sees the slopes that begin only near the point, the second forgives digits that the value loses without
-    /// showing it. Wrong if they say by how much; otherwise they say nothing.
+    /// The remainders of one order. Right if they are right down to the floor that was measured, or down to the one
+    /// that the condition factor grants: the first sees the slopes that begin only near the point, the second forgives
+    /// digits that the value loses without showing it. Wrong if they say by how much; otherwise they say nothing.
     fn row(&self, along: &[f64], condition: f64) -> Remainders {
         let (measured, error) = self.remainders(along, &[], 1.0);
         if measured.verdict != Verdict::Wrong {
@@ -117,12 +119,14 @@ impl Curve {
         Remainders { verdict: if wrong { Verdict::Wrong } else { Verdict::OutOfRange }, ..measured }
     }
 
-    /// Do the remainders of `along` accuse no more than what rounding leaves of these derivatives, which it moves by `moved`?
+    /// Do the remainders of `along` accuse no more than what rounding leaves of these derivatives, which it moves by
+    /// `moved`?
     pub(crate) fn is_rounding(&self, along: &[f64], moved: &[f64]) -> bool {
         self.remainders(along, moved, self.condition).0.verdict != Verdict::Wrong
     }
 
-    /// Does the value show no derivative of this order at all? Its differences in which lower powers of the step cancel are rounding.
+    /// Does the value show no derivative of this order at all? Its differences in which lower powers of the step cancel
+    /// are rounding.
     pub(crate) fn is_flat(&self, order: usize) -> bool {
         let point = |(k, p): (usize, &Point)| (p.h, p.value - self.at, self.floor(k, 0.0, 1.0));
         let mut differences: Vec<(f64, f64, f64)> = self.points.iter().enumerate().map(point).collect();
@@ -159,8 +163,9 @@ impl Curve {
         (row, signed)
     }
 
-    /// A kink at the point: the slopes (of order 2: the curvatures) of the value to either side, if what they differ by does not vanish as
-    /// the step shrinks. It is followed down to the floor, since beside a kink or a pole it vanishes only at steps that do not reach it.
+    /// A kink at the point: the slopes (of order 2: the curvatures) of the value to either side, if what they differ by
+    /// does not vanish as the step shrinks. It is followed down to the floor, since beside a kink or a pole it vanishes
+    /// only at steps that do not reach it.
     pub(crate) fn kink(&self, order: usize) -> Option<(f64, f64)> {
         let sides: Vec<(f64, f64, f64, f64)> = match order {
             1 => (0..self.points.len()).filter_map(|k| self.slopes_at(k)).collect(),
@@ -183,7 +188,8 @@ impl Curve {
         Some((p.h, (at - p.behind?) / p.h, (p.value - at) / p.h, 4.0 * self.floor(k, 0.0, 1.0)))
     }
 
-    /// The same of curvatures, from values at `h` and `2h`; the floor is that of their difference times the square of the step.
+    /// The same of curvatures, from values at `h` and `2h`; the floor is that of their difference times the square of
+    /// the step.
     fn curvatures_at(&self, k: usize) -> Option<(f64, f64, f64, f64)> {
         let (far, near, at) = (&self.points[k - 1], &self.points[k], self.at);
         let square = near.h * near.h;

@@ -14,7 +14,8 @@ use rand::Rng;
 
 /// Outputs from inputs.
 type Value<'x> = Box<dyn Fn(&[Mat<f64>]) -> Vec<Mat<f64>> + 'x>;
-/// Tangents of the outputs from inputs and their tangents; cotangents of the inputs from inputs and cotangents of the outputs.
+/// Tangents of the outputs from inputs and their tangents; cotangents of the inputs from inputs and cotangents of the
+/// outputs.
 type Rule<'x> = Box<dyn Fn(&[Mat<f64>], &[Mat<f64>]) -> Vec<Mat<f64>> + 'x>;
 
 /// A check of a triple that is still being described; [`TripleCheck::run`] makes it.
@@ -33,8 +34,8 @@ struct Rules<'x> {
     vjp: Option<Rule<'x>>,
 }
 
-/// Checks first derivatives that come from anywhere: `value(x)`, `jvp(x, v)` and `vjp(x, w)` on plain faer matrices, in lists of one
-/// matrix for each input and each output.
+/// Checks first derivatives that come from anywhere: `value(x)`, `jvp(x, v)` and `vjp(x, w)` on plain faer matrices, in
+/// lists of one matrix for each input and each output.
 ///
 /// ```
 /// use faer::{Mat, mat};

@@ -1,8 +1,9 @@
 //! Arrays of unsigned bytes in NumPy's `.npy` and in IDX, the format of MNIST. What the numbers mean is not known here.
 //!
-//! The readers are strict and small: they accept what `numpy.save` writes and what the MNIST files are, borrow the entries from
-//! the file, and allocate nothing that the file's own length does not bound. (A general reader of `.npy` takes the length of the header from
-//! the file before it looks whether the file is that long, and multiplies sizes that overflow.)
+//! The readers are strict and small: they accept what `numpy.save` writes and what the MNIST files are, borrow the
+//! entries from the file, and allocate nothing that the file's own length does not bound. (A general reader of `.npy`
+//! takes the length of the header from the file before it looks whether the file is that long, and multiplies sizes
+//! that overflow.)
 
 use std::fmt;
 
@@ -123,8 +124,8 @@ impl<'a> Bytes<'a> {
         Self::whole(shape, entries)
     }
 
-    /// Reads IDX, uncompressed, with entries of type 8: `[0, 0, 8, dimensions]`, the sizes as big-endian words of 32 bits,
-    /// the entries (LeCun, Cortes and Burges, *The MNIST database*).
+    /// Reads IDX, uncompressed, with entries of type 8: `[0, 0, 8, dimensions]`, the sizes as big-endian words of 32
+    /// bits, the entries (LeCun, Cortes and Burges, *The MNIST database*).
     ///
     /// # Errors
     /// [`Malformed`], and says what is.

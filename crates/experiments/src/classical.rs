@@ -20,8 +20,8 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Step sizes around `1 / L` over four decades, where `L` bounds the curvature: the range in which descent converges
-    /// at all lies below `2 / L`.
+    /// Step sizes around `1 / L` over four decades, where `L` bounds the curvature: the range in which descent
+    /// converges at all lies below `2 / L`.
     pub(crate) fn around(curvature: f64, per_decade: usize, betas: &[f64], horizon: usize) -> Self {
         let steps = log_grid(1e-2 / curvature, 1e2 / curvature, 4 * per_decade + 1);
         Grid { steps, betas: betas.to_vec(), horizon }
@@ -97,7 +97,8 @@ struct Row {
     at_the_edge: bool,
 }
 
-/// Gradient descent and gradient descent with momentum, tuned for the median training loss over `starts` at the horizon.
+/// Gradient descent and gradient descent with momentum, tuned for the median training loss over `starts` at the
+/// horizon.
 pub(crate) fn tune_both(
     pca: &Pca,
     manifold: &Grassmann,

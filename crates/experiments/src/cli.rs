@@ -19,10 +19,10 @@ pub(crate) enum Command {
 
 /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
 ///
-/// Minimises the reconstruction error of 8x8 digits over subspaces (a Grassmann manifold). Tunes gradient descent with and
-/// without momentum on a grid, meta-trains a matrix LSTM on the training digits, and prints what all of them lose on training and
-/// on held-out digits after 0, 10, 30 and 100 steps from random starts, beside the exact optimum; then once more on randomly
-/// rotated digits, which tells learning to optimise from remembering a subspace.
+/// Minimises the reconstruction error of 8x8 digits over subspaces (a Grassmann manifold). Tunes gradient descent with
+/// and without momentum on a grid, meta-trains a matrix LSTM on the training digits, and prints what all of them lose
+/// on training and on held-out digits after 0, 10, 30 and 100 steps from random starts, beside the exact optimum; then
+/// once more on randomly rotated digits, which tells learning to optimise from remembering a subspace.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments pca                                    the full run, about a minute\n  \
@@ -63,7 +63,8 @@ pub(crate) struct PcaArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env: PULLBACK_DATA].
+    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env:
+    /// PULLBACK_DATA].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! The handwritten digits: from the built-in copy or a folder, to rows of pixels in 0..1. What is done with them is not known here.
+//! The handwritten digits: from the built-in copy or a folder, to rows of pixels in 0..1. What is done with them is not
+//! known here.
 
 use crate::error::{Error, Result};
 use pullback::faer::Mat;

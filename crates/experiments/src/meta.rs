@@ -1,4 +1,5 @@
-//! The learned optimiser: its network, its training on the task, its curves, its file. The classical methods live elsewhere.
+//! The learned optimiser: its network, its training on the task, its curves, its file. The classical methods live
+//! elsewhere.
 
 use crate::cli::{EstimatorName, PcaArgs, TrainOn};
 use crate::curves::{Curves, On, Spread};
@@ -37,8 +38,8 @@ const AGE: usize = 40;
 const RATE: (f64, f64) = (1.5e-3, 0.05);
 /// Keeps the weight of a point whose gradient vanishes finite.
 const SMALL_GRADIENT: f64 = 1e-3;
-/// Training may wander off: every so many outer steps the optimiser is run from that many random starts on the training digits,
-/// and the parameters with the lowest loss are the ones kept.
+/// Training may wander off: every so many outer steps the optimiser is run from that many random starts on the training
+/// digits, and the parameters with the lowest loss are the ones kept.
 const LOOK_EVERY: usize = 40;
 const LOOK_AT: usize = 6;
 /// The meta-gradient is shortened to this norm.
@@ -69,7 +70,8 @@ impl Settings {
     }
 }
 
-/// The task as the trainer sees it: second moments of the training digits, as they are or turned by a rotation for each instance.
+/// The task as the trainer sees it: second moments of the training digits, as they are or turned by a rotation for each
+/// instance.
 struct TrainingTask<'a> {
     pca: &'a Pca,
     rotate: bool,

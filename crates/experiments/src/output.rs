@@ -1,4 +1,5 @@
-//! Where results go: the output folder, the JSON summary. Opened before the work starts, so that a typing mistake costs no minute.
+//! Where results go: the output folder, the JSON summary. Opened before the work starts, so that a typing mistake costs
+//! no minute.
 
 use crate::error::{Error, Result};
 use crate::report::Summary;

@@ -9,7 +9,8 @@ use kuva::render::figure::Figure;
 /// Below this a difference of two losses is rounding.
 const FLOOR: f64 = 1e-8;
 
-/// The curves of every task side by side. Solid lines are medians over the starts; bands reach from the best to the worst.
+/// The curves of every task side by side. Solid lines are medians over the starts; bands reach from the best to the
+/// worst.
 pub(crate) fn convergence(summary: &Summary) -> String {
     let tasks = &summary.tasks;
     let panels: Vec<Vec<Plot>> = tasks.iter().map(panel).collect();

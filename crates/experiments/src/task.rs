@@ -1,5 +1,5 @@
-//! Principal components as minimisation over a Grassmann manifold: the data's second moments, the loss, the exact optimum, and
-//! the same data randomly rotated. No optimiser lives here.
+//! Principal components as minimisation over a Grassmann manifold: the data's second moments, the loss, the exact
+//! optimum, and the same data randomly rotated. No optimiser lives here.
 
 use crate::data::{Digits, PIXELS};
 use crate::error::{Result, during};
@@ -52,8 +52,9 @@ pub(crate) struct Losses {
 
 /// Find the `p`-dimensional subspace that loses least of the training images.
 ///
-/// The loss of a basis `X` is the squared error per image, `sum |a_i - X X'a_i|² / n = tr C - tr X'CX`, with the second moments
-/// `C = A'A/n` of all images at once: every method sees the same full gradient, `-2 C X`. Images are not centred.
+/// The loss of a basis `X` is the squared error per image, `sum |a_i - X X'a_i|² / n = tr C - tr X'CX`, with the second
+/// moments `C = A'A/n` of all images at once: every method sees the same full gradient, `-2 C X`. Images are not
+/// centred.
 #[derive(Debug, Clone)]
 pub(crate) struct Pca {
     /// Second moments of the training images.

@@ -1,4 +1,5 @@
-//! The command `pca` as a user meets it: the built program, its output, its files, and what it says when something is wrong.
+//! The command `pca` as a user meets it: the built program, its output, its files, and what it says when something is
+//! wrong.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Arrays of bytes and known answers, whole and damaged: the properties of the fuzz targets `arrays` and `known_answers` a fixed
-//! number of times, and what damaged files did to the readers before.
+//! Arrays of bytes and known answers, whole and damaged: the properties of the fuzz targets `arrays` and
+//! `known_answers` a fixed number of times, and what damaged files did to the readers before.
 
 use pullback_experiments::arrays::{self, Bytes, Malformed};
 

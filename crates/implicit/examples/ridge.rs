@@ -1,4 +1,5 @@
-//! Ridge regression as a bilevel problem: the penalty that validates best, by the derivative of an iteration that is only run.
+//! Ridge regression as a bilevel problem: the penalty that validates best, by the derivative of an iteration that is
+//! only run.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

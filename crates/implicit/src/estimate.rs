@@ -1,5 +1,5 @@
-//! The estimators, over two tapes: a plain one that runs the inner loop in constant memory, and one that records the steps
-//! that are differentiated. The series on the last step is a file of its own, `series.rs`.
+//! The estimators, over two tapes: a plain one that runs the inner loop in constant memory, and one that records the
+//! steps that are differentiated. The series on the last step is a file of its own, `series.rs`.
 
 use crate::Certificate;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
@@ -17,8 +17,8 @@ pub enum Estimator {
     },
     /// The last step alone, `FixedPoint { terms: 0 }`. Constant memory.
     ///
-    /// For its certificate it also pulls once more, for the first term that is missing, and pushes the loop's last motion through the
-    /// step, to see how fast the loop contracts: one reverse and one forward sweep over one step.
+    /// For its certificate it also pulls once more, for the first term that is missing, and pushes the loop's last
+    /// motion through the step, to see how fast the loop contracts: one reverse and one forward sweep over one step.
     OneStep,
     /// The last `steps` steps, recorded. Memory grows with them.
     Truncated {
@@ -27,11 +27,11 @@ pub enum Estimator {
     },
     /// All steps, recorded: exact for the state that was reached. Memory grows with their number.
     Unroll,
-    /// Equation 16 of Gao et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as printed:
-    /// `-B' (v + (I - A')v + (I - A')²v + ...)`.
+    /// Equation 16 of Gao et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as
+    /// printed: `-B' (v + (I - A')v + (I - A')²v + ...)`.
     ///
-    /// It is the sensitivity of the point *before* the last step, and its sign is opposite to the derivative's for a contracting
-    /// loop with a small step. It is here to be compared, not to be used.
+    /// It is the sensitivity of the point *before* the last step, and its sign is opposite to the derivative's for a
+    /// contracting loop with a small step. It is here to be compared, not to be used.
     IrmmPaper {
         /// `K`.
         terms: usize,
@@ -154,8 +154,8 @@ impl<T: Scalar> Sensitivity<T> {
 
     /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
     ///
-    /// Cost: the steps; for the series one reverse sweep over one step for each term, and where no term after the first is asked for,
-    /// one reverse and one forward sweep for the certificate.
+    /// Cost: the steps; for the series one reverse sweep over one step for each term, and where no term after the first
+    /// is asked for, one reverse and one forward sweep for the certificate.
     ///
     /// # Errors
     /// [`Error::NoSteps`]; [`Error::Diverged`]; [`Error::Shape`]; the first failure of the step or the loss;
@@ -263,8 +263,8 @@ fn run<I: Iteration>(
 
 /// Runs `steps` steps and returns, beside the state, the last motion `z_t - z_{t-1}` that was well above rounding.
 ///
-/// A loop that converges is a power iteration on its own Jacobian, so its late motions point along the slowest mode, until they drown
-/// in rounding. They are looked at after `steps`, `steps / 2`, `steps / 4`, ... steps.
+/// A loop that converges is a power iteration on its own Jacobian, so its late motions point along the slowest mode,
+/// until they drown in rounding. They are looked at after `steps`, `steps / 2`, `steps / 4`, ... steps.
 fn run_watching<I: Iteration>(
     tape: &mut Tape<Of<I::State>>,
     it: &I,

@@ -11,8 +11,8 @@ pub(crate) type Of<L> = <L as Leaves>::Scalar;
 
 /// An inner loop with parameters and the outer loss that judges where it arrives.
 ///
-/// The step is a pure program: run twice on the same numbers with the same `t`, it gives the same numbers. Every method is
-/// given the tape it runs on, for constants.
+/// The step is a pure program: run twice on the same numbers with the same `t`, it gives the same numbers. Every method
+/// is given the tape it runs on, for constants.
 pub trait Iteration {
     /// What a step changes.
     type State: Leaves;

@@ -1,7 +1,7 @@
 //! The derivative of an iteration with respect to its parameters, by estimators that answer the same question.
 //!
-//! An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at where it arrived. What is
-//! `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is needed):
+//! An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at where it arrived. What
+//! is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is needed):
 //!
 //! | [`Estimator`] | formula | memory |
 //! |---|---|---|
@@ -10,9 +10,11 @@
 //! | [`OneStep`](Estimator::OneStep) | `B' v`, the last step alone | constant |
 //! | [`FixedPoint`](Estimator::FixedPoint) | `B' (v + A'v + A'A'v + ...)` with `A`, `B` of the last step | constant |
 //!
-//! with `v = dL/dz_T`. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution; it converges
-//! exactly when the inner loop does (spectral radius of `A` on the tangent space below 1). Every answer carries a
-//! [`Certificate`] that says how far to trust it: how fast the terms fall and how much of the sum is missing, for one step too.
+//! with `v = dL/dz_T`. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution;
+//! it converges exactly when the inner loop does (spectral radius of `A` on the tangent space below 1). Every answer
+//! carries a
+//! [`Certificate`] that says how far to trust it: how fast the terms fall and how much of the sum is missing, for one
+//! step too.
 //!
 //! ```
 //! use pullback::prelude::*;

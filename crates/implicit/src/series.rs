@@ -1,4 +1,5 @@
-//! The series on the last step, and what is known of the part of it that is missing. How the last step was reached is not known here.
+//! The series on the last step, and what is known of the part of it that is missing. How the last step was reached is
+//! not known here.
 //!
 //! The fixed-point series. Differentiate `z* = F(z*, phi)`: `(I - A) dz* = B dphi`, so with `v_0 = dL/dz`
 //!
@@ -6,11 +7,11 @@
 //!     dL/dphi = dL/dphi|direct + B' p,     p = sum over k <= K of v_k,     v_{k+1} = A' v_k
 //! ```
 //!
-//! (Griewank & Faure 2002, *Reduced functions, gradients and Hessians from fixed-point iterations*; Lorraine, Vicol & Duvenaud 2020,
-//! eq. 8; Grazzi et al. 2020, sec. 2 for the rates). `A` and `B` are those of the last step, recorded once; each term is one
-//! reverse sweep over it. With `K = 0` this is the one-step estimator, and for a linear `F` with `K = T - 1` the unroll.
-//! Away from the fixed point `A'` maps cotangents at `z_T` to cotangents at `z_{T-1}`; they are projected there and brought back to
-//! `z_T` by projection.
+//! (Griewank & Faure 2002, *Reduced functions, gradients and Hessians from fixed-point iterations*; Lorraine, Vicol &
+//! Duvenaud 2020, eq. 8; Grazzi et al. 2020, sec. 2 for the rates). `A` and `B` are those of the last step, recorded
+//! once; each term is one reverse sweep over it. With `K = 0` this is the one-step estimator, and for a linear `F` with
+//! `K = T - 1` the unroll. Away from the fixed point `A'` maps cotangents at `z_T` to cotangents at `z_{T-1}`; they are
+//! projected there and brought back to `z_T` by projection.
 
 use crate::Certificate;
 use crate::estimate::{Recorded, Result, add, bind, difference, double, norm, seeds};
@@ -19,8 +20,9 @@ use pullback::{Batch, Scalar, Tape, Var};
 
 /// A series is cut off when its terms grow twice in a row and are this many times longer than the first.
 ///
-/// Less would cut off the short sums that are useful early in an inner loop, when it does not contract yet (rho just above 1), and
-/// the transient growth of loops with momentum, whose `A` is not normal (tested: heavy ball would come out 10 % wrong).
+/// Less would cut off the short sums that are useful early in an inner loop, when it does not contract yet (rho just
+/// above 1), and the transient growth of loops with momentum, whose `A` is not normal (tested: heavy ball would come
+/// out 10 % wrong).
 const GROWTH: f64 = 2.0;
 
 /// Which series is summed.
@@ -159,10 +161,10 @@ fn next_term<I: Iteration>(
 
 /// What a sum of one term says of itself: the first term that is missing, and the slowest contraction in sight.
 ///
-/// For a self-adjoint `A` the ratios `|v_{k+1}| / |v_k|` never fall, so the first of them is the most flattering one. The loop's last
-/// visible motion has been through many steps and points along the slowest mode, so the ratio that it shows is set against
-/// the first one, and the larger counts. A sweep that fails here is no failure of the derivative, whose one term needs neither; but
-/// then nothing speaks for a contraction, and `rho` is infinite.
+/// For a self-adjoint `A` the ratios `|v_{k+1}| / |v_k|` never fall, so the first of them is the most flattering one.
+/// The loop's last visible motion has been through many steps and points along the slowest mode, so the ratio that it
+/// shows is set against the first one, and the larger counts. A sweep that fails here is no failure of the derivative,
+/// whose one term needs neither; but then nothing speaks for a contraction, and `rho` is infinite.
 fn look_ahead<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     sum: Sum,

@@ -174,7 +174,8 @@ fn the_derivative_of_the_solution_does_not_depend_on_the_step_but_rho_does() {
     let phi = a.phi();
     let (da, db) = (a.derivative(&phi, 400, SERIES(250)), b.derivative(&phi, 400, SERIES(250)));
     close(&da.gradient, &db.gradient, 1e-10);
-    // A = I - step Hess with the smallest curvature 2 (lambda_2 - lambda_3): the slowest mode is what the last ratio sees.
+    // A = I - step Hess with the smallest curvature 2 (lambda_2 - lambda_3): the slowest mode is what the last ratio
+    // sees.
     let c = &a.c0 + (&phi + phi.transpose()) * 0.5;
     let l = c.self_adjoint_eigenvalues(pullback::faer::Side::Lower).unwrap();
     for (pca, terms) in [(&a, 60), (&b, 30)] {
@@ -186,7 +187,8 @@ fn the_derivative_of_the_solution_does_not_depend_on_the_step_but_rho_does() {
 
 #[test]
 fn an_inner_loop_that_does_not_contract_is_reported() {
-    // At a saddle the inner loop runs away: started at the wrong eigenvectors, whose tangent map has eigenvalues above 1.
+    // At a saddle the inner loop runs away: started at the wrong eigenvectors, whose tangent map has eigenvalues above
+    // 1.
     let mut pca = Pca::new(Retraction::Polar, 0.1);
     pca.c0 = Mat::from_fn(6, 6, |i, j| if i == j { [6.0, 5.0, 2.0, 1.5, 1.0, 0.5][i] } else { 0.0 });
     pca.x0 = Batch::from_fn(Shape::mat(6, 2), |_, i, j| if i == 4 + j { 1.0 } else { 0.0 });
@@ -201,7 +203,8 @@ fn the_memory_of_the_series_does_not_grow_and_that_of_the_unroll_does() {
     let phi = pca.phi();
     let bytes = |steps, how| pca.derivative(&phi, steps, how).bytes;
     for how in [SERIES(5), Estimator::OneStep, Estimator::Truncated { steps: 3 }] {
-        // Ten, because a loop is run in pieces for the certificate of one step, and a piece of one step needs less than one of two.
+        // Ten, because a loop is run in pieces for the certificate of one step, and a piece of one step needs less than
+        // one of two.
         let ten = bytes(10, how);
         assert_eq!([bytes(50, how), bytes(500, how)], [ten; 2], "{how:?}");
     }
@@ -213,7 +216,8 @@ fn the_memory_of_the_series_does_not_grow_and_that_of_the_unroll_does() {
 
 #[test]
 fn the_formula_printed_in_2022_has_the_opposite_sign() {
-    // A short step: A is close to the identity, the derivative is close to K + 1 times that of one step, theirs to -1 times.
+    // A short step: A is close to the identity, the derivative is close to K + 1 times that of one step, theirs to -1
+    // times.
     let pca = Pca::new(Retraction::Polar, 1e-5);
     let phi = pca.phi();
     let direct = &phi * 0.02;

@@ -1,5 +1,6 @@
-//! What one step says of itself, on ridge regression, whose hypergradient has a closed form: the warning is as large as the error,
-//! and never smaller than the warning of a series. Then the edges: nothing missing, nothing to differentiate, no contraction.
+//! What one step says of itself, on ridge regression, whose hypergradient has a closed form: the warning is as large as
+//! the error, and never smaller than the warning of a series. Then the edges: nothing missing, nothing to
+//! differentiate, no contraction.
 
 use pullback::Shape;
 use pullback::faer::{Mat, Side, mat};
@@ -7,10 +8,12 @@ use pullback::prelude::*;
 use pullback_implicit::{Certificate, Derivative, Estimator, agreement, program};
 use pullback_manifolds::{Grassmann, Manifold, One, rng};
 
-/// Ridge regression with a weight `e^(l_j)` for each coefficient, by gradient descent with a fixed step `c / lambda_max`.
+/// Ridge regression with a weight `e^(l_j)` for each coefficient, by gradient descent with a fixed step
+/// `c / lambda_max`.
 ///
-/// The inner cost is `|Xw - y|²/2 + sum e^(l_j) w_j²/2`, with Hessian `H = X'X + diag(e^l)`, and the outer loss is `f(w) = |Vw - u|²/2`
-/// on validation data. With `q = H^(-1) V'(Vw - u)` the hypergradient is `df/dl_j = -e^(l_j) w_j q_j` at the solution.
+/// The inner cost is `|Xw - y|²/2 + sum e^(l_j) w_j²/2`, with Hessian `H = X'X + diag(e^l)`, and the outer loss is
+/// `f(w) = |Vw - u|²/2` on validation data. With `q = H^(-1) V'(Vw - u)` the hypergradient is
+/// `df/dl_j = -e^(l_j) w_j q_j` at the solution.
 struct Ridge {
     gram: Mat<f64>,
     right: Mat<f64>,
@@ -69,7 +72,8 @@ impl Ridge {
         pullback::value(|h: Var| h.solve(b), &h).unwrap().into_mat()
     }
 
-    /// The closed form at `w`, and `|p - v_0| / |v_0|`, where `step p = q` and `v_0 = V'(Vw - u)`: what one step leaves out.
+    /// The closed form at `w`, and `|p - v_0| / |v_0|`, where `step p = q` and `v_0 = V'(Vw - u)`: what one step leaves
+    /// out.
     fn truth(&self, w: &Mat<f64>) -> (Mat<f64>, f64) {
         let v = self.valid.transpose() * (&self.valid * w - &self.target);
         let q = self.solve(&v);
@@ -98,8 +102,8 @@ fn at_the_solution_the_tail_of_one_step_bounds_what_is_missing() {
         let d = ridge.derivative(ridge.converged(), Estimator::OneStep);
         let (_, missing) = ridge.truth(&d.state);
         let (seen, rho) = (tail(&d.certificate), d.certificate.rho.unwrap());
-        // Within a factor 3 above for steps that do not overshoot. A step near the limit of stability has terms of both signs,
-        // which a sum of lengths cannot see.
+        // Within a factor 3 above for steps that do not overshoot. A step near the limit of stability has terms of both
+        // signs, which a sum of lengths cannot see.
         let most = if ridge.step * ridge.spectrum[P - 1] <= 1.0 { 3.0 } else { 40.0 };
         assert!((0.97 * missing..most * missing).contains(&seen), "{which}: tail {seen}, missing {missing}");
         assert!(rho < ridge.rho() + 1e-9 && (1.0 - rho) < 1.2 * (1.0 - ridge.rho()), "{which}: {rho}, {}", ridge.rho());
@@ -194,7 +198,8 @@ fn a_loop_that_does_not_contract_has_no_tail() {
 
 #[test]
 fn a_loop_that_converged_long_ago_is_judged_by_the_motion_it_once_had() {
-    // The loss sees the fast mode almost alone: the first ratio is 0.1, and the missing part is that of the slow mode, 0.9.
+    // The loss sees the fast mode almost alone: the first ratio is 0.1, and the missing part is that of the slow mode,
+    // 0.9.
     let (z0, phi) = (mat![[0.0], [0.0]], mat![[1.0], [1.0]]);
     let a = mat![[0.1, 0.0], [0.0, 0.9]];
     let w = mat![[1.0], [0.05]];
@@ -224,8 +229,8 @@ fn the_formula_printed_in_2022_is_judged_by_its_own_terms() {
 
 #[test]
 fn on_a_manifold_the_contraction_is_that_of_the_tangent_space() {
-    // Gradient descent for tr X'CX: A = I - step Hess, whose smallest curvature is 2 (lambda_3 - lambda_2); in the ambient space the
-    // projection would hide nothing, and A has eigenvalues of normal directions.
+    // Gradient descent for tr X'CX: A = I - step Hess, whose smallest curvature is 2 (lambda_3 - lambda_2); in the
+    // ambient space the projection would hide nothing, and A has eigenvalues of normal directions.
     let (n, p, step) = (5, 2, 0.08);
     let gr = Grassmann::new(n, p);
     let x0 = gr.random_point(1, &mut rng(4)).swap_remove(0);

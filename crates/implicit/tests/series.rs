@@ -1,5 +1,6 @@
-//! Estimators before convergence, where nothing hides a wrong projection or a wrong step number: on a manifold against the series formed
-//! from single pulls and hand-written projections, in flat space with steps that depend on their number against plain numbers.
+//! Estimators before convergence, where nothing hides a wrong projection or a wrong step number: on a manifold against
+//! the series formed from single pulls and hand-written projections, in flat space with steps that depend on their
+//! number against plain numbers.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
@@ -59,8 +60,8 @@ impl Pca {
             .certificate
     }
 
-    /// `direct + sum over k <= terms of B'v_k`, with `v_0 = P_T dL/dx`, `v_{k+1} = P_T P_{T-1} A'v_k` at the points `x_T` and `x_{T-1}`,
-    /// and the lengths of the terms.
+    /// `direct + sum over k <= terms of B'v_k`, with `v_0 = P_T dL/dx`, `v_{k+1} = P_T P_{T-1} A'v_k` at the points
+    /// `x_T` and `x_{T-1}`, and the lengths of the terms.
     fn by_hand(&self, steps: usize, terms: usize) -> (Mat<f64>, Vec<f64>) {
         let (before, end) = (self.state(steps - 1), self.state(steps));
         let tangent = |x: &Mat<f64>, u: &Mat<f64>| u - x * (x.transpose() * u);

@@ -208,8 +208,8 @@ fn pack<T: Real>(im: bool, notes: &[T], m: usize, g: &[T], out: &mut [T]) {
 }
 
 /// Block by block: a block `D(s) + K D(t)` of `P`, rows of `mu` and columns of `lambda`, becomes
-/// `D(s / (lambda - mu)) + K D(t / (lambda - conj mu))`, because `D(mu) K = K D(conj mu)`. Single rows and columns are the same with one part
-/// missing.
+/// `D(s / (lambda - mu)) + K D(t / (lambda - conj mu))`, because `D(mu) K = K D(conj mu)`. Single rows and columns are
+/// the same with one part missing.
 fn quotient<T: Real>(conj: bool, notes: &[T], l: &[T], p: &[T], out: &mut [T]) {
     let n = notes.len() / NOTES;
     each(notes, |j, cols| {

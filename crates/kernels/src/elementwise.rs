@@ -1,4 +1,5 @@
-//! Elementwise maps with their derivatives, and copies: flat loops over slices, deterministic, no checks. Sums are in `sums.rs`.
+//! Elementwise maps with their derivatives, and copies: flat loops over slices, deterministic, no checks. Sums are in
+//! `sums.rs`.
 
 use num_traits::Float;
 use std::f64::consts::{LOG2_E, LOG10_E};
@@ -322,7 +323,8 @@ fn power<T: Real>(s: f64, p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &mut [T])
 
 pub(crate) type Coefficients = [f64; UNARY_ORDER as usize + 2];
 
-/// If `y' = q(y)` with `q` quadratic, then `y^{(k)} = q(y) r_k(y)` with `r_1 = 1`, `r_{k+1} = (q r_k)'`: the coefficients of `r_k`.
+/// If `y' = q(y)` with `q` quadratic, then `y^{(k)} = q(y) r_k(y)` with `r_1 = 1`, `r_{k+1} = (q r_k)'`: the
+/// coefficients of `r_k`.
 pub(crate) fn chain(q: [f64; 3], k: u32) -> Coefficients {
     let mut r = [0.0; UNARY_ORDER as usize + 2];
     r[0] = 1.0;

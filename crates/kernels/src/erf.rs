@@ -1,10 +1,11 @@
 //! Derivatives of the error function: Hermite polynomials times a Gaussian. Its value is that of `libm`.
 //!
-//! `erf^(k)(x) = 2 / sqrt(pi) (-1)^(k-1) H_{k-1}(x) e^{-x^2}`, with `H_{n+1} = 2 x H_n - 2 n H_{n-1}`; those of `erfc` are the negatives.
+//! `erf^(k)(x) = 2 / sqrt(pi) (-1)^(k-1) H_{k-1}(x) e^{-x^2}`, with `H_{n+1} = 2 x H_n - 2 n H_{n-1}`; those of `erfc`
+//! are the negatives.
 //!
-//! The Gaussian at 26 would lose three digits to the rounding of `x^2`. So `x = z + t` with `z` of 21 bits, whose square is exact, and
-//! `e^{-x^2} = e^{-z^2} e^{-(x + z) t}`. And it is multiplied in as two square roots, so that it does not underflow before its product with
-//! the polynomial does.
+//! The Gaussian at 26 would lose three digits to the rounding of `x^2`. So `x = z + t` with `z` of 21 bits, whose
+//! square is exact, and `e^{-x^2} = e^{-z^2} e^{-(x + z) t}`. And it is multiplied in as two square roots, so that it
+//! does not underflow before its product with the polynomial does.
 
 use std::f64::consts::FRAC_2_SQRT_PI;
 

@@ -86,7 +86,8 @@ pub enum Failure {
         /// The part of the cotangent along the gauge orbit, over the whole.
         defect: f64,
     },
-    /// Vectors of tied values turn among each other along a direction: forward mode cannot know whether the program depends on them.
+    /// Vectors of tied values turn among each other along a direction: forward mode cannot know whether the program
+    /// depends on them.
     #[error(
         "eigenvectors or singular vectors of values that coincide turn among each other along this direction (by {defect:.1e} of \
          it), and forward mode cannot know whether the program depends on their choice. If it does not, then `grad` and `vjp` find that \
@@ -103,7 +104,8 @@ pub enum Failure {
         /// Of what.
         what: &'static str,
     },
-    /// Eigenvalues that coincide up to rounding, with eigenvectors that are parallel up to rounding: they have no derivatives.
+    /// Eigenvalues that coincide up to rounding, with eigenvectors that are parallel up to rounding: they have no
+    /// derivatives.
     #[error(
         "not differentiable: eigenvalue {index} is defective up to rounding (its condition number is {condition:.1e}); the value \
          stands, and traces of powers, coefficients of the characteristic polynomial and functions of the matrix are smooth there"

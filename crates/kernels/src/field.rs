@@ -1,5 +1,5 @@
-//! Numbers that the small rules are written over: reals, and reals with a derivative along one direction. Written once, a rule in
-//! plain arithmetic is then its own derivative too. Also the columns that such numbers stand in.
+//! Numbers that the small rules are written over: reals, and reals with a derivative along one direction. Written once,
+//! a rule in plain arithmetic is then its own derivative too. Also the columns that such numbers stand in.
 
 use core::ops::{Add, AddAssign, Div, DivAssign, Mul, Sub, SubAssign};
 

@@ -1,5 +1,5 @@
-//! Cholesky, LU and triangular solves of orders up to 4 with sizes known to the compiler, so that the loops unroll into registers.
-//! The arithmetic of values is that of the plain loops, operation for operation.
+//! Cholesky, LU and triangular solves of orders up to 4 with sizes known to the compiler, so that the loops unroll into
+//! registers. The arithmetic of values is that of the plain loops, operation for operation.
 
 use num_traits::Float;
 
@@ -17,8 +17,8 @@ fn store<T: Real, const N: usize>(from: &[[T; N]; N], to: &mut [T]) {
     }
 }
 
-/// The Cholesky factor of the lower triangle in `l`, in place; or which pivot is not above `limit` times its diagonal entry, and the
-/// pivot.
+/// The Cholesky factor of the lower triangle in `l`, in place; or which pivot is not above `limit` times its diagonal
+/// entry, and the pivot.
 #[inline]
 pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result<(), (usize, T)> {
     let mut a = load::<T, N>(l);

@@ -1,4 +1,5 @@
-//! The derivatives of the logarithm of the gamma function: the digamma and polygamma functions. The logarithm lives in `ln_gamma.rs`.
+//! The derivatives of the logarithm of the gamma function: the digamma and polygamma functions. The logarithm lives in
+//! `ln_gamma.rs`.
 //!
 //! *Polygamma*, `n >= 1`, for `x > 0`: all terms of
 //!
@@ -8,17 +9,18 @@
 //!
 //! `(-1)^(n+1) (n-1)! x^{-n} (1 + n / (2x) + sum_k B_2k C(2k+n-1, 2k) x^{-2k})`.
 //!
-//! For `x < 0` the reflection `psi^(n)(x) = (-1)^n (psi^(n)(1 - x) - pi^(n+1) T_n(cot(pi x)))` holds, where `T_n(tan u)` is the `n`-th
-//! derivative of `tan u`. For odd `n` the second term is always several times the first; for even `n` both cancel at the zeros only.
+//! For `x < 0` the reflection `psi^(n)(x) = (-1)^n (psi^(n)(1 - x) - pi^(n+1) T_n(cot(pi x)))` holds, where
+//! `T_n(tan u)` is the `n`-th derivative of `tan u`. For odd `n` the second term is always several times the first; for
+//! even `n` both cancel at the zeros only.
 //!
 //! *Digamma*: between two poles there is one root `x0`, and with `d = x - x0`
 //!
 //! `psi(x) = psi(x) - psi(x0) = d sum_j 1 / ((x0 + j) (x + j))`,
 //!
-//! where every term is positive: no digit is lost near the root, if `x0` is known to twice the precision. The same number of terms is
-//! taken, and the asymptotic series `ln x - 1 / (2x) - sum_k B_2k / (2k) x^{-2k}` enters through its difference, of which `d` is a factor
-//! too. Roots are tabulated down to the pole -12; below, the reflection serves, whose error near a root is below that of half a unit
-//! in the last place of `x`.
+//! where every term is positive: no digit is lost near the root, if `x0` is known to twice the precision. The same
+//! number of terms is taken, and the asymptotic series `ln x - 1 / (2x) - sum_k B_2k / (2k) x^{-2k}` enters through its
+//! difference, of which `d` is a factor too. Roots are tabulated down to the pole -12; below, the reflection serves,
+//! whose error near a root is below that of half a unit in the last place of `x`.
 //!
 //! Sources: Abramowitz & Stegun 6.3 and 6.4; the product form of the difference derived here.
 
@@ -44,7 +46,8 @@ pub(crate) const BERNOULLI: [f64; 12] = [
     -236364091.0 / 2730.0,
 ];
 
-/// The roots of the digamma function as sums of two numbers: the positive one, then that between the poles `-n-1` and `-n`.
+/// The roots of the digamma function as sums of two numbers: the positive one, then that between the poles `-n-1` and
+/// `-n`.
 const ROOT: (f64, f64) = (1.4616321449683622, 9.549995429965697e-17);
 const ROOTS: [(f64, f64); 12] = [
     (-0.5040830082644554, -8.15428206243813e-18),

@@ -237,8 +237,8 @@ fn large<T: Real>(
 /// Rows and columns of the tiles whose sums are gathered in double precision.
 const SIDE: usize = 32;
 
-/// A product in single precision with a long inner size: faer sums each piece of it, and the pieces are summed in double precision, so
-/// that rounding does not grow with their number.
+/// A product in single precision with a long inner size: faer sums each piece of it, and the pieces are summed in
+/// double precision, so that rounding does not grow with their number.
 #[inline(never)]
 fn long<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: &[T], ta: bool, b: &[T], tb: bool, add: bool) {
     let a = if ta { view(a, k, m).transpose() } else { view(a, m, k) };
@@ -284,7 +284,8 @@ impl<T: Real> Sum<T> {
     }
 }
 
-/// `C = [C +] alpha sum of op(A_i) op(B_i)` over `batch` members, `A` and `B` stored one after the other, or once for all.
+/// `C = [C +] alpha sum of op(A_i) op(B_i)` over `batch` members, `A` and `B` stored one after the other, or once for
+/// all.
 pub(crate) fn gemm_sum<T: Real>(
     c: &mut [T],
     m: usize,

@@ -1,8 +1,8 @@
 //! `ln |Gamma(x)|` with relative accuracy at its zeros on the negative axis too. Its derivatives live in `gamma.rs`.
 //!
-//! For `x > -2` and for large negative `x` it is that of `libm`, which is accurate at the zeros 1 and 2. Between the poles -8 and -2
-//! every interval has two zeros, and the reflection formula there is the difference of two numbers of size 1. With the nearer zero
-//! `x0`, `d = x - x0`, `X = x + m` and `X0 = x0 + m`,
+//! For `x > -2` and for large negative `x` it is that of `libm`, which is accurate at the zeros 1 and 2. Between the
+//! poles -8 and -2 every interval has two zeros, and the reflection formula there is the difference of two numbers of
+//! size 1. With the nearer zero `x0`, `d = x - x0`, `X = x + m` and `X0 = x0 + m`,
 //!
 //! `ln |Gamma(x)| = ln |Gamma(x) / Gamma(x0)| = ln (Gamma(X) / Gamma(X0)) - sum_j ln(1 + d / (x0 + j))`,
 //!
@@ -10,8 +10,9 @@
 //!
 //! `ln (Gamma(X) / Gamma(X0)) = (X0 - 1/2) ln(1 + d / X0) + d (ln X - 1) - d v v0 (Q(v^2) + (X + X0) v v0^2 DQ)`,
 //!
-//! where `DQ` is the divided difference of `Q` at `v^2` and `v0^2`. Every term has the factor `d`, so that none loses its digits where the
-//! sum vanishes. Below -8 the zeros are within 3e-5 of poles, and the error of the reflection is far below that of rounding in `x`.
+//! where `DQ` is the divided difference of `Q` at `v^2` and `v0^2`. Every term has the factor `d`, so that none loses
+//! its digits where the sum vanishes. Below -8 the zeros are within 3e-5 of poles, and the error of the reflection is
+//! far below that of rounding in `x`.
 //!
 //! Source: derived.
 

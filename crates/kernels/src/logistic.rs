@@ -1,13 +1,16 @@
-//! Derivatives of the logistic function and of the hyperbolic tangent, accurate in both tails. Their values do not live here.
+//! Derivatives of the logistic function and of the hyperbolic tangent, accurate in both tails. Their values do not live
+//! here.
 //!
-//! Let `s(x) = 1 / (1 + e^{-x})`, `tau = 2 s - 1 = tanh(x/2)` and `q = s (1 - s) = s'`. Then `tau' = 2 q` and `q' = -q tau`, and by
-//! induction
+//! Let `s(x) = 1 / (1 + e^{-x})`, `tau = 2 s - 1 = tanh(x/2)` and `q = s (1 - s) = s'`. Then `tau' = 2 q` and
+//! `q' = -q tau`, and by induction
 //!
-//! `s^(k) = (-1)^(k-1) q sum_j g_kj (-q)^j tau^(k-1-2j)`, with `g_10 = 1` and `g_{k+1,j} = (j+1) g_kj + 2 (k+1-2j) g_{k,j-1}`.
+//! `s^(k) = (-1)^(k-1) q sum_j g_kj (-q)^j tau^(k-1-2j)`, with `g_10 = 1` and
+//! `g_{k+1,j} = (j+1) g_kj + 2 (k+1-2j) g_{k,j-1}`.
 //!
-//! The integers `g_kj` are positive (they are the gamma coefficients of the Eulerian polynomials). In the tails the sum is its first
-//! term, and at 0 its last, so that nothing cancels but near the zeros of the derivative itself. All that is needed is `q` without the
-//! difference `1 - s`: where that would lose digits, `q = e / (1 + e)^2` with `e = e^{-|x|}`.
+//! The integers `g_kj` are positive (they are the gamma coefficients of the Eulerian polynomials). In the tails the sum
+//! is its first term, and at 0 its last, so that nothing cancels but near the zeros of the derivative itself. All that
+//! is needed is `q` without the difference `1 - s`: where that would lose digits, `q = e / (1 + e)^2` with
+//! `e = e^{-|x|}`.
 //!
 //! Since `tanh x = 2 s(2x) - 1`, the `k`-th derivative of `tanh` is `2^(k+1) s^(k)(2x)`, and there `tau` is `tanh x`.
 

@@ -1,5 +1,5 @@
-//! The principal logarithm of a general real matrix and its mixed derivatives `D^k log(A)[E_1, .., E_k]`, by inverse scaling and squaring
-//! on the real Schur form. The logarithm of a symmetric matrix lives in `spectral.rs`.
+//! The principal logarithm of a general real matrix and its mixed derivatives `D^k log(A)[E_1, .., E_k]`, by inverse
+//! scaling and squaring on the real Schur form. The logarithm of a symmetric matrix lives in `spectral.rs`.
 
 use num_traits::Float;
 
@@ -14,13 +14,14 @@ use crate::sylvester::{Equation, Kind, Scratch, scratch_lengths};
 use crate::tolerances::{LOGM_ORDER, LOGM_ROOTS, logm_plan};
 use crate::{Failure, Scalar, Workspace};
 
-/// The `L` with `exp(L) = A` and eigenvalues of imaginary part in `(-pi, pi)`, and a handle of `n (2 n + 1)` numbers for
-/// [`logm_along`]: the Schur form of `A` or `A - I`, and which of the two it is (see `logm_frame.rs`).
+/// The `L` with `exp(L) = A` and eigenvalues of imaginary part in `(-pi, pi)`, and a handle of `n (2 n + 1)` numbers
+/// for [`logm_along`]: the Schur form of `A` or `A - I`, and which of the two it is (see `logm_frame.rs`).
 ///
-/// Errors: entries that are not finite; a singular matrix, to working precision ([`Failure::Singular`]); an eigenvalue on the negative
-/// real axis, to working precision ([`Failure::NoPrincipalValue`]); a square root on the way without half of its digits
-/// ([`Failure::IllConditioned`]). Cost: the Schur form (about `25 n^3`), about `n^3` for each of the square roots (some two to ten) and
-/// `2 n^3` for each of five to ten nodes, `4 n^3` to turn it back. Sources: Kenney and Laub 1989; Al-Mohy and Higham 2012.
+/// Errors: entries that are not finite; a singular matrix, to working precision ([`Failure::Singular`]); an eigenvalue
+/// on the negative real axis, to working precision ([`Failure::NoPrincipalValue`]); a square root on the way without
+/// half of its digits ([`Failure::IllConditioned`]). Cost: the Schur form (about `25 n^3`), about `n^3` for each of the
+/// square roots (some two to ten) and `2 n^3` for each of five to ten nodes, `4 n^3` to turn it back. Sources: Kenney
+/// and Laub 1989; Al-Mohy and Higham 2012.
 pub(crate) fn logm<T: Real>(
     a: &[T],
     n: usize,
@@ -46,11 +47,12 @@ pub(crate) fn logm<T: Real>(
     member(handle, n, &[], l, w)
 }
 
-/// `D^k log(A)[E_1, .., E_k]` with `k = es.len() >= 1`, from the handle of [`logm`]; it does not depend on the order of the directions.
+/// `D^k log(A)[E_1, .., E_k]` with `k = es.len() >= 1`, from the handle of [`logm`]; it does not depend on the order of
+/// the directions.
 ///
-/// Errors: directions that are not finite, more than four of them, a derivative that overflows. Cost, in `n^3`: `4 (k + 1)` for the
-/// bases, `2 (2^k - 1)` for each square root, and `4 (2^k - 1)` for each node, with products of subsets beside. Source: Al-Mohy, Higham
-/// and Relton 2013 for one direction; derived here for more.
+/// Errors: directions that are not finite, more than four of them, a derivative that overflows. Cost, in `n^3`:
+/// `4 (k + 1)` for the bases, `2 (2^k - 1)` for each square root, and `4 (2^k - 1)` for each node, with products of
+/// subsets beside. Source: Al-Mohy, Higham and Relton 2013 for one direction; derived here for more.
 pub(crate) fn logm_along<T: Real>(
     handle: &[T],
     n: usize,
@@ -66,8 +68,8 @@ pub(crate) fn logm_along<T: Real>(
     if n == 0 { Ok(()) } else { member(handle, n, es, out, w) }
 }
 
-/// The coefficients of `J = sum over S of e_S J_S`, where `e_1, .., e_k` are symbols that square to zero and `S` a set of them: matrices
-/// one after the other, in the order of the numbers of the sets, whose bits are the symbols.
+/// The coefficients of `J = sum over S of e_S J_S`, where `e_1, .., e_k` are symbols that square to zero and `S` a set
+/// of them: matrices one after the other, in the order of the numbers of the sets, whose bits are the symbols.
 struct Jet<'a, T> {
     n: usize,
     sets: usize,
@@ -86,7 +88,8 @@ impl<T: Real> Jet<'_, T> {
     }
 
     /// The square root in place. From `R R = J`: `R_0` is the root of `J_0`, and
-    /// `R_0 R_S + R_S R_0 = J_S - sum of R_P R_Q` over the pairs of disjoint sets that make up `S`: a Sylvester equation for each set.
+    /// `R_0 R_S + R_S R_0 = J_S - sum of R_P R_Q` over the pairs of disjoint sets that make up `S`: a Sylvester
+    /// equation for each set.
     fn root(&mut self, s: &mut Scratch<'_, T>) -> Result<(), T> {
         let (n, nn) = (self.n, self.n * self.n);
         root(view_mut(&mut self.j[..nn], n, n), s).map_err(|s| s.ratio)?;
@@ -107,9 +110,9 @@ impl<T: Real> Jet<'_, T> {
 /// `[e_1 .. e_k] log(A + sum of e_i E_i)`, a value where there are no directions.
 ///
 /// Inverse scaling: `s` square roots bring `A` near the identity, and `log A = 2^s log(I + X)`. The rational function
-/// `log(I + X) = sum of w_j X (I + t_j X)^{-1}` over Gauss-Legendre nodes `t_j` and weights `w_j` in `[0, 1]` is the Padé approximant
-/// (Dieci, Morini and Papini 1996). Both are done with jets, so the derivative is that of what is computed, and it is a derivative of the
-/// logarithm because the radius is chosen for the order (`logm_plan`).
+/// `log(I + X) = sum of w_j X (I + t_j X)^{-1}` over Gauss-Legendre nodes `t_j` and weights `w_j` in `[0, 1]` is the
+/// Padé approximant (Dieci, Morini and Papini 1996). Both are done with jets, so the derivative is that of what is
+/// computed, and it is a derivative of the logarithm because the radius is chosen for the order (`logm_plan`).
 fn member<T: Real>(handle: &[T], n: usize, es: &[&[T]], out: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     let frame = Frame::of(handle, n);
     let (sets, nn) = (1 << es.len(), n * n);

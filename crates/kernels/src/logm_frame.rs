@@ -1,5 +1,5 @@
-//! Where the logarithm of a matrix is computed: the Schur form of `A - s I`, the logarithms of its eigenvalues, and verdicts on them. The
-//! algorithm itself lives in `logm.rs`.
+//! Where the logarithm of a matrix is computed: the Schur form of `A - s I`, the logarithms of its eigenvalues, and
+//! verdicts on them. The algorithm itself lives in `logm.rs`.
 
 use num_traits::Float;
 
@@ -13,9 +13,10 @@ use crate::{Failure, Scalar};
 
 /// `A - s I = U T U^T`, and the power of two `c` that its logarithm is computed with: `log A = log(c A) - (log c) I`.
 ///
-/// Near the identity, `s = 1` and `c = 1`: rounding in the Schur form is then relative to `A - I`, and so is that in the logarithm.
-/// Elsewhere `s = 0`, and `c` brings the middle of the logarithms of the eigenvalues near 0, which takes the fewest square roots. Nothing
-/// cancels: the diagonal blocks of the result come from the eigenvalues of `T`, and what is off them does not depend on `c`.
+/// Near the identity, `s = 1` and `c = 1`: rounding in the Schur form is then relative to `A - I`, and so is that in
+/// the logarithm. Elsewhere `s = 0`, and `c` brings the middle of the logarithms of the eigenvalues near 0, which takes
+/// the fewest square roots. Nothing cancels: the diagonal blocks of the result come from the eigenvalues of `T`, and
+/// what is off them does not depend on `c`.
 pub(crate) struct Frame<'a, T> {
     n: usize,
     pub(crate) u: &'a [T],
@@ -73,8 +74,8 @@ impl<'a, T: Real> Frame<'a, T> {
         }
     }
 
-    /// The logarithm of `c` times the eigenvalue of the block at `i` that lies above the real axis: `(ln |c l|, arg l)`, and `m` where the
-    /// block is `[t b; c t]` with `b c = -m²`, else 0.
+    /// The logarithm of `c` times the eigenvalue of the block at `i` that lies above the real axis:
+    /// `(ln |c l|, arg l)`, and `m` where the block is `[t b; c t]` with `b c = -m²`, else 0.
     fn log_at(&self, i: usize, c: f64) -> (f64, f64, f64) {
         let t = |r: usize, c: usize| Scalar::f64(self.t[r + c * self.n]);
         let a = t(i, i);
@@ -88,8 +89,8 @@ impl<'a, T: Real> Frame<'a, T> {
         (ln, m.atan2(1.0 + a), m)
     }
 
-    /// Writes `f` of `c` times the eigenvalues in place of the diagonal blocks of `x`: `f` takes the logarithm of one to a number `p + i q`,
-    /// and `p I + (q / m) [0 b; c 0]` is that function of `[t b; c t]`.
+    /// Writes `f` of `c` times the eigenvalues in place of the diagonal blocks of `x`: `f` takes the logarithm of one
+    /// to a number `p + i q`, and `p I + (q / m) [0 b; c 0]` is that function of `[t b; c t]`.
     fn write_blocks(&self, x: &mut [T], c: T, f: impl Fn(f64, f64) -> (f64, f64)) {
         let n = self.n;
         let mut i = 0;
@@ -125,8 +126,9 @@ pub(crate) fn accurate_blocks<T: Real>(frame: &Frame<'_, T>, roots: usize, x: &m
     });
 }
 
-/// Is there a logarithm? Not if an eigenvalue is zero, or on the negative real axis: of a matrix that is quasi-triangular as given exactly
-/// so, else to working precision. `y` is a right-hand side that is not special, for a defective eigenvalue zero.
+/// Is there a logarithm? Not if an eigenvalue is zero, or on the negative real axis: of a matrix that is
+/// quasi-triangular as given exactly so, else to working precision. `y` is a right-hand side that is not special, for a
+/// defective eigenvalue zero.
 pub(crate) fn judge<T: Real>(frame: &Frame<'_, T>, scratch: &mut [T], y: &mut [T]) -> Result<(), Failure> {
     let (n, t) = (frame.n, frame.t);
     if frame.shifted {

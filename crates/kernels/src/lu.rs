@@ -1,6 +1,8 @@
-//! LU with partial pivoting and what is read off it: solves, the inverse, `log |det|` and its sign, the factors themselves.
+//! LU with partial pivoting and what is read off it: solves, the inverse, `log |det|` and its sign, the factors
+//! themselves.
 //!
-//! The handle is `n x (n + 1)`: `L` and `U` packed, then the row permutation as numbers (row `i` of `PA` is row `p_i` of `A`).
+//! The handle is `n x (n + 1)`: `L` and `U` packed, then the row permutation as numbers (row `i` of `PA` is row `p_i`
+//! of `A`).
 
 use faer::Par;
 use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};

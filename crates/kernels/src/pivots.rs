@@ -1,4 +1,5 @@
-//! QR with column pivoting, as far as decisions go: the order of the columns and the diagonal of `R`. No factor lives here.
+//! QR with column pivoting, as far as decisions go: the order of the columns and the diagonal of `R`. No factor lives
+//! here.
 
 use faer::Par;
 use faer::linalg::qr::col_pivoting::factor::{qr_in_place, qr_in_place_scratch};
@@ -8,8 +9,8 @@ use crate::real::{Real, balance, finite, max_abs, view_mut};
 use crate::tolerances::unit_range;
 use crate::{Failure, Workspace};
 
-/// The order `p` (`n` numbers: column `j` of `A P` is column `p_j` of `A`) that makes `|r_jj|` decrease, and those moduli
-/// (`min(m, n)` numbers). A common power of two is taken out first, so that no square overflows.
+/// The order `p` (`n` numbers: column `j` of `A P` is column `p_j` of `A`) that makes `|r_jj|` decrease, and those
+/// moduli (`min(m, n)` numbers). A common power of two is taken out first, so that no square overflows.
 pub(crate) fn pivots<T: Real>(
     a: &[T],
     m: usize,

@@ -1,5 +1,5 @@
-//! Products and inverses of upper quasi-triangular matrices, by halves, so that nearly all work is in products of half the order. What
-//! is stored below their blocks is not read as anything but zero.
+//! Products and inverses of upper quasi-triangular matrices, by halves, so that nearly all work is in products of half
+//! the order. What is stored below their blocks is not read as anything but zero.
 
 use faer::linalg::matmul::matmul;
 use faer::reborrow::*;

@@ -6,7 +6,8 @@ use crate::{ColumnOp, Failure, Least, SymFn, Triangle, Unary, Verdict, Window, W
 
 /// A real scalar that every kernel exists for: `f64` and `f32`.
 ///
-/// Slices are packed, column-major; `m x n` means `m` rows. Lengths are the caller's duty and checked by debug assertions.
+/// Slices are packed, column-major; `m x n` means `m` rows. Lengths are the caller's duty and checked by debug
+/// assertions.
 pub trait Scalar:
     num_traits::Float
     + num_traits::NumAssign
@@ -55,7 +56,8 @@ pub trait Scalar:
         tb: bool,
         add: bool,
     );
-    /// `X = op(T)^{-1} B` (left) or `B op(T)^{-1}` (right), in place in `x`, which is `m x k`. Errors: a zero on the diagonal.
+    /// `X = op(T)^{-1} B` (left) or `B op(T)^{-1}` (right), in place in `x`, which is `m x k`. Errors: a zero on the
+    /// diagonal.
     fn trsm(t: &[Self], tri: Triangle, x: &mut [Self], m: usize, k: usize) -> Result<(), Failure>;
 
     /// [`Scalar::trsm`] without a look at the data: a zero on the diagonal gives infinities.
@@ -103,8 +105,8 @@ pub trait Scalar:
     /// The tangents of the thin factors `q`, `r` of an `m x n` matrix with `n` up to 4 along `da`, from `[q, r, da]`.
     /// `false`: `n` is larger, nothing was done.
     fn qr_push_small(x: [&[Self]; 3], m: usize, n: usize, dq: &mut [Self], dr: &mut [Self]) -> bool;
-    /// The cotangent of an `m x n` matrix with `n` up to 4, in place of that of `q`, from its thin factors `[q, r]` and the
-    /// cotangent of `r`. `false`: `n` is larger, nothing was done.
+    /// The cotangent of an `m x n` matrix with `n` up to 4, in place of that of `q`, from its thin factors `[q, r]` and
+    /// the cotangent of `r`. `false`: `n` is larger, nothing was done.
     fn qr_pull_small(x: [&[Self]; 2], m: usize, n: usize, gr: Option<&[Self]>, g: &mut [Self]) -> bool;
     /// The same with the derivative of everything along one direction.
     fn qr_pull_small_pairs(
@@ -114,11 +116,12 @@ pub trait Scalar:
         gr: Option<WithTangent<'_, Self>>,
         g: (&mut [Self], &mut [Self]),
     ) -> bool;
-    /// The tangents of the factors `l`, `u` of a square matrix of order `n` up to 4, from `[l, u, p, da]` with `p` as of
+    /// The tangents of the factors `l`, `u` of a square matrix of order `n` up to 4, from `[l, u, p, da]` with `p` as
+    /// of
     /// [`Scalar::lu_factors`]. `false`: `n` is larger, nothing was done.
     fn lu_push_small(x: [&[Self]; 4], n: usize, dl: &mut [Self], du: &mut [Self]) -> bool;
-    /// The cotangent of a square matrix of order `n` up to 4 from `[l, u, p]` and the cotangents of `l` and `u`. `false`: `n` is
-    /// larger, nothing was done.
+    /// The cotangent of a square matrix of order `n` up to 4 from `[l, u, p]` and the cotangents of `l` and `u`.
+    /// `false`: `n` is larger, nothing was done.
     fn lu_pull_small(x: [&[Self]; 3], n: usize, g: [Option<&[Self]>; 2], out: &mut [Self]) -> bool;
     /// The same with the derivative of everything along one direction.
     fn lu_pull_small_pairs(
@@ -140,11 +143,13 @@ pub trait Scalar:
     ) -> Result<(), Failure>;
     /// The sign of `det A` from the handle of `lu`.
     fn lu_sign(handle: &[Self], n: usize) -> Self;
-    /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. No finite matrix fails.
+    /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. No finite matrix
+    /// fails.
     fn lu_complete(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// `det A` from the handle of `lu_complete`.
     fn det(handle: &[Self], n: usize) -> Self;
-    /// The `G` with `<G, H> = D^{k+1} det(A)[E_1, .., E_k, H]`, `k = es.len()` up to 2, from the handle of `lu_complete`.
+    /// The `G` with `<G, H> = D^{k+1} det(A)[E_1, .., E_k, H]`, `k = es.len()` up to 2, from the handle of
+    /// `lu_complete`.
     fn cofactor(
         handle: &[Self],
         n: usize,
@@ -167,7 +172,8 @@ pub trait Scalar:
     /// Eigendecomposition of `(A + A^T)/2` into a handle of `n x (n + 1)`: `V`, then the eigenvalues, ascending;
     /// the entry of largest modulus of each eigenvector is positive.
     fn eigh(a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
-    /// Polar factors of a tall `m x n` matrix of full rank, `A = W H`; `handle` (`n x (n + 1)`) is `H`'s eigendecomposition.
+    /// Polar factors of a tall `m x n` matrix of full rank, `A = W H`; `handle` (`n x (n + 1)`) is `H`'s
+    /// eigendecomposition.
     fn polar(
         a: &[Self],
         m: usize,
@@ -284,8 +290,8 @@ pub trait Scalar:
         handle: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// The principal logarithm of a general matrix, and a handle of `n (2 n + 1)` numbers for its derivatives. Errors: a singular matrix;
-    /// an eigenvalue on the negative real axis; both to working precision.
+    /// The principal logarithm of a general matrix, and a handle of `n (2 n + 1)` numbers for its derivatives. Errors:
+    /// a singular matrix; an eigenvalue on the negative real axis; both to working precision.
     fn logm(a: &[Self], n: usize, l: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
     /// `D^k log(A)[E_1, .., E_k]`, `k = es.len()` from 1 to 4, from the handle of `logm`.
     fn logm_along(
@@ -375,8 +381,9 @@ pub trait Scalar:
     fn turn_columns(a: &mut [Self], m: usize);
     /// The chosen eigenvectors (`u` over `v`).
     fn vectors(win: Window, handle: &[Self], out: &mut [Self]);
-    /// `y_i = (x_i - A)^+ z_i` for each chosen value `x_i`. `block`: what turns the chosen vectors among each other does not count.
-    /// `first`: at a tie, drops what sees the basis and returns how large it was, relative to `z`; else a tie is an error.
+    /// `y_i = (x_i - A)^+ z_i` for each chosen value `x_i`. `block`: what turns the chosen vectors among each other
+    /// does not count. `first`: at a tie, drops what sees the basis and returns how large it was, relative to `z`; else
+    /// a tie is an error.
     fn resolvent(
         win: Window,
         handle: &[Self],

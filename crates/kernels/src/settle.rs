@@ -1,9 +1,9 @@
 //! Leaving the processor as it was found: every call of faer is followed by one of `settle`. No arithmetic lives here.
 //!
-//! faer's routines run on the widest registers and may return with their upper halves in use. Until something clears them,
-//! x86 code compiled for the baseline pays for a merge at every instruction; the factorisation after a product pays most.
-//! A function that itself uses wide registers clears them on return, and `pulp` can call one
-//! without unsafe code.
+//! faer's routines run on the widest registers and may return with their upper halves in use. Until something clears
+//! them, x86 code compiled for the baseline pays for a merge at every instruction; the factorisation after a product
+//! pays most. A function that itself uses wide registers clears them on return, and `pulp` can call one without unsafe
+//! code.
 
 use core::hint::black_box;
 

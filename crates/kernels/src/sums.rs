@@ -1,5 +1,5 @@
-//! Sums of many terms whose rounding error grows with the logarithm of their number: blocks are summed in interleaved lanes, the
-//! sums of blocks in pairs. Always in the same order. Products of matrices are in `gemm.rs`.
+//! Sums of many terms whose rounding error grows with the logarithm of their number: blocks are summed in interleaved
+//! lanes, the sums of blocks in pairs. Always in the same order. Products of matrices are in `gemm.rs`.
 
 use num_traits::Float;
 
@@ -75,7 +75,8 @@ fn fold<T: Real>(s: [T; 8]) -> T {
     ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
 }
 
-/// `out = sum of the columns of A`, where `A` is `m x n`: what a sum over columns, or over the members of a batch, needs.
+/// `out = sum of the columns of A`, where `A` is `m x n`: what a sum over columns, or over the members of a batch,
+/// needs.
 pub(crate) fn sum_columns<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     debug_assert!(a.len() == m * n && out.len() == m);
     if m == 1 {

@@ -1,5 +1,5 @@
-//! Thin singular value decomposition of a tall matrix: one-sided Jacobi for narrow ones, faer's for the rest. What is done with
-//! it lives in `spectrum.rs`.
+//! Thin singular value decomposition of a tall matrix: one-sided Jacobi for narrow ones, faer's for the rest. What is
+//! done with it lives in `spectrum.rs`.
 
 use faer::Par;
 use faer::diag::DiagMut;

@@ -4,10 +4,10 @@ use crate::Scalar;
 
 // ---- verdicts -------------------------------------------------------------------------------------------------
 
-/// What rounding in the pivots before it can do to a pivot, over its own rounding error. It grows with the condition of the
-/// leading block, so no number serves all: 32 tells every exactly singular integer matrix of order up to 9 that was tried from a
-/// regular one (a few in 1000 pass at orders 12 to 40; 512 would catch those, and would call `f32` matrices of order 64 and condition
-/// 300 singular).
+/// What rounding in the pivots before it can do to a pivot, over its own rounding error. It grows with the condition of
+/// the leading block, so no number serves all: 32 tells every exactly singular integer matrix of order up to 9 that was
+/// tried from a regular one (a few in 1000 pass at orders 12 to 40; 512 would catch those, and would call `f32`
+/// matrices of order 64 and condition 300 singular).
 const MARGIN: f64 = 32.0;
 
 /// QR: column `j` of `m` rows is dependent if `r_jj` is at most this times the column's norm.
@@ -43,15 +43,16 @@ pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
     T::EPS * T::of(m.max(n) as f64)
 }
 
-/// Eigenvalues and singular values are tied if their distance is at most this times the largest of them: a backward error of
-/// rounding could make them equal. (Decompositions were seen to err by a few units at small orders and by about the square root of
-/// the order beyond; a gap of `2^-46` is still one at orders up to five.)
+/// Eigenvalues and singular values are tied if their distance is at most this times the largest of them: a backward
+/// error of rounding could make them equal. (Decompositions were seen to err by a few units at small orders and by
+/// about the square root of the order beyond; a gap of `2^-46` is still one at orders up to five.)
 #[must_use]
 pub fn tie<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(2.0 * n as f64 + 4.0)
 }
 
-/// Values are nearly tied below this times the largest of them: half of the digits of a difference quotient are lost there.
+/// Values are nearly tied below this times the largest of them: half of the digits of a difference quotient are lost
+/// there.
 #[must_use]
 pub fn near_tie<T: Scalar>() -> T {
     T::EPS.sqrt()
@@ -66,8 +67,8 @@ pub fn vanishing<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(MARGIN * n as f64)
 }
 
-/// Gauge: the part of a cotangent along a gauge orbit, over the whole, that rounding in the factor and in the program after
-/// it may leave (MatrixAlgebraKit's choice).
+/// Gauge: the part of a cotangent along a gauge orbit, over the whole, that rounding in the factor and in the program
+/// after it may leave (MatrixAlgebraKit's choice).
 #[must_use]
 pub fn gauge<T: Scalar>() -> T {
     T::EPS.powf(T::of(0.75))
@@ -103,31 +104,33 @@ pub fn equation_growth<T: Scalar>() -> T {
     T::EPS * T::of(MARGIN)
 }
 
-/// Matrix equations: a pivot below this, over the operator, may be what rounding left of a defective eigenvalue of order
-/// up to seven (`EPS^(1/7)`, nearly).
+/// Matrix equations: a pivot below this, over the operator, may be what rounding left of a defective eigenvalue of
+/// order up to seven (`EPS^(1/7)`, nearly).
 #[must_use]
 pub fn equation_probe<T: Scalar>() -> T {
     T::of(0.005)
 }
 
-/// Eigenvalues of a general matrix are tied if their distance is at most this times the matrix, where `condition` is the
-/// larger of their condition numbers: rounding moves them by that. The margin of 8 tells a Jordan block, whose eigenvalues rounding has
-/// separated, from a simple eigenvalue: for a block of order two the distance is `2 sqrt(d)` and the condition number its
-/// reciprocal, where `d` is the backward error, so that `condition d` is a fourth of the distance (and a sixth for long blocks).
+/// Eigenvalues of a general matrix are tied if their distance is at most this times the matrix, where `condition` is
+/// the larger of their condition numbers: rounding moves them by that. The margin of 8 tells a Jordan block, whose
+/// eigenvalues rounding has separated, from a simple eigenvalue: for a block of order two the distance is `2 sqrt(d)`
+/// and the condition number its reciprocal, where `d` is the backward error, so that `condition d` is a fourth of the
+/// distance (and a sixth for long blocks).
 #[must_use]
 pub fn eig_tie<T: Scalar>(n: usize, condition: T) -> T {
     tie::<T>(n) * (T::of(8.0) * condition - T::of(7.0))
 }
 
-/// Tied eigenvalues of a general matrix with condition numbers above this are defective. Vectors of a semisimple eigenvalue, found by
-/// substitution through rounding, have condition numbers of some hundreds; those of a Jordan block of order two have `EPS^(-1/2)`,
-/// and of longer ones more.
+/// Tied eigenvalues of a general matrix with condition numbers above this are defective. Vectors of a semisimple
+/// eigenvalue, found by substitution through rounding, have condition numbers of some hundreds; those of a Jordan block
+/// of order two have `EPS^(-1/2)`, and of longer ones more.
 #[must_use]
 pub fn eig_defective<T: Scalar>() -> T {
     T::EPS.powf(T::of(-0.3))
 }
 
-/// The inverse of the eigenvectors: what rounding in its products leaves of `X^T W - I`, for a column of `W` of length one.
+/// The inverse of the eigenvectors: what rounding in its products leaves of `X^T W - I`, for a column of `W` of length
+/// one.
 #[must_use]
 pub fn eig_inverse<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(4.0 * n as f64)
@@ -147,7 +150,8 @@ pub fn safe_range<T: Scalar>() -> (T, T) {
     if size_of::<T>() == 8 { (T::of(1e-100), T::of(1e100)) } else { (T::of(1e-12), T::of(1e12)) }
 }
 
-/// Spectra whose fifth powers, and reciprocals of them, are representable; functions of others are evaluated on a scaled matrix.
+/// Spectra whose fifth powers, and reciprocals of them, are representable; functions of others are evaluated on a
+/// scaled matrix.
 #[must_use]
 pub fn power_range<T: Scalar>() -> (T, T) {
     if size_of::<T>() == 8 { (T::of(1e-30), T::of(1e30)) } else { (T::of(1e-5), T::of(1e5)) }
@@ -181,7 +185,8 @@ pub const QR_SMALL: usize = 1024;
 pub const CHOLESKY_SMALL: usize = 8;
 /// Derivatives of Cholesky: the largest order of a block of the plain loops.
 pub const CHOLESKY_RULES_SMALL: usize = 16;
-/// Columns of QR, or order of LU, up to which the derivative rules are loops with a row in registers (`qr_rules.rs`, `lu_rules.rs`).
+/// Columns of QR, or order of LU, up to which the derivative rules are loops with a row in registers (`qr_rules.rs`,
+/// `lu_rules.rs`).
 pub const FACTORS_IN_REGISTERS: usize = 4;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
@@ -204,7 +209,8 @@ pub const QR_STEPS: usize = 300;
 pub const QR_PATIENCE: usize = 6;
 /// After so many steps without a result, and again after as many, the shifts are made up from sizes alone.
 pub const QR_EXCEPTIONAL: usize = 10;
-/// Corrections of the inverse of eigenvectors, each of which squares the error: from a tenth to rounding. One or none is usual.
+/// Corrections of the inverse of eigenvectors, each of which squares the error: from a tenth to rounding. One or none
+/// is usual.
 pub const INVERSE_STEPS: usize = 6;
 /// Sweeps and early deflations in a row without a result before a block is left to the double-shift iteration.
 pub const QR_STALLS: usize = 6;
@@ -224,11 +230,12 @@ pub const ITERATIONS: usize = 50;
 pub const TAYLOR: f64 = 0.5;
 /// Exponential: a Taylor series about the smallest point serves while the spread is at most this.
 pub const TAYLOR_EXP: f64 = 2.0;
-/// Second order alone takes the recursion from this fraction of those spreads on, where a difference stands alone: the first
-/// differences lose nothing, so the one subtraction costs little.
+/// Second order alone takes the recursion from this fraction of those spreads on, where a difference stands alone: the
+/// first differences lose nothing, so the one subtraction costs little.
 pub const TAYLOR_SECOND: f64 = 0.125;
-/// And from this fraction on where whole matrices of differences become products: the subtraction then costs at most a factor of about
-/// a hundred over rounding, and a series for each of many triples would cost more than the decomposition.
+/// And from this fraction on where whole matrices of differences become products: the subtraction then costs at most a
+/// factor of about a hundred over rounding, and a series for each of many triples would cost more than the
+/// decomposition.
 pub const PRODUCTS_SECOND: f64 = 0.04;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;
@@ -265,15 +272,16 @@ pub fn expm_unscalable<T: Scalar>() -> usize {
 }
 
 /// The highest derivative of the exponential of a matrix. Up to the third, truncation is below rounding. The fourth may
-/// lose a factor of `2 (m - 1) / theta` at the limit of degree `m`: six units for degree 13, 8000 (`1e-12`) for degree 3.
+/// lose a factor of `2 (m - 1) / theta` at the limit of degree `m`: six units for degree 13, 8000 (`1e-12`) for degree
+/// 3.
 pub const EXPM_ORDER: usize = 6;
 
 // ---- logarithm of a general matrix -------------------------------------------------------------------------------
 
 /// The highest derivative.
 pub const LOGM_ORDER: usize = 4;
-/// The most square roots. Spectra take at most about ten; far more are taken by matrices far from normal, whose size above the diagonal
-/// must be halved as often: as often, at most, as separates the largest number from the smallest.
+/// The most square roots. Spectra take at most about ten; far more are taken by matrices far from normal, whose size
+/// above the diagonal must be halved as often: as often, at most, as separates the largest number from the smallest.
 pub const LOGM_ROOTS: usize = 1100;
 
 /// Nodes and weights of a quadrature.
@@ -347,13 +355,13 @@ const LOGM_RADII_SINGLE: [[f64; 3]; LOGM_ORDER + 1] = [
     [0.01034, 0.07784, 0.1807],
 ];
 
-/// Padé approximants of `log(I + X)` for its derivative of the given order, by growing numbers of nodes, and the largest `|X|_1` that each
-/// serves.
+/// Padé approximants of `log(I + X)` for its derivative of the given order, by growing numbers of nodes, and the
+/// largest `|X|_1` that each serves.
 ///
-/// The radius `r` is that at which the series of the error, `sum |e_i| x^i`, and its derivative meet rounding: for the value
-/// `sum |e_i| r^(i-1) = EPS / 2`, and for order `k` `sum |e_i| i (i-1) .. (i-k+1) r^(i-k) = (k-1)! EPS / 2`, where `(k-1)!` is the
-/// derivative itself at 0. (Computed with 60 digits and rounded down.) A square root of a jet was measured to cost about as much as five
-/// nodes, and each halves `X`: more nodes than ten do not pay.
+/// The radius `r` is that at which the series of the error, `sum |e_i| x^i`, and its derivative meet rounding: for the
+/// value `sum |e_i| r^(i-1) = EPS / 2`, and for order `k` `sum |e_i| i (i-1) .. (i-k+1) r^(i-k) = (k-1)! EPS / 2`,
+/// where `(k-1)!` is the derivative itself at 0. (Computed with 60 digits and rounded down.) A square root of a jet was
+/// measured to cost about as much as five nodes, and each halves `X`: more nodes than ten do not pay.
 pub(crate) fn logm_plan<T: Scalar>(order: usize) -> [(Nodes, T); 3] {
     let (lists, radii) = if size_of::<T>() == 8 {
         ([GAUSS_5, GAUSS_8, GAUSS_10], LOGM_RADII[order])

@@ -1,5 +1,5 @@
-//! Another choice of a basis that is determined only up to a rotation: of tied eigenvectors, of tied singular vectors, of a complement.
-//! What a program does with either choice is compared elsewhere; derivatives are not known here.
+//! Another choice of a basis that is determined only up to a rotation: of tied eigenvectors, of tied singular vectors,
+//! of a complement. What a program does with either choice is compared elsewhere; derivatives are not known here.
 
 use num_traits::Float;
 
@@ -7,7 +7,8 @@ use crate::real::Real;
 use crate::spectrum::{Window, complement, parts, tied};
 use crate::ties::groups;
 
-/// Are there vectors in the window that share their value with another vector, or belong to a singular value that vanishes?
+/// Are there vectors in the window that share their value with another vector, or belong to a singular value that
+/// vanishes?
 pub(crate) fn has_ties<T: Real>(win: Window, handle: &[T]) -> bool {
     let (_, _, x) = parts(win, handle);
     let tol = tied(win, x);
@@ -16,8 +17,8 @@ pub(crate) fn has_ties<T: Real>(win: Window, handle: &[T]) -> bool {
     !apart && groups(win, x, tol).any(|g| g.from < win.from + win.len && g.to > win.from)
 }
 
-/// Turns the vectors of each group of tied values among each other, in place: right and left singular vectors together, except where
-/// their value vanishes. The rotations are fixed and have no zeros.
+/// Turns the vectors of each group of tied values among each other, in place: right and left singular vectors together,
+/// except where their value vanishes. The rotations are fixed and have no zeros.
 pub(crate) fn turn_ties<T: Real>(win: Window, handle: &mut [T]) {
     let (u, _, x) = parts(win, handle);
     let (m, n) = (win.m, win.n);
@@ -38,8 +39,9 @@ pub(crate) fn turn_ties<T: Real>(win: Window, handle: &mut [T]) {
     }
 }
 
-/// Turns the columns of an `m x k` matrix among each other: a rotation in each plane of two columns, and a change of sign of the last, so
-/// that programs which see the orientation are told, too. A single column changes its sign if the rotation is not the zeroth.
+/// Turns the columns of an `m x k` matrix among each other: a rotation in each plane of two columns, and a change of
+/// sign of the last, so that programs which see the orientation are told, too. A single column changes its sign if the
+/// rotation is not the zeroth.
 pub(crate) fn turn<T: Real>(a: &mut [T], m: usize, which: f64) {
     let k = a.len() / m.max(1);
     if k > 1 || which != 0.0 {

@@ -1,9 +1,9 @@
-//! Functions of entries and their derivatives against high-precision constants, over the whole range: tiny arguments, both sides of
-//! poles and ends of the domain, tails, huge arguments.
+//! Functions of entries and their derivatives against high-precision constants, over the whole range: tiny arguments,
+//! both sides of poles and ends of the domain, tails, huge arguments.
 //!
-//! The constants are made by `data/entries.py` with mpmath and rounded once. Every point is an exact double; those that are exact in
-//! single precision too are tested there as well. Points stay away from zeros of derivatives, where no formula in working precision
-//! has relative accuracy, but not from zeros of the functions.
+//! The constants are made by `data/entries.py` with mpmath and rounded once. Every point is an exact double; those that
+//! are exact in single precision too are tested there as well. Points stay away from zeros of derivatives, where no
+//! formula in working precision has relative accuracy, but not from zeros of the functions.
 
 use pullback_kernels::{Scalar, Unary};
 
@@ -59,7 +59,8 @@ fn compare<T: Scalar>(name: &str, x: f64, wants: &[f64], largest: f64, tiny: f64
             4 => limits[1],
             _ => limits[2],
         };
-        // A true value that is not a number of this precision rounds to infinity, or to a multiple of the smallest number.
+        // A true value that is not a number of this precision rounds to infinity, or to a multiple of the smallest
+        // number.
         let right = match want.abs() > largest {
             true => got.abs() >= largest * (1.0 - units * T::EPS.f64()) && got.signum() == want.signum(),
             false => (got - want).abs() <= units * (T::EPS.f64() * want.abs() + tiny),
@@ -146,14 +147,16 @@ fn ends_of_domains_and_infinities_follow_ieee() {
 
 #[test]
 fn recurrences_hold_in_the_middle_of_every_interval() {
-    // psi^(k)(x + 1) - psi^(k)(x) = (-1)^k k! x^(-k-1), on both sides of the last tabulated root and of the asymptotic series.
+    // psi^(k)(x + 1) - psi^(k)(x) = (-1)^k k! x^(-k-1), on both sides of the last tabulated root and of the asymptotic
+    // series.
     for i in -1500..2600 {
         let x = f64::from(i) / 64.0 + 1.0 / 256.0;
         for k in 0..=3 {
             let (a, b) = (derivative(Unary::Digamma, k, x), derivative(Unary::Digamma, k, x + 1.0));
             let factorial = [1.0, -1.0, 2.0, -6.0][k as usize];
             let want = factorial * x.powi(-1 - k as i32);
-            // The argument x + 1 is exact. Where x is negative, what cancels at the zeros is of the size of powers of pi.
+            // The argument x + 1 is exact. Where x is negative, what cancels at the zeros is of the size of powers of
+            // pi.
             let size = if x < 0.0 { std::f64::consts::PI.powi(k as i32 + 1) } else { 0.0 };
             let error = (b - a - want).abs() / (size + a.abs() + b.abs() + want.abs());
             assert!(error < 16.0 * f64::EPSILON, "order {k} at {x}: {error:e}");

@@ -1,5 +1,5 @@
-//! Logarithms of general matrices and their derivatives: exponentials of them, matrices near the identity, block matrices as a second way to
-//! every derivative, scales, verdicts.
+//! Logarithms of general matrices and their derivatives: exponentials of them, matrices near the identity, block
+//! matrices as a second way to every derivative, scales, verdicts.
 
 mod common;
 use common::*;

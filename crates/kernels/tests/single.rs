@@ -1,4 +1,5 @@
-//! Single precision at its own limits: scales of 1e30 and 1e-30, whose squares are out of range, and accuracy where values nearly tie.
+//! Single precision at its own limits: scales of 1e30 and 1e-30, whose squares are out of range, and accuracy where
+//! values nearly tie.
 
 mod common;
 use common::*;
@@ -77,7 +78,8 @@ fn decompositions_are_those_of_the_scaled_matrix() {
 
 #[test]
 fn derivatives_of_homogeneous_functions_do_not_leave_the_range_on_the_way() {
-    // D^k f(c A)[c E, ..] = c^p D^k f(A)[E, ..], although the k-th divided difference alone is c^(p - k) times as large.
+    // D^k f(c A)[c E, ..] = c^p D^k f(A)[E, ..], although the k-th divided difference alone is c^(p - k) times as
+    // large.
     let (mut rng, mut w) = (rng(3), Workspace::default());
     let n = 3;
     let (a, e) = (spd::<f32>(&mut rng, n), random::<f32>(&mut rng, n * n));
@@ -100,7 +102,8 @@ fn derivatives_of_homogeneous_functions_do_not_leave_the_range_on_the_way() {
     }
 }
 
-/// `D² f(diag x)[E, E]`, entry by entry from divided differences in doubles: `C_ik = 2 sum_j f[x_i, x_j, x_k] E_ij E_jk`.
+/// `D² f(diag x)[E, E]`, entry by entry from divided differences in doubles:
+/// `C_ik = 2 sum_j f[x_i, x_j, x_k] E_ij E_jk`.
 fn second_derivative<T: Scalar>(f: SymFn, x: &[f64], e: &[f64], limit: f64) {
     let (n, mut w) = (x.len(), Workspace::default());
     let mut handle = vec![T::zero(); n * (n + 1)];
@@ -129,7 +132,8 @@ fn second_derivatives_keep_their_digits_where_values_are_close() {
     for f in [SymFn::Exp, SymFn::Ln, SymFn::Pow(0.3), SymFn::RECIP, SymFn::XLogX] {
         for gap in [0.3, 0.1, 0.05, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 0.0] {
             let x = [1.0, 1.0 + gap, 1.0 + 2.5 * gap];
-            // In f32 everything is formed in doubles. In f64 one subtraction of first differences is allowed for values that are apart.
+            // In f32 everything is formed in doubles. In f64 one subtraction of first differences is allowed for values
+            // that are apart.
             second_derivative::<f32>(f, &x, &e, 4.0);
             second_derivative::<f64>(f, &x, &e, 400.0);
         }

@@ -1,5 +1,5 @@
-//! Singular value decompositions: accuracy over sizes, scales and ranks. Chosen values and their weighted sums: each order of
-//! derivative is the slope of the one before. The rules that join them are tested in the engine.
+//! Singular value decompositions: accuracy over sizes, scales and ranks. Chosen values and their weighted sums: each
+//! order of derivative is the slope of the one before. The rules that join them are tested in the engine.
 
 mod common;
 use common::*;

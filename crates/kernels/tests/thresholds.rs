@@ -1,5 +1,5 @@
-//! Every tolerance that decides a verdict on data, from just above and just below, in both precisions. Each matrix is chosen such that
-//! what is judged is known exactly, so a tolerance that is off by a factor 2 either way is found.
+//! Every tolerance that decides a verdict on data, from just above and just below, in both precisions. Each matrix is
+//! chosen such that what is judged is known exactly, so a tolerance that is off by a factor 2 either way is found.
 
 use pullback_kernels::{Failure, Least, Scalar, SymFn, Workspace, tolerances};
 

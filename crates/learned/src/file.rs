@@ -1,8 +1,8 @@
 //! Learned optimisers on disk: safetensors with names and shapes, and in the metadata the format's version, the kind of
 //! optimiser and its options as JSON.
 //!
-//! Matrices are stored as `[rows, columns]` in row-major order, as everybody who reads such files expects; their names are the
-//! paths of the leaves, such as `direction.cell1.x`.
+//! Matrices are stored as `[rows, columns]` in row-major order, as everybody who reads such files expects; their names
+//! are the paths of the leaves, such as `direction.cell1.x`.
 
 use crate::gmlstm::{GmLstm, GmLstmOptions, GmLstmParams};
 use pullback::{Batch, Leaves, Shape};

@@ -1,7 +1,8 @@
-//! The generalised matrix LSTM: an optimiser for points that are tall matrices (Gao et al., *Learning to Optimize on Riemannian
-//! Manifolds*, TPAMI 2022; *Efficient Riemannian Meta-Optimization by Implicit Differentiation*, AAAI 2022).
+//! The generalised matrix LSTM: an optimiser for points that are tall matrices (Gao et al., *Learning to Optimize on
+//! Riemannian Manifolds*, TPAMI 2022; *Efficient Riemannian Meta-Optimization by Implicit Differentiation*, AAAI 2022).
 //!
-//! A matrix LSTM replaces `W z` by `W'Z`, `W` of `p x p`: it acts on `p x d` gradients from the left. With `Z` the input, `H`, `C` the state:
+//! A matrix LSTM replaces `W z` by `W'Z`, `W` of `p x p`: it acts on `p x d` gradients from the left. With `Z` the
+//! input, `H`, `C` the state:
 //!
 //! ```text
 //!     f, i, o = sigmoid(Wx'Z + Wh'H),   g = tanh(Wx'Z + Wh'H),   C+ = f o C + i o g,   H+ = o o tanh(C+)
@@ -16,9 +17,9 @@
 //!     state       the product of what the two networks would make of it, entry by entry; each of norm one
 //! ```
 //!
-//! Points of a batch stand side by side: `b` points of `p x d` are one `p x bd` matrix (the same storage), so a gate is one product
-//! for all of them, and the four gates of a cell are one product too. Not equivariant: entrywise functions see the basis
-//! `X` of a subspace, not the subspace.
+//! Points of a batch stand side by side: `b` points of `p x d` are one `p x bd` matrix (the same storage), so a gate is
+//! one product for all of them, and the four gates of a cell are one product too. Not equivariant: entrywise functions
+//! see the basis `X` of a subspace, not the subspace.
 
 use crate::optimizer::{LearnedOptimizer, State};
 use pullback::{Batch, Shape, Tape, Var};
@@ -98,8 +99,8 @@ pub enum StepRule {
 pub enum Input {
     /// `s G`. The papers use `s = 1`.
     Scaled(f64),
-    /// `G / rms(G)` for each point, and the proposed direction is multiplied by `rms(G)`: the optimiser follows a change of
-    /// units of the cost.
+    /// `G / rms(G)` for each point, and the proposed direction is multiplied by `rms(G)`: the optimiser follows a
+    /// change of units of the cost.
     Rms,
 }
 
@@ -129,7 +130,8 @@ pub struct GmLstmOptions {
 }
 
 impl GmLstmOptions {
-    /// For `p x d` points, with steps around `c`: starts as gradient descent with step `c`, sees the gradient at unit size.
+    /// For `p x d` points, with steps around `c`: starts as gradient descent with step `c`, sees the gradient at unit
+    /// size.
     pub fn new(p: usize, d: usize, c: f64) -> Self {
         GmLstmOptions {
             p,
@@ -179,8 +181,8 @@ impl GmLstm {
         &self.options
     }
 
-    /// Fresh parameters: uniformly random orthogonal `W`s, linear layers uniform in `±1/sqrt(inputs)`, and output layers at zero if
-    /// the network is to [start as descent](GmLstmOptions::start_as_descent).
+    /// Fresh parameters: uniformly random orthogonal `W`s, linear layers uniform in `±1/sqrt(inputs)`, and output
+    /// layers at zero if the network is to [start as descent](GmLstmOptions::start_as_descent).
     pub fn init(&self, rng: &mut dyn Rng) -> GmLstmParams {
         let GmLstmOptions { p, d, hidden, .. } = self.options;
         let direction = Direction { cell1: cell(p, rng), cell2: cell(p, rng), head: orthogonal(p, rng) };
@@ -200,7 +202,8 @@ impl GmLstm {
         params
     }
 
-    /// Sets the output layers so that the optimiser is gradient descent with step `c` (given the residual), whatever the rest.
+    /// Sets the output layers so that the optimiser is gradient descent with step `c` (given the residual), whatever
+    /// the rest.
     pub fn zero_outputs(&self, params: &mut GmLstmParams) {
         let StepSize { weight2, bias2, .. } = &mut params.step;
         for b in [&mut params.direction.head, weight2, bias2] {
@@ -231,7 +234,8 @@ impl GmLstm {
     }
 }
 
-/// A uniformly random orthogonal matrix (Mezzadri, *How to generate random matrices from the classical compact groups*, 2007).
+/// A uniformly random orthogonal matrix (Mezzadri, *How to generate random matrices from the classical compact groups*,
+/// 2007).
 fn orthogonal(p: usize, rng: &mut dyn Rng) -> Batch {
     Tape::plain().constant(&gaussian(Shape::mat(p, p), rng)).qr().0.value()
 }

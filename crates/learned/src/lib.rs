@@ -1,9 +1,10 @@
 //! Optimisers on manifolds whose rule is learned.
 //!
-//! A learned optimiser is a struct of named parameters and a step on values: from a point, its Euclidean gradient and a recurrent
-//! state to a tangent and the next state ([`LearnedOptimizer`]). [`GmLstm`] is the generalised matrix LSTM. [`Training`]
-//! runs inner loops from a [`Pool`] of points and asks an estimator of [`pullback_implicit`] for the meta-gradient; it knows
-//! neither the network nor the [`Task`]. [`Rollout`] uses the result, beside classical methods on equal data.
+//! A learned optimiser is a struct of named parameters and a step on values: from a point, its Euclidean gradient and a
+//! recurrent state to a tangent and the next state ([`LearnedOptimizer`]). [`GmLstm`] is the generalised matrix LSTM.
+//! [`Training`] runs inner loops from a [`Pool`] of points and asks an estimator of [`pullback_implicit`] for the
+//! meta-gradient; it knows neither the network nor the [`Task`]. [`Rollout`] uses the result, beside classical methods
+//! on equal data.
 //!
 //! A whole training run, for planes that hold the most variance of noisy samples:
 //!
@@ -66,7 +67,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Training::compare`] asks several estimators about one inner loop, and [`pullback_implicit::agreement`] says how well they agree.
+//! [`Training::compare`] asks several estimators about one inner loop, and [`pullback_implicit::agreement`] says how
+//! well they agree.
 //!
 //! A left weight of `p x p` can store the principal subspace of the training data. Samples held out from the same
 //! distribution prove little about having learned to optimise: evaluate on rotated tasks and on classes never seen

@@ -20,8 +20,8 @@ pub trait LearnedOptimizer {
     /// The shapes of its state for points of this shape (a batch of them). A state starts at zero.
     fn state(&self, points: Shape) -> SmallVec<[Shape; 4]>;
 
-    /// From a point, the Euclidean gradient there and the state: the tangent to step along (the point's next value is its
-    /// retraction) and the next state. Points are a batch; members do not see each other.
+    /// From a point, the Euclidean gradient there and the state: the tangent to step along (the point's next value is
+    /// its retraction) and the next state. Points are a batch; members do not see each other.
     fn step<'t>(
         &self,
         m: &dyn Manifold,

@@ -89,7 +89,8 @@ impl Pool {
         out
     }
 
-    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the paper).
+    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the
+    /// paper).
     ///
     /// # Errors
     /// The first failure of the cost, its gradient or a step. What was pushed before it stays.

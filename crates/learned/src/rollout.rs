@@ -1,4 +1,5 @@
-//! Using optimisers, learned or classical, on a task: one step after the other, in constant memory. Nothing is learned here.
+//! Using optimisers, learned or classical, on a task: one step after the other, in constant memory. Nothing is learned
+//! here.
 
 use crate::optimizer::LearnedOptimizer;
 use crate::pool::finite;
@@ -51,8 +52,8 @@ impl Rule for Classical<'_> {
 
 /// A run of an optimiser on a task from given points.
 ///
-/// Two rollouts with equal seeds and instances see the same minibatches, whoever takes the steps: that is what makes their
-/// curves comparable.
+/// Two rollouts with equal seeds and instances see the same minibatches, whoever takes the steps: that is what makes
+/// their curves comparable.
 #[derive(Debug)]
 pub struct Rollout<'a, K: Task> {
     rule: Box<dyn Rule + 'a>,

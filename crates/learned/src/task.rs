@@ -14,8 +14,9 @@ pub enum Split {
 
 /// A family of problems.
 ///
-/// Points come in batches. Each member belongs to an *instance* of the family, named by a number (the seed of a rotation, a
-/// class, ...), so that an optimiser can be trained on many problems at once; a single problem is instance 0.
+/// Points come in batches. Each member belongs to an *instance* of the family, named by a number (the seed of a
+/// rotation, a class, ...), so that an optimiser can be trained on many problems at once; a single problem is instance
+/// 0.
 pub trait Task {
     /// What a cost needs besides the point: a minibatch for every member.
     type Data;

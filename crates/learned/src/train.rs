@@ -1,5 +1,5 @@
-//! Learning an optimiser: inner loops from the pool, a meta-gradient, a step of the outer optimiser (Algorithm 2 of the AAAI
-//! paper). Which network, which task and which estimator is not known here.
+//! Learning an optimiser: inner loops from the pool, a meta-gradient, a step of the outer optimiser (Algorithm 2 of the
+//! AAAI paper). Which network, which task and which estimator is not known here.
 
 use crate::Error;
 use crate::optimizer::LearnedOptimizer;
@@ -22,13 +22,14 @@ pub struct TrainingOptions {
     pub members: usize,
     /// Where the meta-gradient comes from.
     pub estimator: Estimator,
-    /// Is the optimiser's state a constant for the meta-gradient? The papers' code does so; else the state is part of what the
-    /// derivative is taken through.
+    /// Is the optimiser's state a constant for the meta-gradient? The papers' code does so; else the state is part of
+    /// what the derivative is taken through.
     pub freeze_state: bool,
     /// Does the state go back to the pool with the point? Else an inner loop always starts with a state of zeros.
     pub keep_state: bool,
-    /// Is a new minibatch drawn for each inner step? Else one serves a whole inner loop, which is then one fixed map. All
-    /// minibatches of an inner loop are drawn before it starts; let [`Task::Data`] be indices where the data is large.
+    /// Is a new minibatch drawn for each inner step? Else one serves a whole inner loop, which is then one fixed map.
+    /// All minibatches of an inner loop are drawn before it starts; let [`Task::Data`] be indices where the data is
+    /// large.
     pub fresh_batches: bool,
     /// The outer optimiser.
     pub outer: Rule,
@@ -223,8 +224,8 @@ impl<'a, O: LearnedOptimizer, K: Task> Training<'a, O, K> {
         Ok(progress)
     }
 
-    /// What several estimators say about one inner loop: the same members, minibatches and parameters for all of them. Nothing is
-    /// learned, and the members go back to the pool as they were.
+    /// What several estimators say about one inner loop: the same members, minibatches and parameters for all of them.
+    /// Nothing is learned, and the members go back to the pool as they were.
     ///
     /// An estimator that fails is an entry of the list, not an error.
     ///

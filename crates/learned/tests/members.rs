@@ -157,7 +157,8 @@ impl Task for Linear {
 
 #[test]
 fn the_outer_rate_decays_when_it_is_due() {
-    // The meta-gradient is the number of inner steps, always; with constant gradients each step of Adam or Adamax has the length of its rate.
+    // The meta-gradient is the number of inner steps, always; with constant gradients each step of Adam or Adamax has
+    // the length of its rate.
     let (flat, net) = (FLAT(), Sum { keep: 0.0 });
     for outer in [Rule::Adam { rate: 0.1 }, Rule::Adamax { rate: 0.1 }] {
         for (decay, factors) in [

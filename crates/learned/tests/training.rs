@@ -273,7 +273,8 @@ fn a_zeroed_network_and_descent_roll_out_alike_on_equal_data() {
 
 #[test]
 fn estimators_are_compared_on_one_inner_loop_and_the_series_approaches_the_unroll() {
-    // One minibatch without noise for the whole loop, from points far along a descent: the loop is near its fixed point.
+    // One minibatch without noise for the whole loop, from points far along a descent: the loop is near its fixed
+    // point.
     let (gr, net) = (Grassmann::new(6, 2), GmLstm::new(GmLstmOptions { hidden: 8, ..GmLstmOptions::new(6, 2, 0.1) }));
     let options = TrainingOptions {
         inner_steps: 60,

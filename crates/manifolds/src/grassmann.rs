@@ -1,17 +1,19 @@
-//! The Grassmann manifold: subspaces of dimension `p` of `R^n`, each given by an orthonormal basis `X` (`n x p`, `X'X = I`).
+//! The Grassmann manifold: subspaces of dimension `p` of `R^n`, each given by an orthonormal basis `X` (`n x p`,
+//! `X'X = I`).
 //!
-//! Two bases `X` and `XQ` of one subspace are one point. Tangents are horizontal, `X'U = 0`, with the inner product `tr U'V`
-//! (Edelman, Arias & Smith, *The Geometry of Algorithms with Orthogonality Constraints*, 1998, 2.5; Absil, Mahony &
-//! Sepulchre, *Optimization Algorithms on Matrix Manifolds*, 2008, 3.6.2, 4.1.2, 8.1.3). With `Z = X + V`:
+//! Two bases `X` and `XQ` of one subspace are one point. Tangents are horizontal, `X'U = 0`, with the inner product
+//! `tr U'V` (Edelman, Arias & Smith, *The Geometry of Algorithms with Orthogonality Constraints*, 1998, 2.5; Absil,
+//! Mahony & Sepulchre, *Optimization Algorithms on Matrix Manifolds*, 2008, 3.6.2, 4.1.2, 8.1.3). With `Z = X + V`:
 //!
 //! - projection, and Riemannian from Euclidean gradient: `P_X(U) = U - X (X'U)`; cost 4np²;
 //! - Hessian: `P_X(H[U] - U (X'G))` with the Euclidean gradient `G` and Hessian `H[U]`; cost 6np²;
-//! - QR retraction: `R_X(V) = qf(Z)`, the factor with a positive diagonal of `R`. First order on bases, and second order on
-//!   subspaces, as `span Z` is the same for both retractions; cost 4np²;
-//! - polar retraction: `R_X(V) = Z (Z'Z)^(-1/2)`, second order. For horizontal `V` it is `Z (I + V'V)^(-1/2)`: the polar
-//!   factor of `Z`, from a function of a symmetric `p x p` matrix whose derivatives exist at repeated singular values. No singular
-//!   vector is ever differentiated. The program takes `Z'Z` and not `I + V'V`: equal in exact arithmetic, the first removes what
-//!   rounding added to `X'X - I` while the second carries it on, and amplifies it along ascents; cost 4np² + 9p³;
+//! - QR retraction: `R_X(V) = qf(Z)`, the factor with a positive diagonal of `R`. First order on bases, and second
+//!   order on subspaces, as `span Z` is the same for both retractions; cost 4np²;
+//! - polar retraction: `R_X(V) = Z (Z'Z)^(-1/2)`, second order. For horizontal `V` it is `Z (I + V'V)^(-1/2)`: the
+//!   polar factor of `Z`, from a function of a symmetric `p x p` matrix whose derivatives exist at repeated singular
+//!   values. No singular vector is ever differentiated. The program takes `Z'Z` and not `I + V'V`: equal in exact
+//!   arithmetic, the first removes what rounding added to `X'X - I` while the second carries it on, and amplifies it
+//!   along ascents; cost 4np² + 9p³;
 //! - transport: projection at the new point.
 
 use crate::manifold::{Manifold, Parts, gaussian, one, only};
@@ -57,7 +59,8 @@ impl Grassmann {
         Grassmann { retraction, ..self }
     }
 
-    /// The squared chordal distance of each member, the sum of the squared sines of the principal angles: `|Y - X X'Y|²`.
+    /// The squared chordal distance of each member, the sum of the squared sines of the principal angles:
+    /// `|Y - X X'Y|²`.
     ///
     /// Smooth everywhere, and exact to rounding where the subspaces nearly agree. Cost 4np².
     #[track_caller]
@@ -145,7 +148,8 @@ impl<T: Scalar> Manifold<T> for Grassmann {
         self.check(u)?;
         let each = self.n * self.p;
         let size = |b: usize| u[0].data()[b * each..(b + 1) * each].iter().fold(0.0f64, |m, v| m.max(v.f64().abs()));
-        // What projection leaves is relative to the ambient vector it was given, which may be far longer than its tangent part.
+        // What projection leaves is relative to the ambient vector it was given, which may be far longer than its
+        // tangent part.
         let tolerance = |b: usize| check::tolerance::<T>(self.n) * (1.0 + size(b));
         match worst(&check::gram_residual(&x[0], &u[0], 0.0), tolerance) {
             None => Ok(()),

@@ -24,7 +24,8 @@
 //! # let _: &dyn Manifold = &gr;
 //! ```
 //!
-//! What a manifold claims can be proved, and so can a function on it (`pullback-check` has the page on how to read the reports):
+//! What a manifold claims can be proved, and so can a function on it (`pullback-check` has the page on how to read the
+//! reports):
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -37,8 +38,8 @@
 //! check(|x: Var| x.mul_t(x).tanh().sum(), &x0).on(&gr).run().assert_ok(); // its gradient and Hessian along the retraction
 //! ```
 //!
-//! Two layers: [`Manifold`] is object-safe and takes lists of values, since a point may be several matrices; [`One`] has the same
-//! words for the many manifolds whose points are one matrix.
+//! Two layers: [`Manifold`] is object-safe and takes lists of values, since a point may be several matrices; [`One`]
+//! has the same words for the many manifolds whose points are one matrix.
 //!
 //! [`Var`]: pullback::Var
 

@@ -15,8 +15,8 @@ pub type Parts<'t, T = f64> = SmallVec<[Var<'t, T>; 2]>;
 /// A Riemannian manifold embedded in (or represented by) matrices.
 ///
 /// Points and tangents are lists of values, one for each matrix of a point; every one may be a batch, whose members are
-/// independent points. Shapes that do not fit panic at the line that made the mistake, as everywhere on a tape. Operations on
-/// values ask nothing about the numbers: [`check_point`](Manifold::check_point) does.
+/// independent points. Shapes that do not fit panic at the line that made the mistake, as everywhere on a tape.
+/// Operations on values ask nothing about the numbers: [`check_point`](Manifold::check_point) does.
 pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Name and sizes, for messages and tables.
     fn name(&self) -> String;
@@ -41,8 +41,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The Riemannian gradient from the Euclidean one (the ambient gradient of any extension of the cost).
     fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: &[Var<'t, T>]) -> Parts<'t, T>;
 
-    /// The Riemannian Hessian at `x` applied to the tangent `u`, from the Euclidean gradient `g` and the Euclidean Hessian applied to
-    /// `u`, `h` (both ambient, of the same extension of the cost).
+    /// The Riemannian Hessian at `x` applied to the tangent `u`, from the Euclidean gradient `g` and the Euclidean
+    /// Hessian applied to `u`, `h` (both ambient, of the same extension of the cost).
     fn ehess_to_rhess<'t>(
         &self,
         x: &[Var<'t, T>],
@@ -80,9 +80,9 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Says what was expected, which member, and the residual.
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()>;
 
-    /// What the manifold claims beyond these operations, as `pullback-check` asks for it: the order of the retraction, the exponential,
-    /// on a quotient the other representatives of a point and functions that do not see them. Nothing unless told otherwise; a type that
-    /// implements [`Space`] gives itself.
+    /// What the manifold claims beyond these operations, as `pullback-check` asks for it: the order of the retraction,
+    /// the exponential, on a quotient the other representatives of a point and functions that do not see them. Nothing
+    /// unless told otherwise; a type that implements [`Space`] gives itself.
     fn claims(&self) -> Option<&dyn Space<T>> {
         None
     }

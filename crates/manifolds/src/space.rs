@@ -1,5 +1,5 @@
-//! The manifolds as `pullback-check` sees them: `check_space(&gr)` proves their operations, `check(f, &x).on(&gr)` a function on them.
-//! What is claimed of each is stated here, and asserted by the tests.
+//! The manifolds as `pullback-check` sees them: `check_space(&gr)` proves their operations, `check(f, &x).on(&gr)` a
+//! function on them. What is claimed of each is stated here, and asserted by the tests.
 
 use crate::{Euclidean, Grassmann, Manifold};
 use pullback::{Batch, Scalar, Shape, Tape, Var};

@@ -1,4 +1,5 @@
-//! Grassmann and Euclidean: closed forms, orders of retractions, derivatives by differences, and verdicts on bad points.
+//! Grassmann and Euclidean: closed forms, orders of retractions, derivatives by differences, and verdicts on bad
+//! points.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
@@ -117,7 +118,8 @@ fn the_gradient_is_the_derivative_along_the_retraction() {
 
 #[test]
 fn retractions_are_differentiable_in_point_and_tangent_at_zero_too() {
-    // The dot test <w, J d> = <J' w, d> and differences, at a tangent and at the zero tangent where singular values tie.
+    // The dot test <w, J d> = <J' w, d> and differences, at a tangent and at the zero tangent where singular values
+    // tie.
     let (n, p, b) = (6, 2, 3);
     for r in BOTH {
         let gr = Grassmann::new(n, p).with(r);

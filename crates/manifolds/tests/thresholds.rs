@@ -1,4 +1,5 @@
-//! The tolerances of `check_point` and `check_tangent`, from just above and just below, for each member of a batch and in both precisions.
+//! The tolerances of `check_point` and `check_tangent`, from just above and just below, for each member of a batch and
+//! in both precisions.
 
 use pullback::{Batch, Scalar, Shape};
 use pullback_manifolds::{Error, Grassmann, Manifold};

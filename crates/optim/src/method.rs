@@ -25,8 +25,8 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
     ) -> (Parts<'t, T>, Parts<'t, T>);
 }
 
-/// Riemannian (stochastic) gradient descent: `X+ = R_X(-step grad f)` (Bonnabel, *Stochastic gradient descent on Riemannian
-/// manifolds*, 2013).
+/// Riemannian (stochastic) gradient descent: `X+ = R_X(-step grad f)` (Bonnabel, *Stochastic gradient descent on
+/// Riemannian manifolds*, 2013).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rsgd {
     /// The step.
@@ -95,8 +95,8 @@ pub(crate) fn zeros<'t, T: Scalar>(tape: &'t Tape<T>, shapes: &[Shape]) -> Parts
 
 /// `steps` steps of a method inside a program, from a point that is one matrix (or a batch of them): the last point.
 ///
-/// `cost` gives one number for each member. Memory is that of one step unless the tape records. The gradient is part of the
-/// program, so derivatives through it see the Hessian of the cost.
+/// `cost` gives one number for each member. Memory is that of one step unless the tape records. The gradient is part of
+/// the program, so derivatives through it see the Hessian of the cost.
 pub fn descend<'t, T: Scalar>(
     m: &dyn Manifold<T>,
     method: &dyn Method<T>,

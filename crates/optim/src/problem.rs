@@ -6,8 +6,8 @@ use pullback_manifolds::Manifold;
 
 /// Minimise a cost over a manifold, from a start.
 ///
-/// The cost is one number; for a batch of points it is the sum of theirs, and they descend independently. It may be random
-/// (a minibatch drawn in the closure): it is run once for each step.
+/// The cost is one number; for a batch of points it is the sum of theirs, and they descend independently. It may be
+/// random (a minibatch drawn in the closure): it is run once for each step.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'m, L: Leaves, F> {
     manifold: &'m dyn Manifold<L::Scalar>,

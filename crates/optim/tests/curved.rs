@@ -1,5 +1,5 @@
-//! Methods on a curved manifold against steps written by hand in plain numbers, schedules that depend on the step, and stopping: by every
-//! member, and at the stated size.
+//! Methods on a curved manifold against steps written by hand in plain numbers, schedules that depend on the step, and
+//! stopping: by every member, and at the stated size.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
@@ -27,7 +27,8 @@ fn tangent(x: &Mat<f64>, u: &Mat<f64>) -> Mat<f64> {
     u - x * (x.transpose() * u)
 }
 
-/// `steps` steps for `tr X'A_tX`: `M <- beta M + P(2 A_t X)`, `Z = X - step M`, `X <- Z (Z'Z)^(-1/2)`, `M <- P(M)` at the new point.
+/// `steps` steps for `tr X'A_tX`: `M <- beta M + P(2 A_t X)`, `Z = X - step M`, `X <- Z (Z'Z)^(-1/2)`, `M <- P(M)` at
+/// the new point.
 fn by_hand(x0: &Mat<f64>, steps: usize, at: impl Fn(usize) -> Mat<f64>) -> Mat<f64> {
     let (mut x, mut m) = (x0.clone(), Mat::zeros(N, 2));
     for t in 0..steps {

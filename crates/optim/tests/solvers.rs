@@ -1,4 +1,5 @@
-//! Solvers against closed forms: recurrences in flat space, known optima on the Grassmann manifold, reasons for stopping.
+//! Solvers against closed forms: recurrences in flat space, known optima on the Grassmann manifold, reasons for
+//! stopping.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;

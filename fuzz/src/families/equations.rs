@@ -1,4 +1,5 @@
-//! Sylvester, Stein and Lyapunov equations, square roots and logarithms, of general matrices with ties, near ties and small gaps to singular.
+//! Sylvester, Stein and Lyapunov equations, square roots and logarithms, of general matrices with ties, near ties and
+//! small gaps to singular.
 
 use super::property::{Program, holds, near, pick, values};
 use super::{Case, Family};
@@ -54,7 +55,8 @@ pub fn equations(case: &Case) {
     }
 }
 
-/// `Q R` with a spectrum of the case on the diagonal of `R`, as `Q (D + N) Q'`: eigenvalues positive, tied or small as the case says.
+/// `Q R` with a spectrum of the case on the diagonal of `R`, as `Q (D + N) Q'`: eigenvalues positive, tied or small as
+/// the case says.
 fn general(case: &Case, n: usize, salt: u64) -> (Batch<f64>, f64) {
     let s = case.spectrum(n, salt);
     let size = s.values.iter().fold(0.0f64, |m, v| m.max(*v));

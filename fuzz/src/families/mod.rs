@@ -1,8 +1,8 @@
-//! Properties of the rules, one file for a family, as functions of a few choices. Called by the fuzz targets and by the tests of
-//! the engine.
+//! Properties of the rules, one file for a family, as functions of a few choices. Called by the fuzz targets and by the
+//! tests of the engine.
 //!
-//! Whatever the case: a value with derivatives whose identities hold to rounding (dot test, second orders, symmetry), or a typed
-//! error. No panic, and nothing that is silently not a number.
+//! Whatever the case: a value with derivatives whose identities hold to rounding (dot test, second orders, symmetry),
+//! or a typed error. No panic, and nothing that is silently not a number.
 //!
 //! A family is a file here, two lines below, a target in `fuzz_targets/` with its entry in `Cargo.toml`, and a name in
 //! `crates/ad/tests/primitives/fuzzed.rs`.

@@ -19,7 +19,8 @@ const FIRST: f64 = 1e6;
 /// The identities hold, or there is a typed error; and what is not finite is refused, or gives finite numbers.
 #[track_caller]
 pub fn holds(case: &Case, name: &str, f: Program, x0: &Vec<Batch<f64>>, condition: f64) {
-    // Second orders cost most of the time: one case of three has them, in two ways of five. Remainders cost a hundred evaluations.
+    // Second orders cost most of the time: one case of three has them, in two ways of five. Remainders cost a hundred
+    // evaluations.
     let choice = case.seed >> 32;
     // A sine of 1e30 has no digits, which only its value can tell.
     let moderate = x0.iter().all(|x| x.max_abs() < 1e10);

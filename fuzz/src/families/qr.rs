@@ -28,7 +28,8 @@ pub fn qr(case: &Case) {
         ],
     );
     holds(case, name, f, &vec![a.clone()], condition);
-    // What rests on it: the basis of the complement and the order of the columns are seen through what does not depend on them.
+    // What rests on it: the basis of the complement and the order of the columns are seen through what does not depend
+    // on them.
     let (name, f) = pick(
         case,
         [

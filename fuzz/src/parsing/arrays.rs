@@ -1,4 +1,5 @@
-//! Property of the readers of arrays of bytes: any file is an array or a typed error, and an array reads back as itself.
+//! Property of the readers of arrays of bytes: any file is an array or a typed error, and an array reads back as
+//! itself.
 
 use crate::arrays::{Bytes, Malformed};
 
@@ -15,8 +16,8 @@ pub fn file(bytes: &[u8]) {
     }
 }
 
-/// What both formats write for an array is read as that array, if the sizes are those of the entries, and refused by its length
-/// if not.
+/// What both formats write for an array is read as that array, if the sizes are those of the entries, and refused by
+/// its length if not.
 pub fn reads_back(shape: &[usize], entries: &[u8]) {
     let count = shape.iter().try_fold(1usize, |n, k| n.checked_mul(*k));
     let right = count == Some(entries.len()) || (shape.contains(&0) && entries.is_empty());

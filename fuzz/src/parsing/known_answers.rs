@@ -1,4 +1,5 @@
-//! Property of the reader of known answers: any text is a list of cases of finite matrices, or an error that says what is missing.
+//! Property of the reader of known answers: any text is a list of cases of finite matrices, or an error that says what
+//! is missing.
 
 use crate::case::{Case, size};
 

@@ -1,4 +1,5 @@
-//! What users ask of the Schur form of a general matrix: Sylvester, Stein and Lyapunov equations, the square root and the logarithm.
+//! What users ask of the Schur form of a general matrix: Sylvester, Stein and Lyapunov equations, the square root and
+//! the logarithm.
 //!
 //! No rule lives here: each method is a primitive on a matrix and the handle of its Schur form.
 
@@ -8,7 +9,8 @@ use crate::ops::{Op, logm, schur, sqrtm};
 use crate::{Operand, Scalar, Var};
 use smallvec::SmallVec;
 
-/// A general square matrix with its real Schur form: several matrix equations from one factorisation, to any order of derivative.
+/// A general square matrix with its real Schur form: several matrix equations from one factorisation, to any order of
+/// derivative.
 ///
 /// Made by [`Var::schur`]. A batch holds one Schur form for each member.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +53,10 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The `X` with `A X + X B = C`, where `self` is `A`: the Sylvester equation.
     ///
-    /// `A` is `m x m`, `B` is `n x n`, `C` and `X` are `m x n`. Poisons: entries that are not finite; an equation that is singular to
-    /// working precision, because eigenvalues of `A` and `-B` coincide. Cost: the Schur forms (`25 (m^3 + n^3)`) and `4 m n (m + n)`;
-    /// any derivative takes further solves and products only. For several equations with one matrix, [`Var::schur`].
+    /// `A` is `m x m`, `B` is `n x n`, `C` and `X` are `m x n`. Poisons: entries that are not finite; an equation that
+    /// is singular to working precision, because eigenvalues of `A` and `-B` coincide. Cost: the Schur forms
+    /// (`25 (m^3 + n^3)`) and `4 m n (m + n)`; any derivative takes further solves and products only. For several
+    /// equations with one matrix, [`Var::schur`].
     ///
     /// # Panics
     /// If `A` or `B` is not square, or `C` does not fit.
@@ -75,7 +78,8 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The `X` with `X - A X B = C`, where `self` is `A`: the Stein equation.
     ///
-    /// Shapes, failures and cost as for [`Var::sylvester`]; it is singular where a product of eigenvalues of `A` and `B` is 1.
+    /// Shapes, failures and cost as for [`Var::sylvester`]; it is singular where a product of eigenvalues of `A` and
+    /// `B` is 1.
     ///
     /// # Panics
     /// If `A` or `B` is not square, or `C` does not fit.
@@ -96,9 +100,9 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     /// The `X` with `A X + X A^T = C`, where `self` is `A`: the continuous Lyapunov equation.
     ///
-    /// `C` is any matrix; where it is exactly symmetric, `X` is exactly symmetric. Poisons: entries that are not finite; an equation that
-    /// is singular to working precision, because eigenvalues of `A` and `-A` coincide. Cost: the Schur form (`25 n^3`) and `8 n^3`;
-    /// value and gradient together about 1.5 times the value.
+    /// `C` is any matrix; where it is exactly symmetric, `X` is exactly symmetric. Poisons: entries that are not
+    /// finite; an equation that is singular to working precision, because eigenvalues of `A` and `-A` coincide. Cost:
+    /// the Schur form (`25 n^3`) and `8 n^3`; value and gradient together about 1.5 times the value.
     ///
     /// # Panics
     /// If `A` is not square, or `C` has another shape.
@@ -119,7 +123,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.schur().lyapunov(c)
     }
 
-    /// The `X` with `X - A X A^T = C`, where `self` is `A`: the discrete Lyapunov equation, that of a stationary covariance.
+    /// The `X` with `X - A X A^T = C`, where `self` is `A`: the discrete Lyapunov equation, that of a stationary
+    /// covariance.
     ///
     /// All else as for [`Var::lyapunov`]; it is singular where a product of two eigenvalues is 1.
     ///
@@ -140,11 +145,13 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.schur().discrete_lyapunov(c)
     }
 
-    /// The principal square root of a general square matrix: the `X` with `X X = A` and eigenvalues in the open right half plane.
+    /// The principal square root of a general square matrix: the `X` with `X X = A` and eigenvalues in the open right
+    /// half plane.
     ///
-    /// There are derivatives of every order, at repeated and defective eigenvalues too. Of a symmetric matrix, [`Var::sqrtm_spd`] is cheaper
-    /// and exactly symmetric. Poisons: entries that are not finite; an eigenvalue on the closed negative real axis, to working precision
-    /// (`NoPrincipalValue`); a root too ill-conditioned to keep half of the digits. Cost: `30 n^3`; a gradient `8 n^3` more.
+    /// There are derivatives of every order, at repeated and defective eigenvalues too. Of a symmetric matrix,
+    /// [`Var::sqrtm_spd`] is cheaper and exactly symmetric. Poisons: entries that are not finite; an eigenvalue on the
+    /// closed negative real axis, to working precision (`NoPrincipalValue`); a root too ill-conditioned to keep half of
+    /// the digits. Cost: `30 n^3`; a gradient `8 n^3` more.
     ///
     /// # Panics
     /// If the matrix is not square.
@@ -164,14 +171,15 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape.handle(self.tape.push(Op::Sqrtm(sqrtm::Sqrtm), &[&self]))
     }
 
-    /// The principal logarithm of a general square matrix: the `L` with `exp(L) = A` whose eigenvalues have imaginary parts between `-pi` and
-    /// `pi`.
+    /// The principal logarithm of a general square matrix: the `L` with `exp(L) = A` whose eigenvalues have imaginary
+    /// parts between `-pi` and `pi`.
     ///
-    /// There are derivatives up to the fourth order, at repeated and defective eigenvalues too, and near the identity the result and its
-    /// derivatives are right relative to `A - I`. Of a symmetric matrix, [`Var::logm_spd`] is cheaper and exactly symmetric. Poisons: entries
-    /// that are not finite; a singular matrix (`Singular`) and an eigenvalue on the negative real axis (`NoPrincipalValue`), to
-    /// working precision; square roots too ill-conditioned to keep half of the digits (`IllConditioned`). Cost: about `50 n^3`; a gradient
-    /// about as much again.
+    /// There are derivatives up to the fourth order, at repeated and defective eigenvalues too, and near the identity
+    /// the result and its derivatives are right relative to `A - I`. Of a symmetric matrix, [`Var::logm_spd`] is
+    /// cheaper and exactly symmetric. Poisons: entries that are not finite; a singular matrix (`Singular`) and an
+    /// eigenvalue on the negative real axis (`NoPrincipalValue`), to working precision; square roots too
+    /// ill-conditioned to keep half of the digits (`IllConditioned`). Cost: about `50 n^3`; a gradient about as much
+    /// again.
     ///
     /// # Panics
     /// If the matrix is not square.
@@ -207,8 +215,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         (l, self.tape.push_one(Op::LogmAlong(logm::LogmAlong), &[&self, &handle, &e.on(self.tape)]))
     }
 
-    /// `D^k log(A)[E_1, .., E_k]`, the mixed derivative of the logarithm along up to four directions (none: the logarithm itself); it is the
-    /// same for every order of the directions. Poisons: as [`Var::logm`]; more than four directions (`Unsupported`).
+    /// `D^k log(A)[E_1, .., E_k]`, the mixed derivative of the logarithm along up to four directions (none: the
+    /// logarithm itself); it is the same for every order of the directions. Poisons: as [`Var::logm`]; more than four
+    /// directions (`Unsupported`).
     ///
     /// # Panics
     /// If the matrix is not square, or a direction has another shape.

@@ -2,13 +2,13 @@
 //! which the rules of `eig.rs` are written, and is closed: each derivative below is one of its words again.
 //!
 //! Write `x c` for the column `x` times the complex number `c`, `x^H u` for the inner product, and `c^q` for `c` or its
-//! conjugate; as real inner products, `<g, x c'> = Re(conj(x^H g) c')` and `<t, x^H u'> = Re((x t)^H u')`. So
+//! conjugate; as real inner products, `<g, x dc> = Re(conj(x^H g) dc)` and `<t, x^H du> = Re((x t)^H du)`. So
 //!
-//! - `y = x c^q`: `y' = x' c^q + x c'^q`; `x_bar = g (c^q)^*`, `c_bar = (x^H g)^q`.
-//! - `s = (x^H u)^q`: `s' = (x'^H u)^q + (x^H u')^q`; `u_bar = x t^q`, `x_bar = u (t^q)^*`.
-//! - `Z D^q - D^q Z = P` with `D = D(l)`: `Z' = S(P' - Z D'^q + D'^q Z)`, where `S` is the solution operator, whose
-//!   adjoint is that of the transposed equation. With `T = S^*(G)`: `P_bar = T`, `l_bar = -(z^H t)^q + (z^H t)^{not
-//!   q}`, the first of the columns of `Z` and `T`, the second of their rows.
+//! - `y = x c^q`: `dy = dx c^q + x dc^q`; `gx = gy (c^q)^*`, `gc = (x^H gy)^q`.
+//! - `s = (x^H u)^q`: `ds = (dx^H u)^q + (x^H du)^q`; `gu = x gs^q`, `gx = u (gs^q)^*`.
+//! - `Z D^q - D^q Z = P` with `D = D(l)`: `dZ = S(dP - Z dD^q + dD^q Z)`, where `S` is the solution operator, whose
+//!   adjoint is that of the transposed equation. With `T = S^*(gZ)`: `gP = T`, `gl = -(z^H t)^q + (z^H t)^{not q}`, the
+//!   first of the columns of `Z` and `T`, the second of their rows.
 //! - Parts, entries and the order of columns are linear; each has its adjoint beside it.
 //!
 //! The last input is the notes of the eigenvalues, which are numbers without a derivative: what they say is locally

@@ -1,11 +1,12 @@
-//! What a primitive sees when it works from buffer to buffer: values at replay, tangents and cotangents in sweeps over numbers, and
-//! cotangents in sweeps over pairs. Around a small value the words of a rule cost many times its arithmetic
-//! (`cargo bench -p pullback-benches --bench engine` has the rest).
+//! What a primitive sees when it works from buffer to buffer: values at replay, tangents and cotangents in sweeps over
+//! numbers, and cotangents in sweeps over pairs. Around a small value the words of a rule cost many times its
+//! arithmetic (`cargo bench -p pullback-benches --bench engine` has the rest).
 //!
-//! Each primitive says its own shortcuts, below the rule that they repeat: [`Primitive::eval_direct`], [`Primitive::push_direct`],
-//! [`Primitive::pull_direct`], [`Primitive::pull_pairs`]. A shortcut is speed, not meaning, and may decline. What holds it to its rule:
-//! sweeps over recorded values never take one, [`Tape::use_shortcuts`](crate::Tape::use_shortcuts) switches all of them off, and the
-//! tests compare.
+//! Each primitive says its own shortcuts, below the rule that they repeat: [`Primitive::eval_direct`],
+//! [`Primitive::push_direct`],
+//! [`Primitive::pull_direct`], [`Primitive::pull_pairs`]. A shortcut is speed, not meaning, and may decline. What holds
+//! it to its rule: sweeps over recorded values never take one, [`Tape::use_shortcuts`](crate::Tape::use_shortcuts)
+//! switches all of them off, and the tests compare.
 
 use super::{Arg, Out, Primitive};
 use crate::store::{Buf, Store};
@@ -37,7 +38,8 @@ impl<'a, T: Scalar> Eval<'a, T> {
 
 // ---- reverse sweeps over numbers ------------------------------------------------------------------------------------
 
-/// A step of a reverse sweep over numbers: the operation, and where cotangents are. Nobody asked to keep those of its outputs.
+/// A step of a reverse sweep over numbers: the operation, and where cotangents are. Nobody asked to keep those of its
+/// outputs.
 pub(crate) struct Pull<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,
@@ -187,7 +189,8 @@ impl<'a, T: Scalar> Push<'a, T> {
         true
     }
 
-    /// The tangent of an operation that is linear in all inputs together: its value at their tangents. Declines where one is absent.
+    /// The tangent of an operation that is linear in all inputs together: its value at their tangents. Declines where
+    /// one is absent.
     #[inline(always)]
     pub(crate) fn linear(self, op: &impl Primitive<T>) -> bool {
         let dy = match self.inputs.len() {
@@ -259,7 +262,8 @@ impl<'a, T: Scalar> Carried<'a, T> {
     }
 }
 
-/// A step of a reverse sweep over pairs whose only input depends on a target. Nobody asked to keep the cotangents of its outputs.
+/// A step of a reverse sweep over pairs whose only input depends on a target. Nobody asked to keep the cotangents of
+/// its outputs.
 pub(crate) struct PullPairs<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,

@@ -1,18 +1,17 @@
 //! Eigenvalues and eigenvectors of a general matrix, `A X = X D`, in packed real columns (`kernels/src/eig.rs`): the
 //! row `l` of eigenvalues, the vectors `X`, `W = X^{-T}`, and notes, which are numbers without a derivative.
 //!
-//! Differentiating `A X = X D` along `A'`, with `X' = X (Z + C)`, where `C = D(c)` commutes with `D` and `Z` has no
-//! such part: `W^T A' X = P = Z D - D Z + D'`. So, in the words of `columns.rs`,
+//! Differentiating `A X = X D` along `dA`, with `dX = X (Z + C)`, where `C = D(c)` commutes with `D` and `Z` has no
+//! such part: `W^T dA X = P = Z D - D Z + dD`. So, in the words of `columns.rs`,
 //!
-//! - `M = A' X`, `l' = half(w^H m)`: the commuting part of `P = W^T M`, column by column, without `P`;
+//! - `M = dA X`, `dl = half(w^H m)`: the commuting part of `P = W^T M`, column by column, without `P`;
 //! - `Z = S(P)`, the quotients `P_ij / (l_j - l_i)` of the complex form; `U = X Z`;
-//! - the normal form says what `C` is: with a unit `v` and its largest entry `v_k` real and positive, `v' = u + v c`
+//! - the normal form says what `C` is: with a unit `v` and its largest entry `v_k` real and positive, `dv = u + v c`
 //!   gives `Re c = -Re(v^H u)` and `Im c = -Im(u_k) / v_k`;
-//! - `X' = U + X D(c)`, `W' = -W Z^T - W D(c)^T`.
+//! - `dX = U + X D(c)`, `dW = -W Z^T - W D(c)^T`.
 //!
-//! The adjoint, from the end: `c_bar = x^H x_bar - (w^H w_bar)^*`, `U_bar = X_bar - X D(Re c_bar) - place(Im(c_bar /
-//! v_k))`, `Z_bar = X^T U_bar - W_bar^T W`, `P_bar = S^*(Z_bar)`, `M_bar = W P_bar + W D(half(l_bar))`, `A_bar = M_bar
-//! X^T`.
+//! The adjoint, from the end: `gc = x^H gx - (w^H gw)^*`, `gU = gX - X D(Re gc) - place(Im(gc / v_k))`,
+//! `gZ = X^T gU - gW^T W`, `gP = S^*(gZ)`, `gM = W gP + W D(half(gl))`, `gA = gM X^T`.
 //!
 //! Everything is said by the outputs in words that have rules of their own, so every order follows. `W` takes the place
 //! of all solves.

@@ -1,21 +1,22 @@
 //! The principal logarithm of a general matrix, as a family closed under differentiation: `D^k log(A)[E_1, .., E_k]`.
 //!
-//! - Tangent of a member: the mixed derivative along `A'` as well, and for each direction the member with `E_i'` in its place. It is the
-//!   same for every order of the directions.
-//! - Adjoint. From `log A = int_0^1 (A - I) (t (A - I) + I)^{-1} dt` one reads that `D^k log(A)` is a sum of integrals of
-//!   `R E_1 R E_2 .. E_k R` over the orders of the directions, with resolvents `R` that are functions of `A`. In
-//!   `<G, R E_1 .. R E_i R .. R>` the factor of `E_i` is, transposed, `(R E_{i+1} .. R G^T R E_1 .. R)^T`, a term of the same sum with
-//!   `G^T` in the place of `E_i`, cyclically. So `gE_i = (D^k log(A)[.., G^T, ..])^T`, and for `A` alike with one more direction:
-//!   `gA = (D^{k+1} log(A)[E_1, .., E_k, G^T])^T`.
+//! - Tangent of a member: the mixed derivative along `dA` as well, and for each direction the member with `dE_i` in its
+//!   place. It is the same for every order of the directions.
+//! - Adjoint. From `log A = int_0^1 (A - I) (t (A - I) + I)^{-1} dt` one reads that `D^k log(A)` is a sum of integrals
+//!   of `R E_1 R E_2 .. E_k R` over the orders of the directions, with resolvents `R` that are functions of `A`. In
+//!   `<G, R E_1 .. R E_i R .. R>` the factor of `E_i` is, transposed, `(R E_{i+1} .. R G^T R E_1 .. R)^T`, a term of
+//!   the same sum with `G^T` in the place of `E_i`, cyclically. So `gE_i = (D^k log(A)[.., G^T, ..])^T`, and for `A`
+//!   alike with one more direction: `gA = (D^{k+1} log(A)[E_1, .., E_k, G^T])^T`.
 //!
-//! The handle holds the Schur form; a member is a function of `A` and its directions, and its rules give the whole derivative to those (see
-//! `lu.rs`). What is computed for a member is the derivative of what is computed for the value, square roots and Padé approximant; where
-//! that would not be a derivative of the logarithm, because the approximant is cruder than its order asks, there are more roots
-//! (`kernels/src/logm.rs`). No gap between eigenvalues is divided by.
+//! The handle holds the Schur form; a member is a function of `A` and its directions, and its rules give the whole
+//! derivative to those (see `lu.rs`). What is computed for a member is the derivative of what is computed for the
+//! value, square roots and Padé approximant; where that would not be a derivative of the logarithm, because the
+//! approximant is cruder than its order asks, there are more roots (`kernels/src/logm.rs`). No gap between eigenvalues
+//! is divided by.
 //!
-//! Conditions: no eigenvalue 0, else `Singular`; none on the negative real axis, else `NoPrincipalValue`; derivatives up to the fourth,
-//! else `Unsupported`. Gauge: none. Cost (n³, `s` square roots): value `45 + s`, JVP and VJP `35 + 3 s`. Sources: Al-Mohy & Higham 2012;
-//! Al-Mohy, Higham & Relton 2013; derived here.
+//! Conditions: no eigenvalue 0, else `Singular`; none on the negative real axis, else `NoPrincipalValue`; derivatives
+//! up to the fourth, else `Unsupported`. Gauge: none. Cost (n³, `s` square roots): value `45 + s`, JVP and VJP
+//! `35 + 3 s`. Sources: Al-Mohy & Higham 2012; Al-Mohy, Higham & Relton 2013; derived here.
 
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square, two};
 use crate::store::{Store, Trouble};

@@ -1,5 +1,5 @@
-//! Lyapunov equations `A X + X A^T = C` and `X - A X A^T = C` with a general matrix, from its Schur form: Sylvester and Stein equations
-//! whose two matrices are one, so that one handle serves both.
+//! Lyapunov equations `A X + X A^T = C` and `X - A X A^T = C` with a general matrix, from its Schur form: Sylvester and
+//! Stein equations whose two matrices are one, so that one handle serves both.
 //!
 //! With `P = A` or `A^T`, as the flag says:
 //!
@@ -8,11 +8,12 @@
 //! - *Discrete*. `dX - P dX P^T = dC + dP X P^T + P X dP^T`. With `S - P^T S P = gX`: `gC = S`, and
 //!   `gP = S P X^T + S^T P X`, since `<S, dP X P^T> = <S P X^T, dP>` and `<S, P X dP^T> = <S^T P X, dP>`.
 //!
-//! Where `P = A^T`, `gA = gP^T`. Right-hand sides are general. Where one happens to be exactly symmetric the solution is too, exactly, and
-//! takes less work: that is a choice of `eval`, member by member, between two ways to the same function.
+//! Where `P = A^T`, `gA = gP^T`. Right-hand sides are general. Where one happens to be exactly symmetric the solution
+//! is too, exactly, and takes less work: that is a choice of `eval`, member by member, between two ways to the same
+//! function.
 //!
-//! Conditions: no sum `l_i + l_j` is 0 (no product is 1) to working precision, else `Singular`. Cost (n³): Schur form 25, value 8 (discrete
-//! 10; symmetric 5 and 8), JVP and VJP 4 (8) more. Sources: as `sylvester.rs`; derived here.
+//! Conditions: no sum `l_i + l_j` is 0 (no product is 1) to working precision, else `Singular`. Cost (n³): Schur form
+//! 25, value 8 (discrete 10; symmetric 5 and 8), JVP and VJP 4 (8) more. Sources: as `sylvester.rs`; derived here.
 
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};

@@ -120,10 +120,12 @@ pub(crate) trait Primitive<T: Scalar> {
     /// Adds to the cotangents of the inputs. At least one `dy` is present.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>);
 
-    /// Is it linear in all its inputs together, with one output? Over numbers its tangent is then its value at their tangents.
+    /// Is it linear in all its inputs together, with one output? Over numbers its tangent is then its value at their
+    /// tangents.
     const LINEAR: bool = false;
 
-    // Shortcuts over plain numbers, from buffer to buffer (`direct.rs`). `None` or `false`: nothing was done, ask the rule.
+    // Shortcuts over plain numbers, from buffer to buffer (`direct.rs`). `None` or `false`: nothing was done, ask the
+    // rule.
 
     /// What `eval` does.
     #[inline(always)]

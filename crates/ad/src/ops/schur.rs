@@ -1,5 +1,5 @@
-//! The real Schur form of a general matrix as a handle. Its users give the whole derivative to the matrix (see `lu.rs`); the rules of
-//! equations are in `sylvester.rs` and `lyapunov.rs`.
+//! The real Schur form of a general matrix as a handle. Its users give the whole derivative to the matrix (see
+//! `lu.rs`); the rules of equations are in `sylvester.rs` and `lyapunov.rs`.
 
 use super::{Arg, Out, Primitive, Shapes, members, one, square};
 use crate::store::{Store, Trouble};

@@ -3,13 +3,14 @@
 //! From `X X = A`: `X dX + dX X = dA`, a Sylvester equation. Its transpose: with `X^T S + S X^T = gX`,
 //! `<gX, dX> = <S, X dX + dX X> = <S, dA>`, so `gA = S`.
 //!
-//! The root comes with its own Schur form as a handle, which solves both. They are functions of `X`, which has this rule again, so every
-//! order of derivative costs Sylvester equations only, and none a Schur form. Eigenvalues of `X` are in the open right half plane and none
-//! of their sums is 0: repeated, defective and nearly equal eigenvalues of `A` are like any other.
+//! The root comes with its own Schur form as a handle, which solves both. They are functions of `X`, which has this
+//! rule again, so every order of derivative costs Sylvester equations only, and none a Schur form. Eigenvalues of `X`
+//! are in the open right half plane and none of their sums is 0: repeated, defective and nearly equal eigenvalues of
+//! `A` are like any other.
 //!
-//! Conditions: no eigenvalue on the closed negative real axis to working precision, else `NoPrincipalValue`; a root whose square is not `A`
-//! to half of the digits is `IllConditioned`. Cost (n³): value 30, JVP and VJP 8. Sources: Björck & Hammarling 1983; Higham 1987;
-//! Deadman, Higham & Ralha 2013; the rule is derived here.
+//! Conditions: no eigenvalue on the closed negative real axis to working precision, else `NoPrincipalValue`; a root
+//! whose square is not `A` to half of the digits is `IllConditioned`. Cost (n³): value 30, JVP and VJP 8. Sources:
+//! Björck & Hammarling 1983; Higham 1987; Deadman, Higham & Ralha 2013; the rule is derived here.
 
 use super::sylvester::Sylvester;
 use super::{Arg, Out, Primitive, Shapes, members, square, two};

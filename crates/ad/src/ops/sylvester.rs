@@ -1,4 +1,5 @@
-//! Sylvester equations `A X + X B = C` and Stein equations `X - A X B = C` with general matrices, from the Schur forms of `A` and `B`.
+//! Sylvester equations `A X + X B = C` and Stein equations `X - A X B = C` with general matrices, from the Schur forms
+//! of `A` and `B`.
 //!
 //! With `P = A` or `A^T` and `R = B` or `B^T`, as the flags say:
 //!
@@ -8,11 +9,13 @@
 //! - *Stein*. Differentiate `X - P X R = C`: `dX - P dX R = dC + dP X R + P X dR`. If `S - P^T S R^T = gX`, then
 //!   `<gX, dX> = <S, dX - P dX R>`, so `gC = S`, `gP = S (X R)^T`, `gR = (P X)^T S`.
 //!
-//! Where `P = A^T`, `dP = dA^T` and `gA = gP^T`. The transposed equations are solved with the same handles: no derivative of any order takes
-//! a Schur form. The handles are neither differentiated nor taken for constants (see `lu.rs`).
+//! Where `P = A^T`, `dP = dA^T` and `gA = gP^T`. The transposed equations are solved with the same handles: no
+//! derivative of any order takes a Schur form. The handles are neither differentiated nor taken for constants (see
+//! `lu.rs`).
 //!
-//! Conditions: no sum `l_i(A) + l_j(B)` is 0 (no product is 1) to working precision, else `Singular`. Cost (n³): two Schur forms 50,
-//! value 8 (Stein 10), JVP and VJP 12 (18). Sources: Bartels & Stewart 1972; Jonsson & Kågström 2002; derived here.
+//! Conditions: no sum `l_i(A) + l_j(B)` is 0 (no product is 1) to working precision, else `Singular`. Cost (n³): two
+//! Schur forms 50, value 8 (Stein 10), JVP and VJP 12 (18). Sources: Bartels & Stewart 1972; Jonsson & Kågström 2002;
+//! derived here.
 
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};

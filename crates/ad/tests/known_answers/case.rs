@@ -1,4 +1,5 @@
-//! One known answer: how it is read, and the two measures a comparison needs. What is compared with what is not known here.
+//! One known answer: how it is read, and the two measures a comparison needs. What is compared with what is not known
+//! here.
 
 use pullback::faer::Mat;
 use serde_json::Value as Json;

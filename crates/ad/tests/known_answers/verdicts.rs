@@ -1,5 +1,5 @@
-//! Cases of our own that have no answer: singular, semidefinite and dependent integer matrices of every size class, also
-//! badly scaled. They are exact in f64, so nothing but the matrix itself decides.
+//! Cases of our own that have no answer: singular, semidefinite and dependent integer matrices of every size class,
+//! also badly scaled. They are exact in f64, so nothing but the matrix itself decides.
 
 use super::case::Case;
 use faer::Mat;
@@ -54,8 +54,9 @@ fn case(
     }
 }
 
-/// Up to this order every exactly singular integer matrix tried is told from a regular one. Beyond, a badly conditioned leading
-/// block can lift the last pivot's rounding above any threshold that leaves regular matrices alone (`tolerances.rs`).
+/// Up to this order every exactly singular integer matrix tried is told from a regular one. Beyond, a badly conditioned
+/// leading block can lift the last pivot's rounding above any threshold that leaves regular matrices alone
+/// (`tolerances.rs`).
 const DECIDED: usize = 9;
 
 pub(crate) fn all() -> Vec<Case> {

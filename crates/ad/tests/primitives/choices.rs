@@ -1,5 +1,5 @@
-//! Programs that depend on a basis that is not determined say so at every start, the axis-aligned ones among them, where the
-//! dependence has no slope; and programs that do not depend on it are never accused.
+//! Programs that depend on a basis that is not determined say so at every start, the axis-aligned ones among them,
+//! where the dependence has no slope; and programs that do not depend on it are never accused.
 
 use super::points::{Rng, diagonal};
 use super::verdicts::failure;
@@ -77,7 +77,8 @@ const BLIND: &[(&str, Program)] = &[
     }),
 ];
 
-/// Programs that do not see it either, but whose cotangents of tied values differ from choice to choice: functions of the matrix.
+/// Programs that do not see it either, but whose cotangents of tied values differ from choice to choice: functions of
+/// the matrix.
 const REASSEMBLED: &[(&str, Program)] = &[
     ("sines", |a| {
         let (l, v) = a.eigh();
@@ -285,7 +286,8 @@ fn a_derivative_that_depends_on_the_choice_is_told_where_the_value_does_not() {
         let said = failure(r);
         assert!(matches!(said, Failure::GaugeDependent { .. }), "{at}: {said}");
     };
-    // The tied vectors are orthogonal to (1, 1, 1), so their sum of entries is 0 at every choice; it moves with the vectors.
+    // The tied vectors are orthogonal to (1, 1, 1), so their sum of entries is 0 at every choice; it moves with the
+    // vectors.
     let ones = Mat::from_fn(3, 3, |_, _| 1.0);
     told(pullback::grad(|a: Var| a.eigh().1.sum(), &ones), "the sum at ones");
     told(pullback::grad(|a: Var| a.eigh().1.var(0), &ones), "the variance at ones");
@@ -310,13 +312,15 @@ fn a_derivative_that_depends_on_the_choice_is_told_where_the_value_does_not() {
         &faer::mat![[1.0], [0.0]],
     );
     assert_eq!(projector.unwrap().row(1), faer::row![0.0, -1.0]);
-    // Of a value that is not tied, the same entry has its derivative: v' = (e_1 e_0^T A' e_0) / (1 - 2) at the first vector e_0.
+    // Of a value that is not tied, the same entry has its derivative: v' = (e_1 e_0^T A' e_0) / (1 - 2) at the first
+    // vector e_0.
     let g = pullback::grad(entry, &diagonal(&[1.0, 2.0, 2.0])).unwrap();
     let half = faer::mat![[0.0, -0.5, 0.0], [-0.5, 0.0, 0.0], [0.0, 0.0, 0.0]];
     assert!((g - half).norm_max() < 1e-15);
 }
 
-/// A basis of a complement is chosen at every input; reflections make it symmetric, where the trace has no slope along the choice.
+/// A basis of a complement is chosen at every input; reflections make it symmetric, where the trace has no slope along
+/// the choice.
 #[test]
 fn a_complement_is_judged_at_every_start_and_to_every_order() {
     let told = |r: pullback::Result<Mat<f64>>, at: &str| {
@@ -354,7 +358,8 @@ fn a_complement_is_judged_at_every_start_and_to_every_order() {
 
 #[test]
 fn projection_and_warning_do_not_make_a_wrong_derivative_of_what_does_not_see_the_basis() {
-    // Under these policies the part of a cotangent along the choice is dropped; a function of the matrix has another problem.
+    // Under these policies the part of a cotangent along the choice is dropped; a function of the matrix has another
+    // problem.
     fn reassembled<'t>(x: Var<'t>, gauge: Gauge) -> Var<'t> {
         let (l, v) = x.symmetric().gauge(gauge).eigen();
         (v * l.exp().to_diag()).mul_t(v).sum()
@@ -547,7 +552,8 @@ fn a_tangent_that_was_missing_explains_nothing_else() {
 
 #[test]
 fn what_was_found_of_a_complement_is_asked_again_when_something_else_changes() {
-    // <Z Z^T, W> + c Z_11 at an axis, where the entry has no slope along the choice: for c = 0 it does not depend on it.
+    // <Z Z^T, W> + c Z_11 at an axis, where the entry has no slope along the choice: for c = 0 it does not depend on
+    // it.
     let tape = Tape::new();
     let (x, c) = (tape.input(&faer::mat![[1.0], [0.0], [0.0]]), tape.input(&0.0));
     let z = x.null_basis(Gauge::Error);
@@ -578,8 +584,8 @@ fn a_missing_tangent_is_told_where_a_later_operation_stumbles_over_it() {
     }
 }
 
-/// `1 + u'Au` at `A = 0`: the value is 1 for every `u`, and the derivative by `A` is `uu'`. Beside it a program whose derivative there
-/// is the same at every choice.
+/// `1 + u'Au` at `A = 0`: the value is 1 for every `u`, and the derivative by `A` is `uu'`. Beside it a program whose
+/// derivative there is the same at every choice.
 #[test]
 fn at_the_zero_matrix_the_derivative_is_compared_too() {
     let seen: Program = |a| {

@@ -1,5 +1,5 @@
-//! Negative controls: rules that are wrong on purpose, each of which the check must find; and the same rules unbroken, which it
-//! must pass.
+//! Negative controls: rules that are wrong on purpose, each of which the check must find; and the same rules unbroken,
+//! which it must pass.
 
 use super::masked::daleckii_krein;
 use super::points::{Kind, Rng, batch, diagonal};

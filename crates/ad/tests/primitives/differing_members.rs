@@ -1,5 +1,5 @@
-//! Batches whose members differ in kind: in the sign of a determinant, the order of pivots, rank, convergence, scale, verdict. Whatever is
-//! chosen by looking at numbers is chosen for each member, and a failure names its own.
+//! Batches whose members differ in kind: in the sign of a determinant, the order of pivots, rank, convergence, scale,
+//! verdict. Whatever is chosen by looking at numbers is chosen for each member, and a failure names its own.
 
 use super::points::{Rng, batch, stack};
 use super::verdicts::failure;
@@ -277,7 +277,8 @@ fn the_member_with_a_number_that_is_none_is_named() {
     }
 }
 
-/// A cotangent of `null_basis` whose part along the gauge is `share` of it: `q a'` is free of it, `Z` times a skew matrix is all of it.
+/// A cotangent of `null_basis` whose part along the gauge is `share` of it: `q a'` is free of it, `Z` times a skew
+/// matrix is all of it.
 fn cotangent<T: Scalar>(q: &Batch<T>, z: &Batch<T>, share: f64, size: f64) -> Batch<T> {
     let s = z.shape();
     let (q, z) = (q.data(), z.data());

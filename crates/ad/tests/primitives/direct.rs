@@ -1,5 +1,5 @@
-//! What sweeps do from buffer to buffer, without the rules' words (`src/ops/direct.rs`), where the table does not lead: inputs that go
-//! several ways, so that cotangents meet, with and without a tangent; outputs used alone; batches.
+//! What sweeps do from buffer to buffer, without the rules' words (`src/ops/direct.rs`), where the table does not lead:
+//! inputs that go several ways, so that cotangents meet, with and without a tangent; outputs used alone; batches.
 
 use super::points::{Kind, Rng, batch, stack};
 use pullback::{Batch, Tape, Var, func};
@@ -118,8 +118,8 @@ fn cotangents_meet_in_products_and_sums() {
     right!("scaled", &x, |x| weighted((x * 0.5).exp().hadamard(x * 3.0), 9) + x.dot(x.sin()));
 }
 
-/// Small and larger factors, with the engine's shortcuts and without: the same derivatives of first and second order, to
-/// rounding. It is the switch that a user has to find out whether a shortcut is wrong.
+/// Small and larger factors, with the engine's shortcuts and without: the same derivatives of first and second order,
+/// to rounding. It is the switch that a user has to find out whether a shortcut is wrong.
 #[test]
 fn with_and_without_shortcuts() {
     for (what, shapes, f) in FACTORS {

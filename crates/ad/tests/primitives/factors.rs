@@ -287,7 +287,8 @@ fn a_pseudo_inverse_of_a_square_matrix_is_its_inverse_to_second_order() {
     close(&pinv, &normal, 1e-12);
 }
 
-// ---- entries ---------------------------------------------------------------------------------------------------------
+// ---- entries
+// ---------------------------------------------------------------------------------------------------------
 
 #[test]
 fn moves_of_entries_are_what_their_names_say() {

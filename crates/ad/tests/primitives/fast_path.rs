@@ -1,5 +1,6 @@
-//! Sweeps from buffer to buffer (`src/ops/direct.rs`) where one operand is a constant that is a batch, or broadcasts, and where targets are
-//! intermediate values of longer programs. Everything is compared with sums over members, in plain numbers or one by one.
+//! Sweeps from buffer to buffer (`src/ops/direct.rs`) where one operand is a constant that is a batch, or broadcasts,
+//! and where targets are intermediate values of longer programs. Everything is compared with sums over members, in
+//! plain numbers or one by one.
 
 use super::points::{Rng, batch, stack};
 use faer::{Mat, mat};
@@ -18,8 +19,8 @@ fn near(a: &Mat<f64>, b: &Mat<f64>, what: &str) {
     assert!(d <= 1e-12 * size, "{what}: {d:e} of {size:e}\n{a:?}\n{b:?}");
 }
 
-/// `f(x, C)` with a batch of constants `C` is the members' `f(x, C_b)`: the value, after a replay on other numbers too, the tangent, and
-/// the gradient, which is the sum of theirs.
+/// `f(x, C)` with a batch of constants `C` is the members' `f(x, C_b)`: the value, after a replay on other numbers too,
+/// the tangent, and the gradient, which is the sum of theirs.
 fn as_members(what: &str, x: [&Mat<f64>; 2], c: &[Mat<f64>], f: for<'t> fn(Var<'t>, Var<'t>) -> Var<'t>) {
     let all = stack(&c.iter().map(batch).collect::<Vec<_>>());
     let tape = Tape::new();
@@ -161,7 +162,8 @@ fn numbers_and_rows_that_broadcast() {
 
 #[test]
 fn intermediate_values_are_targets_too() {
-    // u = A x, s = u o u, p = 2s + u, y = <p, c> + <u, d> + <u, s>, with targets at every stage; cotangents meet in u from four sides.
+    // u = A x, s = u o u, p = 2s + u, y = <p, c> + <u, d> + <u, s>, with targets at every stage; cotangents meet in u
+    // from four sides.
     let a = mat![[1.0, 2.0], [-0.5, 0.3], [0.7, -1.1]];
     let (c, d) = (mat![[1.0], [-2.0], [0.5]], mat![[0.3], [0.1], [-0.4]]);
     let x0 = mat![[0.8], [-0.6]];

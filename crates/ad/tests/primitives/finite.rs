@@ -1,5 +1,6 @@
-//! No driver returns `Ok` with a number that is not finite, at any primitive, wherever its inputs are: zeros, negative, huge, tiny, NaN,
-//! infinite. What it returns instead is a typed error that names something: a primitive, a line, or the input.
+//! No driver returns `Ok` with a number that is not finite, at any primitive, wherever its inputs are: zeros, negative,
+//! huge, tiny, NaN, infinite. What it returns instead is a typed error that names something: a primitive, a line, or
+//! the input.
 
 use super::table::table;
 use super::{List, batch};

@@ -1,5 +1,5 @@
-//! Functions of entries and of positive definite matrices at the places where rules go wrong: tails, branch cuts, signed zeros, sizes
-//! whose squares are out of range, members of a batch that differ in kind.
+//! Functions of entries and of positive definite matrices at the places where rules go wrong: tails, branch cuts,
+//! signed zeros, sizes whose squares are out of range, members of a batch that differ in kind.
 
 use super::points::{Kind, Rng, batch};
 use super::verdicts::{close, failure};
@@ -19,7 +19,8 @@ fn angle(y: f64, x: f64) -> (f64, (f64, f64)) {
 
 #[test]
 fn tails_of_saturating_functions_are_not_lost() {
-    // tanh' = 4 e^-2x (1 - 2 e^-2x + ..) where tanh rounds to 1, and every further derivative is -2 times the one before.
+    // tanh' = 4 e^-2x (1 - 2 e^-2x + ..) where tanh rounds to 1, and every further derivative is -2 times the one
+    // before.
     for x in [20.0f64, 100.0, 300.0] {
         let want = 4.0 * (-2.0 * x).exp();
         assert!(off(grad(|x: Var| x.tanh().sum(), &x).unwrap(), want) < 1e-14, "{x}");

@@ -4,7 +4,8 @@ use super::families::{Case, FAMILIES, Family};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
-/// How often each family is tried: one case of three has second orders, one of four is tried with numbers that are not finite.
+/// How often each family is tried: one case of three has second orders, one of four is tried with numbers that are not
+/// finite.
 const CASES: u32 = 600;
 
 /// A case: any choice at all. Shrinks towards small sizes and generic matrices.
@@ -68,7 +69,8 @@ const REGRESSIONS: &[(&str, Case)] = &[
     ("spectra", Case { seed: 2, rows: 3, cols: 5, batch: 0, kind: 2, distance: 2, op: 2, broken: false }),
     // A singular matrix of order one.
     ("cholesky", Case { seed: 1, rows: 1, cols: 0, batch: 0, kind: 6, distance: 0, op: 0, broken: false }),
-    // Powers of 1.5 at zero entries: one derivative and no second, so that remainders fall too slowly and no rule is wrong.
+    // Powers of 1.5 at zero entries: one derivative and no second, so that remainders fall too slowly and no rule is
+    // wrong.
     (
         "elementwise",
         Case { seed: 21558734341, rows: 9, cols: 38, batch: 0, kind: 1, distance: 9, op: 9, broken: false },
@@ -82,8 +84,8 @@ fn what_fuzzing_found_stays_fixed() {
     }
 }
 
-/// Every property fails when the reverse rule is broken: in most cases, since some have no entries, end in a typed error, or have the
-/// derivative zero.
+/// Every property fails when the reverse rule is broken: in most cases, since some have no entries, end in a typed
+/// error, or have the derivative zero.
 #[test]
 fn every_property_fails_when_a_rule_is_broken() {
     for (name, property, _) in FAMILIES {

@@ -1,5 +1,5 @@
-//! What rests on the Schur form of a general matrix, beside other ways to the same: Kronecker systems, functions of symmetric matrices,
-//! inverse functions; and that no derivative takes a Schur form.
+//! What rests on the Schur form of a general matrix, beside other ways to the same: Kronecker systems, functions of
+//! symmetric matrices, inverse functions; and that no derivative takes a Schur form.
 
 use super::points::{Kind, Rng};
 use faer::{Mat, mat};

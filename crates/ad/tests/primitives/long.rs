@@ -1,9 +1,10 @@
-//! The long run: every line of the table at many random points of every strategy that suits its inputs. A right rule is never called
-//! wrong.
+//! The long run: every line of the table at many random points of every strategy that suits its inputs. A right rule is
+//! never called wrong.
 //!
-//! `cargo test` tries a slice. `PULLBACK_LONG=1000 cargo test -p pullback --test primitives long -- --nocapture` tries a
-//! thousand points a line and strategy, and prints what it did; `PULLBACK_LINE=qr` restricts it to the lines whose names
-//! contain that, `PULLBACK_FIRST=1000` goes on from the thousandth point, and `PULLBACK_ORDER=3` checks third derivatives, too.
+//! `cargo test` tries a slice. `PULLBACK_LONG=1000 cargo test -p pullback --test primitives long -- --nocapture` tries
+//! a thousand points a line and strategy, and prints what it did; `PULLBACK_LINE=qr` restricts it to the lines whose
+//! names contain that, `PULLBACK_FIRST=1000` goes on from the thousandth point, and `PULLBACK_ORDER=3` checks third
+//! derivatives, too.
 
 use super::points::{self, batch};
 use super::table::{Line, table};
@@ -133,7 +134,8 @@ fn told(line: &Line, strategy: Strategy, seed: u64, report: &Report) -> String {
 
 /// Does a strategy differ from the generic one for any input of the line?
 fn suits(strategy: Strategy, line: &Line) -> bool {
-    // At a tie of entries a choice between them has no derivative, and at a tie of column norms the order of pivots jumps.
+    // At a tie of entries a choice between them has no derivative, and at a tie of column norms the order of pivots
+    // jumps.
     let kink = strategy == Sparse && line.chooses();
     let jump = strategy == Tied && line.name == "permuted";
     // A cosine of large numbers has no digits.
@@ -206,7 +208,8 @@ fn points_of_former_false_alarms() {
     for (name, strategy, seed, order) in [
         // The derivative is zero but for rounding, and so are the value and all below it.
         ("pull of gather", Sparse, 100_072_129, 2),
-        // A number is the whole input, so every direction is alike: with one cotangent leading terms cancel along all of them.
+        // A number is the whole input, so every direction is alike: with one cotangent leading terms cancel along all
+        // of them.
         ("cayley of a skew part", Generic, 100_266_320, 2),
         // The order of pivots jumps forth and back along the steps.
         ("permuted", Conditioned, 900_433_302, 2),

@@ -1,7 +1,7 @@
 //! Everything that is asked of every primitive: run over the lines of `table.rs`, at the points of `points.rs`.
 //!
-//! `controls.rs` breaks the rules on purpose; `oracles.rs` knows some derivatives independently; `registry.rs` makes sure that no
-//! primitive is forgotten.
+//! `controls.rs` breaks the rules on purpose; `oracles.rs` knows some derivatives independently; `registry.rs` makes
+//! sure that no primitive is forgotten.
 
 mod choices;
 mod controls;
@@ -119,7 +119,8 @@ fn a_batch_of_three_is_three_singles() {
         let (y, g) = value_and_pull(line, &all);
         for (k, member) in members.iter().enumerate() {
             let (yk, gk) = value_and_pull(line, member);
-            // Sums over a batch and of a single may be formed in another order, and may cancel; everything else is the same to the bit.
+            // Sums over a batch and of a single may be formed in another order, and may cancel; everything else is the
+            // same to the bit.
             let size = yk.iter().chain(&gk).map(Batch::max_abs).fold(0.0, f64::max);
             for (whole, part) in y.iter().zip(&yk).chain(g.iter().zip(&gk)) {
                 let d = (whole.member(k) - part.member(0)).norm_max();

@@ -1,9 +1,11 @@
-//! Derivatives known independently where others return NaN or lose half their digits: at ties, and at small distances from them.
+//! Derivatives known independently where others return NaN or lose half their digits: at ties, and at small distances
+//! from them.
 //!
-//! The oracle is arithmetic in double-double (about 31 digits) with Newton-Schulz iterations, which use products only: no
-//! eigenvectors, no solves, nothing of the engine. Gradients come from central differences with step 1e-9: their truncation error is
-//! of relative size 1e-18 (third derivatives of these functions here are below 100), and rounding gives 1e-31 / 1e-9 times
-//! the hundred operations of an iteration, 1e-20. So the oracle is right to 1e-16 by a wide margin and the test measures `f64`.
+//! The oracle is arithmetic in double-double (about 31 digits) with Newton-Schulz iterations, which use products only:
+//! no eigenvectors, no solves, nothing of the engine. Gradients come from central differences with step 1e-9: their
+//! truncation error is of relative size 1e-18 (third derivatives of these functions here are below 100), and rounding
+//! gives 1e-31 / 1e-9 times the hundred operations of an iteration, 1e-20. So the oracle is right to 1e-16 by a wide
+//! margin and the test measures `f64`.
 
 use super::points::{Kind, Rng};
 use faer::Mat;
@@ -84,8 +86,9 @@ impl M {
     }
 }
 
-/// `(S^{1/2}, S^{-1/2})` of a positive definite `S` by the coupled Newton-Schulz iteration on `S / 4^k`, which converges
-/// quadratically once the spectrum lies in (0, 1]; the limit is stable (Higham, *Functions of Matrices*, 6.7).
+/// `(S^{1/2}, S^{-1/2})` of a positive definite `S` by the coupled Newton-Schulz iteration on `S / 4^k`, which
+/// converges quadratically once the spectrum lies in (0, 1]; the limit is stable (Higham, *Functions of Matrices*,
+/// 6.7).
 fn roots(s: &M) -> (M, M) {
     let trace = (0..s.n).map(|i| s.a[i * s.n + i].0).sum::<f64>();
     let k = (trace.log2() / 2.0).ceil() as i32;
@@ -193,7 +196,8 @@ fn gradients_at_every_distance_from_the_base_point() {
 
 #[test]
 fn the_hessian_of_the_trace_of_the_cube() {
-    // D² tr A³ [V] = 3 (A V + V A) for the symmetric part V of a direction: 6 V at the identity, where every eigenvalue is tied.
+    // D² tr A³ [V] = 3 (A V + V A) for the symmetric part V of a direction: 6 V at the identity, where every eigenvalue
+    // is tied.
     for n in [1, 2, 3, 5, 8, 12] {
         let eye = Mat::<f64>::identity(n, n);
         let v = Rng::new(n as u64).normal(n, n);

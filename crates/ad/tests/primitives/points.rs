@@ -1,5 +1,5 @@
-//! Points to check at: generic ones, and the degenerate corpus of each kind of input, as recipes of `pullback-check`. Nothing here knows
-//! operations.
+//! Points to check at: generic ones, and the degenerate corpus of each kind of input, as recipes of `pullback-check`.
+//! Nothing here knows operations.
 
 use faer::Mat;
 use pullback::{Batch, Shape};
@@ -341,8 +341,8 @@ impl Kind {
         out
     }
 
-    /// Columns (rows and columns, if symmetric) graded over 1e±150, with directions of the same grading; `None` where grading means
-    /// nothing to the kind.
+    /// Columns (rows and columns, if symmetric) graded over 1e±150, with directions of the same grading; `None` where
+    /// grading means nothing to the kind.
     pub(crate) fn graded(self) -> Option<Point> {
         let grade = |i: usize| [1e150, 1.0, 1e-150, 1e75][i % 4];
         let x = self.generic(5);

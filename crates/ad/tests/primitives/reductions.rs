@@ -82,7 +82,8 @@ fn nan_wins_and_stays() {
 fn infinite_entries_do_not_spoil_extrema() {
     let x = mat![[-INF, 2.0, -INF]];
     assert_eq!(grad(func(|x| x.max_all()), &x).unwrap(), mat![[0.0, 1.0, 0.0]]);
-    // Where all are infinite, what comes after may be finite again: each is a winner, and the derivative is that of the rest.
+    // Where all are infinite, what comes after may be finite again: each is a winner, and the derivative is that of the
+    // rest.
     let f = func(|x: Var| x.max_all().exp() + x.column_max().exp().sum());
     assert_eq!(grad(f, &mat![[-INF, -INF]]).unwrap(), mat![[0.0, 0.0]]);
 }

@@ -1,4 +1,5 @@
-//! No primitive is forgotten: each has a line in the table that provably reaches it, a fuzz target, and a row in the documentation.
+//! No primitive is forgotten: each has a line in the table that provably reaches it, a fuzz target, and a row in the
+//! documentation.
 
 use super::points::batch;
 use super::table::table;

@@ -1,4 +1,5 @@
-//! What the table cannot say of eigenvalues, eigenvectors and singular values: ties, verdicts, policies, and closed forms.
+//! What the table cannot say of eigenvalues, eigenvectors and singular values: ties, verdicts, policies, and closed
+//! forms.
 
 use super::points::{Kind, Rng, diagonal};
 use super::verdicts::{close, failure};
@@ -268,7 +269,8 @@ fn a_truncated_svd_knows_of_the_rest() {
     });
     close(&pullback::grad(cut, &x).unwrap(), &pullback::grad(full, &x).unwrap(), 1e-13);
     close(&pullback::hvp(cut, &x, &v).unwrap(), &pullback::hvp(full, &x, &v).unwrap(), 1e-12);
-    // The common shortcut takes the part outside of the columns kept over their singular values, as if there were no others.
+    // The common shortcut takes the part outside of the columns kept over their singular values, as if there were no
+    // others.
     let [a, b] = [wu.clone(), wv.clone()];
     let tape = Tape::plain();
     let (u, s, q) = tape.input(&x).svd_truncated(3);
@@ -367,7 +369,8 @@ fn a_function_of_your_own_goes_as_far_as_its_derivatives() {
 
 #[test]
 fn second_derivatives_of_polar_factors_know_no_scale() {
-    // W(c X) = W(X), H(c X) = c H(X): so the Hessian of <W, N> along c V is that along V over c, that of <H, M> as it is.
+    // W(c X) = W(X), H(c X) = c H(X): so the Hessian of <W, N> along c V is that along V over c, that of <H, M> as it
+    // is.
     for (m, n) in [(5, 3), (3, 3), (2, 2)] {
         let (x, v) = (Kind::Tall(m, n).generic(1), Rng::new(2).normal(m, n));
         let (nw, nh) = (Rng::new(3).normal(m, n), Rng::new(4).normal(n, n));
@@ -415,7 +418,8 @@ fn program<F: for<'t> Fn(Vec<Var<'t>>) -> Var<'t>>(f: F) -> F {
 
 #[test]
 fn the_sign_of_a_vector_does_not_hang_on_rounding() {
-    // Two entries that are equal in modulus up to a few last digits: the first of them is positive, whichever is larger.
+    // Two entries that are equal in modulus up to a few last digits: the first of them is positive, whichever is
+    // larger.
     let tape = Tape::plain();
     for tilt in [-1e-10, -1e-12, -1e-15, 0.0, 1e-15, 1e-12, 1e-10] {
         let a = tape.input(&faer::mat![[2.0, 1.0], [1.0, 2.0 + tilt]]);

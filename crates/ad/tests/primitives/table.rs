@@ -1,7 +1,7 @@
 //! The table: one line for a way to reach a primitive. The tests in `main.rs` run everything on every line.
 //!
-//! A primitive that users do not call is reached through the operation whose derivative uses it. Such a line is that derivative,
-//! `pull(f)`: the cotangent of the first input of `f`, for the cotangent given as the last input.
+//! A primitive that users do not call is reached through the operation whose derivative uses it. Such a line is that
+//! derivative, `pull(f)`: the cotangent of the first input of `f`, for the cotangent given as the last input.
 
 use super::points::Kind::{self, *};
 use pullback::{Axis, Gauge, Shape, SymFn, Triangle, Uplo, Var};
@@ -21,7 +21,8 @@ pub(crate) struct Line {
     pub(crate) f32: Program<f32>,
     /// Is every member of a batch treated alike and alone?
     pub(crate) by_member: bool,
-    /// How often it divides by the gaps of a spectrum for one order of a derivative: 1, or more for what is a derivative itself.
+    /// How often it divides by the gaps of a spectrum for one order of a derivative: 1, or more for what is a
+    /// derivative itself.
     pub(crate) depth: i32,
     /// Does it look at its numbers (a factorisation or a solve), so that NaN is a typed error?
     pub(crate) verdict: bool,

@@ -1,5 +1,5 @@
-//! Programs of tied eigenvalues and singular values, mode by mode: what `Var::eigvalsh` documents, cell by cell. Against smooth
-//! expressions of the same functions, which never see an eigenvalue of their own.
+//! Programs of tied eigenvalues and singular values, mode by mode: what `Var::eigvalsh` documents, cell by cell.
+//! Against smooth expressions of the same functions, which never see an eigenvalue of their own.
 
 use super::points::{Rng, diagonal};
 use super::verdicts::{close, failure};
@@ -51,7 +51,8 @@ fn of_singular_values() -> Vec<Function> {
 
 const GAPS: [f64; 6] = [1e-14, 1e-13, 1e-12, 1e-10, 1e-8, 1e-6];
 
-/// Spectra with double and triple ties, all tied, none tied, and near ties; with the least relative gap that is not a tie.
+/// Spectra with double and triple ties, all tied, none tied, and near ties; with the least relative gap that is not a
+/// tie.
 fn spectra() -> Vec<(Vec<f64>, f64)> {
     let mut all = vec![
         (vec![1.0; 4], 1.0),
@@ -69,8 +70,8 @@ fn spectra() -> Vec<(Vec<f64>, f64)> {
     all
 }
 
-/// What a difference quotient of a program may lose at a gap (relative to the largest value), where the direction turns it: it keeps
-/// `eps / gap`, and no less than `gap` where the slope along the direction helps.
+/// What a difference quotient of a program may lose at a gap (relative to the largest value), where the direction turns
+/// it: it keeps `eps / gap`, and no less than `gap` where the slope along the direction helps.
 fn loss(gap: f64) -> f64 {
     1e-12 + 200.0 * (f64::EPSILON / gap).min(gap)
 }
@@ -91,7 +92,8 @@ fn check(f: &Function, a: &Mat<f64>, v: &Mat<f64>, gap: f64) {
     near(&hvp, &h, loss, "hvp");
     let operator = pullback::hvp_operator(f.through, a).and_then(|h| h(v));
     near(&operator.unwrap_or_else(|e| panic!("{}: {e}", at("hvp_operator"))), &h, loss, "hvp_operator");
-    // The columns of a Hessian are along unit matrices. In the eigenbasis of a diagonal matrix some have no slope along the tied values.
+    // The columns of a Hessian are along unit matrices. In the eigenbasis of a diagonal matrix some have no slope along
+    // the tied values.
     let diagonal = (0..a.ncols()).all(|j| (0..a.nrows()).all(|i| i == j || a[(i, j)] == 0.0));
     let hessian = pullback::hessian(f.through, a).unwrap_or_else(|e| panic!("{}: {e}", at("hessian")));
     let (m, n) = (a.nrows(), a.ncols());
@@ -359,8 +361,8 @@ fn a_recorded_gradient_refuses_directions_that_split_or_couple_a_tie() {
     close(&gc, &faer::mat![[2.0], [2.0], [-1.0]], 1e-15);
 }
 
-/// A tangent of the orthogonal matrices moves no singular value of one to first order, and a turn of the eigenvectors no eigenvalue:
-/// the derivatives of the weights are rounding alone there.
+/// A tangent of the orthogonal matrices moves no singular value of one to first order, and a turn of the eigenvectors
+/// no eigenvalue: the derivatives of the weights are rounding alone there.
 #[test]
 fn along_directions_that_move_no_value_there_is_a_hessian_too() {
     let skew = Mat::from_fn(5, 5, |i, j| ((i + 2 * j) as f64).sin() - ((j + 2 * i) as f64).sin());
@@ -371,7 +373,8 @@ fn along_directions_that_move_no_value_there_is_a_hessian_too() {
     for seed in 0..20 {
         let q = Rng::new(100 + seed).orthonormal(5, 5);
         let e = &q * &skew;
-        // At an orthogonal matrix Q along Q S: the gradient of sum s^p is p A (A^T A)^(p/2 - 1), and A^T A stands still.
+        // At an orthogonal matrix Q along Q S: the gradient of sum s^p is p A (A^T A)^(p/2 - 1), and A^T A stands
+        // still.
         near(pullback::hvp(|x: Var| x.svdvals().square().sum(), &q, &e), &(Scale(2.0) * &e), "sum s^2");
         near(pullback::hvp(|x: Var| x.svdvals().powf(3.0).sum(), &q, &e), &(Scale(3.0) * &e), "sum s^3");
         near(pullback::hvp(|x: Var| x.nuclear_norm(), &q, &e), &e, "nuclear norm");
@@ -385,7 +388,8 @@ fn along_directions_that_move_no_value_there_is_a_hessian_too() {
 
 #[test]
 fn a_second_derivative_inside_a_program_is_differentiated_again() {
-    // Weights and matrix move together: fourth powers of eigenvalues and of singular values, against products of the matrix.
+    // Weights and matrix move together: fourth powers of eigenvalues and of singular values, against products of the
+    // matrix.
     let (v, u) = (Rng::new(3).normal(3, 3), Rng::new(4).normal(3, 3));
     let a = Rng::new(2).with_spectrum(&[1.0, 2.0, 3.5]);
     let eigen = pullback::func(|a: Var| a.eigvalsh().powf(4.0).sum());

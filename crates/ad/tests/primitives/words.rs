@@ -1,5 +1,5 @@
-//! A failure has its words: the primitive, the member, the entry or column as it is counted, the number, and the line, for every kernel
-//! that looks at its data, and not only the failure that some later operation would have met.
+//! A failure has its words: the primitive, the member, the entry or column as it is counted, the number, and the line,
+//! for every kernel that looks at its data, and not only the failure that some later operation would have met.
 
 use super::points::Rng;
 use faer::{Mat, mat};

@@ -31,8 +31,8 @@ pub struct Matrices {
 /// The distances from degeneracy that are drawn unless told otherwise.
 pub(super) const DISTANCES: [f64; 4] = [0.0, 1e-14, 1e-8, 1e-4];
 
-/// Matrices of these kinds and sizes. Half of those with a spectrum have a generic one; the others are tied, or nearly, or have a
-/// condition number up to 1e4. All are regular.
+/// Matrices of these kinds and sizes. Half of those with a spectrum have a generic one; the others are tied, or nearly,
+/// or have a condition number up to 1e4. All are regular.
 ///
 /// # Panics
 /// If there is no kind, or a range is empty.

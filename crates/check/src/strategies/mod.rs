@@ -1,9 +1,9 @@
-//! Matrices to check at, over (seed, shape, kind): given spectra, gaps, ranks and condition numbers; positive definite, orthonormal,
-//! skew; near degenerate ones at a chosen distance; graded; in batches; and tangents there.
+//! Matrices to check at, over (seed, shape, kind): given spectra, gaps, ranks and condition numbers; positive definite,
+//! orthonormal, skew; near degenerate ones at a chosen distance; graded; in batches; and tangents there.
 //!
-//! A [`Recipe`] is a matrix by its description. It is a few words in a failure message, it makes the same batch every time, and it
-//! knows what is simpler than itself: smaller, of rounder numbers, better conditioned, generic. A positive definite matrix shrinks
-//! to positive definite ones, because the description shrinks and not the entries.
+//! A [`Recipe`] is a matrix by its description. It is a few words in a failure message, it makes the same batch every
+//! time, and it knows what is simpler than itself: smaller, of rounder numbers, better conditioned, generic. A positive
+//! definite matrix shrinks to positive definite ones, because the description shrinks and not the entries.
 //!
 //! [`Matrices`] is a set of recipes: it draws them from seeds and, with the feature `proptest` (on by default), is a
 //! strategy of [`proptest`](https://docs.rs/proptest):

@@ -44,7 +44,8 @@ pub enum Spectrum {
     Steps,
     /// Uniform in 1/2 to 3/2.
     Generic,
-    /// 1, 1 + gap, 1 + 2 gap ...: near a multiple of the identity, or of an orthonormal matrix, and at it for a gap of 0.
+    /// 1, 1 + gap, 1 + 2 gap ...: near a multiple of the identity, or of an orthonormal matrix, and at it for a gap of
+    /// 0.
     Tied {
         /// The distance from the tie.
         gap: f64,
@@ -67,7 +68,8 @@ pub enum Spectrum {
     Given(Vec<f64>),
 }
 
-/// A batch of matrices by its description: every member has the kind, the spectrum and the scale, with numbers of its own.
+/// A batch of matrices by its description: every member has the kind, the spectrum and the scale, with numbers of its
+/// own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipe {
     /// Of the numbers.
@@ -84,7 +86,8 @@ pub struct Recipe {
     pub round: bool,
     /// The power of ten that everything is multiplied by.
     pub scale: i32,
-    /// How many powers of ten lie between the first column and the last (for symmetric kinds: between corners of the diagonal).
+    /// How many powers of ten lie between the first column and the last (for symmetric kinds: between corners of the
+    /// diagonal).
     pub grading: i32,
 }
 
@@ -218,8 +221,8 @@ impl Recipe {
         })
     }
 
-    /// The size of directions there, entry by entry, for [`Check::scale`](crate::Check::scale): the largest entry of a member, and
-    /// along the grading a tenth of it (a positive definite matrix stays so).
+    /// The size of directions there, entry by entry, for [`Check::scale`](crate::Check::scale): the largest entry of a
+    /// member, and along the grading a tenth of it (a positive definite matrix stays so).
     #[must_use]
     pub fn scales(&self) -> Batch<f64> {
         let grade = self.grades();
@@ -232,7 +235,8 @@ impl Recipe {
         })
     }
 
-    /// A tangent of the size of [`Recipe::scales`]: symmetric, skew, or of the Stiefel manifold where the matrices are, else any.
+    /// A tangent of the size of [`Recipe::scales`]: symmetric, skew, or of the Stiefel manifold where the matrices are,
+    /// else any.
     #[must_use]
     pub fn tangent(&self, seed: u64) -> Batch<f64> {
         let (m, n) = (self.shape.rows, self.shape.cols);
@@ -254,8 +258,8 @@ impl Recipe {
         })
     }
 
-    /// The digits that a solve with it loses, as a factor: the largest value of its spectrum over the smallest; infinite if it is
-    /// singular, and 1 where there is no spectrum to choose. The grading does not count.
+    /// The digits that a solve with it loses, as a factor: the largest value of its spectrum over the smallest;
+    /// infinite if it is singular, and 1 where there is no spectrum to choose. The grading does not count.
     #[must_use]
     pub fn condition(&self) -> f64 {
         let k = self.shape.rows.min(self.shape.cols);

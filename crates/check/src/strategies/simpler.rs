@@ -1,7 +1,8 @@
 //! What is simpler than a recipe: the order in which counterexamples shrink. No numbers here.
 //!
-//! Nothing shrinks towards degeneracy: ties become looser, condition numbers smaller, ranks higher, and in the end the spectrum is 1, 2,
-//! 3 ... (Only the rounding of a given spectrum may double its condition number.) Every step lowers the number of entries or one of the measures below and raises none, so that shrinking ends.
+//! Nothing shrinks towards degeneracy: ties become looser, condition numbers smaller, ranks higher, and in the end the
+//! spectrum is 1, 2, 3 ... (Only the rounding of a given spectrum may double its condition number.) Every step lowers
+//! the number of entries or one of the measures below and raises none, so that shrinking ends.
 
 use super::recipe::{Kind, Recipe, Spectrum, one_digit};
 use pullback::Shape;

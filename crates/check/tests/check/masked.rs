@@ -1,4 +1,5 @@
-//! The derivative of the logarithm with divided differences as people write them. Included by the tests of the engine, too.
+//! The derivative of the logarithm with divided differences as people write them. Included by the tests of the engine,
+//! too.
 
 use faer::{Mat, Side};
 use pullback::Var;

@@ -1,5 +1,5 @@
-//! Right rules at every distance from a pole or a branch: no false alarm, however near, whether the condition is stated or not. And
-//! wrong rules at the same points: found all the same.
+//! Right rules at every distance from a pole or a branch: no false alarm, however near, whether the condition is stated
+//! or not. And wrong rules at the same points: found all the same.
 
 use faer::mat;
 use pullback::{Axis, Batch, Custom, Many, Shape, SymFn, Var};
@@ -141,8 +141,8 @@ fn beside_a_kink_or_a_jump_there_is_none() {
             };
             for distance in DISTANCES {
                 let report = run(distance);
-                // On steps of 1e-6 a remainder is 1e-12, and few halvings are left. Rounding may even hide that a jump of the second
-                // derivative is not at the point.
+                // On steps of 1e-6 a remainder is 1e-12, and few halvings are left. Rounding may even hide that a jump
+                // of the second derivative is not at the point.
                 let hidden = match report.error {
                     Some(Error::OutOfRange { .. }) => distance < 1e-5,
                     Some(Error::Kink { order: 2, .. }) => distance < 1e-5 && order == 2,
@@ -166,7 +166,8 @@ fn beside_a_kink_or_a_jump_there_is_none() {
     }
 }
 
-/// A program whose rules are off, both alike, by a part of them: transposes of each other still, and wrong by the value alone.
+/// A program whose rules are off, both alike, by a part of them: transposes of each other still, and wrong by the value
+/// alone.
 struct Off(Arc<dyn Custom>, f64);
 
 impl Custom for Off {
@@ -210,8 +211,9 @@ fn wrong_rules_near_a_pole_are_found() {
 
 #[test]
 fn a_value_that_is_rough_at_the_point_is_no_wrong_rule() {
-    // `|x|^1.5` has a derivative at 0 and no second one: beside smooth terms of any size its remainders fall more and more slowly. Some
-    // of these can be judged and some not, but none is a wrong rule; with a wrong one, all but those that cannot be judged are found.
+    // `|x|^1.5` has a derivative at 0 and no second one: beside smooth terms of any size its remainders fall more and
+    // more slowly. Some of these can be judged and some not, but none is a wrong rule; with a wrong one, all but those
+    // that cannot be judged are found.
     let f: Program = |x| vec![x[0].abs().powf(1.5) * x[1], x[0].powf(2.0)];
     let (mut right, mut wrong) = (0, 0);
     for seed in 0..60 {
@@ -249,7 +251,8 @@ fn small_errors_near_a_pole_are_found() {
     }
 }
 
-/// Constants by cancellation, at a square matrix with singular values in even steps: their derivatives are rounding and no more.
+/// Constants by cancellation, at a square matrix with singular values in even steps: their derivatives are rounding and
+/// no more.
 fn constants() -> [(&'static str, Program); 6] {
     [
         ("QQ'", |x| {

@@ -1,5 +1,5 @@
-//! The checker in single precision: right programs raise no alarm, and what is missing by a half is nearly always found. Everything
-//! else about the checker is tested in double precision.
+//! The checker in single precision: right programs raise no alarm, and what is missing by a half is nearly always
+//! found. Everything else about the checker is tested in double precision.
 
 use pullback::{Batch, Many, Shape, Var};
 use pullback_check::check_many;

@@ -1,5 +1,5 @@
-//! Programs of tied eigenvalues: what exists is checked, the ways that cannot tell are named and left out, and a wrong derivative is
-//! still found.
+//! Programs of tied eigenvalues: what exists is checked, the ways that cannot tell are named and left out, and a wrong
+//! derivative is still found.
 
 use faer::Mat;
 use pullback::{Var, func};
