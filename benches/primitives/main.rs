@@ -6,6 +6,7 @@
 
 mod factor;
 mod reductions;
+mod rotations;
 mod spectral;
 
 use pullback::{Batch, Shape, Tape, Var};
@@ -46,6 +47,7 @@ fn main() {
             }
         }
     }
+    rotations::print(&names, budget);
 }
 
 /// A seeded batch of one.

@@ -54,6 +54,7 @@ pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
+pub(crate) mod rotation;
 pub(crate) mod select;
 pub(crate) mod softmax;
 pub(crate) mod spd;
@@ -279,6 +280,7 @@ registry! {
     Cayley(cayley::Cayley) "cayley",
     Expm(expm::Expm) "expm",
     ExpmJet(expm::ExpmJet) "expm_along",
+    Rotation(rotation::Rotation) "rotation",
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",
