@@ -21,6 +21,7 @@ pub mod program;
 mod property;
 pub mod qr;
 pub mod reductions;
+pub mod rotations;
 pub mod spectra;
 pub mod spectral;
 pub mod trsm;
@@ -46,5 +47,6 @@ pub const FAMILIES: &[Family] = &[
     polar::FAMILY,
     cayley::FAMILY,
     expm::FAMILY,
+    rotations::FAMILY,
     program::FAMILY,
 ];

@@ -57,6 +57,7 @@ families!(
     polar,
     cayley,
     expm,
+    rotations,
     program
 );
 
