@@ -42,7 +42,10 @@ fn plain(w: &[f64], r: &mut [f64]) {
 
 /// Prints the rows whose names contain one of `names`, or all.
 pub(crate) fn print(names: &[&String], budget: Duration) {
-    println!("\n{:<18} {:>10} {:>10} {:>10} {:>10}   ns a member, batch of {MEMBERS}", "f = <W, op>", "loop", "value", "gradient", "HVP");
+    println!(
+        "\n{:<18} {:>10} {:>10} {:>10} {:>10}   ns a member, batch of {MEMBERS}",
+        "f = <W, op>", "loop", "value", "gradient", "HVP"
+    );
     for row in ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|n| row.0.contains(n.as_str()))) {
         one(row, budget);
     }
@@ -76,5 +79,11 @@ fn one(&(name, rows, program, limit): &Row, budget: Duration) {
         .run(budget);
     let each = |what: &str| 1e9 * m.time(what) / MEMBERS as f64;
     let mark = if m.time("gradient") <= limit * MEMBERS as f64 { "" } else { "  MISSED" };
-    println!("{name:<18} {:>10.1} {:>10.1} {:>10.1} {:>10.1} {mark}", each("loop"), each("value"), each("gradient"), each("hvp"));
+    println!(
+        "{name:<18} {:>10.1} {:>10.1} {:>10.1} {:>10.1} {mark}",
+        each("loop"),
+        each("value"),
+        each("gradient"),
+        each("hvp")
+    );
 }

@@ -17,6 +17,7 @@
 //! Arithmetic is in double precision for either scalar. Cost: about 100 operations a member, without a branch.
 //! Source: Rodrigues 1840; derived here.
 
+use crate::field::{Dual, Field, WithTangent};
 use crate::real::{Real, finite};
 use crate::stumpff::{LANES, Lanes, abreast};
 use crate::{Failure, Scalar};
@@ -53,9 +54,9 @@ fn each<T: Real, const N: usize>(m: usize, w: &[T], mut f: impl FnMut(usize, Vec
     }
 }
 
-/// `c_m', c_{m+1}', c_{m+2}'` from `c_m, .., c_{m+4}`.
+/// `c_m', .., c_{m+K-1}'` from `c_m, .., c_{m+N-1}`, for `N >= K + 2`.
 #[inline(always)]
-fn slopes(m: usize, c: &[f64; 5]) -> [f64; 3] {
+fn slopes<const N: usize, const K: usize>(m: usize, c: &[f64; N]) -> [f64; K] {
     std::array::from_fn(|i| 0.5 * ((m + i) as f64 * c[i + 2] - c[i + 1]))
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn push<T: Real>(m: usize, w: &[T], dw: &[T], dphi: &mut [T]) {
     each(m, w, |k, w, c: [f64; 5]| {
         let dw: Vector = doubles(&dw[3 * k..3 * k + 3]);
         let dt = 2.0 * dot(w, dw);
-        let [da, db, dc] = slopes(m, &c).map(|slope| slope * dt);
+        let [da, db, dc] = slopes::<5, 3>(m, &c).map(|slope| slope * dt);
         let (b, c) = (c[1], c[2]);
         let entry = |i: usize, j: usize| dc * w[i] * w[j] + c * (dw[i] * w[j] + w[i] * dw[j]);
         let diagonal = std::array::from_fn(|i| da + entry(i, i));
@@ -112,20 +113,53 @@ pub(crate) fn pull<T: Real>(m: usize, w: &[T], g: &[T], gw: &mut [T]) {
     debug_assert!(m <= 1 && w.len() == gw.len() && g.len() == 3 * w.len());
     each(m, w, |k, w, c: [f64; 5]| {
         let g: Matrix = doubles(&g[9 * k..9 * k + 9]);
-        let h = [g[5] - g[7], g[6] - g[2], g[1] - g[3]];
-        // `s = (G + G^T) w`, and half of `<w, s>` is `<w, G w>`.
-        let (xy, xz, yz) = (g[1] + g[3], g[2] + g[6], g[5] + g[7]);
-        let [x, y, z] = w;
-        let s = [
-            2.0 * g[0] * x + xy * y + xz * z,
-            xy * x + 2.0 * g[4] * y + yz * z,
-            xz * x + yz * y + 2.0 * g[8] * z,
-        ];
-        let [da, db, dc] = slopes(m, &c);
-        let gt = da * (g[0] + g[4] + g[8]) + db * dot(w, h) + dc * (0.5 * dot(w, s));
-        let out: Vector = std::array::from_fn(|i| c[1] * h[i] + c[2] * s[i] + 2.0 * gt * w[i]);
-        store(out, &mut gw[3 * k..3 * k + 3]);
+        store(cotangent(w, g, coefficients(m, &c)), &mut gw[3 * k..3 * k + 3]);
     });
+}
+
+/// [`pull`] and its tangent, where `w` and `g` may have tangents: the same arithmetic in dual numbers.
+pub(crate) fn pull_pairs<T: Real>(
+    m: usize,
+    (w, dw): WithTangent<'_, T>,
+    (g, dg): WithTangent<'_, T>,
+    (gw, dgw): (&mut [T], &mut [T]),
+) {
+    debug_assert!(m <= 1 && w.len() == gw.len() && w.len() == dgw.len() && g.len() == 3 * w.len());
+    each(m, w, |k, w, c: [f64; 7]| {
+        let dw = dw.map_or([0.0; 3], |dw| doubles(&dw[3 * k..3 * k + 3]));
+        let dg = dg.map_or([0.0; 9], |dg| doubles(&dg[9 * k..9 * k + 9]));
+        let dt = 2.0 * dot(w, dw);
+        // Coefficients are linear in the functions, so their derivatives are the coefficients of the derivatives.
+        let (all, moved) = (coefficients(m, &c), coefficients(m, &slopes::<7, 5>(m, &c)).map(|d| d * dt));
+        let out = cotangent(duals(w, dw), duals(doubles(&g[9 * k..9 * k + 9]), dg), duals(all, moved));
+        store(out.map(|x| x.re), &mut gw[3 * k..3 * k + 3]);
+        store(out.map(|x| x.du), &mut dgw[3 * k..3 * k + 3]);
+    });
+}
+
+fn duals<const N: usize>(re: [f64; N], du: [f64; N]) -> [Dual<f64>; N] {
+    std::array::from_fn(|i| Dual { re: re[i], du: du[i] })
+}
+
+/// `[b, c, 2a', 2b', c']` from `c_m, .., c_{m+4}`, and perhaps more.
+#[inline(always)]
+fn coefficients<const N: usize>(m: usize, c: &[f64; N]) -> [f64; 5] {
+    let [da, db, dc] = slopes::<N, 3>(m, c);
+    [c[1], c[2], 2.0 * da, 2.0 * db, dc]
+}
+
+/// `gw`, with `s = (G + G^T) w`, for which `<w, s> = 2 <w, G w>`.
+#[inline(always)]
+fn cotangent<F: Field>(w: [F; 3], g: [F; 9], [b, c, da, db, dc]: [F; 5]) -> [F; 3] {
+    let h = [g[5] - g[7], g[6] - g[2], g[1] - g[3]];
+    let (xy, xz, yz) = (g[1] + g[3], g[2] + g[6], g[5] + g[7]);
+    let [x, y, z] = w;
+    let s =
+        [(g[0] + g[0]) * x + xy * y + xz * z, xy * x + (g[4] + g[4]) * y + yz * z, xz * x + yz * y + (g[8] + g[8]) * z];
+    let inner = |a: [F; 3]| x * a[0] + y * a[1] + z * a[2];
+    // Twice the cotangent of `t`.
+    let gt = da * (g[0] + g[4] + g[8]) + db * inner(h) + dc * inner(s);
+    std::array::from_fn(|i| b * h[i] + c * s[i] + gt * w[i])
 }
 
 /// The matrix with a diagonal, the skew part `hat(v)` and the symmetric part whose entries are `[yz, xz, xy]`.

@@ -372,6 +372,13 @@ pub trait Scalar:
     fn rotations_push(m: usize, w: &[Self], dw: &[Self], dphi: &mut [Self]);
     /// The cotangent of `w` under [`Scalar::rotations`], from `g`, that of its result.
     fn rotations_pull(m: usize, w: &[Self], g: &[Self], gw: &mut [Self]);
+    /// [`Scalar::rotations_pull`] and its tangent, where `w` and `g` may have tangents.
+    fn rotations_pull_pairs(
+        m: usize,
+        w: WithTangent<'_, Self>,
+        g: WithTangent<'_, Self>,
+        out: (&mut [Self], &mut [Self]),
+    );
 
     // ---- elementwise and reductions -----------------------------------------------------------------------------
     /// `y = f(x)`.
@@ -807,6 +814,14 @@ macro_rules! scalar {
             }
             fn rotations_pull(m: usize, w: &[Self], g: &[Self], gw: &mut [Self]) {
                 crate::rotation::pull(m, w, g, gw)
+            }
+            fn rotations_pull_pairs(
+                m: usize,
+                w: WithTangent<'_, Self>,
+                g: WithTangent<'_, Self>,
+                out: (&mut [Self], &mut [Self]),
+            ) {
+                crate::rotation::pull_pairs(m, w, g, out)
             }
             fn unary(f: Unary, x: &[Self], y: &mut [Self]) {
                 crate::elementwise::unary(f, x, y)

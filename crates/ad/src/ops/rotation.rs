@@ -18,7 +18,7 @@
 //! Conditions: finite entries and a finite `|w|^2`. Cost: about 100 operations a member each for value, JVP and VJP,
 //! for a batch at once. Source: Rodrigues 1840; derived.
 
-use super::direct::{Pull, Push};
+use super::direct::{Pull, PullPairs, Push};
 use super::{Arg, Op, Out, Primitive, Shapes, layout, one, out1, unary};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -132,5 +132,14 @@ impl<T: Scalar> Primitive<T> for Rotation {
         p.store.put(g);
         p.give(0, gw);
         true
+    }
+
+    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+        let [Some((g, dg))] = p.take_all::<1>() else { return true };
+        let (shape, w) = p.input(0);
+        let (mut gw, mut dgw) = (p.store.take(shape.len()), p.store.take(shape.len()));
+        T::rotations_pull_pairs(self.m as usize, w, (&g, dg.as_deref()), (&mut gw, &mut dgw));
+        p.drop(Some((g, dg)));
+        p.give((gw, dgw))
     }
 }
