@@ -250,6 +250,6 @@ pub const SPECTRAL_ORDER: usize = 4;
 /// The highest derivative of an elementwise function.
 pub const UNARY_ORDER: u32 = 12;
 /// `(a, b)`: for arguments up to `a + b k` the derivative of order `k` of a Stumpff function is summed as a series. The
-/// series loses a unit of rounding or ten beyond, the recurrences as much before (worse at orders above six, where they
-/// lose up to `1e4` units just beyond). The vectors of rotations below a turn of 1.006 `pi` stay within.
+/// series loses tens of units of rounding beyond, the recurrences before. (At orders above six there is no good place: up to
+/// `1e5` units are lost just beyond.) Rotations by up to half a turn stay within the series, since `pi^2 < 10`.
 pub const STUMPFF_SERIES: (f64, f64) = (10.0, 8.0);

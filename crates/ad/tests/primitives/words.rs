@@ -20,7 +20,7 @@ fn words<R: std::fmt::Debug>(what: &str, r: Result<R, Error>) -> (&'static str, 
 }
 
 /// What is asked, the method that was called, the shape.
-const LOOKS: [(&str, &str, (usize, usize), F); 17] = [
+const LOOKS: [(&str, &str, (usize, usize), F); 19] = [
     ("inverse", "inverse", (4, 4), |x| x.inverse()),
     ("logdet", "logdet", (7, 7), |x| x.logdet()),
     ("lu factors", "lu_factors", (5, 3), |x| x.lu_factors().0),
@@ -38,6 +38,8 @@ const LOOKS: [(&str, &str, (usize, usize), F); 17] = [
     ("order of columns", "qr_pivoted", (4, 3), |x| x.qr_pivoted().1),
     ("cayley", "cayley", (3, 3), |x| x.cayley(0.3)),
     ("exponential", "expm", (3, 3), |x| x.expm()),
+    ("rotation", "so3_exp", (3, 1), |x| x.so3_exp()),
+    ("Jacobian of a rotation", "so3_left_jacobian", (3, 1), |x| x.so3_left_jacobian()),
 ];
 
 #[test]
