@@ -1,5 +1,5 @@
-//! Rotations of space from rotation vectors, and their left Jacobians: values, tangents and cotangents of a whole batch.
-//! The functions of the angle are in `stumpff.rs`; logarithms are compositions of the engine.
+//! Rotations of space from rotation vectors, and their left Jacobians: values, tangents and cotangents of a whole
+//! batch. The functions of the angle are in `stumpff.rs`; logarithms are compositions of the engine.
 //!
 //! Let `W = hat(w)` and `t = |w|^2`. Since `W^3 = -t W`, the sum `phi_m(W) = sum_j W^j / (j + m)!` is
 //! `I/m! + c_{m+1}(t) W + c_{m+2}(t) W^2`. It is the rotation `exp(W)` for `m = 0` and its left Jacobian for `m = 1`.

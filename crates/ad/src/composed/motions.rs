@@ -1,7 +1,7 @@
 //! Rotations of the plane, and rigid motions of the plane and of space: exponentials and logarithms.
 //!
-//! A rigid motion is the matrix `[R p; 0 1]`, and its vector is `(v, w)`: **translation first**, then the rotation vector
-//! (an angle in the plane). The exponential of `[hat(w) v; 0 0]` is `[exp(hat(w)) V v; 0 1]` with
+//! A rigid motion is the matrix `[R p; 0 1]`, and its vector is `(v, w)`: **translation first**, then the rotation
+//! vector (an angle in the plane). The exponential of `[hat(w) v; 0 0]` is `[exp(hat(w)) V v; 0 1]` with
 //! `V = sum_j hat(w)^j / (j + 1)!`: the powers of the block matrix are `[W^j W^{j-1} v; 0 0]`.
 //!
 //! In space `V` is the left Jacobian of the rotation, whose inverse stands in `rotations.rs`. In the plane
@@ -27,8 +27,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The angle, from `-pi` to `pi`, of a rotation of the plane: [`Var::so2_exp`] of it is the matrix. That it is a
-    /// rotation is the caller's word; of another matrix it is the angle of the nearest one. On both sides of half a turn
-    /// the derivative is the same.
+    /// rotation is the caller's word; of another matrix it is the angle of the nearest one. On both sides of half a
+    /// turn the derivative is the same.
     ///
     /// ```
     /// use pullback::value;
@@ -66,8 +66,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         rigid(theta.so2_exp(), p)
     }
 
-    /// The column `(v_1, v_2, theta)` of a rigid motion of the plane, `theta` from `-pi` to `pi`: [`Var::se2_exp`] of it
-    /// is the motion. That the matrix is one is the caller's word; its last row is not read.
+    /// The column `(v_1, v_2, theta)` of a rigid motion of the plane, `theta` from `-pi` to `pi`: [`Var::se2_exp`] of
+    /// it is the motion. That the matrix is one is the caller's word; its last row is not read.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
@@ -108,9 +108,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         rigid(w.so3_exp(), w.so3_left_jacobian().matmul(v))
     }
 
-    /// The column `(v, w)` of a rigid motion of space, `w` shorter than `pi`: [`Var::se3_exp`] of it is the motion. That
-    /// the matrix is one is the caller's word; its last row is not read. Poisons: a rotation by exactly half a turn, as
-    /// [`Var::so3_log`].
+    /// The column `(v, w)` of a rigid motion of space, `w` shorter than `pi`: [`Var::se3_exp`] of it is the motion.
+    /// That the matrix is one is the caller's word; its last row is not read. Poisons: a rotation by exactly half a
+    /// turn, as [`Var::so3_log`].
     ///
     /// ```
     /// use pullback::{prelude::*, value};

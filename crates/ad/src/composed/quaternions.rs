@@ -1,12 +1,12 @@
 //! Unit quaternions of rotations, and back; the scalar part stands first.
 //!
 //! **To a quaternion.** For a rotation `R` with unit quaternion `q = (q_0, v)` the symmetric matrix `K = 4 q q^T` is
-//! linear in `R` (Bar-Itzhack 2000), and its trace is 4: some diagonal entry is at least 1, and the column `c` of such an
-//! entry is a multiple of `q` that is well conditioned, `c = 4 q_j q`. So `q = c / |c|`, up to a sign that makes `q_0`
-//! positive. At half a turn `q_0 = 0` and the sign jumps.
+//! linear in `R` (Bar-Itzhack 2000), and its trace is 4: some diagonal entry is at least 1, and the column `c` of such
+//! an entry is a multiple of `q` that is well conditioned, `c = 4 q_j q`. So `q = c / |c|`, up to a sign that makes
+//! `q_0` positive. At half a turn `q_0 = 0` and the sign jumps.
 //!
-//! **From a quaternion.** With `u = q / |q| = (u_0, v)` and `V = hat(v)`, the half-angle formulas turn Rodrigues' formula
-//! into `R = I + 2 u_0 V + 2 V^2`.
+//! **From a quaternion.** With `u = q / |q| = (u_0, v)` and `V = hat(v)`, the half-angle formulas turn Rodrigues'
+//! formula into `R = I + 2 u_0 V + 2 V^2`.
 
 use crate::ops::Op;
 use crate::ops::guard::Nonzero;
@@ -73,8 +73,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The unit quaternion of a rotation matrix whose scalar part, which stands **first**, is positive:
     /// [`Var::so3_from_quaternion`] of it is the matrix. As accurate near half a turn as anywhere.
     ///
-    /// That the matrix is a rotation is the caller's word. Poisons: exactly half a turn (`NotDifferentiable`), where two
-    /// quaternions are equally good.
+    /// That the matrix is a rotation is the caller's word. Poisons: exactly half a turn (`NotDifferentiable`), where
+    /// two quaternions are equally good.
     ///
     /// ```
     /// use pullback::{prelude::*, value};

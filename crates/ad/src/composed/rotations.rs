@@ -14,9 +14,9 @@
 //! `J = I + c_2 W + c_3 W^2` says how the rotation moves: `d exp(W) = hat(J dw) exp(W)`. Its inverse is a polynomial in
 //! `W` too, `I - W/2 + e W^2`: since `W^3 = -t W`, the coefficients of `W` and `W^2` in the product with `J` vanish if
 //! `c_2 - (1 - t c_3)/2 - t e c_2 = 0` and `c_3 - c_2/2 + e (1 - t c_3) = 0`. With `1 - t c_3 = c_1` the first gives
-//! `e = (2 c_2 - c_1) / (2 t c_2)`, which is `(c_3 - 2 c_4) / (2 c_2)`, since `2 c_2 - c_1 = t (c_3 - 2 c_4)`; the second
-//! agrees, since `c_1^2 = 2 c_2 - t c_2^2`. Nothing divides by the angle: `c_2` is positive below a full turn, where
-//! `J` becomes singular.
+//! `e = (2 c_2 - c_1) / (2 t c_2)`, which is `(c_3 - 2 c_4) / (2 c_2)`, since `2 c_2 - c_1 = t (c_3 - 2 c_4)`; the
+//! second agrees, since `c_1^2 = 2 c_2 - t c_2^2`. Nothing divides by the angle: `c_2` is positive below a full turn,
+//! where `J` becomes singular.
 
 use crate::ops::Op;
 use crate::ops::rotation::Rotation;
@@ -30,8 +30,8 @@ const TERMS: i32 = 16;
 
 impl<'t, T: Scalar> Var<'t, T> {
     /// The rotation by the angle `|w|` about the axis `w`, of a column `w` of three numbers: orthogonal to rounding,
-    /// and smooth to every order, at 0 too. A batch of vectors costs little more than their numbers: well below 100 ns a
-    /// rotation with its gradient. Poisons: entries, or a square of an angle, that are not finite.
+    /// and smooth to every order, at 0 too. A batch of vectors costs little more than their numbers: well below 100 ns
+    /// a rotation with its gradient. Poisons: entries, or a square of an angle, that are not finite.
     ///
     /// ```
     /// use pullback::{prelude::*, value};
