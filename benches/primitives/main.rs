@@ -9,6 +9,7 @@ mod eigen;
 mod factor;
 mod general;
 mod reductions;
+mod rotations;
 mod spectral;
 
 use pullback::{Batch, Shape, Tape, Var};
@@ -50,6 +51,7 @@ fn main() {
             }
         }
     }
+    rotations::print(&names, budget);
 }
 
 /// A seeded batch of one.

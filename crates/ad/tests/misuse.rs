@@ -189,6 +189,18 @@ fn what_does_not_exist_of_a_matrix() {
     let (x, wide) = (tape.input(&rnd(4, 1, 1)), tape.input(&rnd(2, 3, 2)));
     says(&["hat", "column of 3", "4x1"], || x.hat());
     says(&["vee", "3x3", "2x3"], || wide.vee());
+    says(&["so3_exp: expected a column of 3 numbers, got 4x1"], || x.so3_exp());
+    says(&["so3_left_jacobian: expected a column of 3 numbers, got 4x1"], || x.so3_left_jacobian());
+    says(&["so3_left_jacobian_inverse: expected a column of 3 numbers, got 2x3"], || wide.so3_left_jacobian_inverse());
+    says(&["so3_log: expected a 3x3 matrix, got 2x3"], || wide.so3_log());
+    says(&["so3_to_quaternion: expected a 3x3 matrix, got 2x3"], || wide.so3_to_quaternion());
+    says(&["so3_from_quaternion: expected a column of 4 numbers, got 2x3"], || wide.so3_from_quaternion());
+    says(&["so2_exp: expected one angle, got 4x1"], || x.so2_exp());
+    says(&["so2_log: expected a 2x2 matrix, got 2x3"], || wide.so2_log());
+    says(&["se2_exp: expected a column of 3 numbers, got 4x1"], || x.se2_exp());
+    says(&["se2_log: expected a 3x3 matrix, got 2x3"], || wide.se2_log());
+    says(&["se3_exp: expected a column of 6 numbers, got 4x1"], || x.se3_exp());
+    says(&["se3_log: expected a 4x4 matrix, got 2x3"], || wide.se3_log());
     says(&["clamp", "above"], || x.clamp(1.0, 0.0));
     says(&["matrix_power", "square", "2x3"], || wide.matrix_power(2));
     says(&["qr_of_rank", "2x3", "rank 3"], || wide.qr_of_rank(3));

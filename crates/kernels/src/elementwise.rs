@@ -9,6 +9,7 @@ use crate::gamma::{self, Polygamma};
 use crate::inverses::Inverse;
 use crate::logistic::{self, Series};
 use crate::real::Real;
+use crate::stumpff;
 use crate::tolerances::UNARY_ORDER;
 use crate::{Failure, Scalar};
 
@@ -78,6 +79,9 @@ pub enum Unary {
     LnGamma,
     /// The derivative of `ln |Gamma(x)|`.
     Digamma,
+    /// The Stumpff function `c_m(x) = sum_j (-x)^j / (2j + m)!`: `cos`, `sin y / y`, `(1 - cos y) / y^2`, ... of
+    /// `y = sqrt x`.
+    Stumpff(u32),
 }
 
 /// `y = f(x)`.
@@ -124,6 +128,7 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::Erfc => map(x, y, in_double(libm::erfc)),
         Unary::LnGamma => map(x, y, in_double(crate::ln_gamma::ln_gamma)),
         Unary::Digamma => map(x, y, in_double(gamma::digamma)),
+        Unary::Stumpff(m) => map(x, y, in_double(|x| stumpff::derivative(m, 0, x))),
         Unary::Asin => map(x, y, in_double(|x| Inverse::Asin.value(x))),
         Unary::Acos => map(x, y, in_double(|x| Inverse::Acos.value(x))),
         Unary::Atan => map(x, y, in_double(|x| Inverse::Atan.value(x))),
@@ -247,6 +252,7 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
             let psi = Polygamma::new(if f == Unary::Digamma { k } else { k - 1 });
             doubles(x, v, |x| psi.at(x));
         }
+        Unary::Stumpff(m) => doubles(x, v, |x| stumpff::derivative(m, k, x)),
         Unary::Asin => doubles(x, v, |x| Inverse::Asin.derivative(k, x)),
         Unary::Acos => doubles(x, v, |x| Inverse::Acos.derivative(k, x)),
         Unary::Atan => doubles(x, v, |x| Inverse::Atan.derivative(k, x)),

@@ -404,6 +404,22 @@ pub trait Scalar:
         w: &mut Workspace<Self>,
     ) -> Result<Self, Failure>;
 
+    // ---- rotations ------------------------------------------------------------------------------------------------
+    /// `phi_m(hat(w))` of each of a batch of vectors of three: rotations for `m = 0`, their left Jacobians for `m = 1`,
+    /// nine numbers each. Fails, naming the member, if an entry or a square of an angle is not finite.
+    fn rotations(m: usize, w: &[Self], phi: &mut [Self]) -> Result<(), (usize, Failure)>;
+    /// The tangent of [`Scalar::rotations`] along `dw`.
+    fn rotations_push(m: usize, w: &[Self], dw: &[Self], dphi: &mut [Self]);
+    /// The cotangent of `w` under [`Scalar::rotations`], from `g`, that of its result.
+    fn rotations_pull(m: usize, w: &[Self], g: &[Self], gw: &mut [Self]);
+    /// [`Scalar::rotations_pull`] and its tangent, where `w` and `g` may have tangents.
+    fn rotations_pull_pairs(
+        m: usize,
+        w: WithTangent<'_, Self>,
+        g: WithTangent<'_, Self>,
+        out: (&mut [Self], &mut [Self]),
+    );
+
     // ---- elementwise and reductions -----------------------------------------------------------------------------
     /// `y = f(x)`.
     fn unary(f: Unary, x: &[Self], y: &mut [Self]);
@@ -876,6 +892,23 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<Self, Failure> {
                 crate::spectrum::pull(win, handle, crate::spectrum::How { block, first }, z, out, w)
+            }
+            fn rotations(m: usize, w: &[Self], phi: &mut [Self]) -> Result<(), (usize, Failure)> {
+                crate::rotation::value(m, w, phi)
+            }
+            fn rotations_push(m: usize, w: &[Self], dw: &[Self], dphi: &mut [Self]) {
+                crate::rotation::push(m, w, dw, dphi)
+            }
+            fn rotations_pull(m: usize, w: &[Self], g: &[Self], gw: &mut [Self]) {
+                crate::rotation::pull(m, w, g, gw)
+            }
+            fn rotations_pull_pairs(
+                m: usize,
+                w: WithTangent<'_, Self>,
+                g: WithTangent<'_, Self>,
+                out: (&mut [Self], &mut [Self]),
+            ) {
+                crate::rotation::pull_pairs(m, w, g, out)
             }
             fn unary(f: Unary, x: &[Self], y: &mut [Self]) {
                 crate::elementwise::unary(f, x, y)

@@ -377,3 +377,7 @@ pub(crate) fn logm_plan<T: Scalar>(order: usize) -> [(Nodes, T); 3] {
 pub const SPECTRAL_ORDER: usize = 4;
 /// The highest derivative of an elementwise function.
 pub const UNARY_ORDER: u32 = 12;
+/// `(a, b)`: for arguments up to `a + b k` the derivative of order `k` of a Stumpff function is summed as a series. The
+/// series loses tens of units of rounding beyond, the recurrences before. (At orders above six there is no good place:
+/// up to `1e5` units are lost just beyond.) Rotations by up to half a turn stay within the series, since `pi^2 < 10`.
+pub const STUMPFF_SERIES: (f64, f64) = (10.0, 8.0);

@@ -135,8 +135,8 @@ impl<'a, K: Task> Rollout<'a, K> {
 
     /// One step on a new minibatch; returns the points.
     ///
-    /// # Errors
-    /// The first failure of the cost, its gradient or the step; a point that is not finite. The points stay as they were.
+    /// # Errors The first failure of the cost, its gradient or the step; a point that is not finite. The points stay as
+    /// they were.
     pub fn step(&mut self) -> Result<&Batch> {
         let data = self.task.sample(Split::Train, &self.instances, &mut self.rng);
         self.step_on(&data)

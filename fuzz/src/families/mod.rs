@@ -23,6 +23,7 @@ pub mod program;
 mod property;
 pub mod qr;
 pub mod reductions;
+pub mod rotations;
 pub mod spectra;
 pub mod spectral;
 pub mod trsm;
@@ -50,5 +51,6 @@ pub const FAMILIES: &[Family] = &[
     expm::FAMILY,
     equations::FAMILY,
     eigen::FAMILY,
+    rotations::FAMILY,
     program::FAMILY,
 ];

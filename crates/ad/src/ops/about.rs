@@ -513,6 +513,12 @@ pub const SECTIONS: &[Section] = &[
                 ["(14.7 + 2s) 2^k for k directions, beside those of fewer directions"],
                 "exact everywhere: the family `D^k exp(A)[E..]` is closed under differentiation",
                 "Al-Mohy & Higham 2009; Higham & Relton 2014; derived", "expm.rs";
+            "rotation", "`so3_exp`, `so3_left_jacobian`",
+                "3 numbers, finite with the square of their norm, else `NonFinite` or `Overflow`",
+                "-",
+                ["100 operations", "150 operations", "150 operations"],
+                "smooth at 0 and everywhere; series up to half a turn",
+                "Rodrigues 1840; derived", "rotation.rs";
         },
     },
     Section {
@@ -728,8 +734,13 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "composed/least.rs"],
     ["*`kron`*", "a product, `gather`", "-", "composed/entries.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "composed/entries.rs"],
-    ["*`so3_exp`*", "`hat`, `expm`", "3 numbers", "composed/rotations.rs"],
     ["*`so3_log`*", "a linear map to the quaternion's products, `select`, `norm`, half-angle formulas, a polynomial", "a rotation, but not by half a turn, else `NotDifferentiable`", "composed/rotations.rs"],
+    ["*`so3_left_jacobian_inverse`*", "`hat`, products, Stumpff functions (`unary`)", "an angle below `2 pi`", "composed/rotations.rs"],
+    ["*`so3_from_quaternion`*", "`norm`, `hat`, a product", "4 numbers, not all 0", "composed/quaternions.rs"],
+    ["*`so3_to_quaternion`*", "a linear map to the quaternion's products, `select`, `norm`", "as `so3_log`", "composed/quaternions.rs"],
+    ["*`so2_exp`*, *`so2_log`*", "`unary`, `hat`; `atan2`", "one number; a rotation", "composed/motions.rs"],
+    ["*`se2_exp`*, *`se2_log`*", "`so2_exp`, `so2_log`, Stumpff functions (`unary`)", "3 numbers; a rigid motion", "composed/motions.rs"],
+    ["*`se3_exp`*, *`se3_log`*", "`rotation`, `so3_log`, products, `concat`", "6 numbers; a rigid motion, its rotation as for `so3_log`", "composed/motions.rs"],
     ["*`matrix_power`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
     ["*`spectral_radius`*", "`eig`, `packed_columns`, `norm`", "one real eigenvalue or one pair of largest modulus, not 0, else `NotDifferentiable`", "eigen.rs"],
     ["*`trace_power`*", "`matrix_power`, `dot`: exact to every order at ties and at defective matrices", "square", "eigen.rs"],

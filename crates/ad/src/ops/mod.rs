@@ -58,6 +58,7 @@ pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod qr;
 pub(crate) mod reduce;
+pub(crate) mod rotation;
 pub(crate) mod schur;
 pub(crate) mod select;
 pub(crate) mod softmax;
@@ -297,6 +298,7 @@ registry! {
     Eig(eig::Eig) "eig",
     EigVerdict(eig::Judge) "eig_verdict",
     Columns(columns::Columns) "packed_columns",
+    Rotation(rotation::Rotation) "rotation",
     Alias(guard::Alias) "alias",
     StopGradient(guard::StopGradient) "stop_gradient",
     Nonzero(guard::Nonzero) "nonzero",

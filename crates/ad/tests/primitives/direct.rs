@@ -54,6 +54,23 @@ fn cotangents_meet_in_the_input_of_a_factorisation() {
 }
 
 #[test]
+fn rotations_with_and_without_tangents() {
+    // The kernel takes eight members abreast: fewer, as many, and more, some beyond its series.
+    for count in [1, 3, 8, 19] {
+        let member = |k: u64| batch(&(Rng::new(70 + k).normal(3, 1) * [1.0, 0.0, 1e-9, 2.5][k as usize % 4]));
+        let x = stack(&(0..count).map(member).collect::<Vec<_>>());
+        let (c, e) = (Rng::new(8).normal(3, 1), Rng::new(9).normal(3, 1));
+        right!((count, "squares"), &x, |x| (weighted(x.so3_exp(), 1) + x.dot(x)).sum_batch());
+        right!((count, "squares first"), &x, |x| (x.dot(x) + weighted(x.so3_left_jacobian(), 1)).sum_batch());
+        right!((count, "linear"), &x, |x| (weighted(x.so3_exp(), 2) + x.dot(&c)).sum_batch());
+        right!((count, "inside"), &x, |x| weighted((x + x.hadamard(x) * 0.1).so3_exp(), 5).sum_batch());
+        right!((count, "beside"), &x, |x| (x.tape().constant(&e).so3_exp() * x).dot(x).sum_batch());
+        right!((count, "twice"), &x, |x| weighted(x.so3_exp() * (x * -2.0).so3_left_jacobian(), 3).sum_batch());
+        right!((count, "of itself"), &x, |x| weighted((x.so3_exp() * &c).so3_exp(), 4).sum_batch());
+    }
+}
+
+#[test]
 fn exponentials_with_and_without_tangents() {
     for n in [1, 2, 4, 6] {
         let x = Kind::Exponent(n).generic(7);

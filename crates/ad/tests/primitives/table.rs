@@ -35,6 +35,8 @@ const ORDERS: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (0, 0), (8, 
 /// Of the two matrices of an equation.
 const TWO_ORDERS: &[(usize, usize)] = &[(4, 3), (3, 4), (3, 3), (2, 1), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY_SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (6, 6)];
+/// The inputs have sizes of their own.
+const VECTOR: &[(usize, usize)] = &[(3, 1)];
 const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
 const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
@@ -266,6 +268,15 @@ pub(crate) fn table() -> Vec<Line> {
         line!("logm" covers ["logm", "logm_along"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].logm()], judges),
         line!("logm_frechet" covers ["logm", "logm_along"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], |x| { let (l, d) = x[0].logm_frechet(x[1]); vec![l, d] }, judges),
         line!("pull of logm" covers ["logm_along", "transpose"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].logm()), judges),
+        // ---- rotations and rigid motions ---------------------------------------------------------------------------
+        line!("so3_exp" covers ["rotation", "unary", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1)], |x| vec![x[0].so3_exp(), x[0].so3_left_jacobian()], judges),
+        line!("pull of so3_exp" covers ["rotation", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1), Any(3, 3)], pull!(|x| x[0].so3_exp()), judges),
+        line!("so3_left_jacobian_inverse" covers ["unary", "matmul"], VECTOR, |_, _| vec![Unit(3, 1)], |x| vec![x[0].so3_left_jacobian_inverse()]),
+        line!("so3_log, so3_to_quaternion" covers ["rotation", "select", "norm"], VECTOR, |_, _| vec![Unit(3, 1), Unit(3, 1)], |x| { let r = (x[0] * 0.5).so3_exp() * (x[1] * 0.5).so3_exp(); vec![r.so3_log(), r.so3_to_quaternion()] }, judges),
+        line!("so3_from_quaternion" covers ["norm", "matmul"], VECTOR, |_, _| vec![Away(4, 1)], |x| vec![x[0].so3_from_quaternion()]),
+        line!("so2_exp, so2_log" covers ["unary", "atan2"], VECTOR, |_, _| vec![Unit(1, 1), Unit(1, 1)], |x| vec![((x[0] * 0.5).so2_exp() * (x[1] * 0.5).so2_exp()).so2_log(), x[0].so2_exp()]),
+        line!("se2_exp, se2_log" covers ["unary", "atan2"], VECTOR, |_, _| vec![Unit(3, 1), Unit(3, 1)], |x| vec![((x[0] * 0.5).se2_exp() * (x[1] * 0.5).se2_exp()).se2_log(), x[0].se2_exp()]),
+        line!("se3_exp, se3_log" covers ["rotation", "select"], VECTOR, |_, _| vec![Unit(6, 1), Unit(6, 1)], |x| vec![((x[0] * 0.5).se3_exp() * (x[1] * 0.5).se3_exp()).se3_log(), x[0].se3_exp()]),
         // ---- functions of symmetric matrices ----------------------------------------------------------------------
         line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),

@@ -20,7 +20,7 @@ fn words<R: std::fmt::Debug>(what: &str, r: Result<R, Error>) -> (&'static str, 
 }
 
 /// What is asked, the method that was called, the shape.
-const LOOKS: [(&str, &str, (usize, usize), F); 23] = [
+const LOOKS: [(&str, &str, (usize, usize), F); 25] = [
     ("inverse", "inverse", (4, 4), |x| x.inverse()),
     ("logdet", "logdet", (7, 7), |x| x.logdet()),
     ("lu factors", "lu_factors", (5, 3), |x| x.lu_factors().0),
@@ -44,6 +44,8 @@ const LOOKS: [(&str, &str, (usize, usize), F); 23] = [
     ("lyapunov", "lyapunov", (3, 3), |x| x.lyapunov(x.tape().eye(3))),
     ("general eigenvalues", "eigvals", (3, 3), |x| x.eigvals().0),
     ("large general eigenvalues", "eig", (40, 40), |x| x.eig().2),
+    ("rotation", "so3_exp", (3, 1), |x| x.so3_exp()),
+    ("Jacobian of a rotation", "so3_left_jacobian", (3, 1), |x| x.so3_left_jacobian()),
 ];
 
 #[test]
