@@ -1,5 +1,4 @@
-//! The Karcher mean of symmetric positive definite matrices: the X with the least sum of squared geodesic distances to
-//! them.
+//! The Karcher mean of symmetric positive definite matrices: the X with the least sum of squared distances to them.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
@@ -25,8 +24,7 @@ pub fn run() -> pullback::Result<String> {
     }
     let (f, g) = value_and_grad(cost, &x)?;
     assert!(g.norm_l2() < 1e-12 * start);
-    // Of two matrices, one of them I, the mean is the square root of the other: their distances to it have gradients
-    // that cancel.
+    // Of two matrices, one of them I, the mean is the square root of the other: there the two gradients cancel.
     let root = pullback::value(|b: Var| b.sqrtm_spd(), &points[0])?.into_mat();
     let two = func(|x: Var| {
         let (r, b) = (x.invsqrtm_spd(), &points[0]);
