@@ -46,8 +46,22 @@ pub(crate) struct Expm;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ExpmJet {
     symbols: u32,
-    given: u128,
-    known: u128,
+    given: Sets,
+    known: Sets,
+}
+
+/// Some of the sets of up to seven symbols. (Halves, since a `u128` would align every recorded operation to 16 bytes.)
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Sets([u64; 2]);
+
+impl Sets {
+    fn insert(&mut self, s: usize) {
+        self.0[s / 64] |= 1 << (s % 64);
+    }
+
+    fn has(self, s: u32) -> bool {
+        self.0[s as usize / 64] >> (s % 64) & 1 == 1
+    }
 }
 
 /// Something for each set of symbols, where there is something.
@@ -56,15 +70,16 @@ type PerSet<'v, V> = SmallVec<[Option<&'v V>; 4]>;
 impl ExpmJet {
     /// The operation for these directions and handles, and its inputs.
     pub(crate) fn of<'v, V>(es: &[Option<&'v V>], handles: &[Option<&'v V>]) -> (Self, SmallVec<[&'v V; 8]>) {
-        let (mut op, mut x) = (ExpmJet { symbols: es.len().ilog2(), given: 0, known: 0 }, SmallVec::new());
+        let (mut op, mut x) =
+            (ExpmJet { symbols: es.len().ilog2(), given: Sets::default(), known: Sets::default() }, SmallVec::new());
         let full = es.len() - 1;
         for s in 0..es.len() {
             if let Some(e) = es[s] {
-                op.given |= 1 << s;
+                op.given.insert(s);
                 x.push(e);
             }
             if let Some(handle) = handles[s].filter(|_| s < full) {
-                op.known |= 1 << s;
+                op.known.insert(s);
                 x.push(handle);
             }
         }
@@ -75,7 +90,7 @@ impl ExpmJet {
     fn places(self) -> SmallVec<[(Option<usize>, Option<usize>); 4]> {
         let mut next = 0..;
         let sets = 0..1u32 << self.symbols;
-        let mut place = |mask: u128, s: u32| (mask >> s & 1 == 1).then(|| next.next().expect("endless"));
+        let mut place = |sets: Sets, s: u32| sets.has(s).then(|| next.next().expect("endless"));
         sets.map(|s| (place(self.given, s), place(self.known, s))).collect()
     }
 

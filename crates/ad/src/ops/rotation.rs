@@ -115,7 +115,6 @@ impl<T: Scalar> Primitive<T> for Rotation {
         out.add(0, sum.add(&gt.scaled(2.0).hadamard(w)));
     }
 
-    #[inline(always)]
     fn push_direct(&self, p: Push<'_, T>) -> bool {
         let Some(dw) = p.tangent(0) else { return false };
         let mut dphi = p.room();
@@ -125,12 +124,7 @@ impl<T: Scalar> Primitive<T> for Rotation {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
-        let Some(g) = p.take() else { return true };
-        let w = p.input(0);
-        let mut gw = p.store.take(w.data.len());
-        T::rotations_pull(self.m as usize, w.data, &g, &mut gw);
-        p.store.put(g);
-        p.give(0, gw);
+        pull_numbers(self.m, &mut p.again());
         true
     }
 
@@ -142,4 +136,15 @@ impl<T: Scalar> Primitive<T> for Rotation {
         p.drop(Some((g, dg)));
         p.give((gw, dgw))
     }
+}
+
+/// A function of its own, since the loop of a sweep has to stay small.
+#[inline(never)]
+fn pull_numbers<T: Scalar>(m: u32, p: &mut Pull<'_, T>) {
+    let Some(g) = p.take() else { return };
+    let w = p.input(0);
+    let mut gw = p.store.take(w.data.len());
+    T::rotations_pull(m as usize, w.data, &g, &mut gw);
+    p.store.put(g);
+    p.give(0, gw);
 }
