@@ -77,7 +77,8 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
         let Numbers { inner, store } = *self;
         let (first, inputs, vals) = (step.first, &*step.inputs, &*inner.vals);
-        store.takes_shortcuts() && step.op.pull_direct(Pull { first, inputs, vals, store, base, depends, slots })
+        store.takes_shortcuts()
+            && step.op.pull_direct(Pull { first, inputs, vals, store, base, depends, slots, place: &step.line })
     }
     #[inline]
     fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
@@ -138,7 +139,7 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
         let (first, inputs, carried, store) = (step.first, &*step.inputs, self.carried(), self.store);
         inputs.len() == 1
             && store.takes_shortcuts()
-            && step.op.pull_pairs(PullPairs { first, inputs, carried, store, base, slots })
+            && step.op.pull_pairs(PullPairs { first, inputs, carried, store, base, slots, place: &step.line })
     }
 }
 

@@ -9,7 +9,8 @@
 //! switches all of them off, and the tests compare.
 
 use super::{Arg, Out, Primitive};
-use crate::store::{Buf, Store};
+use crate::error::Place;
+use crate::store::{Buf, Store, Trouble};
 use crate::val::Val;
 use crate::value::Product;
 use crate::{Scalar, Shape};
@@ -49,9 +50,17 @@ pub(crate) struct Pull<'a, T: Scalar> {
     pub(crate) base: usize,
     pub(crate) depends: &'a [u8],
     pub(crate) slots: &'a mut [Option<Buf<T>>],
+    /// What the program called, and where: for a failure.
+    pub(crate) place: &'a Place,
 }
 
 impl<'a, T: Scalar> Pull<'a, T> {
+    /// Remembers a failure of the rule, in the words that the sweep would have used.
+    #[cold]
+    pub(crate) fn fail(&self, op: &'static str, batch: usize, trouble: Trouble) {
+        self.store.fail(op, batch, true, Some(*self.place), trouble);
+    }
+
     /// The same again, for a function of its own: what is lent to one cannot stay in registers.
     #[inline(always)]
     pub(crate) fn again(&mut self) -> Pull<'_, T> {
@@ -272,9 +281,17 @@ pub(crate) struct PullPairs<'a, T: Scalar> {
     pub(crate) store: &'a Store<T>,
     pub(crate) base: usize,
     pub(crate) slots: &'a mut [Option<Pair<T>>],
+    /// What the program called, and where: for a failure.
+    pub(crate) place: &'a Place,
 }
 
 impl<'a, T: Scalar> PullPairs<'a, T> {
+    /// Remembers a failure of the rule, in the words that the sweep would have used.
+    #[cold]
+    pub(crate) fn fail(&self, op: &'static str, batch: usize, trouble: Trouble) {
+        self.store.fail(op, batch, true, Some(*self.place), trouble);
+    }
+
     pub(crate) fn input(&self, i: usize) -> (Shape, WithTangent<'a, T>) {
         self.carried.pair(self.inputs[i])
     }

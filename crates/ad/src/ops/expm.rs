@@ -342,7 +342,7 @@ fn pull_numbers<T: Scalar>(p: &mut Pull<'_, T>) {
     [gt, jet].into_iter().for_each(|x| store.put(x));
     if let Err(trouble) = done {
         g.fill(T::nan());
-        store.fail("expm_along", y.shape.batch, true, None, trouble);
+        p.fail("expm_along", y.shape.batch, trouble);
     }
     p.give(0, g);
 }
@@ -369,7 +369,7 @@ fn pull_pairs<T: Scalar>(mut p: PullPairs<'_, T>) -> bool {
     if let Err(trouble) = done {
         g.fill(T::nan());
         moved.fill(T::nan());
-        store.fail("expm_along", shape.batch, true, None, trouble);
+        p.fail("expm_along", shape.batch, trouble);
     }
     p.give((g, moved))
 }

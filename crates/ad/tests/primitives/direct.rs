@@ -2,7 +2,8 @@
 //! inputs that go several ways, so that cotangents meet, with and without a tangent; outputs used alone; batches.
 
 use super::points::{Kind, Rng, batch, stack};
-use pullback::{Batch, Tape, Var, func};
+use pullback::faer::{Mat, mat};
+use pullback::{Batch, Error, Tape, Var, func};
 use pullback_check::check;
 
 /// A factorisation's outputs that have derivatives, and its shapes.
@@ -159,6 +160,26 @@ fn with_and_without_shortcuts() {
                 let off = with.data().iter().zip(without.data()).fold(0.0, |s: f64, (a, b)| s.max((a - b).abs()));
                 assert!(off <= 1e-11 * size, "{what} of {m}x{n}: {off} of {size}");
             }
+        }
+    }
+}
+
+/// A shortcut that fails names what the program called and its line, as the rule does: not what the sweep did before it.
+#[test]
+fn a_failure_in_a_shortcut_names_the_program() {
+    // `exp(A)` fits into a number, and its derivative along a weight of 1e100 does not.
+    let (x, weight) = (Mat::<f64>::identity(2, 2) * 600.0, mat![[0.0, 1e100], [0.0, 0.0]]);
+    for on in [true, false] {
+        let tape = Tape::new();
+        tape.use_shortcuts(on);
+        let a = tape.input(&x);
+        let (line, y) = (line!(), a.expm());
+        // The sweep meets a rule in words first.
+        let y = y.dot(&weight) + a.tanh().cholesky().sum();
+        for found in [tape.gradient(y, a), tape.hvp(y, a, &x)] {
+            let Err(Error::Data { primitive, derivative, line: at, .. }) = found else { panic!("{found:?}") };
+            assert_eq!((primitive, derivative, at.line()), ("expm", true, line), "shortcuts: {on}");
+            assert!(at.file().ends_with("direct.rs"), "{at}");
         }
     }
 }
