@@ -7,10 +7,10 @@ use crate::plan::Plan;
 use crate::precise::Precise;
 use crate::program::{Flat, Program};
 use crate::report::Report;
-use crate::space::Space;
 use crate::{Error, Modes, tolerances};
 use pullback::faer::{Mat, fx128};
 use pullback::{Batch, CostFn, Leaves, ManyFn, Scalar, Var};
+use pullback_geometry::Manifold;
 use rand::Rng;
 use std::ops::RangeInclusive;
 
@@ -45,7 +45,7 @@ pub struct Check<'x, L: Leaves> {
     gauge: Option<Action<'x, L>>,
     orbit: Option<Action<'x, L>>,
     precise: Option<Box<Precise<'x>>>,
-    space: Option<&'x dyn Space<L::Scalar>>,
+    space: Option<&'x dyn Manifold<L::Scalar>>,
     options: Options,
 }
 
@@ -209,7 +209,7 @@ impl<'x, L: Leaves> Check<'x, L> {
     /// On a manifold: the point must be on it, directions are tangent, the Taylor curve is the retraction's, and its
     /// derivatives are the Riemannian gradient and Hessian. The leaves are the matrices of the point.
     #[must_use]
-    pub fn on(self, space: &'x dyn Space<L::Scalar>) -> Self {
+    pub fn on(self, space: &'x dyn Manifold<L::Scalar>) -> Self {
         Check { space: Some(space), ..self }
     }
 

@@ -11,15 +11,18 @@ use crate::lists::{List, Random, inner, minus, moduli, plus, shapes};
 use crate::program::{Flat, Program};
 use crate::report::Report;
 use crate::slopes::judged;
-use crate::space::Space;
 use crate::subject::Subject;
 use crate::taylor::Curved;
 use crate::{Error, tolerances};
 use pullback::{Batch, Many, Scalar, Shape, Tape, Var};
+use pullback_geometry::{Egrad, Manifold, Parts};
+
+/// What is said of a point that is no matrix at all.
+pub(crate) const NO_MATRIX: &str = "a point is no matrix at all; it must be at least one";
 
 /// A check of a manifold that is still being described; [`SpaceCheck::run`] makes it.
 pub struct SpaceCheck<'s, T: Scalar = f64> {
-    space: &'s dyn Space<T>,
+    space: &'s dyn Manifold<T>,
     batch: usize,
     length: f64,
     options: Options,
@@ -28,7 +31,7 @@ pub struct SpaceCheck<'s, T: Scalar = f64> {
 /// Checks everything that a manifold offers, at a random point.
 ///
 /// What it does not offer is left out and listed in the report.
-pub fn check_space<T: Scalar>(space: &dyn Space<T>) -> SpaceCheck<'_, T> {
+pub fn check_space<T: Scalar>(space: &dyn Manifold<T>) -> SpaceCheck<'_, T> {
     SpaceCheck { space, batch: 1, length: 1.0, options: Options::default() }
 }
 
@@ -73,12 +76,13 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         let random = &mut Random::new(self.options.seed);
         let x = space.random_point(self.batch, random.rng());
         let refused = |message: String| Error::Space { space: space.name(), message };
+        let geometry = |e: pullback_geometry::Error| refused(e.to_string());
         if x.is_empty() {
-            return Err(refused(crate::space::NO_MATRIX.into()));
+            return Err(refused(NO_MATRIX.into()));
         }
-        space.check_point(&x).map_err(refused)?;
+        space.check_point(&x).map_err(geometry)?;
         let mut tangent = || -> Result<List<T>, Error> {
-            let v = space.random_tangent(&x, random.rng()).map_err(refused)?;
+            let v = space.random_tangent(&x, random.rng()).map_err(geometry)?;
             let (expected, got) = (shapes(&x), shapes(&v));
             match expected == got {
                 true => Ok(crate::lists::zip(&v, &v, |v, _| v * T::of(self.length))),
@@ -95,6 +99,7 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         on.metric(&u, &v, &w)?;
         on.retraction(&v)?;
         on.inverses(&v)?;
+        on.geodesics(&u, &v)?;
         on.transport(&u, &v, &w)?;
         on.quotient(&u, &v, random)?;
         on.functions(&v, random)
@@ -104,7 +109,7 @@ impl<T: Scalar> SpaceCheck<'_, T> {
 /// A space at a point. Tangents are compared relative to the size of the point as well: they come out of projections of
 /// vectors of that size, and where the space has dimension 0 they are rounding only.
 struct On<'s, T: Scalar> {
-    space: &'s dyn Space<T>,
+    space: &'s dyn Manifold<T>,
     x: &'s List<T>,
     sizes: &'s Sizes,
     report: &'s mut Report,
@@ -112,9 +117,9 @@ struct On<'s, T: Scalar> {
 
 /// A program of lists: what an operation is, evaluated at numbers.
 fn values<T: Scalar>(
-    space: &dyn Space<T>,
+    space: &dyn Manifold<T>,
     args: &[&List<T>],
-    f: &dyn for<'t> Fn(&[Vec<Var<'t, T>>]) -> Option<Vec<Var<'t, T>>>,
+    f: &dyn for<'t> Fn(&[Vec<Var<'t, T>>]) -> Option<Parts<'t, T>>,
 ) -> Result<Option<List<T>>, Error> {
     let tape = Tape::plain();
     let args: Vec<Vec<Var<'_, T>>> = args.iter().map(|l| l.iter().map(|b| tape.constant(b)).collect()).collect();
@@ -129,7 +134,7 @@ fn values<T: Scalar>(
 
 /// `R_x(h v)`.
 pub(crate) fn retracted<T: Scalar>(
-    space: &dyn Space<T>,
+    space: &dyn Manifold<T>,
     x: &List<T>,
     v: &List<T>,
     h: f64,
@@ -156,7 +161,10 @@ fn number<T: Scalar>(l: &List<T>) -> f64 {
 }
 
 /// The first and the second derivative of a number along a line, from the program of that number.
-fn along<T: Scalar>(space: &dyn Space<T>, f: &dyn for<'t> Fn(Var<'t, T>) -> Var<'t, T>) -> Result<(f64, f64), Error> {
+fn along<T: Scalar>(
+    space: &dyn Manifold<T>,
+    f: &dyn for<'t> Fn(Var<'t, T>) -> Var<'t, T>,
+) -> Result<(f64, f64), Error> {
     let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
     let (zero, one) = (Batch::zeros(Shape::SCALAR), Batch::from_fn(Shape::SCALAR, |_, _, _| T::one()));
     let (_, first) = pullback::jvp(|t: Var<T>| f(t), &zero, &one).map_err(message)?;
@@ -189,8 +197,11 @@ impl<T: Scalar> On<'_, T> {
     }
 
     /// Something that the space's own verdict says.
-    fn verdict(&mut self, what: &str, meaning: &'static str, verdict: Result<(), String>) {
-        let message = verdict.err();
+    fn verdict(&mut self, what: &str, meaning: &'static str, verdict: pullback_geometry::Result<()>) {
+        self.said(what, meaning, verdict.err().map(|e| e.to_string()));
+    }
+
+    fn said(&mut self, what: &str, meaning: &'static str, message: Option<String>) {
         let (ok, defect) = (message.is_none(), if message.is_none() { 0.0 } else { f64::INFINITY });
         self.report.defects.push(crate::Defect { what: what.into(), meaning, defect, tolerance: 0.0, ok });
         if let Some(m) = message {
@@ -201,11 +212,8 @@ impl<T: Scalar> On<'_, T> {
     fn tangents(&mut self, u: &List<T>, a: &List<T>, b: &List<T>) -> Result<(), Error> {
         let (space, x) = (self.space, self.x);
         self.verdict("random tangent: tangent", "`random_tangent` gives no tangent", space.check_tangent(x, u));
-        let project = |u: &List<T>| values(space, &[x, u], &|l| space.project(&l[0], &l[1]));
-        let (Some(pa), Some(pb)) = (project(a)?, project(b)?) else {
-            self.report.skip("projection", "the space has none");
-            return Ok(());
-        };
+        let project = |u: &List<T>| values(space, &[x, u], &|l| Some(space.project(&l[0], &l[1])));
+        let (Some(pa), Some(pb)) = (project(a)?, project(b)?) else { return Ok(()) };
         let Some(again) = project(&pa)? else { return Ok(()) };
         self.verdict(
             "projection: tangent",
@@ -229,7 +237,7 @@ impl<T: Scalar> On<'_, T> {
 
     fn inner(&self, x: &List<T>, u: &List<T>, v: &List<T>) -> Result<f64, Error> {
         let space = self.space;
-        let found = values(space, &[x, u, v], &|l| Some(vec![space.inner(&l[0], &l[1], &l[2])]))?;
+        let found = values(space, &[x, u, v], &|l| Some([space.inner(&l[0], &l[1], &l[2])].into_iter().collect()))?;
         Ok(found.map_or(0.0, |l| number(&l)))
     }
 
@@ -242,8 +250,8 @@ impl<T: Scalar> On<'_, T> {
         let (left, right) = (self.inner(x, &sum, v)?, uv + 0.5 * self.inner(x, w, v)?);
         self.equal("metric: linear", "the metric is not linear in its first argument", left, right, size)?;
         let positive = norm(u) == 0.0 || uu > 0.0;
-        let verdict = if positive { Ok(()) } else { Err(format!("<u,u> = {uu:e} for a tangent that is not zero")) };
-        self.verdict("metric: positive", "the metric is not positive", verdict);
+        let verdict = (!positive).then(|| format!("<u,u> = {uu:e} for a tangent that is not zero"));
+        self.said("metric: positive", "the metric is not positive", verdict);
         Ok(())
     }
 
@@ -261,7 +269,7 @@ impl<T: Scalar> On<'_, T> {
             |t: Var<T>| {
                 let list = |l: &List<T>| l.iter().map(|b| t.tape().constant(b)).collect::<Vec<_>>();
                 let along: Vec<Var<T>> = list(v).iter().map(|v| *v * t).collect();
-                Many(space.retract(&list(x), &along))
+                Many(space.retract(&list(x), &along).into_vec())
             },
             &t0,
             &one,
@@ -307,7 +315,7 @@ impl<T: Scalar> On<'_, T> {
             .map_err(message)?;
             bend.push(second);
         }
-        if let Some(tangential) = values(space, &[x, &bend], &|l| space.project(&l[0], &l[1]))? {
+        if let Some(tangential) = values(space, &[x, &bend], &|l| Some(space.project(&l[0], &l[1])))? {
             let zero = crate::lists::zip(&tangential, &tangential, |_, _| T::zero());
             let size = norm(&bend).max(norm(v));
             self.same(
@@ -328,7 +336,7 @@ impl<T: Scalar> On<'_, T> {
             let v = crate::lists::zip(v, v, |v, _| v * T::of(h));
             let found = values(space, &[x, &v], &|l| {
                 let y = space.exp(&l[0], &l[1])?;
-                Some(vec![space.apart(&y, &space.retract(&l[0], &l[1]))])
+                Some([space.apart(&y, &space.retract(&l[0], &l[1]))].into_iter().collect())
             })?;
             Ok(found.map(|l| number(&l).max(0.0).sqrt()))
         };
@@ -391,15 +399,60 @@ impl<T: Scalar> On<'_, T> {
         Ok(())
     }
 
+    /// The square of the distance is the squared length of the logarithm; the parallel transport along a geodesic is an
+    /// isometry that carries its velocity along.
+    fn geodesics(&mut self, u: &List<T>, v: &List<T>) -> Result<(), Error> {
+        let (space, x) = (self.space, self.x);
+        let short = 0.25 / norm(v).max(1.0);
+        let v = crate::lists::zip(v, v, |v, _| v * T::of(short));
+        let Some(y) = values(space, &[x, &v], &|l| space.exp(&l[0], &l[1]))? else {
+            self.report.skip("geodesics", "the space has no exponential");
+            return Ok(());
+        };
+        self.verdict("exponential: on the manifold", "the exponential leaves the manifold", space.check_point(&y));
+        let vv = self.inner(x, &v, &v)?;
+        match values(space, &[x, &y], &|l| Some([space.dist2(&l[0], &l[1])?].into_iter().collect()))? {
+            None => self.report.skip("distance", "the space has none"),
+            Some(d) => self.equal(
+                "distance: d(x, exp(x, v))² = <v, v>",
+                "the distance is not the length of the geodesic",
+                number(&d),
+                vv,
+                norm(x) * norm(&v),
+            )?,
+        }
+        let parallel = |u: &List<T>| values(space, &[x, &y, u], &|l| space.parallel_transport(&l[0], &l[1], &l[2]));
+        let (Some(tu), Some(tv)) = (parallel(u)?, parallel(&v)?) else {
+            self.report.skip("parallel transport", "the space has none");
+            return Ok(());
+        };
+        self.verdict(
+            "parallel transport: tangent",
+            "the parallel transport gives no tangent",
+            space.check_tangent(&y, &tu),
+        );
+        let (there, here) = (self.inner(&y, &tu, &tv)?, self.inner(x, u, &v)?);
+        let size = (self.inner(x, u, u)? * vv).abs().sqrt();
+        self.equal("parallel transport: isometry", "it does not keep inner products", there, here, size)?;
+        if let Some(back) = values(space, &[&y, x], &|l| space.log(&l[0], &l[1]))? {
+            let ahead = crate::lists::zip(&back, &back, |b, _| -b);
+            self.same(
+                "parallel transport: carries the velocity of the geodesic along",
+                "it is not the transport along that geodesic",
+                &tv,
+                &ahead,
+                norm(x),
+            )?;
+        }
+        Ok(())
+    }
+
     fn transport(&mut self, u: &List<T>, v: &List<T>, w: &List<T>) -> Result<(), Error> {
         let (space, x) = (self.space, self.x);
         let message = |e: pullback::Error| Error::Space { space: space.name(), message: e.to_string() };
         let y = retracted(space, x, v, 0.5).map_err(message)?;
-        let go = |y: &List<T>, u: &List<T>| values(space, &[x, y, u], &|l| space.transport(&l[0], &l[1], &l[2]));
-        let (Some(tu), Some(tw)) = (go(&y, u)?, go(&y, w)?) else {
-            self.report.skip("transport", "the space has none");
-            return Ok(());
-        };
+        let go = |y: &List<T>, u: &List<T>| values(space, &[x, y, u], &|l| Some(space.transport(&l[0], &l[1], &l[2])));
+        let (Some(tu), Some(tw)) = (go(&y, u)?, go(&y, w)?) else { return Ok(()) };
         self.verdict(
             "transport: tangent at the new point",
             "the transport gives no tangent",
@@ -452,7 +505,7 @@ impl<T: Scalar> On<'_, T> {
             space.check_tangent(&x2, u2),
         );
         let apart = |x: &List<T>, y: &List<T>| -> Result<f64, Error> {
-            let d = values(space, &[x, y], &|l| Some(vec![space.apart(&l[0], &l[1])]))?;
+            let d = values(space, &[x, y], &|l| Some([space.apart(&l[0], &l[1])].into_iter().collect()))?;
             Ok(d.map_or(0.0, |l| number(&l).max(0.0).sqrt()))
         };
         let size = norm(x);
@@ -466,8 +519,9 @@ impl<T: Scalar> On<'_, T> {
         let d = apart(&y, &y2)?;
         self.equal("gauge: retractions are one point", "the retraction sees the representative", d, 0.0, size)?;
         let seed = self.report.seed;
-        let cost =
-            |x: &List<T>| values(space, &[x], &|l| Some(vec![space.cost(&l[0], Random::new(seed ^ 0xC057).rng())]));
+        let cost = |x: &List<T>| {
+            values(space, &[x], &|l| Some([space.cost(&l[0], Random::new(seed ^ 0xC057).rng())].into_iter().collect()))
+        };
         if let (Some(a), Some(b)) = (cost(x)?, cost(&x2)?) {
             let (a, b) = (number(&a), number(&b));
             self.equal("gauge: the cost is the same", "the cost of the test sees the representative", a, b, 1.0)?;
@@ -512,7 +566,7 @@ impl<T: Scalar> On<'_, T> {
             let length = norm(&v);
             let next = space
                 .random_tangent(x, random.rng())
-                .map_err(|message| Error::Space { space: space.name(), message })?;
+                .map_err(|e| Error::Space { space: space.name(), message: e.to_string() })?;
             let stretch = length / norm(&next).max(f64::MIN_POSITIVE);
             v = crate::lists::zip(&next, &next, |v, _| v * T::of(stretch));
             derivatives = riemannian(space, &p, (x, &v), 2, &sizes, random, &mut Report::new(seed))?;
@@ -531,7 +585,7 @@ const RETRACTION: &str = "the derivative along the retraction is not the derivat
 /// The rows that say whether gradient and Hessian of `<w, f>` are the Riemannian ones; and its derivatives along the
 /// retraction, as the gradient and the Hessian give them.
 pub(crate) fn riemannian<T: Scalar>(
-    space: &dyn Space<T>,
+    space: &dyn Manifold<T>,
     p: &Program<'_, T>,
     (x, v): (&List<T>, &List<T>),
     order: usize,
@@ -541,11 +595,8 @@ pub(crate) fn riemannian<T: Scalar>(
 ) -> Result<Vec<f64>, Error> {
     let failed = |what: &'static str| move |source| Error::Derivative { what, source };
     let g = pullback::grad(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("gradient"))?;
-    let gradient = values(space, &[x, &g], &|l| space.gradient(&l[0], &l[1]))?;
-    let Some(gradient) = gradient else {
-        report.skip("Riemannian gradient", "the space has none");
-        return Ok(vec![]);
-    };
+    let gradient = values(space, &[x, &g], &|l| Some(space.egrad_to_rgrad(&l[0], Egrad(&l[1])).0))?;
+    let Some(gradient) = gradient else { return Ok(vec![]) };
     let mut on = On { space, x, sizes, report };
     on.verdict("gradient: tangent", "the Riemannian gradient is not tangent", space.check_tangent(x, &gradient));
     let (found, right) = (on.inner(x, &gradient, v)?, inner(&g, v));
@@ -564,13 +615,12 @@ pub(crate) fn riemannian<T: Scalar>(
     }
     let hessian = |u: &List<T>| -> Result<Option<List<T>>, Error> {
         let h = pullback::hvp(|x: Vec<Var<T>>| p.number(&x), x, u).map_err(failed("Hessian-vector product"))?;
-        values(space, &[x, &g, &h, u], &|l| space.hessian(&l[0], &l[1], &l[2], &l[3]))
+        values(space, &[x, &g, &h, u], &|l| Some(space.ehess_to_rhess(&l[0], Egrad(&l[1]), &l[2], &l[3])))
     };
-    let u = space.random_tangent(x, random.rng()).map_err(|message| Error::Space { space: space.name(), message })?;
-    let (Some(hv), Some(hu)) = (hessian(v)?, hessian(&u)?) else {
-        on.report.skip("Riemannian Hessian", "the space has none");
-        return Ok(derivatives);
-    };
+    let u = space
+        .random_tangent(x, random.rng())
+        .map_err(|e| Error::Space { space: space.name(), message: e.to_string() })?;
+    let (Some(hv), Some(hu)) = (hessian(v)?, hessian(&u)?) else { return Ok(derivatives) };
     on.verdict("Hessian: tangent", "the Riemannian Hessian leaves the tangent space", space.check_tangent(x, &hv));
     let (left, right) = (on.inner(x, &u, &hv)?, on.inner(x, v, &hu)?);
     let (vv, uu) = (on.inner(x, v, v)?, on.inner(x, &u, &u)?);

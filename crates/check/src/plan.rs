@@ -8,11 +8,11 @@ use crate::lists::{List, Random, moduli, plus, shapes};
 use crate::precise::{self, Precise};
 use crate::program::Program;
 use crate::report::{Report, Verdict};
-use crate::space::Space;
 use crate::subject::{Subject, sound};
 use crate::taylor::{Curve, Curved};
 use crate::{Error, Modes, condition, geometry, hints, members, replay, rounding, tolerances};
 use pullback::{Batch, Scalar};
+use pullback_geometry::Manifold;
 
 /// A check with every type but the scalar's gone.
 pub(crate) struct Plan<'p, T: Scalar> {
@@ -23,7 +23,7 @@ pub(crate) struct Plan<'p, T: Scalar> {
     pub(crate) gauge: Option<&'p Transform<'p, T>>,
     pub(crate) orbit: Option<&'p Transform<'p, T>>,
     pub(crate) precise: Option<&'p Precise<'p>>,
-    pub(crate) space: Option<&'p dyn Space<T>>,
+    pub(crate) space: Option<&'p dyn Manifold<T>>,
 }
 
 /// A cotangent of the outputs, a direction, and what was found with them.
@@ -39,8 +39,11 @@ impl<T: Scalar> Plan<'_, T> {
     pub(crate) fn program(&self, p: &Program<'_, T>, report: &mut Report) -> Result<(), Error> {
         let last = self.options.last()?;
         if let Some(space) = self.space {
-            let verdict =
-                if self.x.is_empty() { Err(crate::space::NO_MATRIX.into()) } else { space.check_point(self.x) };
+            let verdict = if self.x.is_empty() {
+                Err(crate::geometry::NO_MATRIX.into())
+            } else {
+                space.check_point(self.x).map_err(|e| e.to_string())
+            };
             verdict.map_err(|message| Error::Space { space: space.name(), message })?;
         }
         let y = sound(p, self.x)?;
@@ -258,8 +261,8 @@ fn smooth(curve: &Curve, report: &mut Report) -> Result<(), Error> {
 }
 
 /// A random tangent, as the manifold gives it.
-fn tangent<T: Scalar>(space: &dyn Space<T>, x: &List<T>, random: &mut Random) -> Result<List<T>, Error> {
-    let refused = |message: String| Error::Space { space: space.name(), message };
+fn tangent<T: Scalar>(space: &dyn Manifold<T>, x: &List<T>, random: &mut Random) -> Result<List<T>, Error> {
+    let refused = |e: pullback_geometry::Error| Error::Space { space: space.name(), message: e.to_string() };
     let v = space.random_tangent(x, random.rng()).map_err(refused)?;
     let (expected, got) = (shapes(x), shapes(&v));
     if expected != got {

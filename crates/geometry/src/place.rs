@@ -1,0 +1,165 @@
+//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several.
+
+use crate::{Error, Manifold, Parts, Result, numbers};
+use pullback::faer::Mat;
+use pullback::{Batch, Leaves, Scalar, Var, VarTree};
+use smallvec::SmallVec;
+
+/// What an argument of a word is to the manifold. Numbers are checked accordingly; values are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A point.
+    Point,
+    /// A tangent at the first argument.
+    Tangent,
+    /// A vector of the ambient space.
+    Ambient,
+}
+
+/// A program on lists of values that may not exist.
+pub type Word<'f, T> = dyn for<'t> FnMut(&[Vec<Var<'t, T>>]) -> Option<Parts<'t, T>> + 'f;
+
+/// A point, a tangent or an ambient vector, as an argument of a word: a [`Var`], a tuple or list of them; or a reference
+/// to a matrix, a batch, or a tuple or list of those.
+///
+/// Values answer with values. Numbers are checked first and answer with a [`Result`].
+pub trait Place: Sized {
+    /// The scalar.
+    type Scalar: Scalar;
+    /// What an answer is that is a point or a vector.
+    type Owned;
+    /// What an answer is that is one number for each member: a [`Var`], one number for matrices, a [`Batch`] for
+    /// batches.
+    type Number;
+    /// The answer of a word: `R` itself for values, `Result<R>` for numbers.
+    type Out<R>;
+
+    /// Runs a word whose answer is a point or a vector.
+    #[track_caller]
+    fn place(
+        m: &dyn Manifold<Self::Scalar>,
+        word: &'static str,
+        args: &[(Role, &Self)],
+        f: &mut Word<'_, Self::Scalar>,
+    ) -> Self::Out<Self::Owned>;
+
+    /// Runs a word whose answer is one number for each member.
+    #[track_caller]
+    fn number(
+        m: &dyn Manifold<Self::Scalar>,
+        word: &'static str,
+        args: &[(Role, &Self)],
+        f: &mut Word<'_, Self::Scalar>,
+    ) -> Self::Out<Self::Number>;
+
+    /// Wraps an answer.
+    fn wrap<A, B>(found: Self::Out<A>, f: impl FnOnce(A) -> B) -> Self::Out<B>;
+}
+
+/// The handles of a tree, in order.
+fn handles<'t, T: Scalar>(tree: &impl VarTree<'t, T>) -> Vec<Var<'t, T>> {
+    let mut out = Vec::new();
+    tree.each(&mut |v| out.push(v));
+    out
+}
+
+/// The answer of a word on values.
+#[track_caller]
+fn on_values<'t, T: Scalar, P: VarTree<'t, T>>(
+    m: &dyn Manifold<T>,
+    word: &str,
+    args: &[(Role, &P)],
+    f: &mut Word<'_, T>,
+) -> Parts<'t, T> {
+    let lists: SmallVec<[Vec<Var<'t, T>>; 4]> = args.iter().map(|(_, p)| handles(*p)).collect();
+    let expected = m.shapes().len();
+    for l in &lists {
+        assert!(l.len() == expected, "{word}: expected a point of {}: {expected} matrices; got {}", m.name(), l.len());
+    }
+    match f(&lists) {
+        Some(found) => found,
+        None => panic!("{} has no {word}: none is known in closed form, or the chosen metric has none", m.name()),
+    }
+}
+
+/// The answer of a word on numbers, after checks of the arguments.
+fn on_numbers<T: Scalar>(
+    m: &dyn Manifold<T>,
+    word: &'static str,
+    args: &[(Role, Vec<Batch<T>>)],
+    f: &mut Word<'_, T>,
+) -> Result<Vec<Batch<T>>> {
+    for (role, p) in args {
+        match role {
+            Role::Point => m.check_point(p)?,
+            Role::Tangent => m.check_tangent(&args[0].1, p)?,
+            Role::Ambient => crate::residuals::shapes(&|| m.name(), &m.shapes(), p)?,
+        }
+    }
+    let lists: SmallVec<[&[Batch<T>]; 4]> = args.iter().map(|(_, p)| p.as_slice()).collect();
+    numbers::try_apply(&lists, f)?.ok_or_else(|| Error::Missing { manifold: m.name(), word })
+}
+
+macro_rules! values {
+    ($([$($g:tt)*] $P:ty;)*) => {$(
+        impl<'t, T: Scalar $($g)*> Place for $P {
+            type Scalar = T;
+            type Owned = $P;
+            type Number = Var<'t, T>;
+            type Out<R> = R;
+            #[track_caller]
+            fn place(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Self {
+                let mut found = on_values(m, word, args, f).into_iter();
+                args[0].1.map(&mut |v| found.next().unwrap_or(v))
+            }
+            #[track_caller]
+            fn number(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Var<'t, T> {
+                on_values(m, word, args, f)[0]
+            }
+            fn wrap<A, B>(found: A, f: impl FnOnce(A) -> B) -> B {
+                f(found)
+            }
+        }
+    )*};
+}
+values! {
+    [] Var<'t, T>;
+    [] (Var<'t, T>, Var<'t, T>);
+    [] (Var<'t, T>, Var<'t, T>, Var<'t, T>);
+    [] Vec<Var<'t, T>>;
+    [, const N: usize] [Var<'t, T>; N];
+}
+
+macro_rules! plain {
+    ($([$($g:tt)*] $P:ty, $number:ty, $from:expr;)*) => {$(
+        impl<T: Scalar $($g)*> Place for &$P {
+            type Scalar = T;
+            type Owned = $P;
+            type Number = $number;
+            type Out<R> = Result<R>;
+            fn place(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Result<$P> {
+                let lists: Vec<_> = args.iter().map(|(role, p)| (*role, p.batches())).collect();
+                let mut found = on_numbers(m, word, &lists, f)?.into_iter();
+                Ok(args[0].1.rebuild(&mut || found.next().unwrap_or_else(|| unreachable!("one batch for each leaf"))))
+            }
+            fn number(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Result<$number> {
+                let lists: Vec<_> = args.iter().map(|(role, p)| (*role, p.batches())).collect();
+                let from: fn(Batch<T>) -> $number = $from;
+                Ok(from(on_numbers(m, word, &lists, f)?.swap_remove(0)))
+            }
+            fn wrap<A, B>(found: Result<A>, f: impl FnOnce(A) -> B) -> Result<B> {
+                found.map(f)
+            }
+        }
+    )*};
+}
+plain! {
+    [] Mat<T>, T, |b| b.data()[0];
+    [] (Mat<T>, Mat<T>), T, |b| b.data()[0];
+    [] (Mat<T>, Mat<T>, Mat<T>), T, |b| b.data()[0];
+    [] Vec<Mat<T>>, T, |b| b.data()[0];
+    [] Batch<T>, Batch<T>, |b| b;
+    [] (Batch<T>, Batch<T>), Batch<T>, |b| b;
+    [] (Batch<T>, Batch<T>, Batch<T>), Batch<T>, |b| b;
+    [] Vec<Batch<T>>, Batch<T>, |b| b;
+}
