@@ -666,6 +666,29 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.op1(Op::StopGradient(ops::guard::StopGradient))
     }
 
+    /// The same numbers in the members where all entries of `condition` are positive; elsewhere the failure
+    /// [`OutsideDomain`](crate::Failure::OutsideDomain), which says `what` must hold.
+    ///
+    /// A program may not branch on numbers, so this is how a function of one's own says that it has no value somewhere:
+    /// the verdict is part of the program and is given anew at replay. Derivatives pass through to `self`; `condition`
+    /// is only looked at.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// let height = |x: Var| (1.0 - x * x).where_positive(1.0 - x * x, "|x| < 1").sqrt();
+    /// assert_eq!(grad(height, &0.6)?, -0.75);
+    /// assert!(grad(height, &2.0).unwrap_err().to_string().contains("outside the domain: |x| < 1"));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `condition` has another batch.
+    #[track_caller]
+    #[must_use]
+    pub fn where_positive(self, condition: Self, what: &'static str) -> Self {
+        self.tape.push_one(Op::Positive(ops::guard::Positive { what }), &[&self, &condition])
+    }
+
     #[track_caller]
     pub(crate) fn alias(self) -> Self {
         self.op1(Op::Alias(ops::guard::Alias))

@@ -130,6 +130,27 @@ values! {
     [, const N: usize] [Var<'t, T>; N];
 }
 
+/// A list as programs for any manifold have it.
+impl<'t, T: Scalar> Place for &[Var<'t, T>] {
+    type Scalar = T;
+    type Owned = Parts<'t, T>;
+    type Number = Var<'t, T>;
+    type Out<R> = R;
+    #[track_caller]
+    fn place(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Parts<'t, T> {
+        let lists: SmallVec<[(Role, Vec<Var<'t, T>>); 4]> = args.iter().map(|(r, l)| (*r, l.to_vec())).collect();
+        let args: SmallVec<[(Role, &Vec<Var<'t, T>>); 4]> = lists.iter().map(|(r, l)| (*r, l)).collect();
+        on_values(m, word, &args, f)
+    }
+    #[track_caller]
+    fn number(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Var<'t, T> {
+        Self::place(m, word, args, f)[0]
+    }
+    fn wrap<A, B>(found: A, f: impl FnOnce(A) -> B) -> B {
+        f(found)
+    }
+}
+
 macro_rules! plain {
     ($([$($g:tt)*] $P:ty, $number:ty, $from:expr;)*) => {$(
         impl<T: Scalar $($g)*> Place for &$P {

@@ -4,7 +4,7 @@ use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Shape, value};
 use pullback_implicit::{Agreement, Derivative, Error, Estimator, agreement, program};
-use pullback_manifolds::{Grassmann, Manifold, One, Retraction, rng};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, Retraction, rng};
 
 const SERIES: fn(usize) -> Estimator = |terms| Estimator::FixedPoint { terms };
 
@@ -123,7 +123,7 @@ impl Pca {
     fn step<'t>(&self, x: Var<'t>, phi: Var<'t>) -> Var<'t> {
         let c = phi.sym() + &self.c0;
         let g = x.grad(|x| -x.t_mul(c * x).trace());
-        self.gr.retract_one(x, self.gr.egrad_to_rgrad_one(x, g) * -self.step)
+        self.gr.retract(x, *self.gr.egrad_to_rgrad(x, Egrad(g)) * -self.step)
     }
 
     fn loss<'t>(&self, x: Var<'t>, phi: Var<'t>) -> Var<'t> {
@@ -239,14 +239,14 @@ fn a_state_may_be_a_tree_with_a_projection_of_its_own() {
         &phi,
         |(x, m), phi, _| {
             let c = phi.sym() + &pca.c0;
-            let g = pca.gr.project_one(x, x.grad(|x| -x.t_mul(c * x).trace()));
+            let g = pca.gr.project(x, x.grad(|x| -x.t_mul(c * x).trace()));
             let m = m * 0.5 + g;
-            let y = pca.gr.retract_one(x, m * -pca.step);
-            (y, pca.gr.transport_one(x, y, m))
+            let y = pca.gr.retract(x, m * -pca.step);
+            (y, pca.gr.transport(x, y, m))
         },
         |(x, _), phi| pca.loss(x, phi),
     )
-    .tangent(|(x, _), (v, m)| (pca.gr.project_one(x, v), pca.gr.project_one(x, m)));
+    .tangent(|(x, _), (v, m)| (pca.gr.project(x, v), pca.gr.project(x, m)));
     let series = p.derivative(400, SERIES(250)).unwrap();
     close(&series.gradient, &pca.derivative(&phi, 400, SERIES(250)).gradient, 1e-10);
     close(&series.gradient, &p.derivative(400, Estimator::Unroll).unwrap().gradient, 1e-10);

@@ -6,7 +6,7 @@ use pullback::Shape;
 use pullback::faer::{Mat, Side, mat};
 use pullback::prelude::*;
 use pullback_implicit::{Certificate, Derivative, Estimator, agreement, program};
-use pullback_manifolds::{Grassmann, Manifold, One, rng};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 
 /// Ridge regression with a weight `e^(l_j)` for each coefficient, by gradient descent with a fixed step
 /// `c / lambda_max`.
@@ -242,7 +242,7 @@ fn on_a_manifold_the_contraction_is_that_of_the_tangent_space() {
         &c0,
         |x, c, _| {
             let g = x.grad(|x| x.t_mul(c.sym() * x).trace());
-            gr.retract_one(x, gr.egrad_to_rgrad_one(x, g) * -step)
+            gr.retract(x, *gr.egrad_to_rgrad(x, Egrad(g)) * -step)
         },
         |x, _| x.t_mul(&m * x).trace(),
     )

@@ -6,7 +6,7 @@ use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback::{Batch, vjp};
 use pullback_implicit::{Certificate, Estimator, program};
-use pullback_manifolds::{Grassmann, Manifold, One, rng};
+use pullback_manifolds::{Grassmann, Manifold, rng};
 
 const N: usize = 5;
 
@@ -31,7 +31,7 @@ impl Pca {
     /// A step of gradient descent for `tr X' sym(C) X`, longer with its number.
     fn step<'t>(&self, x: Var<'t>, c: Var<'t>, t: usize) -> Var<'t> {
         let g = c.sym() * x * 2.0;
-        self.gr.retract_one(x, self.gr.project_one(x, g) * (-0.01 * (1 + t) as f64))
+        self.gr.retract(x, self.gr.project(x, g) * (-0.01 * (1 + t) as f64))
     }
 
     fn loss<'t>(&self, x: Var<'t>, c: Var<'t>) -> Var<'t> {

@@ -116,6 +116,12 @@ pub enum Failure {
         /// Its condition number, `1 / |y^H x|` for unit left and right eigenvectors `y` and `x`.
         condition: f64,
     },
+    /// A function of the program's own was asked for outside its domain.
+    #[error("outside the domain: {what}")]
+    OutsideDomain {
+        /// What is asked of the arguments.
+        what: &'static str,
+    },
     /// The operation does not exist for these arguments.
     #[error("not supported: {what}")]
     Unsupported {

@@ -23,7 +23,7 @@
 
 use crate::optimizer::{LearnedOptimizer, State};
 use pullback::{Batch, Shape, Tape, Var};
-use pullback_manifolds::{Manifold, One, gaussian};
+use pullback_manifolds::{Manifold, gaussian};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -328,6 +328,6 @@ impl LearnedOptimizer for GmLstm {
             let s = a.hadamard(*b).reshape_batch(tall);
             if o.normalise_state { s.elem_div((s.dot(s) + TINY).sqrt()) } else { s }
         });
-        (m.project_one(x, direction).hadamard(-xi), next.collect())
+        (m.project(&[x], &[direction])[0].hadamard(-xi), next.collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::task::{Split, Task};
 use pullback::{Batch, Result, Shape, Tape};
-use pullback_manifolds::{Manifold, One};
+use pullback_manifolds::{Egrad, Manifold, Rgrad};
 use pullback_optim::Method;
 use rand::{Rng, RngExt};
 use std::collections::VecDeque;
@@ -119,8 +119,8 @@ impl Pool {
             tape.clear();
             let at = tape.constant(&x);
             let s: Vec<_> = state.iter().map(|s| tape.constant(s)).collect();
-            let g = manifold.egrad_to_rgrad_one(at, at.grad(|x| task.cost(x, &data).sum()));
-            let (next, carried) = method.step(manifold, &[at], &[g], &s);
+            let g = manifold.egrad_to_rgrad(&[at], Egrad(&[at.grad(|x| task.cost(x, &data).sum())]))[0];
+            let (next, carried) = method.step(manifold, &[at], Rgrad(&[g]), &s);
             tape.check()?;
             x = next[0].value();
             state.iter_mut().zip(&carried).for_each(|(to, from)| *to = from.value());

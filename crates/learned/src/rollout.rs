@@ -5,7 +5,7 @@ use crate::optimizer::LearnedOptimizer;
 use crate::pool::finite;
 use crate::task::{Split, Task};
 use pullback::{Batch, Leaves, Result, Shape, Tape, Var};
-use pullback_manifolds::{Manifold, One, rng};
+use pullback_manifolds::{Egrad, Manifold, Rgrad, rng};
 use pullback_optim::Method;
 use rand_pcg::Pcg64;
 use std::fmt;
@@ -33,7 +33,7 @@ impl<O: LearnedOptimizer> Rule for Learned<'_, O> {
         let mut leaves = self.2.iter().map(|b| x.tape().constant(b));
         let phi = self.1.bind(&mut || leaves.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         let (v, state) = self.0.step(m, &phi, x, egrad, state);
-        (m.retract_one(x, v), state.to_vec())
+        (m.retract(&[x], &[v])[0], state.to_vec())
     }
 }
 
@@ -45,7 +45,8 @@ impl Rule for Classical<'_> {
         self.0.state(&[points]).to_vec()
     }
     fn next<'t>(&self, m: &dyn Manifold, x: Var<'t>, egrad: Var<'t>, state: &[Var<'t>]) -> (Var<'t>, Vec<Var<'t>>) {
-        let (next, state) = self.0.step(m, &[x], &m.egrad_to_rgrad(&[x], &[egrad]), state);
+        let rgrad = m.egrad_to_rgrad(&[x], Egrad(&[egrad]));
+        let (next, state) = self.0.step(m, &[x], Rgrad(&rgrad), state);
         (next[0], state.to_vec())
     }
 }

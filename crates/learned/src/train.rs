@@ -8,7 +8,7 @@ use crate::pool::{Entry, Pool, WarmUp, join, member};
 use crate::task::{Split, Task};
 use pullback::{Batch, Leaves, Shape, Tape, Var};
 use pullback_implicit::{Certificate, Derivative, Estimator, Iteration, Sensitivity};
-use pullback_manifolds::{Manifold, One, rng};
+use pullback_manifolds::{Manifold, rng};
 use pullback_optim::Method;
 use rand_pcg::Pcg64;
 use std::ops::ControlFlow;
@@ -326,7 +326,7 @@ impl<O: LearnedOptimizer, K: Task> Iteration for Inner<'_, O, K> {
         let x = z[0];
         let g = x.grad(|x| self.task.cost(x, data).sum());
         let (tangent, next) = self.optimizer.step(self.manifold, &phi, x, g, &state);
-        let mut out = vec![self.manifold.retract_one(x, tangent)];
+        let mut out = vec![self.manifold.retract(&[x], &[tangent])[0]];
         out.extend(next);
         out
     }
@@ -336,7 +336,7 @@ impl<O: LearnedOptimizer, K: Task> Iteration for Inner<'_, O, K> {
     }
 
     fn project<'t>(&self, _: &'t Tape, z: Vec<Var<'t>>, mut v: Vec<Var<'t>>) -> Vec<Var<'t>> {
-        v[0] = self.manifold.project_one(z[0], v[0]);
+        v[0] = self.manifold.project(&[z[0]], &[v[0]])[0];
         v
     }
 }

@@ -4,7 +4,7 @@ use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback::{Leaves, Shape, value};
 use pullback_learned::{Cell, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, LearnedOptimizer, StepRule};
-use pullback_manifolds::{Grassmann, Manifold, One, Retraction, gaussian, rng};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, Retraction, gaussian, rng};
 use pullback_optim::{Method, Rsgd};
 
 fn options(p: usize, d: usize) -> GmLstmOptions {
@@ -77,9 +77,9 @@ fn a_zeroed_network_is_gradient_descent() {
                     let (v, next) = step_once(&net, &params, &gr, &x, &g, &state);
                     let tape = Tape::plain();
                     let at = tape.constant(&x);
-                    let rgrad = gr.egrad_to_rgrad_one(at, tape.constant(&g));
-                    let y = Rsgd { step: 0.03 }.step(&gr, &[at], &[rgrad], &[]).0[0].value();
-                    let ours = gr.retract_one(at, tape.constant(&v)).value();
+                    let rgrad = *gr.egrad_to_rgrad(at, Egrad(tape.constant(&g)));
+                    let y = Rsgd { step: 0.03 }.step(&gr, &[at], pullback_manifolds::Rgrad(&[rgrad]), &[]).0[0].value();
+                    let ours = gr.retract(at, tape.constant(&v)).value();
                     for (a, b) in ours.data().iter().zip(y.data()) {
                         assert!((a - b).abs() <= 1e-15, "{step:?} {input:?}: {a} {b}");
                     }
@@ -199,7 +199,7 @@ fn after_three_steps<'t>(net: &GmLstm, gr: &Grassmann, phi: &GmLstmVars<'t>, x: 
     for _ in 0..3 {
         let g = x.grad(|x| x.t_mul(a * x).trace().sum());
         let (v, next) = net.step(gr, phi, x, g, &state);
-        x = gr.retract_one(x, v);
+        x = gr.retract(x, v);
         state = next.to_vec();
     }
     x.t_mul(a * x).trace().sum()

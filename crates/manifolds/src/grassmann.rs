@@ -1,27 +1,26 @@
 //! The Grassmann manifold: subspaces of dimension `p` of `R^n`, each given by an orthonormal basis `X` (`n x p`,
-//! `X'X = I`).
+//! `X^T X = I`).
 //!
-//! Two bases `X` and `XQ` of one subspace are one point. Tangents are horizontal, `X'U = 0`, with the inner product
-//! `tr U'V` (Edelman, Arias & Smith, *The Geometry of Algorithms with Orthogonality Constraints*, 1998, 2.5; Absil,
+//! Two bases `X` and `XQ` of one subspace are one point. Tangents are horizontal, `X^T U = 0`, with the inner product
+//! `tr U^T V` (Edelman, Arias & Smith, *The Geometry of Algorithms with Orthogonality Constraints*, 1998, 2.5; Absil,
 //! Mahony & Sepulchre, *Optimization Algorithms on Matrix Manifolds*, 2008, 3.6.2, 4.1.2, 8.1.3). With `Z = X + V`:
 //!
-//! - projection, and Riemannian from Euclidean gradient: `P_X(U) = U - X (X'U)`; cost 4np²;
-//! - Hessian: `P_X(H[U] - U (X'G))` with the Euclidean gradient `G` and Hessian `H[U]`; cost 6np²;
+//! - projection, and Riemannian from Euclidean gradient: `P_X(U) = U - X (X^T U)`; cost 4np²;
+//! - Hessian: `P_X(H[U] - U (X^T G))` with the Euclidean gradient `G` and Hessian `H[U]`; cost 6np²;
 //! - QR retraction: `R_X(V) = qf(Z)`, the factor with a positive diagonal of `R`. First order on bases, and second
 //!   order on subspaces, as `span Z` is the same for both retractions; cost 4np²;
-//! - polar retraction: `R_X(V) = Z (Z'Z)^(-1/2)`, second order. For horizontal `V` it is `Z (I + V'V)^(-1/2)`: the
+//! - polar retraction: `R_X(V) = Z (Z^T Z)^(-1/2)`, second order. For horizontal `V` it is `Z (I + V^T V)^(-1/2)`: the
 //!   polar factor of `Z`, from a function of a symmetric `p x p` matrix whose derivatives exist at repeated singular
-//!   values. No singular vector is ever differentiated. The program takes `Z'Z` and not `I + V'V`: equal in exact
-//!   arithmetic, the first removes what rounding added to `X'X - I` while the second carries it on, and amplifies it
+//!   values. No singular vector is ever differentiated. The program takes `Z^T Z` and not `I + V^T V`: equal in exact
+//!   arithmetic, the first removes what rounding added to `X^T X - I` while the second carries it on, and amplifies it
 //!   along ascents; cost 4np² + 9p³;
 //! - transport: projection at the new point.
 
-use crate::manifold::{Manifold, Parts, gaussian, one, only};
-use crate::{Error, Result, check};
+use crate::matrices::{holds_at, holds_for, one, only, shaped};
+use crate::{Another, Egrad, Manifold, Parts, Result, Shapes, gaussian, residuals};
 use pullback::{Batch, Scalar, Shape, Tape, Var};
-use pullback_check::Space;
 use rand::Rng;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 /// How a step along a tangent comes back to the manifold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,7 +59,7 @@ impl Grassmann {
     }
 
     /// The squared chordal distance of each member, the sum of the squared sines of the principal angles:
-    /// `|Y - X X'Y|²`.
+    /// `|Y - X X^T Y|²`.
     ///
     /// Smooth everywhere, and exact to rounding where the subspaces nearly agree. Cost 4np².
     #[track_caller]
@@ -69,15 +68,9 @@ impl Grassmann {
         let apart = project(x, y);
         apart.dot(apart)
     }
-
-    fn shape(&self) -> Shape {
-        Shape::mat(self.n, self.p)
-    }
-
-    fn check<T: Scalar>(&self, x: &[Batch<T>]) -> Result<()> {
-        check::shapes(&|| Manifold::<T>::name(self), &[self.shape()], x)
-    }
 }
+
+pullback_geometry::words!(Grassmann);
 
 fn project<'t, T: Scalar>(x: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
     u.add_mul(-1.0, x, x.t_mul(u))
@@ -87,32 +80,23 @@ impl<T: Scalar> Manifold<T> for Grassmann {
     fn name(&self) -> String {
         format!("Gr({}, {})", self.n, self.p)
     }
-    fn claims(&self) -> Option<&dyn Space<T>> {
-        Some(self)
-    }
-    fn shapes(&self) -> SmallVec<[Shape; 2]> {
-        smallvec![self.shape()]
+    fn shapes(&self) -> Shapes {
+        smallvec![Shape::mat(self.n, self.p)]
     }
     fn dim(&self) -> usize {
         self.p * (self.n - self.p)
     }
-    fn inner<'t>(&self, _: &[Var<'t, T>], u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
-        only(u).dot(only(v))
-    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(u)))
-    }
-    fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: &[Var<'t, T>]) -> Parts<'t, T> {
-        one(project(only(x), only(g)))
     }
     fn ehess_to_rhess<'t>(
         &self,
         x: &[Var<'t, T>],
-        g: &[Var<'t, T>],
+        g: Egrad<&[Var<'t, T>]>,
         h: &[Var<'t, T>],
         u: &[Var<'t, T>],
     ) -> Parts<'t, T> {
-        let (x, g, h, u) = (only(x), only(g), only(h), only(u));
+        let (x, g, h, u) = (only(x), only(g.0), only(h), only(u));
         one(project(x, h.add_mul(-1.0, u, x.t_mul(g))))
     }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
@@ -122,46 +106,45 @@ impl<T: Scalar> Manifold<T> for Grassmann {
             Retraction::Polar => z * z.t_mul(z).invsqrtm_spd(),
         })
     }
+    /// Both retractions, on subspaces.
+    fn retraction_order(&self) -> usize {
+        2
+    }
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<T>> {
-        let z = gaussian(Shape { batch, ..self.shape() }, rng);
+        let z: Batch<T> = gaussian(Shape::batch(batch, self.n, self.p), rng);
         vec![Tape::plain().constant(&z).qr().0.value()]
     }
-    fn random_tangent(&self, x: &[Batch<T>], rng: &mut dyn Rng) -> Result<Vec<Batch<T>>> {
-        self.check(x)?;
-        let tape = Tape::plain();
-        let u = gaussian(x[0].shape(), rng);
-        Ok(vec![project(tape.constant(&x[0]), tape.constant(&u)).value()])
-    }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
-        self.check(x)?;
-        let tolerance = check::tolerance::<T>(self.n);
-        match worst(&check::gram_residual(&x[0], &x[0], 1.0), |_| tolerance) {
-            None => Ok(()),
-            Some((member, residual, tolerance)) => {
-                let (manifold, equation) = (Manifold::<T>::name(self), "X'X = I");
-                Err(Error::NotAPoint { manifold, member, equation, residual, tolerance })
-            }
-        }
+        shaped(self, &[x])?;
+        holds_at::<T>(
+            self,
+            "X^T X = I",
+            &residuals::gram_residual(&x[0], &x[0], 1.0),
+            residuals::tolerance::<T>(self.n),
+        )
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
-        self.check(x)?;
-        self.check(u)?;
-        let each = self.n * self.p;
-        let size = |b: usize| u[0].data()[b * each..(b + 1) * each].iter().fold(0.0f64, |m, v| m.max(v.f64().abs()));
-        // What projection leaves is relative to the ambient vector it was given, which may be far longer than its
-        // tangent part.
-        let tolerance = |b: usize| check::tolerance::<T>(self.n) * (1.0 + size(b));
-        match worst(&check::gram_residual(&x[0], &u[0], 0.0), tolerance) {
-            None => Ok(()),
-            Some((member, residual, tolerance)) => {
-                let (manifold, equation) = (Manifold::<T>::name(self), "X'U = 0");
-                Err(Error::NotTangent { manifold, member, equation, residual, tolerance })
-            }
-        }
+        shaped(self, &[x, u])?;
+        let residual = residuals::gram_residual(&x[0], &u[0], 0.0);
+        holds_for(self, "X^T U = 0", &residual, &u[0], residuals::tolerance::<T>(self.n))
     }
-}
-
-/// The first member whose residual rounding does not explain.
-fn worst(residuals: &[f64], tolerance: impl Fn(usize) -> f64) -> Option<(usize, f64, f64)> {
-    residuals.iter().enumerate().map(|(b, &r)| (b, r, tolerance(b))).find(|(_, r, t)| r > t || r.is_nan())
+    fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
+        self.chordal_distance_squared(x[0], y[0]).sum()
+    }
+    /// Another basis of the same subspace.
+    fn another(&self, x: &[Batch<T>], tangents: &[Vec<Batch<T>>], rng: &mut dyn Rng) -> Option<Another<T>> {
+        let tape = Tape::plain();
+        let q = tape.constant(&gaussian::<T>(Shape::mat(self.p, self.p), rng)).qr().0;
+        let turned = |b: &Batch<T>| (tape.constant(b) * q).value();
+        Some((vec![turned(&x[0])], tangents.iter().map(|u| vec![turned(&u[0])]).collect()))
+    }
+    /// `tr X^T A X + tr X^T B X X^T C X`, a function of the projector.
+    fn cost<'t>(&self, x: &[Var<'t, T>], rng: &mut dyn Rng) -> Var<'t, T> {
+        let x = x[0];
+        let n = x.rows();
+        let mut matrix = || x.tape().constant(&gaussian::<T>(Shape::mat(n, n), rng));
+        let (a, b, c) = (matrix(), matrix(), matrix());
+        let quartic = x.t_mul(b * x) * x.t_mul(c * x);
+        x.t_mul(a * x).trace().sum() + quartic.trace().sum()
+    }
 }

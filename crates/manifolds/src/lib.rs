@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use pullback::prelude::*;
-//! use pullback_manifolds::{Grassmann, Manifold, One, rng};
+//! use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 //!
 //! let gr = Grassmann::new(5, 2);                                   // planes in R^5
 //! let a = Batch::from_fn(pullback::Shape::mat(5, 5), |_, i, j| if i == j { i as f64 } else { 0.0 });
@@ -15,8 +15,8 @@
 //! let after = |c: f64| {
 //!     let (gr, a) = (&gr, &a);
 //!     pullback::value(func(move |x: Var| {
-//!         let g = gr.egrad_to_rgrad_one(x, x.grad(|x| x.t_mul(a * x).trace()));
-//!         let y = gr.retract_one(x, g * -c);
+//!         let g = gr.egrad_to_rgrad(x, Egrad(x.grad(|x| x.t_mul(a * x).trace())));
+//!         let y = gr.retract(x, *g * -c);
 //!         y.t_mul(a * y).trace()
 //!     }), &x0).unwrap().data()[0]
 //! };
@@ -38,18 +38,19 @@
 //! check(|x: Var| x.mul_t(x).tanh().sum(), &x0).on(&gr).run().assert_ok(); // its gradient and Hessian along the retraction
 //! ```
 //!
-//! Two layers: [`Manifold`] is object-safe and takes lists of values, since a point may be several matrices; [`One`]
-//! has the same words for the many manifolds whose points are one matrix.
+//! The words (`retract`, `exp`, `dist`, ...) are methods of every manifold and take a [`Var`], a tuple of them where a
+//! point is several matrices, or plain matrices: `gr.retract(&x, &v)?`. The trait [`Manifold`] is what one implements,
+//! and what programs for any manifold use; its methods take lists of values.
 //!
 //! [`Var`]: pullback::Var
 
-mod check;
 mod euclidean;
 mod grassmann;
-mod manifold;
-mod space;
+mod matrices;
 
-pub use check::{Error, Result};
 pub use euclidean::Euclidean;
 pub use grassmann::{Grassmann, Retraction};
-pub use manifold::{Manifold, One, Parts, gaussian, rng};
+pub use pullback_geometry::{
+    Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
+    numbers, residuals, rng, words,
+};

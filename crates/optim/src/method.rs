@@ -1,7 +1,7 @@
 //! Methods as steps on values. What calls them, and when to stop, is not known here.
 
 use pullback::{Scalar, Shape, Tape, Var};
-use pullback_manifolds::{Manifold, Parts};
+use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use smallvec::SmallVec;
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
         &self,
         m: &dyn Manifold<T>,
         x: &[Var<'t, T>],
-        rgrad: &[Var<'t, T>],
+        rgrad: Rgrad<&[Var<'t, T>]>,
         state: &[Var<'t, T>],
     ) -> (Parts<'t, T>, Parts<'t, T>);
 }
@@ -60,10 +60,10 @@ impl<T: Scalar> Method<T> for Rsgd {
         &self,
         m: &dyn Manifold<T>,
         x: &[Var<'t, T>],
-        rgrad: &[Var<'t, T>],
+        rgrad: Rgrad<&[Var<'t, T>]>,
         _: &[Var<'t, T>],
     ) -> (Parts<'t, T>, Parts<'t, T>) {
-        (along(m, x, self.step, rgrad), Parts::new())
+        (along(m, x, self.step, &rgrad), Parts::new())
     }
 }
 
@@ -78,10 +78,10 @@ impl<T: Scalar> Method<T> for Momentum {
         &self,
         m: &dyn Manifold<T>,
         x: &[Var<'t, T>],
-        rgrad: &[Var<'t, T>],
+        rgrad: Rgrad<&[Var<'t, T>]>,
         state: &[Var<'t, T>],
     ) -> (Parts<'t, T>, Parts<'t, T>) {
-        let momentum: Parts<'t, T> = state.iter().zip(rgrad).map(|(s, g)| s.lincomb(self.beta, *g, 1.0)).collect();
+        let momentum: Parts<'t, T> = state.iter().zip(*rgrad).map(|(s, g)| s.lincomb(self.beta, *g, 1.0)).collect();
         let next = along(m, x, self.step, &momentum);
         let carried = m.transport(x, &next, &momentum);
         (next, carried)
@@ -109,7 +109,8 @@ pub fn descend<'t, T: Scalar>(
     let (x, _) = x.tape().iterate((x, state.to_vec()), steps, |(x, state)| {
         let g = x.grad(|x| cost(x, t).sum());
         t += 1;
-        let (x, state) = method.step(m, &[x], &m.egrad_to_rgrad(&[x], &[g]), &state);
+        let rgrad = m.egrad_to_rgrad(&[x], Egrad(&[g]));
+        let (x, state) = method.step(m, &[x], Rgrad(&rgrad), &state);
         (x[0], state.to_vec())
     });
     x

@@ -2,7 +2,7 @@
 
 use crate::method::Method;
 use pullback::{Batch, CostFn, Leaves, Result, Scalar, Shape, Tape, Var};
-use pullback_manifolds::Manifold;
+use pullback_manifolds::{Egrad, Manifold, Rgrad};
 
 /// Minimise a cost over a manifold, from a start.
 ///
@@ -171,7 +171,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         self.plain.clear();
         let (m, plain) = (self.problem.manifold, &self.plain);
         let (x, g) = (constants(plain, &self.x), constants(plain, &self.g));
-        let r = m.egrad_to_rgrad(&x, &g);
+        let r = m.egrad_to_rgrad(&x, Egrad(&g)).0;
         let gradient = m.norm(&x, &r).value();
         plain.check()?;
         for (g, r) in self.g.iter_mut().zip(&r) {
@@ -186,7 +186,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, M: Method<L::Scalar>> Run<'_, L, F, M>
         self.plain.clear();
         let (m, plain) = (self.problem.manifold, &self.plain);
         let (x, g, s) = (constants(plain, &self.x), constants(plain, &self.g), constants(plain, &self.state));
-        let (next, state) = self.method.step(m, &x, &g, &s);
+        let (next, state) = self.method.step(m, &x, Rgrad(&g), &s);
         plain.check()?;
         for (to, from) in self.x.iter_mut().zip(&next).chain(self.state.iter_mut().zip(&state)) {
             *to = from.value();

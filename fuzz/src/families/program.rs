@@ -6,7 +6,8 @@ use pullback::{Custom, Leaves, Var};
 use std::sync::Arc;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("program", program, &["custom", "checkpoint", "alias", "of_finite", "stop_gradient"]);
+pub const FAMILY: Family =
+    ("program", program, &["custom", "checkpoint", "alias", "of_finite", "positive", "stop_gradient"]);
 
 /// `tanh(a) b` with rules of its own.
 struct Squash;
@@ -38,11 +39,12 @@ pub fn program(case: &Case) {
     let n = case.size().0;
     let x0 =
         vec![case.stack(n, n, |b| case.entries(1 + b).mat(n, n)), case.stack(n, n, |b| case.entries(50 + b).mat(n, n))];
-    let list: [(&'static str, Program); 6] = [
+    let list: [(&'static str, Program); 7] = [
         ("custom", |x| x[0].tape().custom(Arc::new(Squash), x)),
         ("checkpoint", |x| vec![x[0].checkpoint(|y| (y * x[1]).tanh() * y)]),
         ("custom in a checkpoint", |x| vec![x[0].checkpoint(|y| y.tape().custom(Arc::new(Squash), &[y, x[1]])[0] * y)]),
         ("checkpoint in a checkpoint", |x| vec![x[0].checkpoint(|y| y.checkpoint(|z| (z * x[1]).sin()) + y)]),
+        ("where_positive", |x| vec![(x[0] * x[1]).where_positive(x[1].hadamard(x[1]) + 1.0, "a square and one")]),
         ("a gradient step", |x| vec![x[0] - 0.1 * x[0].grad(|y| (y * x[1]).tanh().dot(y).sum())]),
         ("a gradient step in a checkpoint", |x| {
             vec![x[0].checkpoint(|y| y - 0.1 * y.grad(|z| z.sin().dot(x[1]).sum()) + y.stop_gradient() * 0.0)]

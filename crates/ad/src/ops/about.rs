@@ -693,6 +693,12 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "pass", "pass"],
                 "this is the verdict",
                 "", "guard.rs";
+            "positive", "`x.where_positive(c, what)`",
+                "the entries of `c` are positive, else `OutsideDomain`",
+                "-",
+                ["pass", "0", "0"],
+                "a member where `c` is NaN is outside too",
+                "", "guard.rs";
             "invariant", "guard on cotangents of factors with a gauge",
                 "the part along the gauge orbit is rounding, else by policy `GaugeDependent`, a note, or nothing",
                 "-",

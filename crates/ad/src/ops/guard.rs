@@ -37,6 +37,13 @@ pub(crate) struct Vanishing {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct OfFinite;
 
+/// `X` from `(X, c)` in the members whose entries of `c` are all positive; `OutsideDomain` elsewhere. `c` is only looked
+/// at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Positive {
+    pub(crate) what: &'static str,
+}
+
 fn copy<T: Scalar>(x: &[Arg<'_, T>], y: &mut [Out<'_, T>]) -> Result<(), Trouble> {
     y[0].data.copy_from_slice(x[0].data);
     Ok(())
@@ -110,6 +117,25 @@ impl<T: Scalar> Primitive<T> for Vanishing {
             let (rest, whole) = (T::norm(x[1].member(b)), T::norm(x[2].member(b)));
             let limit = vanishing::<T>(x[2].shape.rows.max(x[2].shape.cols)) * whole;
             if rest <= limit { Ok(()) } else { Err(Failure::NotDifferentiable { what: self.what }) }
+        })
+    }
+
+    identity_rules!();
+}
+
+impl<T: Scalar> Primitive<T> for Positive {
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        match x[1].batch {
+            b if b == x[0].batch => one(x[0]),
+            b => Err(format!("expected a condition with the batch of the value, {}; got {b}", x[0].batch)),
+        }
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        copy(x, y)?;
+        members(x[1].shape.batch, |b| match x[1].member(b).iter().all(|c| *c > T::zero()) {
+            true => Ok(()),
+            false => Err(Failure::OutsideDomain { what: self.what }),
         })
     }
 

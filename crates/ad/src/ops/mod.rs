@@ -305,6 +305,7 @@ registry! {
     Invariant(gauge::Invariant) "invariant",
     Vanishing(guard::Vanishing) "vanishing",
     OfFinite(guard::OfFinite) "of_finite",
+    Positive(guard::Positive) "positive",
     Custom(crate::custom::CustomOp<T>) "custom",
     Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
 }

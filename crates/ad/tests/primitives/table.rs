@@ -315,6 +315,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("gradient inside" covers ["alias", "of_finite"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0] - 0.1 * x[0].grad(|y| y.sin().dot(x[1]).sum())]),
         line!("hvp inside" covers ["alias", "of_finite"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].hvp(|y| y.sin().sum(), x[1])]),
         line!("stop_gradient of a constant" covers ["stop_gradient"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].sin() * x[0].tape().filled(Shape::SCALAR, 2.0).stop_gradient()]),
+        line!("where_positive" covers ["positive"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| vec![x[0].sin().where_positive(x[1].hadamard(x[1]) + 1.0, "always true")]),
         line!("checkpoint" covers ["checkpoint"], SQUARE, |n, _| vec![Unit(n, n), Unit(n, n)], |x| vec![x[0].checkpoint(|y| (y * x[1]).sin() * y)]),
         line!("custom" covers ["custom"], ANY, |m, n| vec![Unit(m, n), Unit(m, n)], |x| x[0].tape().custom(std::sync::Arc::new(super::controls::Sine), x)),
     ]
