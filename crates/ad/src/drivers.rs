@@ -8,26 +8,13 @@ use crate::diagnose::first_bad;
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many, ManyFn};
 use crate::record::Mark;
-use crate::{Error, Failure, Result, Scalar, Shape, Tape, Var};
-
-/// Handles that outlive the borrow of their tape: position and generation.
-#[derive(Debug, Clone, Copy)]
-struct Id(u32, u32);
-
-impl Id {
-    fn of<T: Scalar>(v: &Var<'_, T>) -> Self {
-        Id(v.id, v.generation)
-    }
-    fn on<T: Scalar>(self, tape: &Tape<T>) -> Var<'_, T> {
-        Var { tape, id: self.0, generation: self.1 }
-    }
-}
+use crate::{Error, Failure, Key, Result, Scalar, Shape, Tape, Var};
 
 /// A program that ran: its tape, inputs and outputs.
 pub(crate) struct Ran<T: Scalar> {
     tape: Tape<T>,
-    x: Vec<Id>,
-    y: Vec<Id>,
+    x: Vec<Key>,
+    y: Vec<Key>,
 }
 
 fn inputs<'t, L: Leaves>(
@@ -66,18 +53,18 @@ impl<T: Scalar> Ran<T> {
         let (x, y) = {
             let (vars, list) = inputs(&tape, x0, None);
             let y = f(vars).0;
-            (list.iter().map(Id::of).collect(), y.iter().map(Id::of).collect())
+            (list.iter().map(Var::key).collect(), y.iter().map(Var::key).collect())
         };
         tape.check()?;
         Ok(Ran { tape, x, y })
     }
 
     fn xs(&self) -> Vec<Var<'_, T>> {
-        self.x.iter().map(|i| i.on(&self.tape)).collect()
+        self.x.iter().map(|i| self.tape.var(*i)).collect()
     }
 
     fn y(&self, i: usize) -> Var<'_, T> {
-        self.y[i].on(&self.tape)
+        self.tape.var(self.y[i])
     }
 
     pub(crate) fn value(&self, i: usize) -> Result<Batch<T>> {
@@ -360,7 +347,7 @@ pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) ->
     let gradients = ran.tape.grads_recorded(Mark::START, ran.y(0), &ran.xs());
     ran.tape.check()?;
     ran.tape.finite_gradients(&gradients, recorded).map_err(|e| e.naming(x0))?;
-    ran.y = gradients.iter().map(Id::of).collect();
+    ran.y = gradients.iter().map(Var::key).collect();
     Ok(Box::new(move |v| {
         check_like("the direction", x0, v)?;
         Ok(rebuilt(x0, ran.push(&v.batches()).map_err(|e| e.naming(x0))?))

@@ -385,16 +385,28 @@ impl<T: Scalar> Tape<T> {
     /// [`Error::NotScalar`]; [`Error::NotRecording`]; the first failure; [`Error::NonFinite`].
     #[track_caller]
     pub fn grad_on_tape<'t>(&'t self, y: Var<'t, T>, x: Var<'t, T>) -> Result<Var<'t, T>> {
-        let (shape, _) = (self.shape_of(&y), self.shape_of(&x));
+        Ok(self.grads_on_tape(y, &[x])?[0])
+    }
+
+    /// The gradients of `y` by several values, as values of the tape.
+    ///
+    /// # Errors
+    /// As [`Tape::grad_on_tape`].
+    #[track_caller]
+    pub fn grads_on_tape<'t>(&'t self, y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let shape = self.shape_of(&y);
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
         }
+        x.iter().for_each(|x| {
+            self.shape_of(x);
+        });
         self.ready()?;
         self.finite_values([&y])?;
         let recorded = self.operations();
-        let g = self.grads_recorded(Mark::START, y, &[x])[0];
+        let g = self.grads_recorded(Mark::START, y, x);
         self.verdict()?;
-        self.finite_gradients(&[g], recorded)?;
+        self.finite_gradients(&g, recorded)?;
         Ok(g)
     }
 

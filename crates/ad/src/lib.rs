@@ -88,6 +88,7 @@ pub use pullback_kernels::{Failure, OwnFn, ScalarFn, SymFn, Triangle, Unary};
 pub use shape::Shape;
 pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
+pub use trees::Key;
 pub use var::{Lu, Operand, Uplo, Var};
 
 /// The page for those who know other libraries, so that its code is compiled and run.

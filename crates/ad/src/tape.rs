@@ -308,6 +308,16 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
+    /// [`Tape::tangent_of`] into a batch of the value's shape.
+    pub(crate) fn tangent_into(&self, v: &Var<'_, T>, out: &mut Batch<T>) {
+        let inner = self.inner.borrow();
+        inner.check(self, v, "tangent");
+        match &inner.vals[v.id as usize].tan {
+            Some(t) => out.data_mut().copy_from_slice(t),
+            None => out.data_mut().fill(T::zero()),
+        }
+    }
+
     /// Asks in mid-program: has anything failed so far?
     ///
     /// # Errors

@@ -5,7 +5,69 @@ use crate::inside::handles;
 use crate::leaves::Leaves;
 use crate::{Error, Result, Scalar, Shape, Tape, Var};
 
+/// A [`Var`] without the lifetime of its tape, so that one struct may own a tape and know its values:
+/// [`Var::key`] and [`Tape::var`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    id: u32,
+    generation: u32,
+}
+
+impl<T: Scalar> Var<'_, T> {
+    /// What finds this value on its tape again.
+    ///
+    /// ```
+    /// use pullback::{Tape, prelude::*};
+    /// struct Square { tape: Tape, x: pullback::Key, y: pullback::Key }
+    /// let square = {
+    ///     let tape = Tape::new();
+    ///     let x = tape.input(&3.0);
+    ///     let (x, y) = (x.key(), (x * x).key());
+    ///     Square { tape, x, y }
+    /// };
+    /// let (x, y) = (square.tape.var(square.x), square.tape.var(square.y));
+    /// assert_eq!(square.tape.gradient(y, x)?.scalar(), 6.0);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    pub fn key(&self) -> Key {
+        Key { id: self.id, generation: self.generation }
+    }
+
+    /// Writes the numbers into a given batch; otherwise as [`Var::value`]. Allocates nothing.
+    ///
+    /// # Panics
+    /// If the batch has another shape.
+    #[track_caller]
+    pub fn value_into(&self, out: &mut Batch<T>) {
+        let (expected, got) = (self.shape(), out.shape());
+        assert!(expected == got, "value_into: expected a batch of shape {expected}, got {got}");
+        self.tape.read(self, |_, d| out.data_mut().copy_from_slice(d));
+    }
+
+    /// Writes the tangent that it carries into a given batch; otherwise as [`Var::tangent`]. Allocates nothing.
+    ///
+    /// # Panics
+    /// If the batch has another shape.
+    #[track_caller]
+    pub fn tangent_into(&self, out: &mut Batch<T>) {
+        let (expected, got) = (self.shape(), out.shape());
+        assert!(expected == got, "tangent_into: expected a batch of shape {expected}, got {got}");
+        self.tape.tangent_into(self, out);
+    }
+}
+
 impl<T: Scalar> Tape<T> {
+    /// The value of this tape with that key.
+    ///
+    /// # Panics
+    /// If it was freed, or the tape cleared, since. The key of another tape is not recognised as such.
+    #[track_caller]
+    pub fn var(&self, key: Key) -> Var<'_, T> {
+        let v = Var { tape: self, id: key.id, generation: key.generation };
+        self.inner().check(self, &v, "var");
+        v
+    }
+
     /// The leaves of a tree as inputs: the tree of handles that programs take.
     ///
     /// ```

@@ -6,7 +6,7 @@ use crate::progress::Stage;
 use crate::task::Pca;
 use pullback::{Batch, Var};
 use pullback_manifolds::Grassmann;
-use pullback_optim::{Method, Momentum, Problem, Rsgd, Stop, log_grid, tune};
+use pullback_optim::{Momentum, Problem, Rsgd, Solver, Stop, log_grid, tune};
 
 /// The numbers that are tried, and what for.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ fn run(
     starts: &Batch,
     steps: usize,
     see: impl FnMut(&Batch),
-) -> pullback::Result<()> {
+) -> pullback_optim::Result<()> {
     match beta == 0.0 {
         true => run_method(pca, manifold, Rsgd { step }, starts, steps, see),
         false => run_method(pca, manifold, Momentum { step, beta }, starts, steps, see),
@@ -70,21 +70,21 @@ fn run(
 fn run_method(
     pca: &Pca,
     manifold: &Grassmann,
-    method: impl Method,
+    method: impl Solver,
     starts: &Batch,
     steps: usize,
     mut see: impl FnMut(&Batch),
-) -> pullback::Result<()> {
+) -> pullback_optim::Result<()> {
     let moments = Batch::of(&pca.moments);
     let problem = Problem::new(manifold, starts, |x: Var| Pca::cost(&moments, x).sum());
-    let mut run = problem.run(method, Stop { iterations: steps, gradient: 0.0 });
+    let mut run = problem.run(method, Stop::GradientNorm(0.0) | Stop::Iterations(steps));
     let mut seen = 0;
     while let Some(state) = run.step()? {
         see(&state.point[0]);
         seen += 1;
     }
     // A gradient of exactly zero stops a run; the point then stays where it is.
-    let (_, x) = run.finish();
+    let x = run.finish().point;
     (seen..=steps).for_each(|_| see(&x));
     Ok(())
 }

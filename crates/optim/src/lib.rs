@@ -1,34 +1,69 @@
-//! Classical Riemannian solvers: a cost is a closure, its gradient comes from the engine, its space is a [`Manifold`].
+//! Classical Riemannian solvers: a cost is a closure, its gradient and Hessian come from the engine, its space is a
+//! [`Manifold`].
 //!
 //! ```
 //! use pullback::prelude::*;
 //! use pullback_manifolds::{Grassmann, Manifold, rng};
-//! use pullback_optim::{Momentum, Problem, Stop};
+//! use pullback_optim::{Problem, Stop, TrustRegions};
 //!
 //! let a = faer::Mat::<f64>::from_fn(6, 6, |i, j| if i == j { (i + 1) as f64 } else { 0.0 });
 //! let gr = Grassmann::new(6, 2);
 //! let x0 = gr.random_point(1, &mut rng(3)).swap_remove(0);
 //!
 //! let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());    // the two smallest eigenvalues
-//! let mut run = problem.run(Momentum { step: 0.05, beta: 0.5 }, Stop { iterations: 2000, gradient: 1e-8 });
-//! while let Some(state) = run.step()? {
-//!     if state.iteration % 100 == 0 { /* look at state.cost, state.gradient, state.point */ }
-//! }
-//! let (done, x) = run.finish();
-//! assert!((done.cost - 3.0).abs() < 1e-9 && gr.check_point(&[x]).is_ok());
+//! let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-10) | Stop::Iterations(100))?;
+//! assert!((found.cost - 3.0).abs() < 1e-12);
+//! println!("{} after {} steps: {}", found.cost, found.iterations, found.why);
 //! # use pullback::faer;
-//! # Ok::<(), pullback::Error>(())
+//! # Ok::<(), pullback_optim::Error>(())
 //! ```
 //!
-//! [`Method`]s are programs on values: they run plainly here, and recorded wherever somebody differentiates them.
-//! [`tune`] tries a list of steps and keeps the whole table.
+//! | solver | asks for | memory, in tangents |
+//! |---|---|---|
+//! | [`TrustRegions`] | Hessian-vector products | 6 |
+//! | [`Lbfgs`] | gradients | 2 for each of its pairs |
+//! | [`ConjugateGradient`] | gradients | 3 |
+//! | [`GradientDescent`] | gradients | 1 |
+//! | [`Rsgd`], [`Momentum`] | gradients; the step is fixed | 0, 1 |
+//!
+//! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
+//! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
+//! wherever somebody differentiates them. [`tune`] tries a list of steps and keeps the whole table.
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold
 
+mod conjugate;
+mod descent;
+mod error;
+mod history;
+mod lbfgs;
+mod line_search;
 mod method;
+mod numbers;
+mod oracle;
 mod problem;
+mod run;
+mod solver;
+mod space;
+mod stop;
+mod trust_region;
 mod tune;
+mod view;
 
+pub use conjugate::{Beta, ConjugateGradient, ConjugateState};
+pub use descent::{DescentState, GradientDescent};
+pub use error::{Error, Result};
+pub use history::{History, Row};
+pub use lbfgs::{Lbfgs, LbfgsState};
+pub use line_search::LineSearch;
 pub use method::{Method, Momentum, Rsgd, descend};
-pub use problem::{Problem, Run, State, Stop, Stopped, Why};
+pub use numbers::Numbers;
+pub use oracle::Oracle;
+pub use problem::Problem;
+pub use run::{Checkpoint, Found, Progress, Run};
+pub use solver::{Solver, Step, Steps};
+pub use space::Space;
+pub use stop::{Stop, Why};
+pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
+pub use view::{Counts, Iterate, View};

@@ -1,6 +1,6 @@
 //! Choosing a number by trying a list of them, with the whole table kept. What is tried is the caller's business.
 
-use pullback::{Error, Result};
+use crate::{Error, Result};
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Batch, Shape};
 use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, rng};
-use pullback_optim::{Momentum, Problem, Rsgd, Stop, Why, descend, tune};
+use pullback_optim::{Momentum, Problem, Rsgd, Stop, descend, tune};
 
 const N: usize = 5;
 const METHOD: Momentum = Momentum { step: 0.04, beta: 0.8 };
@@ -47,7 +47,7 @@ fn momentum_on_a_curved_manifold_is_the_step_written_by_hand() {
     let a = matrix(1.0);
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
     for steps in 1..7 {
-        let (_, x) = problem.run(METHOD, Stop { iterations: steps, gradient: 0.0 }).to_end().unwrap();
+        let x = problem.solve(METHOD, Stop::Iterations(steps)).unwrap().point;
         let error = (x.member(0) - by_hand(&x0.member(0), steps, |_| a.clone())).norm_max();
         assert!(error < 1e-13, "after {steps} steps: {error:e}");
     }
@@ -83,10 +83,11 @@ fn every_member_of_a_batch_takes_its_own_step() {
     let costs = [Mat::from_fn(N, N, |i, j| if i == j { i as f64 } else { 0.0 }), matrix(1.0), matrix(3.0)];
     let all = Batch::from_fn(Shape::batch(3, N, N), |b, i, j| costs[b][(i, j)]);
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(x.tape().constant(&all) * x).trace().sum());
-    let mut run = problem.run(METHOD, Stop { iterations: 4, gradient: 1e-6 });
+    let mut run = problem.run(METHOD, Stop::GradientNorm(1e-6) | Stop::Iterations(4));
     while run.step().unwrap().is_some() {}
-    let (done, x) = run.finish();
-    assert_eq!((done.why, done.iterations), (Why::Iterations, 4), "member 0 has arrived, the others have not");
+    let found = run.finish();
+    assert!(found.why.met("4 iterations"), "member 0 has arrived, the others have not: {}", found.why);
+    let x = found.point;
     for b in 0..3 {
         let error = (x.member(b) - by_hand(&x0.member(b), 4, |_| costs[b].clone())).norm_max();
         assert!(error < 1e-13, "member {b}: {error:e}");
@@ -101,9 +102,10 @@ fn a_run_stops_at_the_first_gradient_below_the_stated_size() {
     for k in [0, 1, 5] {
         let size = 3.0 * 0.9f64.powi(k);
         for (share, expected) in [(1.0 + 1e-9, k), (1.0 - 1e-9, k + 1)] {
-            let stop = Stop { iterations: 100, gradient: share * size };
-            let (done, _) = problem.run(Rsgd { step: 0.1 }, stop).to_end().unwrap();
-            assert_eq!((done.why, done.iterations), (Why::Gradient, expected as usize), "{share} of {size}");
+            let stop = Stop::GradientNorm(share * size) | Stop::Iterations(100);
+            let found = problem.solve(Rsgd { step: 0.1 }, stop).unwrap();
+            assert!(found.why.met("gradient norm"), "{}", found.why);
+            assert_eq!(found.iterations, expected as usize, "{share} of {size}");
         }
     }
 }
@@ -115,8 +117,9 @@ fn on_a_manifold_the_riemannian_gradient_decides() {
     let a = Mat::from_fn(N, N, |i, j| if i == j { 1.0 + i as f64 } else { 0.0 });
     let x0 = Mat::from_fn(N, 2, |i, j| if i == j { 1.0 } else { 0.0 });
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
-    let (done, _) = problem.run(METHOD, Stop { iterations: 5, gradient: 1e-12 }).to_end().unwrap();
-    assert_eq!((done.why, done.iterations, done.gradient), (Why::Gradient, 0, 0.0));
+    let found = problem.solve(METHOD, Stop::GradientNorm(1e-12) | Stop::Iterations(5)).unwrap();
+    assert!(found.why.met("gradient norm"), "{}", found.why);
+    assert_eq!((found.iterations, found.gradient), (0, 0.0));
 }
 
 #[test]

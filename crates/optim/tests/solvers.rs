@@ -3,11 +3,12 @@
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Result};
 use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, rng};
-use pullback_optim::{Momentum, Problem, Rsgd, Stop, Why, descend, log_grid, tune};
+use pullback_optim::{Error, Momentum, Problem, Result, Rsgd, Stop, descend, log_grid, tune};
 
-const FOREVER: Stop = Stop { iterations: 100_000, gradient: 1e-9 };
+fn forever() -> Stop {
+    Stop::GradientNorm(1e-9) | Stop::Iterations(100_000)
+}
 
 fn diagonal(n: usize) -> Mat<f64> {
     Mat::from_fn(n, n, |i, j| if i == j { (i + 1) as f64 } else { 0.0 })
@@ -19,7 +20,7 @@ fn descent_in_flat_space_is_the_geometric_sequence() {
     let a = mat![[1.0, 0.0], [0.0, 3.0]];
     let x0 = mat![[1.0], [-2.0]];
     let problem = Problem::new(&m, &x0, |x| x.t_mul(&a * x) * 0.5);
-    let mut run = problem.run(Rsgd { step: 0.1 }, Stop { iterations: 7, gradient: 0.0 });
+    let mut run = problem.run(Rsgd { step: 0.1 }, Stop::Iterations(7));
     let mut seen = 0;
     while let Some(s) = run.step().unwrap() {
         assert_eq!(s.iteration, seen);
@@ -28,8 +29,10 @@ fn descent_in_flat_space_is_the_geometric_sequence() {
         assert!((s.point[0].data()[1] + 2.0 * 0.7f64.powi(k)).abs() < 1e-15);
         seen += 1;
     }
-    let (done, x) = run.finish();
-    assert_eq!((done.why, done.iterations, seen), (Why::Iterations, 7, 8));
+    let found = run.finish();
+    assert!(found.why.met("7 iterations"), "{}", found.why);
+    assert_eq!((found.iterations, seen, found.history.rows.len()), (7, 8, 8));
+    let x = found.point;
     assert!((x[(0, 0)] - 0.9f64.powi(7)).abs() < 1e-15);
 }
 
@@ -38,7 +41,7 @@ fn momentum_in_flat_space_is_its_recurrence() {
     let m = Euclidean::new(1, 1);
     let problem = Problem::new(&m, &3.0f64, |x| x * x);
     let (step, beta) = (0.05, 0.9);
-    let (_, x) = problem.run(Momentum { step, beta }, Stop { iterations: 40, gradient: 0.0 }).to_end().unwrap();
+    let x = problem.solve(Momentum { step, beta }, Stop::Iterations(40)).unwrap().point;
     let (mut y, mut momentum) = (3.0, 0.0);
     for _ in 0..40 {
         momentum = beta * momentum + 2.0 * y;
@@ -54,13 +57,13 @@ fn both_methods_find_the_smallest_eigenvalues() {
         let a = diagonal(6);
         let x0 = gr.random_point(1, &mut rng(5)).swap_remove(0);
         let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
-        for (done, x) in [
-            problem.run(Rsgd { step: 0.1 }, FOREVER).to_end().unwrap(),
-            problem.run(Momentum { step: 0.05, beta: 0.7 }, FOREVER).to_end().unwrap(),
+        for found in [
+            problem.solve(Rsgd { step: 0.1 }, forever()).unwrap(),
+            problem.solve(Momentum { step: 0.05, beta: 0.7 }, forever()).unwrap(),
         ] {
-            assert_eq!(done.why, Why::Gradient);
-            assert!((done.cost - 3.0).abs() < 1e-12, "{done:?}");
-            gr.check_point(&[x]).unwrap();
+            assert!(found.why.met("gradient norm"), "{}", found.why);
+            assert!((found.cost - 3.0).abs() < 1e-12, "{}", found.cost);
+            gr.check_point(&[found.point]).unwrap();
         }
     }
 }
@@ -71,12 +74,12 @@ fn a_batch_descends_as_its_members_alone() {
     let a = diagonal(5);
     let x0 = gr.random_point(3, &mut rng(5)).swap_remove(0);
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace().sum());
-    let stop = Stop { iterations: 20, gradient: 0.0 };
+    let stop = || Stop::Iterations(20);
     let method = Momentum { step: 0.05, beta: 0.5 };
-    let (_, all) = problem.run(method, stop).to_end().unwrap();
+    let all = problem.solve(method, stop()).unwrap().point;
     for b in 0..3 {
         let start = Batch::of(&x0.member(b));
-        let (_, alone) = Problem::new(&gr, &start, |x| x.t_mul(&a * x).trace()).run(method, stop).to_end().unwrap();
+        let alone = Problem::new(&gr, &start, |x| x.t_mul(&a * x).trace()).solve(method, stop()).unwrap().point;
         assert!((alone.into_mat() - all.member(b)).norm_l2() < 1e-14);
     }
 }
@@ -85,11 +88,14 @@ fn a_batch_descends_as_its_members_alone() {
 fn a_failing_cost_is_an_error() {
     let m = Euclidean::new(1, 1);
     let problem = Problem::new(&m, &0.01f64, |x| x.cholesky().sum());
-    let mut run = problem.run(Rsgd { step: 1.0 }, FOREVER);
+    let mut run = problem.run(Rsgd { step: 1.0 }, forever());
     run.step().unwrap();
-    assert!(matches!(run.step(), Err(Error::Data { primitive: "cholesky", .. })));
+    assert!(matches!(run.step(), Err(Error::Engine(pullback::Error::Data { primitive: "cholesky", .. }))));
     let problem = Problem::new(&m, &0.0f64, |x| x.ln());
-    assert!(matches!(problem.run(Rsgd { step: 1.0 }, FOREVER).step(), Err(Error::NonFinite { .. })));
+    assert!(matches!(
+        problem.run(Rsgd { step: 1.0 }, forever()).step(),
+        Err(Error::Engine(pullback::Error::NonFinite { .. }))
+    ));
 }
 
 #[test]
@@ -98,10 +104,7 @@ fn the_solver_and_the_program_take_the_same_steps() {
     let a = diagonal(6);
     let x0 = gr.random_point(1, &mut rng(5)).swap_remove(0);
     let method = Momentum { step: 0.03, beta: 0.5 };
-    let (_, x) = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace())
-        .run(method, Stop { iterations: 9, gradient: 0.0 })
-        .to_end()
-        .unwrap();
+    let x = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace()).solve(method, Stop::Iterations(9)).unwrap().point;
     let tape = Tape::plain();
     let y = descend(&gr, &method, tape.constant(&x0), 9, |x, _| x.t_mul(&a * x).trace()).value();
     assert!(x.data().iter().zip(y.data()).all(|(x, y)| (x - y).abs() < 1e-15));
@@ -121,7 +124,7 @@ fn memory_does_not_grow_with_the_number_of_steps() {
     assert_eq!(bytes(10), bytes(1000));
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
     let bytes = |iterations| {
-        let mut run = problem.run(Rsgd { step: 0.03 }, Stop { iterations, gradient: 0.0 });
+        let mut run = problem.run(Rsgd { step: 0.03 }, Stop::Iterations(iterations));
         while run.step().unwrap().is_some() {}
         run.bytes()
     };
@@ -132,15 +135,13 @@ fn memory_does_not_grow_with_the_number_of_steps() {
 fn the_whole_table_of_a_search_is_kept() {
     let m = Euclidean::new(1, 1);
     let problem = Problem::new(&m, &1.0f64, |x| x * x);
-    let run = |step| -> Result<f64> {
-        Ok(problem.run(Rsgd { step }, Stop { iterations: 5, gradient: 0.0 }).to_end()?.0.cost)
-    };
+    let run = |step| -> Result<f64> { Ok(problem.solve(Rsgd { step }, Stop::Iterations(5))?.cost) };
     let grid = log_grid(1e-3, 10.0, 5);
     assert!((grid[1] - 1e-2).abs() < 1e-15 && (grid[4] - 10.0).abs() < 1e-12);
     let found = tune(&grid, run);
     assert_eq!((found.table.len(), found.best, found.at_the_edge()), (5, Some(2), false));
     assert_eq!(found.best_at(), Some(grid[2]));
-    let failing = tune(&[1.0, 2.0], |at| if at < 2.0 { Err(Error::NotRecording) } else { Ok(f64::NAN) });
+    let failing = tune(&[1.0, 2.0], |at| if at < 2.0 { Err(Error::NoPoint) } else { Ok(f64::NAN) });
     assert_eq!((failing.table.len(), failing.best_at()), (2, None));
     let narrow = tune(&grid[..2], run);
     assert!(narrow.at_the_edge());

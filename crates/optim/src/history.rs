@@ -1,0 +1,87 @@
+//! What a run did, step by step: kept, written to files, drawn.
+
+use crate::view::Counts;
+use serde::{Deserialize, Serialize};
+
+/// One point of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Steps taken to reach it.
+    pub iteration: usize,
+    /// The cost.
+    #[serde(with = "crate::numbers::bits")]
+    pub cost: f64,
+    /// The norm of the Riemannian gradient; NaN where the solver asks for none.
+    #[serde(with = "crate::numbers::bits")]
+    pub gradient: f64,
+    /// The length of the step that led here; NaN where it is not known.
+    #[serde(with = "crate::numbers::bits")]
+    pub length: f64,
+    /// Seconds since the start, those of earlier parts of a resumed run included.
+    pub seconds: f64,
+    /// What the problem had been asked until then.
+    pub counts: Counts,
+}
+
+/// The points of a run in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The first is the start.
+    pub rows: Vec<Row>,
+}
+
+impl History {
+    /// The norms of the gradient, one for each row.
+    pub fn gradients(&self) -> Vec<f64> {
+        self.rows.iter().map(|r| r.gradient).collect()
+    }
+
+    /// The costs, one for each row.
+    pub fn costs(&self) -> Vec<f64> {
+        self.rows.iter().map(|r| r.cost).collect()
+    }
+
+    /// As comma-separated values with a line of names: for a spreadsheet or a plotting program.
+    pub fn csv(&self) -> String {
+        let mut out = String::from("iteration,cost,gradient,length,seconds,costs,gradients,hessians,retractions\n");
+        for r in &self.rows {
+            let c = r.counts;
+            out += &format!(
+                "{},{:e},{:e},{:e},{:.6},{},{},{},{}\n",
+                r.iteration, r.cost, r.gradient, r.length, r.seconds, c.costs, c.gradients, c.hessians, c.retractions
+            );
+        }
+        out
+    }
+
+    /// The excess of the cost over the lowest one seen and the norm of the gradient, over the iterations, with a
+    /// logarithmic axis.
+    ///
+    /// Needs the feature `plot`.
+    #[cfg(feature = "plot")]
+    #[must_use]
+    pub fn svg(&self, title: &str) -> String {
+        use kuva::prelude::*;
+        let lowest = self.costs().into_iter().filter(|c| c.is_finite()).fold(f64::INFINITY, f64::min);
+        let excess = |r: &Row| r.cost - lowest;
+        let mut plots = Vec::new();
+        for (name, color, of) in [
+            ("cost - lowest cost", "#0072b2", &excess as &dyn Fn(&Row) -> f64),
+            ("gradient norm", "#d55e00", &|r: &Row| r.gradient),
+        ] {
+            let shown: Vec<(f64, f64)> = self
+                .rows
+                .iter()
+                .map(|r| (r.iteration as f64, of(r)))
+                .filter(|(_, y)| *y > 0.0 && y.is_finite())
+                .collect();
+            if !shown.is_empty() {
+                let line = LinePlot::new().with_data(shown).with_color(color).with_stroke_width(2.0).with_legend(name);
+                plots.push(Plot::Line(line));
+            }
+        }
+        let layout =
+            Layout::auto_from_plots(&plots).with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
+        render_to_svg(plots, layout)
+    }
+}
