@@ -32,6 +32,7 @@
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold
 
+mod adaptive;
 mod conjugate;
 mod descent;
 mod error;
@@ -43,6 +44,7 @@ mod numbers;
 mod oracle;
 mod problem;
 mod run;
+mod schedule;
 mod solver;
 mod space;
 mod stop;
@@ -50,6 +52,7 @@ mod trust_region;
 mod tune;
 mod view;
 
+pub use adaptive::{CRmsProp, RAdam, Rasa};
 pub use conjugate::{Beta, ConjugateGradient, ConjugateState};
 pub use descent::{DescentState, GradientDescent};
 pub use error::{Error, Result};
@@ -61,6 +64,7 @@ pub use numbers::Numbers;
 pub use oracle::Oracle;
 pub use problem::Problem;
 pub use run::{Checkpoint, Found, Progress, Run};
+pub use schedule::Schedule;
 pub use solver::{Solver, Step, Steps};
 pub use space::Space;
 pub use stop::{Stop, Why};

@@ -113,7 +113,7 @@ macro_rules! methods_are_solvers {
         }
     )*};
 }
-methods_are_solvers!(crate::Rsgd, crate::Momentum);
+methods_are_solvers!(crate::Rsgd, crate::Momentum, crate::RAdam, crate::CRmsProp, crate::Rasa);
 
 /// Any [`Method`] as a [`Solver`]: for one of your own, or one that was learned.
 #[derive(Debug, Clone)]
