@@ -24,7 +24,8 @@
 //! | [`Lbfgs`] | gradients | 2 for each of its pairs |
 //! | [`ConjugateGradient`] | gradients | 3 |
 //! | [`GradientDescent`] | gradients | 1 |
-//! | [`Rsgd`], [`Momentum`] | gradients; the step is fixed | 0, 1 |
+//! | [`Rsgd`], [`Momentum`], [`RAdam`], [`CRmsProp`], [`Rasa`] | gradients, of minibatches too; a rule gives the step | 0 to 1 |
+//! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and whole ones now and then | 3 |
 //!
 //! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
 //! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
@@ -47,9 +48,11 @@ mod run;
 mod schedule;
 mod solver;
 mod space;
+mod stochastic;
 mod stop;
 mod trust_region;
 mod tune;
+mod variance;
 mod view;
 
 pub use adaptive::{CRmsProp, RAdam, Rasa};
@@ -61,13 +64,15 @@ pub use lbfgs::{Lbfgs, LbfgsState};
 pub use line_search::LineSearch;
 pub use method::{Method, Momentum, Rsgd, descend};
 pub use numbers::Numbers;
-pub use oracle::Oracle;
+pub use oracle::{Oracle, WHOLE, Where};
 pub use problem::Problem;
 pub use run::{Checkpoint, Found, Progress, Run};
 pub use schedule::Schedule;
 pub use solver::{Solver, Step, Steps};
 pub use space::Space;
+pub use stochastic::{BatchFn, Stochastic};
 pub use stop::{Stop, Why};
 pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
+pub use variance::{Reference, Rsrg, Rsvrg};
 pub use view::{Counts, Iterate, View};

@@ -4,13 +4,17 @@
 use crate::Error;
 use pullback::{Batch, CostFn, Key, Leaves, Scalar, Tape, Var};
 
+/// The draw that means the whole cost.
+pub const WHOLE: u64 = u64::MAX;
+
 /// A cost with derivatives, on plain numbers. Every question is about the point of the last [`Oracle::at`].
 pub trait Oracle<T: Scalar> {
-    /// Moves to a point and returns the cost there.
+    /// Moves to a point and returns the cost there. `draw` says which part of a stochastic cost is meant (see
+    /// [`Stochastic`](crate::Stochastic)): the minibatch of that number, or [`WHOLE`]. Other costs do not look at it.
     ///
     /// # Errors
     /// The first failure of the program.
-    fn at(&mut self, x: &[Batch<T>]) -> Result<f64, Error>;
+    fn at(&mut self, x: &[Batch<T>], draw: u64) -> Result<f64, Error>;
 
     /// The Euclidean gradient, into batches of the shapes of the point.
     ///
@@ -18,14 +22,25 @@ pub trait Oracle<T: Scalar> {
     /// The first failure of the program or of a rule; a number that is not finite.
     fn gradient(&mut self, out: &mut [Batch<T>]) -> Result<(), Error>;
 
-    /// The Euclidean Hessian at `x` applied to `v`. `fresh` says that `x` is another point than in the last call.
+    /// The Euclidean Hessian at `at` applied to `v`.
     ///
     /// # Errors
     /// As [`Oracle::gradient`].
-    fn hessian(&mut self, x: &[Batch<T>], fresh: bool, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
+    fn hessian(&mut self, at: &Where<'_, T>, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
 
     /// The bytes that it holds.
     fn bytes(&self) -> usize;
+}
+
+/// The point of a Hessian.
+#[derive(Debug, Clone, Copy)]
+pub struct Where<'x, T: Scalar> {
+    /// Its matrices.
+    pub x: &'x [Batch<T>],
+    /// Which part of a stochastic cost.
+    pub draw: u64,
+    /// Is it another one than in the last call?
+    pub fresh: bool,
 }
 
 /// A program on a tape that is replayed on new numbers, or recorded anew at each point where it cannot be.
@@ -92,7 +107,7 @@ pub(crate) struct Program<'p, L: Leaves, F> {
     largest: f64,
 }
 
-fn double<T: Scalar>(x: T) -> f64 {
+pub(crate) fn double<T: Scalar>(x: T) -> f64 {
     x.f64()
 }
 
@@ -139,7 +154,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
 }
 
 impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F> {
-    fn at(&mut self, x: &[Batch<L::Scalar>]) -> Result<f64, Error> {
+    fn at(&mut self, x: &[Batch<L::Scalar>], _: u64) -> Result<f64, Error> {
         let (like, cost) = (self.like, self.cost);
         self.value.at(x, false, &|x| Self::run(like, cost, x)).map_err(|e| e.naming(like))?;
         let y = self.value.y()?;
@@ -161,14 +176,13 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F
 
     fn hessian(
         &mut self,
-        x: &[Batch<L::Scalar>],
-        fresh: bool,
+        at: &Where<'_, L::Scalar>,
         v: &[Batch<L::Scalar>],
         out: &mut [Batch<L::Scalar>],
     ) -> Result<(), Error> {
         let (like, cost) = (self.like, self.cost);
-        if fresh || self.hessian.y.is_none() {
-            self.hessian.at(x, true, &|x| Self::run(like, cost, x)).map_err(|e| e.naming(like))?;
+        if at.fresh || self.hessian.y.is_none() {
+            self.hessian.at(at.x, true, &|x| Self::run(like, cost, x)).map_err(|e| e.naming(like))?;
         }
         let (tape, held) = (&self.hessian.tape, &self.hessian);
         let seeds: smallvec::SmallVec<[(Var<'_, _>, &dyn pullback::MatLike<_>); 2]> =

@@ -48,6 +48,14 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// The factor at step `t` as a number.
+    pub fn factor(&self, t: f64) -> f64 {
+        let tape = pullback::Tape::<f64>::plain();
+        self.at(tape.constant(&t)).scalar()
+    }
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
