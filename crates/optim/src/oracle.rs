@@ -127,8 +127,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
 
     /// The cost of a list of handles.
     fn run<'t>(like: &L, cost: &F, x: &[Var<'t, L::Scalar>]) -> Var<'t, L::Scalar> {
-        let mut next = x.iter().copied();
-        cost(like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))))
+        cost(like.bind_all(x))
     }
 
     /// Does the closure give the number that the replay gave? Asked at calls 2, 3, 5, 9, 17, ...

@@ -201,8 +201,7 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
 
     /// The last good point.
     pub fn point(&self) -> L {
-        let mut x = self.at.x.iter().cloned();
-        self.start.rebuild(&mut || x.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+        self.start.rebuild_all(self.at.x.iter().cloned())
     }
 
     /// Why it stopped, if it has.

@@ -147,9 +147,7 @@ impl<L: Leaves, F: for<'t> BatchFn<'t, L>> Minibatches<'_, L, F> {
         self.tape.clear();
         self.recorded = None;
         let list: Vec<Var<'_, L::Scalar>> = x.iter().map(|x| self.tape.input(x)).collect();
-        let mut next = list.iter().copied();
-        let bound = self.like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
-        let y = (self.cost)(bound, k);
+        let y = (self.cost)(self.like.bind_all(&list), k);
         self.tape.check().map_err(|e| Error::from(e).naming(self.like))?;
         if y.shape() != pullback::Shape::SCALAR {
             return Err(pullback::Error::NotScalar { shape: y.shape() }.into());
