@@ -1,40 +1,7 @@
-//! The matrices that both sides of a row work on, and the file by which the peers get them. No program lives here.
+//! The matrices that both sides of a row work on. No program lives here.
 
 use pullback::{Batch, Shape, value};
 use pullback_benches::entries;
-use std::io::Write;
-use std::path::Path;
-
-/// What a row works on. Everything is a single matrix.
-pub(crate) struct Problem {
-    /// The inputs; derivatives are taken by all of them.
-    pub(crate) x: Vec<Batch<f64>>,
-    /// A direction for each, for the Hessian-vector product.
-    pub(crate) v: Vec<Batch<f64>>,
-    /// The weights `W` of the outputs, in `<W, f(X)>`.
-    pub(crate) w: Vec<Batch<f64>>,
-    /// Are inputs and directions symmetric? Then only the symmetric part of a derivative is determined: libraries
-    /// differ in how they extend the function to other matrices.
-    pub(crate) symmetric: bool,
-}
-
-impl Problem {
-    /// Writes flag, numbers of matrices, and each matrix as rows, columns and entries by columns; all as `f64`.
-    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        let mut all = vec![f64::from(self.symmetric), self.x.len() as f64, self.v.len() as f64, self.w.len() as f64];
-        for m in self.x.iter().chain(&self.v).chain(&self.w) {
-            all.extend([m.shape().rows as f64, m.shape().cols as f64]);
-            all.extend_from_slice(m.data());
-        }
-        write_numbers(path, &all)
-    }
-}
-
-/// Writes numbers as they lie in memory, lowest byte first.
-pub(crate) fn write_numbers(path: &Path, numbers: &[f64]) -> std::io::Result<()> {
-    let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-    std::fs::File::create(path)?.write_all(&bytes)
-}
 
 /// A seeded matrix with entries in (-1/2, 1/2).
 pub(crate) fn any(m: usize, n: usize, seed: u64) -> Batch<f64> {

@@ -1,122 +1,37 @@
-//! Our side of the comparison with other libraries, as a worker that `run.py` talks to: it reads a request a line from
-//! standard input and answers a line. `README.md` says what is compared and how to run it.
-//!
-//! - `rows` answers the names of the matrix rows.
-//! - `row NAME N PATH` takes up a row at order `N`, writes what it works on into a file, and answers the kinds there
-//!   are: `value gradient hvp`, or `solve`; or `none`.
-//! - `numbers KIND PATH` writes a result into a file and answers `ok`, perhaps with a remark.
-//! - `time KIND REPS` answers the seconds that so many calls took.
-//!
-//! What goes wrong is answered as `error` and the reason. Programs stand in `rows.rs` and `solvers.rs`.
+//! Our side of the comparison with other libraries, as a worker that `run.py` talks to. `README.md` says what is compared
+//! and how to run it; programs stand in `rows.rs` and `solvers.rs`, the protocol in `../src/worker.rs`.
 
 mod inputs;
 mod rows;
 mod solvers;
 
-use inputs::{Problem, any, symmetric, write_numbers};
+use inputs::{any, symmetric};
 use pullback::{Batch, MatLike, Tape, Var};
+use pullback_benches::worker::{Asked, Problem, Requests, Subject};
 use rows::{ROWS, Row};
-use solvers::{SOLVERS, Solved};
-use std::hint::black_box;
-use std::io::Write;
-use std::path::Path;
-use std::time::Instant;
-
-type Answer = Result<String, String>;
+use solvers::{SOLVERS, Solving};
 
 fn main() {
-    let mut lines = std::io::stdin().lines().map_while(Result::ok);
-    let mut next = lines.next();
-    while let Some(line) = next.take() {
-        let words: Vec<&str> = line.split(' ').collect();
-        next = match words[..] {
-            ["rows"] => {
-                answer(Ok(ROWS.iter().map(|r| r.name).collect::<Vec<_>>().join(" ")));
-                lines.next()
-            }
-            ["row", name, n, path] => match (find(name), n.parse()) {
-                (Some(Found::Row(row)), Ok(n)) => serve_row(row, n, Path::new(path), &mut lines),
-                (Some(Found::Solver(solve)), _) => serve_solver(solve, &mut lines),
-                _ => {
-                    answer(Ok("none".into()));
-                    lines.next()
-                }
-            },
-            _ => {
-                answer(Err(format!("expected `rows` or `row NAME N PATH`, got `{line}`")));
-                lines.next()
-            }
-        };
-    }
-}
-
-enum Found {
-    Row(&'static Row),
-    Solver(fn() -> Solved),
-}
-
-fn find(name: &str) -> Option<Found> {
-    let row = ROWS.iter().find(|r| r.name == name).map(Found::Row);
-    row.or_else(|| SOLVERS.iter().find(|(own, _)| *own == name).map(|(_, solve)| Found::Solver(*solve)))
-}
-
-fn answer(a: Answer) {
-    let mut out = std::io::stdout().lock();
-    let said = match a {
-        Ok(said) => writeln!(out, "{said}"),
-        Err(why) => writeln!(out, "error {}", why.replace('\n', " ")),
-    };
-    // Whoever asked is gone if this fails, and the next read ends the program.
-    said.and_then(|()| out.flush()).ok();
-}
-
-/// Answers what is asked about a row; returns the first line that is about something else.
-fn serve(lines: &mut dyn Iterator<Item = String>, mut ask: impl FnMut(&[&str]) -> Option<Answer>) -> Option<String> {
-    for line in lines {
-        match ask(&line.split(' ').collect::<Vec<_>>()) {
-            Some(a) => answer(a),
-            None => return Some(line),
+    let names: Vec<&str> = ROWS.iter().map(|r| r.name).collect();
+    let mut requests = Requests::default();
+    while let Some(asked) = requests.next_row(&names) {
+        let row = ROWS.iter().find(|r| r.name == asked.name);
+        let solver = SOLVERS.iter().find(|(name, _)| *name == asked.name);
+        match (row, solver) {
+            (Some(row), _) => serve(&mut requests, &asked, row),
+            (_, Some((_, solve))) => requests.serve(&asked, &Problem::default(), &mut Solving::new(*solve)),
+            _ => requests.no_such_row(),
         }
     }
-    None
 }
 
-fn serve_solver(solve: fn() -> Solved, lines: &mut dyn Iterator<Item = String>) -> Option<String> {
-    answer(Ok("solve".into()));
-    serve(lines, |words| match words {
-        ["numbers", "solve", path] => Some(solve().and_then(|(cost, outer)| {
-            write_numbers(Path::new(path), &[cost]).map_err(|e| e.to_string())?;
-            Ok(format!("ok {outer} outer"))
-        })),
-        ["time", "solve", reps] => Some(timed(reps, || solve().map(|_| ()))),
-        _ => None,
-    })
-}
-
-fn timed(reps: &str, mut run: impl FnMut() -> Result<(), String>) -> Answer {
-    let reps: usize = reps.parse().map_err(|_| format!("expected a number of calls, got `{reps}`"))?;
-    let start = Instant::now();
-    for _ in 0..reps {
-        black_box(run())?;
-    }
-    Ok(start.elapsed().as_secs_f64().to_string())
-}
-
-fn serve_row(row: &Row, n: usize, path: &Path, lines: &mut dyn Iterator<Item = String>) -> Option<String> {
+fn serve(requests: &mut Requests, asked: &Asked, row: &Row) {
     let (first, second) = (Tape::new(), Tape::new());
-    let (problem, y1, x1) = record(&first, row, n);
-    let (_, y2, x2) = record(&second, row, n);
-    answer(problem.write(path).map(|()| "value gradient hvp".into()).map_err(|e| e.to_string()));
-    let mut held = Held { problem, first: (&first, y1, x1), second: (&second, y2, x2), g: vec![], value: 0.0 };
-    held.g = held.problem.x.iter().map(|x| Batch::zeros(x.shape())).collect();
-    serve(lines, |words| match words {
-        ["numbers", kind, path] => Some(held.run(kind).and_then(|()| {
-            write_numbers(Path::new(path), &held.numbers(kind)).map_err(|e| e.to_string())?;
-            Ok("ok".into())
-        })),
-        ["time", kind, reps] => Some(timed(reps, || held.run(kind))),
-        _ => None,
-    })
+    let (problem, y1, x1) = record(&first, row, asked.n);
+    let (_, y2, x2) = record(&second, row, asked.n);
+    let g = problem.x.iter().map(|x| Batch::zeros(x.shape())).collect();
+    let (first, second) = ((&first, y1, x1), (&second, y2, x2));
+    requests.serve(asked, &problem, &mut Held { problem: &problem, first, second, g, value: 0.0 });
 }
 
 /// Records `<W, f(X)>`; the weights are made where the shapes of the outputs are known.
@@ -136,7 +51,7 @@ type Recorded<'t> = (&'t Tape, Var<'t>, Vec<Var<'t>>);
 
 /// A row on held tapes: one for value and gradient, one for the Hessian-vector product.
 struct Held<'t> {
-    problem: Problem,
+    problem: &'t Problem,
     first: Recorded<'t>,
     second: Recorded<'t>,
     /// The last derivative.
@@ -144,8 +59,12 @@ struct Held<'t> {
     value: f64,
 }
 
-impl Held<'_> {
-    /// One call: new numbers on the tape, what follows from them, and the derivative.
+impl Subject for Held<'_> {
+    fn kinds(&self) -> &str {
+        "value gradient hvp"
+    }
+
+    /// New numbers on the tape, what follows from them, and the derivative.
     fn run(&mut self, kind: &str) -> Result<(), String> {
         let Held { problem, first, second, g, value } = self;
         let (tape, y, x) = if kind == "hvp" { second } else { first };
@@ -167,7 +86,6 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// What the last call found.
     fn numbers(&self, kind: &str) -> Vec<f64> {
         match kind {
             "value" => vec![self.value],

@@ -100,11 +100,7 @@ def prepare(name, problem):
     gradient = jax.jit(jax.value_and_grad(cost))
     hvp = jax.jit(lambda x, w, v: jax.jvp(lambda x: jax.grad(cost)(x, w), (x,), (v,))[1])
     return {
-        "value": lambda: [jax.block_until_ready(value(x, weights))],
-        "gradient": lambda: jax.block_until_ready(gradient(x, weights))[1],
-        "hvp": lambda: jax.block_until_ready(hvp(x, weights, v)),
+        "value": (lambda: jax.block_until_ready(value(x, weights)), lambda y: [y]),
+        "gradient": (lambda: jax.block_until_ready(gradient(x, weights)), lambda done: done[1]),
+        "hvp": (lambda: jax.block_until_ready(hvp(x, weights, v)), list),
     }
-
-
-def arrays(result):
-    return result

@@ -84,8 +84,4 @@ def prepare(name, _problem):
         done = solver.run(problem, initial_point=start)
         return SimpleNamespace(cost=done.cost, remark=f"{done.iterations} outer, |g| {done.gradient_norm:.1e}")
 
-    return {"solve": solve}
-
-
-def arrays(result):
-    return [np.array([result.cost])]
+    return {"solve": (solve, lambda done: [np.array([done.cost])])}

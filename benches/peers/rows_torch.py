@@ -103,12 +103,11 @@ def prepare(name, problem):
         first = torch.autograd.grad(cost(inputs), inputs, create_graph=True)
         return torch.autograd.grad(first, inputs, directions)
 
+    def numpy(result):
+        return [r.detach().numpy() for r in result]
+
     return {
-        "value": lambda: [cost(plain)],
-        "gradient": lambda: torch.autograd.grad(cost(inputs), inputs),
-        "hvp": hvp,
+        "value": (lambda: [cost(plain)], numpy),
+        "gradient": (lambda: torch.autograd.grad(cost(inputs), inputs), numpy),
+        "hvp": (hvp, numpy),
     }
-
-
-def arrays(result):
-    return [r.detach().numpy() for r in result]

@@ -1,20 +1,22 @@
-"""One peer as a worker that `run.py` talks to, by the protocol that `main.rs` describes.
+"""One peer as a worker that `run.py` talks to, by the protocol that `../src/worker.rs` describes.
 
-`python worker.py torch` serves the rows of `rows_torch.py`, and so on. Such a module has a function `about()`, which
-names the library and its version, `prepare(name, problem)`, which gives a function without arguments for each kind it
-has, and `arrays(result)`, which makes NumPy arrays of what these return. No program lives here.
+`python worker.py FOLDER/rows_torch.py` serves the rows of that file, and so on. Such a module has a function `about()`,
+which names the library and its version, and `prepare(name, problem)`, which gives two functions for each kind of call
+it has: one without arguments, which is what is timed, and one that makes a list of arrays of its result. No program
+lives here.
 """
 
 import importlib
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 
 def read_problem(path):
-    """What the matrix rows work on, as `inputs.rs` wrote it; solver rows have no file."""
+    """What a row works on, as our worker wrote it; where it does not have the row, there is no file."""
     try:
         numbers = np.fromfile(path, dtype="<f8")
     except FileNotFoundError:
@@ -52,12 +54,13 @@ class Worker:
                 self.kinds = self.side.prepare(name, self.problem)
                 return " ".join(self.kinds) or "none"
             case ["numbers", kind, path]:
-                result = self.kinds[kind]()
+                call, unpack = self.kinds[kind]
+                result = call()
                 symmetrise = kind != "value" and self.problem is not None and self.problem.symmetric
-                by_columns(self.side.arrays(result), symmetrise).astype("<f8").tofile(path)
+                by_columns(unpack(result), symmetrise).astype("<f8").tofile(path)
                 return "ok " + getattr(result, "remark", "")
             case ["time", kind, reps]:
-                run = self.kinds[kind]
+                run, _ = self.kinds[kind]
                 start = time.perf_counter()
                 for _ in range(int(reps)):
                     run()
@@ -67,7 +70,9 @@ class Worker:
 
 def main():
     answers, sys.stdout = sys.stdout, sys.stderr
-    worker = Worker(importlib.import_module("rows_" + sys.argv[1]))
+    rows = Path(sys.argv[1])
+    sys.path.insert(0, str(rows.parent))
+    worker = Worker(importlib.import_module(rows.stem))
     for line in sys.stdin:
         try:
             said = worker.answer(line.rstrip("\n"))
