@@ -222,21 +222,36 @@ def cell(e):
     return f"**{e['ratio']:.2g}**" if e["ratio"] < 1 else f"{e['ratio']:.3g}" if e["ratio"] < 100 else f"{e['ratio']:.0f}"
 
 
-def tables(results, args):
-    """A table for each kind: rows by orders, a cell for each peer that has the row anywhere."""
+def table(title, columns, rows):
+    """`rows` maps the name of a row to its cells."""
+    print(f"\n{title}; below 1 (bold) we are slower\n")
+    print("| | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name, cells in rows.items():
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def tables(results):
+    """Rows by orders, a table for each kind and a cell for all peers; rows of one size only by kinds."""
+    compared = [r for r in results if r["ours"] is not None and r["peers"]]
     for kind, title in KINDS.items():
-        here = [r for r in results if r["kind"] == kind and r["ours"] is not None and r["peers"]]
-        if not here or kind == "solve":
-            continue
-        names = [p for p in PEERS if any(p in r["peers"] for r in here)]
-        print(f"\n{title}: time of {' / '.join(PEERS[p] for p in names)} divided by ours; below 1 (bold) we are slower\n")
-        orders = sorted({r["n"] for r in here})
-        print("| | " + " | ".join(f"n={n}" if n else "ratio" for n in orders) + " |")
-        print("|---" * (len(orders) + 1) + "|")
-        for row in dict.fromkeys(r["row"] for r in here):
-            at = {r["n"]: r["peers"] for r in here if r["row"] == row}
-            cells = [" / ".join(cell(at.get(n, {}).get(p)) for p in names) for n in orders]
-            print(f"| {row} | " + " | ".join(cells) + " |")
+        here = [r for r in compared if r["kind"] == kind and r["n"]]
+        if here:
+            names = [p for p in PEERS if any(p in r["peers"] for r in here)]
+            orders = sorted({r["n"] for r in here})
+            cells = {r["row"]: ["-"] * len(orders) for r in here}
+            for r in here:
+                cells[r["row"]][orders.index(r["n"])] = " / ".join(cell(r["peers"].get(p)) for p in names)
+            peers = " / ".join(PEERS[p] for p in names)
+            table(f"{title}: time of {peers} divided by ours", [f"n={n}" for n in orders], cells)
+    here = [r for r in compared if not r["n"]]
+    if here:
+        kinds = [k for k in KINDS if any(r["kind"] == k for r in here)]
+        cells = {r["row"]: ["-"] * len(kinds) for r in here}
+        for r in here:
+            cells[r["row"]][kinds.index(r["kind"])] = " / ".join(map(cell, r["peers"].values()))
+        peers = " / ".join(PEERS[p] for p in PEERS if p in here[0]["peers"])
+        table(f"time of {peers} divided by ours", [KINDS[k] for k in kinds], cells)
 
 
 def summary(results):
@@ -296,7 +311,7 @@ def main():
             kinds = [k for k in KINDS if k in args.kinds and any(k in s.kinds for s in [ours, *peers])]
             results += [measure(ours, peers, row, n, k, args) for k in kinds]
             args.json.write_text(json.dumps(results, indent=1))
-    tables(results, args)
+    tables(results)
     summary(results)
     print(f"{time.time() - start:.0f} s; all figures in {args.json}")
     bad = [r for r in results for e in r["peers"].values() if (e.get("difference") or 0) > AGREEMENT]
