@@ -1,4 +1,5 @@
-//! `lse`: the logarithm of a sum of exponentials of many numbers.
+//! `lse`: the logarithm of a sum of exponentials of many numbers; from its pieces, as the suite asks, and by the
+//! primitive.
 
 use crate::measured::Program;
 use crate::{Case, uniform};
@@ -7,12 +8,14 @@ use pullback_benches::worker::Problem;
 
 pub(crate) fn cases() -> Vec<Case> {
     let case = |n: usize| {
-        Case::new(format!("lse/{n}"), Program::Cost(log_sum_exp), move || Problem {
-            x: vec![uniform(Shape::mat(n, 1), 1)],
-            ..Problem::default()
-        })
+        let problem = move || Problem { x: vec![uniform(Shape::mat(n, 1), 1)], ..Problem::default() };
+        let whole = Program::Cost(|x, _| x[0].log_sum_exp());
+        [
+            Case::new(format!("lse/{n}"), Program::Cost(log_sum_exp), problem),
+            Case::new(format!("lse-primitive/{n}"), whole, problem),
+        ]
     };
-    [2_500, 40_000, 640_000].map(case).into()
+    [2_500, 40_000, 640_000].into_iter().flat_map(case).collect()
 }
 
 /// `a + ln sum exp(x - a)` with `a = max x`: the suite asks for a program from such pieces.
