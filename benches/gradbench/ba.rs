@@ -1,5 +1,5 @@
-//! `ba`: bundle adjustment. Residuals of observations of points by cameras, and the block of the Jacobian that belongs to
-//! each. The sparse matrix is not assembled here.
+//! `ba`: bundle adjustment. Residuals of observations of points by cameras, and the block of the Jacobian that belongs
+//! to each. The sparse matrix is not assembled here.
 
 use crate::measured::Program;
 use crate::{Case, uniform};

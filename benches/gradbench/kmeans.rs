@@ -1,5 +1,5 @@
-//! `kmeans`: the sum over points of the squared distance to the nearest centre, and Newton's direction, whose Hessian is
-//! diagonal.
+//! `kmeans`: the sum over points of the squared distance to the nearest centre, and Newton's direction, whose Hessian
+//! is diagonal.
 
 use crate::measured::Program;
 use crate::{Case, uniform};
@@ -18,8 +18,8 @@ pub(crate) fn cases() -> Vec<Case> {
     [(10, 1_000, 8), (100, 1_000, 8), (100, 10_000, 16)].map(case).into()
 }
 
-/// The squared distances as `|p|^2 - 2 p.c + |c|^2`, which is one product; `pairwise_dist2` takes differences, which keeps
-/// the digits of near points and costs about twice as much.
+/// The squared distances as `|p|^2 - 2 p.c + |c|^2`, which is one product; `pairwise_dist2` takes differences, which
+/// keeps the digits of near points and costs about twice as much.
 fn cost<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
     let points = x[0].tape().constant(&w[0]);
     let products = x[0].t_mul(points).lincomb(-2.0, x[0].square().column_sums().t(), 1.0);

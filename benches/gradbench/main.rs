@@ -1,5 +1,5 @@
-//! Evals of the GradBench suite as programs in this library, served to `../peers/run.py --suite gradbench`, which checks
-//! them against the same evals in JAX and times both. `README.md` says which evals, at which sizes, and what differs
+//! Evals of the GradBench suite as programs in this library, served to `../peers/run.py --suite gradbench`, which
+//! checks them against the same evals in JAX and times both. `README.md` says which evals, at which sizes, and what differs
 //! from the suite.
 //!
 //! An eval is one file: what goes in, and the program. How it is differentiated stands in `measured.rs`.
@@ -9,6 +9,7 @@ mod det;
 mod gmm;
 mod ht;
 mod kmeans;
+mod llsq;
 mod lse;
 mod lstm;
 mod measured;
@@ -41,6 +42,7 @@ fn main() {
         kmeans::cases(),
         lstm::cases(),
         det::cases(),
+        llsq::cases(),
         ba::cases(),
         ht::cases(),
     ]

@@ -1,5 +1,5 @@
-//! `ode`: `y_0' = x_0`, `y_i' = x_i y_(i-1)` from `y = 0`, to time 2 by the classical Runge-Kutta method, and the gradient
-//! of the last entry.
+//! `ode`: `y_0' = x_0`, `y_i' = x_i y_(i-1)` from `y = 0`, to time 2 by the classical Runge-Kutta method, and the
+//! gradient of the last entry.
 
 use crate::measured::Program;
 use crate::{Case, number, uniform};

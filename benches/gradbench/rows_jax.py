@@ -80,6 +80,11 @@ def lstm(main, extra, start, text):
     return -jnp.sum(terms) / (text.shape[0] * len(terms))
 
 
+def llsq(x, t):
+    # Horner's scheme, unrolled: several times as fast here as a Vandermonde matrix.
+    return 0.5 * jnp.sum((jnp.sign(t) - jnp.polyval(x[::-1, 0], t, unroll=len(x))) ** 2)
+
+
 def det(a, *_):
     """By expansion along rows: minors of one size at once, named by the columns that the rows above took."""
     n, minors = len(a), 1.0
@@ -177,6 +182,7 @@ EVALS = {
     "gmm": (gmm, of_cost),
     "kmeans": (kmeans, of_diagonal),
     "lstm": (lstm, of_cost),
+    "llsq": (llsq, of_cost),
     "det": (det, of_det),
     "ba": (ba, of_blocks),
     "ht": (ht, of_dense),

@@ -1,5 +1,5 @@
-//! Our side of the comparison with other libraries, as a worker that `run.py` talks to. `README.md` says what is compared
-//! and how to run it; programs stand in `rows.rs` and `solvers.rs`, the protocol in `../src/worker.rs`.
+//! Our side of the comparison with other libraries, as a worker that `run.py` talks to. `README.md` says what is
+//! compared and how to run it; programs stand in `rows.rs` and `solvers.rs`, the protocol in `../src/worker.rs`.
 
 mod inputs;
 mod rows;

@@ -1,4 +1,4 @@
-"""The rows in PyTorch, eager mode. Gradients by one reverse sweep, Hessian-vector products by a second one over the first.
+"""The rows in PyTorch, eager mode: gradients by one reverse sweep, Hessian-vector products by a second over the first.
 
 Names, inputs and order of outputs are those of `rows.rs`.
 """
@@ -13,7 +13,8 @@ torch.set_num_threads(1)
 
 def about():
     # The first words of a line of the build's description, which says what library multiplies and factorises.
-    blas = next((s.split("Version")[0].strip(" -") for s in torch.__config__.show().splitlines() if "Math Kernel" in s), "own BLAS")
+    said = [s for s in torch.__config__.show().splitlines() if "Math Kernel" in s]
+    blas = said[0].split("Version")[0].strip(" -") if said else "own BLAS"
     return f"PyTorch {torch.__version__} eager ({blas})"
 
 

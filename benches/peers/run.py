@@ -43,7 +43,7 @@ AGREEMENT = 1e-9
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", help="names of rows; all without")
-    parser.add_argument("--suite", choices=list(SUITES), default="peers", help="matrix functions, or evals of GradBench")
+    parser.add_argument("--suite", choices=list(SUITES), default="peers", help="matrix functions or GradBench's evals")
     parser.add_argument("--n", nargs="+", type=int, default=[4, 16, 64, 256], help="orders of the matrices")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
@@ -219,7 +219,8 @@ def cell(e):
         return "-"
     if e["difference"] > AGREEMENT:
         return "disagrees"
-    return f"**{e['ratio']:.2g}**" if e["ratio"] < 1 else f"{e['ratio']:.3g}" if e["ratio"] < 100 else f"{e['ratio']:.0f}"
+    ratio = e["ratio"]
+    return f"**{ratio:.2g}**" if ratio < 1 else f"{ratio:.3g}" if ratio < 100 else f"{ratio:.0f}"
 
 
 def table(title, columns, rows):
