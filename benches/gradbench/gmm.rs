@@ -2,6 +2,7 @@
 
 use crate::measured::Program;
 use crate::{Case, normal, uniform};
+use pullback::faer::Mat;
 use pullback::{Axis, Batch, Shape, Var, value};
 use pullback_benches::worker::Problem;
 use std::f64::consts::{PI, TAU};
@@ -42,12 +43,8 @@ fn log_posterior<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
 /// What depends on the sizes only; `ln Gamma_d(a) = d (d-1)/4 ln pi + sum_j ln Gamma(a - j/2)`.
 fn constant(d: usize, k: usize) -> f64 {
     let (n, size) = ((d + 1) as f64, d as f64);
-    let arguments = faer_column(d, |j| (n - j as f64) / 2.0);
+    let arguments = Mat::from_fn(d, 1, |j, _| (n - j as f64) / 2.0);
     let ln_gammas = value(|a| a.ln_gamma().sum(), &arguments).expect("positive arguments").scalar();
     let ln_gamma = size * (size - 1.0) / 4.0 * PI.ln() + ln_gammas;
     -(N as f64) * size / 2.0 * TAU.ln() + k as f64 * (-n * size * 2f64.sqrt().ln() - ln_gamma)
-}
-
-fn faer_column(n: usize, f: impl Fn(usize) -> f64) -> pullback::faer::Mat<f64> {
-    pullback::faer::Mat::from_fn(n, 1, |i, _| f(i))
 }

@@ -1,6 +1,6 @@
 //! Evals of the GradBench suite as programs in this library, served to `../peers/run.py --suite gradbench`, which
-//! checks them against the same evals in JAX and times both. `README.md` says which evals, at which sizes, and what differs
-//! from the suite.
+//! checks them against the same evals in JAX and times both. `README.md` says which evals, at which sizes, and what
+//! differs from the suite.
 //!
 //! An eval is one file: what goes in, and the program. How it is differentiated stands in `measured.rs`.
 

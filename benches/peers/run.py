@@ -278,7 +278,8 @@ def machine():
     wide = next((w for f, w in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if f in flags), "")
     rust = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
     revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return f"{cpu} {wide}, {platform.system()}; {rust}; Python {platform.python_version()}; revision {revision.stdout.strip()}"
+    parts = [f"{cpu} {wide}, {platform.system()}", rust, f"Python {platform.python_version()}"]
+    return "; ".join([*parts, f"revision {revision.stdout.strip()}"])
 
 
 def main():
