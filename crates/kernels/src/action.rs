@@ -14,7 +14,8 @@
 //! **Gradient by A.** The derivative of what is computed, in reverse: for one segment with `C` as the cotangent of its
 //! result (times `e^{mu / s}`), `l_m = C`, `l_{j-1} = C + X^T l_j / j`; then `gX = sum of l_j x_{j-1}^T / j`, and `l_0`
 //! is the cotangent of `F` before the segment, that is, the transposed action so far. `gA = gX / s`. The sum over `j`
-//! is one product of `n x mp` by `mp x n`.
+//! is one product of `n x mp` by `mp x n`. It is a derivative along one direction more than there are symbols, and the
+//! degree is chosen for that.
 //!
 //! Shift, segments and degree are constants of the evaluation; any shift gives the same function, and the truncation is
 //! chosen so that derivatives along the given number of directions are right too.
@@ -64,7 +65,7 @@ pub(crate) fn action<T: Real>(
     }
     let len = es.len() * n * p;
     let [x, f, term, next, work] = w.slices([n * n, len, len, len, 3 * n]);
-    let op = Operator::of(es, (n, p), x, work)?;
+    let op = Operator::of(es, 0, (n, p), x, work)?;
     gather(bs, n * p, f);
     for _ in 0..op.plan.s {
         op.segment(transpose, f, term, next)?;
@@ -96,7 +97,7 @@ pub(crate) fn pull<T: Real>(
     // How much is kept depends on the plan, which needs its own room first.
     let mut outer = w.take(n * n + 3 * n);
     let (x, work) = outer[..n * n + 3 * n].split_at_mut(n * n);
-    let done = Operator::of(es, (n, p), x, work).and_then(|op| {
+    let done = Operator::of(es, 1, (n, p), x, work).and_then(|op| {
         let (s, m) = (op.plan.s, op.plan.m);
         let [starts, terms, ls, c, term, next] = w.slices([s * len, m * len, m * len, len, len, len]);
         gather(bs, n * p, &mut starts[..len]);
@@ -136,12 +137,19 @@ fn gather<T: Real>(sets: Sets<'_, T>, len: usize, out: &mut [T]) {
 }
 
 impl<'a, T: Real> Operator<'a, T> {
-    fn of(es: Sets<'a, T>, (n, p): (usize, usize), x: &'a mut [T], work: &mut [T]) -> Result<Self, Failure> {
+    /// The operator whose exponential is right to so many directions `more` than there are symbols.
+    fn of(
+        es: Sets<'a, T>,
+        more: usize,
+        (n, p): (usize, usize),
+        x: &'a mut [T],
+        work: &mut [T],
+    ) -> Result<Self, Failure> {
         let trace = (0..n).fold(0.0, |t, i| t + Scalar::f64(es[0][i + i * n]) / n as f64);
         let mu = T::of(trace);
         x.copy_from_slice(es[0]);
         (0..n).for_each(|i| x[i + i * n] -= mu);
-        let plan = plan(x, n, es.len().ilog2() as usize, work)?;
+        let plan = plan(x, n, es.len().ilog2() as usize + more, work)?;
         let s = T::of(plan.s as f64);
         x.iter_mut().for_each(|x| *x /= s);
         Ok(Operator { n, p, x, rest: es, plan, factor: T::of((Scalar::f64(mu) / plan.s as f64).exp()) })

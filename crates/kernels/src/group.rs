@@ -254,8 +254,7 @@ pub(crate) fn along<T: Real>(
         return Ok(());
     }
     let (h, nn, sets) = (Parts::of(handle, n), n * n, 1 << es.len());
-    let [f, pi, work, c, tiles] =
-        w.slices([es.len() * nn, sets * nn, nn, nn, scratch_lengths(Kind::Sum, n, n)[0]]);
+    let [f, pi, work, c, tiles] = w.slices([es.len() * nn, sets * nn, nn, nn, scratch_lengths(Kind::Sum, n, n)[0]]);
     for (e, f) in es.iter().zip(f.chunks_exact_mut(nn)) {
         gemm(work, n, n, n, T::one(), h.u, true, e, false, false);
         gemm(f, n, n, n, T::one(), work, false, h.u, false, false);

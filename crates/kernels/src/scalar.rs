@@ -290,6 +290,16 @@ pub trait Scalar:
         handle: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+    /// `D log(A)[G]` and its derivative while `A` moves along `E` and `G` along `F` (or not at all, if that is empty), for
+    /// the price of `logm_along` with two directions.
+    fn logm_pair(
+        handle: &[Self],
+        n: usize,
+        directions: [&[Self]; 3],
+        first: &mut [Self],
+        second: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
     /// The spectral projector of a group of eigenvalues into `p`, a handle of `n (3 n + 1)` numbers for its derivatives,
     /// and an estimate of the separation of the group over the size of the matrix (infinite where all or none are in
     /// it). Errors: a group that is not separated.
@@ -806,6 +816,16 @@ macro_rules! scalar {
                 w: &mut Workspace<Self>,
             ) -> Result<(), Failure> {
                 crate::expm::jet(es, handles, n, y, handle, w)
+            }
+            fn logm_pair(
+                handle: &[Self],
+                n: usize,
+                directions: [&[Self]; 3],
+                first: &mut [Self],
+                second: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::logm::logm_pair(handle, n, directions, first, second, w)
             }
             fn group_projector(
                 group: crate::Group,

@@ -182,10 +182,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 /// # Ok::<(), pullback::Failure>(())
 /// ```
 #[doc(alias = "sep")]
-pub fn separation<T: Scalar>(
-    a: &(impl MatLike<T> + ?Sized),
-    b: &(impl MatLike<T> + ?Sized),
-) -> Result<T, Failure> {
+pub fn separation<T: Scalar>(a: &(impl MatLike<T> + ?Sized), b: &(impl MatLike<T> + ?Sized)) -> Result<T, Failure> {
     separation_by(a, b, false)
 }
 

@@ -145,7 +145,9 @@ fn shapes(x: &[Shape], matrices: usize) -> Result<Shape, String> {
     for (i, s) in x.iter().enumerate() {
         let cols = if i < matrices { n } else { thin.cols };
         if (s.rows, s.cols) != (n, cols) {
-            return Err("expected as many rows as the matrix has, and directions with the shapes of what they move".into());
+            return Err(
+                "expected as many rows as the matrix has, and directions with the shapes of what they move".into()
+            );
         }
         batch = s.common_batch(Shape { batch, ..*s }).ok_or("expected batches that agree, or one that is 1")?;
     }

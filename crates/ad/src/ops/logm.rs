@@ -13,6 +13,7 @@
 //! up to the fourth, else `Unsupported`. Gauge: none. Cost (n³, `s` square roots): value `45 + s`, JVP and VJP
 //! `35 + 3 s`. Sources: Al-Mohy & Higham 2012; Al-Mohy, Higham & Relton 2013; derived here.
 
+use super::direct::{self, PullPairs};
 use super::{Arg, Op, Out, Primitive, Shapes, family, members, out1, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -48,6 +49,10 @@ impl<T: Scalar> Primitive<T> for Logm {
             family::pull_value(Op::LogmAlong(LogmAlong), [x[0], y[1]], g, out);
         }
     }
+
+    fn pull_pairs(&self, p: PullPairs<'_, T>) -> bool {
+        pull_pairs(p)
+    }
 }
 
 impl<T: Scalar> Primitive<T> for LogmAlong {
@@ -72,4 +77,44 @@ impl<T: Scalar> Primitive<T> for LogmAlong {
             family::pull(&Op::LogmAlong(*self), x, g, out);
         }
     }
+}
+
+/// Over pairs, `gA = (D log(A)[gL^T])^T` and its tangent are two coefficients of one jet with the directions `gL^T`, `dA`
+/// and, of both symbols, the tangent of `gL^T`: the words of the rule would compute the first three times.
+fn pull_pairs<T: Scalar>(mut p: PullPairs<'_, T>) -> bool {
+    let ((shape, a), [_, (handles, handle)], store) = (p.input(0), p.outputs::<2>(), p.store);
+    if a.1.is_none() {
+        return false;
+    }
+    let [g, _] = p.take_all::<2>();
+    let Some((mut g, dg)) = g else { return true };
+    let (n, each, len) = (shape.rows, shape.each(), handles.each());
+    let mut moved = store.take(g.len());
+    let mut work = [each, each, each].map(|len| store.take(len));
+    let done = members(shape.batch, |b| {
+        let [gt, dgt, d] = &mut work;
+        let (at, w) = (b * each..(b + 1) * each, &mut *store.work.borrow_mut());
+        let (g, moved) = (&mut g[at.clone()], &mut moved[at.clone()]);
+        T::transpose(g, n, n, gt);
+        let f: &[T] = match &dg {
+            Some(dg) => {
+                T::transpose(&dg[at], n, n, dgt);
+                dgt
+            }
+            None => &[],
+        };
+        let e = direct::member(a, b, each).1.unwrap_or(&[]);
+        T::logm_pair(direct::member(handle, b, len).0, n, [gt, e, f], d, moved, w)?;
+        T::transpose(d, n, n, g);
+        d.copy_from_slice(moved);
+        T::transpose(d, n, n, moved);
+        Ok(())
+    });
+    work.into_iter().chain(dg).for_each(|x| store.put(x));
+    if let Err(trouble) = done {
+        g.fill(T::nan());
+        moved.fill(T::nan());
+        p.fail("logm_along", shape.batch, trouble);
+    }
+    p.give((g, moved))
 }
