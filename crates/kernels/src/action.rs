@@ -175,7 +175,7 @@ impl<'a, T: Real> Operator<'a, T> {
 
     /// `F <- e^{mu / s} T_m(X) F`. Of the value alone, terms that can no longer change the sum are left out.
     ///
-    /// Errors: the last term is not small; where norms were estimated, one of them was too small.
+    /// Errors: the first term that is left out is not small, because one of the norms that were estimated is larger.
     fn segment(&self, transpose: bool, f: &mut [T], term: &mut [T], next: &mut [T]) -> Result<(), Failure> {
         let Plan { m, falls, .. } = self.plan;
         term.copy_from_slice(f);
@@ -188,10 +188,13 @@ impl<'a, T: Real> Operator<'a, T> {
                 break;
             }
         }
-        let (last, whole) = (max_abs(&term[..self.n * self.p]), max_abs(&f[..self.n * self.p]));
-        if falls == usize::MAX && last > T::of(1e4) * T::EPS * whole {
-            let residual = Scalar::f64(last / whole);
-            return Err(Failure::IllConditioned { what: "the action of an exponential", residual });
+        if falls == usize::MAX {
+            self.step(m + 1, transpose, term, next);
+            let (left, whole) = (max_abs(&next[..self.n * self.p]), max_abs(&f[..self.n * self.p]));
+            if left > T::of(1e4) * T::EPS * whole {
+                let residual = Scalar::f64(left / whole);
+                return Err(Failure::IllConditioned { what: "the action of an exponential", residual });
+            }
         }
         f.iter_mut().for_each(|f| *f *= self.factor);
         Ok(())

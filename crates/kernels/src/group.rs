@@ -130,8 +130,8 @@ fn close(separation: f64) -> Failure {
 }
 
 /// The projector of the group into `p`, a handle of [`handle_len`] numbers for [`along`], and the separation: an
-/// estimate of the least `|T1 X - X T2|` over all `X` of norm 1, over the size of `T`; infinite where all or none are
-/// in the group.
+/// estimate of the least `|T1 X - X T2|` over all `X` of norm 1, over the size of `T`; the largest number where all or
+/// none are in the group.
 ///
 /// Errors: entries that are not finite; an eigenvalue on the boundary of the group, or a separation of the size of
 /// rounding ([`Failure::Unseparated`]); blocks that cannot be exchanged. Cost: the Schur form (about `25 n^3`), its
@@ -147,13 +147,18 @@ pub(crate) fn projector<T: Real>(
     debug_assert!(a.len() == n * n && p.len() == n * n && handle.len() == handle_len(n));
     finite(a)?;
     if n == 0 {
-        return Ok(T::infinity());
+        return Ok(Float::max_value());
     }
     crate::schur::schur(a, n, &mut handle[..2 * n * n], w)?;
     let k = order(group, handle, n, w)?;
     handle[3 * n * n..].fill(T::zero());
     handle[3 * n * n] = T::of(k as f64);
     let sep = couple(handle, n, k, w)?;
+    if k == 0 || k == n {
+        p.fill(T::zero());
+        (0..k).for_each(|i| p[i + i * n] = T::one());
+        return Ok(Float::max_value());
+    }
     let h = Parts::of(handle, n);
     // U [I R; 0 0] U^T
     let [x, work] = w.slices([n * n, n * n]);
@@ -188,7 +193,7 @@ fn order<T: Real>(group: Group, handle: &mut [T], n: usize, w: &mut Workspace<T>
     let size = Scalar::f64(max_abs(t));
     let exact = is_identity(u, n);
     if gap <= if exact { 0.0 } else { Scalar::f64(equation_pivot::<T>(n)) * size } {
-        return Err(close(if size > 0.0 { gap / size } else { 0.0 }));
+        return Err(close(if size > 0.0 { (gap / size).abs() } else { 0.0 }));
     }
     let (mut top, mut j) = (0, 0);
     while j < n {

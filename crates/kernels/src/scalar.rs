@@ -301,8 +301,8 @@ pub trait Scalar:
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
     /// The spectral projector of a group of eigenvalues into `p`, a handle of `n (3 n + 1)` numbers for its derivatives,
-    /// and an estimate of the separation of the group over the size of the matrix (infinite where all or none are in
-    /// it). Errors: a group that is not separated.
+    /// and an estimate of the separation of the group over the size of the matrix (the largest number where all or
+    /// none are in it). Errors: a group that is not separated.
     fn group_projector(
         group: crate::Group,
         a: &[Self],

@@ -18,8 +18,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// `exp(A) B` of a general matrix, `self`, and a thin `B`, without the exponential of `A`: by truncated Taylor
     /// series, products of `A` with thin matrices alone.
     ///
-    /// There are derivatives up to the fifth order, in both arguments; they are computed like the value, and agree with
-    /// those of `a.expm() * b`. Poisons: entries that are not finite; a result that overflows (`Overflow`); a norm so
+    /// There are derivatives up to the fifth order in every mode, in both arguments; they are computed like the value, and
+    /// agree with those of `a.expm() * b`. Poisons: entries that are not finite; a result that overflows (`Overflow`); a norm so
     /// large that more than 16000 segments would be needed (`Unsupported`).
     ///
     /// # Cost
@@ -111,7 +111,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The spectral projector of a group of eigenvalues of a general matrix, onto their invariant subspace along that
     /// of the others, and the *separation* of the two: an estimate of `min |A_1 X - X A_2| / |X|`, over the size of the
     /// matrix, where `A_1` and `A_2` are what the matrix does on the two. The separation is a number without a
-    /// derivative; it is infinite where all or none of the eigenvalues are in the group.
+    /// derivative; it is the largest number there is where all or none of the eigenvalues are in the group.
     ///
     /// The projector does not depend on a choice of basis, and has derivatives up to the fourth order whatever is tied
     /// or defective within the group or among the others. Of a symmetric matrix, [`Var::spectral_projector`] is cheaper.

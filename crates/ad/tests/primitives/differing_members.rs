@@ -163,7 +163,7 @@ fn every_member_has_its_own_group() {
         mat![[-2e3, 1e3, 0.0], [1e3, 3e3, 5e2], [0.0, 5e2, -1e3]],
     ];
     as_alone("right half plane", &members, |x| x.group_projector(Group::RealAbove(0.0)).0);
-    as_alone("outside of a circle", &members, |x| x.group_projector(Group::ModulusAbove(2.0)).0);
+    as_alone("outside of a circle", &members, |x| x.group_projector(Group::ModulusAbove(1.7)).0);
     as_alone("signs", &members, |x| x.signm());
 }
 
