@@ -70,11 +70,11 @@ fn typed<'t, T: pullback::Scalar>(f: impl Fn(&[Var<'t, T>]) -> Var<'t, T>, x: &[
     f(x)
 }
 
-/// A small matrix and eigenvalues around 2 and -2, not in their order.
+/// A quarter of a small matrix and eigenvalues around 2 and -2, not in their order.
 fn two_sided<T: pullback::Scalar>(x: Var<'_, T>) -> Var<'_, T> {
     let n = x.rows();
     let part = x.tape().eye(n).slice(0, 0, n, n / 2);
-    x.lincomb(1.0, x.tape().eye(n), 2.0).lincomb(1.0, part.mul_t(part), -4.0)
+    x.lincomb(0.25, x.tape().eye(n), 2.0).lincomb(1.0, part.mul_t(part), -4.0)
 }
 
 impl Line {
