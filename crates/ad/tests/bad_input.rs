@@ -34,7 +34,7 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("sylvester", p(move |x| x.sylvester(mat![[1.0]], &b3).sum())),
         ("sqrtm", p(|x| x.sqrtm().sum())),
         ("logm", p(|x| x.logm().sum())),
-        ("expm_multiply", p(|x| (x * 0.01).expm_multiply(x.column_range(0, 1)).sum())),
+        ("expm_multiply", p(|x| (x * 0.01).expm_multiply(x.column_range(0, x.cols().min(1))).sum())),
         ("group_projector", p(|x| x.group_projector(Group::RealAbove(0.0)).0.sum())),
         ("expm_sym", p(|x| x.expm_sym().sum())),
         ("logm_spd", p(|x| x.logm_spd().sum())),

@@ -1,14 +1,14 @@
-//! How the action of an exponential on a thin matrix is computed: shift, segments and degree, from norms. The recurrence
-//! itself lives in `action.rs`.
+//! How the action of an exponential on a thin matrix is computed: shift, segments and degree, from norms. The
+//! recurrence itself lives in `action.rs`.
 //!
 //! With `mu = tr A / n` and `X = (A - mu I) / s`: `exp(A) B = (e^{mu / s} T_m(X))^s B`, where `T_m` is the Taylor
 //! polynomial of degree `m`. There are two limits.
 //!
 //! - *Truncation.* What is cut off one segment is `sum over j > m of X^j / j!`, and of its derivative along `k`
-//!   directions, words of `k` directions and `j - k` letters `X`. With bounds `f_i` of `|X^i|` those words have norms of
-//!   at most the coefficient of `z^{j-k}` in `f(z)^{k+1}`, come in `k!` orders, and weigh `1 / j!`. With `f_i = a^i`,
-//!   `a = |X|`, they sum to `a^{j-k} / (j-k)!`, so that `k` directions take `k` terms more than the value. The sum must
-//!   stay below rounding, relative to the thin matrix and to the product of the norms of the directions.
+//!   directions, words of `k` directions and `j - k` letters `X`. With bounds `f_i` of `|X^i|` those words have norms
+//!   of at most the coefficient of `z^{j-k}` in `f(z)^{k+1}`, come in `k!` orders, and weigh `1 / j!`. With
+//!   `f_i = a^i`, `a = |X|`, they sum to `a^{j-k} / (j-k)!`, so that `k` directions take `k` terms more than the value.
+//!   The sum must stay below rounding, relative to the thin matrix and to the product of the norms of the directions.
 //! - *Growth.* The terms may be as large as `e^a`, where their sum is of size one (turns), and
 //!   rounding is that of the terms. So a segment is kept short (`ACTION_RADIUS`): that loses at most some thirty units,
 //!   where the longest segments of Al-Mohy & Higham 2011 lose four digits for two thirds of the products.
@@ -126,8 +126,8 @@ fn degree<T: Real>(f: &[f64; TERMS], k: usize) -> Option<usize> {
 /// Twice an estimate of `|X^p|_1`, which is never larger than the norm and seldom below a third of it, and not more
 /// than what the norm of `X` allows.
 ///
-/// Hager's ascent, as in `equations.rs`: a subgradient of `|X^p v|_1` is `(X^p)^T sign(X^p v)`, whose largest entry says
-/// which unit vector to try next; a vector of alternating signs guards against an early stop.
+/// Hager's ascent, as in `equations.rs`: a subgradient of `|X^p v|_1` is `(X^p)^T sign(X^p v)`, whose largest entry
+/// says which unit vector to try next; a vector of alternating signs guards against an early stop.
 fn power_norm<T: Real>(x: &[T], n: usize, p: usize, norm: f64, work: &mut [T]) -> f64 {
     let (v, rest) = work.split_at_mut(n);
     let (u, last) = rest.split_at_mut(n);

@@ -105,8 +105,8 @@ impl<'a, T: Real> Parts<'a, T> {
         eq.solve(a, b, c, 0, &mut Scratch::new(tiles, &mut [])).map_err(|s| close(Scalar::f64(s.ratio)))
     }
 
-    /// `out = M X M^{-1}` with blocks of `X`: the columns on the right gain the left ones times `R`, then the rows above
-    /// lose `R` times the lower ones. With `inverse`, `M^{-1} X M`: the same with `-R`.
+    /// `out = M X M^{-1}` with blocks of `X`: the columns on the right gain the left ones times `R`, then the rows
+    /// above lose `R` times the lower ones. With `inverse`, `M^{-1} X M`: the same with `-R`.
     fn turn(&self, inverse: bool, x: &mut [T]) {
         let (n, k) = (self.n, self.k);
         let sign = if inverse { -T::one() } else { T::one() };

@@ -1,5 +1,5 @@
-//! Further functions of general matrices: actions of exponentials on thin matrices, projectors of groups of eigenvalues,
-//! signs and powers, with groups that touch.
+//! Further functions of general matrices: actions of exponentials on thin matrices, projectors of groups of
+//! eigenvalues, signs and powers, with groups that touch.
 
 use super::property::{Program, holds, near, pick, values};
 use super::{Case, Family};

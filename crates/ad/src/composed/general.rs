@@ -18,17 +18,17 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// `exp(A) B` of a general matrix, `self`, and a thin `B`, without the exponential of `A`: by truncated Taylor
     /// series, products of `A` with thin matrices alone.
     ///
-    /// There are derivatives up to the fifth order in every mode, in both arguments; they are computed like the value, and
-    /// agree with those of `a.expm() * b`. Poisons: entries that are not finite; a result that overflows (`Overflow`); a norm so
-    /// large that more than 16000 segments would be needed (`Unsupported`).
+    /// There are derivatives up to the fifth order in every mode, in both arguments; they are computed like the value,
+    /// and agree with those of `a.expm() * b`. Poisons: entries that are not finite; a result that overflows
+    /// (`Overflow`); a norm so large that more than 16000 segments would be needed (`Unsupported`).
     ///
     /// # Cost
     /// With `n x n` `A`, `n x p` `B`, and `s` segments of degree `m`, where about `s = 1 + |A - mu I| / 3.5` in the
     /// 1-norm, `mu` is the mean of the diagonal and `m` at most 30 (less segments where powers of `A` are smaller than
     /// the norm says): a value takes `s m` products of `n x n` by `n x p`, a gradient with respect to both matrices
-    /// `4 s m`, one with respect to `B` alone `s m`. The tape keeps the result; while it works, a value takes `n^2 + 3 n
-    /// p` numbers and a gradient `n^2 + (s + 2 m + 4) n p`. Where `p` is not much smaller than `n`, and for norms in the
-    /// hundreds, `a.expm() * b` is cheaper.
+    /// `4 s m`, one with respect to `B` alone `s m`. The tape keeps the result; while it works, a value takes
+    /// `n^2 + 3 n p` numbers and a gradient `n^2 + (s + 2 m + 4) n p`. Where `p` is not much smaller than `n`, and for
+    /// norms in the hundreds, `a.expm() * b` is cheaper.
     ///
     /// # Panics
     /// If `A` is not square, or `B` has another number of rows.
@@ -114,10 +114,10 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// derivative; it is the largest number there is where all or none of the eigenvalues are in the group.
     ///
     /// The projector does not depend on a choice of basis, and has derivatives up to the fourth order whatever is tied
-    /// or defective within the group or among the others. Of a symmetric matrix, [`Var::spectral_projector`] is cheaper.
-    /// Poisons: an eigenvalue on the boundary of the group to working precision, a conjugate pair that a count would
-    /// part, or a separation of the size of rounding (`Unseparated`). About as many digits are lost as the separation
-    /// has zeros behind its point.
+    /// or defective within the group or among the others. Of a symmetric matrix, [`Var::spectral_projector`] is
+    /// cheaper. Poisons: an eigenvalue on the boundary of the group to working precision, a conjugate pair that a count
+    /// would part, or a separation of the size of rounding (`Unseparated`). About as many digits are lost as the
+    /// separation has zeros behind its point.
     ///
     /// # Panics
     /// If the matrix is not square.
@@ -195,7 +195,8 @@ pub fn separation<T: Scalar>(a: &(impl MatLike<T> + ?Sized), b: &(impl MatLike<T
 /// If a matrix is not square.
 ///
 /// ```
-/// assert!((pullback::stein_separation(&pullback::faer::mat![[0.5f64]], &pullback::faer::mat![[0.5]])? - 0.75).abs() < 1e-15);
+/// use pullback::{faer::mat, stein_separation};
+/// assert!((stein_separation(&mat![[0.5f64]], &mat![[0.5]])? - 0.75).abs() < 1e-15);
 /// # Ok::<(), pullback::Failure>(())
 /// ```
 pub fn stein_separation<T: Scalar>(

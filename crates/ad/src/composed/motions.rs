@@ -11,12 +11,13 @@
 //! below a full turn.
 //!
 //! **Jacobians in space.** The product of a motion's vector with others, `ad = [W V; 0 W]` with `W = hat(w)` and
-//! `V = hat(v)`, is a block matrix of the kind by which functions are differentiated: `f(ad) = [f(W) Df(W)[V]; 0 f(W)]`.
-//! The left Jacobian is `f(ad)` for `f(z) = (e^z - 1) / z`, whose `f(W)` is the left Jacobian `J(w)` of the rotation. So
-//! it is `[J Q; 0 J]` with `Q` the derivative of `J(w) = I + c_2 W + c_3 W^2`, `c_m` at `t = |w|^2`, along `v`:
-//! `Q = c_2 V + c_3 (W V + V W) + 2 <w, v> (c_2' W + c_3' W^2)`. Its inverse is `[J^{-1}  -J^{-1} Q J^{-1}; 0 J^{-1}]`.
-//! The adjoint says how vectors change with the frame: from `M exp(hat(x)) M^{-1} = exp(hat(Ad x))` with `M = [R p; 0 1]`
-//! follows `R W R^T = hat(R w)` and `R v - hat(R w) p = R v + hat(p) R w`, so `Ad = [R hat(p) R; 0 R]`.
+//! `V = hat(v)`, is a block matrix of the kind by which functions are differentiated:
+//! `f(ad) = [f(W) Df(W)[V]; 0 f(W)]`. The left Jacobian is `f(ad)` for `f(z) = (e^z - 1) / z`, whose `f(W)` is the left
+//! Jacobian `J(w)` of the rotation. So it is `[J Q; 0 J]` with `Q` the derivative of `J(w) = I + c_2 W + c_3 W^2`,
+//! `c_m` at `t = |w|^2`, along `v`: `Q = c_2 V + c_3 (W V + V W) + 2 <w, v> (c_2' W + c_3' W^2)`. Its inverse is
+//! `[J^{-1}  -J^{-1} Q J^{-1}; 0 J^{-1}]`. The adjoint says how vectors change with the frame: from
+//! `M exp(hat(x)) M^{-1} = exp(hat(Ad x))` with `M = [R p; 0 1]` follows `R W R^T = hat(R w)` and
+//! `R v - hat(R w) p = R v + hat(p) R w`, so `Ad = [R hat(p) R; 0 R]`.
 
 use crate::ops::Op;
 use crate::ops::unary::UnaryDerivative;
@@ -147,8 +148,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// The left Jacobian of [`Var::se3_exp`], `6 x 6`, at a column `(v, w)`: moving the column by `dx` moves the motion
-    /// `M` by `dM = [hat(b) a; 0 0] M`, where `(a, b) = J dx`. Smooth to every order, without a rotation too; poisons as
-    /// [`Var::so3_exp`].
+    /// `M` by `dM = [hat(b) a; 0 0] M`, where `(a, b) = J dx`. Smooth to every order, without a rotation too; poisons
+    /// as [`Var::so3_exp`].
     ///
     /// # Panics
     /// If it has no six rows and one column.
@@ -187,7 +188,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// ```
     /// use pullback::{prelude::*, value};
-    /// let (x, y) = (faer::mat![[1.0], [2.0], [3.0], [0.5], [1.0], [-2.0]], faer::mat![[0.1], [0.0], [1.0], [0.0], [0.5], [0.2]]);
+    /// let x = faer::mat![[1.0], [2.0], [3.0], [0.5], [1.0], [-2.0]];
+    /// let y = faer::mat![[0.1], [0.0], [1.0], [0.0], [0.5], [0.2]];
     /// let gap = value(|x: Var| {
     ///     let (m, y) = (x.se3_exp(), x.tape().constant(&y));
     ///     m * y.se3_exp() - (m.se3_adjoint() * y).se3_exp() * m

@@ -79,8 +79,8 @@ impl<T: Scalar> Primitive<T> for LogmAlong {
     }
 }
 
-/// Over pairs, `gA = (D log(A)[gL^T])^T` and its tangent are two coefficients of one jet with the directions `gL^T`, `dA`
-/// and, of both symbols, the tangent of `gL^T`: the words of the rule would compute the first three times.
+/// Over pairs, `gA = (D log(A)[gL^T])^T` and its tangent are two coefficients of one jet with the directions `gL^T`,
+/// `dA` and, of both symbols, the tangent of `gL^T`: the words of the rule would compute the first three times.
 fn pull_pairs<T: Scalar>(mut p: PullPairs<'_, T>) -> bool {
     let ((shape, a), [_, (handles, handle)], store) = (p.input(0), p.outputs::<2>(), p.store);
     if a.1.is_none() {

@@ -92,8 +92,8 @@ fn signs_and_projectors_are_functions_of_the_matrix() {
         |x| x.sym().group_projector(Group::LargestReal(2)).0,
         |x| x.sym().spectral_projector(2),
     );
-    // Ties and a Jordan block within the group: of [1 1 .; 0 1 .; 0 0 -1] by the formula with powers, (A + I)^2 (5 I - ..)
-    // being replaced by the sign's own.
+    // Ties and a Jordan block within the group: of [1 1 .; 0 1 .; 0 0 -1] by the formula with powers, (A + I)^2 (5 I -
+    // ..) being replaced by the sign's own.
     let jordan = mat![[1.0, 1.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, -1.0]];
     same("defective", &jordan, |x| x.signm(), |x| x * (x * x).sqrtm().inverse());
     // Complements and other names of the same group.
