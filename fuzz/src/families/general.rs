@@ -55,7 +55,7 @@ fn projector(case: &Case) {
         let (q, noise) = (e.orthonormal(n, n), e.mat(n, n));
         let r = Mat::from_fn(n, n, |i, j| match i.cmp(&j) {
             std::cmp::Ordering::Less => noise[(i, j)],
-            std::cmp::Ordering::Equal if case.kind % 2 == 0 => {
+            std::cmp::Ordering::Equal if case.kind.is_multiple_of(2) => {
                 if low(i) {
                     -gap
                 } else {
@@ -90,7 +90,11 @@ fn power(case: &Case) {
     let n = case.size().0;
     let a = case.stack(n, n, |b| {
         let w = case.entries(1 + b).mat(n, n) * (0.5 / n.max(1) as f64);
-        if case.kind % 2 == 0 { w + Mat::<f64>::identity(n, n) } else { w * case.gap() + Mat::<f64>::identity(n, n) }
+        if case.kind.is_multiple_of(2) {
+            w + Mat::<f64>::identity(n, n)
+        } else {
+            w * case.gap() + Mat::<f64>::identity(n, n)
+        }
     });
     let t = case.stack(1, 1, |b| case.entries(40 + b).mat(1, 1));
     let (name, f) = pick(
