@@ -38,8 +38,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// // Heat on a ring of three places, after a while: what is there stays.
     /// let ring = mat![[-2.0, 1.0, 1.0], [1.0, -2.0, 1.0], [1.0, 1.0, -2.0]];
     /// let heat = mat![[1.0], [0.0], [0.0]];
-    /// let later = value(|a| (a * 0.5).expm_multiply(&heat), &ring)?.into_mat();
-    /// assert!((later.col(0).sum() - 1.0).abs() < 1e-15 && later[(0, 0)] < 0.5);
+    /// let later = value(|a: Var| (a * 0.5).expm_multiply(&heat), &ring)?.into_mat();
+    /// let whole: f64 = later.col(0).sum();
+    /// assert!((whole - 1.0).abs() < 1e-14 && later[(0, 0)] < 0.5);
     /// # Ok::<(), pullback::Error>(())
     /// ```
     #[doc(alias("expmv", "expm_action", "exponential_integrator"))]
