@@ -8,6 +8,8 @@
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 
+mod action;
+mod action_plan;
 mod blocks;
 mod cayley;
 mod cholesky;
@@ -29,6 +31,7 @@ mod fixed;
 mod francis;
 mod gamma;
 mod gemm;
+mod group;
 mod hessenberg;
 mod inverses;
 mod least;
@@ -71,6 +74,7 @@ pub use divided::{OwnFn, ScalarFn, SymFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;
+pub use group::Group;
 pub use least::Least;
 pub use scalar::Scalar;
 pub use spectrum::Window;

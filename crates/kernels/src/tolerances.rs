@@ -276,6 +276,23 @@ pub fn expm_unscalable<T: Scalar>() -> usize {
 /// 3.
 pub const EXPM_ORDER: usize = 6;
 
+// ---- spectral projectors of general matrices -----------------------------------------------------------------
+
+/// The highest derivative.
+pub const GROUP_ORDER: usize = 4;
+
+// ---- action of an exponential on a thin matrix -------------------------------------------------------------------
+
+/// The most directions of a derivative of the action.
+pub const ACTION_ORDER: usize = 5;
+/// The largest norm of a segment: rounding of its terms is at most that of `e^3.5 = 33`.
+pub(crate) const ACTION_RADIUS: f64 = 3.5;
+/// Beyond so many segments norms of powers are estimated: that costs as much as about three segments.
+pub(crate) const ACTION_ESTIMATES: usize = 12;
+/// The most segments. Each takes about 30 products with the thin matrix, and reverse mode keeps one thin matrix for
+/// each.
+pub(crate) const ACTION_SEGMENTS: usize = 1 << 14;
+
 // ---- logarithm of a general matrix -------------------------------------------------------------------------------
 
 /// The highest derivative.
