@@ -64,6 +64,7 @@ mod ties;
 pub mod tolerances;
 mod triangular;
 mod turn;
+mod wide;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
