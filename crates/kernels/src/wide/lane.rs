@@ -119,6 +119,7 @@ impl Lane for f64 {
     }
 }
 
+#[allow(clippy::excessive_precision)] // Rounded once, by the compiler.
 impl Lane for f32 {
     const SHIFT: f32 = 12582912.0;
     const LOG2_E: f32 = std::f32::consts::LOG2_E;

@@ -114,7 +114,7 @@ impl<T: Lane> Entry<T> for Sin {
 
     #[inline(always)]
     fn other(&self, x: T) -> Option<T> {
-        (!(x.abs() <= T::of(LIMIT))).then(|| Float::sin(x))
+        (x.abs() > T::of(LIMIT)).then(|| Float::sin(x))
     }
 }
 
@@ -128,6 +128,6 @@ impl<T: Lane> Entry<T> for Cos {
 
     #[inline(always)]
     fn other(&self, x: T) -> Option<T> {
-        (!(x.abs() <= T::of(LIMIT))).then(|| Float::cos(x))
+        (x.abs() > T::of(LIMIT)).then(|| Float::cos(x))
     }
 }
