@@ -67,6 +67,7 @@ mod ties;
 pub mod tolerances;
 mod triangular;
 mod turn;
+mod wide;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};

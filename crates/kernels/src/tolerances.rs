@@ -167,7 +167,9 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 
 /// Checks for finite entries: the least length that is worth asking for the widest registers.
 pub const WIDE: usize = 256;
-/// Sums: the length that is summed without a tree. Its rounding grows with an eighth of this.
+/// Flat loops over entries: the least length that is worth asking for the widest registers.
+pub const FLAT_WIDE: usize = 64;
+/// Sums: the length that is summed without a tree. Its rounding grows with a sixteenth of this.
 pub const SUM_BLOCK: usize = 512;
 /// Products in single precision: the longest inner size without a tree over pieces of it.
 pub const GEMM_LONG: usize = 4096;
