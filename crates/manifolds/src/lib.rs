@@ -47,9 +47,14 @@
 mod euclidean;
 mod grassmann;
 mod matrices;
+mod scalars;
+mod spd;
+mod submersion;
+mod verdicts;
 
 pub use euclidean::Euclidean;
 pub use grassmann::{Grassmann, Retraction};
+pub use spd::{Spd, SpdMetric, SpdRetraction};
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,
