@@ -40,8 +40,8 @@
 //! **Transport**: projection at the new point, `O((n + m)k²)`; it sees points and matrices, not representatives.
 //! Exponential, logarithm, distance and parallel transport have no closed form.
 
-use crate::{Another, Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals, verdicts};
 use crate::scalars::Times;
+use crate::{Another, Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals, verdicts};
 use pullback::{Axis, Batch, Scalar, Shape, SymFn, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;

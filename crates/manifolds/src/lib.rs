@@ -70,10 +70,10 @@ pub use lorentz::Lorentz;
 pub use poincare::PoincareBall;
 pub use positive::PositiveMatrices;
 pub use psd::PsdFixedRank;
-pub use simplex::{Simplex, SimplexRetraction};
-pub use spd::{Spd, SpdMetric, SpdRetraction};
-pub use stochastic::{DoublyStochastic, StochasticRetraction};
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,
 };
+pub use simplex::{Simplex, SimplexRetraction};
+pub use spd::{Spd, SpdMetric, SpdRetraction};
+pub use stochastic::{DoublyStochastic, StochasticRetraction};

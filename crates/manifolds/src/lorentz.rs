@@ -150,7 +150,7 @@ impl<T: Scalar> Manifold<T> for Lorentz {
         2
     }
     fn inverse_retract<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        self.log(x, y)
+        Manifold::log(self, x, y)
     }
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(parallel(only(x), only(y), only(u)))
@@ -211,7 +211,7 @@ impl<T: Scalar> Manifold<T> for Lorentz {
         shaped(self, &[x])?;
         let b = 0..x[0].shape().batch;
         let times: Vec<f64> = b.clone().map(|b| verdicts::entry(&x[0], b, 0, 0)).collect();
-        verdicts::positive(self, "x_0 > 0", &times)?;
+        verdicts::positive::<T>(self, "x_0 > 0", &times)?;
         let off: Vec<f64> = b.map(|b| (lorentz(&x[0], &x[0], b) + 1.0).abs()).collect();
         residuals::point_equation(&|| Manifold::<T>::name(self), "<x, x> = -1", &off, |b| {
             residuals::tolerance::<T>(self.n) * residuals::largest(&x[0], b).powi(2).max(1.0)

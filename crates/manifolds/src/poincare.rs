@@ -144,7 +144,7 @@ impl<T: Scalar> Manifold<T> for PoincareBall {
         2
     }
     fn inverse_retract<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        self.log(x, y)
+        Manifold::log(self, x, y)
     }
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(parallel(only(x), only(y), only(u)))
@@ -176,7 +176,7 @@ impl<T: Scalar> Manifold<T> for PoincareBall {
         v: &[Var<'t, T>],
         w: &[Var<'t, T>],
     ) -> Option<Parts<'t, T>> {
-        let (vw, uw) = (self.inner(x, v, w), self.inner(x, u, w));
+        let (vw, uw) = (Manifold::inner(self, x, v, w), Manifold::inner(self, x, u, w));
         Some(one(only(v).hadamard(uw) - only(u).hadamard(vw)))
     }
     /// The point itself: one that has reached the boundary is an error at its next use.
@@ -199,7 +199,7 @@ impl<T: Scalar> Manifold<T> for PoincareBall {
         shaped(self, &[x])?;
         let norm2 = |b: usize| -> f64 { (0..self.n).map(|i| verdicts::entry(&x[0], b, i, 0).powi(2)).sum() };
         let margins: Vec<f64> = (0..x[0].shape().batch).map(|b| 1.0 - norm2(b)).collect();
-        verdicts::positive(self, "1 - |x|² > 0", &margins)
+        verdicts::positive::<T>(self, "1 - |x|² > 0", &margins)
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])

@@ -109,7 +109,7 @@ impl<T: Scalar> Manifold<T> for PositiveMatrices {
         Some(d.dot(d))
     }
     fn parallel_transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        Some(self.transport(x, y, u))
+        Some(Manifold::transport(self, x, y, u))
     }
     fn curvature<'t>(
         &self,
@@ -137,7 +137,7 @@ impl<T: Scalar> Manifold<T> for PositiveMatrices {
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x])?;
-        verdicts::positive(self, "X > 0", &verdicts::smallest(&x[0]))
+        verdicts::positive::<T>(self, "X > 0", &verdicts::smallest(&x[0]))
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])

@@ -66,7 +66,7 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
         h: &[Var<'t, T>],
         _: &[Var<'t, T>],
     ) -> Parts<'t, T> {
-        self.project(x, h)
+        Manifold::project(self, x, h)
     }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
         one(only(x) + only(v))
@@ -75,7 +75,7 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
         2
     }
     fn inverse_retract<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        self.log(x, y)
+        Manifold::log(self, x, y)
     }
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let (x, y) = (only(x), only(y));
@@ -107,9 +107,7 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<T>> {
         let z: Batch<T> = gaussian(Shape::batch(batch, self.n, self.p), rng);
         let base = if self.n < 2 * self.p { 2.0 * (self.p as f64).sqrt() } else { 0.0 };
-        let at = |b: usize, i: usize, j: usize| {
-            T::of(verdicts::entry(&z, b, i, j) + if i == j { base } else { 0.0 })
-        };
+        let at = |b: usize, i: usize, j: usize| T::of(verdicts::entry(&z, b, i, j) + if i == j { base } else { 0.0 });
         vec![Batch::from_fn(z.shape(), at)]
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
@@ -118,7 +116,13 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
-        holds_for(self, "Y^T U = U^T Y", &unsymmetric(&x[0], &u[0]), &u[0], scale(&x[0]) * residuals::tolerance::<T>(self.n))
+        holds_for(
+            self,
+            "Y^T U = U^T Y",
+            &unsymmetric(&x[0], &u[0]),
+            &u[0],
+            scale(&x[0]) * residuals::tolerance::<T>(self.n),
+        )
     }
     /// `|Z Q - Y|²` for the nearest representative.
     fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
@@ -147,12 +151,7 @@ pub(crate) fn scale<T: Scalar>(y: &Batch<T>) -> f64 {
 }
 
 /// The representative `Y Q` for a random orthogonal `Q`, and `U Q` for the tangents.
-pub(crate) fn turned<T: Scalar>(
-    p: usize,
-    x: &[Batch<T>],
-    tangents: &[Vec<Batch<T>>],
-    rng: &mut dyn Rng,
-) -> Another<T> {
+pub(crate) fn turned<T: Scalar>(p: usize, x: &[Batch<T>], tangents: &[Vec<Batch<T>>], rng: &mut dyn Rng) -> Another<T> {
     let tape = Tape::plain();
     let q = tape.constant(&gaussian::<T>(Shape::mat(p, p), rng)).qr().0;
     let turned = |b: &Batch<T>| (tape.constant(b) * q).value();

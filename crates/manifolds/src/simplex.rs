@@ -160,7 +160,7 @@ impl<T: Scalar> Manifold<T> for Simplex {
                 let (x, y) = (only(x), only(y));
                 Some(one(centred(x, x.hadamard(ln_ratio(x, y, y - x)))))
             }
-            SimplexRetraction::Exponential => self.log(x, y),
+            SimplexRetraction::Exponential => Manifold::log(self, x, y),
         }
     }
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
@@ -187,7 +187,7 @@ impl<T: Scalar> Manifold<T> for Simplex {
         Some((q - q.hadamard(q)).hadamard(g.hadamard(g)).times(16.0))
     }
     fn parallel_transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        Some(self.transport(x, y, u))
+        Some(Manifold::transport(self, x, y, u))
     }
     fn curvature<'t>(
         &self,
@@ -196,7 +196,7 @@ impl<T: Scalar> Manifold<T> for Simplex {
         v: &[Var<'t, T>],
         w: &[Var<'t, T>],
     ) -> Option<Parts<'t, T>> {
-        let (vw, uw) = (self.inner(x, v, w), self.inner(x, u, w));
+        let (vw, uw) = (Manifold::inner(self, x, v, w), Manifold::inner(self, x, u, w));
         Some(one((only(u).hadamard(vw) - only(v).hadamard(uw)).times(0.25)))
     }
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
@@ -215,7 +215,7 @@ impl<T: Scalar> Manifold<T> for Simplex {
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x])?;
-        verdicts::positive(self, "x > 0", &verdicts::smallest(&x[0]))?;
+        verdicts::positive::<T>(self, "x > 0", &verdicts::smallest(&x[0]))?;
         holds_at::<T>(self, "sum x = 1", &verdicts::sums(&x[0], true, 1.0), residuals::tolerance::<T>(self.n))
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {

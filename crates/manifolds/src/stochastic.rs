@@ -200,7 +200,7 @@ impl<T: Scalar> Manifold<T> for DoublyStochastic {
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x])?;
-        verdicts::positive(self, "X > 0", &verdicts::smallest(&x[0]))?;
+        verdicts::positive::<T>(self, "X > 0", &verdicts::smallest(&x[0]))?;
         let tolerance = 2.0 * residuals::tolerance::<T>(self.n);
         holds_at::<T>(self, "X 1 = 1", &verdicts::sums(&x[0], false, 1.0), tolerance)?;
         holds_at::<T>(self, "X^T 1 = 1", &verdicts::sums(&x[0], true, 1.0), tolerance)

@@ -94,7 +94,11 @@ impl<T: Scalar> On<'_, T> {
         let off = T::EPS.f64().sqrt() * 1e-2 / norm(a).max(1.0);
         let away = space.check_point(&plus(x, off, a)).is_err();
         if away && let Some(y) = back(&plus(x, off, a))? {
-            self.verdict("reprojection: on the space", "reprojection does not bring a point back", space.check_point(&y));
+            self.verdict(
+                "reprojection: on the space",
+                "reprojection does not bring a point back",
+                space.check_point(&y),
+            );
         }
         Ok(())
     }

@@ -73,7 +73,8 @@ impl<T: Scalar> Geometry<T> for BuresWasserstein {
     fn exp<'t>(&self, p: Var<'t, T>, v: Var<'t, T>) -> Var<'t, T> {
         let stretch = lyapunov(p, v) + identity(p);
         let least = stretch.symmetric().values(0..1);
-        let stretch = stretch.where_positive(least, "the geodesic of Bures-Wasserstein stays positive definite: I + X > 0");
+        let stretch =
+            stretch.where_positive(least, "the geodesic of Bures-Wasserstein stays positive definite: I + X > 0");
         (stretch * p.sym() * stretch).sym()
     }
     fn retract<'t>(&self, p: Var<'t, T>, v: Var<'t, T>) -> Var<'t, T> {

@@ -232,7 +232,9 @@ impl<T: Scalar> Manifold<T> for Spd {
         let s: Batch<T> = gaussian(x[0].shape(), rng);
         let scale = (self.n as f64).sqrt().recip();
         let short = if self.metric == SpdMetric::BuresWasserstein { 0.5 } else { 1.0 };
-        crate::numbers::apply(&[x, &[s]], &mut |l| one(coloured(l[0][0].cholesky(), l[1][0].sym().times(short * scale))))
+        crate::numbers::apply(&[x, &[s]], &mut |l| {
+            one(coloured(l[0][0].cholesky(), l[1][0].sym().times(short * scale)))
+        })
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x])?;

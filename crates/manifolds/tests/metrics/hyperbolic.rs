@@ -30,7 +30,8 @@ fn distances_are_exact_near_equal_points() {
     for t in [1e-12, 1e-9, 1e-6, 1e-3, 1.0, 10.0f64] {
         let (o, y) = (m![[1.0], [0.0]], m![[t.cosh()], [t.sinh()]]);
         let d = Lorentz::new(1).dist(&o, &y).unwrap();
-        assert!((d / t - 1.0).abs() < 1e-14, "{t}: {d}");
+        // What the model loses far from the origin.
+        assert!((d / t - 1.0).abs() < 1e-15 * (10.0 + t.exp()), "{t}: {d}");
         let d = PoincareBall::new(1).dist(&m![[0.0]], &m![[(t / 2.0).tanh()]]).unwrap();
         assert!((d / t - 1.0).abs() < 1e-12, "{t}: {d}");
         // Away from the origin, with the exact distance between the rounded points: the difference of atanh is that

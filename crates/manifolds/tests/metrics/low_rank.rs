@@ -1,11 +1,12 @@
 //! Quotients of factors: semidefinite matrices of fixed rank, correlation matrices, matrices of fixed rank.
 
-use crate::support::{List, along, apart, between, claims_with, distances, place, programs, retracted, scaled};
+use crate::support::{List, along, between, claims_with, distances, place, programs, retracted, scaled};
+use pullback::Shape;
 use pullback::faer::{Mat, mat as m};
 use pullback::prelude::*;
-use pullback::Shape;
 use pullback_manifolds::{
-    Egrad, Elliptope, Error, FixedRank, FixedRankRetraction, Manifold, PsdFixedRank, Spd, SpdMetric, gaussian, numbers, rng,
+    Egrad, Elliptope, Error, FixedRank, FixedRankRetraction, Manifold, PsdFixedRank, Spd, SpdMetric, gaussian, numbers,
+    rng,
 };
 
 const BOTH: [FixedRankRetraction; 2] = [FixedRankRetraction::Projective, FixedRankRetraction::Orthographic];
@@ -97,11 +98,12 @@ fn the_ambient_gradient_and_hessian_are_the_textbooks() {
     let space = FixedRank::new(6, 5, 2);
     let (x, z, _) = place(&space, 1, 4);
     let a: Mat<f64> = gaussian::<f64>(Shape::mat(6, 5), &mut rng(9)).into_mat();
-    let f = |x: Vec<Var>| {
-        let d = (x[0] * x[1]).mul_t(x[2]) - &a;
+    fn f<'t>(x: &[Var<'t>], a: &Mat<f64>) -> Var<'t> {
+        let d = (x[0] * x[1]).mul_t(x[2]) - a;
         0.5 * d.dot(d)
-    };
-    let (g, h) = (pullback::grad(f, &x).unwrap(), pullback::hvp(f, &x, &z).unwrap());
+    }
+    let (g, h) =
+        (pullback::grad(|x: Vec<Var>| f(&x, &a), &x).unwrap(), pullback::hvp(|x: Vec<Var>| f(&x, &a), &x, &z).unwrap());
     let rgrad = numbers::apply(&[&x, &g], &mut |l| Manifold::egrad_to_rgrad(&space, &l[0], Egrad(&l[1])).0).unwrap();
     let rhess =
         numbers::apply(&[&x, &g, &h, &z], &mut |l| Manifold::ehess_to_rhess(&space, &l[0], Egrad(&l[1]), &l[2], &l[3]))
@@ -143,8 +145,7 @@ fn distances_are_exact_near_equal_points_and_do_not_see_the_factor() {
 fn trajectory(m: &dyn Manifold, mut x: List, steps: usize, turn: bool) -> List {
     let mut v: Option<List> = None;
     for k in 0..steps {
-        let cost = |x: Vec<Var>| m.cost(&x, &mut rng(11));
-        let g = pullback::grad(cost, &x).unwrap();
+        let g = pullback::grad(|x: Vec<Var>| m.cost(&x, &mut rng(11)), &x).unwrap();
         let g = numbers::apply(&[&x, &g], &mut |l| m.egrad_to_rgrad(&l[0], Egrad(&l[1])).0).unwrap();
         let length = numbers::apply(&[&x, &g], &mut |l| [m.inner(&l[0], &l[1], &l[1])].into_iter().collect()).unwrap();
         let g = scaled(&g, -0.05 / (1.0 + length[0].data()[0].sqrt()));
@@ -240,7 +241,8 @@ fn bad_input() {
 
 #[test]
 fn sizes_that_do_not_exist() {
-    for f in [|| drop(PsdFixedRank::new(2, 3)), || drop(Elliptope::new(2, 0)), || drop(FixedRank::new(3, 2, 3))] {
+    let made: [fn(); 3] = [|| _ = PsdFixedRank::new(2, 3), || _ = Elliptope::new(2, 0), || _ = FixedRank::new(3, 2, 3)];
+    for f in made {
         assert!(std::panic::catch_unwind(f).is_err());
     }
 }

@@ -5,8 +5,8 @@ use pullback::faer::{Mat, mat as m};
 use pullback::prelude::*;
 use pullback::{Shape, value};
 use pullback_manifolds::{
-    DoublyStochastic, Error, Manifold, PositiveMatrices, Simplex, SimplexRetraction, SkewMatrices, StochasticRetraction,
-    SymmetricMatrices, gaussian, numbers, rng,
+    DoublyStochastic, Error, Manifold, PositiveMatrices, Simplex, SimplexRetraction, SkewMatrices,
+    StochasticRetraction, SymmetricMatrices, gaussian, numbers, rng,
 };
 
 const RETRACTIONS: [SimplexRetraction; 3] =
@@ -66,10 +66,9 @@ fn distances_are_exact_near_equal_points() {
     distances(&PositiveMatrices::new(3, 1), 1, 1e-6);
     // Beyond half a unit this geodesic leaves the simplex: so its own test.
     let space = Simplex::new(2);
-    for t in [1e-12, 1e-9, 1e-6, 1e-3, 0.1, 0.4f64] {
-        let (x, y) = (m![[0.5], [0.5]], m![[0.5 - t], [0.5 + t]]);
-        // sin(2 (b - a)) for angles with cos² b = 1/2 - t is 2t.
-        let exact = (2.0 * (y[(1, 0)] - 0.5)).asin();
+    for t in [40, 30, 20, 10, 3, 2].map(|k| 0.5f64.powi(k)) {
+        // cos² b = 1/2 - t at the angle pi/4 + asin(2t)/2; nothing is rounded here.
+        let (x, y, exact) = (m![[0.5], [0.5]], m![[0.5 - t], [0.5 + t]], (2.0 * t).asin());
         let d = space.dist(&x, &y).unwrap();
         assert!((d / exact - 1.0).abs() < 1e-14, "{t}: {d} {exact}");
         let d = PositiveMatrices::new(1, 1).dist(&m![[1.0]], &m![[1.0 + t]]).unwrap();
@@ -111,7 +110,10 @@ fn long_steps_stay_on_the_manifolds() {
             let v = scaled(&v, scale);
             // The right number or an error that says so; never a matrix that is no point.
             match numbers::apply(&[&x, &v], &mut |l| Manifold::retract(&space, &l[0], &l[1])) {
-                Ok(y) => space.check_point(&y).or_else(|e| if e.to_string().contains("X > 0") { Ok(()) } else { Err(e) }).unwrap(),
+                Ok(y) => space
+                    .check_point(&y)
+                    .or_else(|e| if e.to_string().contains("X > 0") { Ok(()) } else { Err(e) })
+                    .unwrap(),
                 Err(e) => assert!(scale > 1.0 && e.to_string().contains("converged"), "{e}"),
             }
         }
@@ -154,8 +156,10 @@ fn the_default_hessian_of_the_trait_agrees_where_the_metric_is_ambient() {
     let (g, h): (Batch, Batch) = (gaussian(x[0].shape(), &mut rng(4)), gaussian(x[0].shape(), &mut rng(5)));
     let (g, h) = (vec![g], vec![h]);
     let of = |m: &dyn Manifold| {
-        numbers::apply(&[&x, &g, &h, &u], &mut |l| m.ehess_to_rhess(&l[0], pullback_manifolds::Egrad(&l[1]), &l[2], &l[3]))
-            .unwrap()
+        numbers::apply(&[&x, &g, &h, &u], &mut |l| {
+            m.ehess_to_rhess(&l[0], pullback_manifolds::Egrad(&l[1]), &l[2], &l[3])
+        })
+        .unwrap()
     };
     assert!(apart(&of(&space), &of(&Plain(space))) < 1e-14);
 }
