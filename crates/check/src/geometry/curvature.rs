@@ -75,7 +75,9 @@ impl<T: Scalar> On<'_, T> {
                 let j = space.project(&l[0], &l[1]);
                 Some([space.inner(&l[0], &j, &j)].into_iter().collect())
             })?;
-            let floor = tolerances::floor::<T>() * self.sizes.condition * t * t * uu * norm(x).max(1.0);
+            // An indefinite product cancels among the squares of the entries.
+            let size = (t * t * uu).max(norm(&j).powi(2));
+            let floor = tolerances::floor::<T>() * self.sizes.condition * size * norm(x).max(1.0);
             if let Some(square) = square {
                 steps.push((t, (number(&square) - t * t * uu + t.powi(4) * k / 3.0).abs(), floor));
             }
