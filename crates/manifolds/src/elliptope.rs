@@ -47,9 +47,14 @@ impl Elliptope {
 
 pullback_geometry::words!(Elliptope);
 
+/// `u_i . y_i`, a column. Either may be one member for a whole batch of the other.
+fn dots<'t, T: Scalar>(u: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
+    u.hadamard(y).row_sums()
+}
+
 /// `U - diag(u_i . y_i) Y`
 fn along_rows<'t, T: Scalar>(y: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
-    u - y.hadamard(u.row_dots(y))
+    u - y.hadamard(dots(u, y))
 }
 
 fn project<'t, T: Scalar>(y: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
@@ -85,7 +90,7 @@ impl<T: Scalar> Manifold<T> for Elliptope {
         u: &[Var<'t, T>],
     ) -> Parts<'t, T> {
         let x = only(x);
-        one(project(x, only(h) - only(u).hadamard(only(g.0).row_dots(x))))
+        one(project(x, only(h) - only(u).hadamard(dots(only(g.0), x))))
     }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
         one(normalised(only(x) + only(v)))
@@ -99,7 +104,7 @@ impl<T: Scalar> Manifold<T> for Elliptope {
     }
     fn exp<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
         let (x, v) = (only(x), only(v));
-        let t = v.row_dots(v);
+        let t = dots(v, v);
         Some(one(x.hadamard(t.stumpff(0)) + v.hadamard(t.stumpff(1))))
     }
     fn curvature<'t>(
@@ -110,7 +115,7 @@ impl<T: Scalar> Manifold<T> for Elliptope {
         w: &[Var<'t, T>],
     ) -> Option<Parts<'t, T>> {
         let (x, u, v, w) = (only(x), only(u), only(v), only(w));
-        let spheres = u.hadamard(v.row_dots(w)) - v.hadamard(u.row_dots(w));
+        let spheres = u.hadamard(dots(v, w)) - v.hadamard(dots(u, w));
         Some(one(project(x, spheres + submersion::curvature(x, u, v, w))))
     }
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
@@ -125,7 +130,7 @@ impl<T: Scalar> Manifold<T> for Elliptope {
         shaped(self, &[x])?;
         let tape = Tape::plain();
         let y = tape.constant(&x[0]);
-        let lengths = y.row_dots(y).value();
+        let lengths = dots(y, y).value();
         let off = |b: usize| (0..self.n).map(|i| (verdicts::entry(&lengths, b, i, 0) - 1.0).abs()).fold(0.0, f64::max);
         let off: Vec<f64> = (0..x[0].shape().batch).map(off).collect();
         holds_at::<T>(self, "diag(Y Y^T) = 1", &off, residuals::tolerance::<T>(self.p))
@@ -133,7 +138,7 @@ impl<T: Scalar> Manifold<T> for Elliptope {
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
         let tape = Tape::plain();
-        let along = tape.constant(&u[0]).row_dots(tape.constant(&x[0])).value();
+        let along = dots(tape.constant(&u[0]), tape.constant(&x[0])).value();
         let off: Vec<f64> = (0..u[0].shape().batch).map(|b| residuals::largest(&along, b)).collect();
         let tolerance = scale(&x[0]) * residuals::tolerance::<T>(self.n);
         holds_for(self, "diag(Y U^T) = 0", &off, &u[0], tolerance)?;

@@ -75,9 +75,10 @@ impl<T: Scalar> On<'_, T> {
                 let j = space.project(&l[0], &l[1]);
                 Some([space.inner(&l[0], &j, &j)].into_iter().collect())
             })?;
-            // An indefinite product cancels among the squares of the entries.
-            let size = (t * t * uu).max(norm(&j).powi(2));
-            let floor = tolerances::floor::<T>() * self.sizes.condition * size * norm(x).max(1.0);
+            // An indefinite product cancels among the squares of the entries, and the metric may depend on those of x.
+            let size = (t * t * uu).max(norm(&j).powi(2)) * norm(x).max(1.0).powi(2);
+            // A floor that is not measured is as pessimistic as measured ones are.
+            let floor = tolerances::JITTER_FACTOR * tolerances::floor::<T>() * self.sizes.condition * size;
             if let Some(square) = square {
                 steps.push((t, (number(&square) - t * t * uu + t.powi(4) * k / 3.0).abs(), floor));
             }

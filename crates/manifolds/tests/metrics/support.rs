@@ -1,11 +1,11 @@
 //! What the tests of several spaces share: the checker with seeds, batches and precisions; all operations as programs;
 //! the generator of the known answers.
 
-use pullback::Axis;
 use pullback::faer::Mat;
 use pullback::prelude::*;
+use pullback::{Axis, Shape};
 use pullback_check::{check, check_space};
-use pullback_manifolds::{Manifold, numbers, rng};
+use pullback_manifolds::{Egrad, Manifold, Parts, numbers, rng};
 
 pub(crate) type List = Vec<Batch>;
 
@@ -61,6 +61,48 @@ pub(crate) fn programs(m: &dyn Manifold, seed: u64) {
     for y in [y, x.clone()] {
         between(m, &x, &y, &u);
     }
+    mixed(m, seed);
+}
+
+/// The shape of three members like this one.
+fn three(b: &Batch) -> Shape {
+    Shape::batch(3, b.shape().rows, b.shape().cols)
+}
+
+/// A batch of points and a single one, on either side: as each of them alone.
+fn mixed(m: &dyn Manifold, seed: u64) {
+    let (x, u, v) = place(m, 1, seed);
+    let many: List = x.iter().map(|b| Batch::from_fn(three(b), |_, i, j| b.member(0)[(i, j)])).collect();
+    let step = |l: &List| -> List {
+        l.iter().map(|b| Batch::from_fn(three(b), |k, i, j| b.member(0)[(i, j)] * 0.1 * k as f64)).collect()
+    };
+    let y = retracted(m, &many, &step(&v));
+    // What does not depend on the point may be one for all.
+    let member = |l: &List, k: usize| -> List {
+        l.iter().map(|b| b.member(if b.shape().batch == 1 { 0 } else { k }).to_owned().into()).collect()
+    };
+    type Op<'f> = &'f dyn for<'t> Fn(&[Vec<Var<'t>>]) -> Option<Parts<'t>>;
+    let same = |what: &str, op: Op<'_>, args: &[&List]| {
+        let run = |args: &[&[Batch]]| numbers::try_apply(args, &mut |l| op(l)).unwrap();
+        let Some(all) = run(&args.iter().map(|l| l.as_slice()).collect::<Vec<_>>()) else { return };
+        for k in 0..3 {
+            let alone: Vec<List> = args.iter().map(|l| member(l, k)).collect();
+            let alone = run(&alone.iter().map(|l| l.as_slice()).collect::<Vec<_>>()).unwrap();
+            let d = apart(&member(&all, k), &alone);
+            assert!(d < 1e-12, "{}: {what} of member {k} is off by {d}", m.name());
+        }
+    };
+    same("retraction", &|l| Some(m.retract(&l[0], &l[1])), &[&x, &step(&u)]);
+    same("transport to many", &|l| Some(m.transport(&l[0], &l[1], &l[2])), &[&x, &y, &u]);
+    same("transport to one", &|l| Some(m.transport(&l[1], &l[0], &l[2])), &[&x, &y, &u]);
+    same("exponential", &|l| m.exp(&l[0], &l[1]), &[&x, &step(&u)]);
+    same("logarithm to many", &|l| m.log(&l[0], &l[1]), &[&x, &y]);
+    same("logarithm to one", &|l| m.log(&l[1], &l[0]), &[&x, &y]);
+    same("distance", &|l| m.dist2(&l[0], &l[1]).map(|d| [d].into_iter().collect()), &[&x, &y]);
+    same("inverse retraction", &|l| m.inverse_retract(&l[0], &l[1]), &[&x, &y]);
+    same("curvature", &|l| m.curvature(&l[0], &l[1], &l[2], &l[1]), &[&x, &step(&u), &v]);
+    same("gradient", &|l| Some(m.egrad_to_rgrad(&l[0], Egrad(&l[1])).0), &[&x, &step(&u)]);
+    same("Hessian", &|l| Some(m.ehess_to_rhess(&l[0], Egrad(&l[1]), &l[2], &l[3])), &[&x, &u, &step(&v), &step(&u)]);
 }
 
 /// All entries below each other.
