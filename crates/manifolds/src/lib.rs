@@ -44,13 +44,36 @@
 //!
 //! [`Var`]: pullback::Var
 
+mod elliptope;
 mod euclidean;
+mod fixed_rank;
+mod flat;
 mod grassmann;
+mod lorentz;
 mod matrices;
+mod poincare;
+mod positive;
+mod psd;
+mod scalars;
+mod simplex;
+mod spd;
+mod stochastic;
+mod submersion;
+mod verdicts;
 
+pub use elliptope::Elliptope;
 pub use euclidean::Euclidean;
+pub use fixed_rank::{FixedRank, FixedRankRetraction};
+pub use flat::{SkewMatrices, SymmetricMatrices};
 pub use grassmann::{Grassmann, Retraction};
+pub use lorentz::Lorentz;
+pub use poincare::PoincareBall;
+pub use positive::PositiveMatrices;
+pub use psd::PsdFixedRank;
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,
 };
+pub use simplex::{Simplex, SimplexRetraction};
+pub use spd::{Spd, SpdMetric, SpdRetraction};
+pub use stochastic::{DoublyStochastic, StochasticRetraction};
