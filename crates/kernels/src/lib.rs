@@ -15,6 +15,7 @@ mod cholesky_rules;
 mod columns;
 mod complex;
 mod divided;
+mod divided_angles;
 mod eig;
 mod eigh;
 mod elementwise;
