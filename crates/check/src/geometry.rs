@@ -1,5 +1,5 @@
 //! The operations of a manifold against each other: projection, metric, retraction, inverse, transport, gradient,
-//! Hessian, gauge.
+//! Hessian, gauge. Curvature and reprojection are in `bent.rs`.
 //!
 //! Where others plot slopes, most of these are equalities to rounding, since the operations are programs and can be
 //! differentiated: `DR(0)[v] = v`; `f(R(tv))'' = <v, Hess f v>` for every `f` exactly if the retraction is of second
@@ -101,6 +101,8 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         on.inverses(&v)?;
         on.geodesics(&u, &v)?;
         on.transport(&u, &v, &w)?;
+        on.curvature(&u, &v, &w)?;
+        on.reprojection(&a)?;
         on.quotient(&u, &v, random)?;
         on.functions(&v, random)
     }
@@ -108,15 +110,15 @@ impl<T: Scalar> SpaceCheck<'_, T> {
 
 /// A space at a point. Tangents are compared relative to the size of the point as well: they come out of projections of
 /// vectors of that size, and where the space has dimension 0 they are rounding only.
-struct On<'s, T: Scalar> {
-    space: &'s dyn Manifold<T>,
-    x: &'s List<T>,
+pub(crate) struct On<'s, T: Scalar> {
+    pub(crate) space: &'s dyn Manifold<T>,
+    pub(crate) x: &'s List<T>,
     sizes: &'s Sizes,
-    report: &'s mut Report,
+    pub(crate) report: &'s mut Report,
 }
 
 /// A program of lists: what an operation is, evaluated at numbers.
-fn values<T: Scalar>(
+pub(crate) fn values<T: Scalar>(
     space: &dyn Manifold<T>,
     args: &[&List<T>],
     f: &dyn for<'t> Fn(&[Vec<Var<'t, T>>]) -> Option<Parts<'t, T>>,
@@ -174,7 +176,7 @@ fn along<T: Scalar>(
 
 impl<T: Scalar> On<'_, T> {
     /// `a = b`, relative to a size that is given or theirs.
-    fn same(
+    pub(crate) fn same(
         &mut self,
         what: &'static str,
         meaning: &'static str,
@@ -189,7 +191,14 @@ impl<T: Scalar> On<'_, T> {
         Ok(())
     }
 
-    fn equal(&mut self, what: &'static str, meaning: &'static str, a: f64, b: f64, size: f64) -> Result<(), Error> {
+    pub(crate) fn equal(
+        &mut self,
+        what: &'static str,
+        meaning: &'static str,
+        a: f64,
+        b: f64,
+        size: f64,
+    ) -> Result<(), Error> {
         let size = size.max(a.abs()).max(b.abs());
         let d = self.sizes.defect::<T>(what, meaning, tolerances::geometry::<T>(), (a - b).abs(), size)?;
         self.report.defects.push(d);
@@ -197,7 +206,7 @@ impl<T: Scalar> On<'_, T> {
     }
 
     /// Something that the space's own verdict says.
-    fn verdict(&mut self, what: &str, meaning: &'static str, verdict: pullback_geometry::Result<()>) {
+    pub(crate) fn verdict(&mut self, what: &str, meaning: &'static str, verdict: pullback_geometry::Result<()>) {
         self.said(what, meaning, verdict.err().map(|e| e.to_string()));
     }
 
@@ -235,7 +244,7 @@ impl<T: Scalar> On<'_, T> {
         )
     }
 
-    fn inner(&self, x: &List<T>, u: &List<T>, v: &List<T>) -> Result<f64, Error> {
+    pub(crate) fn inner(&self, x: &List<T>, u: &List<T>, v: &List<T>) -> Result<f64, Error> {
         let space = self.space;
         let found = values(space, &[x, u, v], &|l| Some([space.inner(&l[0], &l[1], &l[2])].into_iter().collect()))?;
         Ok(found.map_or(0.0, |l| number(&l)))

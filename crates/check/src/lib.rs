@@ -26,6 +26,7 @@
 //! [`tolerances`]. The [`guide`] is the way in.
 
 mod agreement;
+mod bent;
 mod builder;
 mod condition;
 pub mod controls;

@@ -44,12 +44,22 @@
 //!
 //! [`Var`]: pullback::Var
 
+mod centre;
 mod euclidean;
+mod euclidean_group;
 mod grassmann;
 mod matrices;
+mod orthogonal;
+mod power;
+mod product;
 
+pub use centre::{Centre, Effort, mean, median};
 pub use euclidean::Euclidean;
+pub use euclidean_group::SpecialEuclidean;
 pub use grassmann::{Grassmann, Retraction};
+pub use orthogonal::{Orthogonal, OrthogonalRetraction};
+pub use power::Power;
+pub use product::{Factors, Product};
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,

@@ -27,6 +27,9 @@ enum Wrong {
     Gauge,
     Parallel,
     Distance,
+    Curvature,
+    CurvatureFactor,
+    Reprojection,
 }
 
 /// Columns on the unit sphere of R^n; as a quotient, up to sign.
@@ -201,6 +204,25 @@ impl<T: Scalar> Manifold<T> for Sphere {
             _ => along,
         }))
     }
+    fn curvature<'t>(
+        &self,
+        _: &[Var<'t, T>],
+        u: &[Var<'t, T>],
+        v: &[Var<'t, T>],
+        w: &[Var<'t, T>],
+    ) -> Option<Parts<'t, T>> {
+        let (u, v, w) = (u[0], v[0], w[0]);
+        let right = u.hadamard(v.dot(w)) - v.hadamard(u.dot(w));
+        Some(one(match self.wrong {
+            Wrong::Curvature => u.hadamard(v.dot(w)) + v.hadamard(u.dot(w)),
+            // All symmetries, and another sphere.
+            Wrong::CurvatureFactor => right * c(right, 2.0),
+            _ => right,
+        }))
+    }
+    fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
+        one(if self.is(Wrong::Reprojection) { x[0] } else { x[0].hadamard(x[0].dot(x[0]).powf(-0.5)) })
+    }
     fn dist2<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Var<'t, T>> {
         let v = self.log(x, y)?[0];
         Some(if self.is(Wrong::Distance) { (x[0] - y[0]).dot(x[0] - y[0]) } else { v.dot(v) })
@@ -261,6 +283,9 @@ fn every_broken_part_is_found_and_named() {
         (Wrong::HessianTangency, "the Riemannian Hessian leaves the tangent space"),
         (Wrong::Parallel, "it is not the transport along that geodesic"),
         (Wrong::Distance, "the distance is not the length of the geodesic"),
+        (Wrong::Curvature, "the curvature is not antisymmetric"),
+        (Wrong::CurvatureFactor, "geodesics do not spread as this curvature says"),
+        (Wrong::Reprojection, "leaves what has drifted off the manifold where it is"),
         (Wrong::Gauge, "the cost of the test sees the representative"),
     ] {
         let report = sphere(wrong);
