@@ -10,8 +10,9 @@
 //! radius where it is not). Outside, what is found is a critical point near the first of the points.
 //!
 //! **Median** (Fletcher, Venkatasubramanian & Joshi, *The geometric median on Riemannian manifolds*, 2009): the minimiser
-//! of `sum_i w_i d(x, p_i)`, by Weiszfeld's iteration `x+ = exp_x(r / sum_i (w_i / d_i))` with
-//! `r = sum_i w_i log_x p_i / d_i`, whose length is the residual. At a point `p_j` of weight `w_j` the function has a kink,
+//! of `sum_i w_i d(x, p_i)`, by Weiszfeld's iteration `x+ = exp_x(r / s)` with `r = sum_i w_i log_x p_i / d_i` and
+//! `s = sum_i w_i / d_i`. The residual is the length of that step. (That of `r` would be worth less where the points are
+//! close together, since their directions are known to rounding over their distance.) At a point `p_j` of weight `w_j` the function has a kink,
 //! and `p_j` is the median if and only if the `r` of the others is not longer than `w_j` (Vardi & Zhang 2000). The
 //! iteration asks that of the nearest point as it comes close, and answers with that point itself, with residual
 //! 0; at a point that is not the median it goes on along `r (1 - w_j / |r|)`.
@@ -28,8 +29,8 @@ pub struct Effort {
     pub weights: Option<Vec<f64>>,
     /// The most iterations: 1000 unless told otherwise.
     pub iterations: usize,
-    /// The residual at which it ends: for the mean relative to 1 plus the root mean square distance, for the median as it
-    /// is. 1000 epsilon unless told otherwise.
+    /// The residual at which it ends, relative to 1 plus the size of the cloud: the root mean square distance for the mean,
+    /// the harmonic one for the median. 1000 epsilon unless told otherwise.
     pub tolerance: Option<f64>,
 }
 
@@ -120,8 +121,8 @@ pub fn median<T: Scalar>(m: &dyn Manifold<T>, points: &[Batch<T>], effort: &Effo
     for iterations in 0..=effort.iterations {
         let seen = cloud.seen(&x)?;
         let pull = cloud.pull(&x, &seen)?;
-        residual = pull.length;
-        if residual <= cloud.tolerance {
+        residual = pull.step;
+        if residual <= cloud.tolerance * (1.0 + pull.size) {
             return Ok(Centre { point: x, residual, iterations });
         }
         let (nearest, distance) = seen.nearest();
@@ -161,6 +162,8 @@ struct Pull<T: Scalar> {
     length: f64,
     /// How far to go.
     step: f64,
+    /// The harmonic mean of the distances.
+    size: f64,
 }
 
 impl<T: Scalar> Seen<T> {
@@ -251,7 +254,8 @@ impl<'s, T: Scalar> Cloud<'s, T> {
         let whole = self.norm(x, &direction)?;
         let rate: f64 = self.weights.iter().zip(&seen.distances).filter(|(_, d)| !here(**d)).map(|(w, d)| w / d).sum();
         let length = (whole - held).max(0.0);
-        Ok(Pull { direction, whole, length, step: if length > 0.0 { length / rate } else { 0.0 } })
+        let size = if rate > 0.0 { 1.0 / rate } else { 0.0 };
+        Ok(Pull { direction, whole, length, step: length * size, size })
     }
 
     /// Is point `j` the median?

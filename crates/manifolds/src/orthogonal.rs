@@ -273,10 +273,10 @@ impl<T: Scalar> Manifold<T> for Orthogonal {
     ) -> Option<Parts<'t, T>> {
         let x = only(x);
         let [u, v, w] = [u, v, w].map(|u| x.t_mul(only(u)));
-        // Products of two skew matrices: (AB)^T = BA.
+        // Of two skew matrices (AB)^T = BA, so [A, B] = AB - (AB)^T, which is skew again.
         let uv = u * v;
         let uvw = (uv - uv.t()) * w;
-        Some(one(x * scaled(uvw + uvw.t(), -0.25)))
+        Some(one(x * scaled(uvw - uvw.t(), -0.25)))
     }
     /// By the polar factor, whatever the retraction.
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
