@@ -1,10 +1,10 @@
 //! What is asked of a curvature tensor and of a reprojection. The other operations are in `geometry.rs`.
 //!
-//! **Curvature.** It has the symmetries of one, and the right sectional curvatures, which together leave no freedom: two
-//! geodesics that leave a point are at the squared distance
-//! `d(exp(tu), exp(tv))² = t² |u - v|² - t^4 <R(u, v) v, u> / 3 + O(t^5)`, so that the fourth derivative at 0 is
-//! `-8 <R(u, v) v, u>` (do Carmo, *Riemannian Geometry*, ch. 5). Taken by differentiating the program four times, it is an
-//! equality to rounding. Where the distance has no four derivatives, or in single precision, the symmetries remain.
+//! **Curvature.** It has the symmetries of one, and the right sectional curvatures, which together leave no freedom:
+//! two geodesics that leave a point are at the squared distance `d(exp(tu), exp(tv))² = t² |u - v|² - t^4 <R(u, v) v,
+//! u> / 3 + O(t^5)`, so that the fourth derivative at 0 is `-8 <R(u, v) v, u>` (do Carmo, *Riemannian Geometry*, ch.
+//! 5). Taken by differentiating the program four times, it is an equality to rounding. Where the distance has no four
+//! derivatives, or in single precision, the symmetries remain.
 
 use crate::Error;
 use crate::geometry::{On, values};
@@ -88,7 +88,7 @@ impl<T: Scalar> On<'_, T> {
         let fourth = match fourth {
             Ok(fourth) => fourth.data()[0].f64(),
             Err(e) => {
-                self.report.skip(WHAT, &format!("the distance has no fourth derivative: {e}"));
+                self.report.skip(WHAT, format!("the distance has no fourth derivative: {e}"));
                 return Ok(());
             }
         };

@@ -1,21 +1,21 @@
 //! The mean and the geometric median of points of any manifold that has a logarithm, on numbers. (Programs that
 //! differentiate through a mean are not here: they solve its equation implicitly.)
 //!
-//! **Mean** (Fréchet 1948, Karcher 1977): the minimiser of `f(x) = sum_i w_i d(x, p_i)² / 2` with weights that sum to 1.
-//! Its gradient is `-sum_i w_i log_x p_i`. The iteration is `x+ = exp_x(t sum_i w_i log_x p_i)` with `t = 1`, which is
-//! Newton's step in flat space and where the points are close together; where it does not shorten the gradient, `t`
+//! **Mean** (Fréchet 1948, Karcher 1977): the minimiser of `f(x) = sum_i w_i d(x, p_i)² / 2` with weights that sum to
+//! 1. Its gradient is `-sum_i w_i log_x p_i`. The iteration is `x+ = exp_x(t sum_i w_i log_x p_i)` with `t = 1`, which
+//! is Newton's step in flat space and where the points are close together; where it does not shorten the gradient, `t`
 //! is halved. The residual is the length of the gradient. It converges linearly, with a ratio that falls with the
-//! square of the spread of the points. The mean is unique where the points lie in a ball that is small enough for the
-//! curvature (radius below a quarter of the way to the cut locus and back, where curvature is positive; any
-//! radius where it is not). Outside, what is found is a critical point near the first of the points.
+//! square of the spread of the points. The mean is unique where the points lie in a ball whose radius is below half of
+//! the injectivity radius and of `pi` over the root of the largest curvature (Afsari 2011), which is any radius where
+//! no curvature is positive. Outside, what is found is a critical point near the first point.
 //!
-//! **Median** (Fletcher, Venkatasubramanian & Joshi, *The geometric median on Riemannian manifolds*, 2009): the minimiser
-//! of `sum_i w_i d(x, p_i)`, by Weiszfeld's iteration `x+ = exp_x(r / s)` with `r = sum_i w_i log_x p_i / d_i` and
-//! `s = sum_i w_i / d_i`. The residual is the length of that step. (That of `r` would be worth less where the points are
-//! close together, since their directions are known to rounding over their distance.) At a point `p_j` of weight `w_j` the function has a kink,
-//! and `p_j` is the median if and only if the `r` of the others is not longer than `w_j` (Vardi & Zhang 2000). The
-//! iteration asks that of the nearest point as it comes close, and answers with that point itself, with residual
-//! 0; at a point that is not the median it goes on along `r (1 - w_j / |r|)`.
+//! **Median** (Fletcher, Venkatasubramanian & Joshi, *The geometric median on Riemannian manifolds*, 2009): the
+//! minimiser of `sum_i w_i d(x, p_i)`, by Weiszfeld's iteration `x+ = exp_x(r / s)` with `r = sum_i w_i log_x p_i /
+//! d_i` and `s = sum_i w_i / d_i`. The residual is the length of that step. (That of `r` would be worth less where the
+//! points are close together, since their directions are known to rounding over their distance.) At a point `p_j` of
+//! weight `w_j` the function has a kink, and `p_j` is the median if and only if the `r` of the others is not longer
+//! than `w_j` (Vardi & Zhang 2000). The iteration asks that of the nearest point as it comes close, and answers with
+//! that point itself, with residual 0; at a point that is not the median it goes on along `r (1 - w_j / |r|)`.
 //!
 //! Cost of a step: one logarithm for each point, all as one batch, one exponential, and one inner product a point.
 
@@ -29,8 +29,8 @@ pub struct Effort {
     pub weights: Option<Vec<f64>>,
     /// The most iterations: 1000 unless told otherwise.
     pub iterations: usize,
-    /// The residual at which it ends, relative to 1 plus the size of the cloud: the root mean square distance for the mean,
-    /// the harmonic one for the median. 1000 epsilon unless told otherwise.
+    /// The residual at which it ends, relative to 1 plus the size of the cloud: the root mean square distance for the
+    /// mean, the harmonic one for the median. 1000 epsilon unless told otherwise.
     pub tolerance: Option<f64>,
 }
 

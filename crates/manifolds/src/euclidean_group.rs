@@ -1,17 +1,17 @@
 //! Rigid motions, `SE(n)`: matrices `[R p; 0 1]` of order `n + 1` with a rotation `R` and a translation `p`.
 //!
-//! **Metric.** Tangents are `[R W v; 0 0]` with a skew `W` and any `v`, and the inner product is the ambient one:
-//! `tr W_1^T W_2 + v_1^T v_2`, the product of those of `SO(n)` and `R^n`. There is none on `SE(n)` that is the same from
+//! **Metric.** Tangents are `[R W v; 0 0]` with a skew `W` and any `v`, and the inner product is the ambient one: `tr
+//! W_1^T W_2 + v_1^T v_2`, the product of those of `SO(n)` and `R^n`. There is none on `SE(n)` that is the same from
 //! the left and from the right. This one does not see a motion of the frame in which positions are given, `T -> ST`: it
 //! is left-invariant, and its geodesics are those of the factors, a rotation at constant speed and a straight line.
-//! Every formula is that of `orthogonal.rs` in the first block and of flat space in the second: exponential,
-//! logarithm, distance, parallel transport, curvature; orders and inverses of retractions; and costs.
+//! Every formula is that of `orthogonal.rs` in the first block and of flat space in the second: exponential, logarithm,
+//! distance, parallel transport, curvature; orders and inverses of retractions; and costs.
 //!
 //! **Screws.** The exponential of the *group*, `T exp(T^(-1) V)`, moves along a screw, with a velocity that the moving
-//! body sees as constant: [`SpecialEuclidean::screw`], and [`SpecialEuclidean::screw_to`] for its inverse. By the closed
-//! forms `se2_exp`, `se3_exp` and their logarithms for `n = 2, 3`, else by the exponential and the logarithm of matrices.
-//! It is a retraction of second order in no metric of this file (its curves bend where a body turns and moves), and
-//! no geodesic; cost of the general form 30n³.
+//! body sees as constant: [`SpecialEuclidean::screw`], and [`SpecialEuclidean::screw_to`] for its inverse. By the
+//! closed forms `se2_exp`, `se3_exp` and their logarithms for `n = 2, 3`, else by the exponential and the logarithm of
+//! matrices. It is a retraction of second order in no metric of this file (its curves bend where a body turns and
+//! moves), and no geodesic; cost of the general form 30n³.
 //!
 //! What does not exist: a logarithm where `R^T R'` turns by half a turn.
 

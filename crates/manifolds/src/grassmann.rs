@@ -15,11 +15,11 @@
 //!   arithmetic, the first removes what rounding added to `X^T X - I` while the second carries it on, and amplifies it
 //!   along ascents; cost 4np² + 9p³;
 //! - inverse of both: `V = (Y - X A) A^(-1)` with `A = X^T Y`, for every basis `Y`; cost 6np² + p³;
-//! - transport: projection at the new point, in the basis there that fits. A tangent at the subspace of `X` has the lift
-//!   `U` at `X` and `UQ` at `XQ`. A method with memory that starts from `XQ` must see `UQ` wherever it saw `U`, and after
-//!   a QR retraction from `XQ` the basis is not `YQ`. So `T(U) = P_Y(U) W^T`, where `Y^T X = W C` is the polar
-//!   decomposition: `YW` is the basis nearest to `X`, `P_Y(U)` the lift there, and one at `Y` is that times `W^T`.
-//!   Replace `X` by `XQ` and `Y` by `YS`: `W` becomes `S^T W Q`, and `T(UQ) = P_Y(U) Q Q^T W^T S = T(U) S`.
+//! - transport: projection at the new point, in the basis there that fits. A tangent at the subspace of `X` has the
+//!   lift `U` at `X` and `UQ` at `XQ`. A method with memory that starts from `XQ` must see `UQ` wherever it saw `U`,
+//!   and after a QR retraction from `XQ` the basis is not `YQ`. So `T(U) = P_Y(U) W^T`, where `Y^T X = W C` is the
+//!   polar decomposition: `YW` is the basis nearest to `X`, `P_Y(U)` the lift there, and one at `Y` is that times
+//!   `W^T`. Replace `X` by `XQ` and `Y` by `YS`: `W` becomes `S^T W Q`, and `T(UQ) = P_Y(U) Q Q^T W^T S = T(U) S`.
 //!   After a polar retraction `W = I`; cost 4np² + 45p³.
 //!
 //! **Geodesics.** With `M = V^T V` and the Stumpff functions `c_m` (entire functions of a symmetric matrix; no singular
@@ -40,9 +40,9 @@
 //!   (`NotDifferentiable`); cost 8np² + 80p³;
 //! - parallel transport along the geodesic to `Y`: `(U - (X c_1(M) + V c_2(M)) V^T U) W^T` with `V = log_X Y`, which is
 //!   (2.68) of Edelman et al. without singular vectors, brought from the basis `YW` to `Y`; cost 18np² + 75p³;
-//! - curvature: `R(U, V) W = U V^T W - V U^T W + W V^T U - W U^T V`. The space is symmetric, so `R(u, v) w` is minus the
-//!   double commutator of the matrices `[0 -B^T; B 0]` that tangents are at `X = [I; 0]`. For lines (`p = 1`) it is that
-//!   of a unit sphere; cost 12np².
+//! - curvature: `R(U, V) W = U V^T W - V U^T W + W V^T U - W U^T V`. The space is symmetric, so `R(u, v) w` is minus
+//!   the double commutator of the matrices `[0 -B^T; B 0]` that tangents are at `X = [I; 0]`. For lines (`p = 1`) it is
+//!   that of a unit sphere; cost 12np².
 //!
 //! Everything is isometric in exact arithmetic only where stated: the transport is not, the parallel transport is.
 
@@ -99,8 +99,8 @@ impl Grassmann {
         apart.dot(apart)
     }
 
-    /// The principal angles between two subspaces, a column of `p` numbers from the largest to the smallest, each between
-    /// 0 and a right angle. Small ones and right ones are as exact as those between.
+    /// The principal angles between two subspaces, a column of `p` numbers from the largest to the smallest, each
+    /// between 0 and a right angle. Small ones and right ones are as exact as those between.
     ///
     /// Derivatives at repeated angles: as those of [`Var::svdvals`]. What is smooth there is
     /// [`dist2`](Grassmann::dist2). Cost 8np² + 90p³.

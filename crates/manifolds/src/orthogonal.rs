@@ -1,18 +1,18 @@
 //! Orthogonal matrices, `O(n)`, and rotations, `SO(n)`: `n x n` matrices `X` with `X^T X = I`, and `det X = 1`.
 //!
-//! **Representation.** Tangents are ambient, `U = X W` with a skew `W`; the inner product is the ambient one,
-//! `tr U^T V`, which is the same from the left and from the right (bi-invariant). A rotation of space by the angle `s` is
+//! **Representation.** Tangents are ambient, `U = X W` with a skew `W`; the inner product is the ambient one, `tr U^T
+//! V`, which is the same from the left and from the right (bi-invariant). A rotation of space by the angle `s` is
 //! therefore `s sqrt 2` away from the identity.
 //!
 //! - projection, and Riemannian from Euclidean gradient: `P_X(U) = X skew(X^T U)`; cost 4n³;
-//! - Hessian: `P_X(H[U] - U sym(X^T G))` (the one of Stiefel matrices with `p = n`: Absil, Mahony & Trumpf, *An extrinsic
-//!   look at the Riemannian Hessian*, 2013); cost 8n³;
+//! - Hessian: `P_X(H[U] - U sym(X^T G))` (the one of Stiefel matrices with `p = n`: Absil, Mahony & Trumpf, *An
+//!   extrinsic look at the Riemannian Hessian*, 2013); cost 8n³;
 //! - exponential: `X exp(X^T V)`. Geodesics are translated one-parameter groups, as the metric is bi-invariant. By
 //!   closed forms for `n = 2, 3`, else by the exponential of a skew matrix; cost 4n³ and that;
 //! - logarithm: `X log(X^T Y)`; for `n = 2, 3` by closed forms that are as good near half a turn as near the identity.
 //!   For larger `n` the skew part of the matrix logarithm: what rounding adds to an orthogonal matrix is symmetric to
-//!   first order, and of that the logarithm near half a turn makes a large but symmetric part. It does not exist where a
-//!   plane turns by half a turn, and between points of `O(n)` whose determinants differ;
+//!   first order, and of that the logarithm near half a turn makes a large but symmetric part. It does not exist where
+//!   a plane turns by half a turn, and between points of `O(n)` whose determinants differ;
 //! - squared distance: that of the logarithm. The distance itself exists at half a turn too for `n = 2, 3`, by
 //!   `atan2(|vee(W)|, (tr - 1) / 2)` of sine and cosine of the angle;
 //! - transport: `Y X^T U`, left translation, isometric; cost 4n³. It is not parallel;
@@ -130,7 +130,8 @@ const HALF_TURN: f64 = 8.0;
 fn turning<'t, T: Scalar>(q: Var<'t, T>) -> Var<'t, T> {
     let n = q.rows();
     let q = match n {
-        // Sine plus one plus cosine of the angle: 0 at half a turn alone, and not of second order in what is left to it.
+        // Sine plus one plus cosine of the angle: 0 at half a turn alone, and not of second order in what is left to
+        // it.
         2 | 3 => {
             let fixed = q.stop_gradient();
             let cosine = scaled(fixed.trace() - number(q, (n - 2) as f64), 0.5);

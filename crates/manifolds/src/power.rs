@@ -1,9 +1,10 @@
 //! Powers: `k` points of one manifold as one point, side by side.
 //!
-//! Each matrix `n x p` of a point of `M` becomes one of `n x pk`, whose blocks of `p` columns are the copies. In storage
-//! those are one after another, so that a point of the power is a batch of `k` points of `M` to look at, without moving
-//! a number, and every operation is one of `M` on a batch. It costs `k` times that of `M` and nothing for
-//! each copy. The inner product is the sum over the copies, squared distances add; everything else goes copy by copy.
+//! Each matrix `n x p` of a point of `M` becomes one of `n x pk`, whose blocks of `p` columns are the copies. In
+//! storage those are one after another, so that a point of the power is a batch of `k` points of `M` to look at,
+//! without moving a number, and every operation is one of `M` on a batch. It costs `k` times that of `M` and nothing
+//! for each copy. The inner product is the sum over the copies, squared distances add; everything else goes copy by
+//! copy.
 //!
 //! **How this differs from a batch.** The members of a batch are independent: each has its own cost, its own inner
 //! products, its own step size and, in a solver, its own end. The copies of a power are one point: *one* cost depends
@@ -16,7 +17,11 @@ use crate::{Another, Egrad, Error, Manifold, Parts, Result, Rgrad, Shapes};
 use pullback::{Batch, Scalar, Shape, Var};
 use rand::Rng;
 
-/// `k` copies of the manifold `m`: points have the columns of the copies side by side.
+/// `k` copies of the manifold `m` as one: points have the columns of the copies side by side.
+///
+/// Not the same as a batch, whose members are independent: each has its own cost, norm and step. The copies of a power
+/// are one point, which one cost depends on, one norm measures and one step moves. Points of a power may come in
+/// batches.
 ///
 /// ```
 /// use pullback_manifolds::{Grassmann, Manifold, Power};

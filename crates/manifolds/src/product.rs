@@ -3,28 +3,8 @@
 //! The inner product is the sum of those of the factors, and with it everything else goes factor by factor: projection,
 //! gradient, Hessian (the Euclidean Hessian that it starts from knows how the factors interact in the cost; the metric
 //! does not), retraction, exponential, logarithm, transports, curvature. Squared distances add. The order of the
-//! retraction is the least of the factors', the transport is isometric if all are, and what one factor does not have the
-//! product does not have. The cost of an operation is the sum of the factors'.
-//!
-//! Which factors is the caller's choice, when the program is written or when it runs:
-//!
-//! ```
-//! use pullback::prelude::*;
-//! use pullback_manifolds::{Euclidean, Grassmann, Manifold, Orthogonal, Product, rng};
-//!
-//! // A tuple of two or three, each of its own type; points are tuples of values.
-//! let pose = Product::new((Orthogonal::special(3), Euclidean::new(3, 1)));
-//! let (x, y): (Vec<Batch>, Vec<Batch>) = (pose.random(&mut rng(1)), pose.random(&mut rng(2)));
-//! let apart = pullback::value(
-//!     |(r, p, s, q): (Var, Var, Var, Var)| pose.dist2(vec![r, p], vec![s, q]),
-//!     &(x[0].clone(), x[1].clone(), y[0].clone(), y[1].clone()),
-//! )?;
-//! assert!(apart.data()[0] > 0.0);
-//! // A list, as long as the data say.
-//! let factors: Vec<Box<dyn Manifold>> = vec![Box::new(Grassmann::new(5, 2)), Box::new(pose)];
-//! assert_eq!(Manifold::<f64>::name(&Product::new(factors)), "Gr(5, 2) x (SO(3) x R(3x1))");
-//! # Ok::<(), pullback::Error>(())
-//! ```
+//! retraction is the least of the factors', the transport is isometric if all are, and what one factor does not have
+//! the product does not have. The cost of an operation is the sum of the factors'.
 //!
 //! Many copies of *one* manifold are a [`Power`](crate::Power), which works on all of them at once.
 
@@ -61,7 +41,31 @@ impl<T: Scalar> Factors<T> for Vec<Box<dyn Manifold<T>>> {
     }
 }
 
-/// The product of several manifolds: see the head of `product.rs`, shown at [`Product::new`].
+/// The product of several manifolds: a point is a point of each, with the matrices of all in one list; inner products
+/// and squared distances add, and everything else goes factor by factor.
+///
+/// Which factors is the caller's choice, when the program is written or when it runs:
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback_manifolds::{Euclidean, Grassmann, Manifold, Orthogonal, Product, rng};
+///
+/// // A tuple of two or three, each of its own type; points are tuples of values.
+/// let pose = Product::new((Orthogonal::special(3), Euclidean::new(3, 1)));
+/// let (x, y): (Vec<Batch>, Vec<Batch>) = (pose.random(&mut rng(1)), pose.random(&mut rng(2)));
+/// let apart = pullback::value(
+///     |(r, p, s, q): (Var, Var, Var, Var)| pose.dist2(vec![r, p], vec![s, q]),
+///     &(x[0].clone(), x[1].clone(), y[0].clone(), y[1].clone()),
+/// )?;
+/// assert!(apart.data()[0] > 0.0);
+/// // A list, as long as the data say.
+/// let factors: Vec<Box<dyn Manifold>> = vec![Box::new(Grassmann::new(5, 2)), Box::new(pose)];
+/// assert_eq!(Manifold::<f64>::name(&Product::new(factors)), "Gr(5, 2) x (SO(3) x R(3x1))");
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+///
+/// Many copies of *one* manifold are a [`Power`](crate::Power).
 #[derive(Debug, Clone)]
 pub struct Product<F> {
     factors: F,

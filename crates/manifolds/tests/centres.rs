@@ -1,5 +1,5 @@
-//! Means and medians: closed forms, the equations they satisfy, outliers, weights, kinks, and what is said where there is
-//! none.
+//! Means and medians: closed forms, the equations they satisfy, outliers, weights, kinks, and what is said where there
+//! is none.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

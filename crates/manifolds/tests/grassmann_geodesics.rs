@@ -1,5 +1,5 @@
-//! Grassmann: exponential, logarithm, distance, parallel transport and curvature, against closed forms, at equal points,
-//! repeated angles and near right angles; their derivatives; and what happens at the cut locus.
+//! Grassmann: exponential, logarithm, distance, parallel transport and curvature, against closed forms, at equal
+//! points, repeated angles and near right angles; their derivatives; and what happens at the cut locus.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;

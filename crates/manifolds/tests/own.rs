@@ -1,5 +1,5 @@
-//! A manifold of one's own in the fewest lines, as `docs/manifolds.md` shows it: the unit vectors whose entries sum to 0,
-//! a sphere cut by a hyperplane. The checker proves it, and then it serves like any other.
+//! A manifold of one's own in the fewest lines, as `docs/manifolds.md` shows it: the unit vectors whose entries sum to
+//! 0, a sphere cut by a hyperplane. The checker proves it, and then it serves like any other.
 
 use pullback::prelude::*;
 use pullback::{Scalar, Shape};

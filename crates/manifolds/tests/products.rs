@@ -1,5 +1,5 @@
-//! Products and powers: every operation against the others, agreement with the factors, interaction of factors in a cost,
-//! lists chosen at run time, what is said of bad input.
+//! Products and powers: every operation against the others, agreement with the factors, interaction of factors in a
+//! cost, lists chosen at run time, what is said of bad input.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;

@@ -18,8 +18,8 @@ fn momentum_on_subspaces_does_not_see_the_basis() {
         let method = Momentum { step: 0.02, beta: 0.8 };
         for steps in [1, 10, 60] {
             let end = |x0: &Mat<f64>| {
-                let cost = |x: Var<'_>| descend(&gr, &method, x, steps, |x, _| x.t_mul(&a * x).trace());
-                let x = value(cost, x0).unwrap().into_mat();
+                let x = value(|x: Var| descend(&gr, &method, x, steps, |x, _| x.t_mul(&a * x).trace()), x0);
+                let x = x.unwrap().into_mat();
                 &x * x.transpose()
             };
             let (one, other) = (end(&x0), end(&(&x0 * &q)));
