@@ -1,11 +1,11 @@
 //! Divided differences of the functions that turn lengths into angles and back: Stumpff functions and
 //! `atan(sqrt x) / sqrt x`, with their derivatives. The functions of powers and logarithms are in `divided.rs`.
 //!
-//! **Stumpff functions.** `c_m(x) = sum_i (-x)^i / (2i + m)!`, so that
-//! `c_m^(k)[x_0, .., x_j] = sum_{i >= j} (-1)^(i+k) (i+1)..(i+k) / (2i + 2k + m)! h_{i-j}(x_0, .., x_j)`
-//! with the complete homogeneous polynomials `h`: the divided difference of `x^i` is `h_{i-j}`. The signs alternate, and
-//! the largest term is a few units for points up to 10, as for the functions themselves (`stumpff.rs`). Beyond, they are
-//! functions like a user's own, known by their derivatives.
+//! **Stumpff functions.** `c_m(x) = sum_i (-x)^i / (2i + m)!`, so that `c_m^(k)[x_0, .., x_j] = sum_{i >= j} (-1)^(i+k)
+//! (i+1)..(i+k) / (2i + 2k + m)! h_{i-j}(x_0, .., x_j)` with the complete homogeneous polynomials `h`: the divided
+//! difference of `x^i` is `h_{i-j}`. The signs alternate, and the largest term is a few units for points up to 10, as
+//! for the functions themselves (`stumpff.rs`). Beyond, they are functions like a user's own, known by their
+//! derivatives.
 //!
 //! **Arc tangent.** `f(x) = atan(sqrt x) / sqrt x` is the integral of `1 / (1 + x t^2)` over `t` from 0 to 1, and
 //! `y -> 1/y` at `y_i = 1 + x_i t^2` has the divided difference `(-1)^j / (y_0 .. y_j)`. Therefore
@@ -16,7 +16,8 @@
 //!
 //! Derived here.
 
-use crate::divided::{Homogeneous, general, reciprocal};
+use crate::divided::{Homogeneous, reciprocal};
+use crate::divided_own::general;
 use crate::tolerances::{ARC_LOWEST, MAX_POINTS, STUMPFF_SERIES};
 
 /// Terms of the series. The first that is left out is `10^18 / 36! < 3e-24` times a binomial coefficient below `1e5`.

@@ -16,6 +16,7 @@ mod columns;
 mod complex;
 mod divided;
 mod divided_angles;
+mod divided_own;
 mod eig;
 mod eigh;
 mod elementwise;
@@ -68,7 +69,8 @@ mod turn;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
-pub use divided::{OwnFn, ScalarFn, SymFn};
+pub use divided::SymFn;
+pub use divided_own::{OwnFn, ScalarFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;

@@ -1,13 +1,13 @@
 //! The mean and the geometric median of points of any manifold that has a logarithm, on numbers. (Programs that
 //! differentiate through a mean are not here: they solve its equation implicitly.)
 //!
-//! **Mean** (Fréchet 1948, Karcher 1977): the minimiser of `f(x) = sum_i w_i d(x, p_i)² / 2` with weights that sum to
-//! 1. Its gradient is `-sum_i w_i log_x p_i`. The iteration is `x+ = exp_x(t sum_i w_i log_x p_i)` with `t = 1`, which
-//! is Newton's step in flat space and where the points are close together; where it does not shorten the gradient, `t`
-//! is halved. The residual is the length of the gradient. It converges linearly, with a ratio that falls with the
-//! square of the spread of the points. The mean is unique where the points lie in a ball whose radius is below half of
-//! the injectivity radius and of `pi` over the root of the largest curvature (Afsari 2011), which is any radius where
-//! no curvature is positive. Outside, what is found is a critical point near the first point.
+//! **Mean** (Fréchet 1948, Karcher 1977): the minimiser of `f(x) = sum_i w_i d(x, p_i)² / 2` with weights whose sum is
+//! one. Its gradient is `-sum_i w_i log_x p_i`. The iteration is `x+ = exp_x(t sum_i w_i log_x p_i)` with `t = 1`,
+//! which is Newton's step in flat space and where the points are close together; where it does not shorten the
+//! gradient, `t` is halved. The residual is the length of the gradient. It converges linearly, with a ratio that falls
+//! with the square of the spread of the points. The mean is unique where the points lie in a ball whose radius is below
+//! half of the injectivity radius and of `pi` over the root of the largest curvature (Afsari 2011), which is any radius
+//! where no curvature is positive. Outside, what is found is a critical point near the first point.
 //!
 //! **Median** (Fletcher, Venkatasubramanian & Joshi, *The geometric median on Riemannian manifolds*, 2009): the
 //! minimiser of `sum_i w_i d(x, p_i)`, by Weiszfeld's iteration `x+ = exp_x(r / s)` with `r = sum_i w_i log_x p_i /
