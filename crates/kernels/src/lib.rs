@@ -17,6 +17,8 @@ mod cholesky_rules;
 mod columns;
 mod complex;
 mod divided;
+mod divided_angles;
+mod divided_own;
 mod eig;
 mod eigh;
 mod elementwise;
@@ -71,7 +73,8 @@ mod wide;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
-pub use divided::{OwnFn, ScalarFn, SymFn};
+pub use divided::SymFn;
+pub use divided_own::{OwnFn, ScalarFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;

@@ -241,6 +241,8 @@ pub const TAYLOR_SECOND: f64 = 0.125;
 pub const PRODUCTS_SECOND: f64 = 0.04;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;
+/// Points below zero that `atan(sqrt x) / sqrt x` takes for the rounding of points that are not.
+pub const ARC_LOWEST: f64 = -0.25;
 /// The most points of a divided difference.
 pub const MAX_POINTS: usize = 16;
 

@@ -44,15 +44,20 @@
 //!
 //! [`Var`]: pullback::Var
 
+mod centre;
 mod elliptope;
 mod euclidean;
+mod euclidean_group;
 mod fixed_rank;
 mod flat;
 mod grassmann;
 mod lorentz;
 mod matrices;
+mod orthogonal;
 mod poincare;
 mod positive;
+mod power;
+mod product;
 mod psd;
 mod scalars;
 mod simplex;
@@ -61,14 +66,19 @@ mod stochastic;
 mod submersion;
 mod verdicts;
 
+pub use centre::{Centre, Effort, mean, median};
 pub use elliptope::Elliptope;
 pub use euclidean::Euclidean;
+pub use euclidean_group::SpecialEuclidean;
 pub use fixed_rank::{FixedRank, FixedRankRetraction};
 pub use flat::{SkewMatrices, SymmetricMatrices};
 pub use grassmann::{Grassmann, Retraction};
 pub use lorentz::Lorentz;
+pub use orthogonal::{Orthogonal, OrthogonalRetraction};
 pub use poincare::PoincareBall;
 pub use positive::PositiveMatrices;
+pub use power::Power;
+pub use product::{Factors, Product};
 pub use psd::PsdFixedRank;
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
