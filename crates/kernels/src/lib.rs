@@ -8,6 +8,7 @@
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 
+mod atan_root;
 mod blocks;
 mod cayley;
 mod cholesky;

@@ -44,13 +44,28 @@
 //!
 //! [`Var`]: pullback::Var
 
+mod anderson;
 mod euclidean;
+mod frames;
+mod generalized_stiefel;
 mod grassmann;
 mod matrices;
+mod oblique;
+mod sphere;
+mod stiefel;
+mod stiefel_inverse;
+mod stiefel_log;
+mod symplectic_stiefel;
+mod unit;
 
 pub use euclidean::Euclidean;
+pub use generalized_stiefel::GeneralizedStiefel;
 pub use grassmann::{Grassmann, Retraction};
+pub use oblique::Oblique;
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,
 };
+pub use sphere::{Sphere, SphereRetraction};
+pub use stiefel::{Stiefel, StiefelMetric, StiefelRetraction};
+pub use symplectic_stiefel::{SymplecticRetraction, SymplecticStiefel};

@@ -16,6 +16,16 @@ pub(crate) fn one<'t, T: Scalar>(v: Var<'t, T>) -> Parts<'t, T> {
     smallvec![v]
 }
 
+/// `c V`, for any scalar.
+pub(crate) fn times<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
+    v.lincomb(c, v, 0.0)
+}
+
+/// `V + c`, entry by entry, for any scalar.
+pub(crate) fn plus<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
+    v + v.tape().filled(pullback::Shape::SCALAR, T::of(c))
+}
+
 /// Are `x` and, where it is given, `u` lists of one finite matrix of the shape that points of `m` have?
 pub(crate) fn shaped<T: Scalar>(m: &dyn Manifold<T>, lists: &[&[Batch<T>]]) -> Result<()> {
     lists.iter().try_for_each(|x| residuals::shapes(&|| m.name(), &m.shapes(), x))
