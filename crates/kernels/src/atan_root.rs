@@ -21,7 +21,10 @@ pub(crate) fn derivative(k: u32, x: f64) -> f64 {
     }
     let kf = f64::from(k);
     let (sum, scale) = match x < 0.0 {
-        true => (series(|j, t| t * -x * (kf + 1.0 + j) / (1.0 + j) * (2.0 * (kf + j) + 1.0) / (2.0 * (kf + j) + 3.0), kf), 1.0),
+        true => (
+            series(|j, t| t * -x * (kf + 1.0 + j) / (1.0 + j) * (2.0 * (kf + j) + 1.0) / (2.0 * (kf + j) + 3.0), kf),
+            1.0,
+        ),
         false => {
             let w = x / (1.0 + x);
             (series(|j, t| t * w * (kf + 1.0 + j) / (kf + 1.5 + j), kf), (1.0 + x).powi(-(k as i32) - 1))
@@ -78,7 +81,8 @@ mod tests {
         assert!(derivative(0, f64::INFINITY) == 0.0 && derivative(3, f64::INFINITY) == 0.0);
         // Gauss-Legendre of five points in 4000 panels, whose error is rounding.
         let nodes = [0.0, 0.5384693101056831, -0.5384693101056831, 0.906179845938664, -0.906179845938664];
-        let weights = [0.5688888888888889, 0.47862867049936647, 0.47862867049936647, 0.23692688505618908, 0.23692688505618908];
+        let weights =
+            [0.5688888888888889, 0.47862867049936647, 0.47862867049936647, 0.23692688505618908, 0.23692688505618908];
         for x in [-0.9, -0.500001, -0.499999, -1e-9, 0.0, 1e-9, 0.3, 1.0, 3.999, 4.001, 50.0] {
             for k in [0u32, 1, 2, 3, 4, 8] {
                 let panels = 4000;

@@ -5,10 +5,13 @@
 //! is found by Gram-Schmidt from the newest on, leaving out what depends on the others; the next point is
 //! `z + f - sum g_i (dz_i + df_i)` (Walker & Ni 2011).
 
-/// How many steps are remembered.
-const MEMORY: usize = 8;
+/// How many steps are remembered. With 8, a frame of 5 vectors in the Euclidean metric at distance 2.5 does not converge.
+const MEMORY: usize = 40;
 /// How many evaluations are made.
-const EVALUATIONS: usize = 150;
+const EVALUATIONS: usize = 200;
+/// After so many evaluations that did not halve a residual that is small enough, the iteration starts again from the best
+/// point; after so many again, that point is all there is.
+const PATIENCE: usize = 6;
 /// A change that is this much of its length away from the others is left out.
 const DEPENDENT: f64 = 1e-9;
 
@@ -35,7 +38,7 @@ pub(crate) fn anderson(
     // Newest last: steps plus changes, and changes.
     let mut past: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
     let mut last: Option<(Vec<f64>, Vec<f64>)> = None;
-    let (mut best, mut since) = ((f64::INFINITY, z.clone()), 0);
+    let (mut best, mut since, mut restarted) = ((f64::INFINITY, z.clone()), 0, false);
     for _ in 0..EVALUATIONS {
         let r = f(&z)?;
         let size = dot(&r, &r).sqrt();
@@ -46,8 +49,18 @@ pub(crate) fn anderson(
         if size < best.0 {
             best = (size, z.clone());
         }
-        if best.0 <= wanted || (best.0 <= enough && since > 2) {
+        if best.0 <= wanted {
             return Some(best.1);
+        }
+        if since > PATIENCE && best.0 <= enough {
+            if restarted {
+                return Some(best.1);
+            }
+            // Old steps mislead where the residual is small: forget them, once.
+            past.clear();
+            last = None;
+            (z, since, restarted) = (best.1.clone(), 0, true);
+            continue;
         }
         if let Some((z0, r0)) = last.take() {
             let (dz, dr) = (minus(&z, &z0), minus(&r, &r0));

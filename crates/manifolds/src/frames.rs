@@ -58,7 +58,7 @@ pub(crate) struct Frame<'t, T: Scalar> {
 pub(crate) fn exponential<'t, T: Scalar>(f: Frame<'t, T>, b: f64) -> Var<'t, T> {
     let p = f.a.rows();
     let (zero, one) = zero_and_one(f.a);
-    let size = plus(f.s.stop_gradient().norm(), 1.0).sqrt();
+    let size = plus(f.s.dot(f.s), 1.0).powf(0.25).stop_gradient();
     let big = blocks(&[&[times(f.a, 2.0 * b), -f.s.elem_div(size)], &[one.hadamard(size), zero]]);
     let e = big.expm();
     let y = (f.x * e.slice(0, 0, p, p)).add_mul(1.0, f.h, e.slice(p, 0, p, p).elem_div(size));

@@ -17,7 +17,7 @@
 //! equation says `sin(|V| - angle) = 0`. Its derivative is singular where that of the geodesics is, and only there.
 //!
 //! **Solution.** The residual `r` itself is added to `(A, B)`, accelerated by Anderson's method: about 15 steps at distance
-//! 1, 40 at 2.5. If that fails, or lands elsewhere, the target is moved from `X` to `Y` along the orthonormalised chord in 4
+//! 1, 40 at 2.5. If that fails, lands elsewhere or finds a geodesic too long, the target is moved from `X` to `Y` along the orthonormalised chord in 4
 //! steps, then 16. The answer is accepted if the geodesic ends in `Y`, and if it is shorter than the injectivity radius, so
 //! that no other is as short. What is not is an error. (Zimmermann & Hüper 2022 shoot in `2p x 2p` coordinates of a QR
 //! factorisation; the equations here are derived as above.)
@@ -85,7 +85,7 @@ pub(crate) fn log<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>, b: f64, radius: f
     let k = d.add_mul(-1.0, x, m1);
     let (g, (_, one)) = (k.t_mul(k), zero_and_one(m1));
     let m = m1 + one;
-    let mut z = tape.custom(Arc::new(Connect { b }), &[m, g])[0];
+    let mut z = tape.custom(Arc::new(Connect { b, radius }), &[m, g])[0];
     if tape.records() || tape.carries_tangents() {
         let inverse = tape.custom(Arc::new(InverseJacobian { b }), &[m, g, z])[0];
         for _ in 0..ORDERS {
@@ -138,6 +138,7 @@ fn residual<'t, T: Scalar>(z: Var<'t, T>, m: Var<'t, T>, n: Var<'t, T>, g: Var<'
 /// Finds `(A, B)` from `(M, G)`.
 struct Connect {
     b: f64,
+    radius: f64,
 }
 
 /// The inverse of the derivative of the residual, from `(M, G, z)`.
@@ -181,7 +182,7 @@ impl<T: Scalar> Custom<T> for Connect {
         let (m, g) = (in_double(x[0]), in_double(x[1]));
         let shape = x[0].shape();
         let found: Vec<_> =
-            (0..shape.batch).map(|k| connect(&m.member(k).into(), &g.member(k).into(), self.b)).collect();
+            (0..shape.batch).map(|k| connect(&m.member(k).into(), &g.member(k).into(), self.b, self.radius)).collect();
         vec![together(x[0], sized(shape, unknowns(shape.rows), 1), &found)]
     }
     fn jvp<'t>(&self, _: &[Var<'t, T>], _: &[Var<'t, T>], _: &[Option<Var<'t, T>>]) -> Vec<Option<Var<'t, T>>> {
@@ -231,8 +232,8 @@ fn inverse_jacobian(m: &Batch<f64>, g: &Batch<f64>, z: &Batch<f64>, b: f64) -> O
     inverse.data().iter().all(|v| v.is_finite()).then(|| inverse.data().to_vec())
 }
 
-/// `(A, B)` of a geodesic from `X` to `X M + K`, if one is found.
-fn connect(m: &Batch<f64>, g: &Batch<f64>, b: f64) -> Option<Vec<f64>> {
+/// `(A, B)` of a geodesic from `X` to `X M + K`, if one is found: one that is shorter than the radius if possible.
+fn connect(m: &Batch<f64>, g: &Batch<f64>, b: f64, radius: f64) -> Option<Vec<f64>> {
     let p = m.shape().rows;
     if !m.data().iter().chain(g.data()).all(|v| v.is_finite()) {
         return None;
@@ -243,10 +244,23 @@ fn connect(m: &Batch<f64>, g: &Batch<f64>, b: f64) -> Option<Vec<f64>> {
     let squares =
         (0..p * p).map(|k| skew(k % p, k / p).powi(2)).sum::<f64>() + (0..p).map(|i| entry(g, i, i)).sum::<f64>();
     let distance = if squares > 0.0 { squares.sqrt() } else { 1.0 };
-    [1, 4, 16].into_iter().find_map(|steps| {
-        let z = tracked(m, g, b, distance, steps)?;
-        ends_there(m, g, &z, b).then_some(z)
-    })
+    let mut longer = None;
+    for steps in [1, 4, 16] {
+        let found = tracked(m, g, b, distance, steps).filter(|z| ends_there(m, g, z, b));
+        match found {
+            Some(z) if length(g, &z, b) < radius => return Some(z),
+            Some(z) => longer = Some(z),
+            None => {}
+        }
+    }
+    longer
+}
+
+/// The length of the velocity `X A + K B`.
+fn length(g: &Batch<f64>, z: &[f64], b: f64) -> f64 {
+    let tape = Tape::<f64>::plain();
+    let (a, c) = unpack(tape.constant(&Batch::from_slice(Shape::mat(z.len(), 1), z)), g.shape().rows);
+    (c.dot(tape.constant(g) * c).scalar() + b * a.dot(a).scalar()).sqrt()
 }
 
 /// The solution at the end of the chord in so many steps.
@@ -268,7 +282,7 @@ fn tracked(m: &Batch<f64>, g: &Batch<f64>, b: f64, distance: f64, steps: u32) ->
         };
         let ahead: Vec<f64> = z.iter().zip(&before).map(|(z, b)| 2.0 * z - b).collect();
         before = z;
-        let (enough, wanted) = if step == steps { (1e-11, 4e-16 * d as f64) } else { (1e-3, 1e-3) };
+        let (enough, wanted) = if step == steps { (1e-11, 1e-15 * d as f64) } else { (1e-3, 1e-3) };
         z = anderson(ahead, &mut f, wanted, enough)?;
     }
     Some(scaled(&z, distance))

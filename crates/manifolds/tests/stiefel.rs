@@ -99,7 +99,9 @@ fn retractions_and_their_inverses_are_programs_to_third_order() {
             for scale in [0.0, 0.4] {
                 let at = (x.clone(), scaled(&v, scale));
                 check(|(x, v): (Var, Var)| m.retract(x, v), &at).seed(1).run().assert_ok();
-                let y = value(|(x, v): (Var, Var)| m.retract(x, v), &at).unwrap();
+                // At the zero tangent the very point: what is rounding only has no digits to compare.
+                let moved = value(|(x, v): (Var, Var)| m.retract(x, v), &at).unwrap();
+                let y = if scale == 0.0 { x.clone() } else { moved };
                 check(|(x, y): (Var, Var)| m.inverse_retract(x, y), &(x.clone(), y.clone())).seed(1).run().assert_ok();
                 check(|(x, y, v): (Var, Var, Var)| m.transport(x, y, v), &(x.clone(), y, v.clone())).run().assert_ok();
             }
@@ -341,10 +343,8 @@ fn the_minima_of_rayleigh_and_brockett_are_the_known_ones() {
             .min_by(|x, y| f(x).total_cmp(&f(y)))
             .unwrap();
         assert!((f(&x) / want - 1.0).abs() < 1e-12, "{} {want}", f(&x));
-        let mut spaces: Vec<Box<dyn Manifold>> = vec![
-            Box::new(Stiefel::new(n, p)),
-            Box::new(Stiefel::new(n, p).with_metric(StiefelMetric::Canonical)),
-        ];
+        let mut spaces: Vec<Box<dyn Manifold>> =
+            vec![Box::new(Stiefel::new(n, p)), Box::new(Stiefel::new(n, p).with_metric(StiefelMetric::Canonical))];
         if p == 1 {
             spaces.push(Box::new(Sphere::new(n, 1)));
         }
