@@ -4,6 +4,7 @@
 use num_traits::Float;
 use std::f64::consts::{LOG2_E, LOG10_E};
 
+use crate::atan_root;
 use crate::erf;
 use crate::gamma::{self, Polygamma};
 use crate::inverses::Inverse;
@@ -84,6 +85,8 @@ pub enum Unary {
     /// The Stumpff function `c_m(x) = sum_j (-x)^j / (2j + m)!`: `cos`, `sin y / y`, `(1 - cos y) / y^2`, ... of
     /// `y = sqrt x`.
     Stumpff(u32),
+    /// `atan(sqrt x) / sqrt x`, which below 0 is `atanh(sqrt -x) / sqrt -x`.
+    AtanRoot,
 }
 
 /// `y = f(x)`.
@@ -134,6 +137,7 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::LnGamma => one_by_one(x, y, in_double(crate::ln_gamma::ln_gamma)),
         Unary::Digamma => one_by_one(x, y, in_double(gamma::digamma)),
         Unary::Stumpff(m) => one_by_one(x, y, in_double(|x| stumpff::derivative(m, 0, x))),
+        Unary::AtanRoot => one_by_one(x, y, in_double(|x| atan_root::derivative(0, x))),
         Unary::Asin => one_by_one(x, y, in_double(|x| Inverse::Asin.value(x))),
         Unary::Acos => one_by_one(x, y, in_double(|x| Inverse::Acos.value(x))),
         Unary::Atan => one_by_one(x, y, in_double(|x| Inverse::Atan.value(x))),
@@ -275,6 +279,7 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
             doubles(x, v, |x| psi.at(x));
         }
         Unary::Stumpff(m) => doubles(x, v, |x| stumpff::derivative(m, k, x)),
+        Unary::AtanRoot => doubles(x, v, |x| atan_root::derivative(k, x)),
         Unary::Asin => doubles(x, v, |x| Inverse::Asin.derivative(k, x)),
         Unary::Acos => doubles(x, v, |x| Inverse::Acos.derivative(k, x)),
         Unary::Atan => doubles(x, v, |x| Inverse::Atan.derivative(k, x)),

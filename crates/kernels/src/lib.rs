@@ -10,6 +10,7 @@
 
 mod action;
 mod action_plan;
+mod atan_root;
 mod blocks;
 mod cayley;
 mod cholesky;

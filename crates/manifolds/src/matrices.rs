@@ -26,6 +26,11 @@ pub(crate) fn number<'t, T: Scalar>(like: Var<'t, T>, c: f64) -> Var<'t, T> {
     like.tape().filled(Shape::SCALAR, T::of(c))
 }
 
+/// `V + c`, entry by entry, for any scalar.
+pub(crate) fn plus<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
+    v + number(v, c)
+}
+
 /// Are `x` and, where it is given, `u` lists of one finite matrix of the shape that points of `m` have?
 pub(crate) fn shaped<T: Scalar>(m: &dyn Manifold<T>, lists: &[&[Batch<T>]]) -> Result<()> {
     lists.iter().try_for_each(|x| residuals::shapes(&|| m.name(), &m.shapes(), x))
