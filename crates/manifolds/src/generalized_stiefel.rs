@@ -14,7 +14,7 @@
 //!
 //! Cost: that of `stiefel.rs`, and `n² p` for each argument and for the answer.
 
-use crate::matrices::{holds_at, holds_for, one, only, shaped, scaled};
+use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
 use crate::stiefel::{Stiefel, StiefelMetric, StiefelRetraction};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals};
 use pullback::faer::Mat;

@@ -29,7 +29,7 @@
 //! - transport: projection at the new point, not an isometry. Parallel transport along geodesics has no closed form.
 
 use crate::frames::{Frame, cayley, exponential};
-use crate::matrices::{holds_at, holds_for, one, only, shaped, scaled};
+use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
 use crate::stiefel_inverse::{inverse_cayley, inverse_polar, inverse_qr};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, ambient, gaussian, residuals};
 use crate::{stiefel_log, stiefel_log::injectivity_radius};

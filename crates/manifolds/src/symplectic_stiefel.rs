@@ -18,7 +18,7 @@
 //! - geodesics, logarithm, distance and parallel transport in this metric are not known in closed form.
 
 use crate::frames::{self, Frame, cayley, exponential, zero_and_one};
-use crate::matrices::{holds_at, holds_for, one, only, shaped, scaled};
+use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
 use crate::{Manifold, Parts, Result, Shapes, gaussian, residuals};
 use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
