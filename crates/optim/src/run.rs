@@ -70,6 +70,18 @@ pub struct Found<L> {
     pub history: History,
 }
 
+/// One line: `cost -1.25, gradient 3.1e-11 after 9 steps (gradient norm <= 1e-10)`.
+impl<L> std::fmt::Display for Found<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Found { cost, gradient, iterations, why, .. } = self;
+        let digits = match cost.abs() < 1e-3 {
+            true => format!("{cost:.3e}"),
+            false => format!("{cost:.12}").trim_end_matches('0').trim_end_matches('.').to_string(),
+        };
+        write!(f, "cost {digits}, gradient {gradient:.1e} after {iterations} steps ({why})")
+    }
+}
+
 /// A run as it is written down. `serde` writes it to any format; [`Checkpoint::to_json`] to text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
