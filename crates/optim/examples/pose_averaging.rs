@@ -18,7 +18,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     for _ in 0..5 {
         let noise =
             poses.project(&truth, &(poses.random::<Mat<f64>>(&mut rng) - poses.random::<Mat<f64>>(&mut rng)))?;
-        for sign in [0.2, -0.2] {
+        for sign in [0.1, -0.1] {
             measured.push(poses.exp(&truth, &(&noise * sign))?);
         }
     }

@@ -34,7 +34,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let (cg, lbfgs) = (problem.solve(ConjugateGradient::default(), stop())?, problem.solve(Lbfgs::default(), stop())?);
     assert!((cg.cost - smallest).abs() < 1e-13 && (lbfgs.cost - smallest).abs() < 1e-13);
 
-    let mut out = format!("smallest eigenvalue {smallest:.12}\n");
+    let mut out = format!("smallest eigenvalue {smallest:.14}\n");
     for (name, found) in [("trust regions", &found), ("conjugate gradients", &cg), ("L-BFGS", &lbfgs)] {
         out += &format!("{name}: {found}\n");
     }

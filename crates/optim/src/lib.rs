@@ -27,6 +27,8 @@
 //! | [`Rsgd`], [`Momentum`], [`RAdam`], [`CRmsProp`], [`Rasa`] | gradients, of minibatches too; a rule gives the step | 0 to 1 |
 //! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and whole ones now and then | 3 |
 //!
+//! `docs/optimisation.md` is a tutorial through the examples of this crate: which manifold, which solver, how to plot.
+//!
 //! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
 //! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
 //! wherever somebody differentiates them. [`tune`] tries a list of steps and keeps the whole table.
@@ -76,3 +78,8 @@ pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
 pub use variance::{Reference, Rsrg, Rsvrg};
 pub use view::{Counts, Iterate, View};
+
+/// The tutorial, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/optimisation.md")]
+struct Tutorial;

@@ -74,9 +74,15 @@ pub struct Found<L> {
 impl<L> std::fmt::Display for Found<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Found { cost, gradient, iterations, why, .. } = self;
-        let digits = match cost.abs() < 1e-3 {
-            true => format!("{cost:.3e}"),
-            false => format!("{cost:.12}").trim_end_matches('0').trim_end_matches('.').to_string(),
+        // Twelve digits that count, without the zeros at the end.
+        let places = 11 - cost.abs().log10().floor().clamp(-4.0, 11.0) as i32;
+        let digits = match cost.abs() {
+            c if (1e-4..1e12).contains(&c) => format!("{cost:.*}", places as usize),
+            _ => format!("{cost:.3e}"),
+        };
+        let digits = match digits.contains(['.']) && !digits.contains('e') {
+            true => digits.trim_end_matches('0').trim_end_matches('.'),
+            false => &digits,
         };
         write!(f, "cost {digits}, gradient {gradient:.1e} after {iterations} steps ({why})")
     }
