@@ -93,8 +93,8 @@ pub use power::Power;
 pub use product::{Factors, Product};
 pub use psd::PsdFixedRank;
 pub use pullback_geometry::{
-    Another, Egrad, Error, Manifold, Parts, Place, Plain, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
-    numbers, rand, residuals, rng, words,
+    Another, Egrad, Error, Manifold, Parts, Place, Plain, Result, Rgrad, Role, Shapes, Word, ambient, gaussian,
+    geodesic, numbers, rand, residuals, rng, words,
 };
 pub use simplex::{Simplex, SimplexRetraction};
 pub use spd::{Spd, SpdMetric, SpdRetraction};

@@ -58,11 +58,7 @@ fn every_operation_of_products_and_powers() {
 fn words_take_tuples_and_distances_add() {
     let (so, flat) = (Orthogonal::special(3), Euclidean::new(3, 1));
     let m = Product::new((so, flat));
-    let point = |seed| {
-        let mut p = m.random::<f64>(&mut rng(seed));
-        let q = p.pop().unwrap().into_mat();
-        (p.pop().unwrap().into_mat(), q)
-    };
+    let point = |seed| m.random::<(Mat<f64>, Mat<f64>)>(&mut rng(seed));
     let (x, y) = (point(1), point(2));
     let d = m.dist(&x, &y).unwrap();
     let apart = so.dist(&x.0, &y.0).unwrap().hypot(flat.dist(&x.1, &y.1).unwrap());
