@@ -58,7 +58,7 @@ fn the_rayleigh_quotient_on_a_sphere() {
     let answer = -8.08198155463772;
     solved(&problem.solve(solver, stop).unwrap(), answer, 10);
     let stop = || Stop::GradientNorm(1e-10) | Stop::Iterations(1000);
-    solved(&problem.solve(ConjugateGradient::default(), stop()).unwrap(), answer, 105);
+    solved(&problem.solve(ConjugateGradient::default(), stop()).unwrap(), answer, 150);
     solved(&problem.solve(Lbfgs::default(), stop()).unwrap(), answer, 94);
 }
 
