@@ -54,8 +54,22 @@ impl History {
         out
     }
 
+    /// Writes [`History::svg`] to a file.
+    ///
+    /// Needs the feature `plot`.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`](crate::Error::Unwritable), with the path and what the system says.
+    #[cfg(feature = "plot")]
+    pub fn save_svg(&self, path: impl AsRef<std::path::Path>, title: &str) -> crate::Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, self.svg(title))
+            .map_err(|e| crate::Error::Unwritable { path: path.display().to_string(), reason: e.to_string() })
+    }
+
     /// The excess of the cost over the lowest one seen and the norm of the gradient, over the iterations, with a
-    /// logarithmic axis.
+    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that asks for none) is
+    /// left out; of a run without anything to show, the axes are drawn.
     ///
     /// Needs the feature `plot`.
     #[cfg(feature = "plot")]

@@ -21,10 +21,17 @@
 //! | solver | asks for | memory, in tangents |
 //! |---|---|---|
 //! | [`TrustRegions`] | Hessian-vector products | 6 |
+//! | [`AdaptiveCubics`] | Hessian-vector products | 3, and one for each inner iteration |
+//! | [`LevenbergMarquardt`], [`GaussNewton`] | residuals ([`Problem::least_squares`]) | 6 |
 //! | [`Lbfgs`] | gradients | 2 for each of its pairs |
 //! | [`ConjugateGradient`] | gradients | 3 |
+//! | [`BarzilaiBorwein`] | gradients | 2 |
 //! | [`GradientDescent`] | gradients | 1 |
 //! | [`Rsgd`], [`Momentum`] | gradients; the step is fixed | 0, 1 |
+//! | [`NelderMead`] | costs alone; an exponential and a logarithm | the dimension |
+//! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and any of the above | those of the other |
+//!
+//! Which to take, and how to read what it says, is in `docs/solvers.md`.
 //!
 //! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
 //! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
@@ -32,16 +39,26 @@
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold
 
+mod augmented;
+mod barzilai_borwein;
+mod by_hand;
 mod conjugate;
+mod constraints;
+mod cubic;
+mod cubics;
 mod descent;
 mod error;
 mod history;
 mod lbfgs;
+mod least_squares;
 mod line_search;
 mod method;
+mod nelder_mead;
 mod numbers;
 mod oracle;
 mod problem;
+#[cfg(feature = "progress")]
+mod progress;
 mod run;
 mod solver;
 mod space;
@@ -50,13 +67,20 @@ mod trust_region;
 mod tune;
 mod view;
 
+pub use augmented::{Augmented, AugmentedLagrangian, AugmentedState, ConstrainedFound, Outer, Verdict};
+pub use barzilai_borwein::{BarzilaiBorwein, BarzilaiBorweinState};
+pub use by_hand::{Derivatives, Off};
 pub use conjugate::{Beta, ConjugateGradient, ConjugateState};
+pub use constraints::Constrained;
+pub use cubics::{AdaptiveCubics, CubicsState};
 pub use descent::{DescentState, GradientDescent};
 pub use error::{Error, Result};
 pub use history::{History, Row};
 pub use lbfgs::{Lbfgs, LbfgsState};
+pub use least_squares::{GaussNewton, GaussNewtonState, LevenbergMarquardt, LevenbergState};
 pub use line_search::LineSearch;
 pub use method::{Method, Momentum, Rsgd, descend};
+pub use nelder_mead::{NelderMead, NelderMeadState};
 pub use numbers::Numbers;
 pub use oracle::Oracle;
 pub use problem::Problem;
@@ -67,3 +91,8 @@ pub use stop::{Stop, Why};
 pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
 pub use view::{Counts, Iterate, View};
+
+/// The page on solvers, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/solvers.md")]
+struct SolversPage;

@@ -119,7 +119,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
             problem,
             solver,
             stop,
-            oracle: Program::new(problem.start, &problem.cost),
+            oracle: Program::new(problem.start, &problem.cost, problem.form, &problem.by_hand),
             space: Space::new(problem.manifold),
             counts: Counts::default(),
             caches: Caches::default(),
@@ -180,6 +180,22 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
             }
         }
         Ok(self.finish())
+    }
+
+    /// Runs to the end and shows how it goes: a bar on standard error with the iteration, the cost and the gradient, if
+    /// that is a terminal. It is gone when the run ends. Nothing else in this crate prints.
+    ///
+    /// Needs the feature `progress`.
+    ///
+    /// # Errors
+    /// As [`Run::step`].
+    #[cfg(feature = "progress")]
+    pub fn to_end_with_progress(self) -> Result<Found<L>> {
+        let bar = crate::progress::Bar::on_stderr(self.stop.at_most_iterations());
+        self.watch(|at| {
+            bar.show(at);
+            true
+        })
     }
 
     /// Where the run stands: the last good point, also after an error.
