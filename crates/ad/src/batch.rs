@@ -144,6 +144,11 @@ impl<T: Scalar> Batch<T> {
         self.member(0)
     }
 
+    /// The first entry that is NaN or infinite, in storage order, and its position.
+    pub fn first_non_finite(&self) -> Option<(usize, T)> {
+        self.data.iter().position(|x| !x.is_finite()).map(|i| (i, self.data[i]))
+    }
+
     /// The largest entry in modulus, 0 if there is none; NaN if one is NaN.
     pub fn max_abs(&self) -> T {
         self.data.iter().fold(T::zero(), |m, x| if x.is_nan() || x.abs() > m { x.abs() } else { m })

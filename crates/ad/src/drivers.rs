@@ -32,9 +32,7 @@ fn inputs<'t, L: Leaves>(
             None => tape.input(b),
         })
         .collect();
-    let mut next = list.iter().copied();
-    let vars = x0.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
-    (vars, list)
+    (x0.bind_all(&list), list)
 }
 
 fn check_like<L: Leaves>(what: &'static str, x: &L, v: &L) -> Result<()> {
@@ -113,11 +111,6 @@ impl<T: Scalar> Ran<T> {
         self.tape.jvp_into(&seeds, &ys, &mut out.iter_mut().collect::<Vec<_>>())?;
         Ok(out)
     }
-}
-
-pub(crate) fn rebuilt<L: Leaves>(x0: &L, parts: Vec<Batch<L::Scalar>>) -> L {
-    let mut parts = parts.into_iter();
-    x0.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
 }
 
 fn number<T: Scalar>(y: &Batch<T>) -> Result<T> {
@@ -268,7 +261,7 @@ pub fn jvps<L: Leaves, F: for<'t> CostFn<'t, L>>(
 pub fn vjp<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Pull<'x, L>)> {
     let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0).map_err(|e| e.naming(x0))?;
-    Ok((y, Box::new(move |w| Ok(rebuilt(x0, ran.pull(&[w]).map_err(|e| e.naming(x0))?)))))
+    Ok((y, Box::new(move |w| Ok(x0.rebuild_all(ran.pull(&[w]).map_err(|e| e.naming(x0))?)))))
 }
 
 /// [`vjp`] of a program with several outputs: one cotangent for each.
@@ -285,7 +278,7 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
         y,
         Box::new(move |w| {
             let w: Vec<&dyn MatLike<L::Scalar>> = w.iter().map(|w| w as _).collect();
-            Ok(rebuilt(x0, ran.pull(&w).map_err(|e| e.naming(x0))?))
+            Ok(x0.rebuild_all(ran.pull(&w).map_err(|e| e.naming(x0))?))
         }),
     ))
 }
@@ -350,7 +343,7 @@ pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) ->
     ran.y = gradients.iter().map(Var::key).collect();
     Ok(Box::new(move |v| {
         check_like("the direction", x0, v)?;
-        Ok(rebuilt(x0, ran.push(&v.batches()).map_err(|e| e.naming(x0))?))
+        Ok(x0.rebuild_all(ran.push(&v.batches()).map_err(|e| e.naming(x0))?))
     }))
 }
 
@@ -369,7 +362,7 @@ impl<T: Scalar> Tape<T> {
         let value = number(&y.value())?;
         let mut out: Vec<Batch<T>> = list.iter().map(|x| Batch::zeros(x.shape())).collect();
         tape.gradient_into(y, &list, &mut out.iter_mut().collect::<Vec<_>>()).map_err(|e| e.naming(x0))?;
-        Ok((value, rebuilt(x0, out)))
+        Ok((value, x0.rebuild_all(out)))
     }
 
     /// [`hvp`] on this tape, which is cleared first and keeps its buffers.
@@ -391,7 +384,7 @@ impl<T: Scalar> Tape<T> {
         v: &L,
     ) -> Result<(T, L, L)> {
         let (y, g, h) = self.sweep_pairs(f, x0, v, true)?;
-        Ok((y, rebuilt(x0, g), h))
+        Ok((y, x0.rebuild_all(g), h))
     }
 
     /// The value, the gradients if wanted, and the Hessian applied to `v`.
@@ -421,6 +414,6 @@ impl<T: Scalar> Tape<T> {
             false => tape.hvps_into(y, &seeds, &mut hs),
         }
         .map_err(|e| e.naming(x0))?;
-        Ok((value, g, rebuilt(x0, h)))
+        Ok((value, g, x0.rebuild_all(h)))
     }
 }

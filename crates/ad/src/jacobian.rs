@@ -1,7 +1,7 @@
 //! Jacobians and Hessians as matrices, column by column or row by row from the maps of `drivers.rs`.
 
 use crate::batch::Batch;
-use crate::drivers::{Ran, hvp_operator, rebuilt};
+use crate::drivers::{Ran, hvp_operator};
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many};
 #[cfg(doc)]
@@ -50,7 +50,7 @@ pub fn hessian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<
     let n = shapes.iter().map(Shape::len).sum::<usize>();
     let mut out = Batch::zeros(Shape::mat(n, n));
     for k in 0..n {
-        let column = h(&rebuilt(x0, basis(&shapes, k)))?;
+        let column = h(&x0.rebuild_all(basis(&shapes, k)))?;
         let entries = column.batches().iter().flat_map(|b| b.data().to_vec()).collect::<Vec<_>>();
         out.data_mut()[k * n..(k + 1) * n].copy_from_slice(&entries);
     }

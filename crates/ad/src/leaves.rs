@@ -97,6 +97,26 @@ pub trait Leaves: Sized {
     /// The same tree with other numbers, from one batch for each leaf.
     fn rebuild(&self, next: &mut dyn FnMut() -> Batch<Self::Scalar>) -> Self;
 
+    /// The tree of these handles, one for each leaf in order.
+    ///
+    /// # Panics
+    /// If there are fewer handles than leaves.
+    #[track_caller]
+    fn bind_all<'t>(&self, list: &[Var<'t, Self::Scalar>]) -> Self::Vars<'t> {
+        let mut next = list.iter().copied();
+        self.bind(&mut || next.next().unwrap_or_else(|| panic!("bind_all: expected one handle for each leaf")))
+    }
+
+    /// The same tree with these numbers, one batch for each leaf in order.
+    ///
+    /// # Panics
+    /// If there are fewer batches than leaves.
+    #[track_caller]
+    fn rebuild_all(&self, list: impl IntoIterator<Item = Batch<Self::Scalar>>) -> Self {
+        let mut next = list.into_iter();
+        self.rebuild(&mut || next.next().unwrap_or_else(|| panic!("rebuild_all: expected one batch for each leaf")))
+    }
+
     /// The leaves as batches, with their names.
     fn named(&self) -> Vec<(String, Batch<Self::Scalar>)> {
         let mut out = Vec::new();

@@ -126,8 +126,7 @@ impl<T: Scalar> Tape<T> {
         }
         let mut out: Vec<Batch<T>> = shapes.into_iter().map(Batch::zeros).collect();
         self.gradient_into(y, &x, &mut out.iter_mut().collect::<Vec<_>>())?;
-        let mut out = out.into_iter();
-        Ok(like.rebuild(&mut || out.next().unwrap_or_else(|| unreachable!("one batch for each leaf"))))
+        Ok(like.rebuild_all(out))
     }
 
     /// Runs a piece of program that may fail and returns early with `?`. Its error becomes the failure of the tape, as

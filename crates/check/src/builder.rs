@@ -217,11 +217,7 @@ impl<'x, L: Leaves> Check<'x, L> {
     ///
     /// Cost: about a hundred evaluations, twenty gradients and a few recordings of the program.
     pub fn run(self) -> Report {
-        let f: &Flat<'_, L::Scalar> = &|x| {
-            let mut handles = x.iter().copied();
-            self.f
-                .call(self.x0.bind(&mut || handles.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))))
-        };
+        let f: &Flat<'_, L::Scalar> = &|x| self.f.call(self.x0.bind_all(x));
         let mut report = Report::new(self.options.seed);
         report.error = self.made(f, &mut report).err();
         report
@@ -237,10 +233,7 @@ impl<'x, L: Leaves> Check<'x, L> {
             return Err(Error::Scale { expected, got });
         }
         let program = Program { f, shapes: expected, w: vec![] };
-        let rebuilt = |x: &List<L::Scalar>| {
-            let mut next = x.iter().cloned();
-            self.x0.rebuild(&mut || next.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
-        };
+        let rebuilt = |x: &List<L::Scalar>| self.x0.rebuild_all(x.iter().cloned());
         let lifted =
             |action: &Action<'_, L>, x: &List<L::Scalar>, rng: &mut dyn Rng| action(&rebuilt(x), rng).batches();
         let gauge = self.gauge.as_ref().map(|g| move |x: &List<L::Scalar>, rng: &mut dyn Rng| lifted(g, x, rng));
@@ -261,8 +254,8 @@ impl<'x, L: Leaves> Check<'x, L> {
 
 pub(crate) fn finite<T: Scalar>(x: &[(String, Batch<T>)]) -> Result<(), Error> {
     for (leaf, b) in x {
-        if let Some(index) = b.data().iter().position(|x| !x.is_finite()) {
-            return Err(Error::Point { leaf: leaf.clone(), index, value: b.data()[index].f64() });
+        if let Some((index, value)) = b.first_non_finite() {
+            return Err(Error::Point { leaf: leaf.clone(), index, value: value.f64() });
         }
     }
     Ok(())

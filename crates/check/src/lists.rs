@@ -60,7 +60,7 @@ pub(crate) fn shapes<T: Scalar>(x: &[Batch<T>]) -> Vec<Shape> {
 
 /// The first output and entry that is not finite.
 pub(crate) fn not_finite<T: Scalar>(y: &[Batch<T>]) -> Option<(usize, f64)> {
-    y.iter().find_map(|y| y.data().iter().position(|y| !y.is_finite()).map(|index| (index, y.data()[index].f64())))
+    y.iter().find_map(Batch::first_non_finite).map(|(index, value)| (index, value.f64()))
 }
 
 /// Every entry moved by one rounding unit of itself or of the size of the directions (which counts up to the largest

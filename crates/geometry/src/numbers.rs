@@ -29,8 +29,8 @@ pub fn try_apply<T: Scalar>(
     tape.check()?;
     let out: Vec<Batch<T>> = out.iter().map(Var::value).collect();
     for b in &out {
-        if let Some(index) = b.data().iter().position(|v| !v.is_finite()) {
-            let value = b.data()[index].f64();
+        if let Some((index, value)) = b.first_non_finite() {
+            let value = value.f64();
             let origin = pullback::Origin::Unknown;
             return Err(pullback::Error::NonFinite { what: "value", index, value, origin }.into());
         }

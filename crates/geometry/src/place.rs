@@ -160,8 +160,7 @@ macro_rules! plain {
             type Out<R> = Result<R>;
             fn place(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Result<$P> {
                 let lists: Vec<_> = args.iter().map(|(role, p)| (*role, p.batches())).collect();
-                let mut found = on_numbers(m, word, &lists, f)?.into_iter();
-                Ok(args[0].1.rebuild(&mut || found.next().unwrap_or_else(|| unreachable!("one batch for each leaf"))))
+                Ok(args[0].1.rebuild_all(on_numbers(m, word, &lists, f)?))
             }
             fn number(m: &dyn Manifold<T>, word: &'static str, args: &[(Role, &Self)], f: &mut Word<'_, T>) -> Result<$number> {
                 let lists: Vec<_> = args.iter().map(|(role, p)| (*role, p.batches())).collect();

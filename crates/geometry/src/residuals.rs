@@ -21,8 +21,8 @@ pub fn shapes<T: Scalar>(name: &dyn Fn() -> String, expected: &[Shape], x: &[Bat
         if (got.rows, got.cols) != (expected.rows, expected.cols) {
             return Err(Error::Shape { manifold: name(), part, expected, got });
         }
-        if let Some(index) = x.data().iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite { part, index, value: x.data()[index].f64() });
+        if let Some((index, value)) = x.first_non_finite() {
+            return Err(Error::NonFinite { part, index, value: value.f64() });
         }
     }
     Ok(())

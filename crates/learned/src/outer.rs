@@ -61,8 +61,7 @@ impl Outer {
                     };
             }
         }
-        let mut next = leaves.into_iter();
-        params.rebuild(&mut || next.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+        params.rebuild_all(leaves)
     }
 }
 

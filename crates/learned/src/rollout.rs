@@ -30,8 +30,8 @@ impl<O: LearnedOptimizer> Rule for Learned<'_, O> {
         self.0.state(points).to_vec()
     }
     fn next<'t>(&self, m: &dyn Manifold, x: Var<'t>, egrad: Var<'t>, state: &[Var<'t>]) -> (Var<'t>, Vec<Var<'t>>) {
-        let mut leaves = self.2.iter().map(|b| x.tape().constant(b));
-        let phi = self.1.bind(&mut || leaves.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
+        let leaves: Vec<Var<'t>> = self.2.iter().map(|b| x.tape().constant(b)).collect();
+        let phi = self.1.bind_all(&leaves);
         let (v, state) = self.0.step(m, &phi, x, egrad, state);
         (m.retract(&[x], &[v])[0], state.to_vec())
     }

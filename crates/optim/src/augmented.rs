@@ -187,7 +187,7 @@ impl AugmentedLagrangian {
     }
 }
 
-impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
+impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
     /// A run from the start, over a solver for problems without constraints. The constraints are computed once.
     ///
     /// # Errors
@@ -267,7 +267,7 @@ fn violations<T: Scalar>(values: &Values<T>) -> impl Iterator<Item = f64> + '_ {
     h.chain(g)
 }
 
-impl<L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar> + Clone> Augmented<'_, '_, L, F, S> {
+impl<L: Leaves, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar> + Clone> Augmented<'_, '_, L, F, S> {
     /// Takes an outer step: an inner run and the next multipliers. `None` when the run has ended.
     ///
     /// # Errors
@@ -278,7 +278,7 @@ impl<L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar> + Clone> 
         }
         let Augmented { problem, settings, solver, state } = self;
         let multipliers = Values { equal: state.equal.0.clone(), at_most: state.at_most.0.clone() };
-        let start = crate::by_hand::tree(problem.start, &state.x);
+        let start = problem.start.rebuild_all(state.x.iter().cloned());
         let rho = state.penalty;
         let lagrangian = pin(&start, |x| problem.lagrangian(x, &multipliers, rho));
         let inner = Problem::new(problem.manifold, &start, lagrangian);
@@ -327,7 +327,7 @@ impl<L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar> + Clone> 
         let AugmentedState { x, equal, at_most, history, counts, verdict, .. } = self.state;
         let (cost, values) = self.problem.values(&x)?;
         Ok(ConstrainedFound {
-            point: crate::by_hand::tree(self.problem.start, &x),
+            point: self.problem.start.rebuild_all(x.iter().cloned()),
             cost,
             gradient: history.last().map_or(f64::NAN, |r| r.gradient),
             violation: violations(&values).map(f64::abs).fold(0.0, f64::max),

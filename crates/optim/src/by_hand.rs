@@ -2,7 +2,7 @@
 //! solver asks is in `oracle`.
 
 use crate::numbers::Numbers;
-use crate::oracle::{Oracle, Program};
+use crate::oracle::{Oracle, Program, WHOLE, Where};
 use crate::problem::Problem;
 use crate::space::Space;
 use crate::{Error, Result};
@@ -39,12 +39,6 @@ impl<L> fmt::Debug for ByHand<'_, L> {
     }
 }
 
-/// The tree of a list of numbers.
-pub(crate) fn tree<L: Leaves>(like: &L, list: &[Batch<L::Scalar>]) -> L {
-    let mut next = list.iter().cloned();
-    like.rebuild(&mut || next.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
-}
-
 /// Writes what was computed by hand, if it has the right shapes and is finite.
 pub(crate) fn take<L: Leaves>(what: &'static str, from: &L, to: &mut [Batch<L::Scalar>]) -> Result<()> {
     let shapes = from.shapes();
@@ -63,9 +57,9 @@ pub(crate) fn take<L: Leaves>(what: &'static str, from: &L, to: &mut [Batch<L::S
         }
     });
     for b in to.iter() {
-        if let Some(index) = b.data().iter().position(|x| !x.is_finite()) {
-            let value = b.data()[index].f64();
-            return Err(pullback::Error::NonFinite { what, index, value, origin: Origin::Unknown }.into());
+        if let Some((index, value)) = b.first_non_finite() {
+            let (value, origin) = (value.f64(), Origin::Unknown);
+            return Err(pullback::Error::NonFinite { what, index, value, origin }.into());
         }
     }
     Ok(())
@@ -129,7 +123,7 @@ impl fmt::Display for Derivatives {
 /// Along so many tangents Hessians are compared.
 const TANGENTS: u64 = 3;
 
-impl<L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
+impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// Compares the gradient and the Hessian that were written by hand with the engine's, at a point, and says by how
     /// much they are off.
     ///
@@ -178,7 +172,7 @@ fn gradient<T: Scalar>(
     at: &Numbers<T>,
 ) -> Result<(Numbers<T>, Numbers<T>)> {
     let (mut egrad, mut rgrad) = (Numbers::zeros(at), Numbers::zeros(at));
-    oracle.at(at)?;
+    oracle.at(at, WHOLE)?;
     oracle.gradient(&mut egrad.0)?;
     space.rgrad(at, &egrad, &mut rgrad)?;
     Ok((egrad, rgrad))
@@ -193,7 +187,7 @@ fn hessian<T: Scalar>(
     v: &Numbers<T>,
 ) -> Result<Numbers<T>> {
     let (mut ehess, mut rhess) = (Numbers::zeros(at), Numbers::zeros(at));
-    oracle.hessian(at, true, v, &mut ehess.0)?;
+    oracle.hessian(&Where { x: at, draw: WHOLE, fresh: true }, v, &mut ehess.0)?;
     space.rhess(at, oracle.gradient_of_hessian().unwrap_or(egrad), &ehess, v, &mut rhess)?;
     Ok(rhess)
 }

@@ -48,7 +48,7 @@ pub(crate) struct Values<T: Scalar> {
     pub(crate) at_most: Vec<Batch<T>>,
 }
 
-impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
+impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
     /// The cost over a manifold, and where to begin; without constraints yet. The start need not satisfy them.
     pub fn new(manifold: &'m dyn Manifold<L::Scalar>, start: &'m L, cost: F) -> Self {
         Constrained { manifold, start, cost, equal: Vec::new(), at_most: Vec::new() }
@@ -72,17 +72,14 @@ impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
     pub(crate) fn values(&self, x: &[Batch<L::Scalar>]) -> Result<(f64, Values<L::Scalar>)> {
         let tape = Tape::plain();
         let list: Vec<Var<'_, L::Scalar>> = x.iter().map(|x| tape.constant(x)).collect();
-        let vars = || {
-            let mut next = list.iter().copied();
-            self.start.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf")))
-        };
+        let vars = || self.start.bind_all(&list);
         let cost = (self.cost)(vars());
         let equal: Vec<_> = self.equal.iter().map(|h| h(vars()).value()).collect();
         let at_most: Vec<_> = self.at_most.iter().map(|g| g(vars()).value()).collect();
         tape.check()?;
         for b in equal.iter().chain(&at_most) {
-            if let Some(index) = b.data().iter().position(|v| !v.is_finite()) {
-                let (what, value, origin) = ("constraint", b.data()[index].f64(), pullback::Origin::Unknown);
+            if let Some((index, value)) = b.first_non_finite() {
+                let (what, value, origin) = ("constraint", value.f64(), pullback::Origin::Unknown);
                 return Err(Error::Engine(pullback::Error::NonFinite { what, index, value, origin }));
             }
         }

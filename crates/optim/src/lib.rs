@@ -27,7 +27,8 @@
 //! | [`ConjugateGradient`] | gradients | 3 |
 //! | [`BarzilaiBorwein`] | gradients | 2 |
 //! | [`GradientDescent`] | gradients | 1 |
-//! | [`Rsgd`], [`Momentum`] | gradients; the step is fixed | 0, 1 |
+//! | [`Rsgd`], [`Momentum`], [`RAdam`], [`CRmsProp`], [`Rasa`] | gradients, of minibatches too; a rule gives the step | 0 to 1 |
+//! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and whole ones now and then | 3 |
 //! | [`NelderMead`] | costs alone; an exponential and a logarithm | the dimension |
 //! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and any of the above | those of the other |
 //!
@@ -39,6 +40,7 @@
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold
 
+mod adaptive;
 mod augmented;
 mod barzilai_borwein;
 mod by_hand;
@@ -60,13 +62,17 @@ mod problem;
 #[cfg(feature = "progress")]
 mod progress;
 mod run;
+mod schedule;
 mod solver;
 mod space;
+mod stochastic;
 mod stop;
 mod trust_region;
 mod tune;
+mod variance;
 mod view;
 
+pub use adaptive::{CRmsProp, RAdam, Rasa};
 pub use augmented::{Augmented, AugmentedLagrangian, AugmentedState, ConstrainedFound, Outer, Verdict};
 pub use barzilai_borwein::{BarzilaiBorwein, BarzilaiBorweinState};
 pub use by_hand::{Derivatives, Off};
@@ -82,14 +88,17 @@ pub use line_search::LineSearch;
 pub use method::{Method, Momentum, Rsgd, descend};
 pub use nelder_mead::{NelderMead, NelderMeadState};
 pub use numbers::Numbers;
-pub use oracle::Oracle;
+pub use oracle::{Oracle, WHOLE, Where};
 pub use problem::Problem;
 pub use run::{Checkpoint, Found, Progress, Run};
+pub use schedule::Schedule;
 pub use solver::{Solver, Step, Steps};
 pub use space::Space;
+pub use stochastic::{BatchFn, Stochastic};
 pub use stop::{Stop, Why};
 pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
+pub use variance::{Reference, Rsrg, Rsvrg};
 pub use view::{Counts, Iterate, View};
 
 /// The page on solvers, so that its code is compiled and run.

@@ -44,7 +44,7 @@ pub struct Momentum {
     pub beta: f64,
 }
 
-fn along<'t, T: Scalar>(m: &dyn Manifold<T>, x: &[Var<'t, T>], step: f64, v: &[Var<'t, T>]) -> Parts<'t, T> {
+pub(crate) fn along<'t, T: Scalar>(m: &dyn Manifold<T>, x: &[Var<'t, T>], step: f64, v: &[Var<'t, T>]) -> Parts<'t, T> {
     let v: Parts<'t, T> = v.iter().map(|v| v.lincomb(-step, *v, 0.0)).collect();
     m.retract(x, &v)
 }

@@ -5,13 +5,17 @@ use crate::Error;
 use crate::by_hand::ByHand;
 use pullback::{Batch, CostFn, Key, Leaves, Scalar, Tape, Var};
 
+/// The draw that means the whole cost.
+pub const WHOLE: u64 = u64::MAX;
+
 /// A cost with derivatives, on plain numbers. Every question is about the point of the last [`Oracle::at`].
 pub trait Oracle<T: Scalar> {
-    /// Moves to a point and returns the cost there.
+    /// Moves to a point and returns the cost there. `draw` says which part of a stochastic cost is meant (see
+    /// [`Stochastic`](crate::Stochastic)): the minibatch of that number, or [`WHOLE`]. Other costs do not look at it.
     ///
     /// # Errors
     /// The first failure of the program.
-    fn at(&mut self, x: &[Batch<T>]) -> Result<f64, Error>;
+    fn at(&mut self, x: &[Batch<T>], draw: u64) -> Result<f64, Error>;
 
     /// The Euclidean gradient, into batches of the shapes of the point.
     ///
@@ -19,11 +23,11 @@ pub trait Oracle<T: Scalar> {
     /// The first failure of the program or of a rule; a number that is not finite.
     fn gradient(&mut self, out: &mut [Batch<T>]) -> Result<(), Error>;
 
-    /// The Euclidean Hessian at `x` applied to `v`. `fresh` says that `x` is another point than in the last call.
+    /// The Euclidean Hessian at `at` applied to `v`.
     ///
     /// # Errors
     /// As [`Oracle::gradient`].
-    fn hessian(&mut self, x: &[Batch<T>], fresh: bool, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
+    fn hessian(&mut self, at: &Where<'_, T>, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
 
     /// The Euclidean gradient at the point of the last [`Oracle::hessian`] that belongs with that Hessian, where it is
     /// another one than [`Oracle::gradient`] gives. The two differ where one of them is of another extension of the cost
@@ -47,6 +51,17 @@ pub trait Oracle<T: Scalar> {
 
     /// The bytes that it holds.
     fn bytes(&self) -> usize;
+}
+
+/// The point of a Hessian.
+#[derive(Debug, Clone, Copy)]
+pub struct Where<'x, T: Scalar> {
+    /// Its matrices.
+    pub x: &'x [Batch<T>],
+    /// Which part of a stochastic cost.
+    pub draw: u64,
+    /// Is it another one than in the last call?
+    pub fresh: bool,
 }
 
 /// A program on a tape that is replayed on new numbers, or recorded anew at each point where it cannot be.
@@ -145,7 +160,7 @@ impl Form {
     }
 }
 
-fn double<T: Scalar>(x: T) -> f64 {
+pub(crate) fn double<T: Scalar>(x: T) -> f64 {
     x.f64()
 }
 
@@ -176,8 +191,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
 
     /// Cost and residuals of a list of handles.
     fn run<'t>(like: &L, cost: &F, form: Form, x: &[Var<'t, L::Scalar>]) -> [Var<'t, L::Scalar>; 2] {
-        let mut next = x.iter().copied();
-        form.outputs(cost(like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf")))))
+        form.outputs(cost(like.bind_all(x)))
     }
 
     /// The engine's gradient at the point of the last [`Oracle::at`].
@@ -192,14 +206,13 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
     /// The engine's Hessian at a point, applied to `v`.
     fn engine_hessian(
         &mut self,
-        x: &[Batch<L::Scalar>],
-        fresh: bool,
+        at: &Where<'_, L::Scalar>,
         v: &[Batch<L::Scalar>],
         out: &mut [Batch<L::Scalar>],
     ) -> Result<(), Error> {
         let (like, cost, form) = (self.like, self.cost, self.form);
-        if fresh || self.hessian.y.is_none() {
-            let found = self.hessian.at(x, true, &|x| Self::run(like, cost, form, x));
+        if at.fresh || self.hessian.y.is_none() {
+            let found = self.hessian.at(at.x, true, &|x| Self::run(like, cost, form, x));
             found.map_err(|e| e.naming(like))?;
             if self.by_hand.gradient.is_some() {
                 let tape = &self.hessian.tape;
@@ -238,7 +251,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
 }
 
 impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F> {
-    fn at(&mut self, x: &[Batch<L::Scalar>]) -> Result<f64, Error> {
+    fn at(&mut self, x: &[Batch<L::Scalar>], _: u64) -> Result<f64, Error> {
         let (like, cost, form) = (self.like, self.cost, self.form);
         self.value.at(x, false, &|x| Self::run(like, cost, form, x)).map_err(|e| e.naming(like))?;
         let y = self.value.y()?;
@@ -252,20 +265,19 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F
 
     fn gradient(&mut self, out: &mut [Batch<L::Scalar>]) -> Result<(), Error> {
         let Some(by_hand) = &self.by_hand.gradient else { return self.engine_gradient(out) };
-        let x: Vec<_> = self.value.x.iter().map(|k| self.value.tape.var(*k).value()).collect();
-        let found = by_hand(&crate::by_hand::tree(self.like, &x));
+        let tape = &self.value.tape;
+        let found = by_hand(&self.like.rebuild_all(self.value.x.iter().map(|k| tape.var(*k).value())));
         crate::by_hand::take("the gradient written by hand", &found, out)
     }
 
     fn hessian(
         &mut self,
-        x: &[Batch<L::Scalar>],
-        fresh: bool,
+        at: &Where<'_, L::Scalar>,
         v: &[Batch<L::Scalar>],
         out: &mut [Batch<L::Scalar>],
     ) -> Result<(), Error> {
-        let Some(by_hand) = &self.by_hand.hessian else { return self.engine_hessian(x, fresh, v, out) };
-        let found = by_hand(&crate::by_hand::tree(self.like, x), &crate::by_hand::tree(self.like, v));
+        let Some(by_hand) = &self.by_hand.hessian else { return self.engine_hessian(at, v, out) };
+        let found = by_hand(&self.like.rebuild_all(at.x.iter().cloned()), &self.like.rebuild_all(v.iter().cloned()));
         crate::by_hand::take("the Hessian-vector product written by hand", &found, out)
     }
 

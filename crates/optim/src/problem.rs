@@ -1,11 +1,13 @@
-//! A cost over a manifold, and how it is handed to a solver. Runs are in `run`, what a problem holds by hand in `by_hand`.
+//! A cost over a manifold, and how it is handed to a solver. Runs are in `run`, what a problem holds by hand in `by_hand`,
+//! costs that are sums over minibatches in `stochastic`.
 
+use crate::Result;
 use crate::by_hand::ByHand;
-use crate::oracle::Form;
+use crate::oracle::{Form, Program};
 use crate::run::{Checkpoint, Found, Run};
 use crate::solver::Solver;
+use crate::stochastic::{BatchFn, Stochastic};
 use crate::stop::Stop;
-use crate::{Error, Result};
 use pullback::{CostFn, Leaves};
 use pullback_manifolds::Manifold;
 
@@ -35,9 +37,12 @@ impl<L: Leaves, F> std::fmt::Debug for Problem<'_, L, F> {
     }
 }
 
-impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Problem<'m, L, F> {
+impl<'m, L: Leaves, F> Problem<'m, L, F> {
     /// The cost over a manifold, and where to begin.
-    pub fn new(manifold: &'m dyn Manifold<L::Scalar>, start: &'m L, cost: F) -> Self {
+    pub fn new(manifold: &'m dyn Manifold<L::Scalar>, start: &'m L, cost: F) -> Self
+    where
+        F: for<'t> CostFn<'t, L>,
+    {
         Problem { manifold, start, cost, form: Form::Cost, by_hand: ByHand::default() }
     }
 
@@ -59,7 +64,10 @@ impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Problem<'m, L, F> {
     /// # use pullback::faer;
     /// # Ok::<(), pullback_optim::Error>(())
     /// ```
-    pub fn least_squares(manifold: &'m dyn Manifold<L::Scalar>, start: &'m L, residuals: F) -> Self {
+    pub fn least_squares(manifold: &'m dyn Manifold<L::Scalar>, start: &'m L, residuals: F) -> Self
+    where
+        F: for<'t> CostFn<'t, L>,
+    {
         Problem { form: Form::Residuals, ..Problem::new(manifold, start, residuals) }
     }
 
@@ -83,10 +91,25 @@ impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Problem<'m, L, F> {
         self.by_hand.hessian = Some(std::sync::Arc::new(hessian));
         self
     }
+}
 
+impl<'m, L: Leaves> Problem<'m, L, ()> {
+    /// A cost that is the mean of `batches` costs, one for each minibatch: see [`Stochastic`].
+    pub fn stochastic<F: for<'t> BatchFn<'t, L>>(
+        manifold: &'m dyn Manifold<L::Scalar>,
+        start: &'m L,
+        batches: usize,
+        cost: F,
+    ) -> Stochastic<'m, L, F> {
+        Stochastic::new(manifold, start, batches, cost)
+    }
+}
+
+impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// A run of a solver from the start, which lends its state step by step. Nothing is computed yet.
-    pub fn run<S: Solver<L::Scalar>>(&self, solver: S, stop: Stop) -> Run<'_, L, F, S> {
-        Run::new(self, solver, stop)
+    pub fn run<S: Solver<L::Scalar>>(&self, solver: S, stop: Stop) -> Run<'_, L, S> {
+        let oracle = Program::new(self.start, &self.cost, self.form, &self.by_hand);
+        Run::new((self.manifold, self.start), Box::new(oracle), solver, stop)
     }
 
     /// Runs a solver to its end.
@@ -100,20 +123,16 @@ impl<'m, L: Leaves + Clone, F: for<'t> CostFn<'t, L>> Problem<'m, L, F> {
     /// Goes on with a run that was written to a checkpoint, bit for bit as if it had not stopped.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if it is of another solver, other settings or another manifold; [`Error::Unreadable`].
+    /// [`Error::Checkpoint`](crate::Error::Checkpoint) if it is of another solver, other settings or another manifold;
+    /// [`Error::Unreadable`](crate::Error::Unreadable).
     pub fn resume<S: Solver<L::Scalar>>(
         &self,
         solver: S,
         stop: Stop,
         from: &Checkpoint<L::Scalar>,
-    ) -> Result<Run<'_, L, F, S>> {
-        let mut run = Run::new(self, solver, stop);
+    ) -> Result<Run<'_, L, S>> {
+        let mut run = self.run(solver, stop);
         run.restore(from)?;
         Ok(run)
-    }
-
-    /// Is the start a point of the manifold?
-    pub(crate) fn check_start(&self) -> Result<()> {
-        self.manifold.check_point(&self.start.batches()).map_err(Error::from)
     }
 }

@@ -1,26 +1,27 @@
 //! A run of a solver: it lends its state step by step, stops for a stated reason, and can be written down and resumed.
 
 use crate::history::{History, Row};
-use crate::oracle::{Oracle, Program};
-use crate::problem::Problem;
+use crate::oracle::Oracle;
 use crate::solver::{Solver, Step};
 use crate::space::Space;
 use crate::stop::{Seen, Stop, Why};
 use crate::view::{Caches, Counts, Iterate, View};
 use crate::{Error, Result};
-use pullback::{Batch, CostFn, Leaves, Scalar};
+use pullback::{Batch, Leaves, Scalar};
+use pullback_manifolds::Manifold;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// A cost this far below zero, relative to that of the start, has no lower bound.
 const UNBOUNDED: f64 = 1e100;
 
-/// A run of a solver: see [`Problem::run`].
-pub struct Run<'p, L: Leaves, F, S: Solver<L::Scalar>> {
-    problem: &'p Problem<'p, L, F>,
+/// A run of a solver: see [`Problem::run`](crate::Problem::run).
+pub struct Run<'p, L: Leaves, S: Solver<L::Scalar>> {
+    manifold: &'p dyn Manifold<L::Scalar>,
+    start: &'p L,
     solver: S,
     stop: Stop,
-    oracle: Program<'p, L, F>,
+    oracle: Box<dyn Oracle<L::Scalar> + 'p>,
     space: Space<'p, L::Scalar>,
     counts: Counts,
     caches: Caches,
@@ -102,9 +103,17 @@ impl<T: Scalar> Checkpoint<T> {
     }
 }
 
-impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<'p, L, F, S> {
-    pub(crate) fn new(problem: &'p Problem<'p, L, F>, solver: S, stop: Stop) -> Self {
-        let at = Iterate::new(problem.start.batches());
+impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
+    pub(crate) fn new(
+        (manifold, start): (&'p dyn Manifold<L::Scalar>, &'p L),
+        oracle: Box<dyn Oracle<L::Scalar> + 'p>,
+        solver: S,
+        stop: Stop,
+    ) -> Self {
+        let mut at = Iterate::new(start.batches());
+        if solver.draws() {
+            at.draw = 0;
+        }
         let seen = Seen {
             iteration: 0,
             cost: f64::NAN,
@@ -116,11 +125,12 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
             elapsed: Duration::ZERO,
         };
         Run {
-            problem,
+            manifold,
+            start,
             solver,
             stop,
-            oracle: Program::new(problem.start, &problem.cost, problem.form, &problem.by_hand),
-            space: Space::new(problem.manifold),
+            oracle,
+            space: Space::new(manifold),
             counts: Counts::default(),
             caches: Caches::default(),
             next: at.clone(),
@@ -207,8 +217,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
 
     /// The last good point.
     pub fn point(&self) -> L {
-        let mut x = self.at.x.iter().cloned();
-        self.problem.start.rebuild(&mut || x.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+        self.start.rebuild_all(self.at.x.iter().cloned())
     }
 
     /// Why it stopped, if it has.
@@ -221,7 +230,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
         self.oracle.bytes() + self.space.bytes()
     }
 
-    /// The run as it stands, to be resumed by [`Problem::resume`].
+    /// The run as it stands, to be resumed by [`Problem::resume`](crate::Problem::resume).
     ///
     /// # Errors
     /// Those of the first step, if it has not been taken.
@@ -232,7 +241,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
         let bits = [self.seen.previous, self.seen.first_gradient, self.seen.length].map(f64::to_bits);
         Ok(Checkpoint {
             solver: self.solver.name(),
-            manifold: self.problem.manifold.name(),
+            manifold: self.manifold.name(),
             at: self.at.clone(),
             state: serde_json::to_value(&self.state).map_err(|e| Error::Unreadable(e.to_string()))?,
             iteration: self.seen.iteration,
@@ -244,12 +253,12 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
     }
 
     pub(crate) fn restore(&mut self, from: &Checkpoint<L::Scalar>) -> Result<()> {
-        let (name, manifold) = (self.solver.name(), self.problem.manifold.name());
+        let (name, manifold) = (self.solver.name(), self.manifold.name());
         if from.solver != name || from.manifold != manifold {
             let expected = format!("{name} on {manifold}");
             return Err(Error::Checkpoint { expected, got: format!("{} on {}", from.solver, from.manifold) });
         }
-        self.problem.manifold.check_point(&from.at.x)?;
+        self.manifold.check_point(&from.at.x)?;
         let unreadable = |e: serde_json::Error| Error::Unreadable(e.to_string());
         self.state = Some(serde_json::from_value(from.state.clone()).map_err(unreadable)?);
         self.at = from.at.clone();
@@ -269,7 +278,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
     }
 
     fn view(&mut self) -> View<'_, 'p, L::Scalar> {
-        View::new(&mut self.oracle, &mut self.space, &mut self.counts, &mut self.caches)
+        View::new(&mut *self.oracle, &mut self.space, &mut self.counts, &mut self.caches)
     }
 
     fn progress(&self) -> Progress<'_, L::Scalar> {
@@ -283,9 +292,9 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
 
     /// Cost and gradient at the start.
     fn begin(&mut self) -> Result<()> {
-        self.problem.check_start()?;
+        self.manifold.check_point(&self.at.x)?;
         self.begun = Instant::now();
-        let mut view = View::new(&mut self.oracle, &mut self.space, &mut self.counts, &mut self.caches);
+        let mut view = View::new(&mut *self.oracle, &mut self.space, &mut self.counts, &mut self.caches);
         let cost = view.cost(&mut self.at)?;
         if self.solver.uses_gradients() || !cost.is_finite() {
             // Where the number is not finite, this names the operation that made it so.
@@ -315,7 +324,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
     fn advance(&mut self) -> Result<()> {
         let Run { solver, oracle, space, counts, caches, at, next, state, .. } = self;
         let Some(state) = state else { unreachable!("`begin` made it") };
-        let mut view = View::new(oracle, space, counts, caches);
+        let mut view = View::new(&mut **oracle, space, counts, caches);
         match solver.step(&mut view, at, next, state)? {
             Step::Moved { length } => {
                 if next.cost.is_nan() {
@@ -345,7 +354,7 @@ impl<'p, L: Leaves + Clone, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar>> Run<
     }
 }
 
-impl<L: Leaves, F, S: Solver<L::Scalar>> std::fmt::Debug for Run<'_, L, F, S> {
+impl<L: Leaves, S: Solver<L::Scalar>> std::fmt::Debug for Run<'_, L, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = f.debug_struct("Run");
         out.field("solver", &self.solver).field("seen", &self.seen).field("why", &self.why).finish_non_exhaustive()

@@ -40,6 +40,11 @@ pub trait Solver<T: Scalar = f64>: std::fmt::Debug {
         true
     }
 
+    /// Does it take another minibatch of a stochastic problem at each step? Otherwise it sees the whole cost.
+    fn draws(&self) -> bool {
+        false
+    }
+
     /// The state before the first step; says which setting or which operation of the manifold is wrong or missing.
     ///
     /// # Errors
@@ -77,6 +82,7 @@ pub(crate) fn method_step<T: Scalar>(
     })?;
     debug_assert_eq!(both.len(), x + s);
     next.x.copy_from(&both[..x]);
+    next.draw = view.draw_after(at);
     view.counts.retractions += 1;
     view.cost(next)?;
     view.gradient(next)?;
@@ -98,6 +104,9 @@ macro_rules! methods_are_solvers {
             fn name(&self) -> String {
                 Method::<T>::name(self)
             }
+            fn draws(&self) -> bool {
+                true
+            }
             fn begin(&self, _: &mut View<'_, '_, T>, at: &Iterate<T>) -> Result<Numbers<T>> {
                 Ok(method_begin(self, at))
             }
@@ -113,7 +122,7 @@ macro_rules! methods_are_solvers {
         }
     )*};
 }
-methods_are_solvers!(crate::Rsgd, crate::Momentum);
+methods_are_solvers!(crate::Rsgd, crate::Momentum, crate::RAdam, crate::CRmsProp, crate::Rasa);
 
 /// Any [`Method`] as a [`Solver`]: for one of your own, or one that was learned.
 #[derive(Debug, Clone)]
@@ -123,6 +132,9 @@ impl<T: Scalar, M: Method<T>> Solver<T> for Steps<M> {
     type State = Numbers<T>;
     fn name(&self) -> String {
         self.0.name()
+    }
+    fn draws(&self) -> bool {
+        true
     }
     fn begin(&self, _: &mut View<'_, '_, T>, at: &Iterate<T>) -> Result<Numbers<T>> {
         Ok(method_begin(&self.0, at))

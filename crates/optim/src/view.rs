@@ -2,7 +2,7 @@
 //! lives here.
 
 use crate::numbers::Numbers;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, WHOLE, Where};
 use crate::space::Space;
 use crate::{Error, Result};
 use pullback::{Batch, Scalar};
@@ -37,6 +37,8 @@ pub struct Iterate<T: Scalar> {
     /// Its norm: the root of the sum over members of a batch.
     #[serde(with = "crate::numbers::bits")]
     pub norm: f64,
+    /// Which part of a stochastic cost this is about.
+    pub draw: u64,
     /// Tells points apart, for the caches.
     stamp: u64,
 }
@@ -45,7 +47,7 @@ impl<T: Scalar> Iterate<T> {
     /// A point of which nothing is known yet.
     pub fn new(x: Vec<Batch<T>>) -> Self {
         let (egrad, rgrad) = (Numbers::zeros(&x), Numbers::zeros(&x));
-        Iterate { x: Numbers(x), cost: f64::NAN, egrad, rgrad, norm: f64::NAN, stamp: 0 }
+        Iterate { x: Numbers(x), cost: f64::NAN, egrad, rgrad, norm: f64::NAN, draw: WHOLE, stamp: 0 }
     }
 
     /// Becomes a point whose cost is known and which no tape stands at.
@@ -59,7 +61,7 @@ impl<T: Scalar> Iterate<T> {
         self.x.copy_from(&from.x);
         self.egrad.copy_from(&from.egrad);
         self.rgrad.copy_from(&from.rgrad);
-        (self.cost, self.norm, self.stamp) = (from.cost, from.norm, from.stamp);
+        (self.cost, self.norm, self.draw, self.stamp) = (from.cost, from.norm, from.draw, from.stamp);
     }
 }
 
@@ -101,7 +103,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         self.caches.given += 1;
         (at.stamp, at.norm, at.cost) = (self.caches.given, f64::NAN, f64::NAN);
         self.caches.value = 0;
-        at.cost = self.oracle.at(&at.x)?;
+        at.cost = self.oracle.at(&at.x, at.draw)?;
         self.caches.value = at.stamp;
         Ok(at.cost)
     }
@@ -149,7 +151,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         if fresh {
             self.caches.hessian = 0;
         }
-        self.oracle.hessian(&at.x, fresh, v, &mut scratch.0)?;
+        self.oracle.hessian(&Where { x: &at.x, draw: at.draw, fresh }, v, &mut scratch.0)?;
         self.caches.hessian = at.stamp;
         let egrad = self.oracle.gradient_of_hessian().unwrap_or(&at.egrad);
         self.space.rhess(&at.x, egrad, scratch, v, out)?;
@@ -191,7 +193,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         if self.caches.value != at.stamp {
             self.counts.costs += 1;
             self.caches.value = 0;
-            self.oracle.at(&at.x)?;
+            self.oracle.at(&at.x, at.draw)?;
             self.caches.value = at.stamp;
         }
         Ok(())
@@ -203,6 +205,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
     /// The first failure of the manifold.
     pub fn retract(&mut self, at: &Iterate<T>, v: &[Batch<T>], t: f64, out: &mut Iterate<T>) -> Result<()> {
         self.counts.retractions += 1;
+        out.draw = at.draw;
         self.space.retract(&at.x, v, t, &mut out.x)?;
         Ok(())
     }
@@ -221,6 +224,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         velocity: &mut Numbers<T>,
     ) -> Result<Option<f64>> {
         self.counts.retractions += 1;
+        next.draw = at.draw;
         if self.space.curve(&at.x, d, t, &mut next.x, velocity).is_err() || !self.try_cost(next)?.is_finite() {
             return Ok(None);
         }
@@ -237,6 +241,11 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         self.space.rgrad(&at.x, &at.egrad, &mut at.rgrad)?;
         at.norm = self.space.inner(&at.x, &at.rgrad, &at.rgrad)?.max(0.0).sqrt();
         Ok(())
+    }
+
+    /// The draw that follows that of an iterate.
+    pub fn draw_after(&self, at: &Iterate<T>) -> u64 {
+        if at.draw == WHOLE { WHOLE } else { at.draw + 1 }
     }
 
     /// `<u, v>` at a point.
