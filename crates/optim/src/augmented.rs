@@ -273,39 +273,44 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>, S: Solver<L::Scalar> + Clone> Augmente
     /// # Errors
     /// The first failure of the inner solver or of a constraint; the state is that before the step.
     pub fn step(&mut self) -> Result<Option<Outer>> {
-        if self.state.verdict != Verdict::Running {
-            return Ok(None);
+        while self.state.verdict == Verdict::Running {
+            if let Some(row) = self.attempt()? {
+                return Ok(Some(row));
+            }
         }
-        let Augmented { problem, settings, solver, state } = self;
+        Ok(None)
+    }
+
+    /// A step, or a larger weight where this one was too small to hold the cost.
+    fn attempt(&mut self) -> Result<Option<Outer>> {
+        let (problem, settings, state) = (self.problem, self.settings, &mut self.state);
         let multipliers = Values { equal: state.equal.0.clone(), at_most: state.at_most.0.clone() };
         let start = problem.start.rebuild_all(state.x.iter().cloned());
         let rho = state.penalty;
         let lagrangian = pin(&start, |x| problem.lagrangian(x, &multipliers, rho));
-        let inner = Problem::new(problem.manifold, &start, lagrangian);
         let stop = Stop::GradientNorm(state.tolerance) | Stop::Iterations(settings.inner_iterations);
-        let found = inner.solve(solver.clone(), stop)?;
+        let found = Problem::new(problem.manifold, &start, lagrangian).solve(self.solver.clone(), stop)?;
         let c = found.counts;
         state.counts.costs += c.costs;
         state.counts.gradients += c.gradients;
         state.counts.hessians += c.hessians;
         state.counts.retractions += c.retractions;
         if found.why == Why::Unbounded || !found.cost.is_finite() {
-            // The weight was too small to hold the cost: again from where it was.
             state.penalty *= settings.growth;
-            if state.penalty > settings.max_penalty || state.history.len() >= settings.iterations {
+            if state.penalty > settings.max_penalty {
                 state.verdict = Verdict::Unbounded;
             }
-            return self.step();
+            return Ok(None);
         }
         let x = Numbers(found.point.batches());
         let (cost, values) = problem.values(&x)?;
-        let residual = state.update(settings, &values);
+        let residual = state.update(&settings, &values);
         let violation = violations(&values).map(f64::abs).fold(0.0, f64::max);
         state.x = x;
         let (gradient, inner_iterations) = (found.gradient, found.iterations);
         let row = Outer { cost, gradient, violation, residual, penalty: rho, inner_iterations };
         state.history.push(row);
-        state.judge(settings, &row, &found.why);
+        state.judge(&settings, &row, &found.why);
         Ok(Some(row))
     }
 

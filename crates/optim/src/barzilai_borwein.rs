@@ -152,7 +152,8 @@ impl BarzilaiBorwein {
         };
         s.long = !s.long;
         // Where gradients do not change at all, the last step is as good as any, and so is a longer one.
-        s.alpha = if found.is_finite() && found > 0.0 { found } else { 2.0 * t }.clamp(self.shortest, self.longest);
+        let found = if found.is_finite() && found > 0.0 { found } else { 2.0 * t };
+        s.alpha = found.clamp(self.shortest, self.longest);
         Ok(())
     }
 

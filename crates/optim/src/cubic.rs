@@ -65,7 +65,11 @@ impl Work {
             if (length - wanted).abs() <= AGREE * wanted {
                 return;
             }
-            if length > wanted { low = lambda } else { high = lambda }
+            if length > wanted {
+                low = lambda
+            } else {
+                high = lambda
+            }
             if high - low <= f64::EPSILON * high {
                 break;
             }
@@ -229,7 +233,9 @@ mod tests {
     #[test]
     fn one_dimension_is_the_root_of_a_quadratic_equation() {
         // g + a y + sigma |y| y = 0 with y < 0: sigma y^2 - a y - g = 0.
-        for (a, g, sigma) in [(2.0, 1.0, 3.0), (-2.0, 1.0, 3.0), (0.0, 1.0, 0.5), (5.0, 1e-9, 1e-6), (-1.0, 1e-12, 10.0)] {
+        for (a, g, sigma) in
+            [(2.0, 1.0, 3.0), (-2.0, 1.0, 3.0), (0.0, 1.0, 0.5), (5.0, 1e-9, 1e-6), (-1.0, 1e-12, 10.0)]
+        {
             let y = assert_minimal(&[a], &[], g, sigma);
             let root: f64 = (a - f64::sqrt(a * a + 4.0 * sigma * g)) / (2.0 * sigma);
             let exact = if a > 0.0 { -2.0 * g / (a + f64::sqrt(a * a + 4.0 * sigma * g)) } else { root };

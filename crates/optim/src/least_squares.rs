@@ -282,15 +282,15 @@ impl<T: Scalar> Solver<T> for GaussNewton {
             return Ok(Step::Stalled("the gradient is zero"));
         }
         s.inner.solve(view, at, 0.0, (self.kappa, self.theta))?;
-        let d = &mut s.inner.s;
-        let (mut slope, mut first) = (view.inner(at, &at.rgrad, d)?, 1.0);
+        let GaussNewtonState { inner, curve } = s;
+        let (mut slope, mut first) = (view.inner(at, &at.rgrad, &inner.s)?, 1.0);
         if !(slope < 0.0) {
-            d.combine(0.0, -1.0, &at.rgrad);
+            inner.s.combine(0.0, -1.0, &at.rgrad);
             (slope, first) = (-at.norm * at.norm, first_length(at) / at.norm);
         }
-        match self.line_search.search(view, (at, d, slope), first, next, &mut s.curve)? {
+        match self.line_search.search(view, (at, &inner.s, slope), first, next, curve)? {
             None => Ok(Step::Stalled(NO_STEP)),
-            Some(t) => Ok(Step::Moved { length: t * view.inner(at, d, d)?.max(0.0).sqrt() }),
+            Some(t) => Ok(Step::Moved { length: t * view.inner(at, &inner.s, &inner.s)?.max(0.0).sqrt() }),
         }
     }
 }

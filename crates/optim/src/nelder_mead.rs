@@ -196,13 +196,7 @@ impl Lines {
     }
 
     /// The velocity at `x` of the line to `y`; is there one?
-    fn to<T: Scalar>(
-        self,
-        view: &mut View<'_, '_, T>,
-        x: &[Batch<T>],
-        y: &[Batch<T>],
-        out: &mut Numbers<T>,
-    ) -> bool {
+    fn to<T: Scalar>(self, view: &mut View<'_, '_, T>, x: &[Batch<T>], y: &[Batch<T>], out: &mut Numbers<T>) -> bool {
         let found = match self {
             Lines::Geodesics => view.space.log(x, y, out),
             Lines::Retraction => view.space.inverse_retract(x, y, out),
@@ -232,12 +226,7 @@ fn centroid<T: Scalar>(view: &mut View<'_, '_, T>, s: &mut NelderMeadState<T>) -
 
 impl NelderMead {
     /// An orthonormal basis of the tangent space, by Gram & Schmidt from random tangents.
-    fn directions<T: Scalar>(
-        &self,
-        view: &mut View<'_, '_, T>,
-        at: &Iterate<T>,
-        n: usize,
-    ) -> Result<Vec<Numbers<T>>> {
+    fn directions<T: Scalar>(&self, view: &mut View<'_, '_, T>, at: &Iterate<T>, n: usize) -> Result<Vec<Numbers<T>>> {
         let (m, mut rng) = (view.space.manifold(), rng(self.seed));
         let mut basis: Vec<Numbers<T>> = Vec::with_capacity(n);
         // A random tangent is all but dependent on those before it once in a lifetime.
