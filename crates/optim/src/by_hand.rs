@@ -2,10 +2,10 @@
 //! solver asks is in `oracle`.
 
 use crate::numbers::Numbers;
-use crate::oracle::{Oracle, Program, WHOLE, Where};
+use crate::oracle::{Oracle, Program, WHOLE, Where, double};
 use crate::problem::Problem;
 use crate::space::Space;
-use crate::{Error, Result};
+use crate::Result;
 use pullback::{Batch, CostFn, Leaves, MatLike, Origin, Scalar};
 use pullback_manifolds::rng;
 use std::fmt;
@@ -58,7 +58,7 @@ pub(crate) fn take<L: Leaves>(what: &'static str, from: &L, to: &mut [Batch<L::S
     });
     for b in to.iter() {
         if let Some((index, value)) = b.first_non_finite() {
-            let (value, origin) = (value.f64(), Origin::Unknown);
+            let (value, origin) = (double(value), Origin::Unknown);
             return Err(pullback::Error::NonFinite { what, index, value, origin }.into());
         }
     }
@@ -147,7 +147,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
         let mut found = Derivatives {
             gradient: compared.then(|| off(&[both[0].1.clone(), both[1].1.clone()])),
             hessian: None,
-            tolerance: <L::Scalar as Scalar>::EPS.f64().sqrt(),
+            tolerance: explained::<L::Scalar>(),
         };
         if self.by_hand.hessian.is_none() && !compared {
             return Ok(found);
@@ -163,6 +163,11 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
         }
         Ok(found)
     }
+}
+
+/// What rounding explains, relative: derivatives may lose half of the digits by cancellation.
+fn explained<T: Scalar>() -> f64 {
+    T::EPS.f64().sqrt()
 }
 
 /// Euclidean and Riemannian gradient.

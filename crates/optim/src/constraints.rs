@@ -1,12 +1,21 @@
 //! A cost with constraints: what is said to a method for constraints, and the augmented Lagrangian as a program. How it
 //! is used is in `augmented`.
 
+use crate::oracle::double;
 use crate::{Error, Result};
 use pullback::{Batch, CostFn, Leaves, Scalar, Tape, Var, VarTree};
 use pullback_manifolds::Manifold;
 
-/// A constraint: a program from the point to numbers.
-type Program<'m, L> = Box<dyn for<'t> CostFn<'t, L> + 'm>;
+/// A constraint: a program from the point to numbers, as an object.
+trait Constraint<L: Leaves> {
+    fn run<'t>(&self, x: L::Vars<'t>) -> Var<'t, L::Scalar>;
+}
+
+impl<L: Leaves, F: for<'t> CostFn<'t, L>> Constraint<L> for F {
+    fn run<'t>(&self, x: L::Vars<'t>) -> Var<'t, L::Scalar> {
+        self(x)
+    }
+}
 
 /// Minimise a cost over a manifold under equations and inequalities: `h(x) = 0` and `g(x) <= 0`, entry by entry.
 ///
@@ -29,8 +38,8 @@ pub struct Constrained<'m, L: Leaves, F> {
     pub(crate) manifold: &'m dyn Manifold<L::Scalar>,
     pub(crate) start: &'m L,
     cost: F,
-    equal: Vec<Program<'m, L>>,
-    at_most: Vec<Program<'m, L>>,
+    equal: Vec<Box<dyn Constraint<L> + 'm>>,
+    at_most: Vec<Box<dyn Constraint<L> + 'm>>,
 }
 
 impl<L: Leaves, F> std::fmt::Debug for Constrained<'_, L, F> {
@@ -39,6 +48,10 @@ impl<L: Leaves, F> std::fmt::Debug for Constrained<'_, L, F> {
         out.field("manifold", &self.manifold).field("equal", &self.equal.len()).field("at_most", &self.at_most.len());
         out.finish_non_exhaustive()
     }
+}
+
+fn zero<T: Scalar>() -> T {
+    T::zero()
 }
 
 /// Numbers of the constraints at a point, or their multipliers: one batch for each closure.
@@ -74,19 +87,19 @@ impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
         let list: Vec<Var<'_, L::Scalar>> = x.iter().map(|x| tape.constant(x)).collect();
         let vars = || self.start.bind_all(&list);
         let cost = (self.cost)(vars());
-        let equal: Vec<_> = self.equal.iter().map(|h| h(vars()).value()).collect();
-        let at_most: Vec<_> = self.at_most.iter().map(|g| g(vars()).value()).collect();
+        let equal: Vec<_> = self.equal.iter().map(|h| h.run(vars()).value()).collect();
+        let at_most: Vec<_> = self.at_most.iter().map(|g| g.run(vars()).value()).collect();
         tape.check()?;
         for b in equal.iter().chain(&at_most) {
             if let Some((index, value)) = b.first_non_finite() {
-                let (what, value, origin) = ("constraint", value.f64(), pullback::Origin::Unknown);
+                let (what, value, origin) = ("constraint", double(value), pullback::Origin::Unknown);
                 return Err(Error::Engine(pullback::Error::NonFinite { what, index, value, origin }));
             }
         }
         if cost.shape() != pullback::Shape::SCALAR {
             return Err(pullback::Error::NotScalar { shape: cost.shape() }.into());
         }
-        Ok((cost.scalar().f64(), Values { equal, at_most }))
+        Ok((double(cost.scalar()), Values { equal, at_most }))
     }
 
     /// The augmented Lagrangian, as a program:
@@ -106,12 +119,13 @@ impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
         let mut sum = (self.cost)(copy());
         let tape = sum.tape();
         for (h, gamma) in self.equal.iter().zip(&multipliers.equal) {
-            let u = h(copy());
-            sum = sum + squares(u + tape.constant(gamma) * (1.0 / rho)) * (0.5 * rho);
+            let u = h.run(copy()).lincomb(1.0, tape.constant(gamma), 1.0 / rho);
+            sum = sum.lincomb(1.0, squares(u), 0.5 * rho);
         }
         for (g, lambda) in self.at_most.iter().zip(&multipliers.at_most) {
-            let u = g(copy());
-            sum = sum + squares((u + tape.constant(lambda) * (1.0 / rho)).max(0.0)) * (0.5 * rho);
+            let u = g.run(copy()).lincomb(1.0, tape.constant(lambda), 1.0 / rho);
+            let zero = tape.filled(u.shape(), zero());
+            sum = sum.lincomb(1.0, squares(u.max(zero)), 0.5 * rho);
         }
         sum
     }

@@ -154,7 +154,7 @@ impl Form {
             Form::Residuals => {
                 let squares = out.dot(out);
                 let sum = if squares.shape().batch == 1 { squares } else { squares.sum_batch() };
-                [sum * 0.5, out]
+                [sum.lincomb(0.5, sum, 0.0), out]
             }
         }
     }

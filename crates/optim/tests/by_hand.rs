@@ -28,8 +28,7 @@ fn stop() -> Stop {
 fn what_is_written_by_hand_is_used_in_place_of_the_engine() {
     let Rayleigh { a, x0, gr } = rayleigh();
     let (gradients, hessians) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let cost = |x: Var<'_>| x.t_mul(&a * x).trace();
-    let engine = Problem::new(&gr, &x0, cost).solve(TrustRegions::default(), stop()).unwrap();
+    let engine = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace()).solve(TrustRegions::default(), stop()).unwrap();
     let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace())
         .with_gradient(|x| {
             gradients.fetch_add(1, Ordering::Relaxed);
@@ -54,9 +53,8 @@ fn what_is_written_by_hand_is_used_in_place_of_the_engine() {
 fn a_gradient_of_another_extension_is_as_good_and_its_hessian_is_not_mixed_up() {
     // On the manifold X'X = I, so X S adds nothing tangent for symmetric S: the gradient of f + <S, X'X - I> / 2.
     let Rayleigh { a, x0, gr } = rayleigh();
-    let s = mat![[3.0, -1.0], [-1.0, 7.0]];
-    let cost = |x: Var<'_>| x.t_mul(&a * x).trace();
-    let engine = Problem::new(&gr, &x0, cost).solve(TrustRegions::default(), stop()).unwrap();
+    let s: Mat<f64> = mat![[3.0, -1.0], [-1.0, 7.0]];
+    let engine = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace()).solve(TrustRegions::default(), stop()).unwrap();
     // The engine's Hessian is of the closure's extension, and so must be the gradient that goes with it.
     let mixed = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace()).with_gradient(|x| &a * x * 2.0 + x * &s);
     assert!(mixed.check_derivatives(&x0).unwrap().agree());
@@ -75,7 +73,7 @@ fn a_gradient_of_another_extension_is_as_good_and_its_hessian_is_not_mixed_up() 
 #[test]
 fn a_wrong_derivative_is_told_with_its_size_and_place() {
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[1.0], [2.0]];
+    let x0: Mat<f64> = mat![[1.0], [2.0]];
     let single = Problem::new(&plane, &x0, |x| x.dot(x)).with_gradient(|x| mat![[2.0 * x[(0, 0)]], [x[(1, 0)]]]);
     let off = single.check_derivatives(&x0).unwrap().gradient.unwrap();
     // (2, 4) against (2, 2).
@@ -118,7 +116,7 @@ fn a_history_is_drawn_and_written_to_a_file() {
     assert!(!text.contains("NaN") && !text.contains("inf"));
     // A run that knows no gradient, one of one point, and none at all are drawn, too.
     let flat = Euclidean::new(2, 1);
-    let start = mat![[1.0], [2.0]];
+    let start: Mat<f64> = mat![[1.0], [2.0]];
     let bowl = Problem::new(&flat, &start, |x| x.dot(x));
     let simplex = bowl.solve(pullback_optim::NelderMead::default(), Stop::Iterations(30)).unwrap();
     assert!(simplex.history.svg("simplex").contains("cost - lowest cost"));

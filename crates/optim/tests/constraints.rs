@@ -24,7 +24,7 @@ fn assert_solved<L: pullback::Leaves>(found: &ConstrainedFound<L>) {
 fn multipliers_are_those_of_the_closed_form() {
     // min |x|^2 under sum x = 1: x = 1/n, and 2 x + gamma = 0.
     let space = Euclidean::new(3, 1);
-    let x0 = mat![[3.0], [-1.0], [0.5]];
+    let x0: Mat<f64> = mat![[3.0], [-1.0], [0.5]];
     let problem = Constrained::new(&space, &x0, |x| x.dot(x)).equal_zero(|x| x.sum() - 1.0);
     fn check(found: &ConstrainedFound<Mat<f64>>) {
         assert_solved(found);
@@ -52,7 +52,7 @@ fn multipliers_are_those_of_the_closed_form() {
 #[test]
 fn entries_of_a_constraint_are_constraints() {
     // min |x - c|^2 under x >= 0: x = max(c, 0), lambda = 2 max(-c, 0).
-    let c = mat![[1.0], [-0.5], [0.0], [2.0], [-3.0]];
+    let c: Mat<f64> = mat![[1.0], [-0.5], [0.0], [2.0], [-3.0]];
     let space = Euclidean::new(5, 1);
     let x0 = Mat::from_fn(5, 1, |_, _| 1.0);
     let problem = Constrained::new(&space, &x0, |x| (x - &c).dot(x - &c)).at_most_zero(|x| x * -1.0);
@@ -121,9 +121,8 @@ fn problems_without_a_solution_say_so() {
 #[test]
 fn without_constraints_it_is_the_inner_solver() {
     let space = Euclidean::new(2, 1);
-    let x0 = mat![[1.0], [2.0]];
-    let cost = |x: Var<'_>| x.exp().sum() - x.sum() * 2.0;
-    let found = Constrained::new(&space, &x0, cost).solve(settings(), TrustRegions::default()).unwrap();
+    let x0: Mat<f64> = mat![[1.0], [2.0]];
+    let found = Constrained::new(&space, &x0, |x| x.exp().sum() - x.sum() * 2.0).solve(settings(), TrustRegions::default()).unwrap();
     let alone = Problem::new(&space, &x0, |x: Var| x.exp().sum() - x.sum() * 2.0);
     let alone = alone.solve(TrustRegions::default(), Stop::GradientNorm(1e-7)).unwrap();
     assert_solved(&found);

@@ -54,12 +54,11 @@ impl Solver for Probe {
 fn one_forward_and_one_reverse_sweep_are_the_product_with_the_jacobian() {
     let a = known_matrix(1, 5, 3);
     let (x0, v) = (known_matrix(2, 3, 1), known_matrix(3, 3, 1));
-    let residuals = |x: Var<'_>| (&a * x).sin() + x.sum() * 0.5;
     let j = jacobian(|x: Var| (&a * x).sin() + x.sum() * 0.5, &x0).unwrap();
     let expected = j.transpose() * (&j * &v);
     let kept = Rc::new(RefCell::new(Vec::new()));
     let flat = Euclidean::new(3, 1);
-    let problem = Problem::least_squares(&flat, &x0, residuals);
+    let problem = Problem::least_squares(&flat, &x0, |x| (&a * x).sin() + x.sum() * 0.5);
     let found = problem.solve(Probe(kept.clone(), v), Stop::Iterations(1)).unwrap();
     let off = (0..3).map(|i| (kept.borrow()[i] - expected[(i, 0)]).abs()).fold(0.0, f64::max);
     assert!(off < 1e-14, "{off:e}");
@@ -87,7 +86,7 @@ fn a_linear_problem_takes_one_step_of_gauss_newton() {
 #[test]
 fn without_residuals_at_the_solution_convergence_is_quadratic() {
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[-1.2], [1.0]];
+    let x0: Mat<f64> = mat![[-1.2], [1.0]];
     let problem = Problem::least_squares(&plane, &x0, valley);
     let deep = || Stop::GradientNorm(1e-13) | Stop::Iterations(300);
     let found = problem.solve(LevenbergMarquardt::default(), deep()).unwrap();
@@ -97,7 +96,7 @@ fn without_residuals_at_the_solution_convergence_is_quadratic() {
     let t = Mat::from_fn(12, 1, |i, _| 0.5 * i as f64);
     let y = Mat::from_fn(12, 1, |i, _| 2.0 * (-0.25 * i as f64).exp() + 0.25);
     let space = Euclidean::new(3, 1);
-    let x0 = mat![[1.0], [-1.0], [0.0]];
+    let x0: Mat<f64> = mat![[1.0], [-1.0], [0.0]];
     let fit = Problem::least_squares(&space, &x0, |p| (p.row(1) * &t).exp() * p.row(0) + p.row(2) - &y);
     for found in
         [fit.solve(LevenbergMarquardt::default(), deep()).unwrap(), fit.solve(GaussNewton::default(), deep()).unwrap()]
@@ -135,7 +134,7 @@ fn on_a_curved_space_a_subspace_is_fitted() {
     }
     // A point of a sphere from its distances to three others.
     let sphere = UnitVectors { n: 3, inverse: true };
-    let (x0, target) = (mat![[1.0], [0.0], [0.0]], mat![[0.6], [0.0], [0.8]]);
+    let (x0, target): (Mat<f64>, Mat<f64>) = (mat![[1.0], [0.0], [0.0]], mat![[0.6], [0.0], [0.8]]);
     let anchors = known_matrix(9, 3, 3);
     let problem = Problem::least_squares(&sphere, &x0, |x| &anchors * x - &anchors * &target);
     let found = problem.solve(LevenbergMarquardt::default(), Stop::GradientNorm(1e-13) | Stop::Iterations(50)).unwrap();
@@ -146,8 +145,8 @@ fn on_a_curved_space_a_subspace_is_fitted() {
 fn what_no_residual_sees_stays_as_it_is() {
     // Only a + b is determined.
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[0.5], [-2.0]];
-    let t = mat![[1.0], [2.0], [4.0]];
+    let x0: Mat<f64> = mat![[0.5], [-2.0]];
+    let t: Mat<f64> = mat![[1.0], [2.0], [4.0]];
     let problem = Problem::least_squares(&plane, &x0, |x| x.sum() * &t - &t * 3.0);
     for found in [
         problem.solve(LevenbergMarquardt::default(), stop()).unwrap(),
@@ -211,7 +210,7 @@ fn hard_starts_end_for_a_stated_reason() {
 #[test]
 fn runs_are_resumed_bit_for_bit_and_do_not_allocate() {
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[-1.2], [1.0]];
+    let x0: Mat<f64> = mat![[-1.2], [1.0]];
     let problem = Problem::least_squares(&plane, &x0, valley);
     resumes(&problem, LevenbergMarquardt::default());
     resumes(&problem, GaussNewton::default());

@@ -19,7 +19,7 @@ fn rosenbrock<'t>(x: Var<'t>) -> Var<'t> {
 fn barzilai_borwein_steps_in_flat_space_are_their_recurrence() {
     let m = Euclidean::new(3, 1);
     let a = mat![[1.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 20.0]];
-    let x0 = mat![[1.0], [-2.0], [0.5]];
+    let x0: Mat<f64> = mat![[1.0], [-2.0], [0.5]];
     let cost = |x: &Mat<f64>| 0.5 * (x.transpose() * (&a * x))[(0, 0)];
     let problem = Problem::new(&m, &x0, |x| x.t_mul(&a * x) * 0.5);
     let mut run = problem.run(BarzilaiBorwein::default(), Stop::Iterations(15));
@@ -88,7 +88,7 @@ fn cubics_take_the_iterations_of_the_reference_and_converge_superlinearly() {
 fn cubics_leave_a_saddle_along_negative_curvature() {
     // A saddle at 0, minima at y = ±1 with cost -1/4.
     let plane = Euclidean::new(2, 1);
-    let near = mat![[1e-9], [1e-9]];
+    let near: Mat<f64> = mat![[1e-9], [1e-9]];
     let problem = Problem::new(&plane, &near, |x| {
         let y = x.row(1);
         x.row(0) * x.row(0) * 0.5 - y * y * 0.5 + y * y * y * y * 0.25
@@ -102,7 +102,7 @@ fn cubics_leave_a_saddle_along_negative_curvature() {
 #[test]
 fn a_valley_is_no_obstacle() {
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[-1.2], [1.0]];
+    let x0: Mat<f64> = mat![[-1.2], [1.0]];
     let problem = Problem::new(&plane, &x0, rosenbrock);
     let stop = || Stop::GradientNorm(1e-9) | Stop::Iterations(2000);
     for (found, steps) in [
@@ -120,8 +120,8 @@ fn a_valley_is_no_obstacle() {
 fn the_simplex_needs_no_derivative_and_no_flat_space() {
     // No derivative where it is least.
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[3.0], [-2.0]];
-    let problem = Problem::new(&plane, &x0, |x| x.row(0).abs() + (x.row(1) - 1.0).abs() * 2.0);
+    let x0: Mat<f64> = mat![[3.0], [-2.0]];
+    let problem = Problem::new(&plane, &x0, |x: Var| x.row(0).abs() + (x.row(1) - 1.0).abs() * 2.0);
     let found = problem.solve(NelderMead::default(), Stop::Iterations(2000)).unwrap();
     assert!(matches!(&found.why, Why::Stalled(why) if why.contains("as small as was asked")), "{}", found.why);
     assert!(found.cost < 1e-7 && found.gradient.is_nan() && found.counts.gradients == 0, "{}", found.cost);
@@ -152,7 +152,7 @@ fn resumed_runs_are_the_uninterrupted_ones_bit_for_bit() {
     resumes(&problem, AdaptiveCubics::default());
     // Rejected at first, so that Lanczos' vectors are taken over a pause.
     let plane = Euclidean::new(2, 1);
-    let x0 = mat![[-1.2], [1.0]];
+    let x0: Mat<f64> = mat![[-1.2], [1.0]];
     let valley = Problem::new(&plane, &x0, rosenbrock);
     resumes(&valley, AdaptiveCubics { sigma: Some(1e-6), ..AdaptiveCubics::default() });
     resumes(&valley, NelderMead::default());

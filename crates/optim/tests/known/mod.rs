@@ -168,7 +168,7 @@ impl<T: Scalar> Manifold<T> for Orthonormal {
     }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let s = x[0].t_mul(u[0]);
-        [u[0] - x[0] * (s + s.t()) * 0.5].into_iter().collect()
+        [u[0] - x[0] * s.lincomb(0.5, s.t(), 0.5)].into_iter().collect()
     }
     fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Parts<'t, T> {
         [(x[0] + v[0]).qr().0].into_iter().collect()
