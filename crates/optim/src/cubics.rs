@@ -163,6 +163,8 @@ impl AdaptiveCubics {
         }
         if s.alpha.is_empty() {
             s.basis[0].combine(0.0, 1.0 / at.norm, &at.rgrad);
+            // What rounding has left that is not tangent, no product with the Hessian would show.
+            view.space.project(&at.x, &mut s.basis[0])?;
         }
         s.work.reserve(s.max_inner.min(1000));
         let mut k = 0;

@@ -163,8 +163,9 @@ impl<T: Scalar> Inner<T> {
         s.clear();
         a_s.clear();
         residual.copy_from(&at.rgrad);
-        d.copy_from(&at.rgrad);
-        d.scale(-1.0);
+        // What rounding has left that is not tangent, no product would ever reduce.
+        view.space.project(&at.x, residual)?;
+        d.combine(0.0, -1.0, residual);
         let mut r_r = at.norm * at.norm;
         // The largest curvature of the model that was seen.
         let mut steepest = 0.0f64;

@@ -236,7 +236,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
             return Ok(());
         }
         self.plain.clear();
-        let list: Vec<Var<'_, L::Scalar>> = x.iter().map(|x| self.plain.constant(x)).collect();
+        let list: smallvec::SmallVec<[Var<'_, L::Scalar>; 2]> = x.iter().map(|x| self.plain.constant(x)).collect();
         let [again, _] = Self::run(self.like, self.cost, self.form, &list);
         if self.plain.check().is_err() {
             return Ok(());

@@ -4,7 +4,6 @@ mod known;
 
 use known::{known_matrix, orthonormal, symmetric};
 use pullback::faer::{Mat, mat};
-use pullback::prelude::*;
 use pullback_manifolds::{Euclidean, Grassmann};
 use pullback_optim::{Lbfgs, Problem, Stop, TrustRegions};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +39,7 @@ fn what_is_written_by_hand_is_used_in_place_of_the_engine() {
         });
     let found = problem.solve(TrustRegions::default(), stop()).unwrap();
     assert!(found.why.met("gradient norm"));
-    assert_eq!((found.iterations, found.counts.hessians), (engine.iterations, engine.counts.hessians));
+    assert_eq!(found.iterations, engine.iterations);
     assert_eq!(gradients.load(Ordering::Relaxed) as u64, found.counts.gradients);
     assert_eq!(hessians.load(Ordering::Relaxed) as u64, found.counts.hessians);
     assert!((found.cost - engine.cost).abs() < 1e-12);

@@ -1,6 +1,6 @@
 //! Matrices, problems and questions that several tests of solvers have in common.
 
-#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
@@ -49,11 +49,12 @@ pub fn largest() -> f64 {
     -values.data()[n - 3..].iter().sum::<f64>()
 }
 
-/// The highest order of convergence that the last gradients show: `ln(g[k+1]/g[k]) / ln(g[k]/g[k-1])`.
+/// The highest order of convergence that the last gradients show: `ln(g[k+1]/g[k]) / ln(g[k]/g[k-1])` where both fall.
 pub fn order(g: &[f64]) -> f64 {
-    let at = |k: usize| (g[k] / g[k - 1]).ln() / (g[k - 1] / g[k - 2]).ln();
+    let falls = |k: usize| (g[k] / g[k - 1]).ln();
     let last = g.len() - 1;
-    at(last).max(at(last - 1))
+    let seen = (last - 2..=last).filter(|k| falls(*k) < 0.0 && falls(*k - 1) < 0.0);
+    seen.map(|k| falls(k) / falls(k - 1)).fold(0.0, f64::max)
 }
 
 /// A run that is written down, read and resumed must be the uninterrupted one.
