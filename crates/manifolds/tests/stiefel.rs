@@ -330,7 +330,7 @@ fn ascents_of_many_steps_do_not_leave_the_manifold() {
     }
 }
 
-/// The data of the known answers: see `docs/manifolds.md`.
+/// The data of the known answers: splitmix64 from a seed, row by row, in (-1, 1).
 fn data(mut seed: u64, r: usize, c: usize) -> Mat<f64> {
     let mut next = || {
         seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
