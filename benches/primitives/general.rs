@@ -2,11 +2,12 @@
 //! form).
 
 use crate::{Row, batch};
-use pullback::Batch;
 use pullback::faer::diag::Diag;
 use pullback::faer::dyn_stack::{MemBuffer, MemStack};
 use pullback::faer::linalg::evd::{ComputeEigenvectors, evd_real, evd_scratch};
-use pullback::faer::{Mat, Par};
+use pullback::faer::linalg::matmul::matmul;
+use pullback::faer::{Accum, Mat, Par};
+use pullback::{Batch, Group};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -45,7 +46,46 @@ pub(crate) fn rows() -> Vec<Row> {
             faer: faer_evd,
             limit: 2.3,
         },
+        Row {
+            name: "group_projector",
+            inputs: |n| vec![halves(n)],
+            program: |x| vec![x[0].group_projector(Group::RealAbove(0.0)).0],
+            faer: faer_evd,
+            limit: 1.7,
+        },
+        Row {
+            name: "powm",
+            inputs: |n| vec![around(n, 1)],
+            program: |x| vec![x[0].powm(0.3)],
+            faer: faer_evd,
+            limit: 2.5,
+        },
+        Row {
+            name: "expm_multiply",
+            inputs: |n| vec![inside(n), batch(n, 1, 3)],
+            program: |x| vec![x[0].expm_multiply(x[1])],
+            faer: faer_products,
+            limit: 6.0,
+        },
     ]
+}
+
+/// Eigenvalues in discs of radius about one half around 1 and -1.
+fn halves(n: usize) -> Batch<f64> {
+    let a = around(n, 1);
+    Batch::from_fn(a.shape(), |_, i, j| a.data()[j * n + i] - if i == j && i % 2 == 1 { 2.0 } else { 0.0 })
+}
+
+/// Twenty-five products with a column: about as many as the series takes.
+fn faer_products(_: usize, x: &[Batch<f64>]) -> Box<dyn FnMut()> {
+    let (a, mut b) = (x[0].clone().into_mat(), x[1].clone().into_mat());
+    let mut next = b.clone();
+    Box::new(move || {
+        for _ in 0..25 {
+            matmul(&mut next, Accum::Replace, &a, &b, 1.0, Par::Seq);
+            core::mem::swap(&mut next, &mut b);
+        }
+    })
 }
 
 /// Eigenvalues in a disc of radius about one half around 1.

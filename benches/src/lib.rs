@@ -3,6 +3,8 @@
 //!
 //! No benchmark lives here; they are the files beside `src/`.
 
+pub mod worker;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

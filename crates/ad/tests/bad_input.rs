@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Failure, Origin, Shape, Triangle, value};
+use pullback::{Error, Failure, Group, Origin, Shape, Triangle, value};
 
 type Program = Box<dyn for<'t> Fn(Var<'t>) -> Var<'t>>;
 
@@ -34,6 +34,8 @@ fn takes_apart(n: usize) -> Vec<(&'static str, Program)> {
         ("sylvester", p(move |x| x.sylvester(mat![[1.0]], &b3).sum())),
         ("sqrtm", p(|x| x.sqrtm().sum())),
         ("logm", p(|x| x.logm().sum())),
+        ("expm_multiply", p(|x| (x * 0.01).expm_multiply(x.column_range(0, x.cols().min(1))).sum())),
+        ("group_projector", p(|x| x.group_projector(Group::RealAbove(0.0)).0.sum())),
         ("expm_sym", p(|x| x.expm_sym().sum())),
         ("logm_spd", p(|x| x.logm_spd().sum())),
         ("sqrtm_spd", p(|x| x.sqrtm_spd().sum())),
@@ -489,7 +491,7 @@ fn the_method_that_was_called_is_named() {
     let deficient = mat![[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]];
     let (zero, eye) = (Mat::<f64>::zeros(2, 2), Mat::<f64>::identity(2, 2));
     type Program = for<'t> fn(Var<'t>) -> Var<'t>;
-    let cases: [(&str, Program, &Mat<f64>); 25] = [
+    let cases: [(&str, Program, &Mat<f64>); 29] = [
         ("solve", |x| x.solve(&mat![[1.0], [1.0]]).sum(), &singular),
         ("solve", |x| x.try_solve(&mat![[1.0], [1.0]]).map_or(x.inverse().sum(), |y| y.sum()), &eye),
         ("inverse", |x| x.inverse().sum(), &singular),
@@ -512,6 +514,10 @@ fn the_method_that_was_called_is_named() {
         ("sqrtm", |x| x.sqrtm().sum(), &indefinite),
         ("logm", |x| x.logm().sum(), &singular),
         ("logm_frechet", |x| x.logm_frechet(x).1.sum(), &indefinite),
+        ("powm", |x| x.powm(0.3).sum(), &indefinite),
+        ("powm_by", |x| x.powm_by(0.3).sum(), &singular),
+        ("group_projector", |x| x.group_projector(Group::RealAbove(0.0)).0.sum(), &singular),
+        ("signm", |x| x.signm().sum(), &singular),
         ("norm", |x| x.norm(), &zero),
         ("column_norms", |x| x.column_norms().sum(), &zero),
         ("nuclear_norm", |x| x.nuclear_norm(), &zero),

@@ -6,6 +6,7 @@ use common::*;
 use faer::Mat;
 use pullback::Axis;
 use pullback::Gauge;
+use pullback::Group;
 use pullback::prelude::*;
 
 type Program = Box<dyn for<'t> Fn(Var<'t>) -> Var<'t>>;
@@ -70,6 +71,8 @@ fn programs(n: usize) -> Vec<(&'static str, Mat<f64>, Program)> {
         ),
         ("root", spd(n, 9), p(|x| x.sqrtm().sum())),
         ("general logarithm", spd(n, 9), p(|x| x.logm().sum())),
+        ("action", rnd(n, n, 22), p(|x| x.expm_multiply(x.column_range(0, 2)).sum())),
+        ("projector", spd(n, 9), p(|x| x.group_projector(Group::LargestReal(1)).0.sum() + x.signm().trace())),
         (
             "elementwise",
             rnd(n, n, 13),

@@ -6,7 +6,7 @@
 mod common;
 use common::*;
 use pullback::prelude::*;
-use pullback::{Axis, Shape};
+use pullback::{Axis, Group, Shape};
 
 /// `f` panics in this file, between the two lines, with a text that holds every one of `words`.
 #[track_caller]
@@ -62,6 +62,16 @@ fn shapes_that_do_not_fit() {
     says(&["discrete_lyapunov: expected a right-hand side of 3 rows", "got 3x3 and 2x3"], || c.discrete_lyapunov(a));
     says(&["sqrtm: expected a square matrix, got 2x3"], || a.sqrtm());
     says(&["logm: expected a square matrix, got 2x3"], || a.logm());
+    says(&["expm_multiply: expected a square matrix, got 2x3 and 2x3"], || a.expm_multiply(a));
+    says(&["expm_multiply: expected as many rows as the matrix has", "got 3x3 and 2x3"], || c.expm_multiply(a));
+    says(&["group_projector: expected a square matrix, got 2x3"], || a.group_projector(Group::RealAbove(0.0)).0);
+    says(&["signm", "square", "2x3"], || a.signm());
+    says(&["powm: expected a square matrix, got 2x3"], || a.powm(0.3));
+    says(&["powm: expected a finite exponent, got NaN"], || c.powm(f64::NAN));
+    says(&["powm_by: expected an exponent of one number, got 2x3"], || c.powm_by(a));
+    says(&["se3_adjoint: expected a 4x4 matrix, got 2x3"], || a.se3_adjoint());
+    says(&["se3_left_jacobian: expected a column of 6 numbers, got 2x3"], || a.se3_left_jacobian());
+    says(&["se3_left_jacobian_inverse: expected a column of 6 numbers, got 2x3"], || a.se3_left_jacobian_inverse());
     says(&["logm_frechet: expected directions with the shape of the matrix, got 3x3 and 2x3"], || c.logm_frechet(a).1);
     says(&["eigvals", "2x3", "square"], || a.eigvals().0);
     says(&["charpoly", "2x3", "square"], || a.charpoly());

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Failure};
+use pullback::{Error, Failure, Group};
 
 /// Records `f` at `from`, replays it at each of `to`, and compares value, gradient, Hessian-vector products and a
 /// gradient recorded on the tape with those of a fresh tape.
@@ -156,6 +156,8 @@ fn exponentials_across_a_change_of_degree_and_squarings() {
     replays(|x| x.expm().dot(&n), &a, &points);
     replays(|x| x.expm().dot(&n), &points[5], &points);
     replays(|x| x.expm_frechet(x.t()).1.dot(&n), &points[0], &points);
+    replays(|x| x.expm_multiply(&n).dot(&n), &points[0], &points);
+    replays(|x| x.expm_multiply(x.t()).dot(&n), &points[4], &points);
 }
 
 #[test]
@@ -169,6 +171,9 @@ fn principal_functions_across_a_change_of_blocks_and_square_roots() {
     replays(|x| x.sqrtm().dot(&n), &points[1], &points);
     replays(|x| x.logm().dot(&n), &points[1], &points);
     replays(|x| x.lyapunov(&n).dot(&n), &points[1], &points);
+    // A group of all, of some, of a pair.
+    replays(|x| x.group_projector(Group::RealAbove(1.4)).0.dot(&n), &points[3], &points);
+    replays(|x| x.powm(0.3).dot(&n), &points[1], &points);
     // A right-hand side that is symmetric at some of the points.
     replays(|x| x.lyapunov(x).dot(&n), &points[0], &points);
     replays(|x| x.sylvester(x.t(), &n).dot(&n), &points[3], &points);

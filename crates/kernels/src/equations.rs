@@ -205,6 +205,23 @@ fn unscale<T: Real>(x: &mut [T], scale: T) -> Result<(), Failure> {
 /// algorithm 15.4.
 pub(crate) fn separation<T: Real>(kind: Kind, f: Factors<'_, T>, w: &mut Workspace<T>) -> T {
     f.check();
+    let (a, b) = f.triangles();
+    separation_of(kind, Triangles { a, m: f.m, ta: f.ta, b, n: f.n, tb: f.tb }, w)
+}
+
+/// Two quasi-triangular factors, and which of them is transposed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Triangles<'a, T> {
+    pub(crate) a: &'a [T],
+    pub(crate) m: usize,
+    pub(crate) ta: bool,
+    pub(crate) b: &'a [T],
+    pub(crate) n: usize,
+    pub(crate) tb: bool,
+}
+
+/// [`separation`] of equations of quasi-triangular matrices.
+pub(crate) fn separation_of<T: Real>(kind: Kind, f: Triangles<'_, T>, w: &mut Workspace<T>) -> T {
     let len = f.m * f.n;
     if len == 0 {
         return T::infinity();
@@ -220,7 +237,7 @@ pub(crate) fn separation<T: Real>(kind: Kind, f: Factors<'_, T>, w: &mut Workspa
 }
 
 /// The estimate of the norm, or nothing if a solve fails or overflows.
-fn estimate<T: Real>(kind: Kind, f: Factors<'_, T>, x: &mut [T], signs: &mut [T], w: &mut Workspace<T>) -> Option<T> {
+fn estimate<T: Real>(kind: Kind, f: Triangles<'_, T>, x: &mut [T], signs: &mut [T], w: &mut Workspace<T>) -> Option<T> {
     let len = x.len();
     let sum = |x: &[T]| x.iter().fold(T::zero(), |s, y| s + Float::abs(*y));
     x.fill(T::one() / T::of(len as f64));
@@ -259,13 +276,11 @@ fn estimate<T: Real>(kind: Kind, f: Factors<'_, T>, x: &mut [T], signs: &mut [T]
 }
 
 /// `x <- L^{-1} x` or `L^{-T} x`.
-fn in_place<T: Real>(kind: Kind, f: Factors<'_, T>, adjoint: bool, x: &mut [T], w: &mut Workspace<T>) -> Option<()> {
+fn in_place<T: Real>(kind: Kind, f: Triangles<'_, T>, adjoint: bool, x: &mut [T], w: &mut Workspace<T>) -> Option<()> {
     let (m, n) = (f.m, f.n);
     let [tiles, work] = scratch_lengths(kind, m, n);
     let [tiles, work] = w.slices([tiles, work]);
-    let (ta, tb) = f.triangles();
-    let mut eq = f.verdict(kind).eq;
-    (eq.ta, eq.tb, eq.floor) = (f.ta != adjoint, f.tb != adjoint, T::zero());
-    let done = eq.solve(view(ta, m, m), view(tb, n, n), view_mut(x, m, n), 0, &mut Scratch::new(tiles, work));
+    let eq = Equation { kind, ta: f.ta != adjoint, tb: f.tb != adjoint, floor: T::zero() };
+    let done = eq.solve(view(f.a, m, m), view(f.b, n, n), view_mut(x, m, n), 0, &mut Scratch::new(tiles, work));
     (done.is_ok() && all_finite(x)).then_some(())
 }

@@ -51,6 +51,15 @@ pub enum Failure {
         /// The error the exchange would have, over the size of the blocks.
         residual: f64,
     },
+    /// The eigenvalues of a group are too close to the others, or to its boundary.
+    #[error(
+        "the group of eigenvalues is not separated from the others (separation {separation:.1e} of the size of the matrix): \
+         move its boundary, or choose what is close together"
+    )]
+    Unseparated {
+        /// The distance to the boundary, or the separation of the blocks of the Schur form, over the size of the matrix.
+        separation: f64,
+    },
     /// An eigenvalue lies on the closed negative real axis, to working precision: the function has no principal value
     /// there.
     #[error(

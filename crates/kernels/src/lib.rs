@@ -8,6 +8,9 @@
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 
+mod action;
+mod action_plan;
+mod atan_root;
 mod blocks;
 mod cayley;
 mod cholesky;
@@ -15,6 +18,8 @@ mod cholesky_rules;
 mod columns;
 mod complex;
 mod divided;
+mod divided_angles;
+mod divided_own;
 mod eig;
 mod eigh;
 mod elementwise;
@@ -29,6 +34,7 @@ mod fixed;
 mod francis;
 mod gamma;
 mod gemm;
+mod group;
 mod hessenberg;
 mod inverses;
 mod least;
@@ -64,13 +70,16 @@ mod ties;
 pub mod tolerances;
 mod triangular;
 mod turn;
+mod wide;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
-pub use divided::{OwnFn, ScalarFn, SymFn};
+pub use divided::SymFn;
+pub use divided_own::{OwnFn, ScalarFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;
+pub use group::Group;
 pub use least::Least;
 pub use scalar::Scalar;
 pub use spectrum::Window;

@@ -44,7 +44,7 @@ pub(crate) fn logm<T: Real>(
     judge(&frame, parts, y)?;
     let middle = frame.middle(parts);
     handle[2 * n * n] = middle;
-    member(handle, n, &[], l, w)
+    member(handle, n, &[&[]], [(0, l)], w)
 }
 
 /// `D^k log(A)[E_1, .., E_k]` with `k = es.len() >= 1`, from the handle of [`logm`]; it does not depend on the order of
@@ -65,7 +65,29 @@ pub(crate) fn logm_along<T: Real>(
     if es.len() > LOGM_ORDER {
         return Err(Failure::Unsupported { what: "a derivative of the logarithm beyond the fourth" });
     }
-    if n == 0 { Ok(()) } else { member(handle, n, es, out, w) }
+    if n == 0 {
+        return Ok(());
+    }
+    let mut sets: [&[T]; 1 << LOGM_ORDER] = [&[]; 1 << LOGM_ORDER];
+    es.iter().enumerate().for_each(|(i, e)| sets[1 << i] = e);
+    let all = 1 << es.len();
+    member(handle, n, &sets[..all], [(all - 1, out)], w)
+}
+
+/// `D log(A)[G]` into `first`, and into `second` its derivative while `A` moves along `E` and `G` along `F` (nothing if
+/// that is empty), `D^2 log(A)[G, E] + D log(A)[F]`: two coefficients of one jet, with `F` as the direction of both
+/// symbols. All else as for [`logm_along`] with two directions, for the same price.
+pub(crate) fn logm_pair<T: Real>(
+    handle: &[T],
+    n: usize,
+    [g, e, f]: [&[T]; 3],
+    first: &mut [T],
+    second: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
+    debug_assert!(handle.len() == n * (2 * n + 1) && g.len() == n * n && e.len() == n * n);
+    [g, e, f].into_iter().try_for_each(|e| finite(e))?;
+    if n == 0 { Ok(()) } else { member(handle, n, &[&[], g, e, f], [(1, first), (3, second)], w) }
 }
 
 /// The coefficients of `J = sum over S of e_S J_S`, where `e_1, .., e_k` are symbols that square to zero and `S` a set
@@ -107,30 +129,44 @@ impl<T: Real> Jet<'_, T> {
     }
 }
 
-/// `[e_1 .. e_k] log(A + sum of e_i E_i)`, a value where there are no directions.
+/// Coefficients of `log(A + sum of e_S E_S)` over sets `S` of symbols: those of the sets that are named, into what
+/// stands beside them. Empty directions stand for zeros, and that of the empty set is not read.
 ///
 /// Inverse scaling: `s` square roots bring `A` near the identity, and `log A = 2^s log(I + X)`. The rational function
 /// `log(I + X) = sum of w_j X (I + t_j X)^{-1}` over Gauss-Legendre nodes `t_j` and weights `w_j` in `[0, 1]` is the
 /// Padé approximant (Dieci, Morini and Papini 1996). Both are done with jets, so the derivative is that of what is
 /// computed, and it is a derivative of the logarithm because the radius is chosen for the order (`logm_plan`).
-fn member<T: Real>(handle: &[T], n: usize, es: &[&[T]], out: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+fn member<T: Real, const K: usize>(
+    handle: &[T],
+    n: usize,
+    es: &[&[T]],
+    mut outs: [(usize, &mut [T]); K],
+    w: &mut Workspace<T>,
+) -> Result<(), Failure> {
     let frame = Frame::of(handle, n);
-    let (sets, nn) = (1 << es.len(), n * n);
+    let (sets, nn) = (es.len(), n * n);
     let tiles = scratch_lengths(Kind::Sum, n, n)[0].max(2 * n);
     let [j, f, g, b, work, tiles] = w.slices([sets * nn, sets * nn, nn, nn, nn.max(n * n / 4 + n), tiles]);
     let mut jet = Jet { n, sets, j };
     frame.begin(es, &mut jet.j[..], work);
     let roots = near_identity(&mut jet, &frame, [b, work], tiles)?;
-    nodes(&jet, roots, f, [g, b, work], out);
-    // The last coefficient, times 2^s: into the basis of A.
+    // Without square roots a set has a direction only if it was given one.
+    let whole = roots > 0 || (0..sets).any(|s| s.count_ones() > 1 && !es[s].is_empty());
+    nodes(&jet, whole, f, [g, b, work], &mut outs);
+    // The coefficients, times 2^s: into the basis of A.
     let last = T::of((roots as f64).exp2());
-    out.iter_mut().for_each(|x| *x *= last);
-    if es.is_empty() {
-        frame.value_blocks(out);
+    for (_, out) in &mut outs {
+        out.iter_mut().for_each(|x| *x *= last);
+        if sets == 1 {
+            frame.value_blocks(out);
+        }
+        gemm(work, n, n, n, T::one(), frame.u, false, out, false, false);
+        gemm(out, n, n, n, T::one(), &work[..nn], false, frame.u, true, false);
+        if !all_finite(out) {
+            return Err(Failure::Unsupported { what: "a derivative that overflows" });
+        }
     }
-    gemm(work, n, n, n, T::one(), frame.u, false, out, false, false);
-    gemm(out, n, n, n, T::one(), &work[..nn], false, frame.u, true, false);
-    if all_finite(out) { Ok(()) } else { Err(Failure::Unsupported { what: "a derivative that overflows" }) }
+    Ok(())
 }
 
 /// Square roots until `X` is small enough; `J` becomes the jet of `X`. Returns how many there were.
@@ -173,15 +209,21 @@ pub(crate) fn norm_one<T: Real>(a: &[T], n: usize) -> T {
     a.chunks_exact(n).map(|c| c.iter().fold(T::zero(), |s, x| s + Float::abs(*x))).fold(T::zero(), T::max)
 }
 
-/// `out = [e_1 .. e_k] sum of w F` over the nodes `t` and weights `w`, where `(I + t X) F = X`.
+/// The coefficients of `sum of w F` over the nodes `t` and weights `w`, where `(I + t X) F = X`.
 ///
 /// With `G = (I + t X_0)^{-1}`: `F_0 = X_0 G`, so `I - t F_0 = G`; and the coefficient of `S` of the equation is
 /// `F_S = G (X_S G - t sum of X_P F_Q)` over the pairs of disjoint sets, neither empty, that make up `S`.
-fn nodes<T: Real>(x: &Jet<'_, T>, roots: usize, f: &mut [T], [g, b, work]: [&mut [T]; 3], out: &mut [T]) {
+fn nodes<T: Real>(
+    x: &Jet<'_, T>,
+    whole: bool,
+    f: &mut [T],
+    [g, b, work]: [&mut [T]; 3],
+    outs: &mut [(usize, &mut [T])],
+) {
     let (n, nn) = (x.n, x.n * x.n);
     let ([first, second, last], norm) = (logm_plan::<T>(x.sets.ilog2() as usize), norm_one(x.of(0), n));
     let (list, _) = [first, second].into_iter().find(|(_, radius)| norm <= *radius).unwrap_or(last);
-    out.fill(T::zero());
+    outs.iter_mut().for_each(|(_, out)| out.fill(T::zero()));
     for &(t, w) in list {
         let (t, w) = (T::of(t), T::of(w));
         b.iter_mut().zip(x.of(0)).for_each(|(b, &x)| *b = t * x);
@@ -191,20 +233,20 @@ fn nodes<T: Real>(x: &Jet<'_, T>, roots: usize, f: &mut [T], [g, b, work]: [&mut
         for s in 1..x.sets {
             let (done, rest) = f.split_at_mut(s * nn);
             let sum = &mut work[..nn];
-            // Without square roots only single symbols have directions.
-            if roots > 0 || s.is_power_of_two() {
+            if whole || s.is_power_of_two() {
                 gemm(sum, n, n, n, T::one(), x.of(s), false, g, false, false);
             } else {
                 sum.fill(T::zero());
             }
             for (p, q) in pairs(s) {
-                if roots > 0 || p.is_power_of_two() {
+                if whole || p.is_power_of_two() {
                     gemm(sum, n, n, n, -t, x.of(p), false, &done[q * nn..(q + 1) * nn], false, true);
                 }
             }
             gemm(&mut rest[..nn], n, n, n, T::one(), g, false, sum, false, false);
         }
-        let last = &f[(x.sets - 1) * nn..x.sets * nn];
-        out.iter_mut().zip(last).for_each(|(o, &f)| *o += w * f);
+        for (set, out) in &mut *outs {
+            out.iter_mut().zip(&f[*set * nn..][..nn]).for_each(|(o, &f)| *o += w * f);
+        }
     }
 }

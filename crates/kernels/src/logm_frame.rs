@@ -59,7 +59,7 @@ impl<'a, T: Real> Frame<'a, T> {
         Frame { n, u, t, shifted, scale: if shifted { T::one() } else { mark[0] } }
     }
 
-    /// The jet to begin with: `c A`, and `c E_i`, in the basis of the Schur form; nothing for larger sets.
+    /// The jet to begin with: `c A`, and `c E_S` for the sets that have one, in the basis of the Schur form.
     pub(crate) fn begin(&self, es: &[&[T]], j: &mut [T], work: &mut [T]) {
         let (n, nn) = (self.n, self.n * self.n);
         j[..nn].iter_mut().zip(self.t).for_each(|(j, &t)| *j = self.scale * t);
@@ -67,8 +67,8 @@ impl<'a, T: Real> Frame<'a, T> {
             (0..n).for_each(|i| j[i + i * n] += T::one());
         }
         j[nn..].fill(T::zero());
-        for (i, e) in es.iter().enumerate() {
-            let at = (1 << i) * nn;
+        for (set, e) in es.iter().enumerate().filter(|(set, e)| *set > 0 && !e.is_empty()) {
+            let at = set * nn;
             gemm(&mut work[..nn], n, n, n, self.scale, self.u, true, e, false, false);
             gemm(&mut j[at..at + nn], n, n, n, T::one(), &work[..nn], false, self.u, false, false);
         }

@@ -290,6 +290,56 @@ pub trait Scalar:
         handle: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
+    /// `D log(A)[G]` and its derivative while `A` moves along `E` and `G` along `F` (or not at all, if that is empty), for
+    /// the price of `logm_along` with two directions.
+    fn logm_pair(
+        handle: &[Self],
+        n: usize,
+        directions: [&[Self]; 3],
+        first: &mut [Self],
+        second: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The spectral projector of a group of eigenvalues into `p`, a handle of `n (3 n + 1)` numbers for its derivatives,
+    /// and an estimate of the separation of the group over the size of the matrix (the largest number where all or
+    /// none are in it). Errors: a group that is not separated.
+    fn group_projector(
+        group: crate::Group,
+        a: &[Self],
+        n: usize,
+        p: &mut [Self],
+        handle: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<Self, Failure>;
+    /// `D^k Pi(A)[E_1, .., E_k]`, `k = es.len()` from 1 to 4, from the handle of `group_projector`.
+    fn group_projector_along(
+        handle: &[Self],
+        n: usize,
+        es: &[&[Self]],
+        out: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// `[e_1 .. e_k] exp(sum_S e_S op(E_S)) sum_S e_S B_S`: the action of the exponential on thin `n x p` matrices, and
+    /// its mixed derivative by `k` symbols. Lists are by sets as for [`Scalar::expm_jet`], and empty slices stand for
+    /// zeros; `E_0` is always there.
+    fn expm_action(
+        es: &[&[Self]],
+        bs: &[&[Self]],
+        size: (usize, usize),
+        transpose: bool,
+        y: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
+    /// The same coefficient of the gradients of `<C, exp(A) B>` by `A` and by `B`.
+    fn expm_action_pull(
+        es: &[&[Self]],
+        bs: &[&[Self]],
+        cs: &[&[Self]],
+        size: (usize, usize),
+        ga: &mut [Self],
+        gb: &mut [Self],
+        w: &mut Workspace<Self>,
+    ) -> Result<(), Failure>;
     /// The principal logarithm of a general matrix, and a handle of `n (2 n + 1)` numbers for its derivatives. Errors:
     /// a singular matrix; an eigenvalue on the negative real axis; both to working precision.
     fn logm(a: &[Self], n: usize, l: &mut [Self], handle: &mut [Self], w: &mut Workspace<Self>) -> Result<(), Failure>;
@@ -767,6 +817,56 @@ macro_rules! scalar {
             ) -> Result<(), Failure> {
                 crate::expm::jet(es, handles, n, y, handle, w)
             }
+            fn logm_pair(
+                handle: &[Self],
+                n: usize,
+                directions: [&[Self]; 3],
+                first: &mut [Self],
+                second: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::logm::logm_pair(handle, n, directions, first, second, w)
+            }
+            fn group_projector(
+                group: crate::Group,
+                a: &[Self],
+                n: usize,
+                p: &mut [Self],
+                handle: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<Self, Failure> {
+                crate::group::projector(group, a, n, p, handle, w)
+            }
+            fn group_projector_along(
+                handle: &[Self],
+                n: usize,
+                es: &[&[Self]],
+                out: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::group::along(handle, n, es, out, w)
+            }
+            fn expm_action(
+                es: &[&[Self]],
+                bs: &[&[Self]],
+                size: (usize, usize),
+                transpose: bool,
+                y: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::action::action(es, bs, size, transpose, y, w)
+            }
+            fn expm_action_pull(
+                es: &[&[Self]],
+                bs: &[&[Self]],
+                cs: &[&[Self]],
+                size: (usize, usize),
+                ga: &mut [Self],
+                gb: &mut [Self],
+                w: &mut Workspace<Self>,
+            ) -> Result<(), Failure> {
+                crate::action::pull(es, bs, cs, size, ga, gb, w)
+            }
             fn logm(
                 a: &[Self],
                 n: usize,
@@ -946,19 +1046,19 @@ macro_rules! scalar {
                 crate::sums::norm(a)
             }
             fn axpy(alpha: Self, x: &[Self], y: &mut [Self]) {
-                crate::elementwise::axpy(alpha, x, y)
+                crate::wide::flat::axpy(alpha, x, y)
             }
             fn lincomb(alpha: Self, a: &[Self], beta: Self, b: &[Self], out: &mut [Self]) {
-                crate::elementwise::lincomb(alpha, a, beta, b, out)
+                crate::wide::flat::lincomb(alpha, a, beta, b, out)
             }
             fn scale(alpha: Self, x: &[Self], out: &mut [Self]) {
-                crate::elementwise::scale(alpha, x, out)
+                crate::wide::flat::scale(alpha, x, out)
             }
             fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) {
-                crate::elementwise::hadamard(a, b, out)
+                crate::wide::flat::hadamard(a, b, out)
             }
             fn divide(a: &[Self], b: &[Self], out: &mut [Self]) {
-                crate::elementwise::divide(a, b, out)
+                crate::wide::flat::divide(a, b, out)
             }
             fn transpose(a: &[Self], m: usize, n: usize, out: &mut [Self]) {
                 crate::elementwise::transpose(a, m, n, out)

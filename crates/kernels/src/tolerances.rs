@@ -167,7 +167,9 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 
 /// Checks for finite entries: the least length that is worth asking for the widest registers.
 pub const WIDE: usize = 256;
-/// Sums: the length that is summed without a tree. Its rounding grows with an eighth of this.
+/// Flat loops over entries: the least length that is worth asking for the widest registers.
+pub const FLAT_WIDE: usize = 64;
+/// Sums: the length that is summed without a tree. Its rounding grows with a sixteenth of this.
 pub const SUM_BLOCK: usize = 512;
 /// Products in single precision: the longest inner size without a tree over pieces of it.
 pub const GEMM_LONG: usize = 4096;
@@ -239,6 +241,8 @@ pub const TAYLOR_SECOND: f64 = 0.125;
 pub const PRODUCTS_SECOND: f64 = 0.04;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;
+/// Points below zero that `atan(sqrt x) / sqrt x` takes for the rounding of points that are not.
+pub const ARC_LOWEST: f64 = -0.25;
 /// The most points of a divided difference.
 pub const MAX_POINTS: usize = 16;
 
@@ -275,6 +279,23 @@ pub fn expm_unscalable<T: Scalar>() -> usize {
 /// lose a factor of `2 (m - 1) / theta` at the limit of degree `m`: six units for degree 13, 8000 (`1e-12`) for degree
 /// 3.
 pub const EXPM_ORDER: usize = 6;
+
+// ---- spectral projectors of general matrices -----------------------------------------------------------------
+
+/// The highest derivative.
+pub const GROUP_ORDER: usize = 4;
+
+// ---- action of an exponential on a thin matrix -------------------------------------------------------------------
+
+/// The most directions of a derivative of the action.
+pub const ACTION_ORDER: usize = 5;
+/// The largest norm of a segment: rounding of its terms is at most that of `e^3.5 = 33`.
+pub(crate) const ACTION_RADIUS: f64 = 3.5;
+/// Beyond so many segments norms of powers are estimated: that costs as much as about three segments.
+pub(crate) const ACTION_ESTIMATES: usize = 12;
+/// The most segments. Each takes about 30 products with the thin matrix, and reverse mode keeps one thin matrix for
+/// each.
+pub(crate) const ACTION_SEGMENTS: usize = 1 << 14;
 
 // ---- logarithm of a general matrix -------------------------------------------------------------------------------
 

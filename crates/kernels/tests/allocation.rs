@@ -16,6 +16,7 @@ fn kernels_allocate_nothing_once_grown() {
         let small: Vec<f64> = a.iter().map(|x| x / n as f64).collect();
         let mut records = [(); 3].map(|()| vec![0.0; n * (7 * n + 4)]);
         let mut log = vec![0.0; n * (2 * n + 1)];
+        let mut projector = vec![0.0; n * (3 * n + 1)];
         let mut notes = vec![0.0; 6 * n];
         let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
         let mut all = || {
@@ -77,6 +78,12 @@ fn kernels_allocate_nothing_once_grown() {
             f64::sqrtm(&a, n, &mut x, &mut schur, &mut w).unwrap();
             f64::logm(&a, n, &mut x, &mut log, &mut w).unwrap();
             f64::logm_along(&log, n, &[&b, &a], &mut x, &mut w).unwrap();
+            f64::logm_pair(&log, n, [&b, &a, &b], &mut x, &mut y, &mut w).unwrap();
+            let group = pullback_kernels::Group::LargestReal(n / 2);
+            f64::group_projector(group, &a, n, &mut x, &mut projector, &mut w).unwrap();
+            f64::group_projector_along(&projector, n, &[&b, &a], &mut x, &mut w).unwrap();
+            f64::expm_action(&[&small, &b], &[&b[..n], &[]], (n, 1), false, &mut x[..n], &mut w).unwrap();
+            f64::expm_action_pull(&[&small], &[&b[..n]], &[&a[..n]], (n, 1), &mut x, &mut y[..n], &mut w).unwrap();
             f64::pivots(&b, n, n, &mut x[..n], &mut y[..n], &mut w).unwrap();
         };
         all();

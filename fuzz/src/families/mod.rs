@@ -14,6 +14,7 @@ pub mod eigen;
 pub mod elementwise;
 pub mod equations;
 pub mod expm;
+pub mod general;
 pub mod layout;
 pub mod least;
 pub mod lu;
@@ -51,6 +52,7 @@ pub const FAMILIES: &[Family] = &[
     expm::FAMILY,
     equations::FAMILY,
     eigen::FAMILY,
+    general::FAMILY,
     rotations::FAMILY,
     program::FAMILY,
 ];

@@ -5,6 +5,7 @@
 mod entries;
 pub(crate) mod equations;
 mod functions;
+pub(crate) mod general;
 mod layout;
 mod least;
 mod lu;

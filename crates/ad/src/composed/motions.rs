@@ -9,8 +9,20 @@
 //! `V = c_1 I + c_2 W`, and from `c_1^2 + theta^2 c_2^2 = 2 c_2` (half of it is `1 - cos theta` over `theta^2`)
 //! `V^{-1} = (c_1 I - c_2 W) / (2 c_2) = c_1 / (2 c_2) I - W / 2`. Nothing divides by the angle; `c_2` is positive
 //! below a full turn.
+//!
+//! **Jacobians in space.** The product of a motion's vector with others, `ad = [W V; 0 W]` with `W = hat(w)` and
+//! `V = hat(v)`, is a block matrix of the kind by which functions are differentiated:
+//! `f(ad) = [f(W) Df(W)[V]; 0 f(W)]`. The left Jacobian is `f(ad)` for `f(z) = (e^z - 1) / z`, whose `f(W)` is the left
+//! Jacobian `J(w)` of the rotation. So it is `[J Q; 0 J]` with `Q` the derivative of `J(w) = I + c_2 W + c_3 W^2`,
+//! `c_m` at `t = |w|^2`, along `v`: `Q = c_2 V + c_3 (W V + V W) + 2 <w, v> (c_2' W + c_3' W^2)`. Its inverse is
+//! `[J^{-1}  -J^{-1} Q J^{-1}; 0 J^{-1}]`. The adjoint says how vectors change with the frame: from
+//! `M exp(hat(x)) M^{-1} = exp(hat(Ad x))` with `M = [R p; 0 1]` follows `R W R^T = hat(R w)` and
+//! `R v - hat(R w) p = R v + hat(p) R w`, so `Ad = [R hat(p) R; 0 R]`.
 
+use crate::ops::Op;
+use crate::ops::unary::UnaryDerivative;
 use crate::{Axis, Scalar, Shape, Var};
+use pullback_kernels::Unary;
 
 impl<'t, T: Scalar> Var<'t, T> {
     /// The rotation of the plane by an angle, one number: `[cos, -sin; sin, cos]`.
@@ -134,6 +146,98 @@ impl<'t, T: Scalar> Var<'t, T> {
         let v = p - turned.scaled(0.5) + hat.matmul(turned).hadamard(w.inverse_jacobian_coefficient());
         Self::concat(&[v, w], Axis::Rows)
     }
+
+    /// The left Jacobian of [`Var::se3_exp`], `6 x 6`, at a column `(v, w)`: moving the column by `dx` moves the motion
+    /// `M` by `dM = [hat(b) a; 0 0] M`, where `(a, b) = J dx`. Smooth to every order, without a rotation too; poisons
+    /// as [`Var::so3_exp`].
+    ///
+    /// # Panics
+    /// If it has no six rows and one column.
+    #[track_caller]
+    #[must_use]
+    pub fn se3_left_jacobian(self) -> Self {
+        let _said = self.tape().saying(&"se3_left_jacobian");
+        let [v, w] = self.twist("se3_left_jacobian");
+        upper(w.so3_left_jacobian(), w.jacobian_along(v))
+    }
+
+    /// The inverse of [`Var::se3_left_jacobian`], without a solve, for rotations of less than a full turn, as
+    /// [`Var::so3_left_jacobian_inverse`].
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let x = faer::mat![[1.0], [-2.0], [3.0], [0.5], [1e-9], [-2.0]];
+    /// let one = value(|x: Var| x.se3_left_jacobian() * x.se3_left_jacobian_inverse(), &x)?.into_mat();
+    /// assert!((one - faer::Mat::<f64>::identity(6, 6)).norm_max() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If it has no six rows and one column.
+    #[track_caller]
+    #[must_use]
+    pub fn se3_left_jacobian_inverse(self) -> Self {
+        let _said = self.tape().saying(&"se3_left_jacobian_inverse");
+        let [v, w] = self.twist("se3_left_jacobian_inverse");
+        let inverse = w.so3_left_jacobian_inverse();
+        upper(inverse, -inverse.matmul(w.jacobian_along(v)).matmul(inverse))
+    }
+
+    /// The adjoint of a rigid motion `M = [R p; 0 1]` of space: the `6 x 6` matrix `[R hat(p) R; 0 R]` that takes the
+    /// column of a motion to that of `M` times it times `M^{-1}`. The last row of `M` is not read.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let x = faer::mat![[1.0], [2.0], [3.0], [0.5], [1.0], [-2.0]];
+    /// let y = faer::mat![[0.1], [0.0], [1.0], [0.0], [0.5], [0.2]];
+    /// let gap = value(|x: Var| {
+    ///     let (m, y) = (x.se3_exp(), x.tape().constant(&y));
+    ///     m * y.se3_exp() - (m.se3_adjoint() * y).se3_exp() * m
+    /// }, &x)?;
+    /// assert!(gap.max_abs() < 1e-14);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the matrix is not `4 x 4`.
+    #[track_caller]
+    #[must_use]
+    pub fn se3_adjoint(self) -> Self {
+        let _said = self.tape().saying(&"se3_adjoint");
+        let s = self.shape();
+        assert!((s.rows, s.cols) == (4, 4), "se3_adjoint: expected a 4x4 matrix, got {s}");
+        let (r, p) = (self.slice(0, 0, 3, 3), self.slice(0, 3, 3, 1));
+        upper(r, p.hat().matmul(r))
+    }
+
+    /// Translation and rotation vector.
+    #[track_caller]
+    fn twist(self, name: &str) -> [Self; 2] {
+        let s = self.shape();
+        assert!((s.rows, s.cols) == (6, 1), "{name}: expected a column of 6 numbers, got {s}");
+        [self.slice(0, 0, 3, 1), self.slice(3, 0, 3, 1)]
+    }
+
+    /// The derivative of the left Jacobian of the rotation `w = self` along `v`.
+    #[track_caller]
+    fn jacobian_along(self, v: Self) -> Self {
+        let (t, along) = (self.dot(self), self.dot(v).scaled(2.0));
+        let coefficient = |m: u32| {
+            let c = t.stumpff(m);
+            let moved = Op::UnaryDerivative(UnaryDerivative { f: Unary::Stumpff(m), k: 1 });
+            (c, self.tape().push_one(moved, &[&t, &c, &along]))
+        };
+        let ((c2, d2), (c3, d3)) = (coefficient(2), coefficient(3));
+        let (w, v) = (self.hat(), v.hat());
+        v.hadamard(c2) + (w.matmul(v) + v.matmul(w)).hadamard(c3) + w.hadamard(d2) + w.matmul(w).hadamard(d3)
+    }
+}
+
+/// `[D Q; 0 D]`.
+#[track_caller]
+fn upper<'t, T: Scalar>(d: Var<'t, T>, q: Var<'t, T>) -> Var<'t, T> {
+    let zeros = d.tape().filled(d.shape(), T::zero());
+    Var::concat(&[Var::concat(&[d, q], Axis::Cols), Var::concat(&[zeros, d], Axis::Cols)], Axis::Rows)
 }
 
 /// `[R p; 0 1]`.

@@ -87,7 +87,7 @@ pub const SECTIONS: &[Section] = &[
                 ["pass", "3 passes", "3 passes"],
                 "IEEE where the divisor is 0; the driver returns `NonFinite`",
                 "", "arithmetic.rs";
-            "unary", "`exp ln log2 log10 sqrt square recip powf sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid relu softplus abs ln_1p exp_m1 sign clamp erf erfc ln_gamma digamma`",
+            "unary", "`exp ln log2 log10 sqrt square recip powf sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid relu softplus abs ln_1p exp_m1 sign clamp erf erfc ln_gamma digamma stumpff atan_root`",
                 "the domain of the function, by IEEE",
                 "-",
                 ["pass", "pass", "pass"],
@@ -513,6 +513,18 @@ pub const SECTIONS: &[Section] = &[
                 ["(14.7 + 2s) 2^k for k directions, beside those of fewer directions"],
                 "exact everywhere: the family `D^k exp(A)[E..]` is closed under differentiation",
                 "Al-Mohy & Higham 2009; Higham & Relton 2014; derived", "expm.rs";
+            "expm_multiply", "`expm_multiply`: the action of the exponential on a thin matrix",
+                "finite; no entry of the result overflows, else `Overflow`; at most 16384 segments, that is a norm of about 57000 where powers are not smaller, and five directions, else `Unsupported`",
+                "none",
+                ["`s m` products `n^2 p` with `s` segments of degree `m`", "3 s m", "4 s m"],
+                "nilpotent, defective and zero matrices are like any other; matrices far from normal take segments by the norms of their powers",
+                "Al-Mohy & Higham 2011; derived", "action.rs";
+            "expm_multiply_pull", "the reverse rule of `expm_multiply`",
+                "as `expm_multiply`",
+                "none",
+                ["4 s m (3 s m for one segment), times 3 for each direction"],
+                "exact everywhere: with `expm_multiply` it is closed under differentiation",
+                "derived", "action.rs";
             "rotation", "`so3_exp`, `so3_left_jacobian`",
                 "3 numbers, finite with the square of their norm, else `NonFinite` or `Overflow`",
                 "-",
@@ -561,6 +573,18 @@ pub const SECTIONS: &[Section] = &[
                 ["35 + 3s for one direction, about three times as much for each further one"],
                 "exact everywhere: the family `D^k log(A)[E..]` is closed under differentiation",
                 "Al-Mohy, Higham & Relton 2013; derived", "logm.rs";
+            "group_projector", "`group_projector`, `signm`",
+                "finite; no eigenvalue on the boundary of the group to working precision, and a separation that is not rounding, else `Unseparated`",
+                "none: the projector needs no basis",
+                ["32", "16", "16"],
+                "ties and Jordan blocks within the group or among the others are like anything else; only the separation of the two is divided by",
+                "Stewart 1973; Bai & Demmel 1993; Roberts 1980; derived", "projector.rs";
+            "group_projector_along", "derivatives of `group_projector`",
+                "as `group_projector`; up to four directions, else `Unsupported`",
+                "none",
+                ["16 for one direction, about three times as much for each further one"],
+                "exact everywhere: the family `D^k Pi(A)[E..]` is closed under differentiation",
+                "derived", "projector.rs";
         },
     },
     Section {
@@ -747,6 +771,9 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`so2_exp`*, *`so2_log`*", "`unary`, `hat`; `atan2`", "one number; a rotation", "composed/motions.rs"],
     ["*`se2_exp`*, *`se2_log`*", "`so2_exp`, `so2_log`, Stumpff functions (`unary`)", "3 numbers; a rigid motion", "composed/motions.rs"],
     ["*`se3_exp`*, *`se3_log`*", "`rotation`, `so3_log`, products, `concat`", "6 numbers; a rigid motion, its rotation as for `so3_log`", "composed/motions.rs"],
+    ["*`se3_left_jacobian`*, its inverse, *`se3_adjoint`*", "`rotation`, `hat`, products, Stumpff functions (`unary`, `unary_derivative`)", "6 numbers, for the inverse with an angle below `2 pi`; a rigid motion", "composed/motions.rs"],
+    ["*`powm`*, *`powm_by`*", "`logm`, `expm`; `matrix_power` for integers, `sqrtm` for 1/2", "as those", "composed/general.rs"],
+    ["*`signm`*", "`group_projector`", "no eigenvalue on the imaginary axis, else `Unseparated`", "composed/general.rs"],
     ["*`matrix_power`*", "products, `inverse`", "square; regular for negative powers, else `Singular`", "composed/entries.rs"],
     ["*`spectral_radius`*", "`eig`, `packed_columns`, `norm`", "one real eigenvalue or one pair of largest modulus, not 0, else `NotDifferentiable`", "eigen.rs"],
     ["*`trace_power`*", "`matrix_power`, `dot`: exact to every order at ties and at defective matrices", "square", "eigen.rs"],

@@ -29,6 +29,7 @@ macro_rules! no_derivative {
 }
 
 pub(crate) mod about;
+pub(crate) mod action;
 pub(crate) mod arithmetic;
 pub(crate) mod atan2;
 pub(crate) mod cayley;
@@ -42,6 +43,7 @@ pub(crate) mod distance;
 pub(crate) mod eig;
 pub(crate) mod expm;
 pub(crate) mod extremum;
+pub(crate) mod family;
 pub(crate) mod gauge;
 pub(crate) mod guard;
 pub(crate) mod layout;
@@ -56,6 +58,7 @@ pub(crate) mod peak;
 pub(crate) mod permute;
 pub(crate) mod polar;
 pub(crate) mod product;
+pub(crate) mod projector;
 pub(crate) mod qr;
 pub(crate) mod reduce;
 pub(crate) mod rotation;
@@ -279,6 +282,8 @@ registry! {
     Sqrtm(sqrtm::Sqrtm) "sqrtm",
     Logm(logm::Logm) "logm",
     LogmAlong(logm::LogmAlong) "logm_along",
+    Projector(projector::Projector) "group_projector",
+    ProjectorAlong(projector::ProjectorAlong) "group_projector_along",
     Eigh(spectral::Eigh) "eigh",
     Definite(spectral::Definite) "positive_definite",
     Spectral(spectral::Spectral) "spectral",
@@ -295,6 +300,8 @@ registry! {
     Cayley(cayley::Cayley) "cayley",
     Expm(expm::Expm) "expm",
     ExpmJet(expm::ExpmJet) "expm_along",
+    Action(action::Action) "expm_multiply",
+    ActionPull(action::ActionPull) "expm_multiply_pull",
     Eig(eig::Eig) "eig",
     EigVerdict(eig::Judge) "eig_verdict",
     Columns(columns::Columns) "packed_columns",
@@ -356,6 +363,7 @@ impl<T: Scalar> Op<T> {
                 | Op::LeastSolve(_)
                 | Op::Lyapunov(_)
                 | Op::LogmAlong(_)
+                | Op::ProjectorAlong(_)
                 | Op::Definite(_)
                 | Op::Spectral(_)
                 | Op::SpectralTrace(_)

@@ -5,7 +5,7 @@ use super::masked::daleckii_krein;
 use super::points::{Kind, Rng, batch, diagonal};
 use super::table::{Line, Program, table};
 use faer::{Mat, Side, mat};
-use pullback::{Batch, Custom, Many, Scalar, SymFn, Triangle, Var};
+use pullback::{Batch, Custom, Group, Many, Scalar, SymFn, Triangle, Var};
 use pullback_check::controls::{self, Break, Place};
 use pullback_check::{Modes, Report, check_many};
 use std::sync::Arc;
@@ -228,6 +228,36 @@ fn logarithm_without_the_transpose() {
         vec![Some(if wrong { x[0].logm_frechet(g).1 } else { x[0].logm_frechet(g.t()).1.t() })]
     };
     transpose_test_fails(tried(|x| vec![x[0].logm()], None, vjp, &[Kind::Accretive(4).generic(1)]));
+}
+
+#[test]
+fn action_without_the_transpose() {
+    let vjp: Rule = |wrong, x, y, dy| {
+        let g = zero_if_absent(dy[0], y[0]);
+        let (a, b) = (x[0], x[1]);
+        let by_a = a.t().expm_frechet(g.mul_t(b)).1;
+        vec![Some(by_a), Some(if wrong { a.expm_multiply(g) } else { a.t().expm_multiply(g) })]
+    };
+    let x0 = [Kind::Exponent(4).generic(1), Kind::Any(4, 2).generic(2)];
+    transpose_test_fails(tried(|x| vec![x[0].expm_multiply(x[1])], None, vjp, &x0));
+}
+
+#[test]
+fn projector_without_the_transpose() {
+    // `D P[E] = X + Y` with `A X - X A = P E Q` and `A Y - Y A = -Q E P`, where `Q = I - P`: on all other subspaces the
+    // equations are made regular by numbers of the other side.
+    fn along<'t>(a: Var<'t>, e: Var<'t>) -> Var<'t> {
+        let (p, eye) = (a.group_projector(Group::RealAbove(0.0)).0, a.tape().eye(a.rows()));
+        let q = eye - p;
+        let (up, low) = (p * a + q, q * a - p);
+        up.sylvester(-low, p * e * q) + (-low).sylvester(up, q * e * p)
+    }
+    let vjp: Rule = |wrong, x, y, dy| {
+        let g = zero_if_absent(dy[0], y[0]);
+        vec![Some(if wrong { along(x[0], g) } else { along(x[0].t(), g) })]
+    };
+    let a = mat![[1.0, 0.3, -0.2], [0.1, -2.5, 0.4], [0.2, -0.3, 2.0]];
+    transpose_test_fails(tried(|x| vec![x[0].group_projector(Group::RealAbove(0.0)).0], None, vjp, &[a]));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use super::points::{Rng, batch, stack};
 use super::verdicts::failure;
 use faer::{Mat, mat};
-use pullback::{Batch, Error, Failure, Gauge, Scalar, Shape, SymFn, Tape, Uplo, Var, func, grad, hvp, jvp, value, vjp};
+use pullback::{
+    Batch, Error, Failure, Gauge, Group, Scalar, Shape, SymFn, Tape, Uplo, Var, func, grad, hvp, jvp, value, vjp,
+};
 
 /// Members that have nothing in common but their order: other determinant signs, other orders of pivots, other scales.
 fn square() -> Vec<Mat<f64>> {
@@ -134,6 +136,35 @@ fn every_member_has_its_own_degree_and_squarings() {
     members.push(Mat::zeros(3, 3));
     as_alone("expm", &members, |x| x.expm());
     as_alone("expm along the rows", &members, |x| x.expm_frechet(x.tape().constant(&members[3])).1);
+}
+
+#[test]
+fn every_member_has_its_own_segments_and_degree() {
+    let rows = mat![[0.5, -1.0, 0.25], [1.0, 0.125, -0.5], [0.75, 0.5, -0.625]];
+    let mut members: Vec<Mat<f64>> = [0.0, 1e-7, 0.2, 1.5, 8.0, 60.0].iter().map(|s| &rows * *s).collect();
+    // A shift, powers that are small and are estimated, turns.
+    members.push(&rows + 20.0 * Mat::<f64>::identity(3, 3));
+    members.push(mat![[0.0, 1e5, 3.0], [0.0, 0.0, -2e3], [0.0, 0.0, 0.0]]);
+    members.push(mat![[0.0, -90.0, 20.0], [90.0, 0.0, 30.0], [-20.0, -30.0, 0.0]]);
+    let b = mat![[1.0, -0.5], [0.25, 2.0], [-1.0, 0.125]];
+    as_alone("action", &members, |x| x.expm_multiply(&b));
+    as_alone("action, thin", &weights(9, 3, 2, 4), |b| b.tape().constant(&members[4]).expm_multiply(b));
+}
+
+#[test]
+fn every_member_has_its_own_group() {
+    let members = [
+        mat![[1.0, 0.3, 0.1], [0.2, -2.5, -0.2], [0.1, 0.4, 5.0]],
+        // All, none, one, a pair, and one that is ordered already.
+        mat![[1.0, 2.0, 0.1], [-0.5, 1.0, 0.2], [0.1, 0.3, 4.0]],
+        mat![[-3.0, 0.2, 0.1], [0.3, -1.0, 2.0], [0.1, -0.5, -1.0]],
+        mat![[-3.0, 0.2, 0.1], [0.3, 1.0, 2.0], [0.1, -0.5, 1.0]],
+        mat![[2.0, 1.0, 3.0], [0.0, -1.0, 0.5], [0.0, 0.0, -1.0]],
+        mat![[-2e3, 1e3, 0.0], [1e3, 3e3, 5e2], [0.0, 5e2, -1e3]],
+    ];
+    as_alone("right half plane", &members, |x| x.group_projector(Group::RealAbove(0.0)).0);
+    as_alone("outside of a circle", &members, |x| x.group_projector(Group::ModulusAbove(1.7)).0);
+    as_alone("signs", &members, |x| x.signm());
 }
 
 #[test]

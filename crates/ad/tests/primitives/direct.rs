@@ -3,7 +3,7 @@
 
 use super::points::{Kind, Rng, batch, stack};
 use pullback::faer::{Mat, mat};
-use pullback::{Batch, Error, Tape, Var, func};
+use pullback::{Batch, Error, Shape, Tape, Var, func};
 use pullback_check::check;
 
 /// A factorisation's outputs that have derivatives, and its shapes.
@@ -136,30 +136,61 @@ fn cotangents_meet_in_products_and_sums() {
     right!("scaled", &x, |x| weighted((x * 0.5).exp().hadamard(x * 3.0), 9) + x.dot(x.sin()));
 }
 
-/// Small and larger factors, with the engine's shortcuts and without: the same derivatives of first and second order,
-/// to rounding. It is the switch that a user has to find out whether a shortcut is wrong.
+/// Families whose rules have shortcuts, of one matrix that is not the input itself.
+type Function = for<'t> fn(Var<'t>) -> Var<'t>;
+const FAMILIES: [(&str, &[(usize, usize)], Function); 7] = [
+    ("expm", &[(1, 1), (3, 3), (6, 6)], |x| x.expm()),
+    ("expm along", &[(2, 2), (4, 4)], |x| x.expm_frechet(x.t()).1),
+    ("expm of expm", &[(3, 3)], |x| (x.expm() * 0.1).expm()),
+    ("logm", &[(1, 1), (3, 3), (6, 6)], |x| (x * 0.1 + x.tape().eye(x.rows()) * 2.0).logm()),
+    ("logm near the identity", &[(3, 3)], |x| (x * 1e-3 + x.tape().eye(x.rows())).logm()),
+    ("logm of logm", &[(3, 3)], |x| ((x * 0.1 + x.tape().eye(x.rows()) * 9.0).logm()).logm()),
+    ("rotation", &[(3, 1), (3, 7)], |x| (x.column(0).so3_exp() * x.column(x.cols() - 1).so3_left_jacobian()).sin()),
+];
+
+/// Small and larger factors, and families, with the engine's shortcuts and without: the same derivatives of first and
+/// second order, to rounding. It is the switch that a user has to find out whether a shortcut is wrong.
 #[test]
 fn with_and_without_shortcuts() {
     for (what, shapes, f) in FACTORS {
-        for &(m, n) in shapes {
-            let x = Rng::new(5).normal(m, n);
-            let v = Rng::new(6).normal(m, n);
-            let derivatives = |on: bool| {
-                let tape = Tape::new();
-                tape.use_shortcuts(on);
-                let a = tape.input(&x);
-                // Products, sums, scaling and functions of entries around the factors.
-                let y = f((a * 0.5 + a.tanh()).hadamard(a) + a);
-                let y = y.into_iter().enumerate().map(|(k, y)| weighted(y.t() * y, k as u64)).reduce(|a, b| a + b);
-                let y = y.unwrap();
-                tape.replay().unwrap();
-                [tape.gradient(y, a).unwrap(), tape.hvp(y, a, &v).unwrap()]
-            };
-            for (with, without) in derivatives(true).iter().zip(&derivatives(false)) {
-                let size = without.data().iter().fold(0.0, |s: f64, x| s.max(x.abs()));
-                let off = with.data().iter().zip(without.data()).fold(0.0, |s: f64, (a, b)| s.max((a - b).abs()));
-                assert!(off <= 1e-11 * size, "{what} of {m}x{n}: {off} of {size}");
-            }
+        same_without_shortcuts(what, shapes, f);
+    }
+    for (what, shapes, f) in FAMILIES {
+        same_without_shortcuts(what, shapes, |x| vec![f(x)]);
+        // Linear in the function: its cotangent has no tangent of its own.
+        same_derivatives(what, shapes, |x| weighted(f(x), 7));
+        // Part of a batch, of which one member is used twice.
+        same_derivatives(what, shapes, |x| {
+            let all = x * x.tape().constant(&Batch::from_slice(Shape::batch(3, 1, 1), &[1.0, 0.5, 1.0]));
+            weighted(f(all).sum_batch(), 8)
+        });
+    }
+}
+
+fn same_without_shortcuts(what: &str, shapes: &[(usize, usize)], f: impl for<'t> Fn(Var<'t>) -> Vec<Var<'t>>) {
+    same_derivatives(what, shapes, |a| {
+        // Products, sums, scaling and functions of entries around the factors.
+        let y = f((a * 0.5 + a.tanh()).hadamard(a) + a);
+        let y = y.into_iter().enumerate().map(|(k, y)| weighted(y.t() * y, k as u64)).reduce(|a, b| a + b);
+        y.unwrap()
+    });
+}
+
+fn same_derivatives(what: &str, shapes: &[(usize, usize)], f: impl for<'t> Fn(Var<'t>) -> Var<'t>) {
+    for &(m, n) in shapes {
+        let (x, v) = (Rng::new(5).normal(m, n), Rng::new(6).normal(m, n));
+        let derivatives = |on: bool| {
+            let tape = Tape::new();
+            tape.use_shortcuts(on);
+            let a = tape.input(&x);
+            let y = f(a);
+            tape.replay().unwrap();
+            [tape.gradient(y, a).unwrap(), tape.hvp(y, a, &v).unwrap()]
+        };
+        for (with, without) in derivatives(true).iter().zip(&derivatives(false)) {
+            let size = without.data().iter().fold(0.0, |s: f64, x| s.max(x.abs()));
+            let off = with.data().iter().zip(without.data()).fold(0.0, |s: f64, (a, b)| s.max((a - b).abs()));
+            assert!(off <= 1e-11 * size, "{what} of {m}x{n}: {off} of {size}");
         }
     }
 }

@@ -60,6 +60,7 @@ families!(
     expm,
     equations,
     eigen,
+    general,
     rotations,
     program
 );

@@ -6,7 +6,7 @@ use faer::{Mat, mat};
 use pullback::{Axis, Error, Failure, Tape, Var, func, grad, hvp, jvp, value};
 
 #[track_caller]
-fn near(a: &Mat<f64>, b: &Mat<f64>, tol: f64, what: &str) {
+pub(super) fn near(a: &Mat<f64>, b: &Mat<f64>, tol: f64, what: &str) {
     let (d, size) = ((a - b).norm_max(), 1.0 + b.norm_max());
     assert!(d <= tol * size, "{what}: {d:e} of {size:e}\n{a:?}\n{b:?}");
 }
@@ -25,7 +25,7 @@ fn by_kron<'t>(stein: bool, a: Var<'t>, b: Var<'t>, c: Var<'t>) -> Var<'t> {
 }
 
 /// Value, gradient and Hessian-vector product of one program beside another.
-fn same(
+pub(super) fn same(
     what: &str,
     x: &Mat<f64>,
     f: impl for<'t> Fn(Var<'t>) -> Var<'t> + Copy,

@@ -3,6 +3,7 @@
 //! `controls.rs` breaks the rules on purpose; `oracles.rs` knows some derivatives independently; `registry.rs` makes
 //! sure that no primitive is forgotten.
 
+mod actions;
 mod choices;
 mod controls;
 mod differing_members;

@@ -4,7 +4,7 @@
 //! derivative, `pull(f)`: the cotangent of the first input of `f`, for the cotangent given as the last input.
 
 use super::points::Kind::{self, *};
-use pullback::{Axis, Gauge, Shape, SymFn, Triangle, Uplo, Var};
+use pullback::{Axis, Gauge, Group, Shape, SymFn, Triangle, Uplo, Var};
 
 pub(crate) type Program<T> = for<'t> fn(&[Var<'t, T>]) -> Vec<Var<'t, T>>;
 
@@ -38,6 +38,8 @@ const NOT_EMPTY_SQUARE: &[(usize, usize)] = &[(4, 4), (3, 3), (2, 2), (1, 1), (6
 /// The inputs have sizes of their own.
 const VECTOR: &[(usize, usize)] = &[(3, 1)];
 const SMALL: &[(usize, usize)] = &[(3, 3), (2, 2)];
+/// Of a matrix and a thin one.
+const THIN: &[(usize, usize)] = &[(4, 2), (3, 1), (1, 1), (2, 5), (6, 2), (0, 0), (3, 0), (0, 2)];
 const ANY_RANK: &[(usize, usize)] = &[(4, 2), (4, 3), (3, 3), (2, 4), (5, 1), (1, 3), (1, 1), (0, 0), (3, 0), (0, 2)];
 const NOT_EMPTY: &[(usize, usize)] = &[(3, 2), (1, 4), (4, 1), (1, 1), (2, 5), (6, 2), (3, 3)];
 
@@ -66,6 +68,13 @@ macro_rules! pull {
 
 fn typed<'t, T: pullback::Scalar>(f: impl Fn(&[Var<'t, T>]) -> Var<'t, T>, x: &[Var<'t, T>]) -> Var<'t, T> {
     f(x)
+}
+
+/// A quarter of a small matrix and eigenvalues around 2 and -2, not in their order.
+fn two_sided<T: pullback::Scalar>(x: Var<'_, T>) -> Var<'_, T> {
+    let n = x.rows();
+    let part = x.tape().eye(n).slice(0, 0, n, n / 2);
+    x.lincomb(0.25, x.tape().eye(n), 2.0).lincomb(1.0, part.mul_t(part), -4.0)
 }
 
 impl Line {
@@ -268,6 +277,14 @@ pub(crate) fn table() -> Vec<Line> {
         line!("logm" covers ["logm", "logm_along"], SQUARE, |n, _| vec![Accretive(n)], |x| vec![x[0].logm()], judges),
         line!("logm_frechet" covers ["logm", "logm_along"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], |x| { let (l, d) = x[0].logm_frechet(x[1]); vec![l, d] }, judges),
         line!("pull of logm" covers ["logm_along", "transpose"], SMALL, |n, _| vec![Accretive(n), Any(n, n)], pull!(|x| x[0].logm()), judges),
+        line!("powm, powm_by" covers ["logm", "expm", "matmul"], SQUARE, |n, _| vec![Accretive(n), Unit(1, 1)], |x| vec![x[0].powm(-0.7), x[0].powm(3.0), x[0].powm_by(x[1].sin() + 1.5)], judges),
+        line!("group_projector" covers ["group_projector", "group_projector_along"], SQUARE, |n, _| vec![Small(n)], |x| vec![two_sided(x[0]).group_projector(Group::RealAbove(0.0)).0, two_sided(x[0]).group_projector(Group::LargestReal(x[0].rows().div_ceil(2))).0], judges),
+        line!("signm" covers ["group_projector", "group_projector_along"], SQUARE, |n, _| vec![Small(n)], |x| vec![two_sided(x[0]).signm()], judges),
+        line!("pull of group_projector" covers ["group_projector_along", "transpose"], SMALL, |n, _| vec![Small(n), Any(n, n)], pull!(|x| two_sided(x[0]).group_projector(Group::RealBelow(0.5)).0), judges),
+        line!("expm_multiply" covers ["expm_multiply", "expm_multiply_pull"], THIN, |n, p| vec![Exponent(n), Any(n, p)], |x| vec![x[0].expm_multiply(x[1])], judges),
+        line!("pull of expm_multiply" covers ["expm_multiply", "expm_multiply_pull"], &[(3, 2), (2, 1)], |n, p| vec![Exponent(n), Any(n, p), Any(n, p)], pull!(|x| x[0].expm_multiply(x[1])), judges),
+        line!("pull of expm_multiply by the thin matrix" covers ["expm_multiply", "expm_multiply_pull"], &[(3, 2), (2, 1)], |n, p| vec![Any(n, p), Exponent(n), Any(n, p)], pull!(|x| x[1].expm_multiply(x[0]).square()), judges),
+        line!("se3 Jacobians and adjoint" covers ["rotation", "unary_derivative"], VECTOR, |_, _| vec![Unit(6, 1)], |x| vec![x[0].se3_left_jacobian(), x[0].se3_left_jacobian_inverse(), x[0].se3_exp().se3_adjoint()], judges),
         // ---- rotations and rigid motions ---------------------------------------------------------------------------
         line!("so3_exp" covers ["rotation", "unary", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1)], |x| vec![x[0].so3_exp(), x[0].so3_left_jacobian()], judges),
         line!("pull of so3_exp" covers ["rotation", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1), Any(3, 3)], pull!(|x| x[0].so3_exp()), judges),

@@ -3,7 +3,7 @@
 
 use super::points::Rng;
 use faer::{Mat, mat};
-use pullback::{Batch, Error, Failure, Gauge, Shape, SymFn, Uplo, Var, func, hvp, value};
+use pullback::{Batch, Error, Failure, Gauge, Group, Shape, SymFn, Uplo, Var, func, hvp, value};
 
 type F = for<'t> fn(Var<'t>) -> Var<'t>;
 
@@ -20,7 +20,7 @@ fn words<R: std::fmt::Debug>(what: &str, r: Result<R, Error>) -> (&'static str, 
 }
 
 /// What is asked, the method that was called, the shape.
-const LOOKS: [(&str, &str, (usize, usize), F); 25] = [
+const LOOKS: [(&str, &str, (usize, usize), F); 28] = [
     ("inverse", "inverse", (4, 4), |x| x.inverse()),
     ("logdet", "logdet", (7, 7), |x| x.logdet()),
     ("lu factors", "lu_factors", (5, 3), |x| x.lu_factors().0),
@@ -44,6 +44,9 @@ const LOOKS: [(&str, &str, (usize, usize), F); 25] = [
     ("lyapunov", "lyapunov", (3, 3), |x| x.lyapunov(x.tape().eye(3))),
     ("general eigenvalues", "eigvals", (3, 3), |x| x.eigvals().0),
     ("large general eigenvalues", "eig", (40, 40), |x| x.eig().2),
+    ("action", "expm_multiply", (3, 3), |x| x.expm_multiply(mat![[1.0], [2.0], [3.0]])),
+    ("thin matrix", "expm_multiply", (3, 1), |x| x.tape().eye(3).expm_multiply(x)),
+    ("projector", "group_projector", (3, 3), |x| x.group_projector(Group::RealAbove(0.0)).0),
     ("rotation", "so3_exp", (3, 1), |x| x.so3_exp()),
     ("Jacobian of a rotation", "so3_left_jacobian", (3, 1), |x| x.so3_left_jacobian()),
 ];

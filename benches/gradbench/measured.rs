@@ -1,0 +1,184 @@
+//! How evals are differentiated and timed: on a held tape, and by a driver that records the closure at each call. No
+//! eval lives here.
+
+use crate::Case;
+use pullback::{Batch, Many, Result, Shape, Tape, Var};
+use pullback::{jacobian, pin, pin_many, value_and_grad, value_grad_hvp, vjp_many};
+use pullback_benches::worker::{Asked, Problem, Requests, Subject};
+
+type Inputs<'a, 't> = &'a [Var<'t>];
+/// A program of inputs and data with one output, a number.
+type Cost = for<'t> fn(Inputs<'_, 't>, &[Batch<f64>]) -> Var<'t>;
+/// A program with several outputs.
+type Outputs = for<'t> fn(Inputs<'_, 't>, &[Batch<f64>]) -> Vec<Var<'t>>;
+
+/// A program, and what derivative is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Program {
+    /// The gradient.
+    Cost(Cost),
+    /// The gradient divided by the diagonal of a Hessian that is known to be diagonal.
+    Diagonal(Cost),
+    /// The Jacobian of outputs whose members depend on the same members of the inputs only: for each row of each
+    /// output, the cotangent of all inputs.
+    Blocks(Outputs),
+    /// The dense Jacobian of one output by one input.
+    Dense(Outputs),
+}
+
+pub(crate) fn serve(requests: &mut Requests, asked: &Asked, case: &Case) {
+    let problem = (case.problem)();
+    let tape = Tape::new();
+    let x: Vec<Var<'_>> = problem.x.iter().map(|x| tape.input(x)).collect();
+    let y = case.program.outputs(&x, &problem.w);
+    let mut eval = Eval { problem: &problem, program: case.program, tape: &tape, x, y, found: vec![], placed: false };
+    requests.serve(asked, &problem, &mut eval);
+}
+
+struct Eval<'t> {
+    problem: &'t Problem,
+    program: Program,
+    tape: &'t Tape,
+    x: Vec<Var<'t>>,
+    y: Vec<Var<'t>>,
+    /// The numbers of the last derivative: a batch each, kept from call to call.
+    found: Vec<Batch<f64>>,
+    /// Are these the places that the held tape writes to?
+    placed: bool,
+}
+
+impl Subject for Eval<'_> {
+    fn kinds(&self) -> &str {
+        "value gradient driver"
+    }
+
+    fn run(&mut self, kind: &str) -> std::result::Result<(), String> {
+        match kind {
+            "value" => self.replayed(),
+            "gradient" => self.replayed().and_then(|()| self.held()),
+            "driver" => self.driven(),
+            _ => return Err(format!("expected `value`, `gradient` or `driver`, got `{kind}`")),
+        }
+        .map_err(|e| e.to_string())
+    }
+
+    fn numbers(&self, kind: &str) -> Vec<f64> {
+        match kind {
+            "value" => self.y.iter().flat_map(|y| y.value().data().to_vec()).collect(),
+            // The diagonal beside the direction is an intermediate result.
+            _ if matches!(self.program, Program::Diagonal(_)) => self.found[0].data().to_vec(),
+            _ => self.found.iter().flat_map(|b| b.data().to_vec()).collect(),
+        }
+    }
+}
+
+impl Program {
+    fn outputs<'t>(self, x: &[Var<'t>], w: &[Batch<f64>]) -> Vec<Var<'t>> {
+        match self {
+            Program::Cost(f) | Program::Diagonal(f) => vec![f(x, w)],
+            Program::Blocks(f) | Program::Dense(f) => f(x, w),
+        }
+    }
+}
+
+impl Eval<'_> {
+    fn replayed(&self) -> Result<()> {
+        self.x.iter().zip(&self.problem.x).for_each(|(x, to)| self.tape.set(*x, to));
+        self.tape.replay()
+    }
+
+    /// Places for derivatives: made at the first call, and after a driver has returned others.
+    fn places(&mut self, shapes: impl Iterator<Item = Shape>) {
+        if !self.placed {
+            self.found = shapes.map(Batch::zeros).collect();
+            self.placed = true;
+        }
+    }
+
+    /// The derivative on the held tape, which is up to date.
+    fn held(&mut self) -> Result<()> {
+        let (tape, x) = (self.tape, self.x.clone());
+        match self.program {
+            Program::Cost(_) => {
+                self.places(x.iter().map(Var::shape));
+                tape.gradient_into(self.y[0], &x, &mut self.found.iter_mut().collect::<Vec<_>>())
+            }
+            Program::Diagonal(_) => {
+                self.places(x.iter().chain(&x).map(Var::shape));
+                let ones = ones(x[0].shape());
+                let (g, h) = self.found.split_at_mut(1);
+                tape.grads_hvps_into(self.y[0], &[(x[0], &ones)], &mut [&mut g[0]], &mut [&mut h[0]])?;
+                divide(&mut g[0], &h[0]);
+                Ok(())
+            }
+            Program::Blocks(_) => {
+                let rows: Vec<(usize, usize)> = rows(&self.y.iter().map(Var::shape).collect::<Vec<_>>());
+                self.places(rows.iter().flat_map(|_| x.iter().map(Var::shape)));
+                for ((k, i), out) in rows.into_iter().zip(self.found.chunks_mut(x.len())) {
+                    let seed = row_of_ones(self.y[k].shape(), i);
+                    tape.vjp_into(&[(self.y[k], &seed)], &x, &mut out.iter_mut().collect::<Vec<_>>())?;
+                }
+                Ok(())
+            }
+            Program::Dense(_) => {
+                let y = self.y[0];
+                self.places((0..x[0].shape().len()).map(|_| y.shape()));
+                for (j, out) in self.found.iter_mut().enumerate() {
+                    tape.jvp_into(&[(x[0], &unit(x[0].shape(), j))], &[y], &mut [out])?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The derivative by a driver, as one would write it who needs it once.
+    fn driven(&mut self) -> Result<()> {
+        let (x, w) = (&self.problem.x, &self.problem.w);
+        self.placed = false;
+        self.found = match self.program {
+            Program::Cost(f) => value_and_grad(pin(x, |x| f(&x, w)), x)?.1,
+            Program::Diagonal(f) => {
+                let ones = x.iter().map(|x| ones(x.shape())).collect();
+                let (_, mut g, h) = value_grad_hvp(pin(x, |x| f(&x, w)), x, &ones)?;
+                divide(&mut g[0], &h[0]);
+                g
+            }
+            Program::Blocks(f) => {
+                let (y, pull) = vjp_many(pin_many(x, |x| Many(f(&x, w))), x)?;
+                let shapes: Vec<Shape> = y.iter().map(Batch::shape).collect();
+                let mut found = vec![];
+                for (k, i) in rows(&shapes) {
+                    let mut seeds: Vec<Batch<f64>> = shapes.iter().map(|s| Batch::zeros(*s)).collect();
+                    seeds[k] = row_of_ones(shapes[k], i);
+                    found.extend(pull(&seeds)?);
+                }
+                found
+            }
+            Program::Dense(f) => vec![Batch::of(&jacobian(pin(x, |x| f(&x, w)[0]), x)?)],
+        };
+        Ok(())
+    }
+}
+
+/// Number of output and row, for each row of each output.
+fn rows(shapes: &[Shape]) -> Vec<(usize, usize)> {
+    shapes.iter().enumerate().flat_map(|(k, s)| (0..s.rows).map(move |i| (k, i))).collect()
+}
+
+fn row_of_ones(shape: Shape, row: usize) -> Batch<f64> {
+    Batch::from_fn(shape, |_, i, _| f64::from(i == row))
+}
+
+fn unit(shape: Shape, place: usize) -> Batch<f64> {
+    let mut v = Batch::zeros(shape);
+    v.data_mut()[place] = 1.0;
+    v
+}
+
+fn ones(shape: Shape) -> Batch<f64> {
+    Batch::from_fn(shape, |_, _, _| 1.0)
+}
+
+fn divide(g: &mut Batch<f64>, h: &Batch<f64>) {
+    g.data_mut().iter_mut().zip(h.data()).for_each(|(g, h)| *g /= h);
+}
