@@ -7,10 +7,10 @@
 //! `L(x) = f + rho/2 (|h + gamma/rho|^2 + |max(0, g + lambda/rho)|^2)`.
 //!
 //! Its gradient is `grad f + sum (gamma + rho h) grad h + sum max(0, lambda + rho g) grad g`: that of the Lagrangian
-//! function at the multipliers `gamma + rho h` and `max(0, lambda + rho g)`, which are the next ones. So where the inner
-//! gradient is small, the point is stationary for these; it solves the problem if it is feasible, and `g_i < 0` only
-//! where the multiplier vanishes. Both are measured by the largest of `|h|` and `|max(g, -lambda/rho)|`. Where that has not
-//! fallen enough since the last outer step, `rho` grows.
+//! function at the multipliers `gamma + rho h` and `max(0, lambda + rho g)`, which are the next ones. So where the
+//! inner gradient is small, the point is stationary for these; it solves the problem if it is feasible, and `g_i < 0`
+//! only where the multiplier vanishes. Both are measured by the largest of `|h|` and `|max(g, -lambda/rho)|`. Where
+//! that has not fallen enough since the last outer step, `rho` grows.
 //!
 //! The inner tolerance falls from step to step. Multipliers are kept within bounds, so that a problem that cannot be
 //! satisfied shows itself in `rho` and not in numbers without meaning.

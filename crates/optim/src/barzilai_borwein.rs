@@ -1,18 +1,19 @@
-//! Barzilai & Borwein's steps on manifolds (Iannazzo & Porcelli, *The Riemannian Barzilai-Borwein method with nonmonotone
-//! line search and the matrix geometric mean computation*, 2018).
+//! Barzilai & Borwein's steps on manifolds (Iannazzo & Porcelli, *The Riemannian Barzilai-Borwein method with
+//! nonmonotone line search and the matrix geometric mean computation*, 2018).
 //!
-//! The direction is always the negative gradient; its length makes `alpha I` the multiple of the identity that is nearest
-//! to an inverse Hessian on the last step. With `s = T(-t g) = -t T(g)` and `y = g+ - T(g)`, both at the new point,
+//! The direction is always the negative gradient; its length makes `alpha I` the multiple of the identity that is
+//! nearest to an inverse Hessian on the last step. With `s = T(-t g) = -t T(g)` and `y = g+ - T(g)`, both at the new
+//! point,
 //!
 //! - the long step minimises `|s / alpha - y|`: `alpha = <s, s> / <s, y>`;
 //! - the short one minimises `|s - alpha y|`: `alpha = <s, y> / <y, y>`, never longer by Cauchy & Schwarz.
 //!
-//! They alternate. Where the cost is not convex along the step (`<s, y> <= 0`), neither has a meaning, and `|s| / |y|` is
-//! taken, which is the geometric mean of the two where both exist (Dai, Al-Baali & Yang 2015).
+//! They alternate. Where the cost is not convex along the step (`<s, y> <= 0`), neither has a meaning, and `|s| / |y|`
+//! is taken, which is the geometric mean of the two where both exist (Dai, Al-Baali & Yang 2015).
 //!
 //! Costs are not monotone, which is what makes the method fast: a step is accepted if the cost is below the largest of
-//! the last few by `decrease t |g|^2` (Grippo, Lampariello & Lucidi 1986), else halved. Since costs are compared, a few
-//! units of their rounding are allowed on top: so the gradient falls further than costs can tell.
+//! the last few by `decrease t |g|^2` (Grippo, Lampariello & Lucidi 1986), else halved. Since costs are compared, a
+//! few units of their rounding are allowed on top: so the gradient falls further than costs can tell.
 
 use crate::Result;
 use crate::descent::{NO_STEP, first_length};
@@ -22,8 +23,8 @@ use crate::view::{Iterate, View};
 use pullback::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// Gradient descent with Barzilai & Borwein's steps: the memory of one gradient and one value of the cost per step, most
-/// often near conjugate gradients in speed.
+/// Gradient descent with Barzilai & Borwein's steps: the memory of one gradient and one value of the cost per step,
+/// most often near conjugate gradients in speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BarzilaiBorwein {
     /// A step is compared with the largest of so many last costs. With 1 the cost falls at every step, and the method

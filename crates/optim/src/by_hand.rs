@@ -1,11 +1,11 @@
-//! Gradients and Hessians written by hand: how a problem holds them, and how they are compared with the engine's. What a
-//! solver asks is in `oracle`.
+//! Gradients and Hessians written by hand: how a problem holds them, and how they are compared with the engine's. What
+//! a solver asks is in `oracle`.
 
+use crate::Result;
 use crate::numbers::Numbers;
 use crate::oracle::{Oracle, Program, WHOLE, Where, double};
 use crate::problem::Problem;
 use crate::space::Space;
-use crate::Result;
 use pullback::{Batch, CostFn, Leaves, MatLike, Origin, Scalar};
 use pullback_manifolds::rng;
 use std::fmt;
@@ -95,8 +95,8 @@ impl fmt::Display for Off {
 pub struct Derivatives {
     /// The Riemannian gradient; `None` if none was written by hand.
     pub gradient: Option<Off>,
-    /// The Riemannian Hessian along the tangent where it is off most; `None` if neither gradient nor Hessian were written
-    /// by hand.
+    /// The Riemannian Hessian along the tangent where it is off most; `None` if neither gradient nor Hessian were
+    /// written by hand.
     pub hessian: Option<Off>,
     /// What rounding explains, relative.
     pub tolerance: f64,

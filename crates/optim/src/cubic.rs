@@ -1,11 +1,12 @@
 //! The cubic model in the space that Lanczos' iteration has spanned: a symmetric tridiagonal matrix and plain numbers.
 //! The iteration itself, on a manifold, is in `cubics`.
 //!
-//! Wanted is the `y` that minimises `m(y) = g y_1 + 1/2 y^T T y + sigma/3 |y|^3`, with `g > 0` and `T` tridiagonal. It is
-//! a global minimiser if and only if, with `lambda = sigma |y|`, `(T + lambda I) y = -g e_1` and `T + lambda I` is
-//! positive semidefinite (Cartis, Gould & Toint, *Adaptive cubic regularisation methods for unconstrained optimization.
-//! Part I*, 2011, Theorem 3.1). For `lambda > -lambda_min(T)` let `y(lambda) = -g (T + lambda I)^(-1) e_1`: its length
-//! falls as `lambda` grows, while `lambda / sigma` rises, so they meet at most once. Sought is the root of
+//! Wanted is the `y` that minimises `m(y) = g y_1 + 1/2 y^T T y + sigma/3 |y|^3`, with `g > 0` and `T` tridiagonal. It
+//! is a global minimiser if and only if, with `lambda = sigma |y|`, `(T + lambda I) y = -g e_1` and `T + lambda I` is
+//! positive semidefinite (Cartis, Gould & Toint, *Adaptive cubic regularisation methods for unconstrained
+//! optimization. Part I*, 2011, Theorem 3.1). For `lambda > -lambda_min(T)` let
+//! `y(lambda) = -g (T + lambda I)^(-1) e_1`: its length falls as `lambda` grows, while `lambda / sigma` rises, so they
+//! meet at most once. Sought is the root of
 //!
 //! `psi(lambda) = 1 / |y(lambda)| - sigma / lambda`, with `psi' = w / |y|^3 + sigma / lambda^2`,
 //! `w = y^T (T + lambda I)^(-1) y`,
@@ -13,12 +14,12 @@
 //! by Newton's method, inside a bracket that a factorisation which fails, or the sign, makes smaller at every step.
 //!
 //! - From below: `lambda >= 0`, and `lambda >= -min T_ii >= -lambda_min`.
-//! - From above: with Gershgorin's bound `l <= lambda_min`, `|y| <= g / (l + lambda)`, which is at most `lambda / sigma`
-//!   once `lambda (l + lambda) >= sigma g`.
+//! - From above: with Gershgorin's bound `l <= lambda_min`, `|y| <= g / (l + lambda)`, which is at most
+//!   `lambda / sigma` once `lambda (l + lambda) >= sigma g`.
 //!
-//! In the hard case `g e_1` has (next to) no part along the lowest eigenvector, the bracket closes on `-lambda_min` from
-//! above, and `y` is still too short. Then a multiple of the eigenvector is added that makes up for the length: to
-//! rounding this leaves `(T + lambda I) y` as it is.
+//! In the hard case `g e_1` has (next to) no part along the lowest eigenvector, the bracket closes on `-lambda_min`
+//! from above, and `y` is still too short. Then a multiple of the eigenvector is added that makes up for the length:
+//! to rounding this leaves `(T + lambda I) y` as it is.
 
 /// Storage that is kept between calls.
 #[derive(Debug, Clone, Default)]

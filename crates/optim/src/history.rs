@@ -68,8 +68,8 @@ impl History {
     }
 
     /// The excess of the cost over the lowest one seen and the norm of the gradient, over the iterations, with a
-    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that asks for none) is
-    /// left out; of a run without anything to show, the axes are drawn.
+    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that asks for none)
+    /// is left out; of a run without anything to show, the axes are drawn.
     ///
     /// Needs the feature `plot`.
     #[cfg(feature = "plot")]

@@ -1,24 +1,24 @@
-//! Gauss & Newton's and Levenberg & Marquardt's methods for `f = 1/2 |r(x)|^2` (on manifolds: Absil, Mahony & Sepulchre
-//! 2008, 8.4.1; Adachi, Okuno & Takeda, *Riemannian Levenberg-Marquardt method with global and local convergence
-//! properties*, 2022).
+//! Gauss & Newton's and Levenberg & Marquardt's methods for `f = 1/2 |r(x)|^2` (on manifolds: Absil, Mahony &
+//! Sepulchre 2008, 8.4.1; Adachi, Okuno & Takeda, *Riemannian Levenberg-Marquardt method with global and local
+//! convergence properties*, 2022).
 //!
 //! With `J` the differential of the residuals at `x` on the tangent space and `J^*` its adjoint in the metric, the
-//! gradient is `J^* r`, and the Hessian without what the second derivatives of `r` put in is `J^* J`. One product with it
-//! is a forward sweep, `w = J v`, and a reverse one, `J^* w`, on the tape of the residuals. Both methods solve
+//! gradient is `J^* r`, and the Hessian without what the second derivatives of `r` put in is `J^* J`. One product with
+//! it is a forward sweep, `w = J v`, and a reverse one, `J^* w`, on the tape of the residuals. Both methods solve
 //!
 //! `(J^* J + lambda I) s = -g`
 //!
-//! by conjugate gradients in the tangent space, which minimise `1/2 |r + J s|^2 + lambda/2 |s|^2` over growing spaces, so
-//! every one of their iterates is a direction of descent. They end where the residual of the equation is at most
-//! `|g| min(kappa, (|g| / |g_0|)^theta)`, with `g_0` the first gradient: where the residuals vanish at the solution, the
-//! convergence is of the order `1 + theta`; where they do not, it is linear, and the faster the smaller they are.
+//! by conjugate gradients in the tangent space, which minimise `1/2 |r + J s|^2 + lambda/2 |s|^2` over growing spaces,
+//! so every one of their iterates is a direction of descent. They end where the residual of the equation is at most
+//! `|g| min(kappa, (|g| / |g_0|)^theta)`, with `g_0` the first gradient: where the residuals vanish at the solution,
+//! the convergence is of the order `1 + theta`; where they do not, it is linear, and the faster the smaller they are.
 //!
 //! *Gauss & Newton:* `lambda = 0`, and a line search along `s`.
 //!
 //! *Levenberg & Marquardt:* `lambda = mu |r|^2`. This scales as `J^* J` does when the residuals are multiplied by a
-//! number, and vanishes fast enough at a solution without residuals. `mu` follows the ratio of the actual decrease to the
-//! promised one, `-<g, s> - 1/2 |J s|^2`: a quarter after a good step; after bad ones four times as much, then 8, 16, ...
-//! times. It begins at a part `damping` of `J^* J` along the gradient.
+//! number, and vanishes fast enough at a solution without residuals. `mu` follows the ratio of the actual decrease to
+//! the promised one, `-<g, s> - 1/2 |J s|^2`: a quarter after a good step; after bad ones four times as much, then 8,
+//! 16, ... times. It begins at a part `damping` of `J^* J` along the gradient.
 
 use crate::descent::{NO_STEP, first_length};
 use crate::line_search::{Curve, LineSearch};
@@ -239,8 +239,8 @@ impl<T: Scalar> Solver<T> for LevenbergMarquardt {
             Ok(()) => view.try_cost(next)?,
             Err(_) => f64::INFINITY,
         };
-        // Relative to the cost alone, since it may vanish: residuals are rounded relative to what they are made of, and a
-        // cost of that size squared is the end.
+        // Relative to the cost alone, since it may vanish: residuals are rounded relative to what they are made of,
+        // and a cost of that size squared is the end.
         let slack = at.cost * T::EPS.f64() * self.rho_regularization;
         let rho = (at.cost - cost + slack) / (promised + slack);
         if !(rho > self.rho_prime) {

@@ -91,20 +91,7 @@ impl<T: Scalar> Solver<T> for NelderMead {
         let size = self.size.unwrap_or_else(|| 0.1 * m.typical_distance());
         within("size", "a positive number", size > 0.0 && size.is_finite(), size)?;
         within("smallest", "a number that is not negative", self.smallest >= 0.0, self.smallest)?;
-        let (zero, mut out) = (Numbers::zeros(&at.x), Numbers::zeros(&at.x));
-        let geodesics = view.space.log(&at.x, &at.x, &mut out)? && view.space.exp(&at.x, &zero, 1.0, &mut out)?;
-        let lines = if geodesics {
-            Lines::Geodesics
-        } else if view.space.inverse_retract(&at.x, &at.x, &mut out)? {
-            Lines::Retraction
-        } else {
-            return Err(Error::Needs {
-                solver: "Nelder & Mead's method",
-                what: "an exponential and a logarithm, or an inverse of its retraction",
-                manifold: m.name(),
-                instead: "another retraction may have one; the solvers that use gradients do without",
-            });
-        };
+        let lines = Lines::of(view, at)?;
         let vertex = |x: &[Batch<T>], cost| {
             let mut numbers = Numbers::default();
             numbers.copy_from(x);
@@ -177,6 +164,23 @@ fn sort<T: Scalar>(simplex: &mut [Vertex<T>]) {
 }
 
 impl Lines {
+    /// Those that the manifold has.
+    fn of<T: Scalar>(view: &mut View<'_, '_, T>, at: &Iterate<T>) -> Result<Self> {
+        let (zero, mut out) = (Numbers::zeros(&at.x), Numbers::zeros(&at.x));
+        if view.space.log(&at.x, &at.x, &mut out)? && view.space.exp(&at.x, &zero, 1.0, &mut out)? {
+            Ok(Lines::Geodesics)
+        } else if view.space.inverse_retract(&at.x, &at.x, &mut out)? {
+            Ok(Lines::Retraction)
+        } else {
+            Err(Error::Needs {
+                solver: "Nelder & Mead's method",
+                what: "an exponential and a logarithm, or an inverse of its retraction",
+                manifold: view.space.manifold().name(),
+                instead: "another retraction may have one; the solvers that use gradients do without",
+            })
+        }
+    }
+
     /// The point at `t` of the line from `x` along `v`; an error where there is none.
     fn go<T: Scalar>(
         self,

@@ -30,8 +30,8 @@ pub trait Oracle<T: Scalar> {
     fn hessian(&mut self, at: &Where<'_, T>, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
 
     /// The Euclidean gradient at the point of the last [`Oracle::hessian`] that belongs with that Hessian, where it is
-    /// another one than [`Oracle::gradient`] gives. The two differ where one of them is of another extension of the cost
-    /// beyond the manifold, and a Riemannian Hessian is made of a pair of the same extension.
+    /// another one than [`Oracle::gradient`] gives. The two differ where one of them is of another extension of the
+    /// cost beyond the manifold, and a Riemannian Hessian is made of a pair of the same extension.
     fn gradient_of_hessian(&self) -> Option<&[Batch<T>]> {
         None
     }
@@ -119,8 +119,8 @@ impl<T: Scalar> Recorded<T> {
 ///
 /// The first run is recorded, and replayed at other points. A closure that reads a number and goes on is recorded anew
 /// each time. One that is not a function of the point alone (a minibatch that it draws, a counter) could be replayed
-/// with what it drew first, so the first calls, and then calls ever more rarely, are compared with a run of the closure:
-/// a difference is [`Error::NotAFunction`].
+/// with what it drew first, so the first calls, and then calls ever more rarely, are compared with a run of the
+/// closure: a difference is [`Error::NotAFunction`].
 pub(crate) struct Program<'p, L: Leaves, F> {
     like: &'p L,
     cost: &'p F,

@@ -1,5 +1,5 @@
-//! A cost over a manifold, and how it is handed to a solver. Runs are in `run`, what a problem holds by hand in `by_hand`,
-//! costs that are sums over minibatches in `stochastic`.
+//! A cost over a manifold, and how it is handed to a solver. Runs are in `run`, what a problem holds by hand in
+//! `by_hand`, costs that are sums over minibatches in `stochastic`.
 
 use crate::Result;
 use crate::by_hand::ByHand;
@@ -13,13 +13,13 @@ use pullback_manifolds::Manifold;
 
 /// Minimise a cost over a manifold, from a start.
 ///
-/// The cost is one number and a function of the point alone; its gradient and Hessian come from the engine. The matrices
-/// of a point are the leaves of `L`, in order. For a batch of points the cost is the sum of theirs: methods with a fixed
-/// rule move the members independently, and solvers that search or trust treat them as one point of a power of the
-/// manifold.
+/// The cost is one number and a function of the point alone; its gradient and Hessian come from the engine. The
+/// matrices of a point are the leaves of `L`, in order. For a batch of points the cost is the sum of theirs: methods
+/// with a fixed rule move the members independently, and solvers that search or trust treat them as one point of a
+/// power of the manifold.
 ///
-/// The closure is recorded once and replayed at other points; if it reads a number and branches, it is recorded anew each
-/// time.
+/// The closure is recorded once and replayed at other points; if it reads a number and branches, it is recorded anew
+/// each time.
 #[derive(Clone)]
 pub struct Problem<'m, L: Leaves, F> {
     pub(crate) manifold: &'m dyn Manifold<L::Scalar>,
@@ -46,9 +46,9 @@ impl<'m, L: Leaves, F> Problem<'m, L, F> {
         Problem { manifold, start, cost, form: Form::Cost, by_hand: ByHand::default() }
     }
 
-    /// Least squares: the closure returns residuals `r`, a matrix or batch of any shape, and the cost is `1/2 |r|^2` over
-    /// all its entries. What [`LevenbergMarquardt`](crate::LevenbergMarquardt) and [`GaussNewton`](crate::GaussNewton)
-    /// ask for; every other solver takes it, too.
+    /// Least squares: the closure returns residuals `r`, a matrix or batch of any shape, and the cost is `1/2 |r|^2`
+    /// over all its entries. What [`LevenbergMarquardt`](crate::LevenbergMarquardt) and
+    /// [`GaussNewton`](crate::GaussNewton) ask for; every other solver takes it, too.
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -84,8 +84,8 @@ impl<'m, L: Leaves, F> Problem<'m, L, F> {
     /// Uses this Euclidean Hessian of the cost, of a point and a tangent there, in place of the engine's.
     ///
     /// On a manifold, a Euclidean gradient is one of an extension of the cost beyond it, and the Riemannian Hessian is
-    /// made of gradient and Hessian of the same extension: of that of [`Problem::with_gradient`] if there is one, else of
-    /// the closure. [`Problem::check_derivatives`] finds a pair that does not belong together.
+    /// made of gradient and Hessian of the same extension: of that of [`Problem::with_gradient`] if there is one, else
+    /// of the closure. [`Problem::check_derivatives`] finds a pair that does not belong together.
     #[must_use]
     pub fn with_hessian(mut self, hessian: impl Fn(&L, &L) -> L + Send + Sync + 'm) -> Self {
         self.by_hand.hessian = Some(std::sync::Arc::new(hessian));

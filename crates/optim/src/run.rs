@@ -144,8 +144,8 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         }
     }
 
-    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None` when
-    /// the run has stopped.
+    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None`
+    /// when the run has stopped.
     ///
     /// # Errors
     /// The first failure that the solver cannot mend by a smaller step. The run stays at the last good point.

@@ -1,5 +1,5 @@
-//! What a solver sees of a problem: cost, gradient and Hessian on the manifold, counted, and cached at a point. No solver
-//! lives here.
+//! What a solver sees of a problem: cost, gradient and Hessian on the manifold, counted, and cached at a point. No
+//! solver lives here.
 
 use crate::numbers::Numbers;
 use crate::oracle::{Oracle, WHOLE, Where};
@@ -165,12 +165,12 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         self.oracle.has_residuals()
     }
 
-    /// Gauss & Newton's part of the Hessian of a sum of squares, `J^* J v` with the differential `J` of the residuals on
-    /// the tangent space and its adjoint in the metric, at a point whose cost is known. `scratch` holds the Euclidean
-    /// product afterwards.
+    /// Gauss & Newton's part of the Hessian of a sum of squares, `J^* J v` with the differential `J` of the residuals
+    /// on the tangent space and its adjoint in the metric, at a point whose cost is known. `scratch` holds the
+    /// Euclidean product afterwards.
     ///
-    /// `<u, J^* J v> = (J u) . (J v)` for every tangent `u`, so `J^* J v` is to the Euclidean vector `J^T J v` what the
-    /// Riemannian gradient is to the Euclidean one.
+    /// `<u, J^* J v> = (J u) . (J v)` for every tangent `u`, so `J^* J v` is to the Euclidean vector `J^T J v` what
+    /// the Riemannian gradient is to the Euclidean one.
     ///
     /// # Errors
     /// [`Error::Problem`] where there are no residuals; the first failure of a rule, or a number that is not finite.

@@ -108,7 +108,8 @@ fn a_history_is_drawn_and_written_to_a_file() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     // A name in the drawing counts the drawings of the process.
-    let nameless = |svg: &str| svg.split("kuva-clip-").map(|s| s.trim_start_matches(char::is_numeric)).collect::<String>();
+    let nameless =
+        |svg: &str| svg.split("kuva-clip-").map(|s| s.trim_start_matches(char::is_numeric)).collect::<String>();
     assert_eq!(nameless(&text), nameless(&found.history.svg("Rayleigh quotient")));
     let longest = text.split("<path").map(|path| path.matches(" L ").count()).max();
     assert_eq!(longest, Some(found.history.rows.len() - 1), "every gradient is drawn");

@@ -5,10 +5,10 @@ mod known;
 use known::{known_matrix, orthonormal, symmetric};
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback_manifolds::{Euclidean, Grassmann};
+use pullback_manifolds::{Euclidean, Grassmann, Sphere};
 use pullback_optim::{
-    AugmentedLagrangian, AugmentedState, BarzilaiBorwein, ConjugateGradient, Constrained, ConstrainedFound, Lbfgs,
-    Problem, Solver, Stop, TrustRegions, Verdict,
+    AdaptiveCubics, AugmentedLagrangian, AugmentedState, BarzilaiBorwein, ConjugateGradient, Constrained,
+    ConstrainedFound, Lbfgs, Problem, Solver, Stop, TrustRegions, Verdict,
 };
 
 fn settings() -> AugmentedLagrangian {
@@ -91,6 +91,31 @@ fn on_a_manifold_the_solution_is_stationary_for_its_multipliers() {
 }
 
 #[test]
+fn the_largest_eigenvector_without_negative_entries() {
+    // min -x'Ax on the sphere under x >= 0 (nonnegative principal component).
+    let a = symmetric(known_matrix(4, 6, 6));
+    let sphere = Sphere::new(6, 1);
+    let x0 = Mat::from_fn(6, 1, |_, _| 1.0 / 6f64.sqrt());
+    let problem = Constrained::new(&sphere, &x0, |x| -x.dot(&a * x)).at_most_zero(|x| x * -1.0);
+    for found in [
+        problem.solve(settings(), TrustRegions::default()).unwrap(),
+        problem.solve(settings(), Lbfgs::default()).unwrap(),
+        problem.solve(settings(), AdaptiveCubics::default()).unwrap(),
+    ] {
+        assert_solved(&found);
+        let (x, lambda) = (&found.point, found.at_most[0].data());
+        // -2 A x - lambda is a multiple of x; lambda >= 0 only where x = 0.
+        let g = Mat::from_fn(6, 1, |i, _| -2.0 * (0..6).map(|j| a[(i, j)] * x[(j, 0)]).sum::<f64>() - lambda[i]);
+        let along = (x.transpose() * &g)[(0, 0)];
+        assert!((&g - x * along).norm_l2() < 1e-6);
+        for i in 0..6 {
+            assert!(x[(i, 0)] > -1e-6 && lambda[i] >= 0.0 && lambda[i] * x[(i, 0)].abs() < 1e-5);
+        }
+        assert!(lambda.iter().any(|l| *l > 1e-3), "a constraint binds");
+    }
+}
+
+#[test]
 fn problems_without_a_solution_say_so() {
     let line = Euclidean::new(1, 1);
     // x^2 + 1 = 0: the least violation is at 0.
@@ -122,7 +147,9 @@ fn problems_without_a_solution_say_so() {
 fn without_constraints_it_is_the_inner_solver() {
     let space = Euclidean::new(2, 1);
     let x0: Mat<f64> = mat![[1.0], [2.0]];
-    let found = Constrained::new(&space, &x0, |x| x.exp().sum() - x.sum() * 2.0).solve(settings(), TrustRegions::default()).unwrap();
+    let found = Constrained::new(&space, &x0, |x| x.exp().sum() - x.sum() * 2.0)
+        .solve(settings(), TrustRegions::default())
+        .unwrap();
     let alone = Problem::new(&space, &x0, |x: Var| x.exp().sum() - x.sum() * 2.0);
     let alone = alone.solve(TrustRegions::default(), Stop::GradientNorm(1e-7)).unwrap();
     assert_solved(&found);

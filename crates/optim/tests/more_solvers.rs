@@ -6,7 +6,7 @@ mod known;
 use known::{UnitVectors, allocations, dominant, known_matrix, largest, order, orthonormal, resumes, symmetric};
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback_manifolds::{Euclidean, Grassmann, Manifold, rng};
+use pullback_manifolds::{Euclidean, Grassmann, Manifold, Retraction, Sphere, rng};
 use pullback_optim::{AdaptiveCubics, BarzilaiBorwein, NelderMead, Problem, Solver, Stop, Why};
 
 fn rosenbrock<'t>(x: Var<'t>) -> Var<'t> {
@@ -134,11 +134,42 @@ fn the_simplex_needs_no_derivative_and_no_flat_space() {
     let found = problem.solve(NelderMead::default(), Stop::Iterations(2000)).unwrap();
     assert!((found.cost - lowest).abs() < 1e-12, "{} and not {lowest}: {}", found.cost, found.why);
     assert!((found.point.norm_l2() - 1.0).abs() < 1e-14);
+    // Over great circles, and over the geodesics of a quotient.
+    let circles = Sphere::new(4, 1);
+    let found = Problem::new(&circles, &x0, |x| x.t_mul(&a * x)).solve(NelderMead::default(), Stop::Iterations(2000));
+    assert!((found.unwrap().cost - lowest).abs() < 1e-12);
+    let gr = Grassmann::new(4, 1);
+    let found = Problem::new(&gr, &x0, |x| x.t_mul(&a * x)).solve(NelderMead::default(), Stop::Iterations(2000));
+    assert!((found.unwrap().cost - lowest).abs() < 1e-12);
     // Without an inverse there are no lines.
     let bare = UnitVectors { n: 4, inverse: false };
     let failed = Problem::new(&bare, &x0, |x| x.t_mul(&a * x)).solve(NelderMead::default(), Stop::default());
     let text = failed.unwrap_err().to_string();
     assert!(text.contains("an exponential and a logarithm") && text.contains("unit vectors of R^4"), "{text}");
+}
+
+#[test]
+fn the_trajectory_does_not_see_the_basis_of_a_subspace() {
+    let a = symmetric(known_matrix(3, 30, 30));
+    let x0 = orthonormal(&known_matrix(4, 30, 3));
+    let turned = &x0 * orthonormal(&known_matrix(9, 3, 3));
+    for retraction in [Retraction::Polar, Retraction::Qr] {
+        let gr = Grassmann::new(30, 3).with(retraction);
+        let points = |x0: &Mat<f64>, solver: BarzilaiBorwein| -> Vec<Mat<f64>> {
+            let problem = Problem::new(&gr, x0, |x| -x.t_mul(&a * x).trace());
+            let mut run = problem.run(solver, Stop::Iterations(60));
+            let mut out = Vec::new();
+            while let Some(at) = run.step().unwrap() {
+                let x = at.point[0].member(0);
+                out.push(&x * x.transpose());
+            }
+            out
+        };
+        let solver = BarzilaiBorwein::default();
+        let off = points(&x0, solver).iter().zip(points(&turned, solver)).map(|(p, q)| (p - q).norm_max());
+        let off = off.fold(0.0, f64::max);
+        assert!(off < 1e-10, "{retraction:?}: {off:e}");
+    }
 }
 
 #[test]
