@@ -166,8 +166,8 @@ fn the_trajectory_does_not_see_the_basis_of_a_subspace() {
             out
         };
         let solver = BarzilaiBorwein::default();
-        let off = points(&x0, solver).iter().zip(points(&turned, solver)).map(|(p, q)| (p - q).norm_max());
-        let off = off.fold(0.0, f64::max);
+        let (one, other) = (points(&x0, solver), points(&turned, solver));
+        let off = one.iter().zip(&other).map(|(p, q)| (p - q).norm_max()).fold(0.0, f64::max);
         assert!(off < 1e-10, "{retraction:?}: {off:e}");
     }
 }
