@@ -94,8 +94,12 @@ impl History {
                 plots.push(Plot::Line(line));
             }
         }
-        let layout =
-            Layout::auto_from_plots(&plots).with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
+        let layout = match plots.is_empty() {
+            // Without data there is no range that could be found.
+            true => Layout::new((0.0, 1.0), (0.1, 1.0)),
+            false => Layout::auto_from_plots(&plots),
+        };
+        let layout = layout.with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
         render_to_svg(plots, layout)
     }
 }
