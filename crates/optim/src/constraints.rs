@@ -24,7 +24,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Constraint<L> for F {
 /// use pullback_manifolds::Euclidean;
 /// use pullback_optim::{AugmentedLagrangian, Constrained, TrustRegions, Verdict};
 ///
-/// let (plane, start) = (Euclidean::new(2, 1), faer::mat![[3.0], [0.0]]);
+/// let (plane, start) = (Euclidean::new(2, 1), faer::mat![[3.0f64], [0.0]]);
 /// let problem = Constrained::new(&plane, &start, |x| x.dot(x))
 ///     .equal_zero(|x| x.sum() - 1.0)                 // x + y = 1
 ///     .at_most_zero(|x| x.row(0) - 0.25);            // x <= 1/4

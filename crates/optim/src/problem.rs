@@ -57,7 +57,7 @@ impl<'m, L: Leaves, F> Problem<'m, L, F> {
     ///
     /// let (t, y) = (faer::mat![[0.0], [1.0], [2.0]], faer::mat![[2.0], [1.0], [0.5]]);
     /// let m = Euclidean::new(2, 1);
-    /// let start = faer::mat![[1.0], [0.0]];
+    /// let start = faer::mat![[1.0f64], [0.0]];
     /// let fit = Problem::least_squares(&m, &start, |p| (p.row(1) * &t).exp() * p.row(0) - &y);  // a exp(b t) - y
     /// let found = fit.solve(LevenbergMarquardt::default(), Stop::GradientNorm(1e-10))?;
     /// assert!((found.point[(0, 0)] - 2.0).abs() < 1e-9 && (found.point[(1, 0)] + 2f64.ln()).abs() < 1e-9);
