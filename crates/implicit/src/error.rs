@@ -37,6 +37,18 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+    /// The residual of a condition is not finite at the solution.
+    #[error(
+        "the residual of member {member} of the solution has the entry {value} in leaf {leaf}; is the solution in the domain of the condition?"
+    )]
+    NotFinite {
+        /// Which member.
+        member: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The entry.
+        value: f64,
+    },
     /// A condition returned another number or other shapes of matrices than the solution has.
     #[error("expected {what} of shapes {expected:?}, as the solution has, got {got:?}")]
     Condition {

@@ -246,7 +246,12 @@ fn run_watching<I: Iteration>(
     phi: &I::Params,
     steps: usize,
 ) -> Result<(Vec<Batch<Of<I::State>>>, Option<Vec<Batch<Of<I::State>>>>)> {
-    let mut looks: Vec<usize> = (0..usize::BITS).map(|j| steps >> j).take_while(|&t| t > 0).collect();
+    // No look before the third step: a piece of one step needs less memory than one of two, and then a short loop would
+    // need less than a long one.
+    let mut looks: Vec<usize> = (0..usize::BITS).map(|j| steps >> j).take_while(|&t| t > 2).collect();
+    if looks.is_empty() && steps > 0 {
+        looks.push(steps);
+    }
     looks.reverse();
     let (mut z, mut t, mut motion) = (z0.batches(), 0, None);
     for look in looks {

@@ -84,22 +84,9 @@ impl<'t, T: Scalar> Local<'t, T> {
         tape.check()?;
         let words = Tangents::new(&slot.words, space, &at)?;
         let value: List<T> = out.iter().map(Var::value).collect();
-        for (k, b) in value.iter().enumerate() {
-            if let Some(i) = b.data().iter().position(|x| !x.is_finite()) {
-                let origin = pullback::Origin::Unknown;
-                let value = b.data()[i].f64();
-                return Err(pullback::Error::NonFinite { what: "value", index: k + i, value, origin }.into());
-            }
-        }
+        finite(&value)?;
         let n = lists::members(&shapes);
-        let normal = match raw {
-            None => vec![0.0; n],
-            Some(raw) => {
-                let raw: List<T> = raw.iter().map(Var::value).collect();
-                let (off, size) = (lists::minus(&raw, &value), |v: &List<T>, m| lists::dot(v, v, m).sqrt());
-                (0..n).map(|m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 }).collect()
-            }
-        };
+        let normal = raw.map_or_else(|| vec![0.0; n], |raw| normal_parts(&raw, &value));
         let dim = space.dim(&shapes);
         let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
         let (products, method, factor) = (Cell::new(0), OnceCell::new(), OnceCell::new());
@@ -288,6 +275,25 @@ impl<'t, T: Scalar> Local<'t, T> {
         };
         Ok(lengths.iter().enumerate().map(one).collect())
     }
+}
+
+/// The part of the outcome of a program that its projection dropped, relative to the whole, for each member.
+fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> Vec<f64> {
+    let raw: List<T> = raw.iter().map(Var::value).collect();
+    let off = lists::minus(&raw, projected);
+    let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
+    let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
+    (0..lists::members(&lists::shapes(&raw))).map(part).collect()
+}
+
+/// Names the first member whose residual is not finite.
+fn finite<T: Scalar>(value: &[Batch<T>]) -> Result<()> {
+    for (leaf, b) in value.iter().enumerate() {
+        if let Some(i) = b.data().iter().position(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { member: i / b.shape().each().max(1), leaf, value: b.data()[i].f64() });
+        }
+    }
+    Ok(())
 }
 
 /// The largest residual of a member that converged.

@@ -294,7 +294,8 @@ fn judge<T: Scalar>(
     };
     let uncertain = left / (1.0 - rho.min(1.0));
     let credible = n >= 2 && rho < 1.0 && uncertain <= CREDIBLE * norm(&error) || left <= 1e-14 * size;
-    if sum == Sum::FixedPoint && credible {
+    // One term alone cannot tell more than its ratio does.
+    if sum == Sum::FixedPoint && credible && (certificate.terms > 0 || left <= 1e-14 * size) {
         certificate.rest = Some(norm(&error) / first_length(certificate, kept));
     }
     let length = pulled(&error)?;

@@ -164,16 +164,15 @@ impl<'a, C: Condition> Solution<'a, C> {
             };
             // A step that leaves the domain of the condition is no step; the certificate says so.
             let Ok(next) = next else { break };
-            let worse = next.stationarity.iter().zip(&last.stationarity).any(|(n, l)| n > l && *n > 0.0);
+            let before = &lin.newton[lin.newton.len() - 1];
+            let grew = |m: usize| next.stationarity[m] > last.stationarity[m] && !before.is_rounding(last, m, 10.0);
+            let worse = (0..next.stationarity.len()).any(grew);
             lin.points.push(next);
             if lin.here == 0 && s.polish && !worse && lin.points.len() == 2 {
                 lin.here = 1;
             } else {
                 break;
             }
-        }
-        if lin.here == 1 && lin.points.len() == 2 && s.check && lin.newton.len() < 2 {
-            lin.newton.push(Newton::of(&lin.points[1], s)?);
         }
         Ok(lin)
     }

@@ -50,7 +50,7 @@ impl Map for Matrices {
 }
 
 fn wave(n: usize, c: f64) -> Mat<f64> {
-    Mat::from_fn(n, n, |i, j| ((i * n + j) as f64 * c + 1.0).sin())
+    Mat::from_fn(n, n, |i, j| (((i * n + j) * (i + 3 * j + 2)) as f64 * c + 1.0).sin())
 }
 
 /// Self-adjoint for the metric `g`, with the given eigenvalues.

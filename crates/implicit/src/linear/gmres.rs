@@ -35,7 +35,7 @@ impl Triangle {
     }
 
     /// The coefficients of the solution in the basis, and the smallest and largest pivot.
-    fn solve(&self) -> (Vec<f64>, Option<(f64, f64)>) {
+    fn solve(&self, floor: f64) -> (Vec<f64>, Option<(f64, f64)>) {
         let k = self.columns.len();
         let mut y = self.right[..k].to_vec();
         let pivots = (0..k).map(|i| self.columns[i][i].abs());
@@ -44,7 +44,9 @@ impl Triangle {
             for j in i + 1..k {
                 y[i] -= self.columns[j][i] * y[j];
             }
-            y[i] = if self.columns[i][i] > 0.0 { y[i] / self.columns[i][i] } else { 0.0 };
+            // Along a direction without an image there is nothing to be solved.
+            let seen = self.columns[i][i] > floor * high;
+            y[i] = if seen { y[i] / self.columns[i][i] } else { 0.0 };
         }
         (y, (k > 0).then_some((low, high)))
     }
@@ -128,7 +130,7 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
         basis.push(next);
     }
     for m in (0..n).filter(|m| workers[*m] && !triangles[*m].columns.is_empty()).collect::<Vec<_>>() {
-        let (y, pivots) = triangles[m].solve();
+        let (y, pivots) = triangles[m].solve(10.0 * T::EPS.f64());
         team.members[m].seen = pivots;
         if pivots.is_some_and(|(low, high)| low <= 10.0 * T::EPS.f64() * high) && team.works[m] {
             team.rest(m, Status::Singular);

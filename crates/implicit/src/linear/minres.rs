@@ -15,14 +15,46 @@ use pullback::Scalar;
 struct One {
     beta: f64,
     old_beta: f64,
-    alpha: f64,
     delta_bar: f64,
     epsilon: f64,
     phi_bar: f64,
     cs: f64,
     sn: f64,
+    /// The largest modulus of an entry of the tridiagonal matrix.
+    size: f64,
     diagonal: Vec<f64>,
     off: Vec<f64>,
+}
+
+/// What a step adds: `w = (v - epsilon w_{k-2} - delta w_{k-1}) / gamma`, `x += phi w`.
+struct Turn {
+    gamma: f64,
+    delta: f64,
+    epsilon: f64,
+    phi: f64,
+}
+
+impl One {
+    /// The rotations of one step; `None` where the triangle is singular.
+    fn turn(&mut self, alpha: f64, beta: f64, eps: f64) -> Option<Turn> {
+        self.beta = beta;
+        self.diagonal.push(alpha);
+        self.off.push(beta);
+        self.size = self.size.max(alpha.abs()).max(beta);
+        let epsilon = self.epsilon;
+        let delta = self.cs * self.delta_bar + self.sn * alpha;
+        let gamma_bar = self.sn * self.delta_bar - self.cs * alpha;
+        self.epsilon = self.sn * beta;
+        self.delta_bar = -self.cs * beta;
+        let gamma = gamma_bar.hypot(beta);
+        if gamma <= eps * self.size {
+            return None;
+        }
+        (self.cs, self.sn) = (gamma_bar / gamma, beta / gamma);
+        let phi = self.cs * self.phi_bar;
+        self.phi_bar *= self.sn;
+        Some(Turn { gamma, delta, epsilon, phi })
+    }
 }
 
 pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
@@ -34,12 +66,12 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
     let start = |m: usize| One {
         beta: size[m],
         old_beta: 0.0,
-        alpha: 0.0,
         delta_bar: 0.0,
         epsilon: 0.0,
         phi_bar: size[m],
         cs: -1.0,
         sn: 0.0,
+        size: 0.0,
         diagonal: vec![],
         off: vec![],
     };
@@ -63,32 +95,19 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
                 continue;
             }
             let o = &mut one[m];
-            (o.alpha, o.beta) = (alpha[m], beta[m]);
-            o.diagonal.push(alpha[m]);
-            o.off.push(beta[m]);
-            let scale = o.diagonal.iter().fold(beta[m], |s, d| s.max(d.abs()));
-            let old_epsilon = o.epsilon;
-            let delta = o.cs * o.delta_bar + o.sn * o.alpha;
-            let gamma_bar = o.sn * o.delta_bar - o.cs * o.alpha;
-            o.epsilon = o.sn * o.beta;
-            o.delta_bar = -o.cs * o.beta;
-            let gamma = gamma_bar.hypot(o.beta);
-            if gamma <= T::EPS.f64() * scale {
+            let Some(turn) = o.turn(alpha[m], beta[m], T::EPS.f64()) else {
                 // The space of the residuals is complete, and the map is singular on it.
                 team.rest(m, Status::Singular);
                 continue;
-            }
-            (o.cs, o.sn) = (gamma_bar / gamma, o.beta / gamma);
-            let phi = o.cs * o.phi_bar;
-            o.phi_bar *= o.sn;
+            };
             lists::scale(&mut w, 0.0, m);
-            lists::add(&mut w, 1.0 / gamma, &v, m);
-            lists::add(&mut w, -old_epsilon / gamma, &w1, m);
-            lists::add(&mut w, -delta / gamma, &w2, m);
-            lists::add(&mut team.x, phi, &w, m);
+            lists::add(&mut w, 1.0 / turn.gamma, &v, m);
+            lists::add(&mut w, -turn.epsilon / turn.gamma, &w1, m);
+            lists::add(&mut w, -turn.delta / turn.gamma, &w2, m);
+            lists::add(&mut team.x, turn.phi, &w, m);
             left[m] = o.phi_bar.abs();
             team.members[m].iterations += 1;
-            if o.beta <= T::EPS.f64() * scale && left[m] > team.stop.tolerance * team.size[m] {
+            if o.beta <= T::EPS.f64() * o.size && left[m] > team.stop.tolerance * team.size[m] {
                 team.rest(m, Status::Stalled);
             }
         }

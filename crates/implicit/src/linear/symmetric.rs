@@ -77,15 +77,16 @@ pub(crate) fn look<T: Scalar>(map: &dyn Map<T>, steps: usize) -> Result<(Seen, u
         return Ok((Seen::Neither, 2));
     }
     let ritz = lanczos(map, steps, 0x5EED)?;
-    let positive = ritz.iter().all(|r| r.is_some_and(|(low, _)| low > 0.0));
+    let positive = ritz.iter().all(|r| r.is_some_and(|(low, high)| low > 100.0 * T::EPS.f64() * high));
     let seen = if positive { Seen::Positive(Positive(())) } else { Seen::SelfAdjoint(SelfAdjoint(())) };
     Ok((seen, 2 + steps))
 }
 
 fn judged<T: Scalar>(all: &[Spectrum]) -> Seen {
+    let floor = 100.0 * T::EPS.f64();
     match all.iter().all(|s| s.symmetry <= tolerance::<T>()) {
         false => Seen::Neither,
-        true if all.iter().all(|s| s.low > 0.0) => Seen::Positive(Positive(())),
+        true if all.iter().all(|s| s.low > floor * s.high) => Seen::Positive(Positive(())),
         true => Seen::SelfAdjoint(SelfAdjoint(())),
     }
 }
