@@ -17,7 +17,7 @@ pub struct Certificate {
     ///
     /// It is the larger of two: the factor by which terms fall, a geometric mean over an even number of the last of them
     /// (neighbours alternate where two eigenvalues of opposite signs dominate); and, of the derivative's own series,
-    /// `|A d| / |d|` along the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there was one: that
+    /// the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there was one: that
     /// motion has been through many steps and points along the slowest mode, which the terms may hardly contain yet.
     ///
     /// At least 1 means that the inner loop does not contract here, and the series is no estimate of anything. Infinite

@@ -238,8 +238,8 @@ impl<'t, T: Scalar> Local<'t, T> {
             let krylov =
                 !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
             let tighter =
-                (0.5 * stop.tolerance / worst.max(f64::MIN_POSITIVE) * residual(&found)).max(4.0 * T::EPS.f64());
-            if !krylov || worst <= stop.tolerance || tighter >= 0.9 * residual(&found) {
+                (4.0 * stop.tolerance / worst.max(f64::MIN_POSITIVE) * residual(&found)).max(4.0 * T::EPS.f64());
+            if !krylov || worst <= 8.0 * stop.tolerance || tighter >= 0.9 * residual(&found) {
                 break;
             }
             let (spent, seen) = (found.products, found.members.clone());

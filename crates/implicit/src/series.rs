@@ -114,14 +114,19 @@ impl<I: Iteration> LastStep<'_, '_, I> {
         self.project(self.path.end, &pulled)
     }
 
-    /// `|A d| / |d|` for the tangent part of `d`; `None` if `d` has none.
+    /// `sqrt(|A A d| / |d|)` for the tangent part of `d`; `None` if `d` has none. Twice, since the length of a motion along
+    /// two slow modes of opposite signs goes up and down.
     fn contraction_along(&mut self, d: &[Batch<Of<I::State>>]) -> Result<Option<f64>> {
         let d = self.project(self.path.before, d)?;
         let mut pushed = d.clone();
-        self.tape.jvp_into(&seeds(self.from, &d), self.outs, &mut pushed.iter_mut().collect::<Vec<_>>())?;
-        let pushed = self.project(self.path.end, &pushed)?;
+        for _ in 0..2 {
+            let from = pushed.clone();
+            let seeds = seeds(self.from, &from);
+            self.tape.jvp_into(&seeds, self.outs, &mut pushed.iter_mut().collect::<Vec<_>>())?;
+            pushed = self.project(self.path.end, &pushed)?;
+        }
         let length = norm(&d);
-        Ok((length > 0.0).then(|| norm(&pushed) / length))
+        Ok((length > 0.0).then(|| (norm(&pushed) / length).sqrt()))
     }
 }
 

@@ -162,8 +162,11 @@ impl<'m, T: Scalar> Team<'m, T> {
             s.residual = if self.size[m] > 0.0 { size[m] / self.size[m] } else { 0.0 };
             // A recurrence drifts from the truth; a little of that is rounding, which is that of the product `A x`.
             let product = s.seen.map_or(0.0, |(_, high)| high * length[m]) / self.size[m].max(f64::MIN_POSITIVE);
-            let reached = s.residual <= 10.0 * self.stop.tolerance.max(10.0 * T::EPS.f64() * (1.0 + product));
+            let rounding = (10.0 * T::EPS.f64() * (1.0 + product)).min(T::EPS.f64().sqrt());
+            let reached = s.residual <= 10.0 * self.stop.tolerance.max(rounding);
+            let singular = s.seen.is_some_and(|(low, high)| low <= 100.0 * T::EPS.f64() * high);
             s.status = match s.status {
+                Status::Converged | Status::Stalled if !reached && singular => Status::Singular,
                 Status::Converged if !reached => Status::Stalled,
                 Status::Stalled if s.residual <= self.stop.tolerance => Status::Converged,
                 other => other,

@@ -93,15 +93,15 @@ fn the_reference_numbers_are_reproduced_and_the_estimate_is_the_error() {
         let m = p.descend(steps);
         let (a, b) = (p.derivative(&m, false), p.derivative(&m, true));
         let (ea, eb) = (error(&a.gradient), error(&b.gradient));
-        assert!(close(ea, raw, 0.03), "{steps}: {ea:e}\n{}", a.certificate);
+        assert!(close(ea, raw, 0.01), "{steps}: {ea:e}\n{}", a.certificate);
         // What is left of a difference of 1e-9 depends on the solver's rounding.
-        assert!(close(eb, polished, if steps == 1000 { 4.0 } else { 0.03 }), "{steps}: {eb:e}\n{}", b.certificate);
+        assert!(close(eb, polished, if steps == 1000 { 4.0 } else { 0.05 }), "{steps}: {eb:e}\n{}", b.certificate);
         assert!(steps < 50 || eb <= 1.2e-2 && (steps < 1000 || eb <= 1e-8), "{steps}: {eb:e}");
         let difference = p.tangent(&(&a.gradient - &b.gradient)).norm_l2() / truth.norm_l2();
-        assert!(close(difference, estimate, 0.03), "{steps}: {difference:e}");
+        assert!(close(difference, estimate, 0.01), "{steps}: {difference:e}");
         for (d, e) in [(&a, ea), (&b, eb)] {
             let c = &d.certificate;
-            assert!(matches!(c.method, Method::Cg(_)) && c.members[0].iterations <= 30, "{c}");
+            assert!(matches!(c.method, Method::Cg(_)) && c.products <= 30, "{c}");
             // The error of the whole, of which the tangent part was compared.
             let seen = c.error.unwrap().total / truth.norm_l2();
             match c.verdict {
