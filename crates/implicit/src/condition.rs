@@ -125,7 +125,7 @@ impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, R: Program<Z, P>> Unplaced<Z, P, 
 /// use pullback::prelude::*;
 /// use pullback_implicit::{Condition, stationary};
 /// // The smallest of z²/2 + phi (e^z - z): at phi = 1 it is at z = 0, and dz/dphi = 0 there.
-/// let condition = stationary(&0.0, &1.0, |z: Var, phi: Var| z * z * 0.5 + phi * (z.exp() - z)).flat();
+/// let condition = stationary(&0.0f64, &1.0f64, |z: Var, phi: Var| z * z * 0.5 + phi * (z.exp() - z)).flat();
 /// let d = condition.at(&0.0, &1.0).hypergradient(|z: Var, phi: Var| z + phi)?;
 /// assert!((d.gradient - 1.0).abs() < 1e-12);
 /// # Ok::<(), pullback_implicit::Error>(())

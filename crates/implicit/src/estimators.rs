@@ -64,13 +64,32 @@ impl Implicit {
     }
 }
 
-/// The last step of an iteration as a condition: its fixed point, in the ambient space.
-///
-/// A step onto a manifold has no normal part in its derivative, `A = P A`, so the tangent part of the solution of
-/// `(I - A') p = v` in the ambient space solves the equation of the tangent space; and `B' p = B' P p`.
-struct LastStep<'i, I> {
+/// The last step of an iteration as a condition: its fixed point, in the coordinates `v = P v` of the tangent space at the
+/// state `z_0` that the loop reached. The program is `z_0 + P (F(z_0 + P (z - z_0)) - z_0)`, in the ambient space, so normal
+/// and vertical directions are mapped to zero, and `I - A` is regular on them.
+struct LastStep<'i, I: Iteration> {
     it: &'i I,
     t: usize,
+    end: &'i I::State,
+}
+
+impl<I: Iteration> LastStep<'_, I> {
+    fn tree<'t>(&self, l: impl IntoIterator<Item = Var<'t, Of<I::State>>>) -> Vars<'t, I::State> {
+        let mut l = l.into_iter();
+        self.end.bind(&mut || l.next().unwrap_or_else(|| unreachable!("one handle for each leaf")))
+    }
+
+    /// `z_0 + P (z - z_0)`.
+    fn near<'t>(
+        &self,
+        tape: &'t Tape<Of<I::State>>,
+        base: &[Var<'t, Of<I::State>>],
+        z: &[Var<'t, Of<I::State>>],
+    ) -> Vec<Var<'t, Of<I::State>>> {
+        let away = self.tree(z.iter().zip(base).map(|(z, b)| *z - *b));
+        let tangent = list(&self.it.project(tape, self.tree(base.iter().copied()), away));
+        base.iter().zip(tangent).map(|(b, v)| *b + v).collect()
+    }
 }
 
 impl<I: Iteration> Condition for LastStep<'_, I> {
@@ -89,7 +108,9 @@ impl<I: Iteration> Condition for LastStep<'_, I> {
         z: Vars<'t, I::State>,
         phi: Vars<'t, I::Params>,
     ) -> Vec<Var<'t, Of<I::State>>> {
-        list(&self.it.step(tape, z, phi, self.t))
+        let base: Vec<_> = self.end.batches().iter().map(|b| tape.constant(b)).collect();
+        let from = self.tree(self.near(tape, &base, &list(&z)));
+        self.near(tape, &base, &list(&self.it.step(tape, from, phi, self.t)))
     }
 }
 
@@ -110,7 +131,7 @@ impl<I: Iteration> Estimate<I> for Implicit {
         on.plain.reset_peak();
         let end = run(&mut on.plain, it, z0, z0.batches(), phi, 0..steps)?;
         let state = rebuilt(z0, end);
-        let condition = LastStep { it, t: last };
+        let condition = LastStep { it, t: last, end: &state };
         let mut tapes = Tapes::new();
         let lin = condition.at(&state, phi).with(self.settings).linearise(&mut tapes)?;
         let outer = lin.hypergradient(|z, phi| match list(&z).first() {

@@ -8,7 +8,7 @@
 //! use pullback_implicit::{Condition, fixed_point};
 //!
 //! // cos z = z phi, as a fixed point; the given z is good to three digits.
-//! let newton = fixed_point(&0.0, &1.0, |z: Var, phi: Var| z.cos().elem_div(phi)).flat();
+//! let newton = fixed_point(&0.0f64, &1.0f64, |z: Var, phi: Var| z.cos().elem_div(phi)).flat();
 //! let d = newton.at(&0.739, &1.0).jvp(&1.0)?;
 //! let z = 0.7390851332151607_f64;                       // dz (-sin z - phi) = z dphi
 //! assert!((d.value + z / (z.sin() + 1.0)).abs() < 1e-6);
