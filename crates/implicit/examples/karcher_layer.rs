@@ -1,5 +1,5 @@
-//! The Karcher mean of positive matrices as a layer: found by an iteration that nobody differentiates, differentiated as
-//! a stationary point. For two matrices it is their geometric mean, whose closed form checks it.
+//! The Karcher mean of positive matrices as a layer: found by an iteration that nobody differentiates, differentiated
+//! as a stationary point. For two matrices it is their geometric mean, whose closed form checks it.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;

@@ -29,7 +29,8 @@ pub struct Bilevel {
     pub policy: Policy,
     /// The loop stops when the length of a sound hypergradient is at most this.
     pub stop: f64,
-    /// The adjoint is solved to this part of the relative inner error that the step before measured. 0 for always tight.
+    /// The adjoint is solved to this part of the relative inner error that the step before measured. 0 for always
+    /// tight.
     pub matched: f64,
     /// How the first step solves; later ones change the tolerance only.
     pub settings: Settings,

@@ -15,10 +15,11 @@ pub struct Certificate {
     pub norms: Vec<f64>,
     /// The contraction of the inner loop, as far as it was seen. `None` if `v_0` vanished, and for unrolls.
     ///
-    /// It is the larger of two: the factor by which terms fall, a geometric mean over an even number of the last of them
-    /// (neighbours alternate where two eigenvalues of opposite signs dominate); and, of the derivative's own series,
-    /// the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there was one: that
-    /// motion has been through many steps and points along the slowest mode, which the terms may hardly contain yet.
+    /// It is the larger of two: the factor by which terms fall, a geometric mean over an even number of the last of
+    /// them (neighbours alternate where two eigenvalues of opposite signs dominate); and, of the derivative's own
+    /// series, the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding,
+    /// if there was one: that motion has been through many steps and points along the slowest mode, which the terms may
+    /// hardly contain yet.
     ///
     /// At least 1 means that the inner loop does not contract here, and the series is no estimate of anything. Infinite
     /// means that the step could not be differentiated by the state.
@@ -65,9 +66,9 @@ impl Certificate {
     /// An estimate of the part of the series that is missing, `|v_{K+1} + v_{K+2} + ...| / |v_0|`.
     ///
     /// The terms span a space in which the rest of the series is solved for, by least squares; where its residual is
-    /// small, this is that rest. Else it is a geometric series: as if every further term were `rho` times as long as the
-    /// one before and all had one direction, `|v_{K+1}| / (1 - rho) / |v_0|`, which is an upper estimate if `rho` has
-    /// seen the slowest mode.
+    /// small, this is that rest. Else it is a geometric series: as if every further term were `rho` times as long as
+    /// the one before and all had one direction, `|v_{K+1}| / (1 - rho) / |v_0|`, which is an upper estimate if `rho`
+    /// has seen the slowest mode.
     ///
     /// It is relative to `v_0`, not to the sum. With one step, a tail of 1 says that about half of the sum is missing,
     /// and a tail of `t` that about `t / (1 + t)` of it is; how much of the derivative that is also depends on how `B'`

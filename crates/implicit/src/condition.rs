@@ -1,5 +1,5 @@
-//! What a solution is: a stationary point, a fixed point, a root. How it was found, and how it is differentiated, is not
-//! known here.
+//! What a solution is: a stationary point, a fixed point, a root. How it was found, and how it is differentiated, is
+//! not known here.
 
 use crate::iteration::{Of, OuterFn, Vars, list};
 use crate::solution::Solution;

@@ -33,15 +33,15 @@ pub enum Estimator {
     /// step.
     ///
     /// It is the sensitivity of that point, and its sign is opposite to the derivative's for a contracting loop with a
-    /// small step. It is here to be compared, not to be used: its certificate estimates its error to the derivative, and
-    /// never calls it sound.
+    /// small step. It is here to be compared, not to be used: its certificate estimates its error to the derivative,
+    /// and never calls it sound.
     IrmmPaper {
         /// `K`.
         terms: usize,
     },
     /// The same as the code of that paper computes it: `+B' (v + (I - alpha A')v + (I - alpha A')²v + ...)`, with the
-    /// opposite sign, and without the factor `alpha` that a damped series of an inverse has. There `alpha` is 0.1, `K` is
-    /// 5, and `v` is the gradient of the training loss, so that loss is the outer one to give.
+    /// opposite sign, and without the factor `alpha` that a damped series of an inverse has. There `alpha` is 0.1, `K`
+    /// is 5, and `v` is the gradient of the training loss, so that loss is the outer one to give.
     IrmmCode {
         /// `K`.
         terms: usize,

@@ -64,9 +64,9 @@ impl Implicit {
     }
 }
 
-/// The last step of an iteration as a condition: its fixed point, in the coordinates `v = P v` of the tangent space at the
-/// state `z_0` that the loop reached. The program is `z_0 + P (F(z_0 + P (z - z_0)) - z_0)`, in the ambient space, so normal
-/// and vertical directions are mapped to zero, and `I - A` is regular on them.
+/// The last step of an iteration as a condition: its fixed point, in the coordinates `v = P v` of the tangent space at
+/// the state `z_0` that the loop reached. The program is `z_0 + P (F(z_0 + P (z - z_0)) - z_0)`, in the ambient space,
+/// so normal and vertical directions are mapped to zero, and `I - A` is regular on them.
 struct LastStep<'i, I: Iteration> {
     it: &'i I,
     t: usize,

@@ -1,12 +1,12 @@
-//! A solution as a node of the tape: an operation of a program, with derivatives of every order, so that implicit layers
-//! nest inside programs and inside each other. Certificates are not given here: a system that is not solved is NaN, which
-//! every driver reports.
+//! A solution as a node of the tape: an operation of a program, with derivatives of every order, so that implicit
+//! layers nest inside programs and inside each other. Certificates are not given here: a system that is not solved is
+//! NaN, which every driver reports.
 //!
 //! The node maps `phi` to `z(phi)` with `r(z, phi) = 0` for the residual `r` of the condition, in ambient coordinates:
 //! `r = P_z grad f` for a stationary point (whether the gradient vanishes does not depend on the metric), `P_z (z - F)`
 //! for a fixed point, `P_z s` for a root. With `A = P D_z r P` let `K = A + (I - P)`, which is regular on the whole
-//! ambient space where `A` is on the tangent space. Then `dz = -K^{-1} D_phi r dphi`, and `phi` gets `-(D_phi r)^T K^{-T}
-//! zbar`.
+//! ambient space where `A` is on the tangent space. Then `dz = -K^{-1} D_phi r dphi`, and `phi` gets `-(D_phi r)^T
+//! K^{-T} zbar`.
 //!
 //! `K^{-1} c` and `K^{-T} c` are operations of `(z, phi, c)` in turn, whose rules use each other: from `K q = c` follow
 //! `dq = K^{-1} (dc - dK q)`, and, with `s = K^{-T} qbar`, `c` gets `s` and `(z, phi)` get the gradient of `-<s, K q>`.
@@ -58,7 +58,8 @@ where
 {
     /// A layer from a condition and a solver of it. `z` and `phi` say the structure and the shapes.
     ///
-    /// The solver is not differentiated, and its result is polished by nobody: the derivatives are as accurate as it is.
+    /// The solver is not differentiated, and its result is polished by nobody: the derivatives are as accurate as it
+    /// is.
     pub fn new(
         condition: C,
         z: C::State,

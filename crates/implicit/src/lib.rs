@@ -1,7 +1,8 @@
 //! Derivatives of solutions and of iterations, each with a certificate that says how far to trust it.
 //!
-//! **A solution** `z(phi)` is where a cost is stationary, where a step stays or where a residual vanishes, in flat space or on
-//! a manifold. It may come from anywhere; its derivative is a linear system, and the certificate tells the error:
+//! **A solution** `z(phi)` is where a cost is stationary, where a step stays or where a residual vanishes, in flat
+//! space or on a manifold. It may come from anywhere; its derivative is a linear system, and the certificate tells the
+//! error:
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -18,8 +19,9 @@
 //!
 //! The page `docs/implicit.md` teaches it: what is differentiated, what can go wrong, how to read a certificate.
 //!
-//! **An iteration.** An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at where it arrived. What
-//! is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is needed):
+//! **An iteration.** An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at
+//! where it arrived. What is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is
+//! needed):
 //!
 //! | [`Estimator`] | formula | memory |
 //! |---|---|---|

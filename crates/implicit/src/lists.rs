@@ -1,7 +1,7 @@
 //! Lists of batches as vectors: sums and inner products for each member apart. Nothing here knows of a metric or a map.
 //!
-//! A vector is a list of batches, one for each matrix of a point. Member `b` of the vector is member `b` of every batch,
-//! and what is done to one member never reads another.
+//! A vector is a list of batches, one for each matrix of a point. Member `b` of the vector is member `b` of every
+//! batch, and what is done to one member never reads another.
 
 use pullback::{Batch, Scalar, Shape};
 

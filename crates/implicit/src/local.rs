@@ -1,10 +1,10 @@
 //! A condition at one point, recorded once: the linear map `A` of its tangent space, the derivative `B` by the
 //! parameters, and linear systems with them. How points follow each other is not known here.
 //!
-//! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the tangent
-//! space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the retraction and `P`
-//! the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose are part of every
-//! sweep, and no normal component ever enters.
+//! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the
+//! tangent space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the
+//! retraction and `P` the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose
+//! are part of every sweep, and no normal component ever enters.
 //!
 //! - Stationary point of `f`: the gradient of `f(x(w), phi)` by `w` is a cotangent `c(w, phi)`, and `rho = G^{-1} c`
 //!   with the metric `G`. `A = G^{-1} D_w c` is the Hessian of `f o R`, self-adjoint in the metric wherever `z_0` is,
@@ -50,6 +50,8 @@ pub(crate) struct Local<'t, T: Scalar> {
     pub(crate) stationarity: Vec<f64>,
     /// The part of the residual that the projection dropped, relative to the whole.
     pub(crate) normal: Vec<f64>,
+    /// The length of that part.
+    pub(crate) dropped: Vec<f64>,
     products: Cell<usize>,
     method: OnceCell<Method>,
     factor: OnceCell<Factor<T>>,
@@ -86,7 +88,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         let value: List<T> = out.iter().map(Var::value).collect();
         finite(&value)?;
         let n = lists::members(&shapes);
-        let normal = raw.map_or_else(|| vec![0.0; n], |raw| normal_parts(&raw, &value));
+        let (normal, dropped) = raw.map_or_else(|| (vec![0.0; n], vec![0.0; n]), |raw| normal_parts(&raw, &value));
         let dim = space.dim(&shapes);
         let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
         let (products, method, factor) = (Cell::new(0), OnceCell::new(), OnceCell::new());
@@ -103,6 +105,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             rho,
             stationarity,
             normal,
+            dropped,
             products,
             method,
             factor,
@@ -277,13 +280,15 @@ impl<'t, T: Scalar> Local<'t, T> {
     }
 }
 
-/// The part of the outcome of a program that its projection dropped, relative to the whole, for each member.
-fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> Vec<f64> {
+/// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
+/// member.
+fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
     let raw: List<T> = raw.iter().map(Var::value).collect();
     let off = lists::minus(&raw, projected);
     let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
     let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
-    (0..lists::members(&lists::shapes(&raw))).map(part).collect()
+    let n = lists::members(&lists::shapes(&raw));
+    ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())
 }
 
 /// Names the first member whose residual is not finite.

@@ -114,8 +114,8 @@ impl<I: Iteration> LastStep<'_, '_, I> {
         self.project(self.path.end, &pulled)
     }
 
-    /// `sqrt(|A A d| / |d|)` for the tangent part of `d`; `None` if `d` has none. Twice, since the length of a motion along
-    /// two slow modes of opposite signs goes up and down.
+    /// `sqrt(|A A d| / |d|)` for the tangent part of `d`; `None` if `d` has none. Twice, since the length of a motion
+    /// along two slow modes of opposite signs goes up and down.
     fn contraction_along(&mut self, d: &[Batch<Of<I::State>>]) -> Result<Option<f64>> {
         let d = self.project(self.path.before, d)?;
         let mut pushed = d.clone();
@@ -230,8 +230,8 @@ fn next_term<I: Iteration>(
     })
 }
 
-/// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative, which
-/// does not need it; but then nothing speaks for a contraction, and `rho` is infinite.
+/// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
+/// which does not need it; but then nothing speaks for a contraction, and `rho` is infinite.
 fn look_ahead<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     sum: Sum,
@@ -257,9 +257,9 @@ fn set_against_motion<I: Iteration>(last_step: &mut LastStep<'_, '_, I>, certifi
 
 /// Fills in the error and the verdict.
 ///
-/// With `p` the sum and `p* = (I - A')^{-1} v` the truth, the error of the gradient is `B'(p - p*)`. In the space of the
-/// terms `p*` is solved for; for the derivative's own series it is what is missing that is solved for, `(I - A') y =
-/// v_K`, `p* - p = y - v_K`, which loses no digits to the terms before.
+/// With `p` the sum and `p* = (I - A')^{-1} v` the truth, the error of the gradient is `B'(p - p*)`. In the space of
+/// the terms `p*` is solved for; for the derivative's own series it is what is missing that is solved for, `(I - A') y
+/// = v_K`, `p* - p = y - v_K`, which loses no digits to the terms before.
 fn judge<T: Scalar>(
     certificate: &mut Certificate,
     sum: Sum,
@@ -323,7 +323,7 @@ fn judge<T: Scalar>(
 
 /// `|v_0|`, from the last term that was kept and its length relative to the first.
 fn first_length<T: Scalar>(certificate: &Certificate, kept: &[Vec<Batch<T>>]) -> f64 {
-    match (kept.last(), certificate.norms.get(certificate.norms.len() - 1)) {
+    match (kept.last(), certificate.norms.last()) {
         (Some(v), Some(relative)) if *relative > 0.0 => norm(v) / relative,
         _ => f64::INFINITY,
     }

@@ -83,7 +83,7 @@ impl fmt::Display for SolutionCertificate {
             writeln!(f, "  relative error {:.1e} (linear solver {l:.1e}, inner solution {i:.1e})", e.relative())?;
         }
         let polished = if self.polished { ", after one Newton step" } else { "" };
-        writeln!(f, "  {:?}, {} products{polished}", self.method, self.products)?;
+        writeln!(f, "  {}, {} products{polished}", self.method, self.products)?;
         let worst = self.members.iter().enumerate().find(|(_, m)| !m.verdict.is_sound());
         let shown = worst.or_else(|| self.members.iter().enumerate().next());
         if let Some((k, m)) = shown {

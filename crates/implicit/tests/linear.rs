@@ -1,5 +1,5 @@
-//! Linear solvers on maps whose matrices and metrics are known: each against the dense truth, members apart, failures by
-//! name.
+//! Linear solvers on maps whose matrices and metrics are known: each against the dense truth, members apart, failures
+//! by name.
 
 use pullback::{Batch, Shape, faer::Mat};
 use pullback_implicit::linear::{Adjoint, Map, Method, Positive, SelfAdjoint, Solved, Status, Stop, solve, spectrum};

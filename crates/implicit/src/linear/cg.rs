@@ -1,7 +1,7 @@
 //! Conjugate gradients in the metric (Hestenes & Stiefel 1952), with the Ritz values that its coefficients hold.
 //!
-//! With `r` the residual and `p` the direction, `alpha = <r, r> / <p, Ap>`, `beta = <r+, r+> / <r, r>`. The same numbers
-//! make the Lanczos matrix of `A` in the space of the residuals: diagonal `1/alpha_k + beta_{k-1}/alpha_{k-1}`,
+//! With `r` the residual and `p` the direction, `alpha = <r, r> / <p, Ap>`, `beta = <r+, r+> / <r, r>`. The same
+//! numbers make the Lanczos matrix of `A` in the space of the residuals: diagonal `1/alpha_k + beta_{k-1}/alpha_{k-1}`,
 //! off-diagonal `sqrt(beta_k)/alpha_k`.
 
 use super::team::Team;

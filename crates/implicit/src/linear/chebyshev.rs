@@ -1,6 +1,6 @@
-//! Chebyshev's semi-iteration for a positive map whose spectrum lies between two given numbers (Saad, *Iterative Methods
-//! for Sparse Linear Systems*, 2003, algorithm 12.1): the residual polynomial that is smallest on the interval. It needs
-//! no inner product to go on, so its steps are the same for all members.
+//! Chebyshev's semi-iteration for a positive map whose spectrum lies between two given numbers (Saad, *Iterative
+//! Methods for Sparse Linear Systems*, 2003, algorithm 12.1): the residual polynomial that is smallest on the interval.
+//! It needs no inner product to go on, so its steps are the same for all members.
 
 use super::Status;
 use super::team::Team;

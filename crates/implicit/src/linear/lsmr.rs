@@ -1,8 +1,9 @@
 //! LSMR in the metric (Fong & Saunders, *LSMR: an iterative algorithm for sparse least-squares problems*, 2011): Golub
-//! and Kahan's bidiagonalisation with `A` and its adjoint, and `|A* r|` made smallest. From zero it ends at the solution
-//! of least length, so it serves singular maps.
+//! and Kahan's bidiagonalisation with `A` and its adjoint, and `|A* r|` made smallest. From zero it ends at the
+//! solution of least length, so it serves singular maps.
 //!
-//! `beta u = A v - alpha u`, `alpha v = A* u - beta v`; two rotations a step, as in table 1 of the paper without damping.
+//! `beta u = A v - alpha u`, `alpha v = A* u - beta v`; two rotations a step, as in table 1 of the paper without
+//! damping.
 
 use super::Status;
 use super::team::Team;

@@ -1,5 +1,5 @@
-//! MINRES in the metric (Paige & Saunders, *Solution of sparse indefinite systems of linear equations*, 1975, sec. 5 and
-//! 6): Lanczos vectors, and the residual made smallest by rotations. For self-adjoint maps, indefinite ones too.
+//! MINRES in the metric (Paige & Saunders, *Solution of sparse indefinite systems of linear equations*, 1975, sec. 5
+//! and 6): Lanczos vectors, and the residual made smallest by rotations. For self-adjoint maps, indefinite ones too.
 //!
 //! Lanczos: `beta_{k+1} v_{k+1} = A v_k - alpha_k v_k - beta_k v_{k-1}`. The rotations turn the tridiagonal matrix into
 //! an upper triangular one with three diagonals `gamma, delta, epsilon`, and `phi_bar` is the length of the residual.

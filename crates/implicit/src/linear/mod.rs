@@ -1,5 +1,5 @@
-//! Linear systems on tangent spaces: maps, what a solution says of itself, and which solver suits. The solvers are files
-//! of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
+//! Linear systems on tangent spaces: maps, what a solution says of itself, and which solver suits. The solvers are
+//! files of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
 
 mod bicgstab;
 mod cg;
@@ -88,8 +88,8 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Method {
-    /// Dense in small spaces, else conjugate gradients where the map shows itself positive, MINRES where it shows itself
-    /// self-adjoint, GMRES otherwise. [`Solved::method`] says which.
+    /// Dense in small spaces, else conjugate gradients where the map shows itself positive, MINRES where it shows
+    /// itself self-adjoint, GMRES otherwise. [`Solved::method`] says which.
     Auto,
     /// `b + (I - A) b + (I - A)² b + ...`, exactly so many terms after the first, unless it grows.
     Neumann {
@@ -127,6 +127,24 @@ pub enum Method {
     Lsmr,
     /// The matrix in an orthonormal frame, and its singular values: `dim` products with `A`.
     Dense,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Method::Auto => f.write_str("the method that suits"),
+            Method::Neumann { terms } => write!(f, "Neumann's series of {terms} terms"),
+            Method::NeumannAdaptive => f.write_str("Neumann's series"),
+            Method::Richardson { step } => write!(f, "Richardson's iteration of step {step}"),
+            Method::Chebyshev { low, high } => write!(f, "Chebyshev's iteration on [{low:.1e}, {high:.1e}]"),
+            Method::Cg(_) => f.write_str("conjugate gradients"),
+            Method::Minres(_) => f.write_str("MINRES"),
+            Method::Gmres { restart } => write!(f, "GMRES({restart})"),
+            Method::BiCgStab => f.write_str("BiCGStab"),
+            Method::Lsmr => f.write_str("LSMR"),
+            Method::Dense => f.write_str("dense"),
+        }
+    }
 }
 
 /// When to stop.
@@ -225,8 +243,8 @@ impl<T: Scalar> Solved<T> {
 
 /// Solves `A x = b` for every member, from `start` or from zero.
 ///
-/// Members are independent: one that has converged, fails or grows rests, and the others go on. Solutions of `b = 0` are
-/// 0. The residual is that of the vector that is returned, not of a recurrence.
+/// Members are independent: one that has converged, fails or grows rests, and the others go on. Solutions of `b = 0`
+/// are 0. The residual is that of the vector that is returned, not of a recurrence.
 ///
 /// # Errors
 /// The first failure of the map; [`crate::Error::Lists`] if `b` has other shapes than the map.

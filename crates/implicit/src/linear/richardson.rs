@@ -1,8 +1,8 @@
 //! Series: `x = step (v_0 + v_1 + ...)` with `v_{k+1} = v_k - step A v_k`. With a step of 1 it is Neumann's series of
 //! `A = I - M`, `v_{k+1} = M v_k`.
 //!
-//! After `k` terms the residual is `v_k` itself, so nothing more is computed to know it. The rate at which terms fall is
-//! a geometric mean over a window of an even number of them: the ratio of two neighbours alternates where the two
+//! After `k` terms the residual is `v_k` itself, so nothing more is computed to know it. The rate at which terms fall
+//! is a geometric mean over a window of an even number of them: the ratio of two neighbours alternates where the two
 //! largest eigenvalues have opposite signs.
 
 use super::Status;
@@ -22,8 +22,8 @@ pub(super) enum Until {
     Missing,
 }
 
-/// The series has grown by this much since its smallest term: it diverges. A map that is not normal may grow for a while
-/// and converge.
+/// The series has grown by this much since its smallest term: it diverges. A map that is not normal may grow for a
+/// while and converge.
 const GROWTH: f64 = 1e4;
 
 /// The factor by which the lengths fall, over an even number of the last of them, at most 16. `None` of fewer than two.

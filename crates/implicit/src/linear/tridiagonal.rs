@@ -1,7 +1,7 @@
 //! Eigenvalues of symmetric tridiagonal matrices by bisection: what a Lanczos process knows of a spectrum.
 
-/// How many eigenvalues of the matrix with diagonal `a` and off-diagonal `b` are below `x`: the number of negative pivots
-/// of `T - x I` (Sylvester's law of inertia).
+/// How many eigenvalues of the matrix with diagonal `a` and off-diagonal `b` are below `x`: the number of negative
+/// pivots of `T - x I` (Sylvester's law of inertia).
 fn below(a: &[f64], b: &[f64], x: f64) -> usize {
     let (mut count, mut d) = (0, 1.0f64);
     for i in 0..a.len() {

@@ -1,6 +1,6 @@
-//! A thousand random cases that break solvers of other libraries: singular, indefinite, wrongly declared, non-stationary,
-//! degenerate, not contracting, not normal, zero and 1x1. A silent failure is a wrong number with a sound verdict, or an
-//! estimate that is not within a factor of two.
+//! A thousand random cases that break solvers of other libraries: singular, indefinite, wrongly declared,
+//! non-stationary, degenerate, not contracting, not normal, zero and 1x1. A silent failure is a wrong number with a
+//! sound verdict, or an estimate that is not within a factor of two.
 
 use crate::{dot, mat, qf, solve, with_spectrum};
 use pullback::faer::Mat;

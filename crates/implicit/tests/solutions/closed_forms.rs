@@ -1,5 +1,5 @@
-//! Solutions whose derivatives have a closed form, in flat space: dense to 1e-10, Krylov to ten times the tolerance, JVP
-//! and VJP dual to 1e-12.
+//! Solutions whose derivatives have a closed form, in flat space: dense to 1e-10, Krylov to ten times the tolerance,
+//! JVP and VJP dual to 1e-12.
 
 use crate::{apart, dot, mat, solve, sym, with_spectrum};
 use pullback::faer::{Mat, mat};
@@ -18,8 +18,8 @@ pub(crate) fn for_positive() -> Vec<Method> {
     ]
 }
 
-/// Asserts that the JVP and the VJP of a condition are dual, the JVP is the truth, and the certificate says so, for each
-/// method.
+/// Asserts that the JVP and the VJP of a condition are dual, the JVP is the truth, and the certificate says so, for
+/// each method.
 pub(crate) fn agrees<C>(c: &C, z: &Mat<f64>, phi: &Mat<f64>, dphi: &Mat<f64>, dz: &Mat<f64>, methods: &[Method])
 where
     C: Condition<State = Mat<f64>, Params = Mat<f64>>,

@@ -7,6 +7,7 @@ mod closed_forms;
 mod estimators;
 mod layers;
 mod loops;
+mod mistakes;
 mod more_forms;
 mod spaces;
 mod synthetic;

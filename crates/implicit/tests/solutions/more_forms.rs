@@ -1,5 +1,5 @@
-//! Closed forms on manifolds: sphere, Stiefel, Grassmann, positive matrices, a product. Truths are derivatives of closed
-//! programs by the engine, or formulas.
+//! Closed forms on manifolds: sphere, Stiefel, Grassmann, positive matrices, a product. Truths are derivatives of
+//! closed programs by the engine, or formulas.
 
 use crate::closed_forms::for_positive;
 use crate::spaces::{Pair, Spd, Stiefel};
@@ -148,8 +148,8 @@ fn positive_matrices_in_the_affine_invariant_metric() {
 
 #[test]
 fn a_product_of_manifolds_that_its_cost_couples() {
-    // |y| = 1 and M positive: <y, x> and <M, S> - log det M, coupled by t y^T M y. The truth is a difference of solutions
-    // found by Newton's method from nearby.
+    // With |y| = 1 and M positive: <y, x> and <M, S> - log det M, coupled by 0.2 y^T M y. The truth is a difference of
+    // solutions found by Newton's method from nearby.
     let space = Pair(Stiefel(3, 1), Spd(3));
     let (x, s) = (mat(60, 3, 1), with_spectrum(&[0.7, 1.5, 3.0], 61));
     let phi = (x.clone(), s.clone());

@@ -1,5 +1,5 @@
-//! Manifolds written for these tests, in a few lines each: the sphere and the Stiefel manifold in the ambient metric, the
-//! positive matrices in the affine-invariant one, and a product of two.
+//! Manifolds written for these tests, in a few lines each: the sphere and the Stiefel manifold in the ambient metric,
+//! the positive matrices in the affine-invariant one, and a product of two.
 
 use pullback::{Batch, Scalar, Shape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, numbers, residuals};

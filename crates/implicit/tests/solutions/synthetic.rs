@@ -1,8 +1,8 @@
-//! The synthetic bilevel problem of the Riemannian literature (Han, Mishra, Jawanpuria & Takeda, NeurIPS 2024), with data
-//! fixed by a formula and reference numbers computed independently.
+//! The synthetic bilevel problem of the Riemannian literature (Han, Mishra, Jawanpuria & Takeda, NeurIPS 2024), with
+//! data fixed by a formula and reference numbers computed independently.
 //!
-//! `min over SPD(50) of tr(MA) + tr(M^{-1} B(W))`, `B(W) = W Y^T Y W^T + 0.01 I`, solved by `M = A^{-1} # B`; outer loss
-//! `-tr(M X^T Y W^T)`, its derivative by `W` projected to the tangent space of the Stiefel manifold.
+//! `min over SPD(50) of tr(MA) + tr(M^{-1} B(W))`, `B(W) = W Y^T Y W^T + 0.01 I`, solved by `M = A^{-1} # B`; outer
+//! loss `-tr(M X^T Y W^T)`, its derivative by `W` projected to the tangent space of the Stiefel manifold.
 
 use crate::spaces::Spd;
 use crate::{mat, qf, sym};
