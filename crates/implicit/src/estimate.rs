@@ -65,6 +65,8 @@ pub struct Derivative<Z, P> {
     pub bytes: usize,
     /// Operations that were recorded.
     pub operations: usize,
+    /// Products with the linear map of the last step, or its transpose, that the derivative itself took; 0 for unrolls.
+    pub products: usize,
 }
 
 /// How well one derivative agrees with another that is taken for the truth.
@@ -196,6 +198,7 @@ impl<T: Scalar> Sensitivity<T> {
             }
             .into());
         }
+        let products = certificate.norms.len().saturating_sub(1);
         Ok(Derivative {
             value,
             gradient: rebuilt(phi, gradient),
@@ -203,6 +206,7 @@ impl<T: Scalar> Sensitivity<T> {
             certificate,
             bytes: self.plain.peak_bytes() + self.recorded.peak_bytes(),
             operations: self.recorded.operations(),
+            products,
         })
     }
 }

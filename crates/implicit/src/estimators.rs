@@ -155,6 +155,7 @@ impl<I: Iteration> Estimate<I> for Implicit {
             certificate,
             bytes: on.plain.peak_bytes() + tapes.peak_bytes(),
             operations,
+            products: c.products,
         })
     }
 }

@@ -76,7 +76,7 @@ fn right(map: &Matrices) -> Vec<Batch> {
 
 /// The error against a solve by LU, in member `m`.
 fn error(map: &Matrices, b: &[Batch], x: &Solved, m: usize) -> f64 {
-    let truth = pullback::value(|a: pullback::Var| a.solve(&b[0].member(m)), &map.a[m]).unwrap().into_mat();
+    let truth = pullback::value(|a: pullback::Var| a.solve(b[0].member(m)), &map.a[m]).unwrap().into_mat();
     (x.x[0].member(m) - &truth).norm_l2() / truth.norm_l2()
 }
 

@@ -29,6 +29,7 @@ fn estimators_are_compared_in_a_loop() {
         }
         assert!(d.bytes > 0 && d.operations > 0 && (d.value - found[4].1.value).abs() < 1e-12, "{name}");
     }
+    assert_eq!([2, 3, 4].map(|k| found[k].1.products), [5, 1, 0]);
     assert!(found[0].0.starts_with("Implicit") && found[2].0.contains("FixedPoint"));
     assert!(found[..2].iter().all(|(_, d)| d.certificate.verdict == Verdict::Verified), "{}", found[0].1.certificate);
     assert_eq!(found[2].1.certificate.verdict, Verdict::Estimated);

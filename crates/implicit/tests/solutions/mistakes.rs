@@ -3,7 +3,6 @@
 use crate::mat;
 use crate::spaces::Stiefel;
 use pullback::faer::{Mat, mat};
-use pullback::prelude::*;
 use pullback::{Batch, Shape};
 use pullback_implicit::linear::{Map, Method, spectrum};
 use pullback_implicit::{Condition, Error, Result, Settings, Verdict, Why, root, stationary};
