@@ -4,7 +4,8 @@
 //! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the
 //! tangent space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the
 //! retraction and `P` the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose
-//! are part of every sweep, and no normal component ever enters.
+//! are part of every sweep, and no normal component ever enters. Where only first derivatives are taken, of steps and
+//! residuals, `z_0 + P w` serves as well.
 //!
 //! - Stationary point of `f`: the gradient of `f(x(w), phi)` by `w` is a cotangent `c(w, phi)`, and `rho = G^{-1} c`
 //!   with the metric `G`. `A = G^{-1} D_w c` is the Hessian of `f o R`, self-adjoint in the metric wherever `z_0` is,
@@ -321,7 +322,12 @@ fn run<'t, C: Condition>(
     let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
     let shapes = lists::shapes(at);
     let bound = |w: &[Var<'t, Of<C::State>>]| {
-        let x = space.retract(&base, &space.project(&base, w));
+        let v = space.project(&base, w);
+        // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
+        let x: Vec<_> = match c.kind() {
+            Kind::Stationary => space.retract(&base, &v),
+            _ => base.iter().zip(v).map(|(z, v)| *z + v).collect(),
+        };
         let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
         let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         let p = phi.bind(&mut || p.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
