@@ -99,7 +99,8 @@ impl Work {
         for i in 0..alpha.len() {
             let above = if i == 0 { 0.0 } else { beta[i - 1] * self.l[i - 1] };
             self.d[i] = alpha[i] + lambda - above;
-            if !(self.d[i] > 0.0) {
+            let definite = self.d[i] > 0.0;
+            if !definite {
                 return false;
             }
             self.l[i] = beta.get(i).map_or(0.0, |b| b / self.d[i]);
@@ -142,7 +143,8 @@ impl Work {
     fn lengthen(&mut self, length: f64) {
         let n = self.y.len();
         let gap = length * length - norm(&self.y).powi(2);
-        if !(gap > 1e-9 * length * length) {
+        let short = gap > 1e-9 * length * length;
+        if !short {
             return;
         }
         let y = self.y.clone();

@@ -131,7 +131,8 @@ impl<T: Scalar> Solver<T> for AdaptiveCubics {
         let k = self.lanczos(view, at, s)?;
         let promised = -s.work.quadratic(&s.alpha[..k], &s.beta[..k - 1], at.norm);
         let length = view.inner(at, &s.step, &s.step)?.max(0.0).sqrt();
-        if !(length > s.shortest) {
+        let moves = length > s.shortest;
+        if !moves {
             return Ok(Step::Stalled("the steps of the cubic model are as short as rounding"));
         }
         let cost = match view.retract(at, &s.step, 1.0, next) {
@@ -140,7 +141,8 @@ impl<T: Scalar> Solver<T> for AdaptiveCubics {
         };
         let slack = at.cost.abs().max(1.0) * T::EPS.f64() * self.rho_regularization;
         let rho = (at.cost - cost + slack) / (promised + slack);
-        if !(rho >= self.good) {
+        let good = rho >= self.good;
+        if !good {
             // Where the cost has no value, the step was far too long.
             s.sigma *= if cost.is_finite() { self.tighten } else { self.tighten * 4.0 };
             return Ok(Step::Rejected);

@@ -176,7 +176,8 @@ impl<T: Scalar> Inner<T> {
             let d_bd = view.inner(at, d, a_d)? + lambda * d_d;
             steepest = steepest.max(d_bd / d_d);
             // Zero to rounding along directions that no residual sees: nothing is to be gained there.
-            if !(d_bd > T::EPS.f64() * steepest * d_d) {
+            let curved = d_bd > T::EPS.f64() * steepest * d_d;
+            if !curved {
                 break;
             }
             let step = r_r / d_bd;
@@ -232,7 +233,8 @@ impl<T: Scalar> Solver<T> for LevenbergMarquardt {
         let found = &s.inner;
         let promised = -view.inner(at, &at.rgrad, &found.s)? - 0.5 * view.inner(at, &found.s, &found.a_s)?;
         let length = view.inner(at, &found.s, &found.s)?.max(0.0).sqrt();
-        if !(length > s.shortest) {
+        let moves = length > s.shortest;
+        if !moves {
             return Ok(Step::Stalled("the damped steps are as short as rounding"));
         }
         let cost = match view.retract(at, &found.s, 1.0, next) {
@@ -243,7 +245,8 @@ impl<T: Scalar> Solver<T> for LevenbergMarquardt {
         // and a cost of that size squared is the end.
         let slack = at.cost * T::EPS.f64() * self.rho_regularization;
         let rho = (at.cost - cost + slack) / (promised + slack);
-        if !(rho > self.rho_prime) {
+        let good = rho > self.rho_prime;
+        if !good {
             s.mu = (s.mu * s.grow).min(f64::MAX);
             s.grow *= 2.0;
             return Ok(Step::Rejected);
@@ -285,7 +288,8 @@ impl<T: Scalar> Solver<T> for GaussNewton {
         s.inner.solve(view, at, 0.0, (self.kappa, self.theta))?;
         let GaussNewtonState { inner, curve } = s;
         let (mut slope, mut first) = (view.inner(at, &at.rgrad, &inner.s)?, 1.0);
-        if !(slope < 0.0) {
+        let falls = slope < 0.0;
+        if !falls {
             inner.s.combine(0.0, -1.0, &at.rgrad);
             (slope, first) = (-at.norm * at.norm, first_length(at) / at.norm);
         }

@@ -280,7 +280,8 @@ impl NelderMead {
             let (t, bound) = if reflected < worst { (-contract, reflected) } else { (contract, worst) };
             let contracted = at_line(view, trial, s, t)?;
             // Equal is not enough, or a constant cost would never shrink.
-            if !(contracted < bound) {
+            let better = contracted < bound;
+            if !better {
                 return self.shrink(view, trial, s);
             }
             s.spare.x.copy_from(&trial.x);
