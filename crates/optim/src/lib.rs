@@ -3,17 +3,17 @@
 //!
 //! ```
 //! use pullback::prelude::*;
-//! use pullback_manifolds::{Grassmann, Manifold, rng};
+//! use pullback_manifolds::{Grassmann, rng};
 //! use pullback_optim::{Problem, Stop, TrustRegions};
 //!
 //! let a = faer::Mat::<f64>::from_fn(6, 6, |i, j| if i == j { (i + 1) as f64 } else { 0.0 });
 //! let gr = Grassmann::new(6, 2);
-//! let x0 = gr.random_point(1, &mut rng(3)).swap_remove(0);
+//! let x0: faer::Mat<f64> = gr.random(&mut rng(3));
 //!
 //! let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());    // the two smallest eigenvalues
 //! let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-10) | Stop::Iterations(100))?;
 //! assert!((found.cost - 3.0).abs() < 1e-12);
-//! println!("{} after {} steps: {}", found.cost, found.iterations, found.why);
+//! println!("{found}");                               // cost, gradient norm, steps, and why it stopped
 //! # use pullback::faer;
 //! # Ok::<(), pullback_optim::Error>(())
 //! ```
@@ -33,6 +33,8 @@
 //! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and any of the above | those of the other |
 //!
 //! Which to take, and how to read what it says, is in `docs/solvers.md`.
+//!
+//! `docs/optimisation.md` is a tutorial through the examples of this crate: which manifold, which solver, how to plot.
 //!
 //! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
 //! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
@@ -105,3 +107,8 @@ pub use view::{Counts, Iterate, View};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/solvers.md")]
 struct SolversPage;
+
+/// The tutorial, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/optimisation.md")]
+struct Tutorial;

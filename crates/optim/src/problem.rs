@@ -20,6 +20,10 @@ use pullback_manifolds::Manifold;
 ///
 /// The closure is recorded once and replayed at other points; if it reads a number and branches, it is recorded anew
 /// each time.
+///
+/// The closure gets handles in the form of the start: one [`Var`](pullback::Var) for a matrix, a tuple for a tuple.
+/// Written where it is used, it needs no types. Kept in a variable first, it goes through [`pullback::func`], or
+/// [`pullback::pin`] where a point is several matrices; without, the compiler says that there is no `solve`.
 #[derive(Clone)]
 pub struct Problem<'m, L: Leaves, F> {
     pub(crate) manifold: &'m dyn Manifold<L::Scalar>,

@@ -70,6 +70,24 @@ pub struct Found<L> {
     pub history: History,
 }
 
+/// One line: `cost -1.25, gradient 3.1e-11 after 9 steps (gradient norm <= 1e-10)`.
+impl<L> std::fmt::Display for Found<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Found { cost, gradient, iterations, why, .. } = self;
+        // Twelve digits that count, without the zeros at the end.
+        let places = 11 - cost.abs().log10().floor().clamp(-4.0, 11.0) as i32;
+        let digits = match cost.abs() {
+            c if (1e-4..1e12).contains(&c) => format!("{cost:.*}", places as usize),
+            _ => format!("{cost:.3e}"),
+        };
+        let digits = match digits.contains(['.']) && !digits.contains('e') {
+            true => digits.trim_end_matches('0').trim_end_matches('.'),
+            false => &digits,
+        };
+        write!(f, "cost {digits}, gradient {gradient:.1e} after {iterations} steps ({why})")
+    }
+}
+
 /// A run as it is written down. `serde` writes it to any format; [`Checkpoint::to_json`] to text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
