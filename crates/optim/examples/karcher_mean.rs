@@ -36,7 +36,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     }
     assert!((of_mean - expected).abs() < 1e-9);
     // The library's own fixed-point iteration finds the same point.
-    let centre = mean::<f64>(&spd, &[all.clone()], &Effort::default())?;
+    let centre = mean::<f64>(&spd, &[all], &Effort::default())?;
     let apart = spd.dist(&found.point, &centre.point[0].clone().into_mat())?;
     assert!(apart < 1e-9);
     let excess = logdet(&arithmetic)? - expected;

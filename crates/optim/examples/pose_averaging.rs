@@ -30,7 +30,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let off = poses.dist(&found.point, &truth)?;
     assert!(off < 1e-12, "off by {off:e}");
     // The library has a word for it.
-    let centre = mean::<f64>(&poses, &[all.clone()], &Effort::default())?.point[0].member(0);
+    let centre = mean::<f64>(&poses, &[all], &Effort::default())?.point[0].member(0);
     assert!(poses.dist(&centre, &truth)? < 1e-12);
 
     // One bad measurement moves the mean. The sum of distances, smoothed near 0, hardly sees it.
