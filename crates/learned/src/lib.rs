@@ -74,26 +74,60 @@
 //! distribution prove little about having learned to optimise: evaluate on rotated tasks and on classes never seen
 //! ([`Task::instance`]).
 
+mod checkpoint;
+mod each;
+mod equivariant;
 mod file;
 mod gmlstm;
+mod inner;
+mod invariants;
+mod keys;
+mod layers;
+mod learner;
+mod memory;
 mod optimizer;
+mod options;
 mod outer;
 mod pool;
+mod rmm;
 mod rollout;
+mod subspace;
 mod task;
 mod train;
+mod trained;
+mod update;
+mod worker;
 
-pub use file::{FileError, VERSION};
-pub use gmlstm::{
-    Cell, CellVars, Direction, DirectionVars, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, StepRule,
-    StepSize, StepSizeVars,
+pub use checkpoint::TrainingCheckpoint;
+pub use each::{Each, MatrixRule, RuleState, RuleVars};
+pub use equivariant::{
+    Equivariant, EquivariantOptions, EquivariantParams, EquivariantState, EquivariantStateVars, EquivariantVars, Layer,
+    LayerVars,
 };
-pub use optimizer::{LearnedOptimizer, ParamVars, State};
+pub use file::{FileError, Provenance, Saved, SavedRule, Stored, VERSION};
+pub use gmlstm::{
+    Direction, DirectionVars, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, StepSize, StepSizeVars,
+};
+pub use inner::{Blind, Cost, Descent, Features, InnerLoop, OnTangent};
+pub use keys::Key;
+pub use layers::{Cell, CellStates, CellStatesVars, CellVars};
+pub use learner::{Progress, TrainingState};
+pub use memory::{Memory, MemoryVars};
+pub use optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
+pub use options::{Horizon, OnSuspect, TrainingOptions};
 pub use outer::Rule;
 pub use pool::{Entry, Pool, WarmUp};
+pub use rmm::{Rmm, RmmDirection, RmmDirectionVars, RmmOptions, RmmParams, RmmStep, RmmStepVars, RmmVars};
 pub use rollout::Rollout;
-pub use task::{Split, Task};
-pub use train::{Compared, Progress, Training, TrainingOptions};
+pub use subspace::{
+    Head, HeadVars, LstmLayer, LstmLayerVars, SideState, SideStateVars, Sides, Subspace, SubspaceOptions,
+    SubspaceParams, SubspaceState, SubspaceStateVars, SubspaceVars,
+};
+pub use task::{Member, Split, Task};
+pub use train::Training;
+pub use trained::Trained;
+pub use update::{Kind, Proposal, Sees, StepForm, Update};
+pub use worker::{Compared, Contribution, Dropped, Job, Setup, Worker};
 
 /// What ends a training run.
 #[derive(Clone, PartialEq, thiserror::Error)]
@@ -105,6 +139,19 @@ pub enum Error {
     /// A warm-up pushed nothing.
     #[error("the warm-up pushed no point: `push_after` must be at most `steps`, and `members` positive")]
     EmptyPool,
+    /// A checkpoint belongs to another run.
+    #[error("the checkpoint's {what} is {got}, expected {expected}; continue it with the settings it was made with")]
+    Mismatch {
+        /// What differs.
+        what: String,
+        /// What this run has.
+        expected: String,
+        /// What the checkpoint has.
+        got: String,
+    },
+    /// A checkpoint that cannot be read or written.
+    #[error("the checkpoint cannot be read or written: {0}")]
+    Unreadable(String),
 }
 
 /// The text of `Display`, so that `unwrap()` and `main` print a sentence.
