@@ -16,6 +16,11 @@ use std::sync::Arc;
 pub trait Custom<T: Scalar = f64>: Send + Sync + 'static {
     /// Its name in errors and dumps.
     fn name(&self) -> &'static str;
+    /// The shapes of the outputs from those of the inputs. `None`: the tape finds out, at the price of one evaluation
+    /// more.
+    fn shapes(&self, _x: &[Shape]) -> Option<Vec<Shape>> {
+        None
+    }
     /// The outputs.
     fn value<'t>(&self, x: &[Var<'t, T>]) -> Vec<Var<'t, T>>;
     /// Tangents of the outputs from those of the inputs.
@@ -55,11 +60,17 @@ impl<T: Scalar> Tape<T> {
     #[track_caller]
     pub fn custom<'t>(&'t self, rule: Arc<dyn Custom<T>>, x: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
         assert!(!x.is_empty(), "custom {}: there is no input", rule.name());
-        // The shapes come from a trial on another tape; the operation itself then evaluates like any other.
-        let scratch = Tape::<T>::plain();
-        let copies: Vec<Var<'_, T>> =
-            x.iter().map(|v| scratch.constant(&self.peek(v, |s, d| Batch::from_slice(s, d)))).collect();
-        let shapes: Arc<[Shape]> = rule.value(&copies).iter().map(Var::shape).collect();
+        let given: Vec<Shape> = x.iter().map(Var::shape).collect();
+        let shapes: Arc<[Shape]> = match rule.shapes(&given) {
+            Some(shapes) => shapes.into(),
+            None => {
+                // From a trial on another tape; the operation itself then evaluates like any other.
+                let scratch = Tape::<T>::plain();
+                let copies: Vec<Var<'_, T>> =
+                    x.iter().map(|v| scratch.constant(&self.peek(v, |s, d| Batch::from_slice(s, d)))).collect();
+                rule.value(&copies).iter().map(Var::shape).collect()
+            }
+        };
         let n = shapes.len() as u32;
         let first = self.push(crate::ops::Op::Custom(CustomOp { rule, shapes }), &x.iter().collect::<Vec<_>>());
         (first..first + n).map(|id| self.handle(id)).collect()

@@ -425,6 +425,27 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
         self.a.tape().push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
     }
 
+    /// The `X` with `A X + X A = C`, with the symmetric part of `A` and any `C`: a Lyapunov equation from the
+    /// eigendecomposition, and its derivatives from the same one. Poisons: two eigenvalues whose sum is not positive.
+    /// Cost: `8 n^3`.
+    ///
+    /// ```
+    /// use pullback::{prelude::*, value};
+    /// let (a, c) = (faer::mat![[2.0, 1.0], [1.0, 3.0]], faer::mat![[1.0, 2.0], [-2.0, 0.0]]);
+    /// let x = value(|a: Var| a.symmetric().lyapunov(&c), &a)?.into_mat();
+    /// assert!((&a * &x + &x * &a - &c).norm_max() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `C` has another shape than `A`.
+    #[track_caller]
+    #[must_use]
+    pub fn lyapunov(self, c: impl Operand<'t, T>) -> Var<'t, T> {
+        let _said = self.a.tape().saying(&"lyapunov");
+        self.a.tape().push_one(Op::SymLyap(ops::polar::SymLyap), &[&self.a, &self.handle, &c.on(self.a.tape)])
+    }
+
     /// The eigenvalues `range` of the ascending list, as a column: [`Var::eigvalsh`]. Ties among others do not matter.
     #[track_caller]
     #[must_use]

@@ -1,5 +1,5 @@
 //! The operations of a manifold against each other: projection, metric, retraction, inverse, transport, gradient,
-//! Hessian, gauge.
+//! Hessian, gauge. Curvature and reprojection are in `geometry/curvature.rs`.
 //!
 //! Where others plot slopes, most of these are equalities to rounding, since the operations are programs and can be
 //! differentiated: `DR(0)[v] = v`; `f(R(tv))'' = <v, Hess f v>` for every `f` exactly if the retraction is of second
@@ -16,6 +16,8 @@ use crate::taylor::Curved;
 use crate::{Error, tolerances};
 use pullback::{Batch, Many, Scalar, Shape, Tape, Var};
 use pullback_geometry::{Egrad, Manifold, Parts};
+
+mod curvature;
 
 /// What is said of a point that is no matrix at all.
 pub(crate) const NO_MATRIX: &str = "a point is no matrix at all; it must be at least one";
@@ -100,6 +102,8 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         on.retraction(&v)?;
         on.inverses(&v)?;
         on.geodesics(&u, &v)?;
+        on.curvature(&u, &v, &w)?;
+        on.drift(&a)?;
         on.transport(&u, &v, &w)?;
         on.quotient(&u, &v, random)?;
         on.functions(&v, random)

@@ -6,10 +6,12 @@
 /// matrices, and then answers with the same; or a reference to a matrix, a batch or a tuple of those, and then checks
 /// them and answers with a [`Result`](crate::Result). On values, an operation that the manifold does not have panics at
 /// the caller's line, like shapes that do not fit; on numbers it is [`Error::Missing`](crate::Error::Missing).
+///
+/// A type with parameters names them first: `words!([M] Power<M>)`.
 #[macro_export]
 macro_rules! words {
-    ($M:ty) => {
-        impl $M {
+    ([$($g:tt)*] $M:ty) => {
+        impl<$($g)*> $M {
             $crate::words! { @number
                 /// `<u, v>_x`, one number for each member.
                 inner(x: Point, u: Tangent, v: Tangent);
@@ -83,6 +85,9 @@ macro_rules! words {
                 P::place(self, "geodesic", &[(Point, &x), (Point, &y)], &mut |l| $crate::geodesic(self, &l[0], &l[1], t))
             }
         }
+    };
+    ($M:ty) => {
+        $crate::words! { [] $M }
     };
     (@number $($(#[$doc:meta])* $word:ident($($arg:ident: $Role:ident),*);)*) => {
         $crate::words! { @each number Number, $($(#[$doc])* $word($($arg: $Role),*) |found| Some([found].into_iter().collect());)* }

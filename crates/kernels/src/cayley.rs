@@ -19,7 +19,7 @@ pub(crate) fn cayley<T: Real>(
     debug_assert!(wm.len() == n * n && c.len() == n * n && k.len() == n * n);
     finite(wm)?;
     finite(&[alpha])?;
-    crate::elementwise::scale(-alpha, wm, c);
+    crate::wide::flat::scale(-alpha, wm, c);
     c.iter_mut().step_by(n + 1).for_each(|x| *x += T::one());
     let mut handle = w.take(n * (n + 1));
     let factored = crate::lu::lu(c, n, &mut handle[..n * (n + 1)], w);
@@ -28,7 +28,7 @@ pub(crate) fn cayley<T: Real>(
     }
     w.put(handle);
     factored?;
-    crate::elementwise::scale(T::of(2.0), k, c);
+    crate::wide::flat::scale(T::of(2.0), k, c);
     c.iter_mut().step_by(n + 1).for_each(|x| *x -= T::one());
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) fn lower<T: Real>(a: &[T], b: &[T], n: usize, out: &mut [T]) {
     if n <= CHOLESKY_RULES_SMALL {
         for j in 0..n {
             for k in j..n {
-                crate::elementwise::axpy(b[k + j * n], &a[j + k * n..(k + 1) * n], &mut out[j + j * n..(j + 1) * n]);
+                crate::wide::flat::axpy(b[k + j * n], &a[j + k * n..(k + 1) * n], &mut out[j + j * n..(j + 1) * n]);
             }
         }
         return;

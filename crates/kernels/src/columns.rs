@@ -199,9 +199,9 @@ fn pack<T: Real>(im: bool, notes: &[T], m: usize, g: &[T], out: &mut [T]) {
                     out[j * m..(j + 1) * m].fill(T::nan());
                 }
             }
-            (_, false) => crate::elementwise::lincomb(T::one(), at(0), T::one(), at(1), &mut out[j * m..(j + 1) * m]),
+            (_, false) => crate::wide::flat::lincomb(T::one(), at(0), T::one(), at(1), &mut out[j * m..(j + 1) * m]),
             (_, true) => {
-                crate::elementwise::lincomb(T::one(), at(0), -T::one(), at(1), &mut out[(j + 1) * m..(j + 2) * m]);
+                crate::wide::flat::lincomb(T::one(), at(0), -T::one(), at(1), &mut out[(j + 1) * m..(j + 2) * m]);
             }
         }
     });

@@ -5,45 +5,9 @@
 //! are not. Matrices do not live here.
 
 use crate::Scalar;
-use crate::tolerances::{MAX_POINTS, PRODUCTS_SECOND, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND};
-use core::fmt;
-
-/// A scalar function of your own, with as many derivatives as you can give: [`SymFn::own`].
-pub trait ScalarFn: Send + Sync + 'static {
-    /// Its name in dumps.
-    fn name(&self) -> &'static str;
-    /// The highest derivative that [`ScalarFn::derivative`] knows. `f(A)` needs none, its gradient one, its Hessian
-    /// two; the gradient of `tr f(A)` needs one, its Hessian two.
-    fn orders(&self) -> u32;
-    /// `f^(k)(x)`, for `k` from 0 to [`ScalarFn::orders`]. NaN where there is none.
-    fn derivative(&self, k: u32, x: f64) -> f64;
-}
-
-/// A [`ScalarFn`], or a derivative of one.
-#[derive(Clone, Copy)]
-pub struct OwnFn {
-    f: &'static dyn ScalarFn,
-    order: u32,
-}
-
-impl OwnFn {
-    fn at(self, k: u32, x: f64) -> f64 {
-        self.f.derivative(self.order + k, x)
-    }
-}
-
-impl PartialEq for OwnFn {
-    /// The same object, and the same derivative of it.
-    fn eq(&self, o: &Self) -> bool {
-        core::ptr::addr_eq(self.f, o.f) && self.order == o.order
-    }
-}
-
-impl fmt::Debug for OwnFn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.f.name(), self.order)
-    }
-}
+use crate::divided_angles::{arc, stumpff};
+use crate::divided_own::{OwnFn, ScalarFn, general};
+use crate::tolerances::{MAX_POINTS, PRODUCTS_SECOND, SERIES_END, TAYLOR, TAYLOR_EXP, TAYLOR_SECOND, UNARY_ORDER};
 
 /// A scalar function applied to the spectrum of a symmetric matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,11 +27,32 @@ pub enum SymFn {
     Abs,
     /// The sign of `x`; not differentiable at 0.
     Sign,
+    /// The derivative of order `k` of the Stumpff function `c_m(x) = sum_j (-x)^j / (2j + m)!`, an entire function:
+    /// `c_0(x) = cos sqrt x`, `c_1(x) = sin(sqrt x) / sqrt x`, `c_2(x) = (1 - cos sqrt x) / x`.
+    Stumpff {
+        /// Which function.
+        m: u32,
+        /// Which derivative of it.
+        k: u32,
+    },
+    /// The derivative of order `k` of `atan(sqrt x) / sqrt x`, analytic at 0 too.
+    ArcTan {
+        /// Which derivative.
+        k: u32,
+    },
     /// A function of your own: [`SymFn::own`].
     Own(OwnFn),
 }
 
 impl SymFn {
+    /// `cos sqrt x`.
+    pub const COS_SQRT: Self = Self::Stumpff { m: 0, k: 0 };
+    /// `sin(sqrt x) / sqrt x`.
+    pub const SINC_SQRT: Self = Self::Stumpff { m: 1, k: 0 };
+    /// `(1 - cos sqrt x) / x`.
+    pub const COSC_SQRT: Self = Self::Stumpff { m: 2, k: 0 };
+    /// `atan(sqrt x) / sqrt x`.
+    pub const ATANC_SQRT: Self = Self::ArcTan { k: 0 };
     /// The square root.
     pub const SQRT: Self = Self::Pow(0.5);
     /// One over the square root.
@@ -104,6 +89,7 @@ impl SymFn {
     pub(crate) fn supplied(self) -> Option<i64> {
         match self {
             Self::Own(own) => Some(i64::from(own.f.orders()) - i64::from(own.order)),
+            Self::Stumpff { k, .. } => Some(i64::from(UNARY_ORDER) - i64::from(k)),
             _ => None,
         }
     }
@@ -138,6 +124,8 @@ impl SymFn {
             Self::XLogX => (1.0, Self::LnPlus(1.0)),
             Self::Abs => (1.0, Self::Sign),
             Self::Sign => (0.0, Self::Sign),
+            Self::Stumpff { m, k } => (1.0, Self::Stumpff { m, k: k + 1 }),
+            Self::ArcTan { k } => (1.0, Self::ArcTan { k: k + 1 }),
             Self::Own(own) => (1.0, Self::Own(OwnFn { order: own.order + 1, ..own })),
         }
     }
@@ -169,7 +157,8 @@ impl SymFn {
     /// Is the recursion over first differences accurate for second differences between `a <= b`?
     pub(crate) fn apart(self, a: f64, b: f64) -> bool {
         let spread = match self {
-            Self::Exp => TAYLOR_EXP,
+            Self::Exp | Self::Stumpff { .. } => TAYLOR_EXP,
+            Self::ArcTan { .. } => TAYLOR * b.max(1.0),
             Self::Ln | Self::LnPlus(_) => TAYLOR * b,
             Self::Pow(p) if p > 2.0 && p != p.trunc() => TAYLOR * a,
             Self::Pow(_) | Self::XLogX | Self::Abs | Self::Sign | Self::Own(_) => TAYLOR * a.abs().max(b.abs()),
@@ -180,7 +169,7 @@ impl SymFn {
     /// Must the spectrum be positive?
     pub(crate) fn needs_positive(self) -> bool {
         match self {
-            Self::Exp | Self::Abs | Self::Sign | Self::Own(_) => false,
+            Self::Exp | Self::Abs | Self::Sign | Self::Stumpff { .. } | Self::ArcTan { .. } | Self::Own(_) => false,
             Self::Ln | Self::XLogX | Self::LnPlus(_) => true,
             Self::Pow(p) => whole(p).is_none(),
         }
@@ -201,6 +190,8 @@ fn value(f: SymFn, x: f64) -> f64 {
         SymFn::Abs => x.abs(),
         SymFn::Sign if x == 0.0 => 0.0,
         SymFn::Sign => x.signum(),
+        SymFn::Stumpff { m, k } => crate::stumpff::derivative(m, k, x),
+        SymFn::ArcTan { k } => arc(k, &[x]),
         SymFn::Own(f) => f.at(0, x),
         SymFn::Pow(0.5) => x.sqrt(),
         SymFn::Pow(-0.5) => 1.0 / x.sqrt(),
@@ -227,7 +218,9 @@ fn sorted(f: SymFn, x: &[f64]) -> f64 {
         (SymFn::XLogX, &[a, b]) => b.ln() + a * slope(0.0, a, b),
         (SymFn::XLogX, x) => x[0] * smooth(0.0, x, share(x)) + smooth(0.0, &x[1..], share(x)),
         (SymFn::Abs | SymFn::Sign, x) => kinked(f, x),
-        (SymFn::Own(f), x) => own(f, x).0,
+        (SymFn::Stumpff { m, k }, x) => stumpff(m, k, x),
+        (SymFn::ArcTan { k }, x) => arc(k, x),
+        (SymFn::Own(f), x) => general(&|k, x| f.at(k, x), x).0,
         (SymFn::Pow(0.5), &[a, b]) => 1.0 / (a.sqrt() + b.sqrt()),
         (SymFn::Pow(0.5), &[a, b, c]) => {
             let (a, b, c) = (a.sqrt(), b.sqrt(), c.sqrt());
@@ -262,64 +255,6 @@ fn kinked(f: SymFn, x: &[f64]) -> f64 {
     }
 }
 
-/// The divided difference of a user's function, known by its values and derivatives alone, and a bound on its error: by
-/// recursion, or by quadrature of the derivative of order `k`, whichever is bounded better.
-fn own(f: OwnFn, x: &[f64]) -> (f64, f64) {
-    let k = x.len() - 1;
-    let spread = x[k] - x[0];
-    if k == 0 {
-        let y = f.at(0, x[0]);
-        return (y, f64::EPSILON * y.abs());
-    }
-    if spread == 0.0 {
-        let y = (1..=k).fold(f.at(k as u32, x[0]), |y, i| y / i as f64);
-        return (y, f64::EPSILON * y.abs());
-    }
-    let ((a, da), (b, db)) = (own(f, &x[1..]), own(f, &x[..k]));
-    let (far, bound) = ((a - b) / spread, (da + db) / spread);
-    if bound <= 8.0 * f64::EPSILON * far.abs() {
-        return (far, bound);
-    }
-    let g = |x: f64| f.at(k as u32, x);
-    let (rough, fine) = (over_simplex(&g, x, &GAUSS_6), over_simplex(&g, x, &GAUSS_10));
-    let doubt = (rough - fine).abs() + f64::EPSILON * fine.abs();
-    if doubt <= bound { (fine, doubt) } else { (far, bound) }
-}
-
-/// `f[x_0..x_k]` as the integral of `g = f^(k)` over the simplex (Hermite-Genocchi), by a product of Gauss rules.
-fn over_simplex(g: &dyn Fn(f64) -> f64, x: &[f64], rule: &[(f64, f64)]) -> f64 {
-    let k = x.len() - 1;
-    if k == 0 {
-        return g(x[0]);
-    }
-    let mut y = [0.0; MAX_POINTS];
-    let mut sum = 0.0;
-    for &(node, weight) in rule {
-        for sign in [-1.0, 1.0] {
-            let t = 0.5 + 0.5 * sign * node;
-            for i in 0..k {
-                y[i] = x[i] + t * (x[k] - x[i]);
-            }
-            sum += 0.5 * weight * (1.0 - t).powi(k as i32 - 1) * over_simplex(g, &y[..k], rule);
-        }
-    }
-    sum
-}
-
-/// Gauss-Legendre nodes and weights on (-1, 1), one of each pair.
-const GAUSS_6: [(f64, f64); 3] = [
-    (0.238_619_186_083_196_9, 0.467_913_934_572_691_05),
-    (0.661_209_386_466_264_5, 0.360_761_573_048_138_6),
-    (0.932_469_514_203_152, 0.171_324_492_379_170_36),
-];
-const GAUSS_10: [(f64, f64); 5] = [
-    (0.148_874_338_981_631_22, 0.295_524_224_714_752_87),
-    (0.433_395_394_129_247_2, 0.269_266_719_309_996_35),
-    (0.679_409_568_299_024_4, 0.219_086_362_515_982_04),
-    (0.865_063_366_688_984_5, 0.149_451_349_150_580_6),
-    (0.973_906_528_517_171_7, 0.066_671_344_308_688_14),
-];
-
 /// `h_d(x_0, ..., x_k)`, the sum of all monomials of degree `d`: the divided difference of `x^{d+k}`.
 fn homogeneous(d: usize, x: &[f64]) -> f64 {
     let mut h = Homogeneous::new(x.len());
@@ -330,7 +265,7 @@ fn homogeneous(d: usize, x: &[f64]) -> f64 {
 }
 
 /// `x^{-m}[x_0, ..., x_k] = (-1)^k h_{m-1}(1/x_0, ..., 1/x_k) / prod x_i`.
-fn reciprocal(m: usize, x: &[f64]) -> f64 {
+pub(crate) fn reciprocal(m: usize, x: &[f64]) -> f64 {
     let mut inverse = [0.0; MAX_POINTS];
     let inverse = &mut inverse[..x.len()];
     inverse.iter_mut().zip(x).for_each(|(y, x)| *y = 1.0 / x);
@@ -339,17 +274,17 @@ fn reciprocal(m: usize, x: &[f64]) -> f64 {
 }
 
 /// The complete homogeneous polynomials of growing degree: `h_d(x_0..x_j) = h_d(x_0..x_{j-1}) + x_j h_{d-1}(x_0..x_j)`.
-struct Homogeneous {
+pub(crate) struct Homogeneous {
     h: [f64; MAX_POINTS],
     len: usize,
 }
 
 impl Homogeneous {
-    fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self { h: [1.0; MAX_POINTS], len }
     }
 
-    fn next(&mut self, x: &[f64]) {
+    pub(crate) fn next(&mut self, x: &[f64]) {
         let mut before = 0.0;
         for (h, x) in self.h[..self.len].iter_mut().zip(x) {
             before += x * *h;
@@ -357,7 +292,7 @@ impl Homogeneous {
         }
     }
 
-    fn last(&self) -> f64 {
+    pub(crate) fn last(&self) -> f64 {
         self.h[self.len - 1]
     }
 }

@@ -258,8 +258,8 @@ fn separate<T: Real>(n: usize, out: &mut EigOut<'_, T>) {
             }
             let (xi, xj) = two_columns(out.x, n, i, j);
             let (wi, wj) = two_columns(out.inverse, n, i, j);
-            crate::elementwise::axpy(-dot(wi, xj), xi, xj);
-            crate::elementwise::axpy(-dot(xi, wj), wi, wj);
+            crate::wide::flat::axpy(-dot(wi, xj), xi, xj);
+            crate::wide::flat::axpy(-dot(xi, wj), wi, wj);
         }
         let (x, w) = (&mut out.x[j * n..(j + 1) * n], &mut out.inverse[j * n..(j + 1) * n]);
         let d = dot(x, w);

@@ -114,10 +114,10 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
         let w = &mut taus[k + 1..n];
         w.fill(T::zero());
         for (c, &t) in rest.chunks_exact(n).zip(&*x) {
-            crate::elementwise::axpy(tau * t, &c[k + 1..], w);
+            crate::wide::flat::axpy(tau * t, &c[k + 1..], w);
         }
         let shift = half * tau * crate::sums::dot(w, x);
-        crate::elementwise::axpy(-shift, x, w);
+        crate::wide::flat::axpy(-shift, x, w);
         for (j, c) in rest.chunks_exact_mut(n).enumerate() {
             let (wj, xj) = (w[j], x[j]);
             for (c, (&x, &w)) in c[k + 1..].iter_mut().zip(x.iter().zip(&*w)) {

@@ -1,16 +1,19 @@
-//! Elementwise maps with their derivatives, and copies: flat loops over slices, deterministic, no checks. Sums are in
-//! `sums.rs`.
+//! Elementwise maps with their derivatives, and transposes: which loop serves which function. The loops and the
+//! functions that are ours are in `wide/`, sums in `sums.rs`.
 
 use num_traits::Float;
 use std::f64::consts::{LOG2_E, LOG10_E};
 
+use crate::atan_root;
 use crate::erf;
 use crate::gamma::{self, Polygamma};
 use crate::inverses::Inverse;
-use crate::logistic::{self, Series};
+use crate::logistic::Series;
 use crate::real::Real;
 use crate::stumpff;
 use crate::tolerances::UNARY_ORDER;
+use crate::wide::flat::{each, map};
+use crate::wide::{self, OfEntry, SigmoidSlope, SigmoidSlopes, TanhSlope, TanhSlopes};
 use crate::{Failure, Scalar};
 
 /// A function applied to every entry.
@@ -82,29 +85,34 @@ pub enum Unary {
     /// The Stumpff function `c_m(x) = sum_j (-x)^j / (2j + m)!`: `cos`, `sin y / y`, `(1 - cos y) / y^2`, ... of
     /// `y = sqrt x`.
     Stumpff(u32),
+    /// `atan(sqrt x) / sqrt x`, which below 0 is `atanh(sqrt -x) / sqrt -x`.
+    AtanRoot,
 }
 
 /// `y = f(x)`.
 pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
     match f {
-        Unary::Exp => map(x, y, Float::exp),
-        Unary::Ln => map(x, y, Float::ln),
+        Unary::Exp => wide::map(wide::Exp, x, y),
+        Unary::Ln => wide::map(wide::Ln, x, y),
         Unary::Sqrt => map(x, y, Float::sqrt),
         Unary::Recip => map(x, y, |x| T::one() / x),
         Unary::Pow(p) => match small_integer(p) {
             Some(2) => map(x, y, |x| x * x),
-            Some(p) => map(x, y, |x| Float::powi(x, p)),
-            None => map(x, y, |x| Float::powf(x, T::of(p))),
+            Some(p) => one_by_one(x, y, |x| Float::powi(x, p)),
+            None if p == 0.5 => map(x, y, root),
+            None if p == -0.5 => map(x, y, |x| T::one() / root(x)),
+            None if p == 1.5 => map(x, y, |x| Float::abs(x) * root(x)),
+            None => one_by_one(x, y, |x| Float::powf(x, T::of(p))),
         },
-        Unary::Tanh => map(x, y, Float::tanh),
-        Unary::Sigmoid => map(x, y, sigmoid),
+        Unary::Tanh => wide::map(wide::Tanh, x, y),
+        Unary::Sigmoid => wide::map(wide::Sigmoid, x, y),
         Unary::Relu => map(x, y, |x| if x > T::zero() { x } else { x * T::zero() }),
-        Unary::Softplus => map(x, y, |x| relu(x) + Float::ln_1p(Float::exp(-Float::abs(x)))),
-        Unary::Sin => map(x, y, Float::sin),
-        Unary::Cos => map(x, y, Float::cos),
+        Unary::Softplus => wide::map(wide::Softplus, x, y),
+        Unary::Sin => wide::map(wide::Sin, x, y),
+        Unary::Cos => wide::map(wide::Cos, x, y),
         Unary::Abs => map(x, y, Float::abs),
-        Unary::Ln1p => map(x, y, Float::ln_1p),
-        Unary::ExpM1 => map(x, y, Float::exp_m1),
+        Unary::Ln1p => wide::map(wide::Ln1p, x, y),
+        Unary::ExpM1 => wide::map(wide::ExpM1, x, y),
         Unary::Sign => map(x, y, sign),
         Unary::Clamp(low, high) => {
             let (low, high) = (T::of(low), T::of(high));
@@ -119,36 +127,44 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
                 }
             });
         }
-        Unary::Log2 => map(x, y, Float::log2),
-        Unary::Log10 => map(x, y, Float::log10),
-        Unary::Tan => map(x, y, Float::tan),
-        Unary::Sinh => map(x, y, Float::sinh),
-        Unary::Cosh => map(x, y, Float::cosh),
-        Unary::Erf => map(x, y, in_double(libm::erf)),
-        Unary::Erfc => map(x, y, in_double(libm::erfc)),
-        Unary::LnGamma => map(x, y, in_double(crate::ln_gamma::ln_gamma)),
-        Unary::Digamma => map(x, y, in_double(gamma::digamma)),
-        Unary::Stumpff(m) => map(x, y, in_double(|x| stumpff::derivative(m, 0, x))),
-        Unary::Asin => map(x, y, in_double(|x| Inverse::Asin.value(x))),
-        Unary::Acos => map(x, y, in_double(|x| Inverse::Acos.value(x))),
-        Unary::Atan => map(x, y, in_double(|x| Inverse::Atan.value(x))),
-        Unary::Asinh => map(x, y, in_double(|x| Inverse::Asinh.value(x))),
-        Unary::Acosh => map(x, y, in_double(|x| Inverse::Acosh.value(x))),
-        Unary::Atanh => map(x, y, in_double(|x| Inverse::Atanh.value(x))),
+        Unary::Log2 => one_by_one(x, y, Float::log2),
+        Unary::Log10 => one_by_one(x, y, Float::log10),
+        Unary::Tan => one_by_one(x, y, Float::tan),
+        Unary::Sinh => one_by_one(x, y, Float::sinh),
+        Unary::Cosh => one_by_one(x, y, Float::cosh),
+        Unary::Erf => wide::map(wide::Erf, x, y),
+        Unary::Erfc => one_by_one(x, y, in_double(libm::erfc)),
+        Unary::LnGamma => one_by_one(x, y, in_double(crate::ln_gamma::ln_gamma)),
+        Unary::Digamma => one_by_one(x, y, in_double(gamma::digamma)),
+        Unary::Stumpff(m) => one_by_one(x, y, in_double(|x| stumpff::derivative(m, 0, x))),
+        Unary::AtanRoot => one_by_one(x, y, in_double(|x| atan_root::derivative(0, x))),
+        Unary::Asin => one_by_one(x, y, in_double(|x| Inverse::Asin.value(x))),
+        Unary::Acos => one_by_one(x, y, in_double(|x| Inverse::Acos.value(x))),
+        Unary::Atan => one_by_one(x, y, in_double(|x| Inverse::Atan.value(x))),
+        Unary::Asinh => one_by_one(x, y, in_double(|x| Inverse::Asinh.value(x))),
+        Unary::Acosh => one_by_one(x, y, in_double(|x| Inverse::Acosh.value(x))),
+        Unary::Atanh => one_by_one(x, y, in_double(|x| Inverse::Atanh.value(x))),
     }
+}
+
+/// `y = f(x)` where `f` costs so much that wide registers would not help.
+#[inline]
+fn one_by_one<T: Real>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = f(x);
+    }
+}
+
+/// `x^(1/2)` as a power: without a sign at 0, and infinite at both infinities.
+#[inline(always)]
+fn root<T: Real>(x: T) -> T {
+    let y = Float::sqrt(x + T::zero());
+    if x == T::neg_infinity() { T::infinity() } else { y }
 }
 
 /// A function of doubles for either scalar: single precision is then right to its own rounding.
 fn in_double<T: Real>(f: impl Fn(f64) -> f64) -> impl Fn(T) -> T {
     move |x| T::of(f(Scalar::f64(x)))
-}
-
-#[inline]
-fn map<T: Real>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
-    debug_assert_eq!(x.len(), y.len());
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = f(x);
-    }
 }
 
 fn sign<T: Real>(x: T) -> T {
@@ -160,16 +176,6 @@ fn sign<T: Real>(x: T) -> T {
         // Zero, of either sign, and NaN.
         x * T::zero()
     }
-}
-
-fn relu<T: Real>(x: T) -> T {
-    if x > T::zero() { x } else { T::zero() }
-}
-
-/// Neither branch overflows.
-fn sigmoid<T: Real>(x: T) -> T {
-    let e = Float::exp(-Float::abs(x));
-    (if x < T::zero() { e } else { T::one() }) / (T::one() + e)
 }
 
 /// `p` as an exponent for repeated multiplication, if it is one.
@@ -193,18 +199,28 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
         Unary::Sqrt => power(1.0, 0.5, k, x, Some(y), v),
         Unary::Recip => power(1.0, -1.0, k, x, None, v),
         Unary::Pow(p) => power(1.0, p, k, x, small_integer(p).is_none().then_some(y), v),
-        Unary::Tanh if k == 1 => {
-            each_gentle(x, y, v, |y| (T::one() - y) * (T::one() + y), logistic::tanh_slope);
-        }
+        Unary::Tanh if k == 1 => wide::multiply(TanhSlope, x, y, v),
         Unary::Tanh => {
             let series = Series::new(k);
-            each(x, y, v, |x, y| series.tanh(x, y));
+            match k {
+                2 => wide::multiply(TanhSlopes::<2>(series), x, y, v),
+                3 => wide::multiply(TanhSlopes::<3>(series), x, y, v),
+                4 => wide::multiply(TanhSlopes::<4>(series), x, y, v),
+                _ => each(x, y, v, |x, y| series.tanh(x, y)),
+            }
         }
-        Unary::Sigmoid if k == 1 => each_gentle(x, y, v, |y| y * (T::one() - y), logistic::logistic_slope),
-        Unary::Softplus if k == 1 => each(x, y, v, |x, _| sigmoid(x)),
+        Unary::Sigmoid if k == 1 => wide::multiply(SigmoidSlope, x, y, v),
+        Unary::Softplus if k == 1 => wide::multiply(OfEntry(wide::Sigmoid), x, y, v),
         Unary::Sigmoid | Unary::Softplus => {
-            let series = Series::new(if f == Unary::Sigmoid { k } else { k - 1 });
-            each(x, y, v, |x, _| series.logistic(x));
+            let k = if f == Unary::Sigmoid { k } else { k - 1 };
+            let series = Series::new(k);
+            match k {
+                1 => wide::multiply(SigmoidSlopes::<1>(series), x, y, v),
+                2 => wide::multiply(SigmoidSlopes::<2>(series), x, y, v),
+                3 => wide::multiply(SigmoidSlopes::<3>(series), x, y, v),
+                4 => wide::multiply(SigmoidSlopes::<4>(series), x, y, v),
+                _ => each(x, y, v, |x, _| series.logistic(x)),
+            }
         }
         Unary::Relu if k == 1 => each(x, y, v, |x, _| if x > zero { T::one() } else { zero }),
         Unary::Abs if k == 1 => each(x, y, v, |x, _| sign(x)),
@@ -221,7 +237,7 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
             });
         }
         Unary::Relu | Unary::Abs | Unary::Sign | Unary::Clamp(..) => v.fill(zero),
-        Unary::ExpM1 => each(x, y, v, |x, _| Float::exp(x)),
+        Unary::ExpM1 => wide::multiply(OfEntry(wide::Exp), x, y, v),
         Unary::Ln1p => {
             // (-1)^(k-1) (k-1)! (1 + x)^-k, without a power that leaves the range before the product does.
             each(x, y, v, |x, _| {
@@ -230,9 +246,19 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
             });
         }
         Unary::Sin if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
-        Unary::Sin => each(x, y, v, |x, _| if k % 4 == 1 { Float::cos(x) } else { -Float::cos(x) }),
+        Unary::Sin => {
+            wide::multiply(OfEntry(wide::Cos), x, y, v);
+            if k % 4 == 3 {
+                map_assign(v, |v| -v);
+            }
+        }
         Unary::Cos if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
-        Unary::Cos => each(x, y, v, |x, _| if k % 4 == 3 { Float::sin(x) } else { -Float::sin(x) }),
+        Unary::Cos => {
+            wide::multiply(OfEntry(wide::Sin), x, y, v);
+            if k % 4 == 1 {
+                map_assign(v, |v| -v);
+            }
+        }
         Unary::Tan => {
             // tan' = 1 + tan^2, and every coefficient is positive: nothing cancels.
             let r = chain([1.0, 0.0, 1.0], k);
@@ -253,6 +279,7 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
             doubles(x, v, |x| psi.at(x));
         }
         Unary::Stumpff(m) => doubles(x, v, |x| stumpff::derivative(m, k, x)),
+        Unary::AtanRoot => doubles(x, v, |x| atan_root::derivative(k, x)),
         Unary::Asin => doubles(x, v, |x| Inverse::Asin.derivative(k, x)),
         Unary::Acos => doubles(x, v, |x| Inverse::Acos.derivative(k, x)),
         Unary::Atan => doubles(x, v, |x| Inverse::Atan.derivative(k, x)),
@@ -263,41 +290,13 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
     Ok(())
 }
 
-#[inline]
-fn each<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T, T) -> T) {
-    for ((v, &x), &y) in v.iter_mut().zip(x).zip(y) {
-        *v *= f(x, y);
-    }
+fn map_assign<T: Real>(v: &mut [T], f: impl Fn(T) -> T) {
+    v.iter_mut().for_each(|v| *v = f(*v));
 }
 
 /// `v = f(x) o v` with `f` in double precision.
 fn doubles<T: Real>(x: &[T], v: &mut [T], f: impl Fn(f64) -> f64) {
-    each(x, x, v, |x, _| T::of(f(Scalar::f64(x))));
-}
-
-/// `v = slow(x, y) o v`, where `slow(x, y)` is `f(y)` at gentle entries: few entries one by one, many in blocks.
-#[inline(always)]
-fn each_gentle<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
-    if y.len() < 4 { each(x, y, v, slow) } else { gentle_blocks(x, y, v, f, slow) }
-}
-
-/// A loop without branches where all entries are gentle, or all of eight neighbours.
-fn gentle_blocks<T: Real>(x: &[T], y: &[T], v: &mut [T], f: impl Fn(T) -> T, slow: impl Fn(T, T) -> T) {
-    if all_gentle(y) {
-        return v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y));
-    }
-    for ((v, x), y) in v.chunks_mut(8).zip(x.chunks(8)).zip(y.chunks(8)) {
-        match all_gentle(y) {
-            true => v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f(y)),
-            false => each(x, y, v, &slow),
-        }
-    }
-}
-
-/// Without an early end, so that the check is one of vectors.
-#[inline]
-fn all_gentle<T: Real>(y: &[T]) -> bool {
-    y.iter().fold(true, |all, &y| all & logistic::gentle(y))
+    v.iter_mut().zip(x).for_each(|(v, x)| *v *= T::of(f(Scalar::f64(*x))));
 }
 
 /// The `k`-th derivative of `s x^p`: a falling factorial times `s x^{p-k}`, or times `s y / x^k` if `y = x^p` is given.
@@ -351,43 +350,6 @@ pub(crate) fn chain(q: [f64; 3], k: u32) -> Coefficients {
 pub(crate) fn horner<T: Real>(r: &Coefficients, y: T) -> T {
     let degree = r.iter().rposition(|&c| c != 0.0).unwrap_or(0);
     r[..=degree].iter().rev().fold(T::zero(), |s, &c| s * y + T::of(c))
-}
-
-/// `y += alpha x`.
-pub(crate) fn axpy<T: Real>(alpha: T, x: &[T], y: &mut [T]) {
-    debug_assert_eq!(x.len(), y.len());
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += alpha * x;
-    }
-}
-
-/// `out = alpha a + beta b`.
-pub(crate) fn lincomb<T: Real>(alpha: T, a: &[T], beta: T, b: &[T], out: &mut [T]) {
-    debug_assert!(a.len() == out.len() && b.len() == out.len());
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out = alpha * a + beta * b;
-    }
-}
-
-/// `out = alpha x`.
-pub(crate) fn scale<T: Real>(alpha: T, x: &[T], out: &mut [T]) {
-    map(x, out, |x| alpha * x);
-}
-
-/// `out = a o b`.
-pub(crate) fn hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
-    debug_assert!(a.len() == out.len() && b.len() == out.len());
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out = a * b;
-    }
-}
-
-/// `out = a / b`, elementwise.
-pub(crate) fn divide<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
-    debug_assert!(a.len() == out.len() && b.len() == out.len());
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out = a / b;
-    }
 }
 
 /// `out = A^T`, in blocks so that both matrices are walked in cache lines.

@@ -7,10 +7,10 @@ use faer::{MatMut, MatRef};
 use num_traits::Float;
 
 use crate::blocks::solve;
-use crate::elementwise::axpy;
 use crate::quasi::order_at;
 use crate::real::Real;
 use crate::sylvester::{Equation, Kind, Scratch, Stop, least_pivot};
+use crate::wide::flat::axpy;
 
 /// The largest order of a tile.
 pub(crate) const BASE: usize = 24;

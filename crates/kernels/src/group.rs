@@ -113,13 +113,13 @@ impl<'a, T: Real> Parts<'a, T> {
         for j in k..n {
             let (left, right) = x.split_at_mut(j * n);
             for (i, r) in self.r[(j - k) * k..][..k].iter().enumerate() {
-                crate::elementwise::axpy(sign * *r, &left[i * n..][..n], &mut right[..n]);
+                crate::wide::flat::axpy(sign * *r, &left[i * n..][..n], &mut right[..n]);
             }
         }
         for column in x.chunks_exact_mut(n) {
             let (upper, lower) = column.split_at_mut(k);
             for (j, x) in lower.iter().enumerate() {
-                crate::elementwise::axpy(-sign * *x, &self.r[j * k..][..k], upper);
+                crate::wide::flat::axpy(-sign * *x, &self.r[j * k..][..k], upper);
             }
         }
     }

@@ -10,10 +10,10 @@ use faer::linalg::householder::{
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::{Conj, Par};
 
-use crate::elementwise::axpy;
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, identity_tall, view, view_mut};
 use crate::settle::settle;
+use crate::wide::flat::axpy;
 
 /// `H <- Q^T H Q` with its leading `k` rows and columns brought to Hessenberg form, `U <- U Q`; `U` has `n` columns,
 /// `y` is scratch of as many entries as `H` or `U` has rows. The columns beyond `k` are turned along.

@@ -10,6 +10,7 @@
 
 mod action;
 mod action_plan;
+mod atan_root;
 mod blocks;
 mod cayley;
 mod cholesky;
@@ -17,6 +18,8 @@ mod cholesky_rules;
 mod columns;
 mod complex;
 mod divided;
+mod divided_angles;
+mod divided_own;
 mod eig;
 mod eigh;
 mod elementwise;
@@ -67,10 +70,12 @@ mod ties;
 pub mod tolerances;
 mod triangular;
 mod turn;
+mod wide;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
-pub use divided::{OwnFn, ScalarFn, SymFn};
+pub use divided::SymFn;
+pub use divided_own::{OwnFn, ScalarFn};
 pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;

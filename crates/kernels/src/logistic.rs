@@ -43,16 +43,22 @@ impl Series {
         Series { order, coefficients: g }
     }
 
-    /// `s^(k) / q` from `tau` and `q`.
-    fn at<T: Real>(&self, tau: T, q: T) -> T {
-        let last = (self.order as usize - 1) / 2;
+    /// `s^(k) / q` from `tau` and `q`, where `K` is the order.
+    #[inline(always)]
+    pub(crate) fn at<const K: u32, T: Real>(&self, tau: T, q: T) -> T {
+        self.sum(K, tau, q)
+    }
+
+    #[inline(always)]
+    fn sum<T: Real>(&self, order: u32, tau: T, q: T) -> T {
+        let last = (order as usize - 1) / 2;
         let (square, mut power, mut sum) = (tau * tau, T::one(), T::zero());
         for &g in &self.coefficients[..=last] {
             sum = sum * square + T::of(g) * power;
             power *= -q;
         }
         // tau^(k-1) has an odd factor left, and the sign of the formula is then minus.
-        if self.order.is_multiple_of(2) { -(tau * sum) } else { sum }
+        if order.is_multiple_of(2) { -(tau * sum) } else { sum }
     }
 
     /// The derivative of `s` at `x`.
@@ -60,7 +66,7 @@ impl Series {
         let tau = Float::tanh(T::of(0.5) * x);
         let q =
             if Float::abs(tau) <= T::of(STEEP) { T::of(0.25) * (T::one() - tau) * (T::one() + tau) } else { bell(x) };
-        q * self.at(tau, q)
+        q * self.sum(self.order, tau, q)
     }
 
     /// The derivative of `tanh` at `x`, where `y = tanh x`.
@@ -68,12 +74,12 @@ impl Series {
         let scale = T::of(f64::from(2u32 << self.order));
         if gentle(y) {
             let q = T::of(0.25) * (T::one() - y) * (T::one() + y);
-            return scale * q * self.at(y, q);
+            return scale * q * self.sum(self.order, y, q);
         }
         // q is the square of w, which does not underflow before the product does.
         let h = Float::exp(-Float::abs(x));
         let w = h / (T::one() + h * h);
-        (scale * self.at(y, w * w) * w) * w
+        (scale * self.sum(self.order, y, w * w) * w) * w
     }
 }
 
@@ -87,14 +93,4 @@ fn bell<T: Real>(x: T) -> T {
 #[inline]
 pub(crate) fn gentle<T: Real>(y: T) -> bool {
     Float::abs(y) <= T::of(STEEP)
-}
-
-/// The first derivative of `s` at `x`, where `y = s(x)`.
-pub(crate) fn logistic_slope<T: Real>(x: T, y: T) -> T {
-    if gentle(y) { y * (T::one() - y) } else { bell(x) }
-}
-
-/// The first derivative of `tanh` at `x`, where `y = tanh x`.
-pub(crate) fn tanh_slope<T: Real>(x: T, y: T) -> T {
-    if gentle(y) { (T::one() - y) * (T::one() + y) } else { T::of(4.0) * bell(x + x) }
 }

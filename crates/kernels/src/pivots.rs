@@ -30,7 +30,7 @@ pub(crate) fn pivots<T: Real>(
     // Blocks of one: the reflections are not applied to anything.
     let need = qr_in_place_scratch::<usize, T>(m, n, 1, Par::Seq, Default::default());
     let (stack, [f, coeff], index) = w.lend(need, [m * n, k], 2 * n);
-    crate::elementwise::scale(s, a, f);
+    crate::wide::flat::scale(s, a, f);
     let (perm, inverse) = index.split_at_mut(n);
     qr_in_place(view_mut(f, m, n), view_mut(coeff, 1, k), perm, inverse, Par::Seq, stack, Default::default());
     crate::settle::settle();

@@ -40,10 +40,10 @@ pub(crate) fn polar<T: Real>(
     let need = if small { StackReq::EMPTY } else { svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default()) };
     let (stack, [work, u], _) = w.lend(need, [m * n, m * n], 0);
     if small {
-        crate::elementwise::scale(scale, a, u);
+        crate::wide::flat::scale(scale, a, u);
         jacobi(u, m, n, v, s)?;
     } else {
-        crate::elementwise::scale(scale, a, work);
+        crate::wide::flat::scale(scale, a, work);
         let (x, d) = (view(work, m, n), DiagMut::from_slice_mut(s));
         let done = svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
         settle();
@@ -54,7 +54,7 @@ pub(crate) fn polar<T: Real>(
     s.iter_mut().for_each(|x| *x /= scale);
     let vs = &mut work[..n * n];
     for j in 0..n {
-        crate::elementwise::scale(s[j], &v[j * n..(j + 1) * n], &mut vs[j * n..(j + 1) * n]);
+        crate::wide::flat::scale(s[j], &v[j * n..(j + 1) * n], &mut vs[j * n..(j + 1) * n]);
     }
     gemm(h, n, n, n, T::one(), vs, false, v, true, false);
     mirror(h, n, true);

@@ -41,7 +41,7 @@ fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut
     for (j, (a, out)) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)).enumerate() {
         let s = balance(max_abs(a), safe_range());
         // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
-        crate::elementwise::scale(s, a, out);
+        crate::wide::flat::scale(s, a, out);
         scales[j] = s;
         norms[j] = Float::sqrt(crate::sums::dot(out, out));
     }
@@ -121,7 +121,7 @@ pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     let (head, c) = c.split_at_mut(1);
     let s = tau * (head[0] + crate::sums::dot(v, c));
     head[0] -= s;
-    crate::elementwise::axpy(-s, v, c);
+    crate::wide::flat::axpy(-s, v, c);
 }
 
 /// faer's blocked factorisation, then its reflections applied to the thin identity.

@@ -81,9 +81,9 @@ impl<'a, T: Real> Column<'a, T> {
 
     /// `v[..] -= z t` in the leading rows.
     fn subtract(&mut self, t: &[T], z: Complex<T>) {
-        crate::elementwise::axpy(-z.re, t, &mut self.re[..t.len()]);
+        crate::wide::flat::axpy(-z.re, t, &mut self.re[..t.len()]);
         if let Some(im) = &mut self.im {
-            crate::elementwise::axpy(-z.im, t, &mut im[..t.len()]);
+            crate::wide::flat::axpy(-z.im, t, &mut im[..t.len()]);
         }
     }
 

@@ -1046,19 +1046,19 @@ macro_rules! scalar {
                 crate::sums::norm(a)
             }
             fn axpy(alpha: Self, x: &[Self], y: &mut [Self]) {
-                crate::elementwise::axpy(alpha, x, y)
+                crate::wide::flat::axpy(alpha, x, y)
             }
             fn lincomb(alpha: Self, a: &[Self], beta: Self, b: &[Self], out: &mut [Self]) {
-                crate::elementwise::lincomb(alpha, a, beta, b, out)
+                crate::wide::flat::lincomb(alpha, a, beta, b, out)
             }
             fn scale(alpha: Self, x: &[Self], out: &mut [Self]) {
-                crate::elementwise::scale(alpha, x, out)
+                crate::wide::flat::scale(alpha, x, out)
             }
             fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) {
-                crate::elementwise::hadamard(a, b, out)
+                crate::wide::flat::hadamard(a, b, out)
             }
             fn divide(a: &[Self], b: &[Self], out: &mut [Self]) {
-                crate::elementwise::divide(a, b, out)
+                crate::wide::flat::divide(a, b, out)
             }
             fn transpose(a: &[Self], m: usize, n: usize, out: &mut [Self]) {
                 crate::elementwise::transpose(a, m, n, out)

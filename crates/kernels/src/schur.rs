@@ -28,7 +28,7 @@ pub(crate) fn schur<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Worksp
     }
     let scale = balance(max_abs(a), unit_range());
     let (u, t) = handle.split_at_mut(n * n);
-    crate::elementwise::scale(scale, a, t);
+    crate::wide::flat::scale(scale, a, t);
     let reduced = is_hessenberg(t, n);
     let large = n > SCHUR_SMALL;
     let (need, coeff) = if n > HESSENBERG_SMALL { scratch::<T>(n) } else { (StackReq::EMPTY, n) };

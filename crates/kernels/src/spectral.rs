@@ -91,7 +91,7 @@ pub(crate) fn spectral<T: Real>(
         None => T::one(),
     };
     let [x, work, core, rest] = w.slices([n, n * n, n * n, (es.len() + 3) * n * n]);
-    crate::elementwise::scale(scale, values, x);
+    crate::wide::flat::scale(scale, values, x);
     for (e, p) in es.iter().zip(rest.chunks_exact_mut(n * n)) {
         symmetrise(e, n, scale, core);
         gemm(work, n, n, n, T::one(), v, true, core, false, false);
@@ -102,7 +102,7 @@ pub(crate) fn spectral<T: Real>(
     match es.len() {
         0 => {
             for j in 0..n {
-                crate::elementwise::scale(f.value(x[j]), &v[j * n..(j + 1) * n], &mut work[j * n..(j + 1) * n]);
+                crate::wide::flat::scale(f.value(x[j]), &v[j * n..(j + 1) * n], &mut work[j * n..(j + 1) * n]);
             }
             gemm(out, n, n, n, T::one(), work, false, v, true, false);
             mirror(out, n, true);
@@ -110,7 +110,7 @@ pub(crate) fn spectral<T: Real>(
         }
         1 => {
             first_order(f, x, slopes);
-            crate::elementwise::hadamard(slopes, ps, core);
+            crate::wide::flat::hadamard(slopes, ps, core);
         }
         2 => {
             first_order(f, x, slopes);
@@ -163,9 +163,9 @@ pub(crate) fn second_order<T: Real>(
     let n = x.len();
     let (e, f) = ps.split_at(n * n);
     let (d, ge) = spare[..2 * n * n].split_at_mut(n * n);
-    crate::elementwise::hadamard(slopes, e, ge);
+    crate::wide::flat::hadamard(slopes, e, ge);
     gemm(d, n, n, n, T::one(), ge, false, f, false, false);
-    crate::elementwise::hadamard(slopes, f, ge);
+    crate::wide::flat::hadamard(slopes, f, ge);
     gemm(d, n, n, n, T::one(), ge, false, e, false, true);
     let term = |i: usize, j: usize, k: usize| e[j + i * n] * f[j + k * n] + f[j + i * n] * e[j + k * n];
     for k in 0..n {

@@ -202,7 +202,7 @@ pub(crate) fn outer_sum<T: Real>(win: Window, handle: &[T], weights: &[T], out: 
     let (m, n, p) = (win.m, win.n, win.len);
     let [t] = w.slices([m * p]);
     for (c, &s) in weights.iter().enumerate() {
-        crate::elementwise::scale(s, &win.of(u, m)[c * m..(c + 1) * m], &mut t[c * m..(c + 1) * m]);
+        crate::wide::flat::scale(s, &win.of(u, m)[c * m..(c + 1) * m], &mut t[c * m..(c + 1) * m]);
     }
     gemm(out, m, n, p, T::one(), t, false, win.of(v, n), true, false);
     if !win.singular {
@@ -694,7 +694,7 @@ pub(crate) fn complement<T: Real>(u: &[T], m: usize, n: usize) -> Vec<T> {
         c[best] = T::one();
         for _ in 0..2 {
             for q in all.chunks_exact(m) {
-                crate::elementwise::axpy(-crate::sums::dot(q, &c), q, &mut c);
+                crate::wide::flat::axpy(-crate::sums::dot(q, &c), q, &mut c);
             }
         }
         let size = crate::sums::norm(&c);

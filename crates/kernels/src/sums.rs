@@ -37,38 +37,71 @@ fn half(len: usize) -> usize {
     len.div_ceil(2 * SUM_BLOCK) * SUM_BLOCK
 }
 
-/// `<a, b>` in eight interleaved sums: for lists of at most [`SUM_BLOCK`] entries.
+/// `<a, b>` in sixteen interleaved sums: for lists of at most [`SUM_BLOCK`] entries.
 #[inline]
 pub(crate) fn dot_block<T: Real>(a: &[T], b: &[T]) -> T {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let tail = a_rest.iter().zip(b_rest).fold(T::zero(), |s, (&x, &y)| s + x * y);
-    if a.is_empty() {
-        return tail;
+    match a.len() {
+        0..8 => a.iter().zip(b).fold(T::zero(), |s, (&x, &y)| s + x * y),
+        8..16 => dot_lanes([T::zero(); 8], a, b),
+        _ => {
+            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+            let mut lanes = [T::zero(); 16];
+            for (x, y) in a.iter().zip(b) {
+                for i in 0..16 {
+                    lanes[i] += x[i] * y[i];
+                }
+            }
+            dot_lanes(halved(lanes), a_rest, b_rest)
+        }
     }
-    let mut lanes = [T::zero(); 8];
-    for (x, y) in a.iter().zip(b) {
+}
+
+/// `<a, b>` for fewer than sixteen entries, and what eight sums hold already.
+#[inline(always)]
+fn dot_lanes<T: Real>(mut lanes: [T; 8], a: &[T], b: &[T]) -> T {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    if let ([x], [y]) = (a, b) {
         for i in 0..8 {
             lanes[i] += x[i] * y[i];
         }
     }
-    fold(lanes) + tail
+    fold(lanes) + a_rest.iter().zip(b_rest).fold(T::zero(), |s, (&x, &y)| s + x * y)
 }
 
-/// The sum of all entries, in eight interleaved sums.
+/// The sum of all entries, in sixteen interleaved sums.
 #[inline]
 fn sum_block<T: Real>(a: &[T]) -> T {
-    let (chunks, rest) = a.as_chunks::<8>();
-    let tail = rest.iter().fold(T::zero(), |s, &x| s + x);
-    if chunks.is_empty() {
-        return tail;
+    match a.len() {
+        0..8 => a.iter().fold(T::zero(), |s, &x| s + x),
+        8..16 => sum_lanes([T::zero(); 8], a),
+        _ => {
+            let (chunks, rest) = a.as_chunks::<16>();
+            let mut lanes = [T::zero(); 16];
+            for x in chunks {
+                for i in 0..16 {
+                    lanes[i] += x[i];
+                }
+            }
+            sum_lanes(halved(lanes), rest)
+        }
     }
-    let mut lanes = [T::zero(); 8];
-    for x in chunks {
+}
+
+/// The sum of fewer than sixteen entries, and what eight sums hold already.
+#[inline(always)]
+fn sum_lanes<T: Real>(mut lanes: [T; 8], a: &[T]) -> T {
+    let (chunks, rest) = a.as_chunks::<8>();
+    if let [x] = chunks {
         for i in 0..8 {
             lanes[i] += x[i];
         }
     }
-    fold(lanes) + tail
+    fold(lanes) + rest.iter().fold(T::zero(), |s, &x| s + x)
+}
+
+#[inline(always)]
+fn halved<T: Real>(s: [T; 16]) -> [T; 8] {
+    core::array::from_fn(|i| s[i] + s[i + 8])
 }
 
 fn fold<T: Real>(s: [T; 8]) -> T {

@@ -31,7 +31,7 @@ pub(crate) fn svd<T: Real>(
     // Jacobi needs full rank: its columns are divided by their lengths. Otherwise faer completes the basis.
     let narrow = n <= POLAR_SMALL && m <= POLAR_ROWS;
     let done = narrow && {
-        crate::elementwise::scale(scale, a, u);
+        crate::wide::flat::scale(scale, a, u);
         crate::polar::jacobi(u, m, n, v, s).is_ok()
     };
     if done {
@@ -40,7 +40,7 @@ pub(crate) fn svd<T: Real>(
         let thin = ComputeSvdVectors::Thin;
         let need = svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default());
         let (stack, [x], _) = w.lend(need, [m * n], 0);
-        crate::elementwise::scale(scale, a, x);
+        crate::wide::flat::scale(scale, a, x);
         let (x, d) = (view(x, m, n), DiagMut::from_slice_mut(s));
         let (u, v) = (Some(view_mut(u, m, n)), Some(view_mut(v, n, n)));
         faer_svd(x, d, u, v, Par::Seq, stack, Default::default()).map_err(|_| Failure::NoConvergence)?;

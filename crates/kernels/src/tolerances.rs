@@ -167,7 +167,9 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 
 /// Checks for finite entries: the least length that is worth asking for the widest registers.
 pub const WIDE: usize = 256;
-/// Sums: the length that is summed without a tree. Its rounding grows with an eighth of this.
+/// Flat loops over entries: the least length that is worth asking for the widest registers.
+pub const FLAT_WIDE: usize = 64;
+/// Sums: the length that is summed without a tree. Its rounding grows with a sixteenth of this.
 pub const SUM_BLOCK: usize = 512;
 /// Products in single precision: the longest inner size without a tree over pieces of it.
 pub const GEMM_LONG: usize = 4096;
@@ -239,6 +241,8 @@ pub const TAYLOR_SECOND: f64 = 0.125;
 pub const PRODUCTS_SECOND: f64 = 0.04;
 /// The relative size at which a series of terms of one sign stops.
 pub const SERIES_END: f64 = 1e-18;
+/// Points below zero that `atan(sqrt x) / sqrt x` takes for the rounding of points that are not.
+pub const ARC_LOWEST: f64 = -0.25;
 /// The most points of a divided difference.
 pub const MAX_POINTS: usize = 16;
 

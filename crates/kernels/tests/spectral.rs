@@ -71,9 +71,41 @@ fn quadrature(x: &[f64], derivative: impl Fn(f64) -> f64) -> f64 {
 
 type Real = fn(f64) -> f64;
 
+/// `f' = (1/(1 + x) - f) / 2x` for `f = atan(sqrt x) / sqrt x`.
+fn arc_first(x: f64) -> f64 {
+    (1.0 / (1.0 + x) - x.sqrt().atan() / x.sqrt()) / (2.0 * x)
+}
+
+/// `f'' = (-1/(1 + x)^2 - 3 f') / 2x`.
+fn arc_second(x: f64) -> f64 {
+    (-1.0 / (1.0 + x).powi(2) - 3.0 * arc_first(x)) / (2.0 * x)
+}
+
 #[test]
 fn first_and_second_orders_agree_with_quadrature() {
-    let cases: [(SymFn, Real, Real); 6] = [
+    let cases: [(SymFn, Real, Real); 10] = [
+        // (cos r)' = -sin r / 2r and (sin r / r)' = (r cos r - sin r) / 2r^3 at r = sqrt x, and the same again.
+        (
+            SymFn::COS_SQRT,
+            |x| -x.sqrt().sin() / (2.0 * x.sqrt()),
+            |x| {
+                let r = x.sqrt();
+                (r.sin() - r * r.cos()) / (4.0 * r * r * r)
+            },
+        ),
+        (
+            SymFn::SINC_SQRT,
+            |x| {
+                let r = x.sqrt();
+                (r * r.cos() - r.sin()) / (2.0 * r * r * r)
+            },
+            |x| {
+                let r = x.sqrt();
+                ((3.0 - x) * r.sin() - 3.0 * r * r.cos()) / (4.0 * x * x * r)
+            },
+        ),
+        (SymFn::ATANC_SQRT, arc_first, arc_second),
+        (SymFn::ArcTan { k: 1 }, arc_second, |x| (2.0 / (1.0 + x).powi(3) - 5.0 * arc_second(x)) / (2.0 * x)),
         (SymFn::Ln, |x| 1.0 / x, |x| -1.0 / (x * x)),
         (SymFn::Exp, f64::exp, f64::exp),
         (SymFn::Pow(1.7), |x| 1.7 * x.powf(0.7), |x| 1.7 * 0.7 * x.powf(-0.3)),
@@ -95,6 +127,41 @@ fn first_and_second_orders_agree_with_quadrature() {
             }
         }
     }
+}
+
+#[test]
+fn functions_of_angles_are_entire_at_zero_and_right_far_away() {
+    let factorial = |n: u32| (1..=n).fold(1.0, |p, i| p * f64::from(i));
+    for k in 0..=4u32 {
+        // Taylor coefficients at 0: (-1)^k / (2k + m)! and (-1)^k / (2k + 1).
+        let (tie, sign) = (vec![0.0; k as usize + 1], (-1.0f64).powi(k as i32));
+        for m in 0..4 {
+            close(SymFn::Stumpff { m, k: 0 }.divided(&tie), sign / factorial(2 * k + m), 1e-14, "Stumpff");
+            close(SymFn::Stumpff { m, k }.divided(&tie[..1]), sign * factorial(k) / factorial(2 * k + m), 1e-14, "'");
+        }
+        close(SymFn::ATANC_SQRT.divided(&tie), sign / f64::from(2 * k + 1), 1e-14, "arc");
+    }
+    // (cos a - cos b) / (a^2 - b^2) as a product, from ties to points of many half turns.
+    for a in [0.0, 1e-9, 0.5, 3.0, 3.2, 12.0, 40.0] {
+        for gap in [0.0, 1e-9, 1e-3, 0.1, 1.0, 7.0] {
+            let b: f64 = a + gap;
+            let sinc = |x: f64| if x == 0.0 { 1.0 } else { x.sin() / x };
+            let product = -0.5 * sinc(0.5 * (a + b)) * sinc(0.5 * (b - a));
+            let found = SymFn::COS_SQRT.divided(&[a * a, b * b]);
+            // Points far out carry the rounding of their squares.
+            let size = 1.0 / (1.0 + a);
+            assert!((found - product).abs() <= 1e-14 * size, "{a} {gap}: {found:e} {product:e}");
+        }
+    }
+    // The arc tangent far out, at ties and apart, against the recursion.
+    for (a, b) in [(0.0, 1e6), (1.0, 1e12), (1e3, 4e3), (0.25, 1e2)] {
+        let f = |x: f64| if x == 0.0 { 1.0 } else { x.sqrt().atan() / x.sqrt() };
+        close(SymFn::ATANC_SQRT.divided(&[a, b]), (f(b) - f(a)) / (b - a), 1e-14, &format!("{a} {b}"));
+        close(SymFn::ATANC_SQRT.divided(&[b, b]), arc_first(b), 1e-14, &format!("tie at {b}"));
+    }
+    assert!(SymFn::ATANC_SQRT.divided(&[-1.0f64, 0.0]).is_nan() && SymFn::ATANC_SQRT.value(-1.0f64).is_nan());
+    close(SymFn::ATANC_SQRT.value(-1e-18), 1.0, 1e-15, "rounding below zero");
+    assert_eq!(SymFn::COS_SQRT.derivative(), (1.0, SymFn::Stumpff { m: 0, k: 1 }));
 }
 
 #[test]
@@ -168,7 +235,18 @@ fn derivatives_of_each_order_are_slopes_of_the_one_before() {
             a[0] = 2.0;
         }
         let es: Vec<Vec<f64>> = (0..3).map(|_| spd(&mut rng, n)).collect();
-        for f in [SymFn::Exp, SymFn::Ln, SymFn::SQRT, SymFn::Pow(3.0), SymFn::XLogX, SymFn::RECIP] {
+        for f in [
+            SymFn::Exp,
+            SymFn::Ln,
+            SymFn::SQRT,
+            SymFn::Pow(3.0),
+            SymFn::XLogX,
+            SymFn::RECIP,
+            SymFn::COS_SQRT,
+            SymFn::SINC_SQRT,
+            SymFn::COSC_SQRT,
+            SymFn::ATANC_SQRT,
+        ] {
             for k in 1..=3 {
                 let before: Vec<&[f64]> = es[..k - 1].iter().map(Vec::as_slice).collect();
                 let h = 1e-3;

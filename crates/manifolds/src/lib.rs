@@ -44,13 +44,61 @@
 //!
 //! [`Var`]: pullback::Var
 
+mod anderson;
+mod centre;
+mod elliptope;
 mod euclidean;
+mod euclidean_group;
+mod fixed_rank;
+mod flat;
+mod frames;
+mod generalized_stiefel;
 mod grassmann;
+mod lorentz;
 mod matrices;
+mod oblique;
+mod orthogonal;
+mod poincare;
+mod positive;
+mod power;
+mod product;
+mod psd;
+mod scalars;
+mod simplex;
+mod spd;
+mod sphere;
+mod stiefel;
+mod stiefel_inverse;
+mod stiefel_log;
+mod stochastic;
+mod submersion;
+mod symplectic_stiefel;
+mod unit;
+mod verdicts;
 
+pub use centre::{Centre, Effort, mean, median};
+pub use elliptope::Elliptope;
 pub use euclidean::Euclidean;
+pub use euclidean_group::SpecialEuclidean;
+pub use fixed_rank::{FixedRank, FixedRankRetraction};
+pub use flat::{SkewMatrices, SymmetricMatrices};
+pub use generalized_stiefel::GeneralizedStiefel;
 pub use grassmann::{Grassmann, Retraction};
+pub use lorentz::Lorentz;
+pub use oblique::Oblique;
+pub use orthogonal::{Orthogonal, OrthogonalRetraction};
+pub use poincare::PoincareBall;
+pub use positive::PositiveMatrices;
+pub use power::Power;
+pub use product::{Factors, Product};
+pub use psd::PsdFixedRank;
 pub use pullback_geometry::{
     Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
     numbers, residuals, rng, words,
 };
+pub use simplex::{Simplex, SimplexRetraction};
+pub use spd::{Spd, SpdMetric, SpdRetraction};
+pub use sphere::{Sphere, SphereRetraction};
+pub use stiefel::{Stiefel, StiefelMetric, StiefelRetraction};
+pub use stochastic::{DoublyStochastic, StochasticRetraction};
+pub use symplectic_stiefel::{SymplecticRetraction, SymplecticStiefel};

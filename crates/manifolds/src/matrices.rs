@@ -1,7 +1,7 @@
 //! Points that are one matrix: what their files have in common.
 
 use crate::{Manifold, Parts, Result, residuals};
-use pullback::{Batch, Scalar, Var};
+use pullback::{Batch, Scalar, Shape, Var};
 use smallvec::smallvec;
 
 /// The only matrix of a point.
@@ -14,6 +14,21 @@ pub(crate) fn only<A: Copy>(parts: &[A]) -> A {
 /// A point of one matrix.
 pub(crate) fn one<'t, T: Scalar>(v: Var<'t, T>) -> Parts<'t, T> {
     smallvec![v]
+}
+
+/// `c v`.
+pub(crate) fn scaled<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
+    v.lincomb(c, v, 0.0)
+}
+
+/// A number as a value.
+pub(crate) fn number<'t, T: Scalar>(like: Var<'t, T>, c: f64) -> Var<'t, T> {
+    like.tape().filled(Shape::SCALAR, T::of(c))
+}
+
+/// `V + c`, entry by entry, for any scalar.
+pub(crate) fn plus<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
+    v + number(v, c)
 }
 
 /// Are `x` and, where it is given, `u` lists of one finite matrix of the shape that points of `m` have?

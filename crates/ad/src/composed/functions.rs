@@ -79,6 +79,29 @@ impl<'t, T: Scalar> Var<'t, T> {
         #[doc(alias = "psi")]
         #[doc(alias = "polygamma")]
         digamma => Unary::Digamma;
+        /// `atan(sqrt x) / sqrt x`, entry by entry: analytic at 0, where it is 1; below 0 it is `atanh(sqrt -x) / sqrt -x`,
+        /// and NaN below -1. The angle whose squared tangent is `x` has the square `x h(x)^2`, smooth where it is 0.
+        ///
+        /// ```
+        /// let (h, g) = pullback::value_and_grad(|x| x.atan_root().sum(), &0.0f64)?;
+        /// assert!(h == 1.0 && (g + 1.0 / 3.0).abs() < 1e-16);
+        /// # Ok::<(), pullback::Error>(())
+        /// ```
+        atan_root => Unary::AtanRoot;
+    }
+
+    /// The Stumpff function `c_m(x) = sum_j (-x)^j / (2j + m)!`, entry by entry: entire, with `c_0 = cos`, and
+    /// `c_1 = sin y / y`, `c_2 = (1 - cos y) / y^2`, `c_3 = (y - sin y) / y^3` of `y = sqrt x`; hyperbolic below 0.
+    ///
+    /// ```
+    /// let (c, g) = pullback::value_and_grad(|x| x.stumpff(1).sum(), &0.0f64)?;
+    /// assert!(c == 1.0 && (g + 1.0 / 6.0).abs() < 1e-16);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn stumpff(self, m: u32) -> Self {
+        self.tape.push_one(Op::Unary(UnaryFn(Unary::Stumpff(m))), &[&self])
     }
 
     /// The angle of the point `(x, y)`, entry by entry with broadcasting, from `-pi` to `pi`: `y.atan2(x)`.

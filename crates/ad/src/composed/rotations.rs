@@ -20,9 +20,7 @@
 
 use crate::ops::Op;
 use crate::ops::rotation::Rotation;
-use crate::ops::unary::UnaryFn;
 use crate::{Scalar, Var};
-use pullback_kernels::Unary;
 
 /// Terms of `h`. The first that is left out is `0.04^16 / 33 < 1e-23`; the third derivative has a factor of
 /// `16^3 / 0.04^3` of it.
@@ -98,12 +96,6 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub(super) fn inverse_jacobian_coefficient(self) -> Self {
         let t = self.dot(self);
         t.stumpff(3).lincomb(0.5, t.stumpff(4), -1.0).elem_div(t.stumpff(2))
-    }
-
-    /// The Stumpff function `c_m`, entry by entry.
-    #[track_caller]
-    pub(super) fn stumpff(self, m: u32) -> Self {
-        self.tape().push_one(Op::Unary(UnaryFn(Unary::Stumpff(m))), &[&self])
     }
 
     /// The rotation vector `w`, of length below `pi`, of a rotation matrix: [`Var::so3_exp`] of it is the matrix. As

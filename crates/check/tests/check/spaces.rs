@@ -27,6 +27,9 @@ enum Wrong {
     Gauge,
     Parallel,
     Distance,
+    Curvature,
+    CurvatureSymmetry,
+    Reprojection,
 }
 
 /// Columns on the unit sphere of R^n; as a quotient, up to sign.
@@ -208,6 +211,20 @@ impl<T: Scalar> Manifold<T> for Sphere {
     fn transport_is_isometric(&self) -> bool {
         true
     }
+    fn curvature<'t>(
+        &self,
+        _: &[Var<'t, T>],
+        u: &[Var<'t, T>],
+        v: &[Var<'t, T>],
+        w: &[Var<'t, T>],
+    ) -> Option<Parts<'t, T>> {
+        let k = c(u[0], if self.is(Wrong::Curvature) { 1.001 } else { 1.0 });
+        let second = if self.is(Wrong::CurvatureSymmetry) { k * c(k, 2.0) } else { k };
+        Some(one(u[0].hadamard(v[0].dot(w[0]) * k) - v[0].hadamard(u[0].dot(w[0]) * second)))
+    }
+    fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
+        one(if self.is(Wrong::Reprojection) { x[0] } else { x[0].elem_div(x[0].norm()) })
+    }
     fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
         // The sine of the angle: the same for x and -x.
         let p = y[0] - x[0].hadamard(x[0].dot(y[0]));
@@ -238,7 +255,7 @@ fn a_right_sphere_is_right_in_all_its_parts() {
     check_space::<f64>(&Sphere { n: 3, wrong: Wrong::Nothing }).batch(3).length(0.6).run().assert_ok();
     let report = sphere(Wrong::Nothing);
     assert!(report.skipped.is_empty(), "{report}");
-    assert_eq!(report.taylor.len(), 3, "{report}");
+    assert_eq!(report.taylor.len(), 4, "{report}");
     check_space::<f32>(&Sphere { n: 4, wrong: Wrong::Nothing }).length(0.5).run().assert_ok();
 }
 
@@ -262,6 +279,9 @@ fn every_broken_part_is_found_and_named() {
         (Wrong::Parallel, "it is not the transport along that geodesic"),
         (Wrong::Distance, "the distance is not the length of the geodesic"),
         (Wrong::Gauge, "the cost of the test sees the representative"),
+        (Wrong::Curvature, "curvature: |D exp(tv)[tu]|² against geodesics"),
+        (Wrong::CurvatureSymmetry, "it is not antisymmetric"),
+        (Wrong::Reprojection, "reprojection does not bring a point back"),
     ] {
         let report = sphere(wrong);
         report.assert_wrong();
