@@ -15,6 +15,23 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
     Pca(PcaArgs),
+    /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+    Memory(MemoryArgs),
+}
+
+/// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+///
+/// Counts the parameters of the generalised matrix LSTMs (one for each shape of a layer) and of the subspace optimiser (one for
+/// all) from the shapes of the weights, then runs the subspace optimiser for one step and shows the memory that took.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Decides the points, the gradients and the network.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Print the table and take no step.
+    #[arg(long)]
+    pub(crate) count_only: bool,
 }
 
 /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.

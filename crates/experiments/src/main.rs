@@ -7,6 +7,7 @@ mod cli;
 mod curves;
 mod data;
 mod error;
+mod memory;
 mod meta;
 mod output;
 mod pca;
@@ -19,8 +20,11 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli::Cli { command: cli::Command::Pca(args) } = cli::Cli::parse();
-    match pca::run(&args) {
+    let done = match cli::Cli::parse().command {
+        cli::Command::Pca(args) => pca::run(&args),
+        cli::Command::Memory(args) => memory::run(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e}");
