@@ -10,8 +10,8 @@ use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, FileError, GmLstm, GmLstmOptions, Horizon, Input, Member, OnSuspect, Provenance, Rollout, Rule, Sees, Split,
-    Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Descent, Each, FileError, GmLstm, GmLstmOptions, Horizon, Input, Member, OnSuspect, Provenance, Rollout, Rule,
+    Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use pullback_optim::{Method, Rsgd};
@@ -200,13 +200,7 @@ pub(crate) fn train(
 }
 
 /// Losses along runs of a network from the given starts.
-fn curves(
-    method: &dyn Method,
-    pca: &Pca,
-    manifold: &Grassmann,
-    starts: &Batch,
-    steps: usize,
-) -> Result<Curves> {
+fn curves(method: &dyn Method, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
     let task = TrainingTask { pca, rotate: false };
     let instances = vec![0; starts.shape().batch];
     let start = std::slice::from_ref(starts);

@@ -212,7 +212,8 @@ fn help_names_every_flag() {
 
 #[test]
 fn the_memory_of_optimisers_is_printed_from_the_shapes() {
-    let run = Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(["memory", "--count-only"]).output().unwrap();
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(["memory", "--count-only"]).output().unwrap();
     let out = text(&run.stdout);
     assert!(run.status.success() && out.contains("24926.7 MiB") && out.contains("0.020 MiB"), "{out}");
     assert!(out.contains("1.2465e6") && out.contains("4608x512"), "{out}");

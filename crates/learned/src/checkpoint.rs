@@ -92,8 +92,7 @@ impl TrainingCheckpoint {
     /// [`Error::Unreadable`] with what the system says.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let text = self.to_text()?;
-        crate::file::replace(path, text.as_bytes())
-            .map_err(|e| Error::Unreadable(format!("{}: {e}", path.display())))
+        crate::file::replace(path, text.as_bytes()).map_err(|e| Error::Unreadable(format!("{}: {e}", path.display())))
     }
 
     /// Reads a file.

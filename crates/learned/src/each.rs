@@ -98,8 +98,7 @@ impl<R: MatrixRule> LearnedOptimizer for Each<R> {
             Kind::Gradient => self.update.seen(g),
         };
         let seen = seen.iter().zip(state);
-        let (proposed, next): (Vec<_>, Vec<_>) =
-            seen.map(|(g, s)| self.rule.propose(phi, *g, &self.update, s)).unzip();
+        let (proposed, next): (Vec<_>, Vec<_>) = seen.map(|(g, s)| self.rule.propose(phi, *g, &self.update, s)).unzip();
         (self.update.tangent(m, x, g, self.rule.kind(), &proposed), next)
     }
 }

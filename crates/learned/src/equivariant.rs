@@ -132,7 +132,8 @@ impl EquivariantOptions {
 
     pub(crate) fn checked_count(&self) -> Option<usize> {
         let h = self.hidden;
-        let layers = [h.checked_mul(FEATURES + 1)?, h.checked_mul(h.checked_add(1)?)?, h.checked_add(1)?.checked_mul(OUTPUTS)?];
+        let layers =
+            [h.checked_mul(FEATURES + 1)?, h.checked_mul(h.checked_add(1)?)?, h.checked_add(1)?.checked_mul(OUTPUTS)?];
         layers.into_iter().try_fold(0usize, usize::checked_add)
     }
 }

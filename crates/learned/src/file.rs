@@ -65,7 +65,9 @@ pub enum FileError {
         got: usize,
     },
     /// The optimiser was trained on another manifold, or with another metric or retraction.
-    #[error("this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it all the same")]
+    #[error(
+        "this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it all the same"
+    )]
     Geometry {
         /// Where it was trained.
         trained: String,

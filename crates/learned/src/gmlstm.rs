@@ -22,9 +22,7 @@
 //! see the basis `X` of a subspace, not the subspace.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
-use crate::layers::{
-    Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform,
-};
+use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform};
 use crate::optimizer::{TINY, number};
 use crate::update::{Proposal, StepForm, Update};
 use pullback::{Batch, Shape, Var};
@@ -122,12 +120,7 @@ impl GmLstmOptions {
 
     /// As the papers' code: width 1024, raw gradients, random output layers.
     pub fn paper(p: usize, d: usize) -> Self {
-        GmLstmOptions {
-            hidden: 1024,
-            input: Input::Scaled(1.0),
-            start_as_descent: false,
-            ..GmLstmOptions::new(p, d)
-        }
+        GmLstmOptions { hidden: 1024, input: Input::Scaled(1.0), start_as_descent: false, ..GmLstmOptions::new(p, d) }
     }
 
     /// How many parameters there are: `34 p² + hidden (pd + 2) + 1`.

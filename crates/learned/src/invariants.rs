@@ -49,7 +49,8 @@ pub(crate) fn features<'t>(
         let lengths = (squares[i] + TINY * TINY).sqrt().hadamard((squares[j] + TINY * TINY).sqrt());
         inner(all[i], all[j]).elem_div(lengths)
     };
-    let mut out: Vec<Var<'t>> = (0..6).flat_map(|i| (i + 1..6).map(move |j| (i, j))).map(|(i, j)| cosine(i, j)).collect();
+    let mut out: Vec<Var<'t>> =
+        (0..6).flat_map(|i| (i + 1..6).map(move |j| (i, j))).map(|(i, j)| cosine(i, j)).collect();
     let angle = out[5];
     out.extend((3..6).map(|i| log_ratio(squares[i], squares[0])));
     let one = gamma.hadamard(gamma).hadamard(squares[0]);

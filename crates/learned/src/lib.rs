@@ -81,8 +81,11 @@
 //! // Stored, read and used: it checks that the manifold is the one it was trained on.
 //! let bytes = trained.to_bytes(&Provenance::new(&gr, "noisy samples"))?;
 //! let again = Stored::<Each<GmLstm>>::from_bytes(&bytes)?.on(&gr)?;
-//! let cost = |x: Var| { let d = x.tape().constant(&test); -x.t_mul(d).dot(x.t_mul(d)).sum() };
-//! let found = Problem::new(&gr, &start[0], cost).solve(Steps(again), Stop::Iterations(10))?;
+//! let problem = Problem::new(&gr, &start[0], |x: Var| {
+//!     let d = x.tape().constant(&test);
+//!     -x.t_mul(d).dot(x.t_mul(d)).sum()
+//! });
+//! let found = problem.solve(Steps(again), Stop::Iterations(10))?;
 //! assert_eq!(found.iterations, 10);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -128,10 +128,10 @@ impl Pool {
             if t == how.steps {
                 break;
             }
-            let drawn = ids.clone().zip(&instances).map(|(b, &instance)| Member {
-                instance,
-                key: keys.data.at(t as u64).at(b),
-            });
+            let drawn = ids
+                .clone()
+                .zip(&instances)
+                .map(|(b, &instance)| Member { instance, key: keys.data.at(t as u64).at(b) });
             let data = task.sample(Split::Train, &drawn.collect::<Vec<_>>());
             step(&mut tape, manifold, method, &|x| task.cost(x, &data), &mut x, &mut state)?;
         }

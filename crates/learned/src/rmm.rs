@@ -19,9 +19,7 @@
 //! Both read one state; the next one is the product, entry by entry, of what the two would make of it.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
-use crate::layers::{
-    Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform,
-};
+use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform};
 use crate::optimizer::number;
 use crate::update::{Proposal, StepForm, Update};
 use pullback::{Axis, Batch, Shape, Var};

@@ -30,14 +30,17 @@ fn checked<O: LearnedOptimizer>(net: &O, m: &dyn Manifold, params: O::Params, st
     let outputs = x.len() + state.shapes().len();
     let at = (params.batches(), x, e, state.batches());
     for output in 0..outputs {
-        let program = |(phi, x, e, s): (Vec<Var<'_>>, Vec<Var<'_>>, Vec<Var<'_>>, Vec<Var<'_>>)| {
-            let phi = params.bind_all(&phi);
-            let s = net.begin(&shapes).bind_all(&s);
-            let r = m.egrad_to_rgrad(&x, Egrad(&e)).0;
-            let (v, next) = net.step(m, &phi, &x, Gradients { egrad: Egrad(&e), rgrad: Rgrad(&r) }, &s);
-            v.into_iter().chain(list(&next)).nth(output).unwrap()
-        };
-        check(program, &at).seed(3).orders(1..=orders).run().assert_ok();
+        let found = check(
+            |(phi, x, e, s): (Vec<Var<'_>>, Vec<Var<'_>>, Vec<Var<'_>>, Vec<Var<'_>>)| {
+                let phi = params.bind_all(&phi);
+                let s = net.begin(&shapes).bind_all(&s);
+                let r = m.egrad_to_rgrad(&x, Egrad(&e)).0;
+                let (v, next) = net.step(m, &phi, &x, Gradients { egrad: Egrad(&e), rgrad: Rgrad(&r) }, &s);
+                v.into_iter().chain(list(&next)).nth(output).unwrap()
+            },
+            &at,
+        );
+        found.seed(3).orders(1..=orders).run().assert_ok();
     }
 }
 
@@ -53,7 +56,9 @@ fn the_generalised_matrix_lstm() {
 
 #[test]
 fn the_matrix_lstm_on_positive_definite_matrices() {
-    for options in [RmmOptions { hidden: 4, ..RmmOptions::paper(3) }, RmmOptions { hidden: 4, ..RmmOptions::gradient_free(3) }] {
+    for options in
+        [RmmOptions { hidden: 4, ..RmmOptions::paper(3) }, RmmOptions { hidden: 4, ..RmmOptions::gradient_free(3) }]
+    {
         let net = Each::new(Rmm::new(options), Update::as_printed());
         let state = filled(&net.begin(&[Shape::batch(2, 3, 3)]), 0.7, 30);
         checked(&net, &Spd::new(3), net.init(&mut rng(2)), state, 1);
@@ -63,7 +68,8 @@ fn the_matrix_lstm_on_positive_definite_matrices() {
 #[test]
 fn subspace_adaptation() {
     for sides in [Sides::Both, Sides::Rows, Sides::Columns, Sides::Scalar] {
-        let net = Each::new(Subspace::new(SubspaceOptions { hidden: 3, ..SubspaceOptions::paper(sides) }), Update::new(0.1));
+        let net =
+            Each::new(Subspace::new(SubspaceOptions { hidden: 3, ..SubspaceOptions::paper(sides) }), Update::new(0.1));
         let state = filled(&net.begin(&[Shape::batch(2, 4, 2)]), 0.5, 30);
         checked(&net, &Stiefel::new(4, 2), net.init(&mut rng(2)), state, 1);
     }
@@ -92,8 +98,7 @@ fn the_equivariant_optimiser() {
         let e = at.grad(|x| x.t_mul(&a * x).trace().sum());
         let r = Manifold::egrad_to_rgrad(&gr, &[at], Egrad(&[e])).0;
         let s_on: Vec<Var<'_>> = s.iter().map(|s| tape.constant(s)).collect();
-        let (y, next) =
-            pullback_optim::Method::step_with(&trained, &gr, &[at], Egrad(&[e]), Rgrad(&r), &s_on);
+        let (y, next) = pullback_optim::Method::step_with(&trained, &gr, &[at], Egrad(&[e]), Rgrad(&r), &s_on);
         tape.check().unwrap();
         (x, s) = (vec![y[0].value()], next.iter().map(Var::value).collect());
     }
@@ -113,11 +118,15 @@ fn the_loop_on_the_tangent_space() {
     let a: Batch = gaussian(Shape::mat(4, 4), &mut rng(3));
     let at = (params.clone(), x, beside);
     for (t, output) in [(0, 0), (1, 0), (1, 1), (3, 4)] {
-        let program = |(phi, x, beside): (GmLstmVars<'_>, Vec<Var<'_>>, Vec<Var<'_>>)| {
-            let (x, next) = InnerLoop::<()>::step(&inner, &gr, &(phi, vec![]), &x, &beside, t, &|x| cost_of(&a, x), &());
-            if output == 0 { InnerLoop::<()>::end(&inner, &gr, &x, &next)[0] } else { next[output] }
-        };
-        check(program, &at).seed(3).orders(1..=1).run().assert_ok();
+        let found = check(
+            |(phi, x, beside): (GmLstmVars<'_>, Vec<Var<'_>>, Vec<Var<'_>>)| {
+                let (x, next) =
+                    InnerLoop::<()>::step(&inner, &gr, &(phi, vec![]), &x, &beside, t, &|x| cost_of(&a, x), &());
+                if output == 0 { InnerLoop::<()>::end(&inner, &gr, &x, &next)[0] } else { next[output] }
+            },
+            &at,
+        );
+        found.seed(3).orders(1..=1).run().assert_ok();
     }
 }
 

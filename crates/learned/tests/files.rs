@@ -94,7 +94,10 @@ fn an_optimiser_for_another_manifold_says_what_differs() {
     let text = refused(&Grassmann::new(4, 2).with(Retraction::Qr));
     assert!(text.contains("Polar") && text.contains("Qr"), "{text}");
     let text = refused(&Grassmann::new(5, 2));
-    assert!(text.contains("Gr(4, 2)") && text.contains("Gr(5, 2)") && text.contains("`n: 4` there, `n: 5` here"), "{text}");
+    assert!(
+        text.contains("Gr(4, 2)") && text.contains("Gr(5, 2)") && text.contains("`n: 4` there, `n: 5` here"),
+        "{text}"
+    );
     assert!(refused(&Stiefel::new(4, 2)).contains("Stiefel"));
     // The equivariant and the subspace optimiser serve any size, and not any metric.
     let net = Equivariant::new(EquivariantOptions::default());
@@ -102,7 +105,9 @@ fn an_optimiser_for_another_manifold_says_what_differs() {
     let bytes = trained.to_bytes(&Provenance::new(&Stiefel::new(4, 2), "")).unwrap();
     let on = |m: &dyn Manifold| Stored::<Equivariant>::from_bytes(&bytes).unwrap().on(m);
     assert!(on(&Stiefel::new(40, 12)).is_ok());
-    assert!(on(&Stiefel::new(4, 2).with_metric(StiefelMetric::Canonical)).unwrap_err().to_string().contains("Canonical"));
+    assert!(
+        on(&Stiefel::new(4, 2).with_metric(StiefelMetric::Canonical)).unwrap_err().to_string().contains("Canonical")
+    );
     assert!(on(&Product::new((Stiefel::new(4, 2), Stiefel::new(4, 2)))).is_err());
 }
 

@@ -62,7 +62,13 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 /// A proposal: direction, number, and the leaves of the next state.
-fn propose<R: MatrixRule>(rule: &R, params: &R::Params, update: &Update, g: &Batch, s: &R::State) -> (Batch, Option<Batch>, Vec<Batch>) {
+fn propose<R: MatrixRule>(
+    rule: &R,
+    params: &R::Params,
+    update: &Update,
+    g: &Batch,
+    s: &R::State,
+) -> (Batch, Option<Batch>, Vec<Batch>) {
     let tape = Tape::plain();
     let on = |b: &Batch| tape.constant(b);
     let phi = params.bind_all(&params.batches().iter().map(on).collect::<Vec<_>>());
@@ -75,7 +81,7 @@ fn propose<R: MatrixRule>(rule: &R, params: &R::Params, update: &Update, g: &Bat
 }
 
 fn cell_states(shape: Shape) -> CellStates {
-    let z = |k| gaussian(shape, &mut rng(20 + k));
+    let z = |k: u64| gaussian(shape, &mut rng(20 + k));
     CellStates { h1: z(0), c1: z(1), h2: z(2), c2: z(3) }
 }
 
@@ -120,7 +126,9 @@ fn the_generalised_matrix_lstm_is_its_formulas_for_every_member() {
     let left: fn(&M, &M) -> M = |w, z| w.transpose() * z;
     let shape = Shape::batch(3, 6, 2);
     let raw = GmLstmOptions { hidden: 5, start_as_descent: false, ..GmLstmOptions::new(6, 2) };
-    for o in [raw.clone(), GmLstmOptions { input: Input::Scaled(0.7), output_scale: 0.3, normalise_state: false, ..raw }] {
+    for o in
+        [raw.clone(), GmLstmOptions { input: Input::Scaled(0.7), output_scale: 0.3, normalise_state: false, ..raw }]
+    {
         let (net, update) = (GmLstm::new(o.clone()), Update::new(1.0));
         let w = net.init(&update, &mut rng(8));
         let (g, s) = (gaussian(shape, &mut rng(10)), cell_states(shape));

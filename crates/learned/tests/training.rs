@@ -94,7 +94,8 @@ fn any_number_of_threads_gives_the_same_bits_and_another_seed_others() {
     let task = &task;
     let train = |threads, seed, group| {
         let options = TrainingOptions { seed, group, members: 5, horizon: Horizon::LogUniform(2, 7), ..options() };
-        let mut t = Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &BOTH, options).threads(threads);
+        let mut t =
+            Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &BOTH, options).threads(threads);
         let mut said = vec![];
         t.run(7, |p, _| {
             said.push(format!("{:?} {:?} {:?} {} {}", p.loss, p.before, p.rho, p.horizon, p.pool));
@@ -230,7 +231,15 @@ fn suspect_certificates_are_counted_and_skipped_or_replaced() {
     let net = Each::new(GmLstm::new(GmLstmOptions { hidden: 8, ..GmLstmOptions::new(6, 2) }), Update::new(0.4));
     let run = |on_suspect, estimator| {
         let warm_up = WarmUp { members: 8, steps: 0, push_after: 0, push_every: 1 };
-        let o = TrainingOptions { on_suspect, estimator, warm_up, horizon: Horizon::Steps(2), refresh: None, clip: None, ..options() };
+        let o = TrainingOptions {
+            on_suspect,
+            estimator,
+            warm_up,
+            horizon: Horizon::Steps(2),
+            refresh: None,
+            clip: None,
+            ..options()
+        };
         let mut t = Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &[&RSGD], o);
         let p = t.step().unwrap();
         (p.suspect, p.loss, p.gradient, bits(t.params()), p.pool)
@@ -299,7 +308,13 @@ fn every_estimator_learns_to_beat_the_descent_it_starts_from() {
 fn the_equivariant_and_the_subspace_optimiser_learn_too() {
     let (gr, task) = (Grassmann::new(6, 2), eigen(0.02));
     let task = &task;
-    let o = TrainingOptions { estimator: Estimator::Unroll, outer: Rule::Adam { rate: 5e-3 }, clip_each: Some(1.0), keep_state: false, ..options() };
+    let o = TrainingOptions {
+        estimator: Estimator::Unroll,
+        outer: Rule::Adam { rate: 5e-3 },
+        clip_each: Some(1.0),
+        keep_state: false,
+        ..options()
+    };
     let net = Equivariant::new(EquivariantOptions::default());
     let mut t = Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &[&RSGD], o.clone());
     let mut losses = vec![];
@@ -324,20 +339,33 @@ fn a_zeroed_loop_on_the_tangent_space_is_one_step_of_descent() {
     let start = 0.3;
     let (gr, spd, task) = (Grassmann::new(6, 2), Spd::new(4), eigen(0.0));
     let task = &task;
-    let inner = OnTangent::new(GmLstm::new(GmLstmOptions { hidden: 3, ..GmLstmOptions::new(6, 2) }), Update::new(0.1), start);
+    let inner =
+        OnTangent::new(GmLstm::new(GmLstmOptions { hidden: 3, ..GmLstmOptions::new(6, 2) }), Update::new(0.1), start);
     let params = (inner.rule.init(&inner.update, &mut rng(1)), vec![]);
     let warm_up = WarmUp { members: 4, steps: 0, push_after: 0, push_every: 1 };
-    let o = TrainingOptions { estimator: Estimator::Unroll, warm_up, refresh: None, group: 4, outer: Rule::Sgd { rate: 0.0 }, ..options() };
+    let o = TrainingOptions {
+        estimator: Estimator::Unroll,
+        warm_up,
+        refresh: None,
+        group: 4,
+        outer: Rule::Sgd { rate: 0.0 },
+        ..options()
+    };
     let mut t = Training::new(inner, params, &gr, &task, &[&RSGD], o);
     let job = t.draw().unwrap();
     let found = t.estimate(&job);
+    let descent = Rsgd { step: start };
     for ((_, from), to) in job.groups[0].iter().zip(&found[0].arrived) {
-        let mut run = Rollout::new(&Rsgd { step: start }, &gr, &task, &from.point.0, &[from.instance], 0);
+        let mut run = Rollout::new(&descent, &gr, &task, &from.point.0, &[from.instance], 0);
         let y = run.step().unwrap()[0].member(0);
         assert!((y - to.point[0].member(0)).norm_max() < 1e-14);
     }
     // On positive definite matrices, with the matrix LSTM, it learns something of every weight.
-    let inner = OnTangent::new(Rmm::new(RmmOptions { hidden: 4, ..RmmOptions::gradient_free(4) }), Update { step: StepForm::Abs, ..Update::new(0.1) }, 0.1);
+    let inner = OnTangent::new(
+        Rmm::new(RmmOptions { hidden: 4, ..RmmOptions::gradient_free(4) }),
+        Update { step: StepForm::Abs, ..Update::new(0.1) },
+        0.1,
+    );
     let params = (inner.rule.init(&inner.update, &mut rng(1)), vec![]);
     let o = TrainingOptions { estimator: Estimator::Unroll, warm_up, refresh: None, group: 4, ..options() };
     let mut t = Training::new(inner, params, &spd, &Away, &[&RSGD], o);
@@ -372,8 +400,12 @@ fn estimators_are_compared_on_one_inner_loop_and_the_series_approaches_the_unrol
     let method = Rsgd { step: 0.1 };
     let params = net.init(&mut rng(1));
     let mut t = Training::new(Descent(net), params.clone(), &gr, &task, &[&method], o);
-    let list =
-        [Estimator::Unroll, Estimator::OneStep, Estimator::FixedPoint { terms: 2 }, Estimator::FixedPoint { terms: 59 }];
+    let list = [
+        Estimator::Unroll,
+        Estimator::OneStep,
+        Estimator::FixedPoint { terms: 2 },
+        Estimator::FixedPoint { terms: 59 },
+    ];
     let found: Vec<_> = t.compare(&list).unwrap().into_iter().map(Result::unwrap).collect();
     assert!(found.iter().all(|d| (d.value - found[0].value).abs() < 1e-13));
     let error: Vec<f64> = found.iter().map(|d| agreement(&d.gradient, &found[0].gradient).relative_error).collect();

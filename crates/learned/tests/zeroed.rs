@@ -1,11 +1,11 @@
 //! A network of zeros is the classical method that it extends, on every manifold; an optimiser with parameters is a method.
 
-use pullback::{Leaves, Shape};
 use pullback::prelude::*;
+use pullback::{Leaves, Shape};
 use pullback_learned::*;
 use pullback_manifolds::{
-    Egrad, Euclidean, Grassmann, Manifold, Product, Retraction, Rgrad, Spd, SpdMetric, Stiefel, StiefelMetric, gaussian,
-    rng,
+    Egrad, Euclidean, Grassmann, Manifold, Product, Retraction, Rgrad, Spd, SpdMetric, Stiefel, StiefelMetric,
+    gaussian, rng,
 };
 use pullback_optim::{Lbfgs, Method, Problem, Rsgd, Steps, Stop};
 
@@ -105,7 +105,7 @@ fn a_trained_optimiser_runs_where_a_classical_one_does() {
     let a = pullback::faer::Mat::<f64>::from_fn(6, 6, |i, j| if i == j { i as f64 } else { 0.0 });
     let gr = Grassmann::new(6, 2);
     let x0 = gr.random_point(1, &mut rng(3)).swap_remove(0);
-    let cost = |x: Var| x.t_mul(&a * x).trace();
+    let cost = func(|x: Var| x.t_mul(&a * x).trace());
     for update in [Update::new(0.05), Update::irmm_code(0.05)] {
         let net = Each::new(GmLstm::new(GmLstmOptions { hidden: 4, ..GmLstmOptions::new(6, 2) }), update);
         let params = net.init(&mut rng(1));
