@@ -56,6 +56,10 @@ pub(crate) struct PcaArgs {
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
+    /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
+    pub(crate) threads: usize,
+
     /// How many components, 1 to 32.
     #[arg(long, default_value_t = 6, value_name = "P", value_parser = components)]
     pub(crate) components: usize,
@@ -122,6 +126,13 @@ fn steps(s: &str) -> Result<usize, String> {
             Err("0 outer steps train nothing; give at least 1, or evaluate a saved optimiser with `--load FILE`".into())
         }
         n => Ok(n),
+    }
+}
+
+fn threads(s: &str) -> Result<usize, String> {
+    match number(s)? {
+        n @ 1..=256 => Ok(n),
+        n => Err(format!("{n} threads do not work; give 1 to 256")),
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) struct Settings {
     outer_steps: usize,
     estimator: EstimatorName,
     train_on: TrainOn,
+    threads: usize,
 }
 
 impl Settings {
@@ -65,6 +66,7 @@ impl Settings {
             outer_steps: args.steps.unwrap_or(OUTER_STEPS[usize::from(args.quick)]),
             estimator: args.estimator,
             train_on: args.train_on,
+            threads: args.threads,
         }
     }
 }
@@ -138,7 +140,8 @@ pub(crate) fn train(
     let options = TrainingOptions {
         horizon: Horizon::Steps(INNER_STEPS),
         members: MEMBERS,
-        group: MEMBERS,
+        // Each member is a piece of work of its own, so that threads have something to share.
+        group: 1,
         on_suspect: OnSuspect::Apply,
         estimator: match settings.estimator {
             EstimatorName::FixedPoint => Estimator::FixedPoint { terms: TERMS },
@@ -159,7 +162,8 @@ pub(crate) fn train(
     };
     let stage = Stage::new("meta-training", settings.outer_steps);
     let clock = Instant::now();
-    let mut training = Training::new(Descent(network.clone()), params, manifold, &task, &methods, options);
+    let mut training =
+        Training::new(Descent(network.clone()), params, manifold, &task, &methods, options).threads(settings.threads);
     let (mut rhos, mut truncated, mut skipped, mut fills, mut looks) = (vec![], 0, 0, 0, 0);
     let starts: Batch = manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0);
     for done in 1..=settings.outer_steps {

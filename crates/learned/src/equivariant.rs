@@ -91,7 +91,8 @@ pub struct EquivariantOptions {
     pub first: f64,
     /// The factor of the initial scaling.
     pub scale: f64,
-    /// The longest step.
+    /// The longest step. It must be within the length over which the retraction goes on: the second-order retraction of
+    /// positive definite matrices turns back at 1 and is where it was at 2, so take less than 1 there.
     pub longest: f64,
     /// A pair is kept if `<s, y> > caution |s| |y|`.
     pub caution: f64,
@@ -290,7 +291,7 @@ impl Equivariant {
         let mut v = base.clone();
         for (u, c) in beside.into_iter().zip(&out[2..]) {
             let weight = over(size.hadamard(*c), (k.m.inner(k.x, u, u) + TINY * TINY).sqrt());
-            v.iter_mut().zip(u).for_each(|(v, u)| *v = *v + u.hadamard(weight));
+            v.iter_mut().zip(u).for_each(|(v, u)| *v += u.hadamard(weight));
         }
         v.iter().map(|v| v.hadamard(much)).collect()
     }

@@ -18,7 +18,7 @@ use pullback_manifolds::Manifold;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// The version this library writes. A reader refuses others.
@@ -357,7 +357,8 @@ impl<O: Saved> Trained<O> {
         ]
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .into();
-        safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)?;
+        in_order(&bytes)
     }
 
     /// Writes a file: first beside it, then in its place, so that a crash leaves the old one whole.
@@ -368,6 +369,22 @@ impl<O: Saved> Trained<O> {
         let bytes = self.to_bytes(from)?;
         replace(path, &bytes).map_err(|source| FileError::Io { path: path.display().to_string(), source })
     }
+}
+
+/// The same file with the entries of its header in alphabetical order, so that equal optimisers are equal files: eight bytes
+/// of length, a JSON header padded with spaces to a multiple of eight, and the tensors, whose offsets do not count the header.
+fn in_order(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
+    let (length, _) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
+    let (header, tensors) = bytes[8..].split_at(length);
+    let mut entries: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(FileError::Options)?;
+    if let Some(serde_json::Value::Object(metadata)) = entries.get("__metadata__") {
+        let sorted: BTreeMap<_, _> = metadata.clone().into_iter().collect();
+        entries.insert("__metadata__".into(), serde_json::Value::Object(sorted.into_iter().collect()));
+    }
+    let mut text = serde_json::to_vec(&entries).map_err(FileError::Options)?;
+    text.resize(text.len().next_multiple_of(8), b' ');
+    Ok([&(text.len() as u64).to_le_bytes()[..], &text, tensors].concat())
 }
 
 /// Writes a file beside `path`, then in its place.

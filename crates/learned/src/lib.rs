@@ -34,7 +34,7 @@
 //!         let p = self.spread.len();
 //!         let one = |m: &Member| {
 //!             let z: Batch = gaussian(Shape::mat(p, 20), &mut m.key.rng());
-//!             faer::Mat::from_fn(p, 20, |i, j| self.spread[i] * z.data()[j * p + i])
+//!             pullback::faer::Mat::from_fn(p, 20, |i, j| self.spread[i] * z.data()[j * p + i])
 //!         };
 //!         Batch::stack(&members.iter().map(one).collect::<Vec<_>>())
 //!     }

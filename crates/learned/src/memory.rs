@@ -82,7 +82,7 @@ pub(crate) fn two_loops<'t>(
     scaling: Var<'t>,
 ) -> Parts<'t> {
     let add = |to: &mut Parts<'t>, u: &[Var<'t>], c: Var<'t>| {
-        to.iter_mut().zip(u).for_each(|(to, u)| *to = *to + u.hadamard(c));
+        to.iter_mut().zip(u).for_each(|(to, u)| *to += u.hadamard(c));
     };
     let products: Vec<Var<'t>> = memory.s.iter().zip(&memory.y).map(|(s, y)| m.inner(x, s, y)).collect();
     let mut q: Parts<'t> = g.iter().copied().collect();

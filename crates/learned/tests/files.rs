@@ -60,6 +60,7 @@ fn what_is_written_is_read_bit_by_bit() {
 fn there_and_back<O: Saved + PartialEq>(optimizer: O, parameters: O::Params) {
     let trained = Trained::new(optimizer, parameters);
     let bytes = trained.to_bytes(&from()).unwrap();
+    assert!(bytes == trained.to_bytes(&from()).unwrap(), "equal optimisers are equal files");
     let read = Stored::<O>::from_bytes(&bytes).unwrap();
     assert!(read.trained == trained, "{}", trained.optimizer.name());
     assert!(matches!(Stored::<O>::from_bytes(&bytes[..bytes.len() / 2]), Err(FileError::Damaged(_))));
