@@ -150,7 +150,7 @@ fn what_the_papers_say_and_do_is_not_the_same() {
     // From one network: the printed rule, the code of I-RMM, the code of RMM.
     let gr = Grassmann::new(5, 2);
     let x = gr.random_point(1, &mut rng(1));
-    let e = vec![gaussian::<f64>(x[0].shape(), &mut rng(2))];
+    let e = [gaussian::<f64>(x[0].shape(), &mut rng(2))];
     let net = |update| Each::new(GmLstm::new(GmLstmOptions { hidden: 4, ..GmLstmOptions::paper(5, 2) }), update);
     let params = net(Update::new(1.0)).init(&mut rng(3));
     let tangent = |update: Update| {
