@@ -100,7 +100,7 @@ struct ComingFrom;
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
-        Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hvp, hvp_operator, jacobian, jvp,
+        Axis, Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hvp, hvp_operator, jacobian, jvp,
         linearize, pin, value_and_grad, vjp,
     };
 }

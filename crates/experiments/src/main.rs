@@ -1,12 +1,18 @@
 //! The papers' tasks on real data: tables, curves, saved optimisers.
 //!
-//! Each command is a module; what it prints is in [`report`], what can go wrong in [`error`].
+//! Each command is a module; what `pca` prints is in [`report`], what the others do together in [`contest`], what can go
+//! wrong in [`error`].
 
 mod classical;
 mod cli;
+mod clustering;
+mod contest;
+mod covariances;
 mod curves;
 mod data;
 mod error;
+mod faces;
+mod files;
 mod memory;
 mod meta;
 mod output;
@@ -23,6 +29,8 @@ fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Pca(args) => pca::run(&args),
         cli::Command::Memory(args) => memory::run(&args),
+        cli::Command::Faces(args) => faces::run(&args),
+        cli::Command::Clustering(args) => clustering::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

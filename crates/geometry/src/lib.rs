@@ -60,5 +60,9 @@ mod words;
 pub use error::{Error, Result};
 pub use gradient::{Egrad, Rgrad};
 pub use manifold::{Another, Manifold, Parts, Shapes, ambient, geodesic};
-pub use place::{Place, Role, Word};
+pub use place::{Place, Plain, Role, Word};
+#[doc(hidden)]
+pub use place::random;
+/// The crate of random numbers whose `Rng` a manifold of one's own takes.
+pub use rand;
 pub use random::{gaussian, rng};

@@ -15,6 +15,18 @@ pub fn apply<T: Scalar>(
     Ok(found.unwrap_or_else(|| unreachable!("the closure above always answers")))
 }
 
+/// As [`apply`], for a program whose answer is one number for each member: how far an equation is from holding, say.
+///
+/// # Errors
+/// As [`apply`].
+pub fn each<T: Scalar>(
+    lists: &[&[Batch<T>]],
+    f: &mut dyn for<'t> FnMut(&[Vec<Var<'t, T>>]) -> Var<'t, T>,
+) -> Result<Vec<f64>> {
+    let found = apply(lists, &mut |l| [f(l)].into_iter().collect())?;
+    Ok(found[0].data().iter().map(|v| v.f64()).collect())
+}
+
 /// As [`apply`], for a program that may not exist: then the answer is `None`.
 ///
 /// # Errors

@@ -1,8 +1,9 @@
-//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several.
+//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several; what a random point is given as.
 
 use crate::{Error, Manifold, Parts, Result, numbers};
 use pullback::faer::Mat;
 use pullback::{Batch, Leaves, Scalar, Var, VarTree};
+use rand::Rng;
 use smallvec::SmallVec;
 
 /// What an argument of a word is to the manifold. Numbers are checked accordingly; values are not.
@@ -182,4 +183,68 @@ plain! {
     [] (Batch<T>, Batch<T>), Batch<T>, |b| b;
     [] (Batch<T>, Batch<T>, Batch<T>), Batch<T>, |b| b;
     [] Vec<Batch<T>>, Batch<T>, |b| b;
+}
+
+/// What a point on plain numbers is written as: a matrix, a batch, or a tuple or list of those.
+pub trait Plain: Sized {
+    /// The scalar.
+    type Scalar: Scalar;
+    /// What it is, for messages.
+    const WHAT: &'static str;
+
+    /// From one batch of one member for each matrix of a point; `None` if there is another number of them.
+    fn from_parts(parts: Vec<Batch<Self::Scalar>>) -> Option<Self>;
+}
+
+macro_rules! from_parts {
+    ($($P:ty, $what:literal, [$($part:ident),*] => $point:expr;)*) => {$(
+        impl<T: Scalar> Plain for $P {
+            type Scalar = T;
+            const WHAT: &'static str = $what;
+            fn from_parts(parts: Vec<Batch<T>>) -> Option<Self> {
+                let mut parts = parts.into_iter();
+                $(let $part = parts.next()?;)*
+                parts.next().is_none().then(|| $point)
+            }
+        }
+    )*};
+}
+from_parts! {
+    Mat<T>, "one matrix", [a] => a.into_mat();
+    (Mat<T>, Mat<T>), "two matrices", [a, b] => (a.into_mat(), b.into_mat());
+    (Mat<T>, Mat<T>, Mat<T>), "three matrices", [a, b, c] => (a.into_mat(), b.into_mat(), c.into_mat());
+    Batch<T>, "one batch", [a] => a;
+    (Batch<T>, Batch<T>), "two batches", [a, b] => (a, b);
+    (Batch<T>, Batch<T>, Batch<T>), "three batches", [a, b, c] => (a, b, c);
+}
+
+impl<T: Scalar> Plain for Vec<Mat<T>> {
+    type Scalar = T;
+    const WHAT: &'static str = "a list of matrices";
+    fn from_parts(parts: Vec<Batch<T>>) -> Option<Self> {
+        Some(parts.into_iter().map(Batch::into_mat).collect())
+    }
+}
+
+impl<T: Scalar> Plain for Vec<Batch<T>> {
+    type Scalar = T;
+    const WHAT: &'static str = "a list of batches";
+    fn from_parts(parts: Vec<Batch<T>>) -> Option<Self> {
+        Some(parts)
+    }
+}
+
+/// The word `random`.
+///
+/// # Panics
+/// If points of the manifold are not what `P` is.
+#[doc(hidden)]
+#[track_caller]
+pub fn random<P: Plain>(m: &dyn Manifold<P::Scalar>, rng: &mut dyn Rng) -> P {
+    let parts = m.random_point(1, rng);
+    let n = parts.len();
+    match P::from_parts(parts) {
+        Some(point) => point,
+        None => panic!("random: a point of {} is {n} matrices, which is not {}", m.name(), P::WHAT),
+    }
 }

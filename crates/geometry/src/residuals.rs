@@ -54,7 +54,7 @@ pub fn gram_residual<T: Scalar>(x: &Batch<T>, y: &Batch<T>, shift: f64) -> Vec<f
 
 /// The first member whose residual is above its tolerance, with both. NaN is above every tolerance.
 pub fn worst(residuals: &[f64], tolerance: impl Fn(usize) -> f64) -> Option<(usize, f64, f64)> {
-    residuals.iter().enumerate().map(|(b, &r)| (b, r, tolerance(b))).find(|(_, r, t)| r > t || r.is_nan())
+    residuals.iter().enumerate().map(|(b, &r)| (b, r.abs(), tolerance(b))).find(|(_, r, t)| r > t || r.is_nan())
 }
 
 /// The largest modulus of an entry in member `b`.

@@ -7,6 +7,8 @@
 /// them and answers with a [`Result`](crate::Result). On values, an operation that the manifold does not have panics at
 /// the caller's line, like shapes that do not fit; on numbers it is [`Error::Missing`](crate::Error::Missing).
 ///
+/// `random` gives one point: `let x: Mat<f64> = gr.random(&mut rng(1))`.
+///
 /// A type with parameters names them first: `words!([M] Power<M>)`.
 #[macro_export]
 macro_rules! words {
@@ -73,6 +75,16 @@ macro_rules! words {
                 P::place(self, "ehess_to_rhess", &args, &mut |l| {
                     Some($crate::Manifold::ehess_to_rhess(self, &l[0], $crate::Egrad(&l[1]), &l[2], &l[3]))
                 })
+            }
+
+            /// A random point, as the type that is asked for: a matrix or a batch where a point is one matrix; a tuple or
+            /// list of them where it is several. `random_point` gives many at once.
+            #[track_caller]
+            pub fn random<P: $crate::Plain>(&self, rng: &mut dyn $crate::rand::Rng) -> P
+            where
+                Self: $crate::Manifold<P::Scalar>,
+            {
+                $crate::random(self, rng)
             }
 
             /// The point at time `t` of the shortest geodesic from `x` to `y`: `exp(x, t log(x, y))`.

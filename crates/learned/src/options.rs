@@ -29,7 +29,7 @@ impl Horizon {
 }
 
 /// What happens to a meta-gradient whose certificate says that the loop does not contract or the series was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum OnSuspect {
     /// It is used. It is still counted.
     Apply,

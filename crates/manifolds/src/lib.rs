@@ -9,7 +9,7 @@
 //!
 //! let gr = Grassmann::new(5, 2);                                   // planes in R^5
 //! let a = Batch::from_fn(pullback::Shape::mat(5, 5), |_, i, j| if i == j { i as f64 } else { 0.0 });
-//! let x0 = gr.random_point(1, &mut rng(7)).swap_remove(0);
+//! let x0: Batch = gr.random(&mut rng(7));
 //!
 //! // One step of steepest descent of tr X'AX, and the value it reaches.
 //! let after = |c: f64| {
@@ -34,7 +34,7 @@
 //!
 //! let gr = Grassmann::new(5, 2);
 //! check_space::<f64>(&gr).run().assert_ok();                       // projection, metric, retraction, Hessian, gauge, ...
-//! let x0: Batch = Manifold::random_point(&gr, 1, &mut rng(7)).swap_remove(0);
+//! let x0: Batch = gr.random(&mut rng(7));
 //! check(|x: Var| x.mul_t(x).tanh().sum(), &x0).on(&gr).run().assert_ok(); // its gradient and Hessian along the retraction
 //! ```
 //!
@@ -93,8 +93,8 @@ pub use power::Power;
 pub use product::{Factors, Product};
 pub use psd::PsdFixedRank;
 pub use pullback_geometry::{
-    Another, Egrad, Error, Manifold, Parts, Place, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
-    numbers, residuals, rng, words,
+    Another, Egrad, Error, Manifold, Parts, Place, Plain, Result, Rgrad, Role, Shapes, Word, ambient, gaussian, geodesic,
+    numbers, rand, residuals, rng, words,
 };
 pub use simplex::{Simplex, SimplexRetraction};
 pub use spd::{Spd, SpdMetric, SpdRetraction};

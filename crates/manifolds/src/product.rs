@@ -88,14 +88,6 @@ impl<F> Product<F> {
         &self.factors
     }
 
-    /// A random point, each of its matrices as a batch of one.
-    pub fn random<T: Scalar>(&self, rng: &mut dyn Rng) -> Vec<Batch<T>>
-    where
-        F: Factors<T>,
-    {
-        self.random_point(1, rng)
-    }
-
     /// Each factor, and which of the matrices are its own.
     fn parts<T: Scalar>(&self) -> impl Iterator<Item = (&dyn Manifold<T>, Range<usize>)>
     where

@@ -61,6 +61,31 @@ impl<T: Scalar> Manifold<T> for Contrasts {
 }
 pullback_manifolds::words!(Contrasts);
 
+/// A residual counts by its size, whatever its sign.
+#[test]
+fn a_negative_residual_is_one() {
+    for off in [0.5, -0.5, f64::NAN] {
+        let said = residuals::point_equation(&|| "a space".into(), "x = 0", &[0.0, off], |_| 1e-12).unwrap_err();
+        assert!(said.to_string().contains("x = 0"), "{said}");
+    }
+}
+
+#[test]
+fn a_random_point_is_of_the_type_that_is_asked_for() {
+    let m = Contrasts(4);
+    let (x, y): (pullback::faer::Mat<f64>, Batch<f32>) = (m.random(&mut rng(3)), m.random(&mut rng(3)));
+    m.check_point(&[Batch::from(x)]).unwrap();
+    m.check_point(&[y]).unwrap();
+    let list: Vec<Batch> = m.random(&mut rng(3));
+    assert_eq!(list, m.random_point(1, &mut rng(3)));
+}
+
+#[test]
+#[should_panic(expected = "random: a point of contrasts of 4 is 1 matrices, which is not two matrices")]
+fn a_random_point_of_another_form_is_refused() {
+    let _: (pullback::faer::Mat<f64>, pullback::faer::Mat<f64>) = Contrasts(4).random(&mut rng(3));
+}
+
 fn sums<T: Scalar>(x: &Batch<T>) -> Vec<f64> {
     x.data().chunks(x.shape().each()).map(|c| c.iter().map(|v| v.f64()).sum::<f64>().abs()).collect()
 }

@@ -7,7 +7,42 @@ use std::fmt;
 
 /// A method: from a point, the Riemannian gradient there and its own state to the next point and state.
 ///
-/// It is a program, so it can be recorded and differentiated like any other.
+/// It is a program, so it can be recorded and differentiated like any other. One of your own is a struct and three
+/// methods; [`Steps`](crate::Steps) runs it. Momentum as Nesterov's method has it, `M+ = beta M + G` and a step along
+/// `G + beta M+`:
+///
+/// ```
+/// use pullback::{Scalar, Shape, Var, prelude::*};
+/// use pullback_manifolds::{Grassmann, Manifold, Parts, Rgrad, rng};
+/// use pullback_optim::{Method, Problem, Steps, Stop};
+///
+/// #[derive(Debug)]
+/// struct Nesterov { step: f64, beta: f64 }
+///
+/// impl<T: Scalar> Method<T> for Nesterov {
+///     fn name(&self) -> String { format!("Nesterov(step {}, beta {})", self.step, self.beta) }
+///     fn state(&self, points: &[Shape]) -> smallvec::SmallVec<[Shape; 2]> { points.into() }
+///     fn step<'t>(
+///         &self, m: &dyn Manifold<T>, x: &[Var<'t, T>], g: Rgrad<&[Var<'t, T>]>, momentum: &[Var<'t, T>],
+///     ) -> (Parts<'t, T>, Parts<'t, T>) {
+///         let pairs = momentum.iter().zip(*g);
+///         let kept: Parts<'t, T> = pairs.map(|(m, g)| m.lincomb(self.beta, *g, 1.0)).collect();
+///         let v: Parts<'t, T> = g.iter().zip(&kept).map(|(g, m)| g.lincomb(-self.step, *m, -self.step * self.beta)).collect();
+///         let next = m.retract(x, &v);
+///         let carried = m.transport(x, &next, &kept);
+///         (next, carried)
+///     }
+/// }
+///
+/// let gr = Grassmann::new(6, 2);
+/// let x0: Batch = gr.random_point(1, &mut rng(3)).swap_remove(0);
+/// let a = faer::Mat::<f64>::from_fn(6, 6, |i, j| if i == j { (i + 1) as f64 } else { 0.0 });
+/// let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
+/// let found = problem.solve(Steps(Nesterov { step: 0.05, beta: 0.6 }), Stop::GradientNorm(1e-8) | Stop::Iterations(2000))?;
+/// assert!((found.cost - 3.0).abs() < 1e-10);
+/// # use pullback::faer;
+/// # Ok::<(), pullback_optim::Error>(())
+/// ```
 pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Its name and parameters, for tables.
     fn name(&self) -> String;

@@ -70,6 +70,24 @@ pub struct Found<L> {
     pub history: History,
 }
 
+/// One line: `cost -1.25, gradient 3.1e-11 after 9 steps (gradient norm <= 1e-10)`.
+impl<L> std::fmt::Display for Found<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Found { cost, gradient, iterations, why, .. } = self;
+        // Twelve digits that count, without the zeros at the end.
+        let places = 11 - cost.abs().log10().floor().clamp(-4.0, 11.0) as i32;
+        let digits = match cost.abs() {
+            c if (1e-4..1e12).contains(&c) => format!("{cost:.*}", places as usize),
+            _ => format!("{cost:.3e}"),
+        };
+        let digits = match digits.contains(['.']) && !digits.contains('e') {
+            true => digits.trim_end_matches('0').trim_end_matches('.'),
+            false => &digits,
+        };
+        write!(f, "cost {digits}, gradient {gradient:.1e} after {iterations} steps ({why})")
+    }
+}
+
 /// A run as it is written down. `serde` writes it to any format; [`Checkpoint::to_json`] to text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -144,8 +162,8 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         }
     }
 
-    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None` when
-    /// the run has stopped.
+    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None`
+    /// when the run has stopped.
     ///
     /// # Errors
     /// The first failure that the solver cannot mend by a smaller step. The run stays at the last good point.
@@ -190,6 +208,22 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
             }
         }
         Ok(self.finish())
+    }
+
+    /// Runs to the end and shows how it goes: a bar on standard error with the iteration, the cost and the gradient, if
+    /// that is a terminal. It is gone when the run ends. Nothing else in this crate prints.
+    ///
+    /// Needs the feature `progress`.
+    ///
+    /// # Errors
+    /// As [`Run::step`].
+    #[cfg(feature = "progress")]
+    pub fn to_end_with_progress(self) -> Result<Found<L>> {
+        let bar = crate::progress::Bar::on_stderr(self.stop.at_most_iterations());
+        self.watch(|at| {
+            bar.show(at);
+            true
+        })
     }
 
     /// Where the run stands: the last good point, also after an error.

@@ -37,6 +37,26 @@ fn descent_in_flat_space_is_the_geometric_sequence() {
 }
 
 #[test]
+fn what_was_found_prints_as_a_line() {
+    let m = Euclidean::new(1, 1);
+    let line = |c: f64| {
+        let found = Problem::new(&m, &c, |x| x * 1.0).solve(Rsgd { step: 0.1 }, Stop::Iterations(0)).unwrap();
+        found.to_string()
+    };
+    assert_eq!(line(12.5), "cost 12.5, gradient 1.0e0 after 0 steps (0 iterations)");
+    for (c, printed) in [
+        (-1.0 / 3.0, "-0.333333333333,"),
+        (1e7, "10000000,"),
+        (1.0 / 300.0, "0.00333333333333,"),
+        (0.0, "0.000e0,"),
+        (2e-7, "2.000e-7,"),
+        (1e15, "1.000e15,"),
+    ] {
+        assert!(line(c).starts_with(&format!("cost {printed}")), "{}", line(c));
+    }
+}
+
+#[test]
 fn momentum_in_flat_space_is_its_recurrence() {
     let m = Euclidean::new(1, 1);
     let problem = Problem::new(&m, &3.0f64, |x| x * x);
