@@ -35,7 +35,7 @@ pub(crate) struct Layer {
 pub(crate) fn layers() -> Result<Vec<Layer>> {
     let broken = |line: &str| {
         let found = format!("the line `{line}` is not model, layer, kind, shape, stride, rows, columns");
-        Error::DataMalformed { origin: "built in".into(), file: "resnet50_weight_shapes.csv", format: "CSV", found }
+        Error::DataMalformed { place: "(built in)".into(), file: "resnet50_weight_shapes.csv", format: "CSV", found }
     };
     let mut out = vec![];
     for line in SHAPES.lines().skip(1) {
