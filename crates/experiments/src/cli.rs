@@ -15,10 +15,27 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
     Pca(PcaArgs),
+    /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+    Memory(MemoryArgs),
     /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
     Faces(FacesArgs),
     /// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
     Clustering(ClusteringArgs),
+}
+
+/// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+///
+/// Counts the parameters of the generalised matrix LSTMs (one for each shape of a layer) and of the subspace optimiser (one for
+/// all) from the shapes of the weights, then runs the subspace optimiser for one step and shows the memory that took.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Decides the points, the gradients and the network.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Print the table and take no step.
+    #[arg(long)]
+    pub(crate) count_only: bool,
 }
 
 /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
@@ -110,6 +127,10 @@ pub(crate) struct PcaArgs {
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
+    /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
+    pub(crate) threads: usize,
+
     /// How many components, 1 to 32.
     #[arg(long, default_value_t = 6, value_name = "P", value_parser = components)]
     pub(crate) components: usize,
@@ -176,6 +197,13 @@ fn steps(s: &str) -> Result<usize, String> {
             Err("0 outer steps train nothing; give at least 1, or evaluate a saved optimiser with `--load FILE`".into())
         }
         n => Ok(n),
+    }
+}
+
+fn threads(s: &str) -> Result<usize, String> {
+    match number(s)? {
+        n @ 1..=256 => Ok(n),
+        n => Err(format!("{n} threads do not work; give 1 to 256")),
     }
 }
 

@@ -13,6 +13,7 @@ mod data;
 mod error;
 mod faces;
 mod files;
+mod memory;
 mod meta;
 mod output;
 mod pca;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Pca(args) => pca::run(&args),
+        cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
     };
