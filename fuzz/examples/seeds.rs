@@ -2,8 +2,8 @@
 
 use pullback_fuzz::families::FAMILIES;
 use pullback_fuzz::parsing::{arrays, damage};
-use pullback_learned::{GmLstm, GmLstmOptions};
-use pullback_manifolds::rng;
+use pullback_learned::{Each, GmLstm, GmLstmOptions, Provenance, Trained, Update};
+use pullback_manifolds::{Euclidean, rng};
 use std::io::Result;
 use std::path::Path;
 
@@ -14,8 +14,10 @@ fn main() -> Result<()> {
     let whole =
         [arrays::npy(&[2, 3], &[1, 2, 3, 4, 5, 6]), arrays::npy(&[], &[7]), arrays::idx(&[2, 2], &[1, 2, 3, 4])];
     write("arrays", &with_damage(&whole))?;
-    let net = GmLstm::new(GmLstmOptions { hidden: 1, ..GmLstmOptions::new(1, 1, 0.1) });
-    let file = net.to_bytes(&net.init(&mut rng(1))).map_err(std::io::Error::other)?;
+    let net = Each::new(GmLstm::new(GmLstmOptions { hidden: 1, ..GmLstmOptions::new(1, 1) }), Update::new(0.1));
+    let params = net.init(&mut rng(1));
+    let from = Provenance::new(&Euclidean::new(1, 1), "none");
+    let file = Trained::new(net, params).to_bytes(&from).map_err(std::io::Error::other)?;
     write("optimizers", &with_damage(&[file]))?;
     let known = br#"[{"id": "a", "op": "qr", "params": {}, "inputs": [{"rows": 2, "cols": 1, "data": [1.0, -2e0]}], "outputs": null,
         "tangents": [], "jvp": null, "cotangents": [], "vjp": [{"rows": 0, "cols": 0, "data": []}], "hvp": null}]"#;

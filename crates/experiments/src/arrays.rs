@@ -1,4 +1,5 @@
-//! Arrays of unsigned bytes in NumPy's `.npy` and in IDX, the format of MNIST. What the numbers mean is not known here.
+//! Arrays of unsigned bytes in NumPy's `.npy` and in IDX, the format of MNIST; arrays of doubles and of unsigned 16-bit
+//! integers in `.npy`. What the numbers mean is not known here.
 //!
 //! The readers are strict and small: they accept what `numpy.save` writes and what the MNIST files are, borrow the
 //! entries from the file, and allocate nothing that the file's own length does not bound. (A general reader of `.npy`
@@ -16,6 +17,24 @@ pub struct Bytes<'a> {
     pub entries: &'a [u8],
 }
 
+/// An array of doubles in C order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doubles {
+    /// The sizes. None is a single entry.
+    pub shape: Vec<usize>,
+    /// As many entries as the sizes multiply to.
+    pub entries: Vec<f64>,
+}
+
+/// An array of unsigned 16-bit integers in C order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shorts {
+    /// The sizes. None is a single entry.
+    pub shape: Vec<usize>,
+    /// As many entries as the sizes multiply to.
+    pub entries: Vec<u16>,
+}
+
 /// What is wrong with a file.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -31,7 +50,7 @@ pub enum Malformed {
     /// Entries that are not unsigned bytes.
     #[error("its entries are of type {got}, expected {expected}")]
     Type {
-        /// How the format calls unsigned bytes.
+        /// How the format calls the type that is read.
         expected: &'static str,
         /// What stands there.
         got: String,
@@ -44,7 +63,7 @@ pub enum Malformed {
     Length {
         /// The sizes in the header.
         shape: Vec<usize>,
-        /// The bytes that follow it.
+        /// The entries that follow it.
         got: usize,
     },
 }
@@ -85,7 +104,7 @@ fn promised(shape: &[usize]) -> String {
 
 fn compared(shape: &[usize], got: &usize) -> String {
     match product(shape) {
-        Some(n) if n < *got => format!("{} bytes follow them", got - n),
+        Some(n) if n < *got => format!("{} more follow them", got - n),
         _ => format!("the file ends before that, after {got}"),
     }
 }
@@ -104,24 +123,8 @@ impl<'a> Bytes<'a> {
     /// # Errors
     /// [`Malformed`], and says what is.
     pub fn from_npy(file: &'a [u8]) -> Result<Self, Malformed> {
-        let bad = |why| Malformed::Header { format: Format::Npy, why };
-        let rest = file.strip_prefix(b"\x93NUMPY").ok_or(bad("the file does not begin with \\x93NUMPY"))?;
-        let (length, rest) = match rest {
-            [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
-            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
-            [0 | 4.., ..] => return Err(bad("its version is not 1, 2 or 3")),
-            _ => return Err(bad("the file ends in it")),
-        };
-        let (header, entries) = rest.split_at_checked(length).ok_or(bad("the file ends in it"))?;
-        let header = std::str::from_utf8(header).map_err(|_| bad("it is not text"))?;
-        let Dictionary { descr, fortran_order, shape } = Dictionary::parse(header).map_err(bad)?;
-        if descr != "|u1" {
-            return Err(Malformed::Type { expected: "|u1", got: descr.into() });
-        }
-        if fortran_order && shape.len() > 1 {
-            return Err(Malformed::Fortran);
-        }
-        Self::whole(shape, entries)
+        let (shape, entries) = npy(file, "|u1", 1)?;
+        Ok(Bytes { shape, entries })
     }
 
     /// Reads IDX, uncompressed, with entries of type 8: `[0, 0, 8, dimensions]`, the sizes as big-endian words of 32
@@ -137,15 +140,64 @@ impl<'a> Bytes<'a> {
         }
         let (sizes, entries) = rest.split_at_checked(4 * usize::from(*dimensions)).ok_or(bad("the file ends in it"))?;
         let (words, _) = sizes.as_chunks::<4>();
-        Self::whole(words.iter().map(|w| u32::from_be_bytes(*w) as usize).collect(), entries)
+        let shape: Vec<usize> = words.iter().map(|w| u32::from_be_bytes(*w) as usize).collect();
+        whole(shape, entries, 1).map(|(shape, entries)| Bytes { shape, entries })
     }
+}
 
-    fn whole(shape: Vec<usize>, entries: &'a [u8]) -> Result<Self, Malformed> {
-        if product(&shape) == Some(entries.len()) {
-            Ok(Bytes { shape, entries })
-        } else {
-            Err(Malformed::Length { shape, got: entries.len() })
-        }
+impl Doubles {
+    /// Reads `.npy` of version 1 to 3 with entries `<f8` in C order.
+    ///
+    /// # Errors
+    /// [`Malformed`], and says what is.
+    pub fn from_npy(file: &[u8]) -> Result<Self, Malformed> {
+        let (shape, bytes) = npy(file, "<f8", 8)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Ok(Doubles { shape, entries: words.iter().map(|w| f64::from_le_bytes(*w)).collect() })
+    }
+}
+
+impl Shorts {
+    /// Reads `.npy` of version 1 to 3 with entries `<u2` in C order.
+    ///
+    /// # Errors
+    /// [`Malformed`], and says what is.
+    pub fn from_npy(file: &[u8]) -> Result<Self, Malformed> {
+        let (shape, bytes) = npy(file, "<u2", 2)?;
+        let (words, _) = bytes.as_chunks::<2>();
+        Ok(Shorts { shape, entries: words.iter().map(|w| u16::from_le_bytes(*w)).collect() })
+    }
+}
+
+/// The sizes and the bytes of a `.npy` whose entries are of this type, `width` bytes each.
+fn npy<'a>(file: &'a [u8], expected: &'static str, width: usize) -> Result<(Vec<usize>, &'a [u8]), Malformed> {
+    let bad = |why| Malformed::Header { format: Format::Npy, why };
+    let rest = file.strip_prefix(b"\x93NUMPY").ok_or(bad("the file does not begin with \\x93NUMPY"))?;
+    let (length, rest) = match rest {
+        [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+        [0 | 4.., ..] => return Err(bad("its version is not 1, 2 or 3")),
+        _ => return Err(bad("the file ends in it")),
+    };
+    let (header, entries) = rest.split_at_checked(length).ok_or(bad("the file ends in it"))?;
+    let header = std::str::from_utf8(header).map_err(|_| bad("it is not text"))?;
+    let Dictionary { descr, fortran_order, shape } = Dictionary::parse(header).map_err(bad)?;
+    if descr != expected {
+        return Err(Malformed::Type { expected, got: descr.into() });
+    }
+    if fortran_order && shape.len() > 1 {
+        return Err(Malformed::Fortran);
+    }
+    whole(shape, entries, width)
+}
+
+/// Are there as many bytes as entries of this width need? A part of an entry too many counts as one.
+fn whole(shape: Vec<usize>, bytes: &[u8], width: usize) -> Result<(Vec<usize>, &[u8]), Malformed> {
+    let needed = product(&shape).and_then(|n| n.checked_mul(width));
+    match needed {
+        Some(n) if n == bytes.len() => Ok((shape, bytes)),
+        Some(n) if n < bytes.len() => Err(Malformed::Length { shape, got: bytes.len().div_ceil(width) }),
+        _ => Err(Malformed::Length { shape, got: bytes.len() / width }),
     }
 }
 

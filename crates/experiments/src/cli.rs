@@ -15,6 +15,94 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
     Pca(PcaArgs),
+    /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+    Memory(MemoryArgs),
+    /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+    Faces(FacesArgs),
+    /// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+    Clustering(ClusteringArgs),
+}
+
+/// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+///
+/// Counts the parameters of the generalised matrix LSTMs (one for each shape of a layer) and of the subspace optimiser (one for
+/// all) from the shapes of the weights, then runs the subspace optimiser for one step and shows the memory that took.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Decides the points, the gradients and the network.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Print the table and take no step.
+    #[arg(long)]
+    pub(crate) count_only: bool,
+}
+
+/// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+///
+/// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values of
+/// an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read from
+/// `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a grid and
+/// then runs from the same starts for the same number of passes over the training images.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:\n  \
+    pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
+    pullback-experiments faces --data DIR                Extended Yale B from DIR or DIR/yaleb32\n  \
+    pullback-experiments faces --quick --json - | jq .methods   numbers only\n\n\
+    Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
+pub(crate) struct FacesArgs {
+    #[command(flatten)]
+    pub(crate) contest: ContestArgs,
+}
+
+/// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+///
+/// Minimises the mean squared affine-invariant distance of each matrix to the centre of its class, over one centre for
+/// each class; a matrix is then put into the class of the nearest centre. The papers' data are 5x5 covariances of 20
+/// Kylberg textures with their split of 2560 and 640 regions, read from `--data DIR`; without it covariances of regions of
+/// three built-in textures take their place. Every method is tuned on a grid and then runs from the same starts for the
+/// same number of passes over the training matrices.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:\n  \
+    pullback-experiments clustering --quick              the built-in textures, a short run of the same code\n  \
+    pullback-experiments clustering --data DIR           Kylberg from DIR or DIR/kylberg_spd5\n  \
+    pullback-experiments clustering --quick --json - | jq .methods   numbers only\n\n\
+    Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
+pub(crate) struct ClusteringArgs {
+    #[command(flatten)]
+    pub(crate) contest: ContestArgs,
+}
+
+/// What contests of optimisers have in common.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ContestArgs {
+    /// Decides everything random: splits, starting points, minibatches and their order.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Passes over the training data in a run, 1 to 1000 [default: 20, with --quick 6].
+    #[arg(long, value_name = "N", value_parser = passes)]
+    pub(crate) passes: Option<usize>,
+
+    /// Random starts that methods are judged on, 1 to 100 [default: 5, with --quick 2].
+    #[arg(long, value_name = "N", value_parser = starts)]
+    pub(crate) starts: Option<usize>,
+
+    /// A short run of the same code: fewer passes and starts, coarser grids.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Folder for the curves (SVG) [default: target/pullback/ and the name of the command].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Also write the summary as JSON to this file; `-` writes it, and nothing else, to standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Read the papers' data from this folder instead of using the built-in ones [env: PULLBACK_DATA].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
@@ -38,6 +126,10 @@ pub(crate) struct PcaArgs {
     /// Outer steps of the meta-training, at least 1 [default: 2500, with --quick 400].
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
+
+    /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
+    pub(crate) threads: usize,
 
     /// How many components, 1 to 32.
     #[arg(long, default_value_t = 6, value_name = "P", value_parser = components)]
@@ -108,10 +200,31 @@ fn steps(s: &str) -> Result<usize, String> {
     }
 }
 
+fn threads(s: &str) -> Result<usize, String> {
+    match number(s)? {
+        n @ 1..=256 => Ok(n),
+        n => Err(format!("{n} threads do not work; give 1 to 256")),
+    }
+}
+
 fn components(s: &str) -> Result<usize, String> {
     match number(s)? {
         p @ 1..=32 => Ok(p),
         p => Err(format!("{p} components of 64 pixels are not a task here; give 1 to 32")),
+    }
+}
+
+fn passes(s: &str) -> Result<usize, String> {
+    match number(s)? {
+        n @ 1..=1000 => Ok(n),
+        n => Err(format!("{n} passes are no run; give 1 to 1000")),
+    }
+}
+
+fn starts(s: &str) -> Result<usize, String> {
+    match number(s)? {
+        n @ 1..=100 => Ok(n),
+        n => Err(format!("{n} starts are no comparison; give 1 to 100")),
     }
 }
 

@@ -10,6 +10,8 @@ const IMAGES: &str = "digits_images_8x8_u8.npy";
 const LABELS: &str = "digits_labels_u8.npy";
 const IMAGES_FORMAT: &str = "NumPy .npy (or IDX), unsigned bytes (|u1), C order, n x 8 x 8, ink 0..16, n at least 20";
 const LABELS_FORMAT: &str = "NumPy .npy (or IDX), unsigned bytes (|u1), n labels 0..9, one for each image";
+const ORIGIN: &str =
+    "Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (https://doi.org/10.24432/C50P49)";
 /// Ink of a full pixel.
 const FULL: f64 = 16.0;
 /// Pixels of an image.
@@ -55,6 +57,7 @@ impl Digits {
                 folder: folder.to_path_buf(),
                 file,
                 format,
+                origin: ORIGIN,
                 source,
             })
         };
@@ -66,7 +69,7 @@ impl Digits {
     fn decode(images: &[u8], labels: &[u8], place: &str, origin: String) -> Result<Self> {
         let bad = |file, format| {
             let place = place.to_string();
-            move |found| Error::DataMalformed { origin: place.clone(), file, format, found }
+            move |found| Error::DataMalformed { place: place.clone(), file, format, found }
         };
         let (bad_images, bad_labels) = (bad(IMAGES, IMAGES_FORMAT), bad(LABELS, LABELS_FORMAT));
         let Bytes { shape, entries: pixels } = Bytes::read(images).map_err(|e| bad_images(e.to_string()))?;

@@ -9,19 +9,25 @@ pub(crate) enum Error {
     #[error(
         "cannot read `{file}` in `{}`: {source}\n  \
          expected: {format}\n  \
-         origin:   Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (https://doi.org/10.24432/C50P49)\n  \
+         origin:   {origin}\n  \
          what to do: name the folder that holds the file with `--data DIR` or PULLBACK_DATA, or leave both out to use the built-in copy",
         folder.display()
     )]
-    DataUnreadable { folder: PathBuf, file: &'static str, format: &'static str, source: std::io::Error },
+    DataUnreadable {
+        folder: PathBuf,
+        file: &'static str,
+        format: &'static str,
+        origin: &'static str,
+        source: std::io::Error,
+    },
 
     /// A data file is there and is not what it should be.
     #[error(
-        "`{file}` {origin} is not usable: {found}\n  \
+        "`{file}` {place} is not usable: {found}\n  \
          expected: {format}\n  \
          what to do: write it again with `numpy.save`, or leave out `--data` and PULLBACK_DATA to use the built-in copy"
     )]
-    DataMalformed { origin: String, file: &'static str, format: &'static str, found: String },
+    DataMalformed { place: String, file: &'static str, format: &'static str, found: String },
 
     /// Results cannot be written.
     #[error("cannot write {what} to `{}`: {source}\n  what to do: give a path that you may write to with `{option}`", path.display())]

@@ -1,12 +1,19 @@
 //! The papers' tasks on real data: tables, curves, saved optimisers.
 //!
-//! Each command is a module; what it prints is in [`report`], what can go wrong in [`error`].
+//! Each command is a module; what `pca` prints is in [`report`], what the others do together in [`contest`], what can go
+//! wrong in [`error`].
 
 mod classical;
 mod cli;
+mod clustering;
+mod contest;
+mod covariances;
 mod curves;
 mod data;
 mod error;
+mod faces;
+mod files;
+mod memory;
 mod meta;
 mod output;
 mod pca;
@@ -19,8 +26,13 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli::Cli { command: cli::Command::Pca(args) } = cli::Cli::parse();
-    match pca::run(&args) {
+    let done = match cli::Cli::parse().command {
+        cli::Command::Pca(args) => pca::run(&args),
+        cli::Command::Memory(args) => memory::run(&args),
+        cli::Command::Faces(args) => faces::run(&args),
+        cli::Command::Clustering(args) => clustering::run(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e}");

@@ -10,13 +10,12 @@ use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    FileError, GmLstm, GmLstmOptions, GmLstmParams, Input, Rollout, Rule, Split, Task, Training, TrainingOptions,
-    WarmUp,
+    Descent, Each, FileError, GmLstm, GmLstmOptions, Horizon, Input, Member, OnSuspect, Provenance, Rollout, Rule,
+    Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use pullback_optim::{Method, Rsgd};
 use rand::{Rng, RngExt};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -48,8 +47,8 @@ const CLIP: f64 = 1.0;
 /// A trained optimiser.
 #[derive(Debug)]
 pub(crate) struct Learned {
-    network: GmLstm,
-    params: GmLstmParams,
+    trained: Trained<Each<GmLstm>>,
+    provenance: Provenance,
 }
 
 /// What the command line decides about training.
@@ -58,6 +57,7 @@ pub(crate) struct Settings {
     outer_steps: usize,
     estimator: EstimatorName,
     train_on: TrainOn,
+    threads: usize,
 }
 
 impl Settings {
@@ -66,6 +66,7 @@ impl Settings {
             outer_steps: args.steps.unwrap_or(OUTER_STEPS[usize::from(args.quick)]),
             estimator: args.estimator,
             train_on: args.train_on,
+            threads: args.threads,
         }
     }
 }
@@ -92,20 +93,21 @@ impl Task for TrainingTask<'_> {
         if self.rotate { rng.random() } else { 0 }
     }
 
-    fn sample(&self, split: Split, instances: &[u64], _: &mut dyn Rng) -> Moments {
+    fn sample(&self, split: Split, members: &[Member]) -> Moments {
         let c = &self.pca.moments;
-        let turned = |seed: &u64| {
-            let q = random_rotation(*seed);
+        let turned = |m: &Member| {
+            let q = random_rotation(m.instance);
             &q * c * q.transpose()
         };
         let moments = match self.rotate {
-            true => Batch::stack(&instances.iter().map(turned).collect::<Vec<_>>()),
+            true => Batch::stack(&members.iter().map(turned).collect::<Vec<_>>()),
             false => Batch::of(c),
         };
         Moments { moments, levelled: split == Split::Validation }
     }
 
-    fn cost<'t>(&self, x: Var<'t>, data: &Moments) -> Var<'t> {
+    fn cost<'t>(&self, x: &[Var<'t>], data: &Moments) -> Var<'t> {
+        let x = x[0];
         let cost = Pca::cost(&data.moments, x);
         if !data.levelled {
             return cost;
@@ -125,18 +127,22 @@ pub(crate) fn train(
     seed: u64,
 ) -> Result<(Learned, TrainingSummary)> {
     let shape = Manifold::<f64>::shapes(manifold)[0];
-    let mut options = GmLstmOptions::new(shape.rows, shape.cols, step);
+    let mut options = GmLstmOptions::new(shape.rows, shape.cols);
     options.input = Input::Scaled(1.0 / (2.0 * pca.energy()));
     options.output_scale = 2.0 * pca.energy();
-    let network = GmLstm::new(options);
+    let update = Update { sees: Sees::Euclidean, ..Update::new(step) };
+    let network = Each::new(GmLstm::new(options), update);
     let params = network.init(&mut rng(seed));
     let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations };
     let methods: [&dyn Method; 1] = [&Rsgd { step }];
     let warm_up = WarmUp { members: POOL / 2, steps: WARM_UP, push_after: 0, push_every: WARM_UP };
     let refresh = POOL * AGE / (MEMBERS * INNER_STEPS);
     let options = TrainingOptions {
-        inner_steps: INNER_STEPS,
+        horizon: Horizon::Steps(INNER_STEPS),
         members: MEMBERS,
+        // Each member is a piece of work of its own, so that threads have something to share.
+        group: 1,
+        on_suspect: OnSuspect::Apply,
         estimator: match settings.estimator {
             EstimatorName::FixedPoint => Estimator::FixedPoint { terms: TERMS },
             EstimatorName::OneStep => Estimator::OneStep,
@@ -146,6 +152,7 @@ pub(crate) fn train(
         keep_state: true,
         fresh_batches: false,
         outer: Rule::Adam { rate: RATE.0 },
+        clip_each: None,
         clip: Some(CLIP),
         decay: Some((RATE.1.powf(1.0 / settings.outer_steps as f64), 1)),
         capacity: POOL,
@@ -155,33 +162,27 @@ pub(crate) fn train(
     };
     let stage = Stage::new("meta-training", settings.outer_steps);
     let clock = Instant::now();
-    let mut training = Training::new(&network, params, manifold, &task, &methods, options);
+    let mut training =
+        Training::new(Descent(network.clone()), params, manifold, &task, &methods, options).threads(settings.threads);
     let (mut rhos, mut truncated, mut skipped, mut fills, mut looks) = (vec![], 0, 0, 0, 0);
-    let mut best: Option<(f64, GmLstmParams)> = None;
     let starts: Batch = manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0);
-    training
-        .run(settings.outer_steps, |progress, params| {
-            stage.advance();
-            fills += usize::from(progress.filled_by.is_some());
-            skipped += usize::from(progress.failure.is_some());
-            if let Some(c) = &progress.certificate {
-                rhos.extend(c.rho);
-                truncated += usize::from(c.truncated);
-            }
-            let done = progress.step + 1;
-            if done % LOOK_EVERY == 0 || done == settings.outer_steps {
-                looks += 1;
-                let run = curves(&network, params, pca, manifold, &starts, HORIZON);
-                let loss = run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median);
-                if best.as_ref().is_none_or(|(lowest, _)| loss < *lowest) {
-                    best = Some((loss, params.clone()));
-                }
-                stage.say(|| format!("loss after {HORIZON} steps {loss:.4}, optimum {:.4}", pca.optimum.train));
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(during("meta-training"))?;
-    let params = best.map_or_else(|| training.into_params(), |(_, params)| params);
+    for done in 1..=settings.outer_steps {
+        let progress = training.step().map_err(during("meta-training"))?;
+        stage.advance();
+        fills += usize::from(progress.filled_by.is_some());
+        skipped += usize::from(progress.loss.is_none());
+        rhos.extend(&progress.rho);
+        truncated += progress.truncated;
+        if done % LOOK_EVERY == 0 || done == settings.outer_steps {
+            looks += 1;
+            let now = Trained::new(network.clone(), training.params().clone());
+            let run = curves(&now, pca, manifold, &starts, HORIZON);
+            let loss = run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median);
+            training.offer(loss);
+            stage.say(|| format!("loss after {HORIZON} steps {loss:.4}, optimum {:.4}", pca.optimum.train));
+        }
+    }
+    let params = training.best().unwrap_or_else(|| training.into_params());
     let summary = TrainingSummary {
         estimator: settings.estimator,
         train_on: settings.train_on,
@@ -198,24 +199,19 @@ pub(crate) fn train(
         truncated,
         seconds: clock.elapsed().as_secs_f64(),
     };
-    Ok((Learned { network, params }, summary))
+    let provenance = Provenance::new(manifold, format!("8x8 digits, {:?}, seed {seed}", settings.train_on));
+    Ok((Learned { trained: Trained::new(network, params), provenance }, summary))
 }
 
 /// Losses along runs of a network from the given starts.
-fn curves(
-    network: &GmLstm,
-    params: &GmLstmParams,
-    pca: &Pca,
-    manifold: &Grassmann,
-    starts: &Batch,
-    steps: usize,
-) -> Result<Curves> {
+fn curves(method: &dyn Method, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
     let task = TrainingTask { pca, rotate: false };
     let instances = vec![0; starts.shape().batch];
-    let mut run = Rollout::learned(network, params, manifold, &task, starts, &instances, 0);
+    let start = std::slice::from_ref(starts);
+    let mut run = Rollout::new(method, manifold, &task, start, &instances, 0);
     let mut after = vec![pca.losses(starts)];
     for _ in 0..steps {
-        after.push(pca.losses(run.step().map_err(during("a run of the learned optimiser"))?));
+        after.push(pca.losses(&run.step().map_err(during("a run of the learned optimiser"))?[0]));
     }
     Ok(Curves { after })
 }
@@ -226,17 +222,17 @@ impl Learned {
 
     /// Losses along runs of `steps` steps from the given starts.
     pub(crate) fn curves(&self, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
-        curves(&self.network, &self.params, pca, manifold, starts, steps)
+        curves(&self.trained, pca, manifold, starts, steps)
     }
 
     /// How many numbers were learned.
     pub(crate) fn parameter_count(&self) -> usize {
-        self.network.options().parameter_count()
+        self.trained.parameter_count()
     }
 
     /// Writes it as safetensors.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
-        self.network.save(&self.params, path).map_err(|e| match e {
+        self.trained.save(path, &self.provenance).map_err(|e| match e {
             FileError::Io { source, .. } => {
                 Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
             }
@@ -246,19 +242,19 @@ impl Learned {
 
     /// Reads it back, for points of this shape.
     pub(crate) fn load(path: &Path, rows: usize, components: usize) -> Result<Self> {
-        let (network, params) = GmLstm::load(path).map_err(|e| {
+        let Stored { trained, provenance } = Stored::<Each<GmLstm>>::load(path).map_err(|e| {
             let found = match e {
                 FileError::Io { source, .. } => source.to_string(),
                 e => e.to_string(),
             };
             Error::Load { path: path.into(), found }
         })?;
-        let o = network.options();
+        let o = trained.optimizer.rule.options();
         if (o.p, o.d) != (rows, components) {
             let shape = |p, d| format!("{p}x{d} points");
             let (got, expected) = (shape(o.p, o.d), shape(rows, components));
             return Err(Error::LoadShape { path: path.into(), got, expected, components: o.d });
         }
-        Ok(Learned { network, params })
+        Ok(Learned { trained, provenance })
     }
 }

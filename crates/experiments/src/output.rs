@@ -2,7 +2,7 @@
 //! no minute.
 
 use crate::error::{Error, Result};
-use crate::report::Summary;
+use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Json {
     }
 
     /// Writes the summary there; says whether standard output is still free for the tables.
-    pub(crate) fn write(self, summary: &Summary) -> Result<bool> {
+    pub(crate) fn write(self, summary: &impl Serialize) -> Result<bool> {
         let text = serde_json::to_string_pretty(summary)? + "\n";
         match self {
             Json::Nowhere => Ok(true),

@@ -56,6 +56,15 @@ fn copied_digits(test: &str) -> PathBuf {
     folder
 }
 
+/// Bytes that do not fill a screen when they differ.
+#[derive(PartialEq)]
+struct Bytes(Vec<u8>);
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 fn path(p: &Path) -> &str {
     p.to_str().unwrap()
 }
@@ -81,6 +90,14 @@ fn a_short_run_prints_tables_and_writes_files_that_can_be_evaluated_again() {
     }
     let svg = fs::read_to_string(out.join("curves.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("RSGD + momentum") && svg.contains("learned"));
+
+    // Two threads give the same file, byte for byte.
+    let two = folder("short_run_two_threads");
+    let run =
+        pca(&["--quick", "--steps", "3", "--components", "4", "--seed", "7", "--threads", "2", "--out", path(&two)]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let optimizer = |dir: &Path| Bytes(fs::read(dir.join("optimizer.safetensors")).unwrap());
+    assert_eq!(optimizer(&two), optimizer(&out));
 
     // The saved optimiser gives the same numbers again, here with the digits read from a folder, and tables for people.
     let saved = out.join("optimizer.safetensors");
@@ -186,6 +203,7 @@ fn wrong_flags_say_what_would_be_right() {
     fails(&pca(&["--steps", "0"]), 2, &["0 outer steps train nothing", "at least 1"]);
     fails(&pca(&["--steps", "many"]), 2, &["`many` is not a whole number"]);
     fails(&pca(&["--components", "64"]), 2, &["1 to 32"]);
+    fails(&pca(&["--threads", "0"]), 2, &["0 threads do not work"]);
     fails(&pca(&["--estimator", "magic"]), 2, &["fixed-point", "one-step", "unroll"]);
     fails(&pca(&["--load", "a", "--steps", "3"]), 2, &["cannot be used with"]);
 }
@@ -198,6 +216,7 @@ fn help_names_every_flag() {
         "--steps",
         "--components",
         "--quick",
+        "--threads",
         "--estimator",
         "--train-on",
         "--out",
@@ -208,4 +227,13 @@ fn help_names_every_flag() {
         assert!(help.contains(flag), "{help}");
     }
     assert!(help.contains("PULLBACK_DATA") && help.contains("Examples:"));
+}
+
+#[test]
+fn the_memory_of_optimisers_is_printed_from_the_shapes() {
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(["memory", "--count-only"]).output().unwrap();
+    let out = text(&run.stdout);
+    assert!(run.status.success() && out.contains("24926.7 MiB") && out.contains("0.020 MiB"), "{out}");
+    assert!(out.contains("1.2465e6") && out.contains("4608x512"), "{out}");
 }

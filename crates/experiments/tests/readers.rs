@@ -65,7 +65,7 @@ fn errors_say_what_is_wrong() {
         (&[0, 0, 13, 1, 0, 0, 0, 0], "of type 13"),
         (&[0, 0, 8, 2, 0, 0, 0, 1], "no IDX header"),
         (&[0, 0, 8, 1, 0, 0, 0, 1], "promises 1 entries of shape [1], and the file ends before that, after 0"),
-        (&[0, 0, 8, 1, 0, 0, 0, 1, 5, 6], "1 bytes follow"),
+        (&[0, 0, 8, 1, 0, 0, 0, 1, 5, 6], "1 more follow"),
     ] {
         assert!(message(file).contains(words), "{}", message(file));
     }
@@ -113,4 +113,24 @@ fn damaged_known_answers_are_refused_and_not_fatal() {
         let e = case::Case::list(text).err().expect("an error").to_string();
         assert!(e.contains(words), "{e}");
     }
+}
+
+#[test]
+fn doubles_and_shorts_are_read_and_refused_by_type_and_length() {
+    use arrays::{Doubles, Shorts};
+    let file = |text: &str, entries: &[u8]| {
+        [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), entries].concat()
+    };
+    let two = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }";
+    let entries: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!(Doubles::from_npy(&file(two, &entries)).unwrap(), Doubles { shape: vec![2], entries: vec![1.5, -2.0] });
+    let words = Shorts::from_npy(&file("{'descr': '<u2', 'fortran_order': False, 'shape': (2,), }", &[1, 2, 255, 0]));
+    assert_eq!(words.unwrap(), Shorts { shape: vec![2], entries: vec![513, 255] });
+    let said = |bytes: &[u8]| Doubles::from_npy(&file(two, bytes)).unwrap_err().to_string();
+    assert!(said(&entries[..15]).contains("ends before that, after 1"), "{}", said(&entries[..15]));
+    assert!(said(&[&entries[..], &[0]].concat()).contains("1 more follow"));
+    assert!(matches!(Shorts::from_npy(&file(two, &entries)), Err(Malformed::Type { expected: "<u2", .. })));
+    // Sizes whose product fits, but not in bytes.
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904,), }";
+    assert!(matches!(Doubles::from_npy(&file(header, &[0; 8])), Err(Malformed::Length { .. })));
 }

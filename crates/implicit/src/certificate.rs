@@ -1,6 +1,10 @@
-//! What came with the number: how many terms, how fast they fell, and whether the series was cut off.
+//! What comes with the derivative of an iteration: how many terms, how fast they fell, how much is missing, and whether
+//! all that means anything. What measures it is in `series.rs` and `missing.rs`.
 
-/// How far to trust a derivative.
+use crate::verdict::{Verdict, Why};
+use std::fmt;
+
+/// How far to trust the derivative of an iteration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {
     /// Terms of the series in the sum beyond the first; for unrolls, steps that were recorded.
@@ -11,10 +15,11 @@ pub struct Certificate {
     pub norms: Vec<f64>,
     /// The contraction of the inner loop, as far as it was seen. `None` if `v_0` vanished, and for unrolls.
     ///
-    /// For a sum of several terms it is the last ratio, `|v_{k+1}| / |v_k|`. For one step it is the larger of two
-    /// ratios: the first, `|v_1| / |v_0|`, and `|A d| / |d|` along the loop's last motion `d = z_t - z_{t-1}` that was
-    /// well above rounding, if there was one. The first ratio alone would flatter: for a self-adjoint `A` ratios only
-    /// grow along the series.
+    /// It is the larger of two: the factor by which terms fall, a geometric mean over an even number of the last of
+    /// them (neighbours alternate where two eigenvalues of opposite signs dominate); and, of the derivative's own
+    /// series, the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding,
+    /// if there was one: that motion has been through many steps and points along the slowest mode, which the terms may
+    /// hardly contain yet.
     ///
     /// At least 1 means that the inner loop does not contract here, and the series is no estimate of anything. Infinite
     /// means that the step could not be differentiated by the state.
@@ -22,36 +27,52 @@ pub struct Certificate {
     /// Did the terms grow twice in a row, to more than twice the length of the first? Then the sum stops before the
     /// last of them.
     pub truncated: bool,
-    /// `|z_T - z_{T-1}| / |z_T|`: how far the loop is from a fixed point. Zero for unrolls, which do not assume one.
-    pub motion: f64,
-    /// `|v_{K+1}| / |v_0|` for the first term that is not in the sum: computed for one step, else extrapolated from the
-    /// last ratio.
+    /// `|z_T - z_{T-1}| / |z_T|`: how far the loop is from a fixed point. `None` for unrolls, which do not assume one.
+    pub motion: Option<f64>,
+    /// The estimated length of the error of the gradient, to the derivative of the fixed point that the last step
+    /// belongs to. `None` for unrolls, and where nothing can be said. It is to be relied on if the verdict is
+    /// [`Verdict::Estimated`].
+    pub error: Option<f64>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// `|v_{K+1}| / |v_0|` for the first term that is not in the sum: computed for one step, else extrapolated.
     pub(crate) missing: Option<f64>,
+    /// What is missing relative to `v_0`, from the terms as a whole; `None` where they are too few to tell.
+    pub(crate) rest: Option<f64>,
 }
 
 impl Certificate {
     /// A certificate of an unroll: nothing is assumed, so nothing is to be reported.
     pub(crate) fn unrolled(steps: usize) -> Self {
-        Certificate { terms: steps, norms: vec![], rho: None, truncated: false, motion: 0.0, missing: None }
+        Certificate { terms: steps, norms: vec![], motion: None, ..Self::series(true, 0.0) }
     }
 
     /// A certificate of a series of which only `v_0` is known, and whether it vanishes.
     pub(crate) fn series(positive: bool, motion: f64) -> Self {
         let norms = vec![if positive { 1.0 } else { 0.0 }];
-        Certificate { terms: 0, norms, rho: None, truncated: false, motion, missing: None }
+        Certificate {
+            terms: 0,
+            norms,
+            rho: None,
+            truncated: false,
+            motion: Some(motion),
+            error: None,
+            verdict: Verdict::Suspect(Why::Unchecked),
+            missing: None,
+            rest: None,
+        }
     }
 
-    /// An estimate of the part of the series that is missing, `|v_{K+1} + v_{K+2} + ...| / |v_0|`, as if every further
-    /// term were `rho` times as long as the one before and all had one direction: `|v_{K+1}| / (1 - rho) / |v_0|`.
+    /// An estimate of the part of the series that is missing, `|v_{K+1} + v_{K+2} + ...| / |v_0|`.
+    ///
+    /// The terms span a space in which the rest of the series is solved for, by least squares; where its residual is
+    /// small, this is that rest. Else it is a geometric series: as if every further term were `rho` times as long as
+    /// the one before and all had one direction, `|v_{K+1}| / (1 - rho) / |v_0|`, which is an upper estimate if `rho`
+    /// has seen the slowest mode.
     ///
     /// It is relative to `v_0`, not to the sum. With one step, a tail of 1 says that about half of the sum is missing,
     /// and a tail of `t` that about `t / (1 + t)` of it is; how much of the derivative that is also depends on how `B'`
-    /// weighs the terms.
-    ///
-    /// If `rho` is the norm of `A` (self-adjoint: its spectral radius), this is a bound. A `rho` that has not seen the
-    /// slowest mode yet is too small, and so is the tail. For one step that happens where the loop's own motion has not
-    /// come to point along that mode: early in a slow loop, or if it was started at the solution. A tail of one step is
-    /// then no more than a lower estimate; a series of a few terms (`FixedPoint { terms: 5 }`) looks further.
+    /// weighs the terms: [`Certificate::error`] knows that.
     ///
     /// `None` if there is no ratio, or the terms do not fall; zero if the next term vanishes, for then all others do.
     pub fn tail(&self) -> Option<f64> {
@@ -59,7 +80,18 @@ impl Certificate {
         match missing {
             _ if self.truncated => None,
             0.0 => Some(0.0),
-            _ => (rho < 1.0).then(|| missing / (1.0 - rho)),
+            _ if rho >= 1.0 => None,
+            _ => Some(self.rest.unwrap_or(missing / (1.0 - rho))),
         }
+    }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.verdict)?;
+        let or_dash = |x: Option<f64>| x.map_or_else(|| "unknown".to_string(), |x| format!("{x:.1e}"));
+        writeln!(f, "  error of the gradient {}, missing of the series {}", or_dash(self.error), or_dash(self.tail()))?;
+        let rho = self.rho.map_or_else(|| "unknown".to_string(), |r| format!("{r:.3}"));
+        write!(f, "  {} terms, contraction {rho}, last motion {}", self.terms, or_dash(self.motion))
     }
 }

@@ -2,12 +2,13 @@
 //! steps that are differentiated. The series on the last step is a file of its own, `series.rs`.
 
 use crate::Certificate;
+use crate::error::{Error, Result};
 use crate::iteration::{Iteration, Of, Vars, copy, list};
 use crate::series::{Path, Sum, series};
-use pullback::{Batch, Leaves, MatLike, Scalar, Shape, Tape, Var};
+use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
 /// How to take the derivative of an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Estimator {
     /// The series on the last step, with `terms` terms after the first. Constant memory.
@@ -27,60 +28,27 @@ pub enum Estimator {
     },
     /// All steps, recorded: exact for the state that was reached. Memory grows with their number.
     Unroll,
-    /// Equation 16 of Gao et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as
-    /// printed: `-B' (v + (I - A')v + (I - A')²v + ...)`.
+    /// Equation 16 of Fan et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as
+    /// printed: `-B' (v + (I - A')v + (I - A')²v + ...)` with the outer gradient `v` at the point *before* the last
+    /// step.
     ///
-    /// It is the sensitivity of the point *before* the last step, and its sign is opposite to the derivative's for a
-    /// contracting loop with a small step. It is here to be compared, not to be used.
+    /// It is the sensitivity of that point, and its sign is opposite to the derivative's for a contracting loop with a
+    /// small step. It is here to be compared, not to be used: its certificate estimates its error to the derivative,
+    /// and never calls it sound.
     IrmmPaper {
         /// `K`.
         terms: usize,
     },
-}
-
-/// What went wrong.
-#[derive(Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The engine reports bad data or a number that is not finite.
-    #[error(transparent)]
-    Engine(#[from] pullback::Error),
-    /// There is no last step.
-    #[error("the derivative of an iteration needs at least one step, and none was asked for")]
-    NoSteps,
-    /// A step returned another shape than it was given.
-    #[error("step {step} turned leaf {leaf} of the state from {expected} into {got}; a step keeps shapes")]
-    Shape {
-        /// Which step.
-        step: usize,
-        /// Which leaf, in order.
-        leaf: usize,
-        /// The shape it was given.
-        expected: Shape,
-        /// The shape it returned.
-        got: Shape,
-    },
-    /// The inner loop left the finite numbers.
-    #[error("after {steps} steps leaf {leaf} of the state holds {value}; the inner loop diverges")]
-    Diverged {
-        /// Steps taken.
-        steps: usize,
-        /// Which leaf, in order.
-        leaf: usize,
-        /// The entry.
-        value: f64,
+    /// The same as the code of that paper computes it: `+B' (v + (I - alpha A')v + (I - alpha A')²v + ...)`, with the
+    /// opposite sign, and without the factor `alpha` that a damped series of an inverse has. There `alpha` is 0.1, `K`
+    /// is 5, and `v` is the gradient of the training loss, so that loss is the outer one to give.
+    IrmmCode {
+        /// `K`.
+        terms: usize,
+        /// The damping.
+        alpha: f64,
     },
 }
-
-/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
-impl std::fmt::Debug for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-/// The result of an estimator.
-pub type Result<T> = std::result::Result<T, Error>;
 
 /// A derivative and what is known about it.
 #[derive(Debug, Clone)]
@@ -97,6 +65,8 @@ pub struct Derivative<Z, P> {
     pub bytes: usize,
     /// Operations that were recorded.
     pub operations: usize,
+    /// Products with the linear map of the last step, or its transpose, that the derivative itself took; 0 for unrolls.
+    pub products: usize,
 }
 
 /// How well one derivative agrees with another that is taken for the truth.
@@ -128,7 +98,7 @@ pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
 /// The tapes that estimators run on. Hold one and ask often: buffers are kept from call to call.
 #[derive(Debug)]
 pub struct Sensitivity<T: Scalar = f64> {
-    plain: Tape<T>,
+    pub(crate) plain: Tape<T>,
     recorded: Tape<T>,
 }
 
@@ -176,17 +146,22 @@ impl<T: Scalar> Sensitivity<T> {
         let window = match how {
             Estimator::Unroll => steps,
             Estimator::Truncated { steps: w } => w.clamp(1, steps.max(1)),
-            Estimator::FixedPoint { .. } | Estimator::OneStep | Estimator::IrmmPaper { .. } => 1,
+            _ => 1,
         };
         if steps == 0 {
             return Err(Error::NoSteps);
+        }
+        if let Estimator::IrmmCode { alpha, .. } = how
+            && !(alpha > 0.0 && alpha.is_finite())
+        {
+            return Err(Error::Setting { what: "a damping above 0", got: alpha });
         }
         for tape in [&mut self.plain, &mut self.recorded] {
             tape.clear();
             tape.reset_peak();
         }
         let (before, motion) = match how {
-            Estimator::OneStep | Estimator::FixedPoint { terms: 0 } => {
+            Estimator::OneStep | Estimator::FixedPoint { .. } => {
                 run_watching(&mut self.plain, it, z0, phi, steps - window)?
             }
             _ => (run(&mut self.plain, it, z0, z0.batches(), phi, 0..steps - window)?, None),
@@ -203,10 +178,11 @@ impl<T: Scalar> Sensitivity<T> {
                 tape.gradient_into(loss, &rec.phi, &mut gradient.iter_mut().collect::<Vec<_>>())?;
                 (loss.scalar().f64(), Certificate::unrolled(window))
             }
-            Estimator::FixedPoint { .. } | Estimator::OneStep | Estimator::IrmmPaper { .. } => {
+            _ => {
                 let (sum, terms) = match how {
                     Estimator::FixedPoint { terms } => (Sum::FixedPoint, terms),
-                    Estimator::IrmmPaper { terms } => (Sum::Irmm, terms),
+                    Estimator::IrmmPaper { terms } => (Sum::Printed, terms),
+                    Estimator::IrmmCode { terms, alpha } => (Sum::Coded { alpha }, terms),
                     _ => (Sum::FixedPoint, 0),
                 };
                 let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
@@ -222,6 +198,7 @@ impl<T: Scalar> Sensitivity<T> {
             }
             .into());
         }
+        let products = certificate.norms.len().saturating_sub(1);
         Ok(Derivative {
             value,
             gradient: rebuilt(phi, gradient),
@@ -229,12 +206,13 @@ impl<T: Scalar> Sensitivity<T> {
             certificate,
             bytes: self.plain.peak_bytes() + self.recorded.peak_bytes(),
             operations: self.recorded.operations(),
+            products,
         })
     }
 }
 
 /// Runs the given steps from `z` in constant memory and returns the numbers of the state.
-fn run<I: Iteration>(
+pub(crate) fn run<I: Iteration>(
     tape: &mut Tape<Of<I::State>>,
     it: &I,
     like: &I::State,
@@ -272,7 +250,12 @@ fn run_watching<I: Iteration>(
     phi: &I::Params,
     steps: usize,
 ) -> Result<(Vec<Batch<Of<I::State>>>, Option<Vec<Batch<Of<I::State>>>>)> {
-    let mut looks: Vec<usize> = (0..usize::BITS).map(|j| steps >> j).take_while(|&t| t > 0).collect();
+    // No look before the third step: a piece of one step needs less memory than one of two, and then a short loop would
+    // need less than a long one.
+    let mut looks: Vec<usize> = (0..usize::BITS).map(|j| steps >> j).take_while(|&t| t > 2).collect();
+    if looks.is_empty() && steps > 0 {
+        looks.push(steps);
+    }
     looks.reverse();
     let (mut z, mut t, mut motion) = (z0.batches(), 0, None);
     for look in looks {

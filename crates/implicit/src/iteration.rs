@@ -1,6 +1,7 @@
 //! The question: a step, an outer loss and a tangent space. How it is answered is not known here.
 
-use crate::estimate::{Derivative, Estimator, Result, Sensitivity};
+use crate::error::Result;
+use crate::estimate::{Derivative, Estimator, Sensitivity};
 use pullback::{Leaves, Scalar, Tape, Var, VarTree};
 use pullback_manifolds::Manifold;
 

@@ -1,7 +1,27 @@
-//! The derivative of an iteration with respect to its parameters, by estimators that answer the same question.
+//! Derivatives of solutions and of iterations, each with a certificate that says how far to trust it.
 //!
-//! An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at where it arrived. What
-//! is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is needed):
+//! **A solution** `z(phi)` is where a cost is stationary, where a step stays or where a residual vanishes, in flat
+//! space or on a manifold. It may come from anywhere; its derivative is a linear system, and the certificate tells the
+//! error:
+//!
+//! ```
+//! use pullback::prelude::*;
+//! use pullback_implicit::{Condition, fixed_point};
+//!
+//! // cos z = z phi, as a fixed point; the given z is good to three digits.
+//! let newton = fixed_point(&0.0f64, &1.0f64, |z: Var, phi: Var| z.cos().elem_div(phi)).flat();
+//! let d = newton.at(&0.739, &1.0).jvp(&1.0)?;
+//! let z = 0.7390851332151607_f64;                       // dz (-sin z - phi) = z dphi
+//! assert!((d.value + z / (z.sin() + 1.0)).abs() < 1e-6);
+//! assert!(d.certificate.verdict.is_sound(), "{}", d.certificate);
+//! # Ok::<(), pullback_implicit::Error>(())
+//! ```
+//!
+//! The page `docs/implicit.md` teaches it: what is differentiated, what can go wrong, how to read a certificate.
+//!
+//! **An iteration.** An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at
+//! where it arrived. What is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is
+//! needed):
 //!
 //! | [`Estimator`] | formula | memory |
 //! |---|---|---|
@@ -31,11 +51,42 @@
 //! On a manifold the derivative of a program is that of an extension to the ambient space, whose action on normal
 //! vectors is arbitrary; `.on(&manifold)` projects every term to the tangent space.
 
+pub mod bilevel;
 mod certificate;
+mod certify;
+mod condition;
+mod error;
 mod estimate;
+mod estimators;
 mod iteration;
+mod layer;
+pub mod linear;
+mod lists;
+mod local;
+mod missing;
 mod series;
+mod solution;
+mod space;
+mod trust;
+mod verdict;
 
 pub use certificate::Certificate;
-pub use estimate::{Agreement, Derivative, Error, Estimator, Result, Sensitivity, agreement};
+pub use condition::{
+    Closure, Condition, Cost, Kind, MapFn, Program as ConditionProgram, Residual, Step, Unplaced, fixed_point, root,
+    stationary,
+};
+pub use error::{Error, Result};
+pub use estimate::{Agreement, Derivative, Estimator, Sensitivity, agreement};
+pub use estimators::{Estimate, Implicit, compare};
 pub use iteration::{By, Flat, Iteration, On, OuterFn, Program, ProjectFn, Projector, StepFn, program};
+pub use layer::Layer;
+pub use lists::List;
+pub use solution::{Certified, Hypergradient, Linearisation, Settings, Solution, Tapes};
+pub use space::Space;
+pub use trust::{Errors, Member, SolutionCertificate};
+pub use verdict::{Verdict, Why};
+
+/// The page that teaches, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/implicit.md")]
+struct Page;

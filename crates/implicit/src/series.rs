@@ -14,8 +14,12 @@
 //! projected there and brought back to `z_T` by projection.
 
 use crate::Certificate;
-use crate::estimate::{Recorded, Result, add, bind, difference, double, norm, seeds};
+use crate::error::Result;
+use crate::estimate::{Recorded, add, bind, difference, double, norm, seeds};
 use crate::iteration::{Iteration, Of, copy, list};
+use crate::linear::rate;
+use crate::missing;
+use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar, Tape, Var};
 
 /// A series is cut off when its terms grow twice in a row and are this many times longer than the first.
@@ -28,11 +32,46 @@ const GROWTH: f64 = 2.0;
 /// Which series is summed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Sum {
-    /// `v <- A'v`.
+    /// `v <- A'v`: the derivative of the fixed point.
     FixedPoint,
-    /// `v <- v - A'v`, and a minus sign in front.
-    Irmm,
+    /// `v <- v - A'v`, from the outer gradient before the last step, and a minus sign in front: as printed in 2022.
+    Printed,
+    /// `v <- v - alpha A'v`, from there too, and no sign: as the code of that paper computes.
+    Coded {
+        /// The damping.
+        alpha: f64,
+    },
 }
+
+impl Sum {
+    fn sign(self) -> f64 {
+        if self == Sum::Printed { -1.0 } else { 1.0 }
+    }
+
+    /// `(I - A') v_k` from two neighbours.
+    fn image<T: Scalar>(self, v: &[Batch<T>], next: &[Batch<T>]) -> Vec<Batch<T>> {
+        let mut w = v.to_vec();
+        match self {
+            Sum::FixedPoint => add(&mut w, next, -1.0),
+            Sum::Printed => w = next.to_vec(),
+            Sum::Coded { alpha } => {
+                add(&mut w, v, -1.0 / alpha);
+                add(&mut w, next, 1.0 / alpha);
+            }
+        }
+        w
+    }
+}
+
+/// So many of the last terms are kept, to solve for what is missing in the space that they span.
+const KEPT: usize = 10;
+
+/// The least-squares rest is relied on if what it leaves, as it would grow along the slowest mode in sight, is at most
+/// this much of it.
+const CREDIBLE: f64 = 0.3;
+
+/// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess.
+const SLOPE: f64 = 10.0;
 
 /// Where the inner loop went.
 pub(crate) struct Path<'a, T: Scalar> {
@@ -75,14 +114,19 @@ impl<I: Iteration> LastStep<'_, '_, I> {
         self.project(self.path.end, &pulled)
     }
 
-    /// `|A d| / |d|` for the tangent part of `d`; `None` if `d` has none.
+    /// `sqrt(|A A d| / |d|)` for the tangent part of `d`; `None` if `d` has none. Twice, since the length of a motion
+    /// along two slow modes of opposite signs goes up and down.
     fn contraction_along(&mut self, d: &[Batch<Of<I::State>>]) -> Result<Option<f64>> {
         let d = self.project(self.path.before, d)?;
         let mut pushed = d.clone();
-        self.tape.jvp_into(&seeds(self.from, &d), self.outs, &mut pushed.iter_mut().collect::<Vec<_>>())?;
-        let pushed = self.project(self.path.end, &pushed)?;
+        for _ in 0..2 {
+            let from = pushed.clone();
+            let seeds = seeds(self.from, &from);
+            self.tape.jvp_into(&seeds, self.outs, &mut pushed.iter_mut().collect::<Vec<_>>())?;
+            pushed = self.project(self.path.end, &pushed)?;
+        }
         let length = norm(&d);
-        Ok((length > 0.0).then(|| norm(&pushed) / length))
+        Ok((length > 0.0).then(|| (norm(&pushed) / length).sqrt()))
     }
 }
 
@@ -98,23 +142,20 @@ pub(crate) fn series<'t, I: Iteration>(
     terms: usize,
     gradient: &mut [Batch<Of<I::State>>],
 ) -> Result<(f64, Certificate)> {
-    // The loss as a function of fresh handles for z_T: its gradient is v_0 and the direct term at once.
-    let (z, at) = bind(tape, like, path.end);
-    let loss = it.outer(tape, z, copy(&rec.params));
-    let mut v: Vec<Batch<_>> = path.end.iter().map(|b| Batch::zeros(b.shape())).collect();
-    {
-        let by: Vec<Var<'_, _>> = at.iter().chain(&rec.phi).copied().collect();
-        tape.gradient_into(loss, &by, &mut v.iter_mut().chain(gradient.iter_mut()).collect::<Vec<_>>())?;
-    }
-    let value = double(loss.scalar());
-
+    let (value, at_end) = outer_gradient(tape, it, like, rec, path.end, gradient)?;
+    let start = match sum {
+        Sum::FixedPoint => at_end.clone(),
+        // The formula of 2022 looks from the point before the last step.
+        _ => outer_gradient(tape, it, like, rec, path.before, &mut gradient.to_vec())?.1,
+    };
     let outs = list(&rec.end);
     let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path };
-    v = last_step.project(path.end, &v)?;
+    let mut v = last_step.project(path.end, &start)?;
     let first = norm(&v);
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(first > 0.0, motion);
     let mut p = v.clone();
+    let mut kept = vec![v.clone()];
     let (mut last, mut grew) = (first, false);
     for _ in 0..terms {
         if last == 0.0 {
@@ -123,24 +164,52 @@ pub(crate) fn series<'t, I: Iteration>(
         v = next_term(&mut last_step, sum, &v)?;
         let now = norm(&v);
         certificate.norms.push(now / first);
-        certificate.rho = Some(now / last);
-        certificate.missing = Some(now / first * (now / last));
+        certificate.rho = rate(&certificate.norms);
+        certificate.missing = Some(now / first * certificate.rho.unwrap_or(0.0));
         if now > last && grew && now > GROWTH * first {
             certificate.truncated = true;
             break;
         }
         (grew, last) = (now > last, now);
         add(&mut p, &v, 1.0);
+        kept.push(v.clone());
+        kept.drain(..kept.len().saturating_sub(KEPT + 1));
         certificate.terms += 1;
     }
-    if terms == 0 && first > 0.0 {
-        look_ahead(&mut last_step, sum, &v, &mut certificate);
+    if certificate.terms == 0 && first > 0.0 && !certificate.truncated {
+        kept.extend(look_ahead(&mut last_step, sum, &v, &mut certificate));
     }
-    let sign = if sum == Sum::Irmm { -1.0 } else { 1.0 };
-    let mut g: Vec<Batch<_>> = gradient.iter().map(|b| Batch::zeros(b.shape())).collect();
-    tape.vjp_into(&seeds(&outs, &p), &rec.phi, &mut g.iter_mut().collect::<Vec<_>>())?;
-    add(gradient, &g, sign);
+    if sum == Sum::FixedPoint {
+        set_against_motion(&mut last_step, &mut certificate);
+    }
+    let pull = |p: &[Batch<_>]| -> Result<Vec<Batch<_>>> {
+        let mut g: Vec<Batch<_>> = gradient.iter().map(|b| Batch::zeros(b.shape())).collect();
+        tape.vjp_into(&seeds(&outs, p), &rec.phi, &mut g.iter_mut().collect::<Vec<_>>())?;
+        Ok(g)
+    };
+    let own = pull(&p)?;
+    let target = if sum == Sum::FixedPoint { at_end } else { last_step.project(path.end, &at_end)? };
+    judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
+    add(gradient, &own, sum.sign());
     Ok((value, certificate))
+}
+
+/// The outer loss as a function of fresh handles for the state: its gradient by the state is returned, and that by the
+/// parameters, the direct term, goes to `direct`.
+fn outer_gradient<'t, I: Iteration>(
+    tape: &'t Tape<Of<I::State>>,
+    it: &I,
+    like: &I::State,
+    rec: &Recorded<'t, I::State, I::Params>,
+    at: &[Batch<Of<I::State>>],
+    direct: &mut [Batch<Of<I::State>>],
+) -> Result<(f64, Vec<Batch<Of<I::State>>>)> {
+    let (z, handles) = bind(tape, like, at);
+    let loss = it.outer(tape, z, copy(&rec.params));
+    let mut v: Vec<Batch<_>> = at.iter().map(|b| Batch::zeros(b.shape())).collect();
+    let by: Vec<Var<'_, _>> = handles.iter().chain(&rec.phi).copied().collect();
+    tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct.iter_mut()).collect::<Vec<_>>())?;
+    Ok((double(loss.scalar()), v))
 }
 
 fn next_term<I: Iteration>(
@@ -149,35 +218,113 @@ fn next_term<I: Iteration>(
     v: &[Batch<Of<I::State>>],
 ) -> Result<Vec<Batch<Of<I::State>>>> {
     let pulled = last_step.pull(v)?;
+    let damped = |alpha: f64| {
+        let mut next = v.to_vec();
+        add(&mut next, &pulled, -alpha);
+        next
+    };
     Ok(match sum {
         Sum::FixedPoint => pulled,
-        Sum::Irmm => {
-            let mut next = v.to_vec();
-            add(&mut next, &pulled, -1.0);
-            next
-        }
+        Sum::Printed => damped(1.0),
+        Sum::Coded { alpha } => damped(alpha),
     })
 }
 
-/// What a sum of one term says of itself: the first term that is missing, and the slowest contraction in sight.
-///
-/// For a self-adjoint `A` the ratios `|v_{k+1}| / |v_k|` never fall, so the first of them is the most flattering one.
-/// The loop's last visible motion has been through many steps and points along the slowest mode, so the ratio that it
-/// shows is set against the first one, and the larger counts. A sweep that fails here is no failure of the derivative,
-/// whose one term needs neither; but then nothing speaks for a contraction, and `rho` is infinite.
+/// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
+/// which does not need it; but then nothing speaks for a contraction, and `rho` is infinite.
 fn look_ahead<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     sum: Sum,
     v0: &[Batch<Of<I::State>>],
     certificate: &mut Certificate,
-) {
-    let path = last_step.path;
-    let ratio = next_term(last_step, sum, v0).map_or(f64::INFINITY, |v1| norm(&v1) / norm(v0));
-    let along = match (sum, &path.motion) {
-        (Sum::FixedPoint, Some(d)) => last_step.contraction_along(d).unwrap_or(Some(f64::INFINITY)),
-        _ => None,
-    };
+) -> Option<Vec<Batch<Of<I::State>>>> {
+    let v1 = next_term(last_step, sum, v0).ok();
+    let ratio = v1.as_ref().map_or(f64::INFINITY, |v1| norm(v1) / norm(v0));
     certificate.norms.push(ratio);
     certificate.missing = Some(ratio);
-    certificate.rho = Some(along.map_or(ratio, |along| ratio.max(along)));
+    certificate.rho = Some(ratio);
+    v1
+}
+
+/// Sets the contraction that the terms show against that of the loop's last visible motion, which points along the
+/// slowest mode; the larger counts.
+fn set_against_motion<I: Iteration>(last_step: &mut LastStep<'_, '_, I>, certificate: &mut Certificate) {
+    if let (Some(rho), Some(d)) = (certificate.rho, &last_step.path.motion) {
+        let along = last_step.contraction_along(d).unwrap_or(Some(f64::INFINITY));
+        certificate.rho = Some(along.map_or(rho, |along| rho.max(along)));
+    }
+}
+
+/// Fills in the error and the verdict.
+///
+/// With `p` the sum and `p* = (I - A')^{-1} v` the truth, the error of the gradient is `B'(p - p*)`. In the space of
+/// the terms `p*` is solved for; for the derivative's own series it is what is missing that is solved for, `(I - A') y
+/// = v_K`, `p* - p = y - v_K`, which loses no digits to the terms before.
+fn judge<T: Scalar>(
+    certificate: &mut Certificate,
+    sum: Sum,
+    p: &[Batch<T>],
+    kept: &[Vec<Batch<T>>],
+    target: &[Batch<T>],
+    pulled: &mut dyn FnMut(&[Batch<T>]) -> Result<f64>,
+    own: f64,
+) -> Result<()> {
+    let rho = match certificate.rho {
+        // There is no term at all, so nothing can be missing from a sum of zeros.
+        None if certificate.norms[0] == 0.0 => {
+            (certificate.error, certificate.verdict) = (Some(0.0), Verdict::Verified);
+            return Ok(());
+        }
+        rho => rho.unwrap_or(f64::INFINITY),
+    };
+    let n = kept.len();
+    let (v, w): (Vec<_>, Vec<_>) = kept.windows(2).map(|k| (k[0].clone(), sum.image(&k[0], &k[1]))).unzip();
+    // For one step the last that is kept is the first that is missing.
+    let summed = if certificate.terms == 0 { 1 } else { n };
+    let (error, left, size) = match sum {
+        Sum::FixedPoint if n >= 2 => {
+            let right = &kept[n - 1];
+            let (mut y, left) = missing::solved(&v, &w, right);
+            if summed == n {
+                add(&mut y, right, -1.0);
+            }
+            (y, left, norm(right))
+        }
+        Sum::FixedPoint => (p.to_vec(), f64::INFINITY, 1.0),
+        _ => {
+            let (mut y, left) = missing::solved(&v, &w, &target.to_vec());
+            add(&mut y, p, -sum.sign());
+            (y, left, norm(target))
+        }
+    };
+    let uncertain = left / (1.0 - rho.min(1.0));
+    let credible = n >= 2 && rho < 1.0 && uncertain <= CREDIBLE * norm(&error) || left <= 1e-14 * size;
+    // One term alone cannot tell more than its ratio does.
+    if sum == Sum::FixedPoint && credible && (certificate.terms > 0 || left <= 1e-14 * size) {
+        certificate.rest = Some(norm(&error) / first_length(certificate, kept));
+    }
+    let length = pulled(&error)?;
+    certificate.error = length.is_finite().then_some(length);
+    let threshold = T::EPS.f64().sqrt();
+    let relative = if length == 0.0 { 0.0 } else { length / (own + length) };
+    let motion = certificate.motion.unwrap_or(0.0);
+    let distance = if motion == 0.0 { 0.0 } else { motion / (1.0 - rho.min(1.0)) };
+    certificate.verdict = match () {
+        () if certificate.truncated => Verdict::Invalid(Why::Diverges { rate: rho }),
+        () if sum != Sum::FixedPoint => Verdict::Suspect(Why::OtherFormula),
+        () if rho >= 1.0 => Verdict::Suspect(Why::Diverges { rate: rho }),
+        () if SLOPE * distance > relative.max(threshold) => Verdict::Suspect(Why::StillMoving { distance }),
+        () if !credible => Verdict::Suspect(Why::TooFewTerms { rate: rho }),
+        () if relative <= threshold => Verdict::Verified,
+        () => Verdict::Estimated,
+    };
+    Ok(())
+}
+
+/// `|v_0|`, from the last term that was kept and its length relative to the first.
+fn first_length<T: Scalar>(certificate: &Certificate, kept: &[Vec<Batch<T>>]) -> f64 {
+    match (kept.last(), certificate.norms.last()) {
+        (Some(v), Some(relative)) if *relative > 0.0 => norm(v) / relative,
+        _ => f64::INFINITY,
+    }
 }

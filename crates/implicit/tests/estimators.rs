@@ -78,7 +78,9 @@ fn the_certificate_tells_the_contraction_and_the_missing_part() {
     // 1 + 1/2 + ... + 1/64, and what is missing to 2 is what the certificate says.
     assert!((d.gradient - (2.0 - 0.5f64.powi(6))).abs() < 1e-15);
     assert!((d.certificate.tail().unwrap() - (2.0 - d.gradient)).abs() < 1e-15);
-    assert!(d.certificate.motion < 1e-15 && p.derivative(2, SERIES(1)).unwrap().certificate.motion > 0.1);
+    assert!(
+        d.certificate.motion.unwrap() < 1e-15 && p.derivative(2, SERIES(1)).unwrap().certificate.motion.unwrap() > 0.1
+    );
     assert_eq!(p.derivative(5, Estimator::Unroll).unwrap().certificate.terms, 5);
 }
 
@@ -150,7 +152,7 @@ fn on_the_grassmann_manifold_the_series_is_the_derivative_of_the_solution() {
             let phi = pca.phi();
             let steps = 300;
             let d = pca.derivative(&phi, steps, SERIES(200));
-            assert!(d.certificate.motion < 1e-13 && !d.certificate.truncated, "{:?}", d.certificate);
+            assert!(d.certificate.motion.unwrap() < 1e-13 && !d.certificate.truncated, "{:?}", d.certificate);
             // Differences of the loss at the solution, along two directions.
             for seed in [1.0, 2.0] {
                 let e = Mat::from_fn(6, 6, |i, j| (seed * (5 * i + 2 * j) as f64 + 1.0).sin());
@@ -203,10 +205,8 @@ fn the_memory_of_the_series_does_not_grow_and_that_of_the_unroll_does() {
     let phi = pca.phi();
     let bytes = |steps, how| pca.derivative(&phi, steps, how).bytes;
     for how in [SERIES(5), Estimator::OneStep, Estimator::Truncated { steps: 3 }] {
-        // Ten, because a loop is run in pieces for the certificate of one step, and a piece of one step needs less than
-        // one of two.
-        let ten = bytes(10, how);
-        assert_eq!([bytes(50, how), bytes(500, how)], [ten; 2], "{how:?}");
+        let five = bytes(5, how);
+        assert_eq!([bytes(50, how), bytes(525, how)], [five; 2], "{how:?}");
     }
     let [a, b, c] = [5, 50, 500].map(|t| bytes(t, Estimator::Unroll));
     let ratio = (c - b) as f64 / (b - a) as f64;

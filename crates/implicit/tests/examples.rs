@@ -1,10 +1,31 @@
-//! The example runs, and what it asserts holds.
+//! The examples run, and what they assert holds.
 #![allow(unreachable_pub)]
 
+#[path = "../examples/eigenvectors.rs"]
+mod eigenvectors;
+#[path = "../examples/karcher_layer.rs"]
+mod karcher_layer;
 #[path = "../examples/ridge.rs"]
 mod ridge;
+#[path = "../examples/ridge_per_feature.rs"]
+mod ridge_per_feature;
 
 #[test]
 fn ridge() {
     println!("{}", ridge::run().unwrap());
+}
+
+#[test]
+fn ridge_per_feature() {
+    println!("{}", ridge_per_feature::run().unwrap());
+}
+
+#[test]
+fn karcher_layer() {
+    println!("{}", karcher_layer::run().unwrap());
+}
+
+#[test]
+fn eigenvectors() {
+    println!("{}", eigenvectors::run().unwrap());
 }

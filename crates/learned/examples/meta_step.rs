@@ -19,14 +19,17 @@ const SAMPLES: usize = 64;
 
 impl Task for Pca {
     type Data = Batch;
-    fn sample(&self, _: Split, members: &[u64], rng: &mut dyn rand::Rng) -> Batch {
-        let z: Batch = gaussian(Shape::batch(members.len(), self.p, SAMPLES), rng);
+    fn sample(&self, _: Split, members: &[Member]) -> Batch {
         let p = self.p;
-        Batch::from_fn(z.shape(), |b, i, j| z.data()[(b * SAMPLES + j) * p + i] / (1.0 + i as f64).sqrt())
+        let one = |m: &Member| {
+            let z: Batch = gaussian(Shape::mat(p, SAMPLES), &mut m.key.rng());
+            pullback::faer::Mat::from_fn(p, SAMPLES, |i, j| z.data()[j * p + i] / (1.0 + i as f64).sqrt())
+        };
+        Batch::stack(&members.iter().map(one).collect::<Vec<_>>())
     }
-    fn cost<'t>(&self, x: Var<'t>, d: &Batch) -> Var<'t> {
-        let d = x.tape().constant(d);
-        let y = x.t_mul(d);
+    fn cost<'t>(&self, x: &[Var<'t>], d: &Batch) -> Var<'t> {
+        let d = x[0].tape().constant(d);
+        let y = x[0].t_mul(d);
         (d.dot(d) - y.dot(y)) * (1.0 / SAMPLES as f64)
     }
 }
@@ -36,18 +39,23 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut size = |default| sizes.next().unwrap_or(Ok(default));
     let (p, d, members, steps, hidden) = (size(64)?, size(8)?, size(8)?, size(20)?, size(64)?);
     let (task, gr) = (Pca { p }, Grassmann::new(p, d));
-    let net = GmLstm::new(GmLstmOptions { hidden, ..GmLstmOptions::new(p, d, 0.1) });
-    println!(
-        "p {p}, d {d}, {members} members, T {steps}, hidden {hidden}: {} parameters",
-        net.options().parameter_count()
-    );
+    let options = GmLstmOptions { hidden, ..GmLstmOptions::new(p, d) };
+    println!("p {p}, d {d}, {members} members, T {steps}, hidden {hidden}: {} parameters", options.parameter_count());
+    let net = Each::new(GmLstm::new(options), Update::new(0.1));
+    let fresh = net.init(&mut rng(1));
     println!("{:<26} {:>10} {:>12} {:>8}", "estimator", "ms a step", "bytes", "rho");
     let series = |terms| Estimator::FixedPoint { terms };
     for estimator in [Estimator::OneStep, series(5), series(20), Estimator::Truncated { steps: 6 }, Estimator::Unroll] {
-        let options =
-            TrainingOptions { inner_steps: steps, members, estimator, refresh: None, ..TrainingOptions::default() };
+        let options = TrainingOptions {
+            horizon: Horizon::Steps(steps),
+            members,
+            group: members,
+            estimator,
+            refresh: None,
+            ..TrainingOptions::default()
+        };
         let methods: [&dyn pullback_optim::Method; 1] = [&Rsgd { step: 0.1 }];
-        let mut training = Training::new(&net, net.init(&mut rng(1)), &gr, &task, &methods, options);
+        let mut training = Training::new(Descent(net.clone()), fresh.clone(), &gr, &task, &methods, options);
         training.step()?;
         let (start, n) = (Instant::now(), 10);
         let mut last = None;
@@ -56,14 +64,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         }
         let ms = start.elapsed().as_secs_f64() * 1e3 / n as f64;
         let last = last.ok_or("no step")?;
-        let rho = last.certificate.and_then(|c| c.rho).map_or(String::from("-"), |r| format!("{r:.3}"));
+        let rho = last.rho.first().map_or(String::from("-"), |r| format!("{r:.3}"));
         println!("{:<26} {ms:>10.1} {:>12} {rho:>8}", format!("{estimator:?}"), last.bytes);
     }
-    let start = gr.random_point(members, &mut rng(2)).swap_remove(0);
-    let params = net.init(&mut rng(1));
+    let start: Vec<Batch> = gr.random_point(members, &mut rng(2));
+    let trained = Trained::new(net, fresh);
     let instances = vec![0; members];
     let time = |mut run: Rollout<'_, Pca>| -> Result<f64> {
-        let data = task.sample(Split::Train, &instances, &mut rng(3));
+        let data = task.sample(Split::Train, &Member::list(&instances, 3));
         run.step_on(&data)?;
         let begin = Instant::now();
         for _ in 0..50 {
@@ -72,7 +80,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         Ok(begin.elapsed().as_secs_f64() * 1e3 / 50.0)
     };
     let method = Rsgd { step: 0.1 };
-    println!("one learned step   {:.2} ms", time(Rollout::learned(&net, &params, &gr, &task, &start, &instances, 1))?);
-    println!("one classical step {:.2} ms", time(Rollout::classical(&method, &gr, &task, &start, &instances, 1))?);
+    println!("one learned step   {:.2} ms", time(Rollout::new(&trained, &gr, &task, &start, &instances, 1))?);
+    println!("one classical step {:.2} ms", time(Rollout::new(&method, &gr, &task, &start, &instances, 1))?);
     Ok(())
 }

@@ -1,19 +1,29 @@
-//! Learned optimisers on disk: safetensors with names and shapes, and in the metadata the format's version, the kind of
-//! optimiser and its options as JSON.
+//! Trained optimisers on disk, for all architectures: safetensors with names and shapes, and in the metadata the format's
+//! version, the kind of optimiser and its options as JSON, the manifold with metric and retraction that it was trained on, and
+//! the data it has seen. Runs that are to be continued are stored in `checkpoint.rs`.
 //!
 //! Matrices are stored as `[rows, columns]` in row-major order, as everybody who reads such files expects; their names
 //! are the paths of the leaves, such as `direction.cell1.x`.
 
-use crate::gmlstm::{GmLstm, GmLstmOptions, GmLstmParams};
+use crate::each::{Each, MatrixRule};
+use crate::equivariant::{Equivariant, EquivariantOptions};
+use crate::gmlstm::{GmLstm, GmLstmOptions};
+use crate::optimizer::LearnedOptimizer;
+use crate::rmm::{Rmm, RmmOptions};
+use crate::subspace::{Subspace, SubspaceOptions};
+use crate::trained::Trained;
+use crate::update::Update;
 use pullback::{Batch, Leaves, Shape};
+use pullback_manifolds::Manifold;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// The version this library writes. A reader refuses others.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 const FORMAT: &str = "pullback-learned";
-const KIND: &str = "gm-lstm";
 
 /// A file that cannot be written or is not what it should be.
 #[derive(thiserror::Error)]
@@ -43,6 +53,29 @@ pub enum FileError {
     /// The options do not parse.
     #[error("the options in the metadata do not parse: {0}")]
     Options(serde_json::Error),
+    /// The options parse and make no optimiser.
+    #[error("the options in the metadata make no optimiser: {0}")]
+    Setting(String),
+    /// Options of other sizes than the tensors.
+    #[error("the options ask for {} parameters; the tensors hold {got}", expected.map_or("uncountably many".into(), |n| n.to_string()))]
+    Count {
+        /// By the options.
+        expected: Option<usize>,
+        /// In the file.
+        got: usize,
+    },
+    /// The optimiser was trained on another manifold, or with another metric or retraction.
+    #[error(
+        "this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it all the same"
+    )]
+    Geometry {
+        /// Where it was trained.
+        trained: String,
+        /// Where it is to be used.
+        here: String,
+        /// What differs.
+        differs: String,
+    },
     /// A tensor is missing.
     #[error("tensor {name} is missing")]
     Missing {
@@ -92,84 +125,285 @@ impl std::fmt::Debug for FileError {
     }
 }
 
-impl GmLstm {
-    /// The optimiser with its parameters as the bytes of a file.
+/// A rule for one matrix that can be stored.
+pub trait SavedRule: MatrixRule + Sized {
+    /// What stands in the file.
+    const KIND: &'static str;
+    /// Does an optimiser serve matrices of other sizes than it was trained on?
+    const ANY_SIZE: bool;
+    /// The options.
+    type Options: Serialize + DeserializeOwned + Clone;
+    /// Its options.
+    fn options(&self) -> &Self::Options;
+    /// The rule of these options.
+    fn from_options(options: Self::Options) -> Self;
+    /// How many parameters there are, unless the number is too large to exist.
+    fn count(&self) -> Option<usize>;
+    /// Parameters of the right shapes: what a file is read into. Asked for only when the file holds that many numbers.
+    fn blank(&self) -> Self::Params;
+}
+
+/// An optimiser that can be stored.
+pub trait Saved: LearnedOptimizer + Sized {
+    /// What stands in the file.
+    const KIND: &'static str;
+    /// Does an optimiser serve points of other sizes than it was trained on?
+    const ANY_SIZE: bool;
+    /// The options.
+    type Options: Serialize + DeserializeOwned;
+    /// Its options.
+    fn saved_options(&self) -> Self::Options;
+    /// The optimiser of these options.
     ///
     /// # Errors
-    /// [`FileError::Damaged`] if the format cannot hold it.
-    pub fn to_bytes(&self, params: &GmLstmParams) -> Result<Vec<u8>, FileError> {
-        let named = params.named();
+    /// Says which setting makes no sense.
+    fn from_options(options: Self::Options) -> Result<Self, String>;
+    /// How many parameters there are, unless the number is too large to exist.
+    fn count(&self) -> Option<usize>;
+    /// Parameters of the right shapes: what a file is read into. Asked for only when the file holds that many numbers.
+    fn blank(&self) -> Self::Params;
+}
+
+macro_rules! rules_are_saved {
+    ($($Rule:ident, $Options:ident, $kind:literal, $any:literal;)*) => {$(
+        impl SavedRule for $Rule {
+            const KIND: &'static str = $kind;
+            const ANY_SIZE: bool = $any;
+            type Options = $Options;
+            fn options(&self) -> &$Options {
+                $Rule::options(self)
+            }
+            fn from_options(options: $Options) -> Self {
+                $Rule::new(options)
+            }
+            fn count(&self) -> Option<usize> {
+                $Rule::options(self).checked_count()
+            }
+            fn blank(&self) -> Self::Params {
+                $Rule::blank(self)
+            }
+        }
+    )*};
+}
+rules_are_saved! {
+    GmLstm, GmLstmOptions, "gm-lstm", false;
+    Rmm, RmmOptions, "matrix-lstm", false;
+    Subspace, SubspaceOptions, "subspace", true;
+}
+
+impl<R: SavedRule> Saved for Each<R> {
+    const KIND: &'static str = R::KIND;
+    const ANY_SIZE: bool = R::ANY_SIZE;
+    type Options = (R::Options, Update);
+    fn saved_options(&self) -> Self::Options {
+        (self.rule.options().clone(), self.update)
+    }
+    fn from_options((rule, update): Self::Options) -> Result<Self, String> {
+        Ok(Each::new(R::from_options(rule), update))
+    }
+    fn count(&self) -> Option<usize> {
+        self.rule.count()
+    }
+    fn blank(&self) -> R::Params {
+        self.rule.blank()
+    }
+}
+
+/// More pairs than anybody keeps.
+const MOST_PAIRS: usize = 1000;
+
+impl Saved for Equivariant {
+    const KIND: &'static str = "equivariant-lbfgs";
+    const ANY_SIZE: bool = true;
+    type Options = EquivariantOptions;
+    fn saved_options(&self) -> EquivariantOptions {
+        self.options().clone()
+    }
+    fn from_options(options: EquivariantOptions) -> Result<Self, String> {
+        if options.pairs > MOST_PAIRS {
+            return Err(format!("expected at most {MOST_PAIRS} pairs, got {}", options.pairs));
+        }
+        Ok(Equivariant::new(options))
+    }
+    fn count(&self) -> Option<usize> {
+        self.options().checked_count()
+    }
+    fn blank(&self) -> Self::Params {
+        Equivariant::blank(self)
+    }
+}
+
+/// Where an optimiser was trained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// The manifold by name and sizes.
+    pub manifold: String,
+    /// The manifold with everything that was chosen: metric, retraction, transport.
+    pub geometry: String,
+    /// The data that was seen, in the trainer's words.
+    pub data: String,
+}
+
+impl Provenance {
+    /// The manifold of a training run, and its data in words.
+    pub fn new(m: &dyn Manifold, data: impl Into<String>) -> Self {
+        Provenance { manifold: m.name(), geometry: format!("{m:?}"), data: data.into() }
+    }
+
+    /// The first thing in which the manifolds differ. Sizes are left out where they do not matter.
+    fn differs(&self, here: &Provenance, any_size: bool) -> Option<String> {
+        let fields = |s: &str| -> Vec<String> {
+            let kept = s.chars().filter(|c| !any_size || !c.is_ascii_digit()).collect::<String>();
+            kept.split([',', '{', '}']).map(|f| f.trim().to_string()).filter(|f| !f.is_empty()).collect()
+        };
+        let (a, b) = (fields(&self.geometry), fields(&here.geometry));
+        if a == b {
+            return None;
+        }
+        let unequal = a.iter().zip(&b).find(|(a, b)| a != b);
+        Some(unequal.map_or("other settings".into(), |(a, b)| format!("`{a}` there, `{b}` here")))
+    }
+}
+
+/// A trained optimiser as it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored<O: LearnedOptimizer> {
+    /// The optimiser with its parameters, to be used wherever one likes.
+    pub trained: Trained<O>,
+    /// Where it was trained.
+    pub provenance: Provenance,
+}
+
+impl<O: Saved> Stored<O> {
+    /// The optimiser, if it was trained on the same kind of manifold: with the same metric and retraction, and of the same
+    /// sizes unless the optimiser serves any.
+    ///
+    /// # Errors
+    /// [`FileError::Geometry`] says what differs.
+    pub fn on(self, m: &dyn Manifold) -> Result<Trained<O>, FileError> {
+        let here = Provenance::new(m, "");
+        match self.provenance.differs(&here, O::ANY_SIZE) {
+            None => Ok(self.trained),
+            Some(differs) => {
+                Err(FileError::Geometry { trained: self.provenance.manifold, here: here.manifold, differs })
+            }
+        }
+    }
+
+    /// From the bytes of a file.
+    ///
+    /// # Errors
+    /// Says what is wrong: see [`FileError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(FileError::Damaged)?;
+        let get = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
+        for (key, expected) in [("format", FORMAT), ("version", VERSION), ("kind", O::KIND)] {
+            let got = get(key);
+            if got.as_deref() != Some(expected) {
+                return Err(FileError::Foreign { key, expected, got });
+            }
+        }
+        let options = serde_json::from_str(&get("options").unwrap_or_default()).map_err(FileError::Options)?;
+        let optimizer = O::from_options(options).map_err(FileError::Setting)?;
+        // Before anything of these sizes is made: does the file hold them?
+        let got = file.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
+        if optimizer.count() != Some(got) {
+            return Err(FileError::Count { expected: optimizer.count(), got });
+        }
+        let parameters = read_all(&file, &optimizer.blank())?;
+        let word = |key| get(key).unwrap_or_default();
+        let provenance = Provenance { manifold: word("manifold"), geometry: word("geometry"), data: word("data") };
+        Ok(Stored { trained: Trained { optimizer, parameters }, provenance })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`], and as [`Stored::from_bytes`].
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.display().to_string(), source })?;
+        Self::from_bytes(&bytes)
+    }
+}
+
+impl<O: Saved> Trained<O> {
+    /// As the bytes of a file.
+    ///
+    /// # Errors
+    /// [`FileError::Damaged`] if the format cannot hold it; [`FileError::NonFinite`], since no reader would take it.
+    pub fn to_bytes(&self, from: &Provenance) -> Result<Vec<u8>, FileError> {
+        let named = self.parameters.named();
+        for (name, b) in &named {
+            if let Some((index, value)) = b.first_non_finite() {
+                return Err(FileError::NonFinite { name: name.clone(), index, value });
+            }
+        }
         let bytes: Vec<Vec<u8>> = named.iter().map(|(_, b)| row_major(b)).collect();
         let views = named.iter().zip(&bytes).map(|((name, b), bytes)| {
             let shape = vec![b.shape().rows, b.shape().cols];
             TensorView::new(Dtype::F64, shape, bytes).map(|v| (name.clone(), v))
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(FileError::Damaged)?;
-        let options = serde_json::to_string(self.options()).map_err(FileError::Options)?;
-        let metadata: HashMap<String, String> =
-            [("format", FORMAT), ("version", VERSION), ("kind", KIND), ("options", &options)]
-                .map(|(k, v)| (k.to_string(), v.to_string()))
-                .into();
-        safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)
-    }
-
-    /// An optimiser with its parameters from the bytes of a file.
-    ///
-    /// # Errors
-    /// Says what is wrong: see [`FileError`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<(GmLstm, GmLstmParams), FileError> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
-        let file = SafeTensors::deserialize(bytes).map_err(FileError::Damaged)?;
-        let get = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
-        for (key, expected) in [("format", FORMAT), ("version", VERSION), ("kind", KIND)] {
-            let got = get(key);
-            if got.as_deref() != Some(expected) {
-                return Err(FileError::Foreign { key, expected, got });
-            }
-        }
-        let options = get("options").unwrap_or_default();
-        let options: GmLstmOptions = serde_json::from_str(&options).map_err(FileError::Options)?;
-        // Before anything of these sizes is made: does the file hold them?
-        let (p, hidden) = (options.p, options.hidden);
-        let weights = [hidden, p.saturating_mul(options.d)];
-        for (name, shape) in [("direction.head", [p, p]), ("step.weight1", weights), ("step.bias1", [hidden, 1])] {
-            tensor(&file, name, &shape)?;
-        }
-        let optimizer = GmLstm::new(options);
-        let wanted = optimizer.blank().named();
-        if let Some(name) = file.names().into_iter().find(|n| !wanted.iter().any(|(w, _)| w == n)) {
-            return Err(FileError::Unknown { name: name.to_string() });
-        }
-        let mut leaves = wanted
-            .iter()
-            .map(|(name, like)| read(&file, name, like.shape()))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter();
-        let params =
-            optimizer.blank().rebuild(&mut || leaves.next().unwrap_or_else(|| unreachable!("one for each leaf")));
-        Ok((optimizer, params))
+        let options = serde_json::to_string(&self.optimizer.saved_options()).map_err(FileError::Options)?;
+        let metadata: HashMap<String, String> = [
+            ("format", FORMAT),
+            ("version", VERSION),
+            ("kind", O::KIND),
+            ("options", &options),
+            ("manifold", &from.manifold),
+            ("geometry", &from.geometry),
+            ("data", &from.data),
+        ]
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .into();
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)?;
+        in_order(&bytes)
     }
 
     /// Writes a file: first beside it, then in its place, so that a crash leaves the old one whole.
     ///
     /// # Errors
-    /// [`FileError::Io`], and as [`GmLstm::to_bytes`].
-    pub fn save(&self, params: &GmLstmParams, path: &Path) -> Result<(), FileError> {
-        let io = |source| FileError::Io { path: path.display().to_string(), source };
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
-        std::fs::write(&beside, self.to_bytes(params)?).map_err(io)?;
-        std::fs::rename(&beside, path).map_err(io)
+    /// [`FileError::Io`], and as [`Trained::to_bytes`].
+    pub fn save(&self, path: &Path, from: &Provenance) -> Result<(), FileError> {
+        let bytes = self.to_bytes(from)?;
+        replace(path, &bytes).map_err(|source| FileError::Io { path: path.display().to_string(), source })
     }
+}
 
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// [`FileError::Io`], and as [`GmLstm::from_bytes`].
-    pub fn load(path: &Path) -> Result<(GmLstm, GmLstmParams), FileError> {
-        let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.display().to_string(), source })?;
-        Self::from_bytes(&bytes)
+/// The same file with the entries of its header in alphabetical order, so that equal optimisers are equal files: eight bytes
+/// of length, a JSON header padded with spaces to a multiple of eight, and the tensors, whose offsets do not count the header.
+fn in_order(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
+    let (length, _) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
+    let (header, tensors) = bytes[8..].split_at(length);
+    let mut entries: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(FileError::Options)?;
+    if let Some(serde_json::Value::Object(metadata)) = entries.get("__metadata__") {
+        let sorted: BTreeMap<_, _> = metadata.clone().into_iter().collect();
+        entries.insert("__metadata__".into(), serde_json::Value::Object(sorted.into_iter().collect()));
     }
+    let mut text = serde_json::to_vec(&entries).map_err(FileError::Options)?;
+    text.resize(text.len().next_multiple_of(8), b' ');
+    Ok([&(text.len() as u64).to_le_bytes()[..], &text, tensors].concat())
+}
+
+/// Writes a file beside `path`, then in its place.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, path)
+}
+
+/// The tree of `like` with the numbers of the file, which has every leaf and nothing else.
+fn read_all<P: Leaves<Scalar = f64>>(file: &SafeTensors<'_>, like: &P) -> Result<P, FileError> {
+    let mut wanted = Vec::new();
+    like.visit("", &mut |name, m| wanted.push((name.to_string(), m.shape())));
+    if let Some(name) = file.names().into_iter().find(|n| !wanted.iter().any(|(w, _)| w == n)) {
+        return Err(FileError::Unknown { name: name.to_string() });
+    }
+    let leaves = wanted.iter().map(|(name, shape)| read(file, name, *shape)).collect::<Result<Vec<_>, _>>()?;
+    Ok(like.rebuild_all(leaves))
 }
 
 fn row_major(b: &Batch) -> Vec<u8> {

@@ -1,11 +1,18 @@
-//! The optimiser of the optimiser's parameters: Adam and Adamax, and clipping by norm. Nothing else.
+//! The optimiser of the optimiser's parameters: descent, Adam and Adamax, and clipping by norm. Nothing else.
 
 use pullback::{Batch, Leaves};
+use pullback_optim::Numbers;
+use serde::{Deserialize, Serialize};
 
 /// Which rule, and its numbers (Kingma & Ba, *Adam: a method for stochastic optimization*, 2015, algorithms 1 and 2).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Rule {
+    /// Plain descent.
+    Sgd {
+        /// The step.
+        rate: f64,
+    },
     /// Second moments.
     Adam {
         /// The step.
@@ -23,17 +30,17 @@ const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 /// Its moments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outer {
     rule: Rule,
-    first: Vec<Batch>,
-    second: Vec<Batch>,
+    first: Numbers<f64>,
+    second: Numbers<f64>,
     steps: i32,
 }
 
 impl Outer {
     pub(crate) fn new(rule: Rule, params: &impl Leaves<Scalar = f64>) -> Self {
-        let zeros: Vec<Batch> = params.shapes().into_iter().map(Batch::zeros).collect();
+        let zeros = Numbers(params.shapes().into_iter().map(Batch::zeros).collect());
         Outer { rule, first: zeros.clone(), second: zeros, steps: 0 }
     }
 
@@ -44,12 +51,13 @@ impl Outer {
         let unbias2 = 1.0 - BETA2.powi(self.steps);
         let mut leaves = params.batches();
         for (k, leaf) in leaves.iter_mut().enumerate() {
-            let (m, v) = (self.first[k].data_mut(), self.second[k].data_mut());
+            let (m, v) = (self.first.0[k].data_mut(), self.second.0[k].data_mut());
             for (i, x) in leaf.data_mut().iter_mut().enumerate() {
                 let g = gradient[k].data()[i];
                 m[i] = BETA1 * m[i] + (1.0 - BETA1) * g;
                 *x -= decay
                     * match self.rule {
+                        Rule::Sgd { rate } => rate * g,
                         Rule::Adam { rate } => {
                             v[i] = BETA2 * v[i] + (1.0 - BETA2) * g * g;
                             rate * (m[i] / unbias1) / ((v[i] / unbias2).sqrt() + EPSILON)

@@ -1,32 +1,35 @@
 //! The parameter pool: points along classical runs, from which inner loops start. Learning is not known here.
 
-use crate::task::{Split, Task};
-use pullback::{Batch, Result, Shape, Tape};
+use crate::keys::Key;
+use crate::task::{Member, Split, Task};
+use pullback::{Batch, Result, Shape, Tape, Var};
 use pullback_manifolds::{Egrad, Manifold, Rgrad};
-use pullback_optim::Method;
+use pullback_optim::{Method, Numbers};
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// A point of the pool: its matrix, the optimiser's state there (nothing means zero) and the instance it belongs to.
-#[derive(Debug, Clone, PartialEq)]
+/// A point of the pool: its matrices, the optimiser's state there (nothing means that of the beginning) and the instance it
+/// belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The point, a batch of one.
-    pub point: Batch,
-    /// The optimiser's state.
-    pub state: Vec<Batch>,
+    /// The matrices of the point, batches of one.
+    pub point: Numbers<f64>,
+    /// The leaves of the optimiser's state.
+    pub state: Numbers<f64>,
     /// The instance of the task.
     pub instance: u64,
 }
 
 /// A bounded queue of points: when it is full, the oldest leaves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
     entries: VecDeque<Entry>,
     capacity: usize,
 }
 
 /// How the pool is filled: classical runs from random points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmUp {
     /// How many points start at once.
     pub members: usize,
@@ -43,6 +46,14 @@ impl Default for WarmUp {
     fn default() -> Self {
         WarmUp { members: 8, steps: 100, push_after: 0, push_every: 10 }
     }
+}
+
+/// Where a warm-up's random numbers begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WarmUpKeys {
+    pub(crate) start: Key,
+    pub(crate) instance: Key,
+    pub(crate) data: Key,
 }
 
 impl Pool {
@@ -89,55 +100,83 @@ impl Pool {
         out
     }
 
-    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the
+    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the AAAI
     /// paper).
     ///
     /// # Errors
     /// The first failure of the cost, its gradient or a step. What was pushed before it stays.
-    pub fn warm_up<K: Task>(
+    pub(crate) fn warm_up<K: Task>(
         &mut self,
         manifold: &dyn Manifold,
         task: &K,
         method: &dyn Method,
         how: WarmUp,
-        rng: &mut dyn Rng,
+        keys: WarmUpKeys,
     ) -> Result<()> {
-        let instances: Vec<u64> = (0..how.members).map(|_| task.instance(rng)).collect();
-        let mut x = manifold.random_point(how.members, rng).swap_remove(0);
-        let mut state: Vec<Batch> = method.state(&[x.shape()]).iter().map(|s| Batch::zeros(*s)).collect();
+        let ids = 0..how.members as u64;
+        let instances: Vec<u64> = ids.clone().map(|b| task.instance(&mut keys.instance.at(b).rng())).collect();
+        let mut x = manifold.random_point(how.members, &mut keys.start.rng());
+        let shapes: Vec<Shape> = x.iter().map(Batch::shape).collect();
+        let mut state = method.begin(&shapes);
         let mut tape = Tape::plain();
         for t in 0..=how.steps {
             if t >= how.push_after && (t - how.push_after).is_multiple_of(how.push_every.max(1)) {
                 for (b, &instance) in instances.iter().enumerate() {
-                    self.push(Entry { point: member(&x, b), state: vec![], instance });
+                    self.push(Entry { point: members(&x, b), state: Numbers::default(), instance });
                 }
             }
             if t == how.steps {
                 break;
             }
-            let data = task.sample(Split::Train, &instances, rng);
-            tape.clear();
-            let at = tape.constant(&x);
-            let s: Vec<_> = state.iter().map(|s| tape.constant(s)).collect();
-            let g = manifold.egrad_to_rgrad(&[at], Egrad(&[at.grad(|x| task.cost(x, &data).sum())]))[0];
-            let (next, carried) = method.step(manifold, &[at], Rgrad(&[g]), &s);
-            tape.check()?;
-            x = next[0].value();
-            state.iter_mut().zip(&carried).for_each(|(to, from)| *to = from.value());
-            finite(&x)?;
+            let drawn = ids
+                .clone()
+                .zip(&instances)
+                .map(|(b, &instance)| Member { instance, key: keys.data.at(t as u64).at(b) });
+            let data = task.sample(Split::Train, &drawn.collect::<Vec<_>>());
+            step(&mut tape, manifold, method, &|x| task.cost(x, &data), &mut x, &mut state)?;
         }
         Ok(())
     }
 }
 
-pub(crate) fn finite(x: &Batch) -> Result<()> {
-    match x.data().iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(pullback::Error::NonFinite {
-            what: "point",
-            index,
-            value: x.data()[index],
-            origin: pullback::Origin::Unknown,
-        }),
+/// One step of a method on numbers: the point and the state become the next ones. On an error both stay.
+///
+/// # Errors
+/// The first failure; a point that is not finite.
+pub(crate) fn step(
+    tape: &mut Tape,
+    m: &dyn Manifold,
+    method: &dyn Method,
+    cost: &dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>,
+    x: &mut [Batch],
+    state: &mut [Batch],
+) -> Result<()> {
+    tape.clear();
+    let tape = &*tape;
+    let at: Vec<Var<'_>> = x.iter().map(|x| tape.constant(x)).collect();
+    let s: Vec<Var<'_>> = state.iter().map(|s| tape.constant(s)).collect();
+    let e = gradient(&at, cost);
+    let rgrad = m.egrad_to_rgrad(&at, Egrad(&e));
+    let (next, kept) = method.step_with(m, &at, Egrad(&e), Rgrad(&rgrad), &s);
+    tape.check()?;
+    let next: Vec<Batch> = next.iter().map(Var::value).collect();
+    finite(&next)?;
+    x.iter_mut().zip(next).for_each(|(to, from)| *to = from);
+    state.iter_mut().zip(&kept).for_each(|(to, from)| *to = from.value());
+    Ok(())
+}
+
+/// The Euclidean gradient of the sum of the members' costs.
+pub(crate) fn gradient<'t>(x: &[Var<'t>], cost: &dyn Fn(&[Var<'t>]) -> Var<'t>) -> Vec<Var<'t>> {
+    use pullback::VarTree;
+    x.to_vec().grad(|x| cost(&x).sum())
+}
+
+pub(crate) fn finite(x: &[Batch]) -> Result<()> {
+    match x.iter().find_map(Batch::first_non_finite) {
+        Some((index, value)) => {
+            Err(pullback::Error::NonFinite { what: "point", index, value, origin: pullback::Origin::Unknown })
+        }
         None => Ok(()),
     }
 }
@@ -148,7 +187,12 @@ pub(crate) fn member(x: &Batch, b: usize) -> Batch {
     Batch::from_slice(Shape { batch: 1, ..s }, &x.data()[b * s.each()..(b + 1) * s.each()])
 }
 
-/// Several batches one after the other.
+/// Member `b` of every matrix.
+pub(crate) fn members(x: &[Batch], b: usize) -> Numbers<f64> {
+    Numbers(x.iter().map(|x| member(x, b)).collect())
+}
+
+/// Several batches of one shape, one after the other.
 pub(crate) fn join<'b>(shape: Shape, parts: impl Iterator<Item = &'b Batch>) -> Batch {
     let data: Vec<f64> = parts.flat_map(|p| p.data().iter().copied()).collect();
     Batch::from_slice(Shape { batch: data.len() / shape.each().max(1), ..shape }, &data)

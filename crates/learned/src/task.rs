@@ -1,5 +1,6 @@
 //! What is learned to be optimised: data and a cost. Optimisers are not known here.
 
+use crate::keys::{Key, Purpose};
 use pullback::Var;
 use rand::Rng;
 
@@ -12,12 +13,29 @@ pub enum Split {
     Validation,
 }
 
+/// A point that data is drawn for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The instance of the task that it belongs to.
+    pub instance: u64,
+    /// Where its random numbers begin. Each step of each member has a key of its own.
+    pub key: Key,
+}
+
+impl Member {
+    /// Members with keys that follow from a seed: to draw data for a report.
+    pub fn list(instances: &[u64], seed: u64) -> Vec<Member> {
+        let key = Key::new(seed, Purpose::Rollout);
+        (0u64..).zip(instances).map(|(b, &instance)| Member { instance, key: key.at(b) }).collect()
+    }
+}
+
 /// A family of problems.
 ///
 /// Points come in batches. Each member belongs to an *instance* of the family, named by a number (the seed of a
 /// rotation, a class, ...), so that an optimiser can be trained on many problems at once; a single problem is instance
 /// 0.
-pub trait Task {
+pub trait Task: Sync {
     /// What a cost needs besides the point: a minibatch for every member.
     type Data;
 
@@ -26,9 +44,16 @@ pub trait Task {
         0
     }
 
-    /// Draws data for members of the given instances.
-    fn sample(&self, split: Split, instances: &[u64], rng: &mut dyn Rng) -> Self::Data;
+    /// Data for these members, in order. It must be a function of the split and the members alone, and what a member gets a
+    /// function of that [`Member`]: inner loops draw data when they need it, where they are repeated they draw it again, and
+    /// a member may be run alone.
+    fn sample(&self, split: Split, members: &[Member]) -> Self::Data;
 
     /// The cost of each member, a batch of numbers. Gradients come from the engine, so any program will do.
-    fn cost<'t>(&self, x: Var<'t>, data: &Self::Data) -> Var<'t>;
+    fn cost<'t>(&self, x: &[Var<'t>], data: &Self::Data) -> Var<'t>;
+
+    /// The outer loss of each member. The cost unless told otherwise.
+    fn outer<'t>(&self, x: &[Var<'t>], data: &Self::Data) -> Var<'t> {
+        self.cost(x, data)
+    }
 }

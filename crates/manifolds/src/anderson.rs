@@ -1,16 +1,17 @@
-//! Anderson's acceleration of a fixed-point iteration, on numbers: zeros of a residual `f` for which `z + f(z)` is a fair
-//! guess of the next point.
+//! Anderson's acceleration of a fixed-point iteration, on numbers: zeros of a residual `f` for which `z + f(z)` is a
+//! fair guess of the next point.
 //!
-//! Of the last steps `dz_i` and changes `df_i` of the residual, the combination `g` that makes `f - sum g_i df_i` smallest
-//! is found by Gram-Schmidt from the newest on, leaving out what depends on the others; the next point is
+//! Of the last steps `dz_i` and changes `df_i` of the residual, the combination `g` that makes `f - sum g_i df_i`
+//! smallest is found by Gram-Schmidt from the newest on, leaving out what depends on the others; the next point is
 //! `z + f - sum g_i (dz_i + df_i)` (Walker & Ni 2011).
 
-/// How many steps are remembered. With 8, a frame of 5 vectors in the Euclidean metric at distance 2.5 does not converge.
+/// How many steps are remembered. With 8, a frame of 5 vectors in the Euclidean metric at distance 2.5 does not
+/// converge.
 const MEMORY: usize = 40;
 /// How many evaluations are made.
 const EVALUATIONS: usize = 200;
-/// After so many evaluations that did not halve a residual that is small enough, the iteration starts again from the best
-/// point; after so many again, that point is all there is.
+/// After so many evaluations that did not halve a residual that is small enough, the iteration starts again from the
+/// best point; after so many again, that point is all there is.
 const PATIENCE: usize = 6;
 /// A change that is this much of its length away from the others is left out.
 const DEPENDENT: f64 = 1e-9;
@@ -27,8 +28,8 @@ fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// A point where `|f| <= wanted`; or, where rounding does not allow that, the best point if `|f| <= enough` there. `None`
-/// if there is none within a fixed number of evaluations, or if `f` has no value on the way.
+/// A point where `|f| <= wanted`; or, where rounding does not allow that, the best point if `|f| <= enough` there.
+/// `None` if there is none within a fixed number of evaluations, or if `f` has no value on the way.
 pub(crate) fn anderson(
     mut z: Vec<f64>,
     f: &mut dyn FnMut(&[f64]) -> Option<Vec<f64>>,
@@ -42,7 +43,7 @@ pub(crate) fn anderson(
     for _ in 0..EVALUATIONS {
         let r = f(&z)?;
         let size = dot(&r, &r).sqrt();
-        if !(size < 1e3) {
+        if size.is_nan() || size >= 1e3 {
             return None;
         }
         since = if size < 0.5 * best.0 { 0 } else { since + 1 };
@@ -90,7 +91,7 @@ fn combined(past: &[(Vec<f64>, Vec<f64>)], r: &[f64], next: &mut [f64]) {
             axpy(-along, b, &mut both);
         }
         let rest = dot(&change, &change).sqrt();
-        if !(rest > DEPENDENT * length) {
+        if rest.is_nan() || rest <= DEPENDENT * length {
             continue;
         }
         let scale = |v: &mut Vec<f64>| v.iter_mut().for_each(|v| *v /= rest);

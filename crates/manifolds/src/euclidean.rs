@@ -57,7 +57,7 @@ impl<T: Scalar> Manifold<T> for Euclidean {
         true
     }
     fn exp<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
-        Some(self.retract(x, v))
+        Some(Manifold::retract(self, x, v))
     }
     fn log<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
         Some(one(only(y) - only(x)))

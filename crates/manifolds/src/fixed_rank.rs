@@ -34,15 +34,15 @@
 //!   rounding and have all derivatives up to the seventh, whatever singular values coincide among the first `k`:
 //!   only the gap to the rest matters. It must exist, and the new subspaces must not be orthogonal to the old ones.
 //!
-//! Then `U_+ = L (L^T L)^(-1/2)`, `V_+` alike, `S_+ = (L^T L)^(1/2) C (R^T R)^(-1/2)` (orthographic: `C = A`, and a
-//! positive power on the right). 12(n + m)k² and 100k³ (projective 2000k³).
+//! With polar factors `L = U_+ H`, `R = V_+ K`, which have their derivatives at repeated singular values too,
+//! `S_+ = H C K^-1` (orthographic: `H A K`). 12(n + m)k² and 100k³ (projective 2000k³).
 //!
 //! **Transport**: projection at the new point, `O((n + m)k²)`; it sees points and matrices, not representatives.
 //! Exponential, logarithm, distance and parallel transport have no closed form.
 
 use crate::scalars::Times;
 use crate::{Another, Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals, verdicts};
-use pullback::{Axis, Batch, Scalar, Shape, SymFn, Tape, Var};
+use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
@@ -188,10 +188,10 @@ impl FixedRank {
         };
         let l = u + Right(c.lu()).divide(up);
         let r = v + Right(d.lu()).divide(vp);
-        let (ll, rr) = (l.t_mul(l).symmetric(), r.t_mul(r).symmetric());
-        let on_the_right = if projective { SymFn::INV_SQRT } else { SymFn::SQRT };
-        let core = ll.map(SymFn::SQRT) * c * rr.map(on_the_right);
-        [l * ll.map(SymFn::INV_SQRT), core, r * rr.map(SymFn::INV_SQRT)].into_iter().collect()
+        let ((u, left), (v, right)) = (l.polar(), r.polar());
+        let core = left * c;
+        let core = if projective { right.spd().solve(core.t()).t() } else { core * right };
+        [u, core, v].into_iter().collect()
     }
 }
 
@@ -260,9 +260,8 @@ impl<T: Scalar> Manifold<T> for FixedRank {
     /// Orthonormal `U` and `V` by their polar factors, with the other factors in `S`.
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
         let (u, s, v) = three(x);
-        let (uu, vv) = (u.t_mul(u).symmetric(), v.t_mul(v).symmetric());
-        let core = uu.map(SymFn::SQRT) * s * vv.map(SymFn::SQRT);
-        [u * uu.map(SymFn::INV_SQRT), core, v * vv.map(SymFn::INV_SQRT)].into_iter().collect()
+        let ((u, left), (v, right)) = (u.polar(), v.polar());
+        [u, left * s * right, v].into_iter().collect()
     }
     /// Uniform subspaces, and singular values between 1 and 3 in random directions.
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<T>> {

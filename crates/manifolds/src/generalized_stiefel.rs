@@ -1,15 +1,15 @@
 //! The generalised Stiefel manifold: frames that are orthonormal in another inner product, `X` of `n x p` with
-//! `X^T B X = I`, for a given symmetric positive definite `B`, with the metric `tr U^T B V` (or the others of the family of
-//! `stiefel.rs` in it).
+//! `X^T B X = I`, for a given symmetric positive definite `B`, with the metric `tr U^T B V` (or the others of the
+//! family of `stiefel.rs` in it).
 //!
 //! With the Cholesky factorisation `B = L L^T`, `X -> L^T X` is an isometry onto the Stiefel manifold, so everything is
-//! there: each operation here is `L^{-T}` of that operation at `L^T X`, with all its claims, and the methods of Sato & Aihara
-//! (*Cholesky QR-based retraction on the generalized Stiefel manifold*, 2019) are among them: the QR retraction is theirs,
-//! and the polar one is `(X + V) ((X + V)^T B (X + V))^{-1/2}`. `B` is factored once. For the Euclidean gradient `G`,
-//! `tr G^T V = tr (L^{-1} G)^T L^T V`: gradients and Hessians go over by `L^{-1}`.
+//! there: each operation here is `L^{-T}` of that operation at `L^T X`, with all its claims, and the methods of Sato &
+//! Aihara (*Cholesky QR-based retraction on the generalized Stiefel manifold*, 2019) are among them: the QR retraction
+//! is theirs, and the polar one is `(X + V) ((X + V)^T B (X + V))^{-1/2}`. `B` is factored once. For the Euclidean
+//! gradient `G`, `tr G^T V = tr (L^{-1} G)^T L^T V`: gradients and Hessians go over by `L^{-1}`.
 //!
-//! Only the projection belongs to the inner product of the ambient space `tr U^T V` (what `project` promises): normals to
-//! `{V : sym(X^T B V) = 0}` are `N S` with `N = B X` and `S` symmetric, so `P(Z) = Z - N S` with
+//! Only the projection belongs to the inner product of the ambient space `tr U^T V` (what `project` promises): normals
+//! to `{V : sym(X^T B V) = 0}` are `N S` with `N = B X` and `S` symmetric, so `P(Z) = Z - N S` with
 //! `N^T N S + S N^T N = 2 sym(N^T Z)`, a Lyapunov equation of size `p`. Transport is the projection in the metric.
 //!
 //! Cost: that of `stiefel.rs`, and `n² p` for each argument and for the answer.

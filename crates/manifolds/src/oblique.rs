@@ -1,8 +1,8 @@
-//! The oblique manifold: matrices of `n x p` whose columns have length 1, with the metric of the ambient space: a product
-//! of `p` spheres, worked column by column at once (Absil & Gallivan, *Joint diagonalization on the oblique manifold for
-//! independent component analysis*, 2006). Formulas, sources and costs are in `unit.rs`, with the inner products of
-//! columns in place of a number. The distance is the root of the sum of the squared angles; a logarithm exists if no two
-//! corresponding columns are antipodes.
+//! The oblique manifold: matrices of `n x p` whose columns have length 1, with the metric of the ambient space: a
+//! product of `p` spheres, worked column by column at once (Absil & Gallivan, *Joint diagonalization on the oblique
+//! manifold for independent component analysis*, 2006). Formulas, sources and costs are in `unit.rs`, with the inner
+//! products of columns in place of a number. The distance is the root of the sum of the squared angles; a logarithm
+//! exists if no two corresponding columns are antipodes.
 //!
 //! Both retractions are of second order. Transport is the projection at the new point.
 

@@ -106,7 +106,7 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
     /// Gaussian factors, with an identity on top for square ones, so that they have full rank to spare.
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<T>> {
         let z: Batch<T> = gaussian(Shape::batch(batch, self.n, self.p), rng);
-        let base = if self.n < 2 * self.p { 2.0 * (self.p as f64).sqrt() } else { 0.0 };
+        let base = if self.n < 2 * self.p { 3.0 * (self.p as f64).sqrt() } else { 0.0 };
         let at = |b: usize, i: usize, j: usize| T::of(verdicts::entry(&z, b, i, j) + if i == j { base } else { 0.0 });
         vec![Batch::from_fn(z.shape(), at)]
     }

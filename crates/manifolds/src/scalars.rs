@@ -53,11 +53,11 @@ impl ScalarFn for LnOver {
         ORDERS
     }
     fn derivative(&self, k: u32, x: f64) -> f64 {
-        if !(x > 0.0) {
+        if x <= 0.0 || x.is_nan() {
             return f64::NAN;
         }
         if (x - 1.0).abs() <= 0.5 {
-            let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
             return sign * derived_series(k, 1.0 - x, &mut |j| 1.0 / f64::from(j + 1));
         }
         let (mut phi, mut ln) = (x.ln() / (x - 1.0), 1.0 / x);
@@ -77,7 +77,7 @@ impl ScalarFn for Arc {
         ORDERS
     }
     fn derivative(&self, k: u32, t: f64) -> f64 {
-        if !(t < 1.0) {
+        if t >= 1.0 || t.is_nan() {
             return f64::NAN;
         }
         if t.abs() <= 0.5 {

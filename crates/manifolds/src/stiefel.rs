@@ -1,31 +1,32 @@
 //! The Stiefel manifold: orthonormal frames, `X` of `n x p` with `X^T X = I`. What its retractions do is in `frames.rs`
 //! and `stiefel_inverse.rs`, its logarithm in `stiefel_log.rs`.
 //!
-//! Tangents are `U = X A + H` with `A` skew and `X^T H = 0`, that is `sym(X^T U) = 0`. The metrics form a family, with one
-//! number `b > 0`:
+//! Tangents are `U = X A + H` with `A` skew and `X^T H = 0`, that is `sym(X^T U) = 0`. The metrics form a family, with
+//! one number `b > 0`:
 //!
 //! `<U, V>_X = tr H_U^T H_V + b tr A_U^T A_V = tr U^T V - (1 - b) tr (X^T U)^T (X^T V)`.
 //!
-//! `b = 1` is the metric of the ambient space (Euclidean), `b = 1/2` the canonical one (Edelman, Arias & Smith 1998), and
-//! `b = 1/(2 (alpha + 1))` that with `alpha` of Hüper, Markina & Silva Leite (2021). With the Euclidean gradient `G` and
-//! Hessian `H[U]`, `A = X^T U`, `H_U = U - X A`:
+//! `b = 1` is the metric of the ambient space (Euclidean), `b = 1/2` the canonical one (Edelman, Arias & Smith 1998),
+//! and `b = 1/(2 (alpha + 1))` that with `alpha` of Hüper, Markina & Silva Leite (2021). With the Euclidean gradient
+//! `G` and Hessian `H[U]`, `A = X^T U`, `H_U = U - X A`:
 //!
 //! - projection `P(Z) = Z - X sym(X^T Z)`; cost 4np²;
 //! - gradient: `<grad, V>_X = tr G^T V` for all tangents `V`. The metric multiplies `A` by `b`, so
 //!   `grad = P(G) + (1/b - 1) X skew(X^T G)`; for `b = 1/2` this is `G - X G^T X`;
-//! - geodesics have `Y'' = -X U^T U + 2 (1 - b) H_U A` at their start, which is the second derivative of the exponential
-//!   curve of `frames.rs` (`X (2bA)² - X S + 2b H A`, twice the product of first derivatives, and `(1 - 2b)² X A²`);
+//! - geodesics have `Y'' = -X U^T U + 2 (1 - b) H_U A` at their start, which is the second derivative of the
+//!   exponential curve of `frames.rs` (`X (2bA)² - X S + 2b H A`, twice the product of first derivatives, and
+//!   `(1 - 2b)² X A²`);
 //! - Hessian: `<Hess[U], U> = tr U^T H[U] + tr G^T Y''`. Polarised, its Euclidean representer is
 //!   `T = H[U] - U sym(X^T G) + (1 - b) (X H_U^T G - (I - X X^T) G A)`, and `Hess[U] = P(T) + (1/b - 1) X skew(X^T T)`;
 //!   cost 16np²;
 //! - curvature: with `C(V, W) = X sym(V^T W) - (1 - b) (H_V X^T W + H_W X^T V)` the covariant derivative is
-//!   `D_V W = DW[V] + C(V, W)`, so `R(U, V) W = DC[U](V, W) - DC[V](U, W) + C(U, C(V, W)) - C(V, C(U, W))` with derivatives
-//!   in `X` (a formula of the ambient space that keeps tangents, so it holds within the manifold);
+//!   `D_V W = DW[V] + C(V, W)`, so `R(U, V) W = DC[U](V, W) - DC[V](U, W) + C(U, C(V, W)) - C(V, C(U, W))` with
+//!   derivatives in `X` (a formula of the ambient space that keeps tangents, so it holds within the manifold);
 //! - retractions: QR `qf(X + V)`, first order; polar `(X + V) (I + V^T V)^{-1/2}`, second order for `b = 1` and first
-//!   otherwise (Absil & Malick 2012: it is the nearest point); Cayley, second order for `b = 1/2` and first otherwise (its
-//!   curve has `Y'' = W² X = X (A² - S) + H A`); exponential, which is exact, and ends with a step towards the polar factor
-//!   that removes drift. The polar program takes `Z^T Z` of `Z = X + V`, for the reason that `grassmann.rs` gives. Cost:
-//!   4np², 4np² + 9p³, 8np² + 3p³, 12np² + 130p³;
+//!   otherwise (Absil & Malick 2012: it is the nearest point); Cayley, second order for `b = 1/2` and first otherwise
+//!   (its curve has `Y'' = W² X = X (A² - S) + H A`); exponential, which is exact, and ends with a step towards the
+//!   polar factor that removes drift. The polar program takes `Z^T Z` of `Z = X + V`, for the reason that
+//!   `grassmann.rs` gives. Cost: 4np², 4np² + 9p³, 8np² + 3p³, 12np² + 130p³;
 //! - transport: projection at the new point, not an isometry. Parallel transport along geodesics has no closed form.
 
 use crate::frames::{Frame, cayley, exponential};
@@ -128,10 +129,10 @@ impl Stiefel {
 
     /// Up to here a geodesic is the only shortest one, and [`log`](Manifold::log) answers.
     ///
-    /// `pi` in the Euclidean metric (Zimmermann & Stoye 2025, proved). In the canonical metric `sqrt(4/5) pi`, proved from
-    /// the bound 5/4 on the curvature (Rentmeesters 2013); 0.913 `pi` is conjectured. In other metrics the least of `pi`,
-    /// `sqrt(2b) pi` and `sqrt(2) t`, where `t` is the first root of `sin(t)/t + (1/b - 1) cos t` (Absil & Mataigne 2024:
-    /// an upper bound, conjectured to be the radius).
+    /// `pi` in the Euclidean metric (Zimmermann & Stoye 2025, proved). In the canonical metric `sqrt(4/5) pi`, proved
+    /// from the bound 5/4 on the curvature (Rentmeesters 2013); 0.913 `pi` is conjectured. In other metrics the least
+    /// of `pi`, `sqrt(2b) pi` and `sqrt(2) t`, where `t` is the first root of `sin(t)/t + (1/b - 1) cos t` (Absil &
+    /// Mataigne 2024: an upper bound, conjectured to be the radius).
     pub fn injectivity_radius(&self) -> f64 {
         injectivity_radius(self.n, self.p, self.metric.b())
     }

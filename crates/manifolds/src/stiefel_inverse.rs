@@ -1,5 +1,6 @@
-//! The inverses of the retractions of the Stiefel manifold by QR, polar and Cayley factors. With `M = X^T Y`, the tangent
-//! is `V = Y R - X` for the factor `R` that the retraction split off, and `sym(X^T V) = 0` reads `M R + R^T M^T = 2 I`.
+//! The inverses of the retractions of the Stiefel manifold by QR, polar and Cayley factors. With `M = X^T Y`, the
+//! tangent is `V = Y R - X` for the factor `R` that the retraction split off, and `sym(X^T V) = 0` reads
+//! `M R + R^T M^T = 2 I`.
 //!
 //! Where the points nearly agree, `Y R - X` is taken as `(Y - X) + Y (R - I)`.
 
@@ -7,8 +8,8 @@ use crate::frames::{self, zero_and_one};
 use crate::matrices::scaled;
 use pullback::{Axis, Scalar, Shape, Var};
 
-/// `R` symmetric: a Lyapunov equation (Kaneko, Fiori & Tanaka 2013, 3.2). The retraction has `R^2 = I + V^T V`, positive
-/// definite. Cost 4np² and a Schur form of `p x p`.
+/// `R` symmetric: a Lyapunov equation (Kaneko, Fiori & Tanaka 2013). The retraction has `R^2 = I + V^T V`,
+/// positive definite. Cost 4np² and a Schur form of `p x p`.
 pub(crate) fn inverse_polar<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let m = x.t_mul(y);
     let (_, one) = zero_and_one(m);
@@ -22,9 +23,9 @@ pub(crate) fn inverse_polar<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<
     )
 }
 
-/// `R` upper triangular with a positive diagonal, column by column: with the leading block `M_j` of size `j + 1` and the
-/// columns found before, rows `i < j` read `(M r_j)_i = -(r_i . m_j)`, where `m_j` is row `j` of `M`, and row `j` reads
-/// `m_j . r_j = 1` (Kaneko, Fiori & Tanaka 2013, 3.1). Cost 4np² + p⁴/6.
+/// `R` upper triangular with a positive diagonal, column by column: with the leading block `M_j` of size `j + 1` and
+/// the columns found before, rows `i < j` read `(M r_j)_i = -(r_i . m_j)`, where `m_j` is row `j` of `M`, and row `j`
+/// reads `m_j . r_j = 1` (Kaneko, Fiori & Tanaka 2013). Cost 4np² + p⁴/6.
 pub(crate) fn inverse_qr<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let m = x.t_mul(y);
     let (p, batch) = (m.rows(), m.shape().batch);

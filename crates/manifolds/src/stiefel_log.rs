@@ -1,32 +1,34 @@
 //! The logarithm of the Stiefel manifold: the velocity of the geodesic from `X` to `Y`, in any metric of the family, by
 //! shooting in matrices of size `p`.
 //!
-//! **Equations.** Let `M = X^T Y`, `K = Y - X M`, `G = K^T K`. The velocity is sought as `V = X A + K B` with `A` skew and
-//! `B` any `p x p` matrix: `H = K B` spans what `K` spans, and near `Y = X` the solution is `A = skew(M)`, `B = I`. Nothing
-//! is factored, so nothing goes wrong where `K` loses rank: for equal points, and for `n < 2p`. With `S = B^T G B`, `E` the
-//! exponential of `[[2bA, -S], [I, 0]]` and `F = expm((1 - 2b) A)`, the geodesic ends in `Z = X E11 F + K B E21 F`
-//! (`frames.rs`). That `Z = Y` is asked in as many equations as there are unknowns, each along a tangent at `Z`:
+//! **Equations.** Let `M = X^T Y`, `K = Y - X M`, `G = K^T K`. The velocity is sought as `V = X A + K B` with `A` skew
+//! and `B` any `p x p` matrix: `H = K B` spans what `K` spans, and near `Y = X` the solution is `A = skew(M)`, `B = I`.
+//! Nothing is factored, so nothing goes wrong where `K` loses rank: for equal points, and for `n < 2p`. With
+//! `S = B^T G B`, `E` the exponential of `[[2bA, -S], [I, 0]]` and `F = expm((1 - 2b) A)`, the geodesic ends in
+//! `Z = X E11 F + K B E21 F` (`frames.rs`). That `Z = Y` is asked in as many equations as there are unknowns, each
+//! along a tangent at `Z`:
 //!
 //! - along the frame: `skew(Z^T Y) = 0`, or, turned by `F`, `skew(Q F^T) = 0` with `Q = E11^T M + E21^T B^T G`;
-//! - across: the columns `X E12 + K B E22` are orthogonal to `Z`. With `psi` the integral of `expm(t [[2bA, -S], [I, 0]])`
-//!   over `[0, 1]`, `E12 = -psi11 S` and `E22 = I - psi21 S`, so their product with `Y` is
-//!   `B^T G (I - B (psi11^T M + psi21^T B^T G))`. Without the factor that vanishes with `K`:
+//! - across: the columns `X E12 + K B E22` are orthogonal to `Z`. With `psi` the integral of
+//!   `expm(t [[2bA, -S], [I, 0]])` over `[0, 1]`, `E12 = -psi11 S` and `E22 = I - psi21 S`, so their product with `Y`
+//!   is `B^T G (I - B (psi11^T M + psi21^T B^T G))`. Without the factor that vanishes with `K`:
 //!   `B (psi11^T M + psi21^T B^T G) = I`.
 //!
-//! `E` and the columns of `psi` come from one exponential of `[[2bA, -S, I], [I, 0, 0], [0, 0, 0]]`. For `p = 1` the second
-//! equation says `sin(|V| - angle) = 0`. Its derivative is singular where that of the geodesics is, and only there.
+//! `E` and the columns of `psi` come from one exponential of `[[2bA, -S, I], [I, 0, 0], [0, 0, 0]]`. For `p = 1` the
+//! second equation says `sin(|V| - angle) = 0`. Its derivative is singular where that of the geodesics is, and only
+//! there.
 //!
-//! **Solution.** The residual `r` itself is added to `(A, B)`, accelerated by Anderson's method: about 15 steps at distance
-//! 1, 40 at 2.5. If that fails, lands elsewhere or finds a geodesic too long, the target is moved from `X` to `Y` along the orthonormalised chord in 4
-//! steps, then 16. The answer is accepted if the geodesic ends in `Y`, and if it is shorter than the injectivity radius, so
-//! that no other is as short. What is not is an error. (Zimmermann & Hüper 2022 shoot in `2p x 2p` coordinates of a QR
-//! factorisation; the equations here are derived as above.)
+//! **Solution.** The residual `r` itself is added to `(A, B)`, accelerated by Anderson's method: about 15 steps at
+//! distance 1, 40 at 2.5. If that fails, lands elsewhere or finds a geodesic too long, the target is moved from `X` to
+//! `Y` along the orthonormalised chord in 4 steps, then 16. The answer is accepted if the geodesic ends in `Y`, and if
+//! it is shorter than the injectivity radius, so that no other is as short. What is not is an error. (Zimmermann &
+//! Hüper 2022 shoot in `2p x 2p` coordinates of a QR factorisation; the equations here are derived as above.)
 //!
 //! **Derivatives.** A program may not branch on numbers, so the iteration is an operation without a derivative, which
-//! finds `z = (A, B)`. Where derivatives are asked for, four steps `z <- z - J^{-1} r(z; M, G)` follow, with the inverse of
-//! the derivative of `r` at the solution as a constant. Each makes one more order exact: if the derivatives of `z` below
-//! order `k` are those of the solution, then so is that of order `k` after a step, as `r = 0` to that order and `J^{-1}`
-//! needs no derivative of its own. Four orders, then. Further derivatives are not exact.
+//! finds `z = (A, B)`. Where derivatives are asked for, four steps `z <- z - J^{-1} r(z; M, G)` follow, with the
+//! inverse of the derivative of `r` at the solution as a constant. Each makes one more order exact: if the derivatives
+//! of `z` below order `k` are those of the solution, then so is that of order `k` after a step, as `r = 0` to that
+//! order and `J^{-1}` needs no derivative of its own. Four orders, then. Further derivatives are not exact.
 //!
 //! Cost: 6np², and an exponential of `3p x 3p` (about `400 p³`) for each of some 20 steps. A derivative needs
 //! `p (3p - 1)/2` derivatives of that exponential, `O(p^5)`, for `J`.
@@ -302,9 +304,9 @@ fn target(m: &Batch<f64>, t: f64) -> Option<(Batch<f64>, Batch<f64>)> {
     Some((found.0.value(), found.1.value()))
 }
 
-/// Does the geodesic end in `Y`? The equations hold for `Y = Z N` with any symmetric orthogonal `N` too, which is at least 2
-/// away from `Z` unless it is `I`: `|Z - Y|² = |E11 F - M|² + <G (B E21 F - I), B E21 F - I>`. (Nothing finer is asked here,
-/// so that the equations define a function where `X` and `Y` are not quite orthonormal.)
+/// Does the geodesic end in `Y`? The equations hold for `Y = Z N` with any symmetric orthogonal `N` too, which is at
+/// least 2 away from `Z` unless it is `I`: `|Z - Y|² = |E11 F - M|² + <G (B E21 F - I), B E21 F - I>`. (Nothing finer
+/// is asked here, so that the equations define a function where `X` and `Y` are not quite orthonormal.)
 fn ends_there(m: &Batch<f64>, g: &Batch<f64>, z: &[f64], b: f64) -> bool {
     let p = m.shape().rows;
     let tape = Tape::<f64>::plain();

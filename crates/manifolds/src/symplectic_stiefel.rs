@@ -1,18 +1,19 @@
-//! The symplectic Stiefel manifold: symplectic frames, `X` of `2n x 2p` with `X^T J X = J`, where `J = [0 I; -I 0]` of the
-//! size that fits, with the inner product `tr U^T V` of the ambient space (Gao, Son, Absil & Stykel, *Riemannian
-//! optimization on the symplectic Stiefel manifold*, 2021, and *Geometry of the symplectic Stiefel manifold endowed with the
-//! Euclidean metric*, 2021).
+//! The symplectic Stiefel manifold: symplectic frames, `X` of `2n x 2p` with `X^T J X = J`, where `J = [0 I; -I 0]` of
+//! the size that fits, with the inner product `tr U^T V` of the ambient space (Gao, Son, Absil & Stykel, *Riemannian
+//! optimization on the symplectic Stiefel manifold*, 2021, and *Geometry of the symplectic Stiefel manifold endowed
+//! with the Euclidean metric*, 2021).
 //!
-//! With the symplectic adjoint `X^+ = J^T X^T J` points have `X^+ X = I`, and tangents are `V = X A + H` with `A^+ = -A`,
-//! `X^+ H = 0`: `X^T J V` is symmetric. The space is not compact. Normals are `J X W` with `W` skew: `tr (J X W)^T V` is
-//! `-tr W X^T J^T V`, a skew times a symmetric matrix. So
+//! With the symplectic adjoint `X^+ = J^T X^T J` points have `X^+ X = I`, and tangents are `V = X A + H` with
+//! `A^+ = -A`, `X^+ H = 0`: `X^T J V` is symmetric. The space is not compact. Normals are `J X W` with `W` skew:
+//! `tr (J X W)^T V` is `-tr W X^T J^T V`, a skew times a symmetric matrix. So
 //!
-//! - projection `P(Z) = Z - J X W`, with `sym` and `skew` exchanged: `X^T J (Z - J X W) = X^T J Z + X^T X W` is symmetric
-//!   if `X^T X W + W X^T X = -2 skew(X^T J Z)`, a Lyapunov equation of size `2p`; cost 16np² and a Schur form;
+//! - projection `P(Z) = Z - J X W`, with `sym` and `skew` exchanged: `X^T J (Z - J X W) = X^T J Z + X^T X W` is
+//!   symmetric if `X^T X W + W X^T X = -2 skew(X^T J Z)`, a Lyapunov equation of size `2p`; cost 16np² and a Schur
+//!   form;
 //! - gradient `P(G)`, Hessian by the derivative of the projection (the default of the trait);
-//! - retractions by the Cayley transform (the default) and the quasi-geodesic, both of first order in this metric, in the
-//!   `2p x 2p` forms of `frames.rs`. Cayley fails where `I - A/2 + S/4` is singular: it is not defined for all tangents. Its
-//!   inverse is in closed form; that of the quasi-geodesic is not known;
+//! - retractions by the Cayley transform (the default) and the quasi-geodesic, both of first order in this metric, in
+//!   the `2p x 2p` forms of `frames.rs`. Cayley fails where `I - A/2 + S/4` is singular: it is not defined for all
+//!   tangents. Its inverse is in closed form; that of the quasi-geodesic is not known;
 //! - `reproject`: two steps `X (3I - X^+ X)/2`, each of which squares what `X^+ X` is off by;
 //! - transport: projection at the new point;
 //! - geodesics, logarithm, distance and parallel transport in this metric are not known in closed form.

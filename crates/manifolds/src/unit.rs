@@ -1,16 +1,17 @@
 //! Vectors of length one: the formulas that the sphere and the oblique manifold share.
 //!
 //! `dot` is the inner product of vectors of the ambient space: of all entries on the sphere, column by column on the
-//! oblique manifold, where the answer is a row and scales each column. All formulas are those of the unit sphere with the
-//! metric of the ambient space (Absil, Mahony & Sepulchre 2008, 3.6.1, 4.1.1, 5.4.1; Absil & Gallivan 2006 for the
+//! oblique manifold, where the answer is a row and scales each column. All formulas are those of the unit sphere with
+//! the metric of the ambient space (Absil, Mahony & Sepulchre 2008, 3.6.1, 4.1.1, 5.4.1; Absil & Gallivan 2006 for the
 //! oblique manifold). For tangents `v`, points `x`, `y`:
 //!
 //! - projection `P(u) = u - x (x.u)`; Hessian `P(h) - u (x.g)`: `D grad f(x)[u] = P(h) - u (x.g) - x (..)`;
-//! - `exp(x, v) = cos|v| x + sin|v|/|v| v`, with the Stumpff functions `c_0`, `c_1` of `|v|²`, which are entire, so that
-//!   every derivative exists at the zero tangent;
+//! - `exp(x, v) = cos|v| x + sin|v|/|v| v`, with the Stumpff functions `c_0`, `c_1` of `|v|²`, which are entire, so
+//!   that every derivative exists at the zero tangent;
 //! - angle: with the chord `w = y - x` and the sum `s = x + y`, `|w| = 2 sin(angle/2)` and `|s| = 2 cos(angle/2)`, so
-//!   `angle = 2 atan2(|w|, |s|)`, exact to rounding from 0 to `pi`. Its square is `4 t h(t)²` with `t = |w|²/|s|²` and the
-//!   analytic `h(t) = atan(sqrt t)/sqrt t` ([`Var::atan_root`]), which is differentiable to every order at equal points;
+//!   `angle = 2 atan2(|w|, |s|)`, exact to rounding from 0 to `pi`. Its square is `4 t h(t)²` with `t = |w|²/|s|²` and
+//!   the analytic `h(t) = atan(sqrt t)/sqrt t` ([`Var::atan_root`]), which is differentiable to every order at equal
+//!   points;
 //! - `log(x, y) = angle / sin(angle) (y - x (x.y)) = 4 h(t)/|s|² (w - x (x.w))`, since `sin(angle) = |w||s|/2` and
 //!   `x.x = 1`; there is none for antipodes;
 //! - parallel transport along the shortest geodesic: `u - 2 (y.u)/|s|² s`, since `|s|² = 2 (1 + x.y)`;

@@ -40,7 +40,7 @@ pub(crate) fn smallest<T: Scalar>(x: &Batch<T>) -> Vec<f64> {
 
 /// The first member whose number is not positive is no point.
 pub(crate) fn positive<T: Scalar>(m: &dyn Manifold<T>, equation: &'static str, numbers: &[f64]) -> Result<()> {
-    match numbers.iter().enumerate().find(|(_, v)| !(**v > 0.0)) {
+    match numbers.iter().enumerate().find(|(_, v)| **v <= 0.0 || v.is_nan()) {
         None => Ok(()),
         Some((member, v)) => {
             Err(Error::NotAPoint { manifold: m.name(), member, equation, residual: -v, tolerance: 0.0 })
@@ -73,7 +73,7 @@ pub(crate) fn full_rank<T: Scalar>(m: &dyn Manifold<T>, equation: &'static str, 
     let tolerance = T::EPS.f64() * s.rows.max(s.cols) as f64;
     for b in 0..s.batch {
         let (large, small) = (entry(&values, b, 0, 0), entry(&values, b, k - 1, 0));
-        if !(small > tolerance * large) {
+        if small <= tolerance * large || small.is_nan() {
             let residual = tolerance * large - small;
             return Err(Error::NotAPoint { manifold: m.name(), member: b, equation, residual, tolerance: 0.0 });
         }

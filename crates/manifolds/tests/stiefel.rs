@@ -1,5 +1,5 @@
-//! The Stiefel manifold in every metric with every retraction, the generalised and the symplectic one: everything against
-//! everything, every operation as a program, closed forms, known answers.
+//! The Stiefel manifold in every metric with every retraction, the generalised and the symplectic one: everything
+//! against everything, every operation as a program, closed forms, known answers.
 
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
@@ -10,6 +10,7 @@ use pullback_manifolds::{
     SymplecticRetraction, SymplecticStiefel, gaussian, rng,
 };
 use std::f64::consts::PI;
+use std::slice::from_ref;
 
 const METRICS: [StiefelMetric; 3] = [StiefelMetric::Euclidean, StiefelMetric::Canonical, StiefelMetric::Alpha(0.7)];
 const RETRACTIONS: [StiefelRetraction; 4] =
@@ -167,7 +168,7 @@ fn other_frames_are_programs_too() {
 fn exponentials_are_those_of_the_textbooks() {
     let (x, v) = unit_tangent(&Stiefel::new(7, 3), 5);
     let v = scaled(&v, 2.5);
-    // Edelman, Arias & Smith, 2.4.1, with matrices of the size of the space.
+    // Edelman, Arias & Smith, 2.4.2, with matrices of the size of the space.
     let canonical = value(
         |(x, v): (Var, Var)| {
             let a = x.t_mul(v);
@@ -250,7 +251,7 @@ fn logarithms_undo_exponentials_up_to_the_injectivity_radius() {
                     assert!(apart(&back, &v) < limit, "{metric:?} {n} {p} {seed} {share}: {}", apart(&back, &v));
                     let d = m.dist(&x, &y).unwrap().data()[0];
                     assert!((d / (share * radius) - 1.0).abs() < 1e-12 + 1e-15 / share, "{metric:?} {share}: {d}");
-                    m.check_tangent(&[x.clone()], &[back]).unwrap();
+                    m.check_tangent(from_ref(&x), &[back]).unwrap();
                 }
             }
         }
@@ -266,6 +267,27 @@ fn logarithms_undo_exponentials_up_to_the_injectivity_radius() {
         let e = m.log(&x, &minus).unwrap_err().to_string();
         assert!(e.contains("converge") || e.contains("shorter"), "{e}");
         assert_eq!(m.dist2(&x, &x).unwrap().data()[0], 0.0);
+    }
+}
+
+#[test]
+fn curvature_is_that_of_spheres_and_of_the_orthogonal_group() {
+    for metric in METRICS {
+        let (st, s) = (Stiefel::new(4, 1).with_metric(metric), Sphere::new(4, 1));
+        let (x, u) = unit_tangent(&s, 2);
+        let v = s.project(&x, &gaussian(x.shape(), &mut rng(9))).unwrap();
+        let (a, b) = (st.curvature(&x, &u, &v, &v).unwrap(), s.curvature(&x, &u, &v, &v).unwrap());
+        assert!(apart(&a, &b) < 1e-14);
+        // With a bi-invariant metric, R(A, B) C = [C, [A, B]] / 4, whatever its scale (Milnor 1976).
+        let o = Stiefel::new(4, 4).with_metric(metric);
+        let (x, u) = unit_tangent(&o, 2);
+        let tangent = |seed| o.project(&x, &gaussian(x.shape(), &mut rng(seed))).unwrap();
+        let (v, w) = (tangent(5), tangent(6));
+        let bracket = |a: &Mat<f64>, b: &Mat<f64>| a * b - b * a;
+        let [a, b, c] = [&u, &v, &w].map(|u| x.member(0).transpose() * u.member(0));
+        let want = x.member(0) * bracket(&c, &bracket(&a, &b)) * pullback::faer::Scale(0.25);
+        let found = o.curvature(&x, &u, &v, &w).unwrap();
+        assert!((found.member(0) - want).norm_max() < 1e-13, "{metric:?}");
     }
 }
 
@@ -308,7 +330,7 @@ fn ascents_of_many_steps_do_not_leave_the_manifold() {
     }
 }
 
-/// The data of the known answers: see `docs/manifolds.md`.
+/// The data of the known answers: splitmix64 from a seed, row by row, in (-1, 1).
 fn data(mut seed: u64, r: usize, c: usize) -> Mat<f64> {
     let mut next = || {
         seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -351,7 +373,7 @@ fn the_minima_of_rayleigh_and_brockett_are_the_known_ones() {
         for m in &spaces {
             for seed in 0..5 {
                 let x: Batch = x.clone().into();
-                let v = m.random_tangent(&[x.clone()], &mut rng(seed)).unwrap().swap_remove(0);
+                let v = m.random_tangent(from_ref(&x), &mut rng(seed)).unwrap().swap_remove(0);
                 let found = value(
                     |(x, v): (Var, Var)| {
                         let (g, h) = ((&a * x) * &weights * 2.0, (&a * v) * &weights * 2.0);
@@ -377,7 +399,7 @@ fn what_is_no_point_or_tangent_is_named() {
     assert!(matches!(m.check_point(&[bad]), Err(Error::NotAPoint { member: 1, .. })));
     let mut bad = v.clone();
     bad.data_mut()[20..].copy_from_slice(&x.data()[20..]);
-    assert!(matches!(m.check_tangent(&[x.clone()], &[bad]), Err(Error::NotTangent { member: 2, .. })));
+    assert!(matches!(m.check_tangent(from_ref(&x), &[bad]), Err(Error::NotTangent { member: 2, .. })));
     let (y, _) = point_and_tangent(&m, 3, 5);
     assert!(matches!(m.retract(&y, &v), Err(Error::NotTangent { .. })));
     let mut bad = x.clone();
@@ -393,7 +415,7 @@ fn what_is_no_point_or_tangent_is_named() {
     let s = SymplecticStiefel::new(3, 1);
     let (x, _) = point_and_tangent(&s, 1, 1);
     assert!(matches!(s.check_point(&[scaled(&x, 1.001)]), Err(Error::NotAPoint { .. })));
-    assert!(matches!(s.check_tangent(&[x.clone()], &[x.clone()]), Err(Error::NotTangent { .. })));
+    assert!(matches!(s.check_tangent(from_ref(&x), from_ref(&x)), Err(Error::NotTangent { .. })));
     assert!(std::panic::catch_unwind(|| SymplecticStiefel::new(1, 2)).is_err());
     // The symplectic condition is what the definition says.
     let j = |n: usize| {

@@ -28,11 +28,11 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     x.1 = x.0.transpose() * &y;
     let mut steps = 0;
     for e in [1e-1, 1e-2, 1e-3] {
-        let problem = Problem::new(&pairs, &x, |(d, c)| {
+        let found = Problem::new(&pairs, &x, |(d, c)| {
             let misfit = d * c - &y;
             misfit.dot(misfit) * 0.5 + (c.square() + e * e).sqrt().sum() * 0.02
-        });
-        let found = problem.solve(Lbfgs::default(), Stop::GradientNorm(1e-4) | Stop::Iterations(600))?;
+        })
+        .solve(Lbfgs::default(), Stop::GradientNorm(1e-4) | Stop::Iterations(600))?;
         steps += found.iterations;
         x = found.point;
     }

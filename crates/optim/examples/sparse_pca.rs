@@ -29,11 +29,11 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let small = |x: &Mat<f64>| (0..n * p).filter(|k| x[(k % n, k / n)].abs() < 1e-4).count();
     let (mut x, mut steps) = (dense.clone(), 0);
     for e in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6] {
-        let problem = Problem::new(&frames, &x, |x| {
+        let found = Problem::new(&frames, &x, |x| {
             let penalty = (x.square() + e * e).sqrt().sum();
             penalty * 0.6 - x.t_mul(&covariance * x).trace()
-        });
-        let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-6) | Stop::Iterations(300))?;
+        })
+        .solve(TrustRegions::default(), Stop::GradientNorm(1e-6) | Stop::Iterations(300))?;
         steps += found.iterations;
         x = found.point;
     }

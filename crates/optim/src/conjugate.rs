@@ -128,7 +128,8 @@ impl<T: Scalar> Solver<T> for ConjugateGradient {
         s.direction.copy_from(&s.carried);
         s.direction.combine(beta, -1.0, &next.rgrad);
         s.slope = view.inner(next, &s.direction, &next.rgrad)?;
-        if !(s.slope < 0.0) {
+        let falls = s.slope < 0.0;
+        if !falls {
             s.direction.combine(0.0, -1.0, &next.rgrad);
             s.slope = -next.norm * next.norm;
         }

@@ -72,6 +72,14 @@ pub enum Error {
         /// What the checkpoint says.
         got: String,
     },
+    /// A file that cannot be written.
+    #[error("{path} cannot be written: {reason}")]
+    Unwritable {
+        /// Which.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
     /// A checkpoint that cannot be read.
     #[error("the checkpoint cannot be read: {0}")]
     Unreadable(String),

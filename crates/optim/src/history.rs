@@ -54,8 +54,22 @@ impl History {
         out
     }
 
+    /// Writes [`History::svg`] to a file.
+    ///
+    /// Needs the feature `plot`.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`](crate::Error::Unwritable), with the path and what the system says.
+    #[cfg(feature = "plot")]
+    pub fn save_svg(&self, path: impl AsRef<std::path::Path>, title: &str) -> crate::Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, self.svg(title))
+            .map_err(|e| crate::Error::Unwritable { path: path.display().to_string(), reason: e.to_string() })
+    }
+
     /// The excess of the cost over the lowest one seen and the norm of the gradient, over the iterations, with a
-    /// logarithmic axis.
+    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that asks for none)
+    /// is left out; of a run without anything to show, the axes are drawn.
     ///
     /// Needs the feature `plot`.
     #[cfg(feature = "plot")]
@@ -80,8 +94,12 @@ impl History {
                 plots.push(Plot::Line(line));
             }
         }
-        let layout =
-            Layout::auto_from_plots(&plots).with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
+        let layout = match plots.is_empty() {
+            // Without data there is no range that could be found.
+            true => Layout::new((0.0, 1.0), (0.1, 1.0)),
+            false => Layout::auto_from_plots(&plots),
+        };
+        let layout = layout.with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
         render_to_svg(plots, layout)
     }
 }

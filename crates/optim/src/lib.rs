@@ -21,11 +21,18 @@
 //! | solver | asks for | memory, in tangents |
 //! |---|---|---|
 //! | [`TrustRegions`] | Hessian-vector products | 6 |
+//! | [`AdaptiveCubics`] | Hessian-vector products | 3, and one for each inner iteration |
+//! | [`LevenbergMarquardt`], [`GaussNewton`] | residuals ([`Problem::least_squares`]) | 6 |
 //! | [`Lbfgs`] | gradients | 2 for each of its pairs |
 //! | [`ConjugateGradient`] | gradients | 3 |
+//! | [`BarzilaiBorwein`] | gradients | 2 |
 //! | [`GradientDescent`] | gradients | 1 |
 //! | [`Rsgd`], [`Momentum`], [`RAdam`], [`CRmsProp`], [`Rasa`] | gradients, of minibatches too; a rule gives the step | 0 to 1 |
 //! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and whole ones now and then | 3 |
+//! | [`NelderMead`] | costs alone; an exponential and a logarithm | the dimension |
+//! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and any of the above | those of the other |
+//!
+//! Which to take, and how to read what it says, is in `docs/solvers.md`.
 //!
 //! `docs/optimisation.md` is a tutorial through the examples of this crate: which manifold, which solver, how to plot.
 //!
@@ -36,16 +43,26 @@
 //! [`Manifold`]: pullback_manifolds::Manifold
 
 mod adaptive;
+mod augmented;
+mod barzilai_borwein;
+mod by_hand;
 mod conjugate;
+mod constraints;
+mod cubic;
+mod cubics;
 mod descent;
 mod error;
 mod history;
 mod lbfgs;
+mod least_squares;
 mod line_search;
 mod method;
+mod nelder_mead;
 mod numbers;
 mod oracle;
 mod problem;
+#[cfg(feature = "progress")]
+mod progress;
 mod run;
 mod schedule;
 mod solver;
@@ -58,13 +75,20 @@ mod variance;
 mod view;
 
 pub use adaptive::{CRmsProp, RAdam, Rasa};
+pub use augmented::{Augmented, AugmentedLagrangian, AugmentedState, ConstrainedFound, Outer, Verdict};
+pub use barzilai_borwein::{BarzilaiBorwein, BarzilaiBorweinState};
+pub use by_hand::{Derivatives, Off};
 pub use conjugate::{Beta, ConjugateGradient, ConjugateState};
+pub use constraints::Constrained;
+pub use cubics::{AdaptiveCubics, CubicsState};
 pub use descent::{DescentState, GradientDescent};
 pub use error::{Error, Result};
 pub use history::{History, Row};
 pub use lbfgs::{Lbfgs, LbfgsState};
+pub use least_squares::{GaussNewton, GaussNewtonState, LevenbergMarquardt, LevenbergState};
 pub use line_search::LineSearch;
 pub use method::{Method, Momentum, Rsgd, descend};
+pub use nelder_mead::{NelderMead, NelderMeadState};
 pub use numbers::Numbers;
 pub use oracle::{Oracle, WHOLE, Where};
 pub use problem::Problem;
@@ -78,6 +102,11 @@ pub use trust_region::{TrustRegions, TrustState};
 pub use tune::{Trial, Tuned, log_grid, tune};
 pub use variance::{Reference, Rsrg, Rsvrg};
 pub use view::{Counts, Iterate, View};
+
+/// The page on solvers, so that its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/solvers.md")]
+struct SolversPage;
 
 /// The tutorial, so that its code is compiled and run.
 #[cfg(doctest)]

@@ -1,19 +1,59 @@
 //! Methods as steps on values. What calls them, and when to stop, is not known here.
 
-use pullback::{Scalar, Shape, Tape, Var};
+use pullback::{Batch, Scalar, Shape, Tape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use smallvec::SmallVec;
 use std::fmt;
 
 /// A method: from a point, the Riemannian gradient there and its own state to the next point and state.
 ///
-/// It is a program, so it can be recorded and differentiated like any other.
+/// It is a program, so it can be recorded and differentiated like any other. One of your own is a struct and three
+/// methods; [`Steps`](crate::Steps) runs it. Momentum as Nesterov's method has it, `M+ = beta M + G` and a step along
+/// `G + beta M+`:
+///
+/// ```
+/// use pullback::{Scalar, Shape, Var, prelude::*};
+/// use pullback_manifolds::{Grassmann, Manifold, Parts, Rgrad, rng};
+/// use pullback_optim::{Method, Problem, Steps, Stop};
+///
+/// #[derive(Debug)]
+/// struct Nesterov { step: f64, beta: f64 }
+///
+/// impl<T: Scalar> Method<T> for Nesterov {
+///     fn name(&self) -> String { format!("Nesterov(step {}, beta {})", self.step, self.beta) }
+///     fn state(&self, points: &[Shape]) -> smallvec::SmallVec<[Shape; 2]> { points.into() }
+///     fn step<'t>(
+///         &self, m: &dyn Manifold<T>, x: &[Var<'t, T>], g: Rgrad<&[Var<'t, T>]>, momentum: &[Var<'t, T>],
+///     ) -> (Parts<'t, T>, Parts<'t, T>) {
+///         let pairs = momentum.iter().zip(*g);
+///         let kept: Parts<'t, T> = pairs.map(|(m, g)| m.lincomb(self.beta, *g, 1.0)).collect();
+///         let v: Parts<'t, T> = g.iter().zip(&kept).map(|(g, m)| g.lincomb(-self.step, *m, -self.step * self.beta)).collect();
+///         let next = m.retract(x, &v);
+///         let carried = m.transport(x, &next, &kept);
+///         (next, carried)
+///     }
+/// }
+///
+/// let gr = Grassmann::new(6, 2);
+/// let x0: Batch = gr.random_point(1, &mut rng(3)).swap_remove(0);
+/// let a = faer::Mat::<f64>::from_fn(6, 6, |i, j| if i == j { (i + 1) as f64 } else { 0.0 });
+/// let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());
+/// let found = problem.solve(Steps(Nesterov { step: 0.05, beta: 0.6 }), Stop::GradientNorm(1e-8) | Stop::Iterations(2000))?;
+/// assert!((found.cost - 3.0).abs() < 1e-10);
+/// # use pullback::faer;
+/// # Ok::<(), pullback_optim::Error>(())
+/// ```
 pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Its name and parameters, for tables.
     fn name(&self) -> String;
 
-    /// The shapes of its state when points have these shapes. A state starts at zero.
+    /// The shapes of its state when points have these shapes.
     fn state(&self, points: &[Shape]) -> SmallVec<[Shape; 2]>;
+
+    /// The state before the first step. Zeros of those shapes unless told otherwise.
+    fn begin(&self, points: &[Shape]) -> Vec<Batch<T>> {
+        self.state(points).iter().map(|s| Batch::zeros(*s)).collect()
+    }
 
     /// One step: the next point and the next state.
     fn step<'t>(
@@ -23,6 +63,19 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
         rgrad: Rgrad<&[Var<'t, T>]>,
         state: &[Var<'t, T>],
     ) -> (Parts<'t, T>, Parts<'t, T>);
+
+    /// One step where the Euclidean gradient is known too: what runs a method calls this one. Most methods look at the
+    /// Riemannian gradient alone, which is [`Method::step`]; a learned one may be made to see the other.
+    fn step_with<'t>(
+        &self,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        _egrad: Egrad<&[Var<'t, T>]>,
+        rgrad: Rgrad<&[Var<'t, T>]>,
+        state: &[Var<'t, T>],
+    ) -> (Parts<'t, T>, Parts<'t, T>) {
+        self.step(m, x, rgrad, state)
+    }
 }
 
 /// Riemannian (stochastic) gradient descent: `X+ = R_X(-step grad f)` (Bonnabel, *Stochastic gradient descent on
@@ -88,9 +141,9 @@ impl<T: Scalar> Method<T> for Momentum {
     }
 }
 
-/// A state of zeros on a tape.
-pub(crate) fn zeros<'t, T: Scalar>(tape: &'t Tape<T>, shapes: &[Shape]) -> Parts<'t, T> {
-    shapes.iter().map(|s| tape.filled(*s, T::zero())).collect()
+/// The state before the first step, on a tape.
+fn first<'t, T: Scalar>(tape: &'t Tape<T>, method: &dyn Method<T>, points: &[Shape]) -> Parts<'t, T> {
+    method.begin(points).iter().map(|s| tape.constant(s)).collect()
 }
 
 /// `steps` steps of a method inside a program, from a point that is one matrix (or a batch of them): the last point.
@@ -104,13 +157,13 @@ pub fn descend<'t, T: Scalar>(
     steps: usize,
     cost: impl Fn(Var<'t, T>, usize) -> Var<'t, T>,
 ) -> Var<'t, T> {
-    let state = zeros(x.tape(), &method.state(&[x.shape()]));
+    let state = first(x.tape(), method, &[x.shape()]);
     let mut t = 0;
     let (x, _) = x.tape().iterate((x, state.to_vec()), steps, |(x, state)| {
         let g = x.grad(|x| cost(x, t).sum());
         t += 1;
         let rgrad = m.egrad_to_rgrad(&[x], Egrad(&[g]));
-        let (x, state) = method.step(m, &[x], Rgrad(&rgrad), &state);
+        let (x, state) = method.step_with(m, &[x], Egrad(&[g]), Rgrad(&rgrad), &state);
         (x[0], state.to_vec())
     });
     x

@@ -1,7 +1,8 @@
 //! What a solver may ask of a cost: its value, its Euclidean gradient and Hessian at a point. How a closure answers by
-//! tapes that are recorded once and replayed. Geometry and counting are elsewhere.
+//! tapes that are recorded once and replayed. Geometry and counting are elsewhere; so is what is written by hand.
 
 use crate::Error;
+use crate::by_hand::ByHand;
 use pullback::{Batch, CostFn, Key, Leaves, Scalar, Tape, Var};
 
 /// The draw that means the whole cost.
@@ -28,6 +29,26 @@ pub trait Oracle<T: Scalar> {
     /// As [`Oracle::gradient`].
     fn hessian(&mut self, at: &Where<'_, T>, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<(), Error>;
 
+    /// The Euclidean gradient at the point of the last [`Oracle::hessian`] that belongs with that Hessian, where it is
+    /// another one than [`Oracle::gradient`] gives. The two differ where one of them is of another extension of the
+    /// cost beyond the manifold, and a Riemannian Hessian is made of a pair of the same extension.
+    fn gradient_of_hessian(&self) -> Option<&[Batch<T>]> {
+        None
+    }
+
+    /// Is the cost half the sum of squares of residuals that the oracle knows?
+    fn has_residuals(&self) -> bool {
+        false
+    }
+
+    /// `J^T J v` for residuals with the Jacobian `J`.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] where there are no residuals; else as [`Oracle::gradient`].
+    fn gauss_newton(&mut self, _v: &[Batch<T>], _out: &mut [Batch<T>]) -> Result<(), Error> {
+        Err(crate::least_squares::no_residuals("a Gauss-Newton product"))
+    }
+
     /// The bytes that it holds.
     fn bytes(&self) -> usize;
 }
@@ -49,6 +70,8 @@ struct Recorded<T: Scalar> {
     tape: Tape<T>,
     x: Vec<Key>,
     y: Option<Key>,
+    /// The residuals; the cost itself, where there are none.
+    r: Option<Key>,
     /// The gradient as values of the tape, where Hessians are wanted.
     gradient: Vec<Key>,
     replayable: bool,
@@ -56,15 +79,15 @@ struct Recorded<T: Scalar> {
 
 impl<T: Scalar> Recorded<T> {
     fn new() -> Self {
-        Recorded { tape: Tape::new(), x: Vec::new(), y: None, gradient: Vec::new(), replayable: true }
+        Recorded { tape: Tape::new(), x: Vec::new(), y: None, r: None, gradient: Vec::new(), replayable: true }
     }
 
-    /// Goes to a point; `program` records the cost from handles of the inputs.
+    /// Goes to a point; `program` records the cost and the residuals from handles of the inputs.
     fn at(
         &mut self,
         x: &[Batch<T>],
         second: bool,
-        program: &dyn for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+        program: &dyn for<'t> Fn(&[Var<'t, T>]) -> [Var<'t, T>; 2],
     ) -> Result<(), Error> {
         if self.replayable && self.y.is_some() {
             for (key, x) in self.x.iter().zip(x) {
@@ -78,11 +101,12 @@ impl<T: Scalar> Recorded<T> {
         self.tape.clear();
         self.y = None;
         let list: Vec<Var<'_, T>> = x.iter().map(|x| self.tape.input(x)).collect();
-        let y = program(&list);
+        let [y, r] = program(&list);
         let gradient = if second { self.tape.grads_on_tape(y, &list)? } else { Vec::new() };
         self.tape.check()?;
         let keys = |l: &[Var<'_, T>]| l.iter().map(Var::key).collect::<Vec<_>>();
-        (self.x, self.y, self.gradient) = (keys(&list), Some(y.key()), keys(&gradient));
+        (self.x, self.y, self.r) = (keys(&list), Some(y.key()), Some(r.key()));
+        self.gradient = keys(&gradient);
         Ok(())
     }
 
@@ -95,16 +119,45 @@ impl<T: Scalar> Recorded<T> {
 ///
 /// The first run is recorded, and replayed at other points. A closure that reads a number and goes on is recorded anew
 /// each time. One that is not a function of the point alone (a minibatch that it draws, a counter) could be replayed
-/// with what it drew first, so the first calls, and then calls ever more rarely, are compared with a run of the closure:
-/// a difference is [`Error::NotAFunction`].
+/// with what it drew first, so the first calls, and then calls ever more rarely, are compared with a run of the
+/// closure: a difference is [`Error::NotAFunction`].
 pub(crate) struct Program<'p, L: Leaves, F> {
     like: &'p L,
     cost: &'p F,
+    form: Form,
+    by_hand: &'p ByHand<'p, L>,
     value: Recorded<L::Scalar>,
     hessian: Recorded<L::Scalar>,
     plain: Tape<L::Scalar>,
+    /// `J v`, of a Gauss-Newton product.
+    pushed: Vec<Batch<L::Scalar>>,
+    /// The engine's gradient where the Hessian is the engine's and the gradient is written by hand.
+    beside: Vec<Batch<L::Scalar>>,
     calls: u64,
     largest: f64,
+}
+
+/// What the closure of a problem returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The cost.
+    Cost,
+    /// Residuals `r`, of any shape: the cost is `1/2 |r|^2`, over all entries and members.
+    Residuals,
+}
+
+impl Form {
+    /// The cost and the residuals (the cost again, where there are none).
+    fn outputs<'t, T: Scalar>(self, out: Var<'t, T>) -> [Var<'t, T>; 2] {
+        match self {
+            Form::Cost => [out, out],
+            Form::Residuals => {
+                let squares = out.dot(out);
+                let sum = if squares.shape().batch == 1 { squares } else { squares.sum_batch() };
+                [sum.lincomb(0.5, sum, 0.0), out]
+            }
+        }
+    }
 }
 
 pub(crate) fn double<T: Scalar>(x: T) -> f64 {
@@ -120,14 +173,59 @@ fn rounding<T: Scalar>() -> f64 {
 const ANOTHER_NUMBER: f64 = 1e-6;
 
 impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
-    pub(crate) fn new(like: &'p L, cost: &'p F) -> Self {
-        let (value, hessian) = (Recorded::new(), Recorded::new());
-        Program { like, cost, value, hessian, plain: Tape::plain(), calls: 0, largest: 0.0 }
+    pub(crate) fn new(like: &'p L, cost: &'p F, form: Form, by_hand: &'p ByHand<'p, L>) -> Self {
+        Program {
+            like,
+            cost,
+            form,
+            by_hand,
+            value: Recorded::new(),
+            hessian: Recorded::new(),
+            plain: Tape::plain(),
+            pushed: Vec::new(),
+            beside: Vec::new(),
+            calls: 0,
+            largest: 0.0,
+        }
     }
 
-    /// The cost of a list of handles.
-    fn run<'t>(like: &L, cost: &F, x: &[Var<'t, L::Scalar>]) -> Var<'t, L::Scalar> {
-        cost(like.bind_all(x))
+    /// Cost and residuals of a list of handles.
+    fn run<'t>(like: &L, cost: &F, form: Form, x: &[Var<'t, L::Scalar>]) -> [Var<'t, L::Scalar>; 2] {
+        form.outputs(cost(like.bind_all(x)))
+    }
+
+    /// The engine's gradient at the point of the last [`Oracle::at`].
+    pub(crate) fn engine_gradient(&self, out: &mut [Batch<L::Scalar>]) -> Result<(), Error> {
+        let tape = &self.value.tape;
+        let x: smallvec::SmallVec<[_; 2]> = self.value.x.iter().map(|k| tape.var(*k)).collect();
+        let mut out: smallvec::SmallVec<[_; 2]> = out.iter_mut().collect();
+        let found = tape.gradient_into(self.value.y()?, &x, &mut out);
+        found.map_err(|e| Error::from(e).naming(self.like))
+    }
+
+    /// The engine's Hessian at a point, applied to `v`.
+    fn engine_hessian(
+        &mut self,
+        at: &Where<'_, L::Scalar>,
+        v: &[Batch<L::Scalar>],
+        out: &mut [Batch<L::Scalar>],
+    ) -> Result<(), Error> {
+        let (like, cost, form) = (self.like, self.cost, self.form);
+        if at.fresh || self.hessian.y.is_none() {
+            let found = self.hessian.at(at.x, true, &|x| Self::run(like, cost, form, x));
+            found.map_err(|e| e.naming(like))?;
+            if self.by_hand.gradient.is_some() {
+                let tape = &self.hessian.tape;
+                self.beside.clear();
+                self.beside.extend(self.hessian.gradient.iter().map(|k| tape.var(*k).value()));
+            }
+        }
+        let (tape, held) = (&self.hessian.tape, &self.hessian);
+        let seeds: smallvec::SmallVec<[(Var<'_, _>, &dyn pullback::MatLike<_>); 2]> =
+            held.x.iter().zip(v).map(|(k, v)| (tape.var(*k), v as &dyn pullback::MatLike<_>)).collect();
+        let g: smallvec::SmallVec<[_; 2]> = held.gradient.iter().map(|k| tape.var(*k)).collect();
+        let mut out: smallvec::SmallVec<[_; 2]> = out.iter_mut().collect();
+        tape.jvp_into(&seeds, &g, &mut out).map_err(|e| Error::from(e).naming(like))
     }
 
     /// Does the closure give the number that the replay gave? Asked at calls 2, 3, 5, 9, 17, ...
@@ -138,8 +236,8 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
             return Ok(());
         }
         self.plain.clear();
-        let list: Vec<Var<'_, L::Scalar>> = x.iter().map(|x| self.plain.constant(x)).collect();
-        let again = Self::run(self.like, self.cost, &list);
+        let list: smallvec::SmallVec<[Var<'_, L::Scalar>; 2]> = x.iter().map(|x| self.plain.constant(x)).collect();
+        let [again, _] = Self::run(self.like, self.cost, self.form, &list);
         if self.plain.check().is_err() {
             return Ok(());
         }
@@ -154,8 +252,8 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
 
 impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F> {
     fn at(&mut self, x: &[Batch<L::Scalar>], _: u64) -> Result<f64, Error> {
-        let (like, cost) = (self.like, self.cost);
-        self.value.at(x, false, &|x| Self::run(like, cost, x)).map_err(|e| e.naming(like))?;
+        let (like, cost, form) = (self.like, self.cost, self.form);
+        self.value.at(x, false, &|x| Self::run(like, cost, form, x)).map_err(|e| e.naming(like))?;
         let y = self.value.y()?;
         if y.shape() != pullback::Shape::SCALAR {
             return Err(pullback::Error::NotScalar { shape: y.shape() }.into());
@@ -166,11 +264,10 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F
     }
 
     fn gradient(&mut self, out: &mut [Batch<L::Scalar>]) -> Result<(), Error> {
+        let Some(by_hand) = &self.by_hand.gradient else { return self.engine_gradient(out) };
         let tape = &self.value.tape;
-        let x: smallvec::SmallVec<[_; 2]> = self.value.x.iter().map(|k| tape.var(*k)).collect();
-        let mut out: smallvec::SmallVec<[_; 2]> = out.iter_mut().collect();
-        let found = tape.gradient_into(self.value.y()?, &x, &mut out);
-        found.map_err(|e| Error::from(e).naming(self.like))
+        let found = by_hand(&self.like.rebuild_all(self.value.x.iter().map(|k| tape.var(*k).value())));
+        crate::by_hand::take("the gradient written by hand", &found, out)
     }
 
     fn hessian(
@@ -179,16 +276,39 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F
         v: &[Batch<L::Scalar>],
         out: &mut [Batch<L::Scalar>],
     ) -> Result<(), Error> {
-        let (like, cost) = (self.like, self.cost);
-        if at.fresh || self.hessian.y.is_none() {
-            self.hessian.at(at.x, true, &|x| Self::run(like, cost, x)).map_err(|e| e.naming(like))?;
+        let Some(by_hand) = &self.by_hand.hessian else { return self.engine_hessian(at, v, out) };
+        let found = by_hand(&self.like.rebuild_all(at.x.iter().cloned()), &self.like.rebuild_all(v.iter().cloned()));
+        crate::by_hand::take("the Hessian-vector product written by hand", &found, out)
+    }
+
+    fn gradient_of_hessian(&self) -> Option<&[Batch<L::Scalar>]> {
+        match self.by_hand.gradient.is_some() && self.by_hand.hessian.is_none() {
+            true => Some(&self.beside),
+            false => None,
         }
-        let (tape, held) = (&self.hessian.tape, &self.hessian);
+    }
+
+    fn has_residuals(&self) -> bool {
+        self.form == Form::Residuals
+    }
+
+    fn gauss_newton(&mut self, v: &[Batch<L::Scalar>], out: &mut [Batch<L::Scalar>]) -> Result<(), Error> {
+        let (Some(r), Form::Residuals) = (self.value.r, self.form) else {
+            return Err(crate::least_squares::no_residuals("a Gauss-Newton product"));
+        };
+        let (tape, held) = (&self.value.tape, &self.value);
+        let r = tape.var(r);
+        if self.pushed.first().map(Batch::shape) != Some(r.shape()) {
+            self.pushed = vec![Batch::zeros(r.shape())];
+        }
+        let x: smallvec::SmallVec<[_; 2]> = held.x.iter().map(|k| tape.var(*k)).collect();
         let seeds: smallvec::SmallVec<[(Var<'_, _>, &dyn pullback::MatLike<_>); 2]> =
-            held.x.iter().zip(v).map(|(k, v)| (tape.var(*k), v as &dyn pullback::MatLike<_>)).collect();
-        let g: smallvec::SmallVec<[_; 2]> = held.gradient.iter().map(|k| tape.var(*k)).collect();
+            x.iter().zip(v).map(|(x, v)| (*x, v as &dyn pullback::MatLike<_>)).collect();
         let mut out: smallvec::SmallVec<[_; 2]> = out.iter_mut().collect();
-        tape.jvp_into(&seeds, &g, &mut out).map_err(|e| Error::from(e).naming(like))
+        let pushed = &mut self.pushed[0];
+        let found = tape.jvp_into(&seeds, &[r], &mut [&mut *pushed]);
+        let found = found.and_then(|()| tape.vjp_into(&[(r, &*pushed)], &x, &mut out));
+        found.map_err(|e| Error::from(e).naming(self.like))
     }
 
     fn bytes(&self) -> usize {

@@ -162,8 +162,8 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         }
     }
 
-    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None` when
-    /// the run has stopped.
+    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None`
+    /// when the run has stopped.
     ///
     /// # Errors
     /// The first failure that the solver cannot mend by a smaller step. The run stays at the last good point.
@@ -208,6 +208,22 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
             }
         }
         Ok(self.finish())
+    }
+
+    /// Runs to the end and shows how it goes: a bar on standard error with the iteration, the cost and the gradient, if
+    /// that is a terminal. It is gone when the run ends. Nothing else in this crate prints.
+    ///
+    /// Needs the feature `progress`.
+    ///
+    /// # Errors
+    /// As [`Run::step`].
+    #[cfg(feature = "progress")]
+    pub fn to_end_with_progress(self) -> Result<Found<L>> {
+        let bar = crate::progress::Bar::on_stderr(self.stop.at_most_iterations());
+        self.watch(|at| {
+            bar.show(at);
+            true
+        })
     }
 
     /// Where the run stands: the last good point, also after an error.

@@ -6,7 +6,7 @@ use crate::numbers::Numbers;
 use crate::view::{Iterate, View};
 use crate::{Error, Result};
 use pullback::{Scalar, Shape};
-use pullback_manifolds::Rgrad;
+use pullback_manifolds::{Egrad, Rgrad};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -75,8 +75,8 @@ pub(crate) fn method_step<T: Scalar>(
 ) -> Result<Step> {
     let (x, s) = (at.x.len(), state.len());
     let mut both = Numbers::default();
-    view.space.run([&at.x, &at.rgrad, state], &mut both, |m, [x, g, s]| {
-        let (mut next, state) = method.step(m, x, Rgrad(g), s);
+    view.space.run([&at.x, &at.egrad, &at.rgrad, state], &mut both, |m, [x, e, g, s]| {
+        let (mut next, state) = method.step_with(m, x, Egrad(e), Rgrad(g), s);
         next.extend(state);
         next
     })?;
@@ -90,10 +90,10 @@ pub(crate) fn method_step<T: Scalar>(
     Ok(Step::Moved { length: f64::NAN })
 }
 
-/// The state of a method before its first step: zeros.
+/// The state of a method before its first step.
 pub(crate) fn method_begin<T: Scalar>(method: &dyn Method<T>, at: &Iterate<T>) -> Numbers<T> {
     let shapes: Vec<Shape> = at.x.iter().map(|b| b.shape()).collect();
-    Numbers(method.state(&shapes).iter().map(|s| pullback::Batch::zeros(*s)).collect())
+    Numbers(method.begin(&shapes))
 }
 
 /// Makes methods solvers.

@@ -158,6 +158,48 @@ impl<'m, T: Scalar> Space<'m, T> {
         Ok(())
     }
 
+    /// As [`Space::run`], for an operation that the manifold may not have: then the answer is `false`.
+    fn maybe<const N: usize>(
+        &mut self,
+        lists: [&[Batch<T>]; N],
+        out: &mut Numbers<T>,
+        f: impl for<'t> FnOnce(&dyn Manifold<T>, [&[Var<'t, T>]; N]) -> Option<Parts<'t, T>>,
+    ) -> Result<bool> {
+        self.plain.clear();
+        let lists: [Handles<'_, T>; N] = lists.map(|l| constants(&self.plain, l));
+        let Some(found) = f(self.manifold, std::array::from_fn(|i| &lists[i][..])) else { return Ok(false) };
+        self.plain.check()?;
+        write(&found, out);
+        Ok(true)
+    }
+
+    /// The point at time `t` of the geodesic from `x` with velocity `v`; `false` if the manifold has no exponential.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn exp(&mut self, x: &[Batch<T>], v: &[Batch<T>], t: f64, out: &mut Numbers<T>) -> Result<bool> {
+        self.maybe([x, v], out, |m, [x, v]| {
+            let along: Handles<'_, T> = v.iter().map(|v| v.lincomb(t, *v, 0.0)).collect();
+            m.exp(x, &along)
+        })
+    }
+
+    /// The velocity at `x` of the shortest geodesic to `y`; `false` if the manifold has no logarithm.
+    ///
+    /// # Errors
+    /// The first failure, at the cut locus above all.
+    pub fn log(&mut self, x: &[Batch<T>], y: &[Batch<T>], out: &mut Numbers<T>) -> Result<bool> {
+        self.maybe([x, y], out, |m, [x, y]| m.log(x, y))
+    }
+
+    /// The tangent `v` at `x` with `R_x(v) = y`; `false` if the retraction has no inverse.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn inverse_retract(&mut self, x: &[Batch<T>], y: &[Batch<T>], out: &mut Numbers<T>) -> Result<bool> {
+        self.maybe([x, y], out, |m, [x, y]| m.inverse_retract(x, y))
+    }
+
     /// Brings the tangent `u` at `x` to `y`.
     ///
     /// # Errors

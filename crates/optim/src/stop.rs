@@ -97,6 +97,22 @@ impl Stop {
     }
 }
 
+#[cfg(feature = "progress")]
+impl Stop {
+    /// After how many steps it holds at the latest, if it says so.
+    pub(crate) fn at_most_iterations(&self) -> Option<usize> {
+        match self {
+            Stop::Iterations(n) => Some(*n),
+            Stop::Any(list) => list.iter().filter_map(Stop::at_most_iterations).min(),
+            Stop::All(list) => {
+                let each: Option<Vec<usize>> = list.iter().map(Stop::at_most_iterations).collect();
+                each?.into_iter().max()
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = |list: &[Stop], by: &str| list.iter().map(Stop::to_string).collect::<Vec<_>>().join(by);

@@ -153,8 +153,10 @@ impl TrustRegions {
         s.eta.clear();
         s.h_eta.clear();
         s.residual.copy_from(&at.rgrad);
-        s.delta.copy_from(&at.rgrad);
-        s.delta.scale(-1.0);
+        // The gradient was rounded relative to the Euclidean one, which need not be small. What of that is not tangent
+        // no product with the Hessian would ever reduce.
+        view.space.project(&at.x, &mut s.residual)?;
+        s.delta.combine(0.0, -1.0, &s.residual);
         // <eta, eta>, <eta, delta>, <delta, delta> and <r, r>, by their recurrences.
         let (mut e_e, mut e_d, mut r_r) = (0.0, 0.0, at.norm * at.norm);
         let mut d_d = r_r;

@@ -1,5 +1,5 @@
-//! What a solver sees of a problem: cost, gradient and Hessian on the manifold, counted, and cached at a point. No solver
-//! lives here.
+//! What a solver sees of a problem: cost, gradient and Hessian on the manifold, counted, and cached at a point. No
+//! solver lives here.
 
 use crate::numbers::Numbers;
 use crate::oracle::{Oracle, WHOLE, Where};
@@ -15,7 +15,7 @@ pub struct Counts {
     pub costs: u64,
     /// Gradients.
     pub gradients: u64,
-    /// Hessian-vector products.
+    /// Hessian-vector products, those of Gauss & Newton's among them.
     pub hessians: u64,
     /// Points reached by a retraction.
     pub retractions: u64,
@@ -48,6 +48,12 @@ impl<T: Scalar> Iterate<T> {
     pub fn new(x: Vec<Batch<T>>) -> Self {
         let (egrad, rgrad) = (Numbers::zeros(&x), Numbers::zeros(&x));
         Iterate { x: Numbers(x), cost: f64::NAN, egrad, rgrad, norm: f64::NAN, draw: WHOLE, stamp: 0 }
+    }
+
+    /// Becomes a point whose cost is known and which no tape stands at.
+    pub(crate) fn becomes(&mut self, x: &[Batch<T>], cost: f64) {
+        self.x.copy_from(x);
+        (self.cost, self.norm, self.stamp) = (cost, f64::NAN, u64::MAX);
     }
 
     /// Takes everything of another iterate, into the buffers that are there.
@@ -122,12 +128,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
     /// # Errors
     /// The first failure of a rule, or a number that is not finite.
     pub fn gradient(&mut self, at: &mut Iterate<T>) -> Result<()> {
-        if self.caches.value != at.stamp {
-            self.counts.costs += 1;
-            self.caches.value = 0;
-            self.oracle.at(&at.x, at.draw)?;
-            self.caches.value = at.stamp;
-        }
+        self.bring_value(at)?;
         self.counts.gradients += 1;
         self.oracle.gradient(&mut at.egrad.0)?;
         self.riemannian(at)
@@ -152,7 +153,49 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
         }
         self.oracle.hessian(&Where { x: &at.x, draw: at.draw, fresh }, v, &mut scratch.0)?;
         self.caches.hessian = at.stamp;
-        self.space.rhess(&at.x, &at.egrad, scratch, v, out)?;
+        let egrad = self.oracle.gradient_of_hessian().unwrap_or(&at.egrad);
+        self.space.rhess(&at.x, egrad, scratch, v, out)?;
+        Ok(())
+    }
+
+    /// Is the cost half a sum of squares whose residuals are known ([`Problem::least_squares`])?
+    ///
+    /// [`Problem::least_squares`]: crate::Problem::least_squares
+    pub fn has_residuals(&self) -> bool {
+        self.oracle.has_residuals()
+    }
+
+    /// Gauss & Newton's part of the Hessian of a sum of squares, `J^* J v` with the differential `J` of the residuals
+    /// on the tangent space and its adjoint in the metric, at a point whose cost is known. `scratch` holds the
+    /// Euclidean product afterwards.
+    ///
+    /// `<u, J^* J v> = (J u) . (J v)` for every tangent `u`, so `J^* J v` is to the Euclidean vector `J^T J v` what
+    /// the Riemannian gradient is to the Euclidean one.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] where there are no residuals; the first failure of a rule, or a number that is not finite.
+    pub fn gauss_newton(
+        &mut self,
+        at: &Iterate<T>,
+        v: &[Batch<T>],
+        scratch: &mut Numbers<T>,
+        out: &mut Numbers<T>,
+    ) -> Result<()> {
+        self.bring_value(at)?;
+        self.counts.hessians += 1;
+        self.oracle.gauss_newton(v, &mut scratch.0)?;
+        self.space.rgrad(&at.x, scratch, out)?;
+        Ok(())
+    }
+
+    /// Brings the tape of values to a point whose cost is known.
+    fn bring_value(&mut self, at: &Iterate<T>) -> Result<()> {
+        if self.caches.value != at.stamp {
+            self.counts.costs += 1;
+            self.caches.value = 0;
+            self.oracle.at(&at.x, at.draw)?;
+            self.caches.value = at.stamp;
+        }
         Ok(())
     }
 

@@ -71,7 +71,7 @@ fn rasa_and_rmsprop_are_their_recurrences_in_flat_space() {
         assert!(close(&after(method, 9), &x), "{}", Method::<f64>::name(&method));
     }
     let mut x: Vec<f64> = (0..3).map(|i| start()[(i, 0)]).collect();
-    let mut v = vec![0.0; 3];
+    let mut v = [0.0; 3];
     for _ in 0..9 {
         for i in 0..3 {
             let g = CURVATURES[i] * x[i];

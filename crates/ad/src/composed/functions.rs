@@ -79,8 +79,9 @@ impl<'t, T: Scalar> Var<'t, T> {
         #[doc(alias = "psi")]
         #[doc(alias = "polygamma")]
         digamma => Unary::Digamma;
-        /// `atan(sqrt x) / sqrt x`, entry by entry: analytic at 0, where it is 1; below 0 it is `atanh(sqrt -x) / sqrt -x`,
-        /// and NaN below -1. The angle whose squared tangent is `x` has the square `x h(x)^2`, smooth where it is 0.
+        /// `atan(sqrt x) / sqrt x`, entry by entry: analytic at 0, where it is 1; below 0 it is
+        /// `atanh(sqrt -x) / sqrt -x`, and NaN below -1. The angle whose squared tangent is `x` has the square
+        /// `x h(x)^2`, smooth where it is 0.
         ///
         /// ```
         /// let (h, g) = pullback::value_and_grad(|x| x.atan_root().sum(), &0.0f64)?;

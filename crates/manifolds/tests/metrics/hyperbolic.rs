@@ -9,7 +9,7 @@ use pullback_manifolds::{Error, Lorentz, Manifold, PoincareBall, numbers};
 #[test]
 fn claims_of_both_models() {
     for n in [1, 2, 5] {
-        claims_with(&Lorentz::new(n), 10.0);
+        claims_with(&Lorentz::new(n), 10.0, 1.0);
         claims(&PoincareBall::new(n));
     }
 }

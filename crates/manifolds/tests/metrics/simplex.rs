@@ -28,7 +28,7 @@ fn claims_of_positive_and_flat_spaces() {
 fn claims_of_the_simplex() {
     for retraction in RETRACTIONS {
         for n in [1, 2, 5] {
-            claims_with(&Simplex::new(n).with(retraction), 10.0);
+            claims_with(&Simplex::new(n).with(retraction), 10.0, 1.0);
         }
     }
 }
@@ -37,7 +37,7 @@ fn claims_of_the_simplex() {
 fn claims_of_doubly_stochastic_matrices() {
     for retraction in SCALINGS {
         for n in [1, 2, 4] {
-            claims_with(&DoublyStochastic::new(n).with(retraction), 10.0);
+            claims_with(&DoublyStochastic::new(n).with(retraction), 10.0, 1.0);
         }
     }
 }

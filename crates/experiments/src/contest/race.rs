@@ -1,0 +1,185 @@
+//! One run of one method from one start, measured after every pass over the training data. How methods are tuned and
+//! compared is elsewhere.
+//!
+//! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted:
+//! for a rule one minibatch; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
+//! for solvers that see all examples, one pass for each cost with or without its gradient and one for each product with
+//! the Hessian, trials of the line search included. A method is shown where it stood when the pass ended: at the last
+//! point that needed no more.
+
+use super::contenders::{Contender, Kind, Knobs, Pointed, Whole};
+use super::objective::{Objective, Part};
+use crate::error::Result;
+use pullback::Batch;
+use pullback_optim::{
+    ConjugateGradient, Counts, Lbfgs, Problem, Rsrg, Rsvrg, Schedule, Solver, Steps, Stop, TrustRegions,
+};
+use std::time::{Duration, Instant};
+
+/// What a run may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) passes: usize,
+    pub(crate) minibatches: usize,
+    /// Decides the order in which minibatches are drawn.
+    pub(crate) seed: u64,
+}
+
+impl Budget {
+    /// Steps of a rule that takes one minibatch a step.
+    pub(crate) fn steps(&self) -> u32 {
+        u32::try_from(self.passes * self.minibatches).unwrap_or(u32::MAX)
+    }
+
+    /// Every start has its own order of minibatches.
+    pub(crate) fn of_start(self, which: u64) -> Self {
+        Budget { seed: self.seed.wrapping_mul(0x100_0000).wrapping_add(which), ..self }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub(crate) struct Ran {
+    /// The training loss after 0, 1, 2, ... passes; infinite after a failure.
+    pub(crate) losses: Vec<f64>,
+    /// The point after the last pass, unless the run failed.
+    pub(crate) last: Option<Batch>,
+    /// Steps taken within the passes.
+    pub(crate) steps: usize,
+    /// Time of the steps, measuring not included.
+    pub(crate) seconds: f64,
+    /// Why it failed.
+    pub(crate) failed: Option<String>,
+}
+
+/// Points after every pass, and how the run ended.
+struct Track {
+    points: Vec<Batch>,
+    steps: usize,
+    time: Duration,
+    failed: Option<String>,
+}
+
+/// Runs a method with these numbers.
+///
+/// # Errors
+/// None yet: a run that fails is a result.
+pub(crate) fn run(
+    contender: &Contender,
+    knobs: &Knobs,
+    task: &dyn Objective,
+    start: &Batch,
+    budget: &Budget,
+) -> Result<Ran> {
+    let m = budget.minibatches as f64;
+    let round = budget.minibatches.max(1);
+    let (step, schedule) = (knobs.step, Schedule::Constant);
+    // Whole gradients until step `t`.
+    let wholes = move |t: usize| t.div_ceil(round) as f64;
+    let track = match &contender.kind {
+        Kind::Rule(make) => stochastic(task, Steps(Pointed(make(knobs))), start, budget, &|t| t as f64 / m),
+        Kind::Rsvrg => {
+            let solver = Rsvrg { step, inner: round, schedule };
+            stochastic(task, solver, start, budget, &|t| wholes(t) + 2.0 * t as f64 / m)
+        }
+        Kind::Rsrg => {
+            let solver = Rsrg { step, inner: round, schedule };
+            stochastic(task, solver, start, budget, &|t| wholes(t) + 2.0 * (t as f64 - wholes(t)) / m)
+        }
+        Kind::Whole(Whole::Lbfgs) => whole(task, Lbfgs::default(), start, budget),
+        Kind::Whole(Whole::ConjugateGradient) => whole(task, ConjugateGradient::default(), start, budget),
+        Kind::Whole(Whole::TrustRegions) => {
+            // One step may not eat the budget.
+            let solver = TrustRegions { max_inner: Some((budget.passes / 4).max(2)), ..TrustRegions::default() };
+            whole(task, solver, start, budget)
+        }
+    };
+    let mut losses: Vec<f64> = track.points.iter().map(|x| task.training_loss(x)).collect();
+    losses.resize(budget.passes + 1, f64::INFINITY);
+    let failed = track.failed.or_else(|| {
+        let last = losses[budget.passes];
+        (!last.is_finite()).then(|| "the loss is not finite".to_string())
+    });
+    let last = if failed.is_none() { track.points.into_iter().next_back() } else { None };
+    Ok(Ran { losses, last, steps: track.steps, seconds: track.time.as_secs_f64(), failed })
+}
+
+/// Passes are whole numbers to this.
+const ROUNDING: f64 = 1e-9;
+
+/// A method on minibatches: `passes(t)` is what `t` steps need.
+fn stochastic<S: Solver>(
+    task: &dyn Objective,
+    solver: S,
+    start: &Batch,
+    budget: &Budget,
+    passes: &dyn Fn(usize) -> f64,
+) -> Track {
+    let problem =
+        Problem::stochastic(task.manifold(), start, budget.minibatches, |x, k| task.cost(x, Part::Minibatch(k)))
+            .seed(budget.seed);
+    let mut run = problem.run(solver, Stop::Iterations(usize::MAX));
+    let mut track = Track { points: vec![start.clone()], steps: 0, time: Duration::ZERO, failed: None };
+    let mut at = start.clone();
+    // The first call lends the start.
+    for t in 0.. {
+        while track.points.len() <= budget.passes && passes(t) > track.points.len() as f64 + ROUNDING {
+            track.points.push(at.clone());
+        }
+        if track.points.len() > budget.passes {
+            break;
+        }
+        let clock = Instant::now();
+        let moved = run.step().map(|p| p.map(|p| at = p.point[0].clone()).is_some());
+        track.time += clock.elapsed();
+        match moved {
+            Ok(true) => track.steps = t,
+            Ok(false) => track.failed = Some(run.why().to_string()),
+            Err(e) => track.failed = Some(e.to_string()),
+        }
+        if track.failed.is_some() {
+            break;
+        }
+    }
+    track
+}
+
+/// Passes that so many questions are.
+fn passes_of(counts: &Counts) -> u64 {
+    counts.costs.max(counts.gradients) + counts.hessians
+}
+
+/// A solver that sees all examples. It may stop early, at a point that it cannot better.
+fn whole<S: Solver>(task: &dyn Objective, solver: S, start: &Batch, budget: &Budget) -> Track {
+    let problem = Problem::new(task.manifold(), start, |x| task.cost(x, Part::All));
+    // Costs, gradients and products together are at most twice the passes.
+    let mut run = problem.run(solver, Stop::Evaluations(2 * budget.passes as u64));
+    let (mut visited, mut failed) = (Vec::new(), None);
+    let clock = Instant::now();
+    loop {
+        match run.step() {
+            Ok(Some(p)) => visited.push(p.point[0].clone()),
+            Ok(None) => break,
+            Err(e) => {
+                failed = Some(e.to_string());
+                break;
+            }
+        }
+    }
+    let time = clock.elapsed();
+    let rows = run.finish().history.rows;
+    let needed = |i: usize| if i == 0 { 0 } else { passes_of(&rows[i].counts) };
+    let mut track = Track { points: Vec::new(), steps: 0, time, failed };
+    let mut i = 0;
+    for p in 0..=budget.passes as u64 {
+        while i + 1 < visited.len().min(rows.len()) && needed(i + 1) <= p {
+            i += 1;
+        }
+        match visited.get(i) {
+            Some(x) => track.points.push(x.clone()),
+            None => break,
+        }
+    }
+    track.steps = i;
+    track
+}

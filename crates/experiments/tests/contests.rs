@@ -1,0 +1,248 @@
+//! The commands `faces` and `clustering` as a user meets them: the built program, its output, its files, and what it says
+//! when data are missing or wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of its own for each test, below the folder that Cargo keeps for tests.
+fn folder(test: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contests").join(test);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn program(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(args).env_remove("PULLBACK_DATA").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The program failed with this status, printed nothing but a message, and the message has these words.
+#[track_caller]
+fn fails(out: &Output, status: i32, words: &[&str]) {
+    let message = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(status), "{message}");
+    assert!(message.starts_with("error: "), "{message}");
+    assert!(!message.contains("panicked") && !message.contains("RUST_BACKTRACE"), "{message}");
+    assert!(out.stdout.is_empty(), "{}", text(&out.stdout));
+    for w in words {
+        assert!(message.contains(w), "`{w}` is not in: {message}");
+    }
+}
+
+fn path(p: &Path) -> &str {
+    p.to_str().unwrap()
+}
+
+/// A `.npy` as `numpy.save` writes it, but for the padding.
+fn npy(descr: &str, shape: &str, entries: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), entries].concat()
+}
+
+fn doubles(values: impl IntoIterator<Item = f64>) -> Vec<u8> {
+    values.into_iter().flat_map(f64::to_le_bytes).collect()
+}
+
+const METHODS: [&str; 12] = [
+    "RSGD",
+    "momentum",
+    "momentum, decaying",
+    "RAdam",
+    "RAMSGrad",
+    "RASA-LR",
+    "cRMSProp",
+    "R-SVRG",
+    "R-SRG",
+    "L-BFGS",
+    "conjugate gradients",
+    "trust regions",
+];
+
+fn median(value: &serde_json::Value) -> f64 {
+    value["median"].as_f64().unwrap()
+}
+
+/// A short run as JSON, checked for what holds whatever the task.
+fn short(command: &str, more: &[&str]) -> serde_json::Value {
+    let out = folder(&format!("{command}_short"));
+    let args =
+        [command, "--quick", "--passes", "3", "--starts", "2", "--seed", "5", "--out", path(&out), "--json", "-"];
+    let run = program(&[&args, more].concat());
+    assert!(run.status.success() && run.stderr.is_empty(), "{}", text(&run.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    let methods = summary["methods"].as_array().unwrap();
+    assert_eq!(methods.iter().map(|m| m["name"].as_str().unwrap()).collect::<Vec<_>>(), METHODS);
+    let first = median(&methods[0]["after"][0]["loss"]);
+    for m in methods {
+        let after: Vec<f64> = m["after"].as_array().unwrap().iter().map(|l| median(&l["loss"])).collect();
+        assert_eq!(after.len(), 4);
+        // All begin at the same points, and every tuned method descends.
+        assert!((after[0] - first).abs() < 1e-9 * first && after[3] < first, "{m}");
+        assert!(m["failed"].as_array().unwrap().is_empty(), "{m}");
+        let tuned = &m["tuned"];
+        let settings = tuned["tried"].as_u64().unwrap();
+        assert_eq!(tuned["passes"].as_u64().unwrap(), 3 * settings, "one start and three passes for each: {m}");
+        assert_eq!(settings, if m["stochastic"].as_bool().unwrap() { 8 } else { 0 });
+        assert!(m["seconds"].as_f64().unwrap() > 0.0 && m["steps"].as_f64().unwrap() > 0.0, "{m}");
+        let accuracy = &m["test_accuracy"];
+        assert!((0.0..=1.0).contains(&median(accuracy)) && accuracy["worst"].as_f64().unwrap() <= median(accuracy));
+    }
+    // A rule takes one minibatch a step.
+    assert_eq!(methods[0]["steps"].as_f64().unwrap(), 3.0 * summary["minibatches"].as_f64().unwrap());
+    let svg = fs::read_to_string(out.join("curves.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && METHODS.iter().all(|m| svg.contains(m)));
+    summary
+}
+
+#[test]
+fn faces_tells_the_built_in_digits_apart() {
+    let summary = short("faces", &[]);
+    assert_eq!((&summary["train"], &summary["test"], &summary["classes"]), (&1297.into(), &500.into(), &10.into()));
+    let best = summary["methods"].as_array().unwrap().iter().map(|m| median(&m["test_accuracy"])).fold(0.0, f64::max);
+    assert!(best > 0.8, "{best}");
+}
+
+#[test]
+fn clustering_finds_centres_of_the_built_in_textures_and_repeats_itself() {
+    let summary = short("clustering", &[]);
+    assert_eq!((&summary["train"], &summary["test"], &summary["classes"]), (&576.into(), &192.into(), &3.into()));
+    let best = summary["methods"].as_array().unwrap().iter().map(|m| median(&m["test_accuracy"])).fold(0.0, f64::max);
+    assert!(best > 0.6, "{best}");
+    // The same seed gives the same numbers, times apart.
+    let numbers = |s: &serde_json::Value| -> Vec<serde_json::Value> {
+        let list = s["methods"].as_array().unwrap();
+        list.iter().flat_map(|m| ["after", "tuned", "test_loss", "test_accuracy"].map(|k| m[k].clone())).collect()
+    };
+    assert_eq!(numbers(&short("clustering", &[])), numbers(&summary));
+}
+
+#[test]
+fn tables_for_people_name_what_was_done() {
+    let out = folder("tables");
+    let run = program(&["clustering", "--quick", "--passes", "1", "--starts", "1", "--out", path(&out)]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let tables = text(&run.stdout);
+    for words in
+        ["576 training examples", "passes for it", "accuracy, test: median", "Lowest median training loss", "Wrote"]
+    {
+        assert!(tables.contains(words), "{tables}");
+    }
+}
+
+#[test]
+fn missing_data_are_named_with_format_and_origin() {
+    let nowhere = folder("missing").join("nowhere");
+    let at = path(&nowhere);
+    let faces = ["images_32_u8.npy", at, "n x 32 x 32", "Extended Yale", "--data DIR"];
+    fails(&program(&["faces", "--data", at]), 1, &faces);
+    let clustering = ["train_spd5_f64.npy", at, "n x 5 x 5", "Kylberg", "--data DIR"];
+    fails(&program(&["clustering", "--data", at]), 1, &clustering);
+}
+
+/// A data set in the form of Kylberg: one matrix for each of 20 classes, a multiple of the identity.
+fn small_kylberg(at: &Path) {
+    let matrices =
+        || (0..20).flat_map(|c| (0..25).map(move |k| if k % 6 == 0 { 0.05 * f64::from(c + 1) } else { 0.0 }));
+    let labels: Vec<u8> = (1..=20).collect();
+    for part in ["train", "test"] {
+        fs::write(at.join(format!("{part}_spd5_f64.npy")), npy("<f8", "(20, 5, 5)", &doubles(matrices()))).unwrap();
+        fs::write(at.join(format!("{part}_labels_1to20_u8.npy")), npy("|u1", "(20,)", &labels)).unwrap();
+    }
+}
+
+#[test]
+fn clustering_reads_kylberg_and_refuses_wrong_files() {
+    let top = folder("kylberg");
+    let data = top.join("kylberg_spd5");
+    fs::create_dir_all(&data).unwrap();
+    small_kylberg(&data);
+    let run = |at: &Path| {
+        program(&["clustering", "--quick", "--passes", "1", "--starts", "1", "--data", path(at), "--out", path(&top)])
+    };
+    // The folder itself, or the one above it.
+    for at in [&data, &top] {
+        let out = run(at);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        assert!(text(&out.stdout).contains("20 training examples") && text(&out.stdout).contains("20 classes"));
+    }
+    let wrong = |file: &str, bytes: Vec<u8>, words: &[&str]| {
+        let whole = fs::read(data.join(file)).unwrap();
+        fs::write(data.join(file), bytes).unwrap();
+        fails(&run(&data), 1, &[&[file, path(&data), "numpy.save"], words].concat());
+        fs::write(data.join(file), whole).unwrap();
+    };
+    let mut labels: Vec<u8> = (1..=20).collect();
+    labels[3] = 21;
+    wrong("test_labels_1to20_u8.npy", npy("|u1", "(20,)", &labels), &["the label 21"]);
+    labels[3] = 0;
+    wrong("train_labels_1to20_u8.npy", npy("|u1", "(20,)", &labels), &["the label 0"]);
+    labels[3] = 1;
+    wrong("train_labels_1to20_u8.npy", npy("|u1", "(20,)", &labels), &["no example has the label 4"]);
+    wrong("train_labels_1to20_u8.npy", npy("|u1", "(4,)", &labels[..4]), &["shape [4] for 20 matrices"]);
+    let zeros = npy("<f8", "(20, 5, 5)", &doubles(vec![0.0; 500]));
+    wrong("train_spd5_f64.npy", zeros, &["matrix 0 is not positive definite"]);
+    let nan = npy("<f8", "(20, 5, 5)", &doubles(vec![f64::NAN; 500]));
+    wrong("train_spd5_f64.npy", nan, &["matrix 0 has an entry that is not finite"]);
+    let short = npy("<f8", "(20, 5, 5)", &doubles(vec![1.0; 499]));
+    wrong("test_spd5_f64.npy", short, &["ends before that, after 499"]);
+    wrong("test_spd5_f64.npy", npy("<f4", "(20, 5, 5)", &[0; 2000]), &["of type <f4, expected <f8"]);
+    wrong("test_spd5_f64.npy", npy("<f8", "(1, 4, 4)", &doubles(vec![1.0; 16])), &["shape [1, 4, 4]"]);
+}
+
+/// A data set in the form of Extended Yale B: two images of each of 38 persons, the first to train on.
+fn small_yale(at: &Path) {
+    let images: Vec<u8> =
+        (0..76u32 * 1024).map(|k| ((k / 2048 * 37 + k % 1024 * (k / 2048 + 3)) % 251) as u8).collect();
+    let labels: Vec<u8> = (0..76).map(|k| k / 2 + 1).collect();
+    let rows = |odd: u16| (0..38u16).flat_map(|k| (2 * k + odd).to_le_bytes()).collect::<Vec<u8>>();
+    fs::write(at.join("images_32_u8.npy"), npy("|u1", "(76, 32, 32)", &images)).unwrap();
+    fs::write(at.join("labels_1to38_u8.npy"), npy("|u1", "(76,)", &labels)).unwrap();
+    fs::write(at.join("split_train_idx_u16.npy"), npy("<u2", "(38,)", &rows(0))).unwrap();
+    fs::write(at.join("split_test_idx_u16.npy"), npy("<u2", "(38,)", &rows(1))).unwrap();
+}
+
+#[test]
+fn faces_refuses_wrong_files() {
+    let data = folder("yale");
+    small_yale(&data);
+    let wrong = |file: &str, bytes: Vec<u8>, words: &[&str]| {
+        let whole = fs::read(data.join(file)).unwrap();
+        fs::write(data.join(file), bytes).unwrap();
+        let out = program(&["faces", "--quick", "--data", path(&data), "--out", path(&data)]);
+        fails(&out, 1, &[&[file, path(&data), "numpy.save"], words].concat());
+        fs::write(data.join(file), whole).unwrap();
+    };
+    let mut labels: Vec<u8> = (0..76).map(|k| k / 2 + 1).collect();
+    labels[75] = 39;
+    wrong("labels_1to38_u8.npy", npy("|u1", "(76,)", &labels), &["the label 39"]);
+    labels[75] = 38;
+    labels[74] = 1;
+    wrong("labels_1to38_u8.npy", npy("|u1", "(76,)", &labels), &["no training image has the label 38"]);
+    wrong("images_32_u8.npy", npy("|u1", "(2, 8, 8)", &[0; 128]), &["shape [2, 8, 8]"]);
+    let rows = |list: &[u16]| {
+        npy("<u2", &format!("({},)", list.len()), &list.iter().flat_map(|r| r.to_le_bytes()).collect::<Vec<_>>())
+    };
+    wrong("split_train_idx_u16.npy", rows(&[0, 2, 76]), &["names row 76 of 76 images"]);
+    wrong("split_train_idx_u16.npy", rows(&[0, 2, 2]), &["names row 2 twice"]);
+    wrong("split_test_idx_u16.npy", rows(&[1, 0]), &["row 0 is among the training images"]);
+    wrong("split_test_idx_u16.npy", npy("|u1", "(2,)", &[1, 3]), &["of type |u1, expected <u2"]);
+    fs::remove_file(data.join("split_test_idx_u16.npy")).unwrap();
+    let out = program(&["faces", "--quick", "--data", path(&data), "--out", path(&data)]);
+    fails(&out, 1, &["split_test_idx_u16.npy", "rows of the test images"]);
+}
+
+#[test]
+fn wrong_flags_say_what_would_be_right() {
+    fails(&program(&["faces", "--passes", "0"]), 2, &["give 1 to 1000"]);
+    fails(&program(&["clustering", "--starts", "0"]), 2, &["give 1 to 100"]);
+    let help = text(&program(&["clustering", "--help"]).stdout);
+    for flag in ["--seed", "--passes", "--starts", "--quick", "--out", "--json", "--data", "PULLBACK_DATA", "Examples:"]
+    {
+        assert!(help.contains(flag), "{help}");
+    }
+}

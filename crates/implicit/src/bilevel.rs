@@ -1,0 +1,168 @@
+//! The bilevel loop: an inner solver that starts warm, a hypergradient as exact as the inner solution deserves, and a
+//! policy for derivatives that are not to be trusted. What steps along the hypergradient is the caller's.
+
+use crate::condition::Condition;
+use crate::error::Result;
+use crate::iteration::{Of, OuterFn};
+use crate::linear::Method;
+use crate::lists;
+use crate::solution::{Hypergradient, Settings, Tapes};
+use crate::verdict::Verdict;
+use pullback::Leaves;
+
+/// What to do with a derivative whose verdict is `Suspect` or `Invalid`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Use it all the same.
+    Apply,
+    /// Leave the parameters as they are and go on with the inner problem.
+    Skip,
+    /// Ask once more with another linear solver, to 1e-12, and use the answer if it is sound; else skip.
+    FallBack(Method),
+}
+
+/// How the loop runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bilevel {
+    /// What to do with a derivative that is not sound.
+    pub policy: Policy,
+    /// The loop stops when the length of a sound hypergradient is at most this.
+    pub stop: f64,
+    /// The adjoint is solved to this part of the relative inner error that the step before measured. 0 for always
+    /// tight.
+    pub matched: f64,
+    /// How the first step solves; later ones change the tolerance only.
+    pub settings: Settings,
+}
+
+/// Where the loop is: everything that is needed to go on, today or tomorrow.
+#[derive(Debug, Clone)]
+pub struct State<Z, P> {
+    /// The last inner solution.
+    pub z: Z,
+    /// The parameters.
+    pub phi: P,
+    /// Outer steps so far.
+    pub steps: usize,
+    /// The tolerance of the next adjoint.
+    pub tolerance: f64,
+    /// Has the hypergradient fallen below the threshold?
+    pub finished: bool,
+    /// One record for each step.
+    pub history: Vec<Record>,
+}
+
+/// One outer step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Record {
+    /// The outer loss.
+    pub value: f64,
+    /// The length of the hypergradient.
+    pub gradient: f64,
+    /// Its estimated relative error.
+    pub error: Option<f64>,
+    /// How far to trust it.
+    pub verdict: Verdict,
+    /// Was it used?
+    pub applied: bool,
+    /// The tolerance of its adjoint.
+    pub tolerance: f64,
+    /// Products with the linear map.
+    pub products: usize,
+}
+
+impl Bilevel {
+    /// Skips what is not sound, matches tolerances to a tenth, stops at `stop`.
+    pub fn new(stop: f64) -> Self {
+        Bilevel { policy: Policy::Skip, stop, matched: 0.1, settings: Settings::new::<f64>() }
+    }
+
+    /// A state to start from.
+    pub fn start<Z, P>(&self, z: Z, phi: P) -> State<Z, P> {
+        let tolerance = self.settings.tolerance;
+        State { z, phi, steps: 0, tolerance, finished: false, history: vec![] }
+    }
+
+    /// One outer step: `inner(phi, z)` improves the solution from where it was, and `update(phi, gradient)` returns the
+    /// next parameters.
+    ///
+    /// # Errors
+    /// Those of the inner solver and of [`crate::Linearisation::hypergradient`]. The state is then as it was.
+    pub fn step<C, O>(
+        &self,
+        condition: &C,
+        state: &mut State<C::State, C::Params>,
+        tapes: &mut Tapes<Of<C::State>>,
+        inner: &mut dyn FnMut(&C::Params, &C::State) -> Result<C::State>,
+        outer: &O,
+        update: &mut dyn FnMut(&C::Params, &C::Params) -> Result<C::Params>,
+    ) -> Result<()>
+    where
+        C: Condition,
+        O: for<'t> OuterFn<'t, C::State, C::Params>,
+    {
+        let z = inner(&state.phi, &state.z)?;
+        let mut ask = |settings: Settings| -> Result<Hypergradient<C::State, C::Params>> {
+            condition.at(&z, &state.phi).with(settings).linearise(tapes)?.hypergradient(outer)
+        };
+        let mut settings = Settings { tolerance: state.tolerance, ..self.settings };
+        let mut found = ask(settings)?;
+        let mut products = found.certificate.all_products;
+        if let (false, Policy::FallBack(method)) = (found.certificate.verdict.is_sound(), self.policy) {
+            settings = Settings { method, tolerance: 1e-12, ..settings };
+            found = ask(settings)?;
+            products += found.certificate.all_products;
+        }
+        let c = &found.certificate;
+        let length = lists::length(&found.gradient.batches());
+        let finished = c.verdict.is_sound() && length <= self.stop;
+        let applied = !finished && (c.verdict.is_sound() || self.policy == Policy::Apply);
+        if applied {
+            state.phi = update(&state.phi, &found.gradient)?;
+        }
+        let error = c.error.map(|e| e.relative());
+        let inner_error = c.error.map_or(0.0, |e| e.inner / e.scale.max(f64::MIN_POSITIVE));
+        let tolerance = (self.matched * inner_error).clamp(self.settings.tolerance, 1e-3);
+        let verdict = c.verdict;
+        state.history.push(Record {
+            value: found.value,
+            gradient: length,
+            error,
+            verdict,
+            applied,
+            tolerance: settings.tolerance,
+            products,
+        });
+        (state.z, state.tolerance, state.finished) = (found.solution, tolerance, finished);
+        state.steps += 1;
+        Ok(())
+    }
+
+    /// Steps until the hypergradient is small, or `steps` more were taken.
+    ///
+    /// # Errors
+    /// As [`Bilevel::step`].
+    pub fn run<C, O>(
+        &self,
+        condition: &C,
+        state: &mut State<C::State, C::Params>,
+        steps: usize,
+        mut inner: impl FnMut(&C::Params, &C::State) -> Result<C::State>,
+        outer: O,
+        mut update: impl FnMut(&C::Params, &C::Params) -> Result<C::Params>,
+    ) -> Result<()>
+    where
+        C: Condition,
+        O: for<'t> OuterFn<'t, C::State, C::Params>,
+    {
+        let mut tapes = Tapes::new();
+        for _ in 0..steps {
+            if state.finished {
+                break;
+            }
+            self.step(condition, state, &mut tapes, &mut inner, &outer, &mut update)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong so badly that there is no derivative. What only makes one doubtful is a verdict, in `verdict.rs`.
+
+use pullback::Shape;
+
+/// What went wrong.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine reports bad data or a number that is not finite.
+    #[error(transparent)]
+    Engine(#[from] pullback::Error),
+    /// The numbers are no point of the manifold, or an operation on it failed.
+    #[error(transparent)]
+    Geometry(#[from] pullback_manifolds::Error),
+    /// There is no last step.
+    #[error("the derivative of an iteration needs at least one step, and none was asked for")]
+    NoSteps,
+    /// A step returned another shape than it was given.
+    #[error("step {step} turned leaf {leaf} of the state from {expected} into {got}; a step keeps shapes")]
+    Shape {
+        /// Which step.
+        step: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The shape it was given.
+        expected: Shape,
+        /// The shape it returned.
+        got: Shape,
+    },
+    /// The inner loop left the finite numbers.
+    #[error("after {steps} steps leaf {leaf} of the state holds {value}; the inner loop diverges")]
+    Diverged {
+        /// Steps taken.
+        steps: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// The residual of a condition is not finite at the solution.
+    #[error(
+        "the residual of member {member} of the solution has the entry {value} in leaf {leaf}; is the solution in the domain of the condition?"
+    )]
+    NotFinite {
+        /// Which member.
+        member: usize,
+        /// Which leaf, in order.
+        leaf: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// A condition returned another number or other shapes of matrices than the solution has.
+    #[error("expected {what} of shapes {expected:?}, as the solution has, got {got:?}")]
+    Condition {
+        /// What the condition should have returned.
+        what: &'static str,
+        /// The shapes of the solution.
+        expected: Vec<Shape>,
+        /// What came.
+        got: Vec<Shape>,
+    },
+    /// A vector of other shapes than the map or tree it is for.
+    #[error("expected matrices of shapes {expected:?}, got {got:?}")]
+    Lists {
+        /// The shapes of the map.
+        expected: Vec<Shape>,
+        /// What came.
+        got: Vec<Shape>,
+    },
+    /// The leaves of a solution are batches of different length.
+    #[error("expected leaves with the same number of members, got {got:?}; a member of a solution is one of each leaf")]
+    Members {
+        /// The shapes of the leaves.
+        got: Vec<Shape>,
+    },
+    /// Bounds of a spectrum that are none.
+    #[error(
+        "expected 0 < low <= high < infinity as bounds of a positive spectrum, got low = {low:e} and high = {high:e}"
+    )]
+    Interval {
+        /// The lower one.
+        low: f64,
+        /// The upper one.
+        high: f64,
+    },
+    /// A tangent space has fewer dimensions than its manifold claims.
+    #[error(
+        "expected a tangent space of dimension {expected}, and only {got} independent directions were found; is `dim` of the manifold right?"
+    )]
+    Dimension {
+        /// What the manifold says.
+        expected: usize,
+        /// What was found.
+        got: usize,
+    },
+    /// A number of a setting is out of its range.
+    #[error("expected {what}, got {got:e}")]
+    Setting {
+        /// What was expected.
+        what: &'static str,
+        /// What came.
+        got: f64,
+    },
+}
+
+/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The result of an estimator.
+pub type Result<T> = std::result::Result<T, Error>;

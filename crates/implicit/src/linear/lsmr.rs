@@ -1,0 +1,129 @@
+//! LSMR in the metric (Fong & Saunders, *LSMR: an iterative algorithm for sparse least-squares problems*, 2011): Golub
+//! and Kahan's bidiagonalisation with `A` and its adjoint, and `|A* r|` made smallest. From zero it ends at the
+//! solution of least length, so it serves singular maps.
+//!
+//! `beta u = A v - alpha u`, `alpha v = A* u - beta v`; two rotations a step, as in table 1 of the paper without
+//! damping.
+
+use super::Status;
+use super::team::Team;
+use crate::error::Result;
+use crate::lists;
+use pullback::Scalar;
+
+/// The numbers of one member, by their names in the paper.
+#[derive(Clone)]
+struct One {
+    alpha: f64,
+    alpha_bar: f64,
+    rho: f64,
+    rho_bar: f64,
+    c_bar: f64,
+    s_bar: f64,
+    zeta_bar: f64,
+    /// The largest length of a column of the bidiagonal matrix: about `|A|`.
+    norm: f64,
+}
+
+/// Every so many steps the true residual is looked at.
+const LOOK: usize = 8;
+
+pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
+    let n = team.n();
+    let mut u = team.r.clone();
+    let (mut v, mut av, mut au) = (team.zeros(), team.zeros(), team.zeros());
+    let (mut beta, mut alpha) = (vec![0.0; n], vec![0.0; n]);
+    team.norm(&u, &mut beta)?;
+    team.judge(&beta);
+    (0..n).filter(|m| team.works[*m]).for_each(|m| lists::scale(&mut u, 1.0 / beta[m], m));
+    team.adjoint(&mut u, &mut v)?;
+    team.norm(&v, &mut alpha)?;
+    let start = |m: usize| One {
+        alpha: alpha[m],
+        alpha_bar: alpha[m],
+        rho: 1.0,
+        rho_bar: 1.0,
+        c_bar: 1.0,
+        s_bar: 0.0,
+        zeta_bar: alpha[m] * beta[m],
+        norm: alpha[m],
+    };
+    let mut one: Vec<One> = (0..n).map(start).collect();
+    for m in 0..n {
+        match alpha[m] > 0.0 {
+            true => lists::scale(&mut v, 1.0 / alpha[m], m),
+            // The right-hand side is orthogonal to the range: zero is the best there is.
+            false if team.works[m] => team.rest(m, Status::Singular),
+            false => {}
+        }
+    }
+    let (mut h, mut h_bar) = (v.clone(), team.zeros());
+    for step in 1.. {
+        if !team.goes_on() {
+            break;
+        }
+        team.apply(&mut v, &mut av)?;
+        for m in (0..n).filter(|m| team.works[*m]) {
+            lists::combine(&mut u, -one[m].alpha, 1.0, &av, m);
+        }
+        team.norm(&u, &mut beta)?;
+        (0..n).filter(|m| team.works[*m] && beta[*m] > 0.0).for_each(|m| lists::scale(&mut u, 1.0 / beta[m], m));
+        team.adjoint(&mut u, &mut au)?;
+        for m in (0..n).filter(|m| team.works[*m]) {
+            lists::combine(&mut v, -beta[m], 1.0, &au, m);
+        }
+        team.norm(&v, &mut alpha)?;
+        for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+            if !(alpha[m].is_finite() && beta[m].is_finite()) {
+                team.rest(m, Status::NonFinite);
+                continue;
+            }
+            if alpha[m] > 0.0 {
+                lists::scale(&mut v, 1.0 / alpha[m], m);
+            }
+            let (x, direction) = one[m].turn(alpha[m], beta[m]);
+            lists::combine(&mut h_bar, -x, 1.0, &h, m);
+            lists::add(&mut team.x, direction.0, &h_bar, m);
+            lists::combine(&mut h, -direction.1, 1.0, &v, m);
+            team.members[m].iterations += 1;
+        }
+        let done = |o: &One, size: f64| o.zeta_bar.abs() <= 2.0 * T::EPS.f64() * o.norm * size;
+        let ended = (0..n).any(|m| team.works[m] && done(&one[m], team.size[m]));
+        if step % LOOK == 0 || ended {
+            team.residual()?;
+            let r = team.r.clone();
+            team.norm(&r, &mut beta)?;
+            team.judge(&beta);
+            for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+                if done(&one[m], team.size[m]) {
+                    team.rest(m, Status::Singular);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `(c, s, r)` with `c a + s b = r`, `s a = c b`.
+fn rotation(a: f64, b: f64) -> (f64, f64, f64) {
+    let r = a.hypot(b);
+    if r == 0.0 { (1.0, 0.0, 0.0) } else { (a / r, b / r, r) }
+}
+
+impl One {
+    /// One step of the two rotations: the factor of the old `h_bar`, and those of `h_bar` in `x` and of `h` in `v`.
+    fn turn(&mut self, alpha: f64, beta: f64) -> (f64, (f64, f64)) {
+        self.norm = self.norm.max(self.alpha.hypot(beta));
+        let (rho_old, rho_bar_old) = (self.rho, self.rho_bar);
+        let (c, s, rho) = rotation(self.alpha_bar, beta);
+        let theta = s * alpha;
+        self.alpha_bar = c * alpha;
+        let theta_bar = self.s_bar * rho;
+        let (c_bar, s_bar, rho_bar) = rotation(self.c_bar * rho, theta);
+        let zeta = c_bar * self.zeta_bar;
+        self.zeta_bar *= -s_bar;
+        (self.alpha, self.rho, self.rho_bar, self.c_bar, self.s_bar) = (alpha, rho, rho_bar, c_bar, s_bar);
+        let safe = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };
+        (safe(theta_bar * rho, rho_old * rho_bar_old), (safe(zeta, rho * rho_bar), safe(theta, rho)))
+    }
+}

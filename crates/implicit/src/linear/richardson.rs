@@ -1,0 +1,110 @@
+//! Series: `x = step (v_0 + v_1 + ...)` with `v_{k+1} = v_k - step A v_k`. With a step of 1 it is Neumann's series of
+//! `A = I - M`, `v_{k+1} = M v_k`.
+//!
+//! After `k` terms the residual is `v_k` itself, so nothing more is computed to know it. The rate at which terms fall
+//! is a geometric mean over a window of an even number of them: the ratio of two neighbours alternates where the two
+//! largest eigenvalues have opposite signs.
+
+use super::Status;
+use super::team::Team;
+use crate::error::Result;
+use crate::lists;
+use pullback::Scalar;
+
+/// What ends the series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Until {
+    /// So many terms after the first.
+    Terms(usize),
+    /// The residual.
+    Residual,
+    /// The rest of the series as a geometric one.
+    Missing,
+}
+
+/// The series has grown by this much since its smallest term: it diverges. A map that is not normal may grow for a
+/// while and converge.
+const GROWTH: f64 = 1e4;
+
+/// The factor by which the lengths fall, over an even number of the last of them, at most 16. `None` of fewer than two.
+pub(crate) fn rate(lengths: &[f64]) -> Option<f64> {
+    let last = lengths.len().checked_sub(1)?;
+    let window = match last {
+        0 => return None,
+        1 => 1,
+        _ => (2 * (last / 4).max(1)).min(16),
+    };
+    let (now, before) = (lengths[last], lengths[last - window]);
+    (before > 0.0).then(|| (now / before).powf(1.0 / window as f64))
+}
+
+/// Does a window of the last terms, and the window before it, grow?
+fn grows(lengths: &[f64]) -> bool {
+    let (n, w) = (lengths.len(), 8);
+    let smallest = lengths.iter().copied().fold(f64::INFINITY, f64::min);
+    let last = lengths.last().copied().unwrap_or(0.0);
+    let steadily = n > 2 * w && lengths[n - 1] > lengths[n - 1 - w] && lengths[n - 1 - w] > lengths[n - 1 - 2 * w];
+    last > GROWTH * smallest.max(f64::MIN_POSITIVE) && last > lengths[0] || steadily && last > 2.0 * lengths[0]
+}
+
+pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) -> Result<()> {
+    let n = team.n();
+    let (mut v, mut av) = (team.r.clone(), team.zeros());
+    let (mut best, mut least) = (team.x.clone(), vec![f64::INFINITY; n]);
+    let mut length = vec![0.0; n];
+    team.norm(&v, &mut length)?;
+    let mut lengths: Vec<Vec<f64>> = length.iter().map(|l| vec![*l]).collect();
+    for m in 0..n {
+        if team.works[m] && length[m] == 0.0 {
+            team.rest(m, Status::Converged);
+        }
+    }
+    let mut sum = team.zeros();
+    for k in 0.. {
+        for m in (0..n).filter(|m| team.works[*m]) {
+            lists::add(&mut team.x, step, &v, m);
+            lists::add(&mut sum, step, &v, m);
+        }
+        if matches!(until, Until::Terms(terms) if k == terms) {
+            (0..n)
+                .filter(|m| team.works[*m])
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|m| team.rest(m, Status::Truncated));
+        }
+        if !team.goes_on() {
+            break;
+        }
+        team.apply(&mut v, &mut av)?;
+        (0..n).filter(|m| team.works[*m]).for_each(|m| lists::add(&mut v, -step, &av, m));
+        team.norm(&v, &mut length)?;
+        for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+            lengths[m].push(length[m]);
+            team.members[m].iterations += 1;
+            team.members[m].rate = rate(&lengths[m]);
+            if length[m] < least[m] {
+                least[m] = length[m];
+                lists::scale(&mut best, 0.0, m);
+                lists::add(&mut best, 1.0, &team.x, m);
+            }
+            if !length[m].is_finite() || grows(&lengths[m]) {
+                lists::scale(&mut team.x, 0.0, m);
+                lists::add(&mut team.x, 1.0, &best, m);
+                team.rest(m, if length[m].is_finite() { Status::Diverged } else { Status::NonFinite });
+            } else if enough(until, length[m], team.members[m].rate, team.size[m], team.stop.tolerance) {
+                team.rest(m, Status::Converged);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Is what is missing below the tolerance? The rest of a geometric series, with a safety of 2, relative to `b`.
+fn enough(until: Until, length: f64, rate: Option<f64>, size: f64, tolerance: f64) -> bool {
+    match (until, rate) {
+        (Until::Terms(_), _) => length == 0.0,
+        (Until::Residual, _) => length <= tolerance * size,
+        (Until::Missing, Some(rate)) if rate < 1.0 => 2.0 * length / (1.0 - rate) <= tolerance * size,
+        (Until::Missing, _) => length == 0.0,
+    }
+}

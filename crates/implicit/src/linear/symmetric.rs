@@ -1,0 +1,156 @@
+//! Witnesses that a map is self-adjoint or positive, and how they are won at run time. The solvers that ask for one are
+//! files of their own.
+
+use super::{Map, SMALL, Spectrum, spectrum, tridiagonal};
+use crate::error::Result;
+use crate::lists::{self, List};
+use pullback::Scalar;
+
+/// That a map is self-adjoint in its metric: somebody says so, or it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfAdjoint(());
+
+/// That a map is self-adjoint and positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Positive(());
+
+impl SelfAdjoint {
+    /// The caller says so. A wrong word shows as a residual that does not fall, never as a wrong solution.
+    pub fn asserted() -> Self {
+        SelfAdjoint(())
+    }
+    /// Looks at the map along random directions, in small spaces at all of it.
+    ///
+    /// # Errors
+    /// The first failure of the map.
+    pub fn certified<T: Scalar>(map: &dyn Map<T>) -> Result<Option<Self>> {
+        Ok(match look(map, STEPS)?.0 {
+            Seen::Neither => None,
+            Seen::SelfAdjoint(s) => Some(s),
+            Seen::Positive(_) => Some(SelfAdjoint(())),
+        })
+    }
+}
+
+impl Positive {
+    /// The caller says so. Conjugate gradients stop where a direction shows otherwise.
+    pub fn asserted() -> Self {
+        Positive(())
+    }
+    /// Looks at the map: in small spaces at all its eigenvalues, else at the Ritz values of a few Lanczos steps from a
+    /// random vector, which are evidence and not a proof.
+    ///
+    /// # Errors
+    /// The first failure of the map.
+    pub fn certified<T: Scalar>(map: &dyn Map<T>) -> Result<Option<Self>> {
+        Ok(match look(map, STEPS)?.0 {
+            Seen::Positive(p) => Some(p),
+            _ => None,
+        })
+    }
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Seen {
+    Positive(Positive),
+    SelfAdjoint(SelfAdjoint),
+    Neither,
+}
+
+/// Lanczos steps from a random vector.
+pub(crate) const STEPS: usize = 10;
+
+/// A defect of symmetry of at most this is rounding, or an inner solution that is not quite one.
+pub(crate) fn tolerance<T: Scalar>() -> f64 {
+    T::EPS.f64().sqrt()
+}
+
+/// What the map shows of itself, and the products that it took.
+pub(crate) fn look<T: Scalar>(map: &dyn Map<T>, steps: usize) -> Result<(Seen, usize)> {
+    if map.dim() <= SMALL {
+        let all = spectrum(map)?;
+        return Ok((judged::<T>(&all), map.dim()));
+    }
+    let defects = defect(map)?;
+    if defects.iter().any(|d| *d > tolerance::<T>() || d.is_nan()) {
+        return Ok((Seen::Neither, 2));
+    }
+    let ritz = lanczos(map, steps, 0x5EED)?;
+    let positive = ritz.iter().all(|r| r.is_some_and(|(low, high)| low > 100.0 * T::EPS.f64() * high));
+    let seen = if positive { Seen::Positive(Positive(())) } else { Seen::SelfAdjoint(SelfAdjoint(())) };
+    Ok((seen, 2 + steps))
+}
+
+fn judged<T: Scalar>(all: &[Spectrum]) -> Seen {
+    let floor = 100.0 * T::EPS.f64();
+    match all.iter().all(|s| s.symmetry <= tolerance::<T>()) {
+        false => Seen::Neither,
+        true if all.iter().all(|s| s.low > floor * s.high) => Seen::Positive(Positive(())),
+        true => Seen::SelfAdjoint(SelfAdjoint(())),
+    }
+}
+
+/// `|<u, Av> - <Au, v>| / (|Au| |v| + |u| |Av|)` for two random vectors, for each member.
+pub(crate) fn defect<T: Scalar>(map: &dyn Map<T>) -> Result<Vec<f64>> {
+    let zeros = || lists::zeros::<T>(map.shapes());
+    let random = |seed| -> Result<(List<T>, List<T>, List<T>)> {
+        let mut u = lists::noise(map.shapes(), seed);
+        map.project(&mut u)?;
+        let (mut au, mut gu) = (zeros(), zeros());
+        map.apply(&u, &mut au)?;
+        map.lower(&u, &mut gu)?;
+        Ok((u, au, gu))
+    };
+    let ((u, au, gu), (v, av, gv)) = (random(11)?, random(12)?);
+    let (mut gau, mut gav) = (zeros(), zeros());
+    map.lower(&au, &mut gau)?;
+    map.lower(&av, &mut gav)?;
+    let one = |m: usize| {
+        let length = |x: &List<T>, g: &List<T>| lists::dot(x, g, m).max(0.0).sqrt();
+        let size = length(&au, &gau) * length(&v, &gv) + length(&u, &gu) * length(&av, &gav);
+        let apart = (lists::dot(&av, &gu, m) - lists::dot(&au, &gv, m)).abs();
+        if size > 0.0 { apart / size } else { apart }
+    };
+    Ok((0..lists::members(map.shapes())).map(one).collect())
+}
+
+/// The extreme Ritz values after some Lanczos steps from a random vector, with all vectors kept orthogonal.
+pub(crate) fn lanczos<T: Scalar>(map: &dyn Map<T>, steps: usize, seed: u64) -> Result<Vec<Option<(f64, f64)>>> {
+    let n = lists::members(map.shapes());
+    let zeros = || lists::zeros::<T>(map.shapes());
+    let mut v = lists::noise(map.shapes(), seed);
+    map.project(&mut v)?;
+    let (mut basis, mut lowered): (Vec<List<T>>, Vec<List<T>>) = (vec![], vec![]);
+    let (mut diagonal, mut off) = (vec![vec![]; n], vec![vec![]; n]);
+    let mut ends = vec![false; n];
+    for k in 0..steps.min(map.dim()) {
+        let mut g = zeros();
+        map.lower(&v, &mut g)?;
+        for m in 0..n {
+            let length = lists::dot(&v, &g, m).max(0.0).sqrt();
+            let size = diagonal[m].iter().fold(0.0f64, |s, d: &f64| s.max(d.abs()));
+            ends[m] |= !length.is_finite() || length <= 1e3 * T::EPS.f64() * size;
+            if k > 0 && !ends[m] {
+                off[m].push(length);
+            }
+            let c = if ends[m] { 0.0 } else { 1.0 / length };
+            lists::scale(&mut v, c, m);
+            lists::scale(&mut g, c, m);
+        }
+        let mut w = zeros();
+        map.apply(&v, &mut w)?;
+        basis.push(std::mem::replace(&mut v, w));
+        lowered.push(g);
+        for m in (0..n).filter(|m| !ends[*m]) {
+            diagonal[m].push(lists::dot(&v, &lowered[k], m));
+            for _ in 0..2 {
+                for (e, g) in basis.iter().zip(&lowered) {
+                    let c = lists::dot(&v, g, m);
+                    lists::add(&mut v, -c, e, m);
+                }
+            }
+        }
+    }
+    Ok((0..n).map(|m| tridiagonal::extremes(&diagonal[m], &off[m])).collect())
+}

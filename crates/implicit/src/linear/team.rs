@@ -1,0 +1,177 @@
+//! What every solver works with: the members that are still at work, inner products in the metric, the true residual.
+//! No method of solution lives here.
+
+use super::{Map, Method, Solution, Solved, Status, Stop};
+use crate::error::Result;
+use crate::lists::{self, List};
+use pullback::{Batch, Scalar};
+
+/// The systems `A x = b` of all members, while they are solved.
+pub(super) struct Team<'m, T: Scalar> {
+    pub(super) map: &'m dyn Map<T>,
+    pub(super) stop: Stop,
+    /// The right-hand side, projected to the space.
+    pub(super) b: List<T>,
+    pub(super) x: List<T>,
+    /// `b - A x`, up to date at the start and whenever [`Team::residual`] ran.
+    pub(super) r: List<T>,
+    /// `|b|` of each member.
+    pub(super) size: Vec<f64>,
+    pub(super) products: usize,
+    pub(super) members: Vec<Solution>,
+    /// Who is still at work.
+    pub(super) works: Vec<bool>,
+    lowered: List<T>,
+}
+
+impl<'m, T: Scalar> Team<'m, T> {
+    pub(super) fn new(map: &'m dyn Map<T>, b: &[Batch<T>], start: Option<&[Batch<T>]>, stop: Stop) -> Result<Self> {
+        let n = lists::members(map.shapes());
+        let zeros = || lists::zeros(map.shapes());
+        let blank = Solution { status: Status::Stalled, residual: f64::NAN, iterations: 0, seen: None, rate: None };
+        let mut team = Team {
+            map,
+            stop,
+            b: b.to_vec(),
+            x: start.map_or_else(zeros, <[_]>::to_vec),
+            r: zeros(),
+            size: vec![0.0; n],
+            products: 0,
+            members: vec![blank; n],
+            works: vec![true; n],
+            lowered: zeros(),
+        };
+        for m in 0..n {
+            if !lists::finite(&team.b, m) || !lists::finite(&team.x, m) {
+                lists::scale(&mut team.b, 0.0, m);
+                lists::scale(&mut team.x, 0.0, m);
+                team.rest(m, Status::NonFinite);
+            }
+        }
+        map.project(&mut team.b)?;
+        let b = team.b.clone();
+        let mut size = vec![0.0; n];
+        team.inner(&b, &b, &mut size)?;
+        for m in 0..n {
+            team.size[m] = size[m].max(0.0).sqrt();
+            if team.size[m] == 0.0 && team.works[m] {
+                lists::scale(&mut team.x, 0.0, m);
+                team.rest(m, Status::Converged);
+            }
+        }
+        match start {
+            Some(_) => {
+                map.project(&mut team.x)?;
+                team.residual()?;
+            }
+            None => lists::copy(&mut team.r, &team.b),
+        }
+        Ok(team)
+    }
+
+    pub(super) fn n(&self) -> usize {
+        self.works.len()
+    }
+
+    pub(super) fn zeros(&self) -> List<T> {
+        lists::zeros(self.map.shapes())
+    }
+
+    /// Is anybody at work, with products left?
+    pub(super) fn goes_on(&self) -> bool {
+        self.products < self.stop.products && self.works.iter().any(|w| *w)
+    }
+
+    /// The member rests from now on.
+    pub(super) fn rest(&mut self, m: usize, status: Status) {
+        self.works[m] = false;
+        self.members[m].status = status;
+    }
+
+    /// `out = A v`. The members that rest are set to zero first, so nothing of theirs is computed with.
+    pub(super) fn apply(&mut self, v: &mut [Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.silence(v);
+        self.products += 1;
+        self.map.apply(v, out)
+    }
+
+    /// `out = A* v`, likewise.
+    pub(super) fn adjoint(&mut self, v: &mut [Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.silence(v);
+        self.products += 1;
+        self.map.adjoint(v, out)
+    }
+
+    fn silence(&self, v: &mut [Batch<T>]) {
+        (0..self.n()).filter(|m| !self.works[*m]).for_each(|m| lists::scale(v, 0.0, m));
+    }
+
+    /// `<u, v>` of each member.
+    pub(super) fn inner(&mut self, u: &[Batch<T>], v: &[Batch<T>], out: &mut [f64]) -> Result<()> {
+        self.map.lower(v, &mut self.lowered)?;
+        (0..self.n()).for_each(|m| out[m] = lists::dot(u, &self.lowered, m));
+        Ok(())
+    }
+
+    /// `|v|` of each member.
+    pub(super) fn norm(&mut self, v: &[Batch<T>], out: &mut [f64]) -> Result<()> {
+        self.inner(v, v, out)?;
+        out.iter_mut().for_each(|x| *x = x.max(0.0).sqrt());
+        Ok(())
+    }
+
+    /// `r = b - A x`, computed anew for every member.
+    pub(super) fn residual(&mut self) -> Result<()> {
+        self.products += 1;
+        let Team { map, x, r, b, .. } = self;
+        map.apply(x, r)?;
+        (0..self.works.len()).for_each(|m| lists::combine(r, -1.0, 1.0, b, m));
+        Ok(())
+    }
+
+    /// Lets those rest whose residual, by a recurrence of the method, is below the tolerance, and those whose residual
+    /// is not finite.
+    pub(super) fn judge(&mut self, residuals: &[f64]) {
+        for m in 0..self.n() {
+            if !self.works[m] {
+                continue;
+            }
+            if !residuals[m].is_finite() {
+                self.rest(m, Status::NonFinite);
+            } else if residuals[m] <= self.stop.tolerance * self.size[m] {
+                self.rest(m, Status::Converged);
+            }
+        }
+    }
+
+    /// The true residual of each member, and what it says of the status.
+    pub(super) fn finish(mut self, method: Method) -> Result<Solved<T>> {
+        for m in 0..self.n() {
+            if !lists::finite(&self.x, m) {
+                lists::scale(&mut self.x, 0.0, m);
+                self.members[m].status = Status::NonFinite;
+            }
+        }
+        self.residual()?;
+        let (r, mut size) = (std::mem::take(&mut self.r), vec![0.0; self.n()]);
+        self.norm(&r, &mut size)?;
+        let (x, mut length) = (self.x.clone(), vec![0.0; self.n()]);
+        self.norm(&x, &mut length)?;
+        for m in 0..self.n() {
+            let s = &mut self.members[m];
+            s.residual = if self.size[m] > 0.0 { size[m] / self.size[m] } else { 0.0 };
+            // A recurrence drifts from the truth; a little of that is rounding, which is that of the product `A x`.
+            let product = s.seen.map_or(0.0, |(_, high)| high * length[m]) / self.size[m].max(f64::MIN_POSITIVE);
+            let rounding = (10.0 * T::EPS.f64() * (1.0 + product)).min(T::EPS.f64().sqrt());
+            let reached = s.residual <= 10.0 * self.stop.tolerance.max(rounding);
+            let singular = s.seen.is_some_and(|(low, high)| low <= 100.0 * T::EPS.f64() * high);
+            s.status = match s.status {
+                Status::Converged | Status::Stalled if !reached && singular => Status::Singular,
+                Status::Converged if !reached => Status::Stalled,
+                Status::Stalled if s.residual <= self.stop.tolerance => Status::Converged,
+                other => other,
+            };
+        }
+        Ok(Solved { x: self.x, members: self.members, sizes: self.size, products: self.products, method })
+    }
+}

@@ -1,0 +1,133 @@
+//! Lists of batches as vectors: sums and inner products for each member apart. Nothing here knows of a metric or a map.
+//!
+//! A vector is a list of batches, one for each matrix of a point. Member `b` of the vector is member `b` of every
+//! batch, and what is done to one member never reads another.
+
+use pullback::{Batch, Scalar, Shape};
+
+/// A vector of the ambient space: one batch for each matrix of a point.
+pub type List<T = f64> = Vec<Batch<T>>;
+
+/// How many members a list of such shapes has.
+pub(crate) fn members(shapes: &[Shape]) -> usize {
+    shapes.first().map_or(0, |s| s.batch)
+}
+
+/// Zeros of the given shapes.
+pub(crate) fn zeros<T: Scalar>(shapes: &[Shape]) -> List<T> {
+    shapes.iter().map(|s| Batch::zeros(*s)).collect()
+}
+
+/// The shapes of a list.
+pub(crate) fn shapes<T: Scalar>(v: &[Batch<T>]) -> Vec<Shape> {
+    v.iter().map(Batch::shape).collect()
+}
+
+/// The entries of member `b` of one batch.
+fn of<T: Scalar>(v: &Batch<T>, b: usize) -> &[T] {
+    let each = v.shape().each();
+    &v.data()[b * each..(b + 1) * each]
+}
+
+/// The entries of member `b` of one batch.
+fn of_mut<T: Scalar>(v: &mut Batch<T>, b: usize) -> &mut [T] {
+    let each = v.shape().each();
+    &mut v.data_mut()[b * each..(b + 1) * each]
+}
+
+/// The ambient inner product of member `b`, summed in double precision.
+pub(crate) fn dot<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>], b: usize) -> f64 {
+    let mut sum = 0.0;
+    for (u, v) in u.iter().zip(v) {
+        sum += of(u, b).iter().zip(of(v, b)).map(|(u, v)| u.f64() * v.f64()).sum::<f64>();
+    }
+    sum
+}
+
+/// `y += a x` in member `b`. With `a = 0` nothing is read, so what rests may hold anything.
+pub(crate) fn add<T: Scalar>(y: &mut [Batch<T>], a: f64, x: &[Batch<T>], b: usize) {
+    if a == 0.0 {
+        return;
+    }
+    for (y, x) in y.iter_mut().zip(x) {
+        of_mut(y, b).iter_mut().zip(of(x, b)).for_each(|(y, x)| *y += T::of(a) * *x);
+    }
+}
+
+/// `y = a y + c x` in member `b`.
+pub(crate) fn combine<T: Scalar>(y: &mut [Batch<T>], a: f64, c: f64, x: &[Batch<T>], b: usize) {
+    for (y, x) in y.iter_mut().zip(x) {
+        of_mut(y, b).iter_mut().zip(of(x, b)).for_each(|(y, x)| *y = T::of(a) * *y + T::of(c) * *x);
+    }
+}
+
+/// `x = a x` in member `b`; exactly zero for `a = 0`, whatever `x` holds.
+pub(crate) fn scale<T: Scalar>(x: &mut [Batch<T>], a: f64, b: usize) {
+    for x in x {
+        match a == 0.0 {
+            true => of_mut(x, b).fill(T::zero()),
+            false => of_mut(x, b).iter_mut().for_each(|x| *x *= T::of(a)),
+        }
+    }
+}
+
+/// `to = from`, all members.
+pub(crate) fn copy<T: Scalar>(to: &mut [Batch<T>], from: &[Batch<T>]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| to.data_mut().copy_from_slice(from.data()));
+}
+
+/// The ambient length of everything together.
+pub(crate) fn length<T: Scalar>(v: &[Batch<T>]) -> f64 {
+    v.iter().flat_map(|v| v.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
+}
+
+/// `to += c v`, all members.
+pub(crate) fn add_all<T: Scalar>(to: &mut [Batch<T>], c: f64, v: &[Batch<T>]) {
+    for (to, v) in to.iter_mut().zip(v) {
+        to.data_mut().iter_mut().zip(v.data()).for_each(|(to, v)| *to += T::of(c) * *v);
+    }
+}
+
+/// `a - b`.
+pub(crate) fn minus<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> List<T> {
+    let mut d = a.to_vec();
+    add_all(&mut d, -1.0, b);
+    d
+}
+
+/// Is every entry of member `b` finite?
+pub(crate) fn finite<T: Scalar>(v: &[Batch<T>], b: usize) -> bool {
+    v.iter().all(|v| of(v, b).iter().all(|x| x.is_finite()))
+}
+
+/// Normal numbers from a stream that depends on `seed` alone (splitmix64 and Box-Muller), to probe maps with.
+pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
+    let mut state = seed;
+    let mut uniform = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut normal = || {
+        let (u, v) = (uniform(), uniform());
+        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    };
+    shapes.iter().map(|s| Batch::from_fn(*s, |_, _, _| T::of(normal()))).collect()
+}
+
+/// The rounding unit.
+pub(crate) fn eps<T: Scalar>() -> f64 {
+    T::EPS.f64()
+}
+
+/// Is every entry finite?
+pub(crate) fn all_finite<T: Scalar>(v: &[Batch<T>]) -> bool {
+    v.iter().all(|v| v.data().iter().all(|x| x.is_finite()))
+}
+
+/// A number of the scalar.
+pub(crate) fn number<T: Scalar>(x: f64) -> T {
+    T::of(x)
+}

@@ -1,0 +1,396 @@
+//! A solution from anywhere, and its derivatives: the polish, and JVP, VJP and hypergradient with their certificates.
+//! What one point knows is in `local.rs`, and how trust is measured in `certify.rs`.
+
+use crate::certify::Raw;
+use crate::condition::Condition;
+use crate::error::{Error, Result};
+use crate::iteration::{Of, OuterFn};
+use crate::linear::{Method, Solved, Stop};
+use crate::lists::{self, List};
+use crate::local::{Local, Slot};
+use crate::trust::SolutionCertificate;
+use pullback::{Batch, Leaves, Scalar, Tape, Var};
+
+/// How to differentiate a solution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// The linear solver.
+    pub method: Method,
+    /// Its tolerance: of the residual, and of the error where the spectrum is known. 1e-10, or what the scalar allows.
+    pub tolerance: f64,
+    /// The most products with the linear map in one solve.
+    pub products: usize,
+    /// Does the solution take one Newton step first? It does only where that lowers the residual, and not where the
+    /// residual is rounding.
+    pub polish: bool,
+    /// Is the error estimated? That costs a second linearisation and its solves.
+    pub check: bool,
+}
+
+impl Settings {
+    /// Everything on.
+    pub fn new<T: Scalar>() -> Self {
+        let tolerance = 1e-10f64.max(100.0 * T::EPS.f64());
+        Settings { method: Method::Auto, tolerance, products: 2000, polish: true, check: true }
+    }
+}
+
+/// A solution that somebody found. It is not trusted: the certificate says how far it is from one.
+pub struct Solution<'a, C: Condition> {
+    pub(crate) condition: &'a C,
+    pub(crate) z: &'a C::State,
+    pub(crate) phi: &'a C::Params,
+    pub(crate) settings: Settings,
+}
+
+impl<C: Condition> Clone for Solution<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<C: Condition> Copy for Solution<'_, C> {}
+
+/// The tapes that a linearisation is recorded on. Hold them and linearise often: buffers are kept.
+#[derive(Debug)]
+pub struct Tapes<T: Scalar = f64> {
+    slots: [Slot<T>; 3],
+}
+
+impl<T: Scalar> Tapes<T> {
+    /// Empty ones.
+    pub fn new() -> Self {
+        Tapes { slots: std::array::from_fn(|_| Slot { program: Tape::new(), words: Tape::new() }) }
+    }
+
+    /// The most bytes that were ever in use.
+    pub fn peak_bytes(&self) -> usize {
+        self.slots.iter().map(|s| s.program.peak_bytes() + s.words.peak_bytes()).sum()
+    }
+}
+
+impl<T: Scalar> Default for Tapes<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A value and how far to trust it.
+#[derive(Debug, Clone)]
+pub struct Certified<V> {
+    /// The value.
+    pub value: V,
+    /// How far to trust it.
+    pub certificate: SolutionCertificate,
+}
+
+/// The derivative of an outer loss at a solution.
+#[derive(Debug, Clone)]
+pub struct Hypergradient<Z, P> {
+    /// The outer loss, at the solution that was used.
+    pub value: f64,
+    /// Its derivative by the parameters.
+    pub gradient: P,
+    /// The solution that was used: polished, unless that was switched off or did not help.
+    pub solution: Z,
+    /// How far to trust the gradient.
+    pub certificate: SolutionCertificate,
+}
+
+impl<'a, C: Condition> Solution<'a, C> {
+    pub(crate) fn new(condition: &'a C, z: &'a C::State, phi: &'a C::Params) -> Self {
+        Solution { condition, z, phi, settings: Settings::new::<Of<C::State>>() }
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn with(self, settings: Settings) -> Self {
+        Solution { settings, ..self }
+    }
+
+    /// With another linear solver.
+    #[must_use]
+    pub fn method(self, method: Method) -> Self {
+        self.with(Settings { method, ..self.settings })
+    }
+
+    /// With another tolerance of the linear solver.
+    #[must_use]
+    pub fn tolerance(self, tolerance: f64) -> Self {
+        self.with(Settings { tolerance, ..self.settings })
+    }
+
+    /// Differentiates at the point as it was given.
+    #[must_use]
+    pub fn without_polish(self) -> Self {
+        self.with(Settings { polish: false, ..self.settings })
+    }
+
+    /// Does not estimate the error; then no verdict is better than `Suspect`.
+    #[must_use]
+    pub fn without_check(self) -> Self {
+        self.with(Settings { check: false, ..self.settings })
+    }
+
+    /// Records the condition, polishes the solution, and records it again there.
+    ///
+    /// # Errors
+    /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if
+    /// shapes do not fit; the first failure of the condition; [`Error::Setting`].
+    pub fn linearise<'t>(&self, tapes: &'t mut Tapes<Of<C::State>>) -> Result<Linearisation<'t, 'a, C>> {
+        let s = &self.settings;
+        if !(s.tolerance > 0.0 && s.tolerance < 1.0) {
+            return Err(Error::Setting { what: "a tolerance between 0 and 1", got: s.tolerance });
+        }
+        for slot in &mut tapes.slots {
+            slot.program.clear();
+            slot.words.clear();
+        }
+        let tapes = &*tapes;
+        let mut slots = tapes.slots.iter();
+        let mut record = |at| match slots.next() {
+            Some(slot) => Local::record(self.condition, slot, at, self.z, self.phi),
+            None => unreachable!("a solution, a polished one, and one to check it"),
+        };
+        let mut lin =
+            Linearisation { solution: *self, points: vec![record(self.z.batches())?], newton: vec![], here: 0 };
+        for _ in 0..usize::from(s.polish) + usize::from(s.check) {
+            let last = &lin.points[lin.points.len() - 1];
+            let newton = Newton::of(last, s)?;
+            let (enough, step) = (newton.enough(last), newton.step(last));
+            lin.newton.push(newton);
+            let next = match enough {
+                true => break,
+                false => self.condition.space().step(&last.at, &step).and_then(&mut record),
+            };
+            // A step that leaves the domain of the condition is no step; the certificate says so.
+            let Ok(next) = next else { break };
+            let before = &lin.newton[lin.newton.len() - 1];
+            let grew = |m: usize| next.stationarity[m] > last.stationarity[m] && !before.is_rounding(last, m, 10.0);
+            let worse = (0..next.stationarity.len()).any(grew);
+            lin.points.push(next);
+            if lin.here == 0 && s.polish && !worse && lin.points.len() == 2 {
+                lin.here = 1;
+            } else {
+                break;
+            }
+        }
+        Ok(lin)
+    }
+
+    /// The derivative of an outer loss `(z, phi) -> number`, on tapes of its own.
+    ///
+    /// # Errors
+    /// As [`Solution::linearise`] and [`Linearisation::hypergradient`].
+    pub fn hypergradient<O>(&self, outer: O) -> Result<Hypergradient<C::State, C::Params>>
+    where
+        O: for<'t> OuterFn<'t, C::State, C::Params>,
+    {
+        self.linearise(&mut Tapes::new())?.hypergradient(outer)
+    }
+
+    /// The derivative of the solution along a direction of the parameters, on tapes of its own.
+    ///
+    /// # Errors
+    /// As [`Solution::linearise`] and [`Linearisation::jvp`].
+    pub fn jvp(&self, dphi: &C::Params) -> Result<Certified<C::State>> {
+        self.linearise(&mut Tapes::new())?.jvp(dphi)
+    }
+
+    /// A cotangent of the solution pulled back to the parameters, on tapes of its own.
+    ///
+    /// # Errors
+    /// As [`Solution::linearise`] and [`Linearisation::vjp`].
+    pub fn vjp(&self, zbar: &C::State) -> Result<Certified<C::Params>> {
+        self.linearise(&mut Tapes::new())?.vjp(zbar)
+    }
+}
+
+/// The Newton step at a point.
+#[derive(Debug)]
+pub(crate) struct Newton<T: Scalar> {
+    solved: Solved<T>,
+    pub(crate) lengths: Vec<f64>,
+}
+
+/// Up to this many rounding units of `A z`, a residual is rounding.
+const ROUNDING: f64 = 100.0;
+
+impl<T: Scalar> Newton<T> {
+    /// `A d = -rho`.
+    fn of(local: &Local<'_, T>, s: &Settings) -> Result<Self> {
+        let mut right = local.rho.clone();
+        (0..local.stationarity.len()).for_each(|m| lists::scale(&mut right, -1.0, m));
+        let stop = Stop { tolerance: 1e-10f64.max(100.0 * T::EPS.f64()), products: s.products };
+        let solved = local.solve(&right, false, None, Method::Auto, &stop)?;
+        let lengths = local.lengths(&solved.x)?;
+        Ok(Newton { solved, lengths })
+    }
+
+    /// Is the residual of a member rounding, within a factor of `slack`?
+    pub(crate) fn is_rounding(&self, local: &Local<'_, T>, m: usize, slack: f64) -> bool {
+        let high = self.solved.members[m].seen.map_or(0.0, |(_, high)| high);
+        local.stationarity[m] <= slack * ROUNDING * T::EPS.f64() * high * (local.sizes()[m] + self.lengths[m])
+    }
+
+    /// Is the point so near to the solution in every member that a step would change nothing that matters?
+    fn enough(&self, local: &Local<'_, T>) -> bool {
+        let sizes = local.sizes();
+        let near = |m: usize| self.lengths[m] <= 1e-2 * T::EPS.f64().sqrt() * sizes[m];
+        (0..self.lengths.len()).all(|m| local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near(m))
+    }
+
+    /// The step, zero in members where it is not finite.
+    fn step(&self, local: &Local<'_, T>) -> List<T> {
+        let mut d = self.solved.x.clone();
+        for m in 0..self.lengths.len() {
+            if !lists::finite(&d, m) || local.stationarity[m] == 0.0 {
+                lists::scale(&mut d, 0.0, m);
+            }
+        }
+        d
+    }
+}
+
+/// A solution, recorded and polished: derivatives are sweeps and linear solves from here.
+pub struct Linearisation<'t, 'a, C: Condition> {
+    pub(crate) solution: Solution<'a, C>,
+    /// The point as given, the polished one, and one to check with.
+    pub(crate) points: Vec<Local<'t, Of<C::State>>>,
+    /// Newton steps at the points.
+    pub(crate) newton: Vec<Newton<Of<C::State>>>,
+    /// Which point is differentiated.
+    pub(crate) here: usize,
+}
+
+impl<C: Condition> std::fmt::Debug for Solution<'_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Solution").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+impl<C: Condition> std::fmt::Debug for Linearisation<'_, '_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linearisation").field("points", &self.points).field("here", &self.here).finish_non_exhaustive()
+    }
+}
+
+impl<'t, C: Condition> Linearisation<'t, '_, C> {
+    /// The linear map of the tangent space at the solution, for solvers and experiments of one's own.
+    pub fn map(&self) -> &(dyn crate::linear::Map<Of<C::State>> + 't) {
+        &self.points[self.here]
+    }
+
+    /// Operations that were recorded.
+    pub fn operations(&self) -> usize {
+        self.points.iter().map(Local::operations).sum()
+    }
+
+    /// The solution that is differentiated.
+    pub fn solution(&self) -> C::State {
+        rebuilt(self.solution.z, self.points[self.here].at.clone())
+    }
+
+    /// The derivative of the solution along `dphi`: the tangent `dz` with `A dz = -B dphi`.
+    ///
+    /// # Errors
+    /// [`Error::Lists`] if `dphi` has other shapes than the parameters; the first failure of a rule.
+    pub fn jvp(&self, dphi: &C::Params) -> Result<Certified<C::State>> {
+        let dphi = dphi.batches();
+        fits(&dphi, &self.solution.phi.batches())?;
+        let (value, certificate) = self.certified(&|local, method, stop, start| {
+            let mut b = local.push_params(&dphi)?;
+            (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
+            let solved = local.solve(&b, false, start, method, stop)?;
+            Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
+        })?;
+        Ok(Certified { value: rebuilt(self.solution.z, value), certificate })
+    }
+
+    /// [`Linearisation::jvp`] along several directions, with one linearisation.
+    ///
+    /// # Errors
+    /// As [`Linearisation::jvp`].
+    pub fn jvps(&self, dphis: &[C::Params]) -> Result<Vec<Certified<C::State>>> {
+        dphis.iter().map(|d| self.jvp(d)).collect()
+    }
+
+    /// The cotangent of the parameters that `zbar` pulls back to.
+    ///
+    /// # Errors
+    /// [`Error::Lists`] if `zbar` has other shapes than the solution; the first failure of a rule.
+    pub fn vjp(&self, zbar: &C::State) -> Result<Certified<C::Params>> {
+        let zbar = zbar.batches();
+        fits(&zbar, &self.solution.z.batches())?;
+        let (value, certificate) = self.certified(&|local, method, stop, start| {
+            let (value, solved) = pulled(local, &zbar, method, stop, start)?;
+            Ok(Raw { scale: lists::length(&value), value, solved })
+        })?;
+        Ok(Certified { value: rebuilt(self.solution.phi, value), certificate })
+    }
+
+    /// [`Linearisation::vjp`] of several cotangents, with one linearisation.
+    ///
+    /// # Errors
+    /// As [`Linearisation::vjp`].
+    pub fn vjps(&self, zbars: &[C::State]) -> Result<Vec<Certified<C::Params>>> {
+        zbars.iter().map(|z| self.vjp(z)).collect()
+    }
+
+    /// The derivative of an outer loss `(z, phi) -> number` by the parameters, through the solution and directly.
+    ///
+    /// # Errors
+    /// [`pullback::Error::NotScalar`] if the loss is not one number; the first failure of the loss or of a rule.
+    pub fn hypergradient<O>(&self, outer: O) -> Result<Hypergradient<C::State, C::Params>>
+    where
+        O: for<'s> OuterFn<'s, C::State, C::Params>,
+    {
+        let outer = &outer;
+        let (value, certificate) = self.certified(&|local, method, stop, start| {
+            let (_, zbar, direct) = self.loss(&local.at, outer)?;
+            let (mut value, solved) = pulled(local, &zbar, method, stop, start)?;
+            let scale = lists::length(&value) + lists::length(&direct);
+            lists::add_all(&mut value, 1.0, &direct);
+            Ok(Raw { scale, value, solved })
+        })?;
+        let (loss, ..) = self.loss(&self.points[self.here].at, outer)?;
+        let gradient = rebuilt(self.solution.phi, value);
+        Ok(Hypergradient { value: loss, gradient, solution: self.solution(), certificate })
+    }
+
+    /// The outer loss and its derivatives by the solution and by the parameters.
+    fn loss<O>(&self, at: &[Batch<Of<C::State>>], outer: &O) -> Result<(f64, List<Of<C::State>>, List<Of<C::State>>)>
+    where
+        O: for<'s> OuterFn<'s, C::State, C::Params>,
+    {
+        let tape = Tape::new();
+        let (z, at) = crate::estimate::bind(&tape, self.solution.z, at);
+        let (p, phi) = crate::estimate::bind(&tape, self.solution.phi, &self.solution.phi.batches());
+        let loss = outer(z, p);
+        let zeros = |v: &[Var<'_, Of<C::State>>]| -> List<_> { v.iter().map(|v| Batch::zeros(v.shape())).collect() };
+        let (mut zbar, mut direct) = (zeros(&at), zeros(&phi));
+        let by: Vec<_> = at.iter().chain(&phi).copied().collect();
+        tape.gradient_into(loss, &by, &mut zbar.iter_mut().chain(direct.iter_mut()).collect::<Vec<_>>())?;
+        Ok((crate::estimate::double(loss.scalar()), zbar, direct))
+    }
+}
+
+/// `-B^T G p` with `A* p = b`, where `b` is the tangent that the cotangent is.
+fn pulled<T: Scalar>(
+    local: &Local<'_, T>,
+    zbar: &[Batch<T>],
+    method: Method,
+    stop: &Stop,
+    start: Option<&[Batch<T>]>,
+) -> Result<(List<T>, Solved<T>)> {
+    let solved = local.solve(&local.raised(zbar)?, true, start, method, stop)?;
+    Ok((local.pull_params(&solved.x)?, solved))
+}
+
+fn fits<T: Scalar>(got: &[Batch<T>], like: &[Batch<T>]) -> Result<()> {
+    let (expected, got) = (lists::shapes(like), lists::shapes(got));
+    if expected == got { Ok(()) } else { Err(Error::Lists { expected, got }) }
+}
+
+pub(crate) fn rebuilt<L: Leaves>(like: &L, parts: List<L::Scalar>) -> L {
+    let mut parts = parts.into_iter();
+    like.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
+}

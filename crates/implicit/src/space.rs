@@ -1,0 +1,190 @@
+//! Where a solution lives, and the words of that space at one point, recorded once: projection, and the way from
+//! cotangents to tangents and back. What the condition says is not known here.
+
+use crate::error::Result;
+use crate::lists::{self, List};
+use pullback::{Batch, MatLike, Scalar, Shape, Tape, Var, VarTree};
+use pullback_manifolds::{Egrad, Manifold, ambient};
+
+/// Where a solution lives.
+#[derive(Debug, Clone, Copy)]
+pub enum Space<'m, T: Scalar = f64> {
+    /// Matrices without a constraint, in the ambient inner product.
+    Flat,
+    /// A manifold whose points are the leaves of the solution, in order.
+    On(&'m dyn Manifold<T>),
+}
+
+impl<T: Scalar> Space<'_, T> {
+    /// Are the numbers a point?
+    pub(crate) fn check(&self, x: &[Batch<T>]) -> Result<()> {
+        match self {
+            Space::Flat => Ok(()),
+            Space::On(m) => Ok(m.check_point(x)?),
+        }
+    }
+
+    /// The dimension of one member.
+    pub(crate) fn dim(&self, shapes: &[Shape]) -> usize {
+        match self {
+            Space::Flat => shapes.iter().map(Shape::each).sum(),
+            Space::On(m) => m.dim(),
+        }
+    }
+
+    pub(crate) fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
+        match self {
+            Space::Flat => u.to_vec(),
+            Space::On(m) => m.project(x, u).into_vec(),
+        }
+    }
+
+    pub(crate) fn retract<'t>(&self, x: &[Var<'t, T>], v: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
+        match self {
+            Space::Flat => x.iter().zip(v).map(|(x, v)| *x + *v).collect(),
+            Space::On(m) => m.retract(x, v).into_vec(),
+        }
+    }
+
+    fn raise<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
+        match self {
+            Space::Flat => u.to_vec(),
+            Space::On(m) => m.egrad_to_rgrad(x, Egrad(u)).0.into_vec(),
+        }
+    }
+
+    fn inner<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
+        match self {
+            Space::Flat => ambient(u, v),
+            Space::On(m) => m.inner(x, u, v),
+        }
+    }
+
+    /// The point that the tangent `v` leads to, as numbers.
+    pub(crate) fn step(&self, x: &[Batch<T>], v: &[Batch<T>]) -> Result<List<T>> {
+        let tape = Tape::plain();
+        let put = |l: &[Batch<T>]| -> Vec<Var<'_, T>> { l.iter().map(|b| tape.constant(b)).collect() };
+        let (x, v) = (put(x), put(v));
+        let y: List<T> = self.retract(&x, &v).iter().map(Var::value).collect();
+        tape.check()?;
+        Ok(y)
+    }
+}
+
+/// The tangent space at one point. Each word is linear in its argument, so it is one forward sweep over what was
+/// recorded once; words that turn out to be the identity are not computed at all.
+#[derive(Debug)]
+pub(crate) struct Tangents<'t, T: Scalar> {
+    tape: &'t Tape<T>,
+    u: Vec<Var<'t, T>>,
+    projected: Vec<Var<'t, T>>,
+    raised: Vec<Var<'t, T>>,
+    lowered: Vec<Var<'t, T>>,
+    /// Is every ambient vector tangent?
+    whole: bool,
+    /// Is the metric the ambient one here?
+    pub(crate) ambient: bool,
+}
+
+impl<'t, T: Scalar> Tangents<'t, T> {
+    pub(crate) fn new(tape: &'t Tape<T>, space: Space<'_, T>, at: &[Batch<T>]) -> Result<Self> {
+        let flat = matches!(space, Space::Flat);
+        if flat {
+            let none = Vec::new;
+            let (u, projected, raised, lowered) = (none(), none(), none(), none());
+            return Ok(Tangents { tape, u, projected, raised, lowered, whole: true, ambient: true });
+        }
+        let noise = lists::noise::<T>(&lists::shapes(at), 77);
+        let x: Vec<Var<'t, T>> = at.iter().map(|b| tape.input(b)).collect();
+        let u: Vec<Var<'t, T>> = noise.iter().map(|b| tape.input(b)).collect();
+        let projected = space.project(&x, &u);
+        let raised = space.raise(&x, &u);
+        // <a, u>_x is linear in a, so its gradient by a, anywhere, is G u.
+        let slope = u.clone().grad(|a| space.inner(&x, &a, &u).sum());
+        let lowered = space.project(&x, &slope);
+        let words = Tangents { tape, u, projected, raised, lowered, whole: false, ambient: false };
+        tape.check()?;
+        let mut p = noise.clone();
+        words.word(&words.projected, &noise, &mut p)?;
+        let (mut r, mut l) = (p.clone(), p.clone());
+        words.word(&words.raised, &noise, &mut r)?;
+        words.word(&words.lowered, &p, &mut l)?;
+        let near = |a: &[Batch<T>], b: &[Batch<T>]| {
+            lists::length(&lists::minus(a, b)) <= 8.0 * T::EPS.f64() * lists::length(b)
+        };
+        Ok(Tangents { whole: near(&p, &noise), ambient: near(&r, &p) && near(&l, &p), ..words })
+    }
+
+    fn word(&self, outs: &[Var<'t, T>], v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        sweep(self.tape, &self.u, v, outs, out)
+    }
+
+    /// `v = P v`.
+    pub(crate) fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
+        if self.whole {
+            return Ok(());
+        }
+        let from = v.to_vec();
+        self.word(&self.projected, &from, v)
+    }
+
+    /// The tangent that a cotangent is: `out = G^{-1} P v`.
+    pub(crate) fn raise(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        match (self.ambient, self.whole) {
+            (true, true) => lists::copy(out, v),
+            (true, false) => return self.word(&self.projected, v, out),
+            _ => return self.word(&self.raised, v, out),
+        }
+        Ok(())
+    }
+
+    /// The cotangent that a tangent is: `out = G v`.
+    pub(crate) fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        if self.ambient {
+            lists::copy(out, v);
+            return Ok(());
+        }
+        self.word(&self.lowered, v, out)
+    }
+}
+
+/// A number that is not finite is the affair of the member that has it, not a failure of the sweep.
+pub(crate) fn lenient(found: pullback::Result<()>) -> Result<()> {
+    match found {
+        Ok(()) | Err(pullback::Error::NonFinite { .. }) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// What a sweep that fails early does not fill must not pass for a result.
+fn unknown<T: Scalar>(out: &mut [Batch<T>]) {
+    out.iter_mut().for_each(|b| b.data_mut().fill(T::nan()));
+}
+
+/// Pushes `v` at `from` forward to `to`.
+pub(crate) fn sweep<'t, T: Scalar>(
+    tape: &'t Tape<T>,
+    from: &[Var<'t, T>],
+    v: &[Batch<T>],
+    to: &[Var<'t, T>],
+    out: &mut [Batch<T>],
+) -> Result<()> {
+    unknown(out);
+    lenient(tape.jvp_into(&seeds(from, v), to, &mut out.iter_mut().collect::<Vec<_>>()))
+}
+
+/// Pulls `v` at `to` back to `from`.
+pub(crate) fn sweep_back<'t, T: Scalar>(
+    tape: &'t Tape<T>,
+    to: &[Var<'t, T>],
+    v: &[Batch<T>],
+    from: &[Var<'t, T>],
+    out: &mut [Batch<T>],
+) -> Result<()> {
+    unknown(out);
+    lenient(tape.vjp_into(&seeds(to, v), from, &mut out.iter_mut().collect::<Vec<_>>()))
+}
+
+pub(crate) fn seeds<'v, 't, T: Scalar>(at: &[Var<'t, T>], v: &'v [Batch<T>]) -> Vec<(Var<'t, T>, &'v dyn MatLike<T>)> {
+    at.iter().zip(v).map(|(at, v)| (*at, v as &dyn MatLike<T>)).collect()
+}

@@ -1,0 +1,144 @@
+//! How far to trust a derivative, in one word and its reason. How a verdict is reached is the certificates' business.
+
+use crate::linear::Status;
+use std::fmt;
+
+/// How far to trust a derivative. The order is that of trust: a later one is worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Everything was checked, and the error is below the threshold of the certificate.
+    Verified,
+    /// The error is above that threshold, and its estimate means something.
+    Estimated,
+    /// The number may be of use, but the estimate of its error is not to be relied on.
+    Suspect(Why),
+    /// The number means nothing.
+    Invalid(Why),
+}
+
+/// The reason of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Why {
+    /// The point is no solution of the condition, and one Newton step does not make it one: the residual fell by this
+    /// factor only.
+    NotASolution {
+        /// `|residual after a Newton step| / |residual before|`.
+        contraction: f64,
+    },
+    /// The inner loop still moves by this much of the state.
+    StillMoving {
+        /// The estimated distance to the fixed point, relative to the state.
+        distance: f64,
+    },
+    /// The linear system is singular to rounding: the solution is not unique, or does not depend smoothly on the
+    /// parameters.
+    Singular {
+        /// The smallest singular value.
+        smallest: f64,
+        /// The largest.
+        largest: f64,
+    },
+    /// The linear system is so ill-conditioned that half of the digits are lost.
+    IllConditioned {
+        /// The condition number.
+        condition: f64,
+    },
+    /// The linear solver did not do what was asked for.
+    Solver {
+        /// The member of the batch.
+        member: usize,
+        /// How it ended.
+        status: Status,
+    },
+    /// The series has too few terms to tell how much is missing.
+    TooFewTerms {
+        /// The rate at which terms fall, as far as it was seen.
+        rate: f64,
+    },
+    /// The series does not converge.
+    Diverges {
+        /// The rate at which terms grow.
+        rate: f64,
+    },
+    /// The second derivatives of the cost are not symmetric: a rule of a custom primitive is wrong, or the cost jumps.
+    NotSymmetric {
+        /// The defect.
+        defect: f64,
+    },
+    /// The residual of the condition is not tangent: this part of it was dropped.
+    NotTangent {
+        /// The normal part, relative to the whole.
+        normal: f64,
+    },
+    /// The formula is not the derivative of the solution.
+    OtherFormula,
+    /// Nothing was looked at.
+    Unchecked,
+    /// A number is not finite.
+    NotFinite,
+}
+
+impl Verdict {
+    /// Is the number backed by its estimate?
+    pub fn is_sound(&self) -> bool {
+        matches!(self, Verdict::Verified | Verdict::Estimated)
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Verdict::Verified => 0,
+            Verdict::Estimated => 1,
+            Verdict::Suspect(_) => 2,
+            Verdict::Invalid(_) => 3,
+        }
+    }
+
+    /// The worse of the two; of equals, the first.
+    #[must_use]
+    pub fn worse(self, other: Verdict) -> Verdict {
+        if other.rank() > self.rank() { other } else { self }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Verified => f.write_str("verified"),
+            Verdict::Estimated => f.write_str("estimated"),
+            Verdict::Suspect(why) => write!(f, "suspect: {why}"),
+            Verdict::Invalid(why) => write!(f, "invalid: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NotASolution { contraction } => write!(
+                f,
+                "the point is no solution (a Newton step leaves {contraction:.1e} of the residual); run the solver longer"
+            ),
+            Why::StillMoving { distance } => {
+                write!(f, "the inner loop is {distance:.1e} of the state from its fixed point; run more steps")
+            }
+            Why::Singular { smallest, largest } => write!(
+                f,
+                "the linear system is singular (singular values from {smallest:.1e} to {largest:.1e}); the solution is not isolated"
+            ),
+            Why::IllConditioned { condition } => {
+                write!(f, "the condition number is {condition:.1e}; scale or regularise the problem")
+            }
+            Why::Solver { member, status } => write!(f, "the linear solver of member {member} {status}"),
+            Why::TooFewTerms { rate } => {
+                write!(f, "too few terms to tell what is missing (they fall by {rate:.3} each); take more, or solve")
+            }
+            Why::Diverges { rate } => write!(f, "the terms grow by {rate:.3} each; solve instead of summing"),
+            Why::NotSymmetric { defect } => write!(f, "second derivatives are unsymmetric by {defect:.1e}"),
+            Why::NotTangent { normal } => write!(f, "{normal:.1e} of the residual is normal to the manifold"),
+            Why::OtherFormula => f.write_str("the formula is not the derivative of the solution"),
+            Why::Unchecked => f.write_str("nothing was checked"),
+            Why::NotFinite => f.write_str("a number is not finite"),
+        }
+    }
+}

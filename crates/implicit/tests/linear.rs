@@ -1,0 +1,266 @@
+//! Linear solvers on maps whose matrices and metrics are known: each against the dense truth, members apart, failures
+//! by name.
+
+use pullback::{Batch, Shape, faer::Mat};
+use pullback_implicit::linear::{Adjoint, Map, Method, Positive, SelfAdjoint, Solved, Status, Stop, solve, spectrum};
+use pullback_implicit::{Error, Result};
+
+/// A matrix for each member, in the inner product `u^T G v` with a diagonal `G`.
+struct Matrices {
+    a: Vec<Mat<f64>>,
+    g: Vec<f64>,
+    shapes: Vec<Shape>,
+}
+
+impl Matrices {
+    fn new(a: Vec<Mat<f64>>, g: Vec<f64>) -> Self {
+        let shapes = vec![Shape::batch(a.len(), a[0].nrows(), 1)];
+        Matrices { a, g, shapes }
+    }
+    fn times(&self, v: &[Batch], out: &mut [Batch], f: impl Fn(usize, usize, usize) -> f64) {
+        let n = self.g.len();
+        for m in 0..self.a.len() {
+            for i in 0..n {
+                out[0].data_mut()[m * n + i] = (0..n).map(|j| f(m, i, j) * v[0].data()[m * n + j]).sum();
+            }
+        }
+    }
+}
+
+impl Map for Matrices {
+    fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+    fn dim(&self) -> usize {
+        self.g.len()
+    }
+    fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.times(v, out, |m, i, j| self.a[m][(i, j)]);
+        Ok(())
+    }
+    /// `A* = G^{-1} A^T G`.
+    fn adjoint(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.times(v, out, |m, i, j| self.a[m][(j, i)] * self.g[j] / self.g[i]);
+        Ok(())
+    }
+    fn lower(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.times(v, out, |_, i, j| if i == j { self.g[i] } else { 0.0 });
+        Ok(())
+    }
+}
+
+fn wave(n: usize, c: f64) -> Mat<f64> {
+    Mat::from_fn(n, n, |i, j| (((i * n + j) * (i + 3 * j + 2)) as f64 * c + 1.0).sin())
+}
+
+/// Self-adjoint for the metric `g`, with the given eigenvalues.
+fn selfadjoint(values: &[f64], g: &[f64], c: f64) -> Mat<f64> {
+    let n = values.len();
+    let q = pullback::Tape::plain().constant(&wave(n, c)).qr().0.value().into_mat();
+    let d = Mat::from_fn(n, n, |i, j| if i == j { values[i] } else { 0.0 });
+    let s = &q * d * q.transpose();
+    Mat::from_fn(n, n, |i, j| s[(i, j)] * (g[j] / g[i]).sqrt())
+}
+
+fn spread(n: usize, condition: f64) -> Vec<f64> {
+    (0..n).map(|i| condition.powf(-(i as f64) / (n - 1) as f64)).collect()
+}
+
+fn metric(n: usize) -> Vec<f64> {
+    (0..n).map(|i| 0.5 + (i % 3) as f64).collect()
+}
+
+fn right(map: &Matrices) -> Vec<Batch> {
+    vec![Batch::from_fn(map.shapes[0], |m, i, _| ((3 * m + 2 * i) as f64 + 0.3).cos())]
+}
+
+/// The error against a solve by LU, in member `m`.
+fn error(map: &Matrices, b: &[Batch], x: &Solved, m: usize) -> f64 {
+    let truth = pullback::value(|a: pullback::Var| a.solve(b[0].member(m)), &map.a[m]).unwrap().into_mat();
+    (x.x[0].member(m) - &truth).norm_l2() / truth.norm_l2()
+}
+
+fn all() -> Vec<Method> {
+    vec![
+        Method::Auto,
+        Method::Dense,
+        Method::NeumannAdaptive,
+        Method::Neumann { terms: 400 },
+        Method::Richardson { step: 1.0 },
+        Method::Chebyshev { low: 0.1, high: 1.0 },
+        Method::Cg(Positive::asserted()),
+        Method::Minres(SelfAdjoint::asserted()),
+        Method::Gmres { restart: 20 },
+        Method::Gmres { restart: 3 },
+        Method::BiCgStab,
+        Method::Lsmr,
+    ]
+}
+
+#[test]
+fn every_solver_finds_the_solution_of_a_positive_map_in_its_metric() {
+    let g = metric(9);
+    let map = Matrices::new(vec![selfadjoint(&spread(9, 10.0), &g, 0.7), selfadjoint(&spread(9, 3.0), &g, 1.9)], g);
+    let b = right(&map);
+    for method in all() {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
+        for m in 0..2 {
+            let s = x.members[m];
+            assert!(error(&map, &b, &x, m) < 1e-10, "{method:?}, member {m}: {:e} {s:?}", error(&map, &b, &x, m));
+            let ended = matches!(s.status, Status::Converged | Status::Truncated);
+            assert!(ended && s.residual < 1e-10, "{method:?}, member {m}: {s:?}");
+        }
+    }
+}
+
+#[test]
+fn conjugate_gradients_take_a_step_for_each_eigenvalue_and_see_the_spectrum() {
+    let (g, n) = (metric(12), 12);
+    let values: Vec<f64> = (0..n).map(|i| [1.0, 4.0, 9.0][i % 3]).collect();
+    let map = Matrices::new(vec![selfadjoint(&values, &g, 0.7)], g);
+    let b = right(&map);
+    for method in [Method::Cg(Positive::asserted()), Method::Minres(SelfAdjoint::asserted())] {
+        let s = solve(&map, &b, None, method, &Stop::at(1e-11)).unwrap().members[0];
+        assert_eq!((s.iterations, s.status), (3, Status::Converged), "{method:?}");
+        let (low, high) = s.seen.unwrap();
+        assert!((low - 1.0).abs() < 1e-9 && (high - 9.0).abs() < 1e-9, "{method:?}: {low} {high}");
+    }
+    let all = spectrum(&map).unwrap()[0];
+    assert!((all.smallest - 1.0).abs() < 1e-12 && (all.largest - 9.0).abs() < 1e-12 && all.symmetry < 1e-13, "{all:?}");
+}
+
+#[test]
+fn maps_that_are_not_self_adjoint_and_their_adjoints() {
+    let n = 10;
+    let a = Mat::from_fn(n, n, |i, j| if i == j { 1.5 } else { 0.4 * wave(n, 0.9)[(i, j)] / (n as f64).sqrt() });
+    let map = Matrices::new(vec![a], metric(n));
+    let b = right(&map);
+    for method in [Method::Auto, Method::Gmres { restart: 20 }, Method::BiCgStab, Method::Lsmr, Method::Dense] {
+        let stop = Stop::at(1e-12);
+        let x = solve(&map, &b, None, method, &stop).unwrap();
+        assert!(error(&map, &b, &x, 0) < 1e-10 && x.failure().is_none(), "{method:?} {:?}", x.members);
+        let y = solve(&Adjoint(&map), &b, None, method, &stop).unwrap();
+        // <x, b> = <x, A* y> = <A x, y> = <b, y>.
+        let dot =
+            |u: &[Batch], v: &[Batch]| -> f64 { (0..n).map(|i| u[0].data()[i] * map.g[i] * v[0].data()[i]).sum() };
+        assert!((dot(&x.x, &b) - dot(&b, &y.x)).abs() < 1e-10, "{method:?}");
+        // A start at the solution takes no step.
+        let again = solve(&map, &b, Some(&x.x), method, &Stop::at(1e-9)).unwrap();
+        assert!(again.members[0].iterations <= 1 && error(&map, &b, &again, 0) < 1e-10, "{method:?}");
+    }
+}
+
+#[test]
+fn a_member_that_fails_is_named_and_the_others_are_right() {
+    // Contracting, growing, identity, a right-hand side of zero, one that is not a number.
+    let d = |x: f64, y: f64| pullback::faer::mat![[1.0 - x, 0.0], [0.0, 1.0 - y]];
+    let map = Matrices::new(vec![d(0.5, -0.3), d(0.5, 1.5), d(0.0, 0.0), d(0.5, 0.2), d(0.1, 0.2)], vec![1.0, 2.0]);
+    let mut b = right(&map);
+    b[0].data_mut()[6..8].fill(0.0);
+    b[0].data_mut()[9] = f64::NAN;
+    for method in [Method::NeumannAdaptive, Method::Neumann { terms: 200 }, Method::Richardson { step: 1.0 }] {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
+        let ends: Vec<Status> = x.members.iter().map(|s| s.status).collect();
+        assert!(error(&map, &b, &x, 0) < 1e-11, "{method:?} {ends:?}");
+        assert!(error(&map, &b, &x, 2) < 1e-15, "{method:?} {ends:?}");
+        assert_eq!((ends[1], ends[3], ends[4]), (Status::Diverged, Status::Converged, Status::NonFinite), "{method:?}");
+        assert_eq!(&x.x[0].data()[6..8], [0.0, 0.0]);
+        assert!(x.members[1].rate.unwrap() > 1.4, "{:?}", x.members[1]);
+        assert!(x.x[0].data().iter().all(|x| x.is_finite()));
+    }
+    for method in [Method::Gmres { restart: 5 }, Method::BiCgStab, Method::Lsmr, Method::Dense] {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
+        for m in [0, 1, 2] {
+            assert!(error(&map, &b, &x, m) < 1e-10, "{method:?} {m} {:?}", x.members);
+        }
+        assert_eq!(x.members[4].status, Status::NonFinite);
+    }
+    // The second member is indefinite.
+    let x = solve(&map, &b, None, Method::Cg(Positive::asserted()), &Stop::at(1e-12)).unwrap();
+    assert_eq!((x.members[1].status, x.members[0].status), (Status::Indefinite, Status::Converged));
+    assert!(error(&map, &b, &x, 0) < 1e-11);
+    let x = solve(&map, &b, None, Method::Minres(SelfAdjoint::asserted()), &Stop::at(1e-12)).unwrap();
+    assert!(error(&map, &b, &x, 1) < 1e-11, "{:?}", x.members);
+}
+
+#[test]
+fn small_cases_that_broke_other_solvers() {
+    // 1x1, the identity, two eigenvalues: solvers that return the iterate before the last, or divide by zero.
+    for (a, n) in [(vec![4.0], 1), (vec![1.0; 6], 6), (vec![1.0, 1.0, 3.0], 3)] {
+        let g = metric(n);
+        let map = Matrices::new(vec![selfadjoint(&a, &g, 0.7)], g);
+        let b = right(&map);
+        let methods = [
+            Method::Cg(Positive::asserted()),
+            Method::Minres(SelfAdjoint::asserted()),
+            Method::Gmres { restart: 8 },
+            Method::BiCgStab,
+            Method::Lsmr,
+            Method::Dense,
+            Method::Auto,
+        ];
+        for method in methods {
+            let x = solve(&map, &b, None, method, &Stop::at(1e-13)).unwrap();
+            assert!(error(&map, &b, &x, 0) < 1e-12 && x.failure().is_none(), "{method:?} {a:?} {:?}", x.members);
+        }
+    }
+}
+
+#[test]
+fn singular_maps_say_so() {
+    let g = metric(4);
+    let map = Matrices::new(vec![selfadjoint(&[2.0, 1.0, 0.5, 0.0], &g, 0.7)], g);
+    let b = right(&map);
+    for method in [Method::Auto, Method::Dense, Method::Lsmr] {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
+        assert_eq!(x.members[0].status, Status::Singular, "{method:?}");
+        assert!(x.members[0].residual > 1e-3);
+    }
+    for method in [
+        Method::Cg(Positive::asserted()),
+        Method::Minres(SelfAdjoint::asserted()),
+        Method::Gmres { restart: 9 },
+        Method::BiCgStab,
+    ] {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
+        assert!(x.failure().is_some() && x.members[0].residual > 1e-3, "{method:?} {:?}", x.members);
+    }
+    assert_eq!(Positive::certified(&map).unwrap(), None);
+    assert!(SelfAdjoint::certified(&map).unwrap().is_some());
+    let turned = Matrices::new(vec![pullback::faer::mat![[1.0, 2.0], [0.0, 1.0]]], vec![1.0, 1.0]);
+    assert!(SelfAdjoint::certified(&turned).unwrap().is_none() && Positive::certified(&turned).unwrap().is_none());
+}
+
+#[test]
+fn condition_numbers_up_to_a_million() {
+    for k in 1..=6 {
+        let g = metric(20);
+        let map = Matrices::new(vec![selfadjoint(&spread(20, 10f64.powi(k)), &g, 0.7)], g);
+        let b = right(&map);
+        for method in [Method::Cg(Positive::asserted()), Method::Minres(SelfAdjoint::asserted()), Method::Dense] {
+            let x = solve(&map, &b, None, method, &Stop { tolerance: 1e-13, products: 4000 }).unwrap();
+            let e = error(&map, &b, &x, 0);
+            let (low, _) = x.members[0].seen.unwrap();
+            assert!((low * 10f64.powi(k) - 1.0).abs() < 1e-3, "{method:?} 1e{k}: {low:e}");
+            assert!(e < 1e-13 * 10f64.powi(k) || x.failure().is_some(), "{method:?} 1e{k}: {e:e} {:?}", x.members);
+            assert!(e < 1e-8, "{method:?} 1e{k}: {e:e} {:?}", x.members);
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_typed() {
+    let map = Matrices::new(vec![Mat::identity(2, 2)], vec![1.0, 1.0]);
+    let stop = Stop::at(1e-9);
+    let wrong = vec![Batch::zeros(Shape::mat(3, 1))];
+    assert!(matches!(solve(&map, &wrong, None, Method::Auto, &stop), Err(Error::Lists { .. })));
+    let b = right(&map);
+    for (low, high) in [(0.0, 1.0), (2.0, 1.0), (1.0, f64::INFINITY)] {
+        let found = solve(&map, &b, None, Method::Chebyshev { low, high }, &stop);
+        assert!(matches!(found, Err(Error::Interval { .. })), "{low} {high}");
+    }
+    // A spectrum beyond the interval shows.
+    let map = Matrices::new(vec![pullback::faer::mat![[1.0, 0.0], [0.0, 30.0]]], vec![1.0, 1.0]);
+    let x = solve(&map, &right(&map), None, Method::Chebyshev { low: 0.5, high: 2.0 }, &stop).unwrap();
+    assert_eq!(x.members[0].status, Status::Diverged);
+}

@@ -1,0 +1,76 @@
+//! Bilevel loops: they find the solution that is known, inner solver warm, tolerances matched; a suspect derivative is
+//! treated as the policy says; a state that was kept goes on as if nothing had happened.
+
+use crate::{mat, solve};
+use pullback::faer::Mat;
+use pullback_implicit::bilevel::{Bilevel, Policy};
+use pullback_implicit::linear::Method;
+use pullback_implicit::{Verdict, stationary};
+
+/// `min |z - phi|²/2 + sum z^4/4`, by some gradient steps from where it was.
+fn descend(phi: &Mat<f64>, z: &Mat<f64>, steps: usize) -> Mat<f64> {
+    let mut z = z.clone();
+    for _ in 0..steps {
+        z = Mat::from_fn(2, 1, |i, _| z[(i, 0)] - 0.2 * (z[(i, 0)] - phi[(i, 0)] + z[(i, 0)].powi(3)));
+    }
+    z
+}
+
+#[test]
+fn the_loop_finds_the_parameters_and_can_be_resumed() {
+    let blank = Mat::<f64>::zeros(2, 1);
+    let c = stationary(&blank, &blank, |z, phi| {
+        let (d, s) = (z - phi, z.hadamard(z));
+        d.dot(d) * 0.5 + s.dot(s) * 0.25
+    })
+    .flat();
+    // The outer loss wants z = t, so phi = t + t³.
+    let t = Mat::from_fn(2, 1, |i, _| [0.5f64, -0.8][i]);
+    let truth = Mat::from_fn(2, 1, |i, _| t[(i, 0)] + t[(i, 0)].powi(3));
+    let bilevel = Bilevel::new(1e-9);
+    let run = |state: &mut _, steps| {
+        let inner = |phi: &Mat<f64>, z: &Mat<f64>| Ok(descend(phi, z, 12));
+        let update = |phi: &Mat<f64>, g: &Mat<f64>| Ok(phi - g * 1.5);
+        bilevel.run(&c, state, steps, inner, |z, _| (z - &t).dot(z - &t) * 0.5, update).unwrap();
+    };
+    let mut state = bilevel.start(blank.clone(), blank.clone());
+    run(&mut state, 200);
+    assert!(state.finished && state.steps < 200, "{:?}", state.history.last());
+    assert!((&state.phi - &truth).norm_l2() < 1e-7);
+    assert!(
+        state.history.windows(2).filter(|h| h[1].value <= h[0].value + 1e-12).count() + 5 > state.history.len() - 1
+    );
+    // Tolerances follow the inner error: looser than tight while the inner solution is rough.
+    assert!(state.history.iter().any(|r| r.tolerance > 1e-7));
+    let mut split = bilevel.start(blank.clone(), blank.clone());
+    run(&mut split, 7);
+    let mut resumed = split.clone();
+    run(&mut resumed, 193);
+    assert_eq!((resumed.steps, &resumed.history), (state.steps, &state.history));
+}
+
+#[test]
+fn suspect_derivatives_are_applied_skipped_or_asked_again() {
+    // The inner cost does not determine its second variable.
+    let blank = Mat::<f64>::zeros(2, 1);
+    let flat = Mat::from_fn(2, 2, |i, j| if i == 0 && j == 0 { 1.0 } else { 0.0 });
+    let c = stationary(&blank, &blank, |z, phi| z.dot(&flat * z) * 0.5 - z.dot(&flat * phi)).flat();
+    for (policy, applied) in [(Policy::Skip, false), (Policy::Apply, true), (Policy::FallBack(Method::Lsmr), false)] {
+        let bilevel = Bilevel { policy, ..Bilevel::new(1e-12) };
+        let mut state = bilevel.start(blank.clone(), mat(230, 2, 1));
+        let inner =
+            |phi: &Mat<f64>, _: &Mat<f64>| Ok(Mat::from_fn(2, 1, |i, _| if i == 0 { phi[(0, 0)] } else { 0.0 }));
+        bilevel.run(&c, &mut state, 2, inner, |z, _| z.dot(z) * 0.5, |phi, g| Ok(phi - g)).unwrap();
+        assert!(state.history.iter().all(|r| r.applied == applied), "{policy:?} {:?}", state.history);
+        assert!(matches!(state.history[0].verdict, Verdict::Invalid(_)), "{:?}", state.history[0]);
+        assert!(!state.finished);
+    }
+    // A series that was cut too short is asked again with a solver that suits, and then used.
+    let a = Mat::from_fn(2, 2, |i, j| if i == j { 1.8 } else { 0.3 });
+    let c = stationary(&blank, &blank, |z, phi| z.dot(&a * z) * 0.5 - z.dot(phi)).flat();
+    let mut bilevel = Bilevel { policy: Policy::FallBack(Method::Auto), ..Bilevel::new(1e-12) };
+    bilevel.settings.method = Method::Neumann { terms: 200 };
+    let mut state = bilevel.start(blank.clone(), mat(231, 2, 1));
+    bilevel.run(&c, &mut state, 1, |phi, _| Ok(solve(&a, phi)), |z, _| z.dot(z) * 0.5, |phi, g| Ok(phi - g)).unwrap();
+    assert!(state.history[0].applied && state.history[0].verdict == Verdict::Verified, "{:?}", state.history);
+}

@@ -1,0 +1,104 @@
+//! Rules for one matrix, and how one becomes an optimiser for points of several. No architecture lives here.
+
+use crate::optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
+use crate::update::{Kind, Proposal, Sees, Update};
+use pullback::{Leaves, Shape, Var};
+use pullback_manifolds::{Manifold, Parts};
+use rand::Rng;
+use std::fmt;
+
+/// The handles of a rule's parameters.
+pub type RuleVars<'t, R> = <<R as MatrixRule>::Params as Leaves>::Vars<'t>;
+/// The handles of a rule's state.
+pub type RuleState<'t, R> = <<R as MatrixRule>::State as Leaves>::Vars<'t>;
+
+/// A network for one matrix: from what it sees of the gradient to a direction and a number for the step. What becomes of
+/// them is the [`Update`]'s business.
+pub trait MatrixRule: fmt::Debug + Send + Sync {
+    /// The parameters.
+    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    /// The state for one matrix.
+    type State: Leaves<Scalar = f64>;
+
+    /// Its name and sizes.
+    fn name(&self) -> String;
+
+    /// What its direction is.
+    fn kind(&self) -> Kind {
+        Kind::Gradient
+    }
+
+    /// Fresh parameters. Where the architecture has it as an option, the output layers are such that a fresh network
+    /// proposes nothing and the optimiser is the classical one that it extends.
+    fn init(&self, update: &Update, rng: &mut dyn Rng) -> Self::Params;
+
+    /// The state before the first step, for a batch of matrices of this shape.
+    fn begin(&self, matrix: Shape) -> Self::State;
+
+    /// The proposal for a batch of matrices and the next state, from a gradient.
+    fn propose<'t>(
+        &self,
+        phi: &RuleVars<'t, Self>,
+        g: Var<'t>,
+        update: &Update,
+        state: &RuleState<'t, Self>,
+    ) -> (Proposal<'t>, RuleState<'t, Self>);
+}
+
+/// A rule for one matrix as an optimiser: each matrix of a point has a state of its own, and all share the parameters.
+///
+/// If the parameters do not depend on the shape of the matrix ([`Subspace`](crate::Subspace)), one optimiser serves products
+/// of matrices of any sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Each<R> {
+    /// The network.
+    pub rule: R,
+    /// What becomes of its proposals.
+    pub update: Update,
+}
+
+impl<R: MatrixRule> Each<R> {
+    /// A rule with an update.
+    pub fn new(rule: R, update: Update) -> Self {
+        Each { rule, update }
+    }
+
+    /// Fresh parameters.
+    pub fn init(&self, rng: &mut dyn Rng) -> R::Params {
+        self.rule.init(&self.update, rng)
+    }
+}
+
+impl<R: MatrixRule> LearnedOptimizer for Each<R> {
+    type Params = R::Params;
+    type State = Vec<R::State>;
+
+    fn name(&self) -> String {
+        self.rule.name()
+    }
+
+    fn needs_egrad(&self) -> bool {
+        self.update.sees == Sees::Euclidean && self.rule.kind() == Kind::Gradient
+    }
+
+    fn begin(&self, points: &[Shape]) -> Vec<R::State> {
+        points.iter().map(|s| self.rule.begin(*s)).collect()
+    }
+
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold,
+        phi: &ParamVars<'t, Self>,
+        x: &[Var<'t>],
+        g: Gradients<'_, 't>,
+        state: &StateVars<'t, Self>,
+    ) -> (Parts<'t>, StateVars<'t, Self>) {
+        let seen = match self.rule.kind() {
+            Kind::Rescaled => g.rgrad.0,
+            Kind::Gradient => self.update.seen(g),
+        };
+        let seen = seen.iter().zip(state);
+        let (proposed, next): (Vec<_>, Vec<_>) = seen.map(|(g, s)| self.rule.propose(phi, *g, &self.update, s)).unzip();
+        (self.update.tangent(m, x, g, self.rule.kind(), &proposed), next)
+    }
+}

@@ -1,0 +1,195 @@
+//! Inner loops: how points move under parameters that are learned. What is made of where they arrive is not known here.
+
+use crate::each::{MatrixRule, RuleState};
+use crate::optimizer::{Gradients, LearnedOptimizer};
+use crate::pool::gradient;
+use crate::trained::handles;
+use crate::update::Update;
+use pullback::{Batch, Leaves, Shape, Var};
+use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
+use std::fmt;
+
+/// The cost of each member, on the data of a step.
+pub type Cost<'c, 't> = &'c dyn Fn(&[Var<'t>]) -> Var<'t>;
+
+/// An inner loop: the point, and what moves beside it. `D` is the data of a step, which a loop may look at.
+pub trait InnerLoop<D>: fmt::Debug + Sync {
+    /// What is learned.
+    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+
+    /// Its name, for messages.
+    fn name(&self) -> String;
+
+    /// What moves beside points of these shapes, at the start: every leaf with the batch of the points.
+    fn begin(&self, points: &[Shape]) -> Vec<Batch>;
+
+    /// Step `t`, counted from 0: the next point, and the next of what moves beside it.
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold,
+        phi: &<Self::Params as Leaves>::Vars<'t>,
+        x: &[Var<'t>],
+        beside: &[Var<'t>],
+        t: usize,
+        cost: Cost<'_, 't>,
+        data: &D,
+    ) -> (Parts<'t>, Vec<Var<'t>>);
+
+    /// The point that the loop has reached.
+    fn end<'t>(&self, _m: &dyn Manifold, x: &[Var<'t>], _beside: &[Var<'t>]) -> Parts<'t> {
+        x.iter().copied().collect()
+    }
+
+    /// How many of the leaves beside the point are a tangent there, which series project.
+    fn tangents(&self, _points: usize) -> usize {
+        0
+    }
+}
+
+/// Descent: a [`LearnedOptimizer`] from point to point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Descent<O>(pub O);
+
+impl<D, O: LearnedOptimizer> InnerLoop<D> for Descent<O> {
+    type Params = O::Params;
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn begin(&self, points: &[Shape]) -> Vec<Batch> {
+        self.0.begin(points).batches()
+    }
+
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold,
+        phi: &<O::Params as Leaves>::Vars<'t>,
+        x: &[Var<'t>],
+        beside: &[Var<'t>],
+        _: usize,
+        cost: Cost<'_, 't>,
+        _: &D,
+    ) -> (Parts<'t>, Vec<Var<'t>>) {
+        let shapes: Vec<Shape> = x.iter().map(Var::shape).collect();
+        let state = self.0.begin(&shapes).bind_all(beside);
+        let e = gradient(x, cost);
+        let r = m.egrad_to_rgrad(x, Egrad(&e));
+        let g = Gradients { egrad: Egrad(&e), rgrad: Rgrad(&r) };
+        let (v, next) = self.0.step(m, phi, x, g, &state);
+        (m.retract(x, &v), handles(&next))
+    }
+}
+
+/// What a loop on a tangent space sees of the data: ambient matrices, one for each of the point, that are added to what its
+/// network sees.
+pub trait Features<D>: fmt::Debug + Sync {
+    /// What is learned.
+    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    /// The matrices, or nothing.
+    fn see<'t>(&self, phi: &<Self::Params as Leaves>::Vars<'t>, x: &[Var<'t>], data: &D) -> Option<Parts<'t>>;
+}
+
+/// Nothing of the data is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blind;
+
+impl<D> Features<D> for Blind {
+    type Params = Vec<Batch>;
+    fn see<'t>(&self, _: &Vec<Var<'t>>, _: &[Var<'t>], _: &D) -> Option<Parts<'t>> {
+        None
+    }
+}
+
+/// The gradient-free loop on one tangent space (Gao et al., *Learning a Gradient-free Riemannian Optimizer on Tangent
+/// Spaces*, AAAI 2021).
+///
+/// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from
+/// `P + features(data)`, and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite matrices, made
+/// symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`. A network of zeros
+/// gives one step of gradient descent with step `s`, however long the loop.
+///
+/// Only the first step asks for a gradient. The code for positive definite matrices divides the learned step by itself,
+/// which cancels it; nothing of that is kept here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnTangent<R, F = Blind> {
+    /// The network, once for each matrix of the point.
+    pub rule: R,
+    /// From the network's number to the step `xi`; what is seen and the residual have no meaning here.
+    pub update: Update,
+    /// `s`: 1e-4 for principal components, 1e-6 for faces and 5 for clustering in the paper's code.
+    pub start: f64,
+    /// What it sees of the data.
+    pub features: F,
+}
+
+impl<R: MatrixRule> OnTangent<R> {
+    /// A loop that sees nothing of the data.
+    pub fn new(rule: R, update: Update, start: f64) -> Self {
+        OnTangent { rule, update, start, features: Blind }
+    }
+}
+
+impl<R, F> OnTangent<R, F> {
+    /// The same loop with features of the data.
+    pub fn seeing<G>(self, features: G) -> OnTangent<R, G> {
+        OnTangent { rule: self.rule, update: self.update, start: self.start, features }
+    }
+}
+
+impl<D, R: MatrixRule, F: Features<D>> InnerLoop<D> for OnTangent<R, F> {
+    type Params = (R::Params, F::Params);
+
+    fn name(&self) -> String {
+        format!("{} on the tangent space", self.rule.name())
+    }
+
+    /// The tangent `P`, then the network's states.
+    fn begin(&self, points: &[Shape]) -> Vec<Batch> {
+        let mut out: Vec<Batch> = points.iter().map(|s| Batch::zeros(*s)).collect();
+        points.iter().for_each(|s| out.extend(self.rule.begin(*s).batches()));
+        out
+    }
+
+    fn step<'t>(
+        &self,
+        m: &dyn Manifold,
+        phi: &<Self::Params as Leaves>::Vars<'t>,
+        x: &[Var<'t>],
+        beside: &[Var<'t>],
+        t: usize,
+        cost: Cost<'_, 't>,
+        data: &D,
+    ) -> (Parts<'t>, Vec<Var<'t>>) {
+        let (tangent, states) = beside.split_at(x.len());
+        let p: Parts<'t> = match t {
+            0 => m.egrad_to_rgrad(x, Egrad(&gradient(x, cost))).0.iter().map(|g| *g * self.start).collect(),
+            _ => tangent.iter().copied().collect(),
+        };
+        let features = self.features.see(&phi.1, x, data);
+        let (mut moves, mut kept, mut left) = (Parts::new(), vec![], states);
+        for (k, p) in p.iter().enumerate() {
+            let like = self.rule.begin(p.shape());
+            let (mine, rest) = left.split_at(like.shapes().len());
+            left = rest;
+            let state: RuleState<'t, R> = like.bind_all(mine);
+            let seen = features.as_ref().map_or(*p, |f| *p + f[k]);
+            let (proposal, next) = self.rule.propose(&phi.0, seen, &self.update, &state);
+            let xi = self.update.step(proposal.number);
+            moves.push(xi.map_or(proposal.direction * self.update.c, |xi| proposal.direction.hadamard(xi)));
+            kept.extend(handles(&next));
+        }
+        let mut out: Vec<Var<'t>> = p.iter().zip(m.project(x, &moves)).map(|(p, n)| *p - n).collect();
+        out.extend(kept);
+        (x.iter().copied().collect(), out)
+    }
+
+    fn end<'t>(&self, m: &dyn Manifold, x: &[Var<'t>], beside: &[Var<'t>]) -> Parts<'t> {
+        let back: Parts<'t> = beside[..x.len()].iter().map(|p| -*p).collect();
+        m.retract(x, &back)
+    }
+
+    fn tangents(&self, points: usize) -> usize {
+        points
+    }
+}

@@ -1,0 +1,187 @@
+//! The learner: it draws jobs and applies contributions. What happens in between is a worker's, in `worker.rs`; both
+//! together are `train.rs`. Everything that changes is in [`TrainingState`].
+
+use crate::Error;
+use crate::inner::InnerLoop;
+use crate::keys::{Key, Purpose};
+use crate::outer::{Outer, clip};
+use crate::pool::{Pool, WarmUpKeys};
+use crate::task::Task;
+use crate::worker::{Contribution, Dropped, Job, Setup, sum};
+use pullback::Leaves;
+use pullback_optim::{Method, Numbers};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// Everything of a run that changes: with it and the same settings a run continues bit for bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingState {
+    /// The parameters.
+    pub params: Numbers<f64>,
+    /// The outer optimiser's moments.
+    pub(crate) outer: Outer,
+    /// Where inner loops start.
+    pub pool: Pool,
+    /// How often the pool was filled, and in which step last.
+    fills: usize,
+    filled_in: Option<usize>,
+    /// Steps of training that were applied.
+    pub step: usize,
+    /// The best parameters that were [offered](crate::Training::offer), and their score.
+    pub best: Option<(f64, Numbers<f64>)>,
+}
+
+/// What happened in a step of training.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Which step, from 0.
+    pub step: usize,
+    /// Steps of its inner loops.
+    pub horizon: usize,
+    /// The mean outer loss of the members after the inner loop. `None` if no member counted; then the parameters are as
+    /// they were.
+    pub loss: Option<f64>,
+    /// The mean outer loss of the same members before it, on the same data.
+    pub before: Option<f64>,
+    /// The norm of the meta-gradient before clipping.
+    pub gradient: Option<f64>,
+    /// The contraction that each group's certificate saw.
+    pub rho: Vec<f64>,
+    /// Groups whose series was cut off.
+    pub truncated: usize,
+    /// Groups whose meta-gradient could not be trusted, whatever was done about it.
+    pub suspect: usize,
+    /// Members that failed and were left out. Their points have left the pool.
+    pub dropped: Vec<Dropped>,
+    /// The most bytes the tapes of one worker held.
+    pub bytes: usize,
+    /// Points in the pool.
+    pub pool: usize,
+    /// The classical method, if the pool was filled for this step.
+    pub filled_by: Option<String>,
+}
+
+impl TrainingState {
+    pub(crate) fn new<L: InnerLoop<K::Data>, K: Task>(setup: &Setup<'_, L, K>, params: &L::Params) -> Self {
+        TrainingState {
+            params: Numbers(params.batches()),
+            outer: Outer::new(setup.options.outer, params),
+            pool: Pool::new(setup.options.capacity.max(setup.options.members)),
+            fills: 0,
+            filled_in: None,
+            step: 0,
+            best: None,
+        }
+    }
+
+    /// Draws the members of the next step, which leave the pool, and says which method filled it if one did.
+    ///
+    /// # Errors
+    /// A failure while the pool is filled.
+    pub(crate) fn job<L: InnerLoop<K::Data>, K: Task>(
+        &mut self,
+        setup: &Setup<'_, L, K>,
+        methods: &[&dyn Method],
+    ) -> Result<(Job, Option<String>), Error> {
+        let filled_by = self.fill(setup, methods)?;
+        let o = &setup.options;
+        let key = |purpose| Key::new(o.seed, purpose).at(self.step as u64);
+        let drawn = self.pool.draw(o.members, &mut key(Purpose::Draw).rng());
+        let horizon = o.horizon.at(key(Purpose::Horizon).rng().random());
+        let mut members = (0u64..).zip(drawn).peekable();
+        let mut groups = vec![];
+        while members.peek().is_some() {
+            groups.push(members.by_ref().take(o.group.max(1)).collect());
+        }
+        Ok((Job { step: self.step, horizon, groups }, filled_by))
+    }
+
+    /// Applies the contributions of a job, in the order of its groups.
+    pub(crate) fn apply<L: InnerLoop<K::Data>, K: Task>(
+        &mut self,
+        setup: &Setup<'_, L, K>,
+        params: &L::Params,
+        job: &Job,
+        contributions: Vec<Contribution>,
+    ) -> Option<L::Params>
+    where
+        L::Params: Leaves<Scalar = f64>,
+    {
+        let mut all = Contribution::default();
+        for c in contributions {
+            if c.used > 0 {
+                sum(&mut all.gradient, c.gradient.0);
+            }
+            all.used += c.used;
+            c.arrived.into_iter().for_each(|e| self.pool.push(e));
+        }
+        self.step = job.step + 1;
+        if all.used == 0 {
+            return None;
+        }
+        let o = &setup.options;
+        all.gradient.scale(1.0 / all.used as f64);
+        clip(&mut all.gradient.0, o.clip);
+        let decay = o.decay.map_or(1.0, |(c, every)| c.powi((job.step / every.max(1)) as i32));
+        let next = self.outer.update(params, &all.gradient, decay);
+        self.params = Numbers(next.batches());
+        Some(next)
+    }
+
+    /// Fills the pool if it is time to, and says with what.
+    fn fill<L: InnerLoop<K::Data>, K: Task>(
+        &mut self,
+        setup: &Setup<'_, L, K>,
+        methods: &[&dyn Method],
+    ) -> Result<Option<String>, Error> {
+        let o = &setup.options;
+        let due = o.refresh.is_some_and(|b| self.step > 0 && self.step.is_multiple_of(b.max(1)))
+            && self.filled_in != Some(self.step);
+        if !due && self.pool.len() >= o.members {
+            return Ok(None);
+        }
+        if due {
+            self.pool.clear();
+        }
+        let method = methods[self.fills % methods.len()];
+        self.filled_in = Some(self.step);
+        loop {
+            let key = |purpose| Key::new(o.seed, purpose).at(self.fills as u64);
+            let keys =
+                WarmUpKeys { start: key(Purpose::Start), instance: key(Purpose::Instance), data: key(Purpose::WarmUp) };
+            self.fills += 1;
+            self.pool.warm_up(setup.manifold, setup.task, method, o.warm_up, keys)?;
+            // Few points and late pushes may not be enough for a batch at once.
+            if self.pool.len() >= o.members {
+                return Ok(Some(method.name()));
+            }
+            if self.pool.is_empty() {
+                return Err(Error::EmptyPool);
+            }
+        }
+    }
+}
+
+/// What the contributions of a job say.
+pub(crate) fn progress(job: &Job, filled_by: Option<String>, all: &[Contribution]) -> Progress {
+    let used: usize = all.iter().map(|c| c.used).sum();
+    let mean = |f: fn(&Contribution) -> f64| {
+        (used > 0).then(|| all.iter().filter(|c| c.used > 0).map(f).sum::<f64>() / used as f64)
+    };
+    let mut gradient = Numbers::default();
+    all.iter().filter(|c| c.used > 0).for_each(|c| sum(&mut gradient, c.gradient.0.clone()));
+    Progress {
+        step: job.step,
+        horizon: job.horizon,
+        loss: mean(|c| c.loss),
+        before: mean(|c| c.before),
+        gradient: (used > 0).then(|| gradient.dot(&gradient).sqrt() / used as f64),
+        rho: all.iter().flat_map(|c| c.rho.iter().copied()).collect(),
+        truncated: all.iter().map(|c| c.truncated).sum(),
+        suspect: all.iter().map(|c| c.suspect).sum(),
+        dropped: all.iter().flat_map(|c| c.dropped.iter().cloned()).collect(),
+        bytes: all.iter().map(|c| c.bytes).max().unwrap_or(0),
+        pool: 0,
+        filled_by,
+    }
+}

@@ -1,0 +1,124 @@
+//! From what a network proposes to a tangent: which gradient it sees, how its direction becomes tangent, the residual and
+//! the form of the step. Every point on which the papers' text and code disagree is an option here. No network is known
+//! here.
+
+use crate::optimizer::Gradients;
+use pullback::Var;
+use pullback_manifolds::{Egrad, Manifold, Parts};
+use serde::{Deserialize, Serialize};
+
+/// Which gradient a network sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sees {
+    /// The Riemannian gradient: it does not depend on how the cost continues off the manifold.
+    Riemannian,
+    /// The Euclidean gradient, as the papers' code has it.
+    Euclidean,
+}
+
+/// From the network's number `x^` to the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum StepForm {
+    /// `xi = c exp(x^)`: positive and smooth, and `c` where the network says 0.
+    Exp,
+    /// `xi = c |x^|`, as the code of I-RMM does in training. Not differentiable at 0.
+    Abs,
+    /// `xi = c x^`, as the papers print it (with `c = 1`) and as the code of RMM does. The sign is the network's.
+    Signed,
+}
+
+/// What a proposed direction is, and so how it becomes tangent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ambient, in place of a Euclidean gradient `n^`: converted as one, by `egrad_to_rgrad`. On matrices with orthonormal
+    /// columns that is the projection of the papers; on positive definite matrices it is `X sym(n^) X`.
+    Gradient,
+    /// The Riemannian gradient with its entries rescaled, `D`: the tangent is `grad + P(D - grad)`, which is `P(D)` and
+    /// is exactly `grad` where nothing is rescaled.
+    Rescaled,
+}
+
+/// What a network proposes for one matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct Proposal<'t> {
+    /// The direction, of the shape of the matrix.
+    pub direction: Var<'t>,
+    /// `x^`, one number for each member of the batch. Without one the step is `c`.
+    pub number: Option<Var<'t>>,
+}
+
+/// The update rule around a network: `V = -xi (s grad + n)` with `n` the tangent of the proposed direction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// Which gradient the network sees.
+    pub sees: Sees,
+    /// Is the network's direction a correction to the gradient (`s = 1`)? Without it a fresh network does not descend.
+    /// I-RMM's text has no residual, its code has one; RMM's code has one in evaluation and none in training.
+    pub residual: bool,
+    /// From number to step.
+    pub step: StepForm,
+    /// `c`, the scale of steps. The papers' code has one, their text has none.
+    pub c: f64,
+}
+
+impl Update {
+    /// The network sees the Riemannian gradient and corrects it; steps are `c exp(x^)`. A network of zeros is then gradient
+    /// descent with step `c`, on every manifold.
+    pub fn new(c: f64) -> Self {
+        Update { sees: Sees::Riemannian, residual: true, step: StepForm::Exp, c }
+    }
+
+    /// As the code of I-RMM: Euclidean gradients, a residual, `c |x^|`.
+    pub fn irmm_code(c: f64) -> Self {
+        Update { sees: Sees::Euclidean, residual: true, step: StepForm::Abs, c }
+    }
+
+    /// As the papers print it (and RMM trains): Euclidean gradients, no residual, steps of the network's own sign.
+    pub fn as_printed() -> Self {
+        Update { sees: Sees::Euclidean, residual: false, step: StepForm::Signed, c: 1.0 }
+    }
+
+    /// The gradient that the network sees.
+    pub(crate) fn seen<'g, 't>(&self, g: Gradients<'g, 't>) -> &'g [Var<'t>] {
+        match self.sees {
+            Sees::Riemannian => g.rgrad.0,
+            Sees::Euclidean => g.egrad.0,
+        }
+    }
+
+    /// `xi`, one number for each member; `None` where it is `c`.
+    pub(crate) fn step<'t>(&self, number: Option<Var<'t>>) -> Option<Var<'t>> {
+        number.map(|x| match self.step {
+            StepForm::Exp => x.exp() * self.c,
+            StepForm::Abs => x.abs() * self.c,
+            StepForm::Signed => x * self.c,
+        })
+    }
+
+    /// The tangent of the proposals for all matrices of a point.
+    pub(crate) fn tangent<'t>(
+        &self,
+        m: &dyn Manifold,
+        x: &[Var<'t>],
+        g: Gradients<'_, 't>,
+        kind: Kind,
+        proposed: &[Proposal<'t>],
+    ) -> Parts<'t> {
+        let grad = g.rgrad.0;
+        let ambient: Parts<'t> = match kind {
+            Kind::Gradient => proposed.iter().map(|p| p.direction).collect(),
+            Kind::Rescaled => proposed.iter().zip(grad).map(|(p, g)| p.direction - *g).collect(),
+        };
+        let (tangent, residual) = match kind {
+            Kind::Gradient => (m.egrad_to_rgrad(x, Egrad(&ambient)).0, self.residual),
+            Kind::Rescaled => (m.project(x, &ambient), true),
+        };
+        let along = tangent.iter().zip(grad).map(|(n, g)| if residual { *n + *g } else { *n });
+        let step = |(v, p): (Var<'t>, &Proposal<'t>)| match self.step(p.number) {
+            Some(xi) => v.hadamard(-xi),
+            None => v * -self.c,
+        };
+        along.zip(proposed).map(step).collect()
+    }
+}
