@@ -1,35 +1,15 @@
 //! Problems whose answers are known from elsewhere: to 1e-10, and in at most one trust-region step more than Manopt takes
 //! with the same settings.
 
+mod known;
+
+use known::{known_matrix, orthonormal, symmetric};
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_manifolds::{
     Elliptope, Grassmann, Manifold, Oblique, Orthogonal, Product, Spd, SpdMetric, Sphere, Stiefel, rng,
 };
 use pullback_optim::{ConjugateGradient, Found, Lbfgs, Problem, Stop, TrustRegions};
-
-/// `r x c` numbers in (-1, 1), row by row: splitmix64.
-fn known_matrix(seed: u64, r: usize, c: usize) -> Mat<f64> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        2.0 * (z >> 11) as f64 * 2f64.powi(-53) - 1.0
-    };
-    let rows: Vec<Vec<f64>> = (0..r).map(|_| (0..c).map(|_| next()).collect()).collect();
-    Mat::from_fn(r, c, |i, j| rows[i][j])
-}
-
-fn symmetric(a: Mat<f64>) -> Mat<f64> {
-    (&a + a.transpose()) * 0.5
-}
-
-fn orthonormal(a: &Mat<f64>) -> Mat<f64> {
-    pullback::value(|a: Var| a.qr().0, a).unwrap().into_mat()
-}
 
 fn diagonal(d: &[f64]) -> Mat<f64> {
     Mat::from_fn(d.len(), d.len(), |i, j| if i == j { d[i] } else { 0.0 })
