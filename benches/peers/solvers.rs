@@ -5,7 +5,7 @@
 //! number of outer iterations. What is timed is the closure: recording the cost is part of it.
 
 use pullback::faer::Mat;
-use pullback::{Tape, Var};
+use pullback::{Tape, Var, func};
 use pullback_benches::worker::Subject;
 use pullback_manifolds::{Grassmann, Orthogonal, Sphere, Stiefel};
 use pullback_optim::{Found, Problem, Result, Stop, TrustRegions};
@@ -65,7 +65,7 @@ fn brockett() -> Ready {
     let n = Mat::from_fn(1, 5, |_, j| (5 - j) as f64);
     let m = Stiefel::new(50, 5);
     Box::new(move || {
-        let cost = |x: Var| (&a * x).hadamard(&n).dot(x);
+        let cost = func(|x: Var| (&a * x).hadamard(&n).dot(x));
         Problem::new(&m, &x0, cost).solve(TrustRegions::default(), stop())
     })
 }
@@ -76,10 +76,10 @@ fn procrustes() -> Ready {
     let x0 = Mat::<f64>::identity(10, 10);
     let m = Orthogonal::special(10);
     Box::new(move || {
-        let cost = |r: Var| {
+        let cost = func(|r: Var| {
             let off = r * &a - &b;
             off.dot(off)
-        };
+        });
         Problem::new(&m, &x0, cost).solve(TrustRegions::default(), stop())
     })
 }
