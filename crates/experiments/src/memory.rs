@@ -1,10 +1,10 @@
-//! The command `memory`: what the networks of optimisers need for an orthogonal ResNet50, from the shapes of its weights, and
-//! one step of the shared one on all of its orthogonal layers.
+//! The command `memory`: what the networks of optimisers need for an orthogonal ResNet50, from the shapes of its
+//! weights, and one step of the shared one on all of its orthogonal layers.
 //!
-//! A convolution of `out x in x k x k` is a matrix of `in k² x out`. It has orthonormal columns if it is taller than wide; the
-//! first convolution is left free, as in the papers' code, and so are the square and the wide ones (the first of layer 1,
-//! expansions, shortcuts): 31 of 53 are left, of 11 shapes. The generalised matrix LSTM has a network for each shape, the
-//! subspace optimiser one for all.
+//! A convolution of `out x in x k x k` is a matrix of `in k² x out`. It has orthonormal columns if it is taller than
+//! wide; the first convolution is left free, as in the papers' code, and so are the square and the wide ones (the first
+//! of layer 1, expansions, shortcuts): 31 of 53 are left, of 11 shapes. The generalised matrix LSTM has a network for
+//! each shape, the subspace optimiser one for all.
 
 use crate::cli::MemoryArgs;
 use crate::error::{Error, Result, during};

@@ -12,8 +12,8 @@ pub type RuleVars<'t, R> = <<R as MatrixRule>::Params as Leaves>::Vars<'t>;
 /// The handles of a rule's state.
 pub type RuleState<'t, R> = <<R as MatrixRule>::State as Leaves>::Vars<'t>;
 
-/// A network for one matrix: from what it sees of the gradient to a direction and a number for the step. What becomes of
-/// them is the [`Update`]'s business.
+/// A network for one matrix: from what it sees of the gradient to a direction and a number for the step. What becomes
+/// of them is the [`Update`]'s business.
 pub trait MatrixRule: fmt::Debug + Send + Sync {
     /// The parameters.
     type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -47,8 +47,8 @@ pub trait MatrixRule: fmt::Debug + Send + Sync {
 
 /// A rule for one matrix as an optimiser: each matrix of a point has a state of its own, and all share the parameters.
 ///
-/// If the parameters do not depend on the shape of the matrix ([`Subspace`](crate::Subspace)), one optimiser serves products
-/// of matrices of any sizes.
+/// If the parameters do not depend on the shape of the matrix ([`Subspace`](crate::Subspace)), one optimiser serves
+/// products of matrices of any sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Each<R> {
     /// The network.

@@ -1,21 +1,22 @@
-//! An optimiser that is equivariant under every isometry of its manifold by construction, and of our own: limited-memory
-//! BFGS whose few coefficients a small network chooses from invariants. The quasi-Newton memory is in `memory.rs`, the
-//! features in `invariants.rs`.
+//! An optimiser that is equivariant under every isometry of its manifold by construction, and of our own:
+//! limited-memory BFGS whose few coefficients a small network chooses from invariants. The quasi-Newton memory is in
+//! `memory.rs`, the features in `invariants.rs`.
 //!
-//! At a point `x` with gradient `g`, let `H` be the inverse Hessian of the last pairs (`memory.rs`), `gamma` the scale of the
-//! newest pair (that of the last step where there is none) and `m_k+ = beta_k T(m_k) + (1 - beta_k) g` three momenta. The network sees numbers only, each the same
-//! for `x` and for the image of `x` under an isometry that takes the cost along. Its outputs are `a`, `h` and `o_1..o_6`:
+//! At a point `x` with gradient `g`, let `H` be the inverse Hessian of the last pairs (`memory.rs`), `gamma` the scale
+//! of the newest pair (that of the last step where there is none) and `m_k+ = beta_k T(m_k) + (1 - beta_k) g` three
+//! momenta. The network sees numbers only, each the same for `x` and for the image of `x` under an isometry that takes
+//! the cost along. Its outputs are `a`, `h` and `o_1..o_6`:
 //!
 //! ```text
-//!     b = H_h g              with the initial scaling  scale e^h gamma  of the two loops, or  first e^h / |g|  at the first step
+//!     b = H_h g              with the initial scaling  scale e^h gamma  of the two loops (first e^h / |g|  at t = 0)
 //!     V = e^a (b + w |b| (o_1 s/|s| + o_2 m_1/|m_1| + o_3 m_2/|m_2| + o_4 m_3/|m_3| + o_5 y/|y| + o_6 g/|g|))
 //!     w = additive / (1 + t / gate)
 //! ```
 //!
-//! and the step is `-V`. So steps are combinations of tangents that move with the isometry, with coefficients that do not
-//! change: the runs from `x` and from its image are images of each other, to rounding, if retraction and transport commute
-//! with the isometry too. (On a Grassmann manifold the polar retraction does, for bases as well; the QR retraction does
-//! not, since a rotated basis comes back as another one.) Nothing depends on dimensions.
+//! and the step is `-V`. So steps are combinations of tangents that move with the isometry, with coefficients that do
+//! not change: the runs from `x` and from its image are images of each other, to rounding, if retraction and transport
+//! commute with the isometry too. (On a Grassmann manifold the polar retraction does, for bases as well; the QR
+//! retraction does not, since a rotated basis comes back as another one.) Nothing depends on dimensions.
 //!
 //! With outputs of zero `V = b`: L-BFGS without a line search, its initial scaling and first step those of the options.
 //! Safeguards, which all are invariant: `V` is replaced by `|V| g / |g|` unless `<V, g> > slope |V| |g|`, and shortened
@@ -107,8 +108,8 @@ pub struct EquivariantOptions {
 }
 
 impl Default for EquivariantOptions {
-    /// Five pairs, first step 1.5, initial scaling doubled, steps of at most 2: the constants of a tuned L-BFGS on principal
-    /// components.
+    /// Five pairs, first step 1.5, initial scaling doubled, steps of at most 2: the constants of a tuned L-BFGS on
+    /// principal components.
     fn default() -> Self {
         EquivariantOptions {
             pairs: 5,
@@ -156,7 +157,8 @@ impl Equivariant {
         &self.options
     }
 
-    /// Fresh parameters: inner layers uniform in `±1/sqrt(inputs)`, the output layer zero. The optimiser is then L-BFGS.
+    /// Fresh parameters: inner layers uniform in `±1/sqrt(inputs)`, the output layer zero. The optimiser is then
+    /// L-BFGS.
     pub fn init(&self, rng: &mut dyn Rng) -> EquivariantParams {
         let mut params = self.with(&mut |shape, inputs| uniform(shape, inputs, rng));
         params.output.weight.data_mut().fill(0.0);

@@ -1,6 +1,6 @@
-//! Trained optimisers on disk, for all architectures: safetensors with names and shapes, and in the metadata the format's
-//! version, the kind of optimiser and its options as JSON, the manifold with metric and retraction that it was trained on, and
-//! the data it has seen. Runs that are to be continued are stored in `checkpoint.rs`.
+//! Trained optimisers on disk, for all architectures: safetensors with names and shapes, and in the metadata the
+//! format's version, the kind of optimiser and its options as JSON, the manifold with metric and retraction that it was
+//! trained on, and the data it has seen. Runs that are to be continued are stored in `checkpoint.rs`.
 //!
 //! Matrices are stored as `[rows, columns]` in row-major order, as everybody who reads such files expects; their names
 //! are the paths of the leaves, such as `direction.cell1.x`.
@@ -275,8 +275,8 @@ pub struct Stored<O: LearnedOptimizer> {
 }
 
 impl<O: Saved> Stored<O> {
-    /// The optimiser, if it was trained on the same kind of manifold: with the same metric and retraction, and of the same
-    /// sizes unless the optimiser serves any.
+    /// The optimiser, if it was trained on the same kind of manifold: with the same metric and retraction, and of the
+    /// same sizes unless the optimiser serves any.
     ///
     /// # Errors
     /// [`FileError::Geometry`] says what differs.
@@ -371,8 +371,9 @@ impl<O: Saved> Trained<O> {
     }
 }
 
-/// The same file with the entries of its header in alphabetical order, so that equal optimisers are equal files: eight bytes
-/// of length, a JSON header padded with spaces to a multiple of eight, and the tensors, whose offsets do not count the header.
+/// The same file with the entries of its header in alphabetical order, so that equal optimisers are equal files: eight
+/// bytes of length, a JSON header padded with spaces to a multiple of eight, and the tensors, whose offsets do not
+/// count the header.
 fn in_order(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
     let (length, _) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
     let (header, tensors) = bytes[8..].split_at(length);

@@ -97,10 +97,11 @@ pub struct GmLstmOptions {
     pub output_scale: f64,
     /// What the network sees.
     pub input: Input,
-    /// Is each matrix of the state brought to norm one after a step? The code of GF-RMM and I-RMM does so, that of RMM does
-    /// not; the texts do not say.
+    /// Is each matrix of the state brought to norm one after a step? The code of GF-RMM and I-RMM does so, that of RMM
+    /// does not; the texts do not say.
     pub normalise_state: bool,
-    /// Does a fresh network propose nothing? Its output layers are then zero, and the optimiser starts as gradient descent.
+    /// Does a fresh network propose nothing? Its output layers are then zero, and the optimiser starts as gradient
+    /// descent.
     pub start_as_descent: bool,
 }
 
@@ -153,8 +154,8 @@ impl GmLstm {
         &self.options
     }
 
-    /// Sets the output layers so that the network proposes nothing, whatever the rest: with the residual, the optimiser is
-    /// gradient descent with step `c`.
+    /// Sets the output layers so that the network proposes nothing, whatever the rest: with the residual, the optimiser
+    /// is gradient descent with step `c`.
     pub fn zero_outputs(&self, update: &Update, params: &mut GmLstmParams) {
         let StepSize { weight2, bias2, .. } = &mut params.step;
         for b in [&mut params.direction.head, weight2, bias2] {

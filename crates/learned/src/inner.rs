@@ -81,8 +81,8 @@ impl<D, O: LearnedOptimizer> InnerLoop<D> for Descent<O> {
     }
 }
 
-/// What a loop on a tangent space sees of the data: ambient matrices, one for each of the point, that are added to what its
-/// network sees.
+/// What a loop on a tangent space sees of the data: ambient matrices, one for each of the point, that are added to what
+/// its network sees.
 pub trait Features<D>: fmt::Debug + Sync {
     /// What is learned.
     type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -104,10 +104,10 @@ impl<D> Features<D> for Blind {
 /// The gradient-free loop on one tangent space (Gao et al., *Learning a Gradient-free Riemannian Optimizer on Tangent
 /// Spaces*, AAAI 2021).
 ///
-/// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from
-/// `P + features(data)`, and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite matrices, made
-/// symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`. A network of zeros
-/// gives one step of gradient descent with step `s`, however long the loop.
+/// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from `P +
+/// features(data)`, and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite matrices, made
+/// symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`. A network of
+/// zeros gives one step of gradient descent with step `s`, however long the loop.
 ///
 /// Only the first step asks for a gradient. The code for positive definite matrices divides the learned step by itself,
 /// which cancels it; nothing of that is kept here.

@@ -1,8 +1,8 @@
-//! What the equivariant optimiser's network sees: numbers that an isometry, a change of units of the cost and the dimension
-//! leave alone. What is made of them is in `equivariant.rs`.
+//! What the equivariant optimiser's network sees: numbers that an isometry, a change of units of the cost and the
+//! dimension leave alone. What is made of them is in `equivariant.rs`.
 //!
-//! With `g` the gradient, `s` the last step, `y` the change of the gradient along it, `m_k` the momenta, all at the point,
-//! `g'` the last gradient, `gamma` the scale of the quasi-Newton memory and `t` the number of steps:
+//! With `g` the gradient, `s` the last step, `y` the change of the gradient along it, `m_k` the momenta, all at the
+//! point, `g'` the last gradient, `gamma` the scale of the quasi-Newton memory and `t` the number of steps:
 //!
 //! - the fifteen cosines between `g, s, y, m_1, m_2, m_3`;
 //! - the logarithms of `|m_k| / |g|`, `|s| / (gamma |g|)`, `|g| / |g'|`, `gamma / gamma'`, `gamma |g|` and `|s|`;

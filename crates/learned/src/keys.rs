@@ -1,5 +1,5 @@
-//! Random numbers by counters: a generator for every purpose, step and member of a run, from one seed. Whoever draws, and in
-//! which order, the numbers are the same; nothing has to be saved to continue a run.
+//! Random numbers by counters: a generator for every purpose, step and member of a run, from one seed. Whoever draws,
+//! and in which order, the numbers are the same; nothing has to be saved to continue a run.
 
 use pullback_manifolds::rng;
 use rand_pcg::Pcg64;
@@ -47,8 +47,8 @@ impl Key {
     }
 }
 
-/// A bijection of 64 bits whose results look random for counters (the finaliser of SplitMix64: Steele, Lea & Flood, *Fast
-/// splittable pseudorandom number generators*, 2014).
+/// A bijection of 64 bits whose results look random for counters (the finaliser of SplitMix64: Steele, Lea & Flood,
+/// *Fast splittable pseudorandom number generators*, 2014).
 fn mixed(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

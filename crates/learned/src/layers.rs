@@ -5,7 +5,8 @@ use pullback_manifolds::gaussian;
 use rand::{Rng, RngExt};
 
 pullback::leaves! {
-    /// The weights of a cell. The columns of both are the gates `f`, `i`, `o`, `g`, as many columns each as there are rows.
+    /// The weights of a cell. The columns of both are the gates `f`, `i`, `o`, `g`, as many columns each as there are
+    /// rows.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Cell as CellVars {
         /// What meets the input, `p x 4p`.

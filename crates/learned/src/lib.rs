@@ -1,7 +1,7 @@
 //! Optimisers on manifolds whose rule is learned.
 //!
-//! A learned optimiser is a struct of named parameters and a step on values: from a point, its gradients and a recurrent
-//! state to a tangent and the next state ([`LearnedOptimizer`]). With parameters it is [`Trained`], a
+//! A learned optimiser is a struct of named parameters and a step on values: from a point, its gradients and a
+//! recurrent state to a tangent and the next state ([`LearnedOptimizer`]). With parameters it is [`Trained`], a
 //! [`Method`](pullback_optim::Method) that runs wherever a classical one does.
 //!
 //! | optimiser | for | parameters | of zeros it is |
@@ -58,7 +58,8 @@
 //!     ..TrainingOptions::default()
 //! };
 //! let methods: [&dyn pullback_optim::Method; 2] = [&Rsgd { step: 0.01 }, &Momentum { step: 0.01, beta: 0.5 }];
-//! let mut training = Training::new(Descent(optimizer.clone()), fresh.clone(), &gr, &task, &methods, options).threads(2);
+//! let inner = Descent(optimizer.clone());
+//! let mut training = Training::new(inner, fresh.clone(), &gr, &task, &methods, options).threads(2);
 //! training.run(30, |progress, _params| {
 //!     assert!(progress.dropped.is_empty());                         // print, plot, save or stop here
 //!     ControlFlow::Continue(())

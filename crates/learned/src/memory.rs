@@ -1,6 +1,6 @@
-//! The memory of limited-memory BFGS as a program on batches: pairs, and the two loops that apply the inverse Hessian which
-//! they define (Nocedal 1980; Huang, Gallivan & Absil 2015 on manifolds). Each member of a batch has pairs of its own, so
-//! what a solver would decide by branching is a mask here. What learns is not known here.
+//! The memory of limited-memory BFGS as a program on batches: pairs, and the two loops that apply the inverse Hessian
+//! which they define (Nocedal 1980; Huang, Gallivan & Absil 2015 on manifolds). Each member of a batch has pairs of its
+//! own, so what a solver would decide by branching is a mask here. What learns is not known here.
 //!
 //! With pairs `(s_i, y_i)` from the oldest to the newest, all at the point `x`, and `q = g`:
 //!

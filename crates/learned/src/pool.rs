@@ -9,8 +9,8 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// A point of the pool: its matrices, the optimiser's state there (nothing means that of the beginning) and the instance it
-/// belongs to.
+/// A point of the pool: its matrices, the optimiser's state there (nothing means that of the beginning) and the
+/// instance it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The matrices of the point, batches of one.
@@ -100,8 +100,8 @@ impl Pool {
         out
     }
 
-    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the AAAI
-    /// paper).
+    /// Runs a classical method on minibatches from random points and pushes points along the way (Algorithm 1 of the
+    /// AAAI paper).
     ///
     /// # Errors
     /// The first failure of the cost, its gradient or a step. What was pushed before it stays.

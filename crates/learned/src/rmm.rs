@@ -1,11 +1,12 @@
 //! The matrix LSTM for symmetric matrices (Gao, Wu, Jia & Harandi, *Learning to Optimize on SPD Manifolds*, CVPR 2020).
 //! What becomes of its proposals is in `update.rs`.
 //!
-//! In place of a matrix times a vector it has bilinear maps `bi_W(Z) = W^T Z W`, which keep symmetry. The direction network
-//! is two cells of ordinary gates and a last bilinear map:
+//! In place of a matrix times a vector it has bilinear maps `bi_W(Z) = W^T Z W`, which keep symmetry. The direction
+//! network is two cells of ordinary gates and a last bilinear map:
 //!
 //! ```text
-//!     f, i, o = sigmoid(bi_Wx(Z) + bi_Wh(H)),   g = tanh(bi_Wx(Z) + bi_Wh(H)),   C+ = f o C + i o g,   H+ = o o tanh(C+)
+//!     f, i, o = sigmoid(bi_Wx(Z) + bi_Wh(H)),   g = tanh(bi_Wx(Z) + bi_Wh(H))
+//!     C+ = f o C + i o g,   H+ = o o tanh(C+)
 //!     n^ = bi_Wp(H2)
 //! ```
 //!

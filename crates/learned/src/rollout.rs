@@ -76,7 +76,8 @@ impl<'a, K: Task> Rollout<'a, K> {
     /// One step on a new minibatch; returns the points.
     ///
     /// # Errors
-    /// The first failure of the cost, its gradient or the step; a point that is not finite. The points stay as they were.
+    /// The first failure of the cost, its gradient or the step; a point that is not finite. The points stay as they
+    /// were.
     pub fn step(&mut self) -> Result<&[Batch]> {
         let key = self.key.at(self.steps as u64);
         let member = |(b, &instance): (u64, &u64)| Member { instance, key: key.at(b) };

@@ -1,5 +1,5 @@
-//! Subspace adaptation: one small LSTM for the rows and columns of every matrix (*Large-Scale Riemannian Meta-Optimization
-//! via Subspace Adaptation*, CVIU 2025). What becomes of its proposals is in `update.rs`.
+//! Subspace adaptation: one small LSTM for the rows and columns of every matrix (*Large-Scale Riemannian
+//! Meta-Optimization via Subspace Adaptation*, CVIU 2025). What becomes of its proposals is in `update.rs`.
 //!
 //! With the gradient `G` of `p x d` that the network sees, times the update's `c`:
 //!
@@ -10,9 +10,9 @@
 //!     D = diag(l) G diag(r)
 //! ```
 //!
-//! The LSTM (one number in, two layers of `h`) and the heads (`h` numbers to one) are shared by all rows and columns of all
-//! matrices, so nothing depends on their sizes: `12 h² + 22 h + 2` numbers, 5 242 for `h = 20`. Only diagonals are ever
-//! made. Heads of zero give `l = r = 1`: gradient descent. Equivariant under permutations of rows and columns.
+//! The LSTM (one number in, two layers of `h`) and the heads (`h` numbers to one) are shared by all rows and columns of
+//! all matrices, so nothing depends on their sizes: `12 h² + 22 h + 2` numbers, 5 242 for `h = 20`. Only diagonals are
+//! ever made. Heads of zero give `l = r = 1`: gradient descent. Equivariant under permutations of rows and columns.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
 use crate::layers::uniform;
@@ -99,8 +99,8 @@ pub enum Sides {
     Rows,
     /// Columns alone.
     Columns,
-    /// One factor for the matrix, from its squared norm over its size. The factor is `1` plus what the head says, since the
-    /// mean over one row would remove all. (The papers' code has a layer here whose size is that of the matrix.)
+    /// One factor for the matrix, from its squared norm over its size. The factor is `1` plus what the head says, since
+    /// the mean over one row would remove all. (The papers' code has a layer here whose size is that of the matrix.)
     Scalar,
 }
 

@@ -44,9 +44,9 @@ pub trait Task: Sync {
         0
     }
 
-    /// Data for these members, in order. It must be a function of the split and the members alone, and what a member gets a
-    /// function of that [`Member`]: inner loops draw data when they need it, where they are repeated they draw it again, and
-    /// a member may be run alone.
+    /// Data for these members, in order. It must be a function of the split and the members alone, and what a member
+    /// gets a function of that [`Member`]: inner loops draw data when they need it, where they are repeated they draw
+    /// it again, and a member may be run alone.
     fn sample(&self, split: Split, members: &[Member]) -> Self::Data;
 
     /// The cost of each member, a batch of numbers. Gradients come from the engine, so any program will do.

@@ -1,5 +1,5 @@
-//! Learning an optimiser: draw, estimate, apply (Algorithm 2 of the AAAI paper), on one thread or several. Which network,
-//! which task and which estimator is not known here; the three parts are in `learner.rs` and `worker.rs`.
+//! Learning an optimiser: draw, estimate, apply (Algorithm 2 of the AAAI paper), on one thread or several. Which
+//! network, which task and which estimator is not known here; the three parts are in `learner.rs` and `worker.rs`.
 
 use crate::Error;
 use crate::checkpoint::TrainingCheckpoint;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A training run. It owns the parameters; ask for them at any time.
 ///
-/// A step is [`draw`](Training::draw), [`Worker::estimate`] for each group, [`apply`](Training::apply). The result does not
-/// depend on who estimates: one thread, several, or other processes give the same bits.
+/// A step is [`draw`](Training::draw), [`Worker::estimate`] for each group, [`apply`](Training::apply). The result does
+/// not depend on who estimates: one thread, several, or other processes give the same bits.
 #[derive(Debug)]
 pub struct Training<'a, L: InnerLoop<K::Data>, K: Task> {
     setup: Setup<'a, L, K>,
@@ -171,8 +171,8 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
         found.into_iter().map(|(_, c)| c).collect()
     }
 
-    /// Applies the contributions of a job, which are in the order of its groups: a step of the outer optimiser, and members
-    /// go back to the pool.
+    /// Applies the contributions of a job, which are in the order of its groups: a step of the outer optimiser, and
+    /// members go back to the pool.
     ///
     /// # Panics
     /// If there is not one contribution for each group, or the job is not that of this step.
@@ -189,7 +189,8 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
     }
 
     /// What several estimators say about one inner loop: the same members, minibatches and parameters for all of them.
-    /// Nothing is learned, and the members go back to the pool as they were. Values and gradients are sums over members.
+    /// Nothing is learned, and the members go back to the pool as they were. Values and gradients are sums over
+    /// members.
     ///
     /// An estimator that fails is an entry of the list, not an error.
     ///

@@ -1,6 +1,6 @@
-//! From what a network proposes to a tangent: which gradient it sees, how its direction becomes tangent, the residual and
-//! the form of the step. Every point on which the papers' text and code disagree is an option here. No network is known
-//! here.
+//! From what a network proposes to a tangent: which gradient it sees, how its direction becomes tangent, the residual
+//! and the form of the step. Every point on which the papers' text and code disagree is an option here. No network is
+//! known here.
 
 use crate::optimizer::Gradients;
 use pullback::Var;
@@ -31,8 +31,8 @@ pub enum StepForm {
 /// What a proposed direction is, and so how it becomes tangent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Ambient, in place of a Euclidean gradient `n^`: converted as one, by `egrad_to_rgrad`. On matrices with orthonormal
-    /// columns that is the projection of the papers; on positive definite matrices it is `X sym(n^) X`.
+    /// Ambient, in place of a Euclidean gradient `n^`: converted as one, by `egrad_to_rgrad`. On matrices with
+    /// orthonormal columns that is the projection of the papers; on positive definite matrices it is `X sym(n^) X`.
     Gradient,
     /// The Riemannian gradient with its entries rescaled, `D`: the tangent is `grad + P(D - grad)`, which is `P(D)` and
     /// is exactly `grad` where nothing is rescaled.
@@ -63,8 +63,8 @@ pub struct Update {
 }
 
 impl Update {
-    /// The network sees the Riemannian gradient and corrects it; steps are `c exp(x^)`. A network of zeros is then gradient
-    /// descent with step `c`, on every manifold.
+    /// The network sees the Riemannian gradient and corrects it; steps are `c exp(x^)`. A network of zeros is then
+    /// gradient descent with step `c`, on every manifold.
     pub fn new(c: f64) -> Self {
         Update { sees: Sees::Riemannian, residual: true, step: StepForm::Exp, c }
     }

@@ -1,5 +1,5 @@
-//! What a worker does: from parameters and a job to a contribution. It keeps nothing but buffers, so any worker gives the
-//! same bits for the same job. What becomes of contributions is in `learner.rs`.
+//! What a worker does: from parameters and a job to a contribution. It keeps nothing but buffers, so any worker gives
+//! the same bits for the same job. What becomes of contributions is in `learner.rs`.
 
 use crate::inner::InnerLoop;
 use crate::keys::{Key, Purpose};
@@ -92,8 +92,8 @@ impl Worker {
 
     /// The contribution of one group of a job.
     ///
-    /// If the group fails (its loop diverges, its cost has no value), each member is run alone, and those that fail alone are
-    /// left out and named.
+    /// If the group fails (its loop diverges, its cost has no value), each member is run alone, and those that fail
+    /// alone are left out and named.
     pub fn estimate<L: InnerLoop<K::Data>, K: Task>(
         &mut self,
         setup: &Setup<'_, L, K>,
@@ -217,7 +217,8 @@ fn shorten(c: &mut Contribution, limit: Option<f64>) {
     }
 }
 
-/// The inner loop of some members as an iteration: the state is the matrices of the points, then what moves beside them.
+/// The inner loop of some members as an iteration: the state is the matrices of the points, then what moves beside
+/// them.
 struct Group<'s, 'a, L, K> {
     setup: &'s Setup<'a, L, K>,
     /// Matrices of a point.

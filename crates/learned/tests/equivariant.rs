@@ -1,5 +1,5 @@
-//! The equivariant optimiser: of zeros it is L-BFGS, and isometries, other bases, other units and other members of the batch
-//! do not change what it does.
+//! The equivariant optimiser: of zeros it is L-BFGS, and isometries, other bases, other units and other members of the
+//! batch do not change what it does.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

@@ -1,4 +1,5 @@
-//! Training and its parts: determinism, workers, resuming, failures alone, suspicion, memory, and that something is learned.
+//! Training and its parts: determinism, workers, resuming, failures alone, suspicion, memory, and that something is
+//! learned.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
@@ -11,8 +12,8 @@ use rand::{Rng, RngExt};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-/// Smallest eigenvectors of diagonal matrices, noisy; an instance shifts the diagonal. Instances from 100 on have a cost
-/// that is infinite.
+/// Smallest eigenvectors of diagonal matrices, noisy; an instance shifts the diagonal. Instances from 100 on have a
+/// cost that is infinite.
 struct Eigen {
     n: usize,
     noise: f64,

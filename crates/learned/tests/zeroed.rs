@@ -1,4 +1,5 @@
-//! A network of zeros is the classical method that it extends, on every manifold; an optimiser with parameters is a method.
+//! A network of zeros is the classical method that it extends, on every manifold; an optimiser with parameters is a
+//! method.
 
 use pullback::prelude::*;
 use pullback::{Leaves, Shape};
