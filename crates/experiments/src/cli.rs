@@ -23,10 +23,10 @@ pub(crate) enum Command {
 
 /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
 ///
-/// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values of
-/// an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read from
-/// `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a grid and
-/// then runs from the same starts for the same number of passes over the training images.
+/// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values
+/// of an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read
+/// from `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a
+/// grid and then runs from the same starts for the same number of passes over the training images.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
@@ -42,9 +42,9 @@ pub(crate) struct FacesArgs {
 ///
 /// Minimises the mean squared affine-invariant distance of each matrix to the centre of its class, over one centre for
 /// each class; a matrix is then put into the class of the nearest centre. The papers' data are 5x5 covariances of 20
-/// Kylberg textures with their split of 2560 and 640 regions, read from `--data DIR`; without it covariances of regions of
-/// three built-in textures take their place. Every method is tuned on a grid and then runs from the same starts for the
-/// same number of passes over the training matrices.
+/// Kylberg textures with their split of 2560 and 640 regions, read from `--data DIR`; without it covariances of regions
+/// of three built-in textures take their place. Every method is tuned on a grid and then runs from the same starts for
+/// the same number of passes over the training matrices.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments clustering --quick              the built-in textures, a short run of the same code\n  \

@@ -1,9 +1,9 @@
 //! A contest of optimisers on one task: every method tuned on a grid with its budget counted, then run from the same
 //! starts for the same number of passes over the training data. What the task is, is not known here.
 //!
-//! [`objective`] says what a task gives, [`contenders`] lists the methods, [`race`] runs one of them, [`tuning`] chooses
-//! its numbers, [`report`] and [`curves`] show what came out. A method of one's own, a trained one say, is one more
-//! [`Contender`](contenders::Contender).
+//! [`objective`] says what a task gives, [`contenders`] lists the methods, [`race`] runs one of them, [`tuning`]
+//! chooses its numbers, [`report`] and [`curves`] show what came out. A method of one's own, a trained one say, is one
+//! more [`Contender`](contenders::Contender).
 
 pub(crate) mod contenders;
 mod curves;

@@ -40,7 +40,7 @@ pub(crate) struct Tuned {
     pub(crate) tried: usize,
     /// Settings among them whose runs failed.
     pub(crate) failed: usize,
-    /// Passes over the training data that it took.
+    /// Passes over the training data that it took; a run that failed early counts in full.
     pub(crate) passes: usize,
     /// Is the best step the smallest or the largest that was tried?
     pub(crate) at_the_edge: bool,
