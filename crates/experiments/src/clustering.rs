@@ -10,8 +10,8 @@ use crate::files::named;
 use pullback::{Axis, Batch, Shape, Tape, Var};
 use pullback_manifolds::{Manifold, Spd, SpdRetraction, rng};
 
-/// The task. A point is a batch with a centre for each class, and the cost is the mean squared distance of the matrices to
-/// the centres of their classes in the affine-invariant metric. With `W = C^(-1/2)` a congruence by `W`, which is an
+/// The task. A point is a batch with a centre for each class, and the cost is the mean squared distance of the matrices
+/// to the centres of their classes in the affine-invariant metric. With `W = C^(-1/2)` a congruence by `W`, which is an
 /// isometry, brings `C` to the identity, and the squared distance of `I` and `W M W` is `|log(W M W)|²`.
 #[derive(Debug)]
 struct Clustering {

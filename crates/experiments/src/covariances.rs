@@ -1,5 +1,5 @@
-//! The matrices of the command `clustering`: Kylberg from a folder, or covariances of regions of built-in textures. What
-//! is minimised over them is not known here.
+//! The matrices of the command `clustering`: Kylberg from a folder, or covariances of regions of built-in textures.
+//! What is minimised over them is not known here.
 
 use crate::error::{Error, Result, during};
 use crate::files::{DataFile, DataFolder, classes_of};
@@ -150,10 +150,10 @@ pub(crate) fn textures() -> Result<Covariances> {
     })
 }
 
-/// For each region its left edge and the covariance of five numbers of its pixels: the grey value `g` in 0..1 and the sizes
-/// of its first and second differences along rows and columns (Tuzel, Porikli & Meer, *Region covariance*, 2006):
-/// `(g, |g_x|, |g_y|, |g_xx|, |g_yy|)`, with `g_x = (g(x+1) - g(x-1))/2` and `g_xx = g(x+1) - 2g(x) + g(x-1)`. Beyond the
-/// edge of the texture the last pixel is repeated.
+/// For each region its left edge and the covariance of five numbers of its pixels: the grey value `g` in 0..1 and the
+/// sizes of its first and second differences along rows and columns (Tuzel, Porikli & Meer, *Region covariance*, 2006):
+/// `(g, |g_x|, |g_y|, |g_xx|, |g_yy|)`, with `g_x = (g(x+1) - g(x-1))/2` and `g_xx = g(x+1) - 2g(x) + g(x-1)`. Beyond
+/// the edge of the texture the last pixel is repeated.
 fn covariances(texture: &[u8]) -> Vec<(usize, [f64; ORDER * ORDER])> {
     let grey = |i: usize, j: usize| f64::from(texture[i * SIDE + j]) / 255.0;
     let before = |k: usize| k.saturating_sub(1);

@@ -110,7 +110,8 @@ impl Objective for Faces {
         self.parts.len()
     }
 
-    /// A minibatch of `b` of `n` images, one of `m`, is weighted `m / n`: the mean over minibatches is that over images.
+    /// A minibatch of `b` of `n` images, one of `m`, is weighted `m / n`: the mean over minibatches is that over
+    /// images.
     fn cost<'t>(&self, x: Var<'t>, part: Part) -> Var<'t> {
         let n = self.train.count() as f64;
         match part {

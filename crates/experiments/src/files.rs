@@ -1,5 +1,5 @@
-//! Data files in a folder: where they are looked for, how they are read, and how a wrong one is reported. What they hold
-//! is not known here.
+//! Data files in a folder: where they are looked for, how they are read, and how a wrong one is reported. What they
+//! hold is not known here.
 
 use crate::data::DATA_VARIABLE;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! The papers' tasks on real data: tables, curves, saved optimisers.
 //!
-//! Each command is a module; what `pca` prints is in [`report`], what the others do together in [`contest`], what can go
-//! wrong in [`error`].
+//! Each command is a module; what `pca` prints is in [`report`], what the others do together in [`contest`], and what
+//! can go wrong in [`error`].
 
 mod classical;
 mod cli;

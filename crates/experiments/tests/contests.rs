@@ -71,7 +71,7 @@ fn median(value: &serde_json::Value) -> f64 {
 fn short(command: &str, more: &[&str]) -> serde_json::Value {
     let out = folder(&format!("{command}_short"));
     let args =
-        [command, "--quick", "--passes", "3", "--starts", "2", "--seed", "5", "--out", path(&out), "--json", "-"];
+        [command, "--quick", "--passes", "6", "--starts", "2", "--seed", "5", "--out", path(&out), "--json", "-"];
     let run = program(&[&args, more].concat());
     assert!(run.status.success() && run.stderr.is_empty(), "{}", text(&run.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
@@ -79,21 +79,26 @@ fn short(command: &str, more: &[&str]) -> serde_json::Value {
     assert_eq!(methods.iter().map(|m| m["name"].as_str().unwrap()).collect::<Vec<_>>(), METHODS);
     let first = median(&methods[0]["after"][0]["loss"]);
     for m in methods {
-        let after: Vec<f64> = m["after"].as_array().unwrap().iter().map(|l| median(&l["loss"])).collect();
-        assert_eq!(after.len(), 4);
-        // All begin at the same points, and every tuned method descends.
-        assert!((after[0] - first).abs() < 1e-9 * first && after[3] < first, "{m}");
-        assert!(m["failed"].as_array().unwrap().is_empty(), "{m}");
+        let after = m["after"].as_array().unwrap();
+        assert_eq!(after.len(), 7);
+        assert!((median(&after[0]["loss"]) - first).abs() < 1e-9 * first, "all begin at the same points: {m}");
+        // A failed run makes the mean infinite, which is `null`, and says why.
+        let failed = m["failed"].as_array().unwrap();
+        assert_eq!(failed.is_empty(), !after[6]["loss"]["mean"].is_null(), "{m}");
+        assert!(failed.len() <= 2 && failed.iter().all(|f| !f.as_str().unwrap().is_empty()));
+        // What scales rows, columns or entries does not know the affine-invariant metric, and may diverge on it.
+        let blind = command == "clustering" && (m["name"] == "RASA-LR" || m["name"] == "cRMSProp");
+        assert!(blind || (failed.is_empty() && median(&after[6]["loss"]) < first), "{m}");
         let tuned = &m["tuned"];
         let settings = tuned["tried"].as_u64().unwrap();
-        assert_eq!(tuned["passes"].as_u64().unwrap(), 3 * settings, "one start and three passes for each: {m}");
+        assert_eq!(tuned["passes"].as_u64().unwrap(), 6 * settings, "one start and six passes for each: {m}");
         assert_eq!(settings, if m["stochastic"].as_bool().unwrap() { 8 } else { 0 });
-        assert!(m["seconds"].as_f64().unwrap() > 0.0 && m["steps"].as_f64().unwrap() > 0.0, "{m}");
+        assert!(m["seconds"].as_f64().unwrap() > 0.0 && (blind || m["steps"].as_f64().unwrap() > 0.0), "{m}");
         let accuracy = &m["test_accuracy"];
         assert!((0.0..=1.0).contains(&median(accuracy)) && accuracy["worst"].as_f64().unwrap() <= median(accuracy));
     }
     // A rule takes one minibatch a step.
-    assert_eq!(methods[0]["steps"].as_f64().unwrap(), 3.0 * summary["minibatches"].as_f64().unwrap());
+    assert_eq!(methods[0]["steps"].as_f64().unwrap(), 6.0 * summary["minibatches"].as_f64().unwrap());
     let svg = fs::read_to_string(out.join("curves.svg")).unwrap();
     assert!(svg.starts_with("<svg") && METHODS.iter().all(|m| svg.contains(m)));
     summary

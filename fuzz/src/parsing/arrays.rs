@@ -1,7 +1,7 @@
 //! Property of the readers of arrays of bytes: any file is an array or a typed error, and an array reads back as
 //! itself.
 
-use crate::arrays::{Bytes, Malformed};
+use crate::arrays::{Bytes, Doubles, Malformed, Shorts};
 
 /// A `.npy` or IDX file of any bytes.
 pub fn file(bytes: &[u8]) {
@@ -11,6 +11,14 @@ pub fn file(bytes: &[u8]) {
                 assert!(bytes.ends_with(array.entries), "entries that are not in the file");
                 reads_back(&array.shape, array.entries);
             }
+            Err(e) => assert!(!e.to_string().is_empty()),
+        }
+    }
+    let doubles = Doubles::from_npy(bytes).map(|a| (a.shape, a.entries.len()));
+    let shorts = Shorts::from_npy(bytes).map(|a| (a.shape, a.entries.len()));
+    for read in [doubles, shorts] {
+        match read {
+            Ok((shape, count)) => assert!(shape.contains(&0) || shape.iter().product::<usize>() == count, "{shape:?}"),
             Err(e) => assert!(!e.to_string().is_empty()),
         }
     }

@@ -107,7 +107,8 @@ pub(crate) fn classical(quick: bool) -> Vec<Contender> {
     ]
 }
 
-/// Momentum with a step that changes: `M+ = beta T(M) + G`, `X+ = R_X(-step s(t) M+)` with the schedule `s` at step `t`.
+/// Momentum with a step that changes: `M+ = beta T(M) + G`, `X+ = R_X(-step s(t) M+)` with the schedule `s` at step
+/// `t`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Decaying {
     pub(crate) step: f64,

@@ -1,9 +1,9 @@
 //! A contest of optimisers on one task: every method tuned on a grid with its budget counted, then run from the same
 //! starts for the same number of passes over the training data. What the task is, is not known here.
 //!
-//! [`objective`] says what a task gives, [`contenders`] lists the methods, [`race`] runs one of them, [`tuning`] chooses
-//! its numbers, [`report`] and [`curves`] show what came out. A method of one's own, a trained one say, is one more
-//! [`Contender`](contenders::Contender).
+//! [`objective`] says what a task gives, [`contenders`] lists the methods, [`race`] runs one of them, [`tuning`]
+//! chooses its numbers, [`report`] and [`curves`] show what came out. A method of one's own, a trained one say, is one
+//! more [`Contender`](contenders::Contender).
 
 pub(crate) mod contenders;
 mod curves;
@@ -127,10 +127,8 @@ fn judge(
     budget: &Budget,
 ) -> Result<Entry> {
     let knobs = Knobs { step: tuned.step, beta: tuned.beta, steps: budget.steps() };
-    let runs: Vec<Ran> = (0..)
-        .zip(starts)
-        .map(|(k, start)| race::run(contender, &knobs, task, start, &budget.of_start(k)))
-        .collect::<Result<_>>()?;
+    let runs: Vec<Ran> =
+        (0..).zip(starts).map(|(k, start)| race::run(contender, &knobs, task, start, &budget.of_start(k))).collect();
     let scores: Vec<Scores> = runs
         .iter()
         .map(|r| r.last.as_ref().map_or(Ok(Scores::FAILED), |x| task.scores(x)))

@@ -1,15 +1,14 @@
 //! One run of one method from one start, measured after every pass over the training data. How methods are tuned and
 //! compared is elsewhere.
 //!
-//! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted:
-//! for a rule one minibatch; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
+//! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted: for
+//! a rule one minibatch; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
 //! for solvers that see all examples, one pass for each cost with or without its gradient and one for each product with
 //! the Hessian, trials of the line search included. A method is shown where it stood when the pass ended: at the last
 //! point that needed no more.
 
 use super::contenders::{Contender, Kind, Knobs, Pointed, Whole};
 use super::objective::{Objective, Part};
-use crate::error::Result;
 use pullback::Batch;
 use pullback_optim::{
     ConjugateGradient, Counts, Lbfgs, Problem, Rsrg, Rsvrg, Schedule, Solver, Steps, Stop, TrustRegions,
@@ -60,17 +59,8 @@ struct Track {
     failed: Option<String>,
 }
 
-/// Runs a method with these numbers.
-///
-/// # Errors
-/// None yet: a run that fails is a result.
-pub(crate) fn run(
-    contender: &Contender,
-    knobs: &Knobs,
-    task: &dyn Objective,
-    start: &Batch,
-    budget: &Budget,
-) -> Result<Ran> {
+/// Runs a method with these numbers. A run that fails is a result too.
+pub(crate) fn run(contender: &Contender, knobs: &Knobs, task: &dyn Objective, start: &Batch, budget: &Budget) -> Ran {
     let m = budget.minibatches as f64;
     let round = budget.minibatches.max(1);
     let (step, schedule) = (knobs.step, Schedule::Constant);
@@ -101,7 +91,7 @@ pub(crate) fn run(
         (!last.is_finite()).then(|| "the loss is not finite".to_string())
     });
     let last = if failed.is_none() { track.points.into_iter().next_back() } else { None };
-    Ok(Ran { losses, last, steps: track.steps, seconds: track.time.as_secs_f64(), failed })
+    Ran { losses, last, steps: track.steps, seconds: track.time.as_secs_f64(), failed }
 }
 
 /// Passes are whole numbers to this.
@@ -182,4 +172,102 @@ fn whole<S: Solver>(task: &dyn Objective, solver: S, start: &Batch, budget: &Bud
     }
     track.steps = i;
     track
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contest::contenders::{Decaying, Unit, classical};
+    use crate::contest::objective::Scores;
+    use pullback::{Shape, Var};
+    use pullback_manifolds::{Manifold, Stiefel, gaussian, rng};
+    use pullback_optim::Momentum;
+
+    /// `tr X^T A_k X` for five symmetric matrices.
+    #[derive(Debug)]
+    struct Toy {
+        manifold: Stiefel,
+        a: Vec<Batch>,
+        mean: Batch,
+    }
+
+    impl Toy {
+        fn new() -> Self {
+            let rng = &mut rng(8);
+            let a: Vec<Batch> = (0..5).map(|_| gaussian(Shape::mat(6, 6), rng)).collect();
+            let mean = Batch::from_fn(Shape::mat(6, 6), |_, i, j| a.iter().map(|a| a.data()[6 * j + i] / 5.0).sum());
+            Toy { manifold: Stiefel::new(6, 2), a, mean }
+        }
+    }
+
+    impl Objective for Toy {
+        fn manifold(&self) -> &dyn Manifold {
+            &self.manifold
+        }
+        fn minibatches(&self) -> usize {
+            self.a.len()
+        }
+        fn cost<'t>(&self, x: Var<'t>, part: Part) -> Var<'t> {
+            let a = match part {
+                Part::All => &self.mean,
+                Part::Minibatch(k) => &self.a[k],
+            };
+            x.dot(x.tape().constant(a) * x)
+        }
+        fn start(&self, which: usize) -> Batch {
+            self.manifold.random_point(1, &mut rng(which as u64)).swap_remove(0)
+        }
+        fn scores(&self, _: &Batch) -> crate::error::Result<Scores> {
+            Ok(Scores::FAILED)
+        }
+    }
+
+    const BUDGET: Budget = Budget { passes: 6, minibatches: 5, seed: 3 };
+
+    fn ran(contender: &Contender, step: f64) -> Ran {
+        let (task, knobs) = (Toy::new(), Knobs { step, beta: 0.5, steps: BUDGET.steps() });
+        run(contender, &knobs, &task, &task.start(0), &BUDGET)
+    }
+
+    #[test]
+    fn steps_fill_the_passes_and_no_more() {
+        let task = Toy::new();
+        for contender in classical(true) {
+            let ran = ran(&contender, 0.01);
+            assert_eq!((ran.losses.len(), &ran.failed), (7, &None), "{}", contender.name);
+            let x = ran.last.as_ref().unwrap();
+            assert_eq!(task.training_loss(x), ran.losses[6]);
+            match contender.kind {
+                Kind::Rule(_) => assert_eq!(ran.steps, 30),
+                // After ten steps: two whole gradients and twenty minibatches.
+                Kind::Rsvrg => assert_eq!(ran.steps, 10),
+                // Two whole gradients and sixteen minibatches are 5.2 passes; a third whole one is too much.
+                Kind::Rsrg => assert_eq!(ran.steps, 10),
+                Kind::Whole(_) => {
+                    assert!(ran.steps <= 6 && ran.losses.is_sorted_by(|a, b| a >= b), "{:?}", ran.losses);
+                    assert!(ran.losses[6] < ran.losses[0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_fails_says_why_and_counts_as_infinite() {
+        let failed = ran(&classical(true)[0], f64::NAN);
+        assert!(failed.failed.is_some() && failed.last.is_none());
+        assert!(failed.losses[0].is_finite() && failed.losses[6] == f64::INFINITY);
+    }
+
+    #[test]
+    fn a_constant_schedule_is_plain_momentum_and_any_method_is_a_row() {
+        let plain = Contender::rule("plain", Unit::Gradient, &[0.5], |k| Momentum { step: k.step, beta: k.beta });
+        let decaying = |schedule| {
+            let make = move |k: &Knobs| Decaying { step: k.step, beta: k.beta, schedule };
+            Contender::rule("mine", Unit::None, &[0.0], make)
+        };
+        let (a, b) = (ran(&plain, 0.02), ran(&decaying(Schedule::Constant), 0.02));
+        assert!(a.losses.iter().zip(&b.losses).all(|(a, b)| (a - b).abs() < 1e-12), "{:?} {:?}", a.losses, b.losses);
+        let c = ran(&decaying(Schedule::Cosine { steps: 30 }), 0.02);
+        assert!((c.losses[6] - a.losses[6]).abs() > 1e-6);
+    }
 }

@@ -112,7 +112,7 @@ impl Summary {
             "Every run may make {} passes over the training examples; {} starts; tuned on {} others for the training loss at the end.\n",
             l.passes, l.starts, l.tuning_starts
         )?;
-        writeln!(out, "Training loss, median over starts")?;
+        writeln!(out, "Training loss after so many passes, median over starts")?;
         writeln!(out, "{}\n", self.losses())?;
         writeln!(out, "After {} passes", l.passes)?;
         writeln!(out, "{}", self.ends())?;
@@ -136,12 +136,13 @@ impl Summary {
         let shown = self.shown();
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        let mut header = vec![String::new(), "numbers".into(), "tried".into(), "passes for it".into()];
-        header.extend(shown.iter().map(|p| format!("{p} passes")));
+        let mut header = vec![String::new(), "numbers".into(), "tried".into(), "failed".into(), "passes for it".into()];
+        header.extend(shown.iter().map(|p| format!("after {p}")));
         table.set_header(header);
         for m in &self.methods {
             let t = &m.tuned;
-            let mut row = vec![m.name.to_string(), numbers(t), t.tried.to_string(), t.passes.to_string()];
+            let mut row =
+                vec![m.name.to_string(), numbers(t), t.tried.to_string(), t.failed.to_string(), t.passes.to_string()];
             row.extend(shown.iter().map(|p| m.after.get(*p).map_or_else(String::new, |l| loss(l.loss.median))));
             table.add_row(row);
         }

@@ -40,7 +40,7 @@ pub(crate) struct Tuned {
     pub(crate) tried: usize,
     /// Settings among them whose runs failed.
     pub(crate) failed: usize,
-    /// Passes over the training data that it took.
+    /// Passes over the training data that it took; a run that failed early counts in full.
     pub(crate) passes: usize,
     /// Is the best step the smallest or the largest that was tried?
     pub(crate) at_the_edge: bool,
@@ -66,26 +66,27 @@ pub(crate) fn tune(
         return Ok(Tuned { step: 0.0, beta: 0.0, tried: 0, failed: 0, passes: 0, at_the_edge: false });
     }
     let unit = unit(contender.unit, task, &starts[0])?;
-    let trial = |step: f64, beta: f64| -> Result<Trial> {
+    let trial = |step: f64, beta: f64| -> Trial {
         let knobs = Knobs { step, beta, steps: budget.steps() };
         let mut loss = 0.0;
         for (k, start) in (1_000..).zip(starts) {
-            let ran = race::run(contender, &knobs, task, start, &budget.of_start(k))?;
+            let ran = race::run(contender, &knobs, task, start, &budget.of_start(k));
             loss += ran.losses[budget.passes] / starts.len() as f64;
         }
-        Ok(Trial { step, beta, loss })
+        Trial { step, beta, loss }
     };
-    let mut table = Vec::new();
+    let mut table: Vec<Trial> = Vec::new();
     for beta in &contender.betas {
         for step in &grid.coarse {
-            table.push(trial(step * unit, *beta)?);
+            table.push(trial(step * unit, *beta));
         }
     }
-    let middle = best(&table).ok_or_else(|| nothing(contender.name))?;
+    // Where every run fails, so will those that are judged, and the report says it.
+    let middle = best(&table).unwrap_or(table[0]);
     for factor in &grid.fine {
-        table.push(trial(middle.step * factor, middle.beta)?);
+        table.push(trial(middle.step * factor, middle.beta));
     }
-    let best = best(&table).ok_or_else(|| nothing(contender.name))?;
+    let best = best(&table).unwrap_or(middle);
     let steps = || table.iter().filter(|t| t.beta == best.beta).map(|t| t.step);
     Ok(Tuned {
         step: best.step,
@@ -95,10 +96,6 @@ pub(crate) fn tune(
         passes: table.len() * starts.len() * budget.passes,
         at_the_edge: steps().all(|s| s >= best.step) || steps().all(|s| s <= best.step),
     })
-}
-
-fn nothing(name: &'static str) -> crate::error::Error {
-    during("tuning")(format!("every step of the grid failed for {name}"))
 }
 
 /// The trial with the lowest loss; the first of several.
