@@ -398,9 +398,9 @@ impl<T: Scalar> Tape<T> {
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
         }
-        x.iter().for_each(|x| {
+        for x in x {
             self.shape_of(x);
-        });
+        }
         self.ready()?;
         self.finite_values([&y])?;
         let recorded = self.operations();

@@ -675,17 +675,23 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// ```
     /// use pullback::prelude::*;
-    /// let height = |x: Var| (1.0 - x * x).where_positive(1.0 - x * x, "|x| < 1").sqrt();
+    /// let height = func(|x: Var| (1.0 - x * x).where_positive(1.0 - x * x, "|x| < 1").sqrt());
     /// assert_eq!(grad(height, &0.6)?, -0.75);
     /// assert!(grad(height, &2.0).unwrap_err().to_string().contains("outside the domain: |x| < 1"));
     /// # Ok::<(), pullback::Error>(())
     /// ```
     ///
     /// # Panics
-    /// If `condition` has another batch.
+    /// If the batches differ and neither is one.
     #[track_caller]
     #[must_use]
     pub fn where_positive(self, condition: Self, what: &'static str) -> Self {
+        let (x, c) = (self.shape(), condition.shape());
+        if x.batch == 1 && c.batch > 1 {
+            // One value for members that are judged apart.
+            let members = self.tape.filled(Shape::batch(c.batch, 1, 1), T::zero());
+            return (self + members).where_positive(condition, what);
+        }
         self.tape.push_one(Op::Positive(ops::guard::Positive { what }), &[&self, &condition])
     }
 

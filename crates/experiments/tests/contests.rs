@@ -64,7 +64,7 @@ const METHODS: [&str; 12] = [
 ];
 
 fn median(value: &serde_json::Value) -> f64 {
-    value["median"].as_f64().unwrap()
+    value["median"].as_f64().unwrap_or_else(|| panic!("expected a finite median: {value}"))
 }
 
 /// A short run as JSON, checked for what holds whatever the task.
@@ -88,7 +88,9 @@ fn short(command: &str, more: &[&str]) -> serde_json::Value {
         assert!(failed.len() <= 2 && failed.iter().all(|f| !f.as_str().unwrap().is_empty()));
         // What scales rows, columns or entries does not know the affine-invariant metric, and may diverge on it.
         let blind = command == "clustering" && (m["name"] == "RASA-LR" || m["name"] == "cRMSProp");
-        assert!(blind || (failed.is_empty() && median(&after[6]["loss"]) < first), "{m}");
+        // Six passes are one step of trust regions, which may be refused.
+        let better = |last: f64| if m["name"] == "trust regions" { last <= first } else { last < first };
+        assert!(blind || (failed.is_empty() && better(median(&after[6]["loss"]))), "{m}");
         let tuned = &m["tuned"];
         let settings = tuned["tried"].as_u64().unwrap();
         assert_eq!(tuned["passes"].as_u64().unwrap(), 6 * settings, "one start and six passes for each: {m}");

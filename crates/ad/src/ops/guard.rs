@@ -126,7 +126,7 @@ impl<T: Scalar> Primitive<T> for Vanishing {
 impl<T: Scalar> Primitive<T> for Positive {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[1].batch {
-            b if b == x[0].batch => one(x[0]),
+            b if b == 1 || b == x[0].batch => one(x[0]),
             b => Err(format!("expected a condition with the batch of the value, {}; got {b}", x[0].batch)),
         }
     }
