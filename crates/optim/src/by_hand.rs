@@ -131,8 +131,8 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// those of another extension of the cost beyond the manifold and still be right.
     ///
     /// # Errors
-    /// If `x` is no point of the manifold; [`Error::Engine`] if the engine's derivative does not exist, or what is
-    /// written by hand has other shapes than the point or is not finite.
+    /// If `x` is no point of the manifold; [`Error::Engine`](crate::Error::Engine) if the engine's derivative does not
+    /// exist, or what is written by hand has other shapes than the point or is not finite.
     pub fn check_derivatives(&self, x: &L) -> Result<Derivatives> {
         let at = Numbers(x.batches());
         self.manifold.check_point(&at)?;
