@@ -1,8 +1,8 @@
-//! The public interface of a crate as text: every `pub` item of its sources with its signature, without bodies and without
-//! documentation.
+//! The public interface of a crate as text: every `pub` item of its sources with its signature, without bodies and
+//! without documentation.
 //!
-//! It is read from the sources and not from rustdoc, so it works on a stable compiler. A `pub` item of a private module is
-//! listed under that module; `pub use` says what of it is shown and where.
+//! It is read from the sources and not from rustdoc, so it works on a stable compiler. A `pub` item of a private module
+//! is listed under that module; `pub use` says what of it is shown and where.
 
 use std::path::{Path, PathBuf};
 use syn::{Attribute, Fields, ImplItem, Item, Stmt, TraitItem, Visibility};

@@ -1,8 +1,8 @@
 //! Our side of the solver rows: a problem solved by trust regions, beside pymanopt's in `rows_pymanopt.py`.
 //!
-//! A row is one function on each side, under one name. It makes the data, and gives a closure that solves the problem from
-//! the start that both sides know, with gradient and Hessian by the engine, and returns the cost it ended with and the
-//! number of outer iterations. What is timed is the closure: recording the cost is part of it.
+//! A row is one function on each side, under one name. It makes the data, and gives a closure that solves the problem
+//! from the start that both sides know, with gradient and Hessian by the engine, and returns the cost it ended with and
+//! the number of outer iterations. What is timed is the closure: recording the cost is part of it.
 
 use pullback::faer::Mat;
 use pullback::{Tape, Var, func};

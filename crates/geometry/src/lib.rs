@@ -1,9 +1,9 @@
 //! What a Riemannian manifold is to the other crates: the trait [`Manifold`], its words on values and on numbers, and
 //! its errors.
 //!
-//! The spaces themselves are in `pullback-manifolds`, which shows everything here under its own name. This crate is apart
-//! from it so that the checker can know what a manifold is without knowing any, and so that a manifold of one's own needs
-//! nothing else:
+//! The spaces themselves are in `pullback-manifolds`, which shows everything here under its own name. This crate is
+//! apart from it so that the checker can know what a manifold is without knowing any, and so that a manifold of one's
+//! own needs nothing else:
 //!
 //! ```
 //! use pullback::{Batch, Scalar, Shape, Var};

@@ -162,8 +162,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
 
     /// A point near `x`, which has drifted off the manifold by rounding.
     ///
-    /// The retraction of the zero tangent unless told otherwise, which brings a point back if the retraction ends with a
-    /// normalisation of `x + v`.
+    /// The retraction of the zero tangent unless told otherwise, which brings a point back if the retraction ends with
+    /// a normalisation of `x + v`.
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
         let zero: Parts<'t, T> = x.iter().map(|x| x.tape().filled(x.shape(), T::zero())).collect();
         self.retract(x, &zero)
@@ -194,8 +194,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Says what was expected, which member, and the residual.
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()>;
 
-    /// The square of how far two points are apart, summed over the batch, up to the third order of it: whatever vanishes
-    /// where they are the same. The ambient distance unless told otherwise; on a quotient it must not see the
+    /// The square of how far two points are apart, summed over the batch, up to the third order of it: whatever
+    /// vanishes where they are the same. The ambient distance unless told otherwise; on a quotient it must not see the
     /// representatives. A test of the retraction measures with it.
     fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
         let d: Parts<'t, T> = x.iter().zip(y).map(|(x, y)| *x - *y).collect();
@@ -209,8 +209,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     }
 
     /// A smooth number to differentiate in tests, whose coefficients are drawn from `rng` (the same ones at every call
-    /// with the same state). On a quotient it must not see the representatives. A cubic polynomial of the entries unless
-    /// told otherwise.
+    /// with the same state). On a quotient it must not see the representatives. A cubic polynomial of the entries
+    /// unless told otherwise.
     fn cost<'t>(&self, x: &[Var<'t, T>], rng: &mut dyn Rng) -> Var<'t, T> {
         let mut sum = None;
         for x in x {

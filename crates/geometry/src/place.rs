@@ -1,4 +1,5 @@
-//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several; what a random point is given as.
+//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several; what a random point is
+//! given as.
 
 use crate::{Error, Manifold, Parts, Result, numbers};
 use pullback::faer::Mat;
@@ -20,8 +21,8 @@ pub enum Role {
 /// A program on lists of values that may not exist.
 pub type Word<'f, T> = dyn for<'t> FnMut(&[Vec<Var<'t, T>>]) -> Option<Parts<'t, T>> + 'f;
 
-/// A point, a tangent or an ambient vector, as an argument of a word: a [`Var`], a tuple or list of them; or a reference
-/// to a matrix, a batch, or a tuple or list of those.
+/// A point, a tangent or an ambient vector, as an argument of a word: a [`Var`], a tuple or list of them; or a
+/// reference to a matrix, a batch, or a tuple or list of those.
 ///
 /// Values answer with values. Numbers are checked first and answer with a [`Result`].
 pub trait Place: Sized {

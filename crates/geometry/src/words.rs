@@ -77,8 +77,8 @@ macro_rules! words {
                 })
             }
 
-            /// A random point, as the type that is asked for: a matrix or a batch where a point is one matrix; a tuple or
-            /// list of them where it is several. `random_point` gives many at once.
+            /// A random point, as the type that is asked for: a matrix or a batch where a point is one matrix; a tuple
+            /// or list of them where it is several. `random_point` gives many at once.
             #[track_caller]
             pub fn random<P: $crate::Plain>(&self, rng: &mut dyn $crate::rand::Rng) -> P
             where

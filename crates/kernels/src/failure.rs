@@ -57,7 +57,8 @@ pub enum Failure {
          move its boundary, or choose what is close together"
     )]
     Unseparated {
-        /// The distance to the boundary, or the separation of the blocks of the Schur form, over the size of the matrix.
+        /// The distance to the boundary, or the separation of the blocks of the Schur form, over the size of the
+        /// matrix.
         separation: f64,
     },
     /// An eigenvalue lies on the closed negative real axis, to working precision: the function has no principal value

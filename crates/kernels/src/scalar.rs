@@ -290,8 +290,8 @@ pub trait Scalar:
         handle: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// `D log(A)[G]` and its derivative while `A` moves along `E` and `G` along `F` (or not at all, if that is empty), for
-    /// the price of `logm_along` with two directions.
+    /// `D log(A)[G]` and its derivative while `A` moves along `E` and `G` along `F` (or not at all, if that is empty),
+    /// for the price of `logm_along` with two directions.
     fn logm_pair(
         handle: &[Self],
         n: usize,
@@ -300,9 +300,9 @@ pub trait Scalar:
         second: &mut [Self],
         w: &mut Workspace<Self>,
     ) -> Result<(), Failure>;
-    /// The spectral projector of a group of eigenvalues into `p`, a handle of `n (3 n + 1)` numbers for its derivatives,
-    /// and an estimate of the separation of the group over the size of the matrix (the largest number where all or
-    /// none are in it). Errors: a group that is not separated.
+    /// The spectral projector of a group of eigenvalues into `p`, a handle of `n (3 n + 1)` numbers for its
+    /// derivatives, and an estimate of the separation of the group over the size of the matrix (the largest number
+    /// where all or none are in it). Errors: a group that is not separated.
     fn group_projector(
         group: crate::Group,
         a: &[Self],

@@ -1,6 +1,6 @@
 //! Correlation matrices of order `n` and rank `p` as `Y Y^T` with unit rows of `Y` (`n x p`): the search space of
-//! low-rank relaxations (max-cut), a quotient of the oblique manifold by `Y ~ Y Q` (Grubišić & Pietersz, *Efficient rank
-//! reduction of correlation matrices*, 2007; Journée, Bach, Absil & Sepulchre, 2010). `Y Y^T` is never formed.
+//! low-rank relaxations (max-cut), a quotient of the oblique manifold by `Y ~ Y Q` (Grubišić & Pietersz, *Efficient
+//! rank reduction of correlation matrices*, 2007; Journée, Bach, Absil & Sepulchre, 2010). `Y Y^T` is never formed.
 //!
 //! Tangents `U` keep the lengths of rows, `u_i . y_i = 0`, and are horizontal, `Y^T U` symmetric (`submersion.rs`); the
 //! metric is `tr U^T V`. With `R(U)` for taking off each row its part along `y_i`:
@@ -10,7 +10,8 @@
 //! - gradient: the projection of the Euclidean one; Hessian: that of `H - diag(g_i . y_i) U`, since the derivative of
 //!   `R(G) = G - diag(g_i . y_i) Y` along `U` is that and multiples of the rows `y_i`;
 //! - geodesics: a horizontal geodesic of the product of spheres is one of the quotient: rows
-//!   `y_i cos|v_i| + v_i sin|v_i|/|v_i|`. Retraction: normalised rows of `Y + V`, of second order on spheres and so here;
+//!   `y_i cos|v_i| + v_i sin|v_i|/|v_i|`. Retraction: normalised rows of `Y + V`, of second order on spheres and so
+//!   here;
 //! - transport: from the frame of `Y` to the one of `Z`, times `Q^T` for the polar factor `Q` of `Z^T Y`, projected; it
 //!   does not see the representatives;
 //! - curvature: of the spheres, `(v_i.w_i) u_i - (u_i.w_i) v_i` in each row, and O'Neill's term.

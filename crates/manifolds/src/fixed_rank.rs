@@ -1,24 +1,25 @@
 //! Matrices of `n` rows, `m` columns and rank `k`, with the metric of the space of all `n x m` matrices (Vandereycken,
 //! *Low-rank matrix completion by Riemannian optimization*, 2013). Nothing of size `n x m` is formed.
 //!
-//! **Points.** `X = U S V^T` with orthonormal `U` (`n x k`), `V` (`m x k`) and any regular `S` (`k x k`): not a singular
-//! value decomposition, which has no derivative where singular values coincide. `(U Q, Q^T S R, V R)` is the same point.
+//! **Points.** `X = U S V^T` with orthonormal `U` (`n x k`), `V` (`m x k`) and any regular `S` (`k x k`): not a
+//! singular value decomposition, which has no derivative where singular values coincide. `(U Q, Q^T S R, V R)` is the
+//! same point.
 //!
 //! **Tangents** are velocities `(U', S', V')` of the three factors with `U^T U' = 0`, `V^T V' = 0`, as engine and
 //! solvers use them. Vandereycken's are `M = S'`, `U_p = U' S`, `V_p = V' S^T`: the tangent matrix is
 //! `Z = U M V^T + U_p V^T + U V_p^T`, three orthogonal parts, so `<Z, Z'> = tr M^T M' + tr U_p^T U_p' + tr V_p^T V_p'`.
 //!
-//! **Gradients** are derivatives by the factors of the cost as a function of `U S V^T` (its derivative `G` by the matrix
-//! may be sparse or never formed): `g_U = G V S^T`, `g_S = U^T G V`, `g_V = G^T U S`. So `G V = g_U S^-T` and
+//! **Gradients** are derivatives by the factors of the cost as a function of `U S V^T` (its derivative `G` by the
+//! matrix may be sparse or never formed): `g_U = G V S^T`, `g_S = U^T G V`, `g_V = G^T U S`. So `G V = g_U S^-T` and
 //! `G^T U = g_V S^-1` are known. The Riemannian gradient has `M = g_S`, `U_p = (I - U U^T) G V`,
 //! `V_p = (I - V V^T) G^T U`; 8(n + m)k².
 //!
 //! **Hessian** along `(U', S', V')`, from the derivatives `h_U, h_S, h_V` of those by the engine: with `G' V` for the
-//! derivative of `G` alone, it has `M = U^T G' V`, `U_p = (I - U U^T)(G' V + G V')`, `V_p = (I - V V^T)(G'^T U + G^T U')`
-//! (Vandereycken, proposition 2.3). Differentiating the three products,
-//! `h_U = (G' V + G V') S^T + G V S'^T`, `h_V = (G'^T U + G^T U') S + G^T U S'`, `h_S = U^T G' V + U'^T G V + U^T G V'`, so
-//! `U_p = (I - U U^T)(h_U - (G V) S'^T) S^-T`, `V_p = (I - V V^T)(h_V - (G^T U) S') S^-1`,
-//! `M = h_S - U'^T (G V) - (G^T U)^T V'`; 14(n + m)k².
+//! derivative of `G` alone, it has `M = U^T G' V`, `U_p = (I - U U^T)(G' V + G V')`,
+//! `V_p = (I - V V^T)(G'^T U + G^T U')` (Vandereycken, proposition 2.3). Differentiating the three products,
+//! `h_U = (G' V + G V') S^T + G V S'^T`, `h_V = (G'^T U + G^T U') S + G^T U S'`,
+//! `h_S = U^T G' V + U'^T G V + U^T G V'`, so `U_p = (I - U U^T)(h_U - (G V) S'^T) S^-T`,
+//! `V_p = (I - V V^T)(h_V - (G^T U) S') S^-1`, `M = h_S - U'^T (G V) - (G^T U)^T V'`; 14(n + m)k².
 //!
 //! **Retractions** of second order (Absil & Oseledets, *Low-rank retractions: a survey and new results*, 2015). With
 //! `A = S + M`, `a = U_p^T U_p`, `b = V_p^T V_p`:
@@ -158,8 +159,9 @@ fn start<'t, T: Scalar>(a: Var<'t, T>, left: Var<'t, T>, right: Var<'t, T>) -> (
     (over(x, y), over(y, x))
 }
 
-/// One Newton step for `C = A + b D^-1`, `D = A^T + a C^-1`. With `f = C - A - b D^-1`, `g = D - A^T - a C^-1`, `P = b D^-1`
-/// and `Q = a C^-1`: `dC + P dD D^-1 = -f`, `dD + Q dC C^-1 = -g`, so `dC - (P Q) dC (D C)^-1 = -f + P g D^-1`.
+/// One Newton step for `C = A + b D^-1`, `D = A^T + a C^-1`. With `f = C - A - b D^-1`, `g = D - A^T - a C^-1`,
+/// `P = b D^-1` and `Q = a C^-1`: `dC + P dD D^-1 = -f`, `dD + Q dC C^-1 = -g`, so
+/// `dC - (P Q) dC (D C)^-1 = -f + P g D^-1`.
 fn newton<'t, T: Scalar>(
     a: Var<'t, T>,
     (left, right): (Var<'t, T>, Var<'t, T>),

@@ -1,13 +1,13 @@
 //! Hyperbolic space as a hyperboloid: `x` in `R^(n+1)` with `<x, x> = -1` and `x_0 > 0`, for the Lorentz product
-//! `<x, y> = x^T J y`, `J = diag(-1, 1, .., 1)`. Tangents have `<x, u> = 0`; the metric is the Lorentz product, positive
-//! on them; the curvature is -1 (Boumal, *An Introduction to Optimization on Smooth Manifolds*, 2023, 7.6).
+//! `<x, y> = x^T J y`, `J = diag(-1, 1, .., 1)`. Tangents have `<x, u> = 0`; the metric is the Lorentz product,
+//! positive on them; the curvature is -1 (Boumal, *An Introduction to Optimization on Smooth Manifolds*, 2023, 7.6).
 //!
 //! It is the sphere with other signs. With `P(z) = z + <x, z> x`, the projection that is orthogonal for the Lorentz
 //! product (the ambient projection, orthogonal for the Euclidean one, takes `Jx (Jx)^T / |x|²` off instead):
 //!
 //! - gradient `P(J G)`: `<P(JG), v> = <JG, v> = G^T v`; Hessian `P(J H + (x^T G) u)`, as `<x, J G> = x^T G`;
-//! - exponential `x cosh|v| + v sinh|v|/|v|`, entire functions of `<v, v>`; it is the retraction. The time coordinate is
-//!   taken from the others, `sqrt(1 + |y_s|²)`, so that points never leave the hyperboloid;
+//! - exponential `x cosh|v| + v sinh|v|/|v|`, entire functions of `<v, v>`; it is the retraction. The time coordinate
+//!   is taken from the others, `sqrt(1 + |y_s|²)`, so that points never leave the hyperboloid;
 //! - logarithm: with `q = <y - x, y - x>/4 = sinh²(d/2)`, `v = (d / sinh d)(y - x cosh d)` and `cosh d = 1 + 2q`, so
 //!   `(d / sinh d)(y - x - 2 q x)`; `d / sinh d` is a smooth function of `q`. Distance `2 asinh sqrt q`, its square
 //!   `4 q (1 + q) (d / sinh d)²`: exact where the points are close;

@@ -1,5 +1,5 @@
-//! Hyperbolic space as a ball: `|x| < 1` with the metric `l² u.v`, `l = 2/(1 - |x|²)`, of curvature -1 (Ungar,
-//! *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009; Ganea, Bécigneul & Hofmann, *Hyperbolic neural networks*,
+//! Hyperbolic space as a ball: `|x| < 1` with the metric `l² u.v`, `l = 2/(1 - |x|²)`, of curvature -1 (Ungar, *A
+//! Gyrovector Space Approach to Hyperbolic Geometry*, 2009; Ganea, Bécigneul & Hofmann, *Hyperbolic neural networks*,
 //! 2018).
 //!
 //! The metric is a multiple of the Euclidean one at each point, so with `grad ln l = l x`

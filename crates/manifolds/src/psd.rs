@@ -10,8 +10,8 @@
 //! - geodesics are lines `Y + tV`: the exponential, while they are minimal, that is `Y^T (Y + V)` positive definite;
 //!   without that condition the retraction, of second order, as long as `Y + V` has full rank;
 //! - logarithm `Z Q - Y` with the orthogonal `Q` that brings `Z` nearest to `Y`, the polar factor of `Z^T Y`; the
-//!   distance is its length. `Z^T Y` must be regular: where it is not, several `Q` are nearest and it fails. Exact where
-//!   `Z` is near `Y`, and smooth at equal points; 10np² + 100p³;
+//!   distance is its length. `Z^T Y` must be regular: where it is not, several `Q` are nearest and it fails. Exact
+//!   where `Z` is near `Y`, and smooth at equal points; 10np² + 100p³;
 //! - transport: from the frame of `Y` to the one of `Z`, that is times `Q^T`, and projected. It does not see the
 //!   representatives. Parallel transport solves a differential equation and has no closed form;
 //! - curvature: of the flat space of factors and O'Neill's term (`submersion.rs`), not negative.

@@ -25,8 +25,8 @@ pub(crate) static LN_OVER: LnOver = LnOver;
 pub(crate) struct Arc;
 pub(crate) static ARC: Arc = Arc;
 
-/// `sum_{j >= k} a_j j!/(j - k)! z^(j-k)`, the derivative of order `k` of a power series with `a_j = a(j)`, for `|z|` up
-/// to 1/2 and coefficients that do not grow.
+/// `sum_{j >= k} a_j j!/(j - k)! z^(j-k)`, the derivative of order `k` of a power series with `a_j = a(j)`, for `|z|`
+/// up to 1/2 and coefficients that do not grow.
 fn derived_series(k: u32, z: f64, a: &mut dyn FnMut(u32) -> f64) -> f64 {
     let (mut sum, mut power) = (0.0, 1.0);
     for j in 0..200 {

@@ -1,9 +1,9 @@
 //! Probabilities: positive vectors of sum 1 with the Fisher metric `sum u_i v_i / x_i`, the only one (up to a factor)
 //! that sufficient statistics keep (Čencov). Tangents have sum 0.
 //!
-//! `s = sqrt x` is a unit vector with positive entries, and `u = 2 s w` for its velocity `w`, so the metric is `4 <w, w>`:
-//! the simplex is the positive part of a sphere of radius 2 (Amari & Nagaoka, *Methods of Information Geometry*, 2000,
-//! section 2.5). Everything is read off from the sphere; each operation costs a few n.
+//! `s = sqrt x` is a unit vector with positive entries, and `u = 2 s w` for its velocity `w`, so the metric is
+//! `4 <w, w>`: the simplex is the positive part of a sphere of radius 2 (Amari & Nagaoka, *Methods of Information
+//! Geometry*, 2000, section 2.5). Everything is read off from the sphere; each operation costs a few n.
 //!
 //! - gradient `x G - (x.G) x`; Hessian, from the one of the sphere, `P(x H + u G / 2) - u (x.G) / 2` with
 //!   `P(z) = z - x sum z`;
@@ -118,7 +118,8 @@ impl<T: Scalar> Manifold<T> for Simplex {
     fn dim(&self) -> usize {
         self.n - 1
     }
-    /// A quarter of the circumference of the sphere of radius 2, halved: about the distance of a corner from the centre.
+    /// A quarter of the circumference of the sphere of radius 2, halved: about the distance of a corner from the
+    /// centre.
     fn typical_distance(&self) -> f64 {
         std::f64::consts::FRAC_PI_2
     }

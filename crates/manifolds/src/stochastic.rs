@@ -1,23 +1,23 @@
 //! Doubly stochastic matrices: positive, all rows and columns of sum 1, with the Fisher metric `sum u_ij v_ij / x_ij`
-//! (Douik & Hassibi, *Manifold optimization over the set of doubly stochastic matrices: a second-order geometry*, 2019).
-//! Tangents have rows and columns of sum 0, the same at every point.
+//! (Douik & Hassibi, *Manifold optimization over the set of doubly stochastic matrices: a second-order geometry*,
+//! 2019). Tangents have rows and columns of sum 0, the same at every point.
 //!
 //! - the ambient projection takes row and column means off: `(I - J) U (I - J)`, `J = 1 1^T / n`;
 //! - what is orthogonal to all tangents in the Fisher metric is `X o (a 1^T + 1 b^T)`. So the Fisher projection
 //!   `F(Z) = Z - X o (a 1^T + 1 b^T)` has `a + X b = Z 1` and `X^T a + b = Z^T 1`, that is
 //!   `(I - X X^T) a = Z 1 - X Z^T 1`. Its null vector is `1` (`a` and `b` are known up to a shift), to which the right
 //!   side is orthogonal: adding `J` makes the matrix positive definite and changes nothing; 7n³/3;
-//! - gradient `F(X o G) = X o (G - N)`, `N = a 1^T + 1 b^T`; Hessian `F(X o H + U o (G - N) / 2)`: the derivative of the
-//!   gradient in the ambient metric of positive entries subtracts `U o grad / (2X)`, and what moves `N` is normal;
+//! - gradient `F(X o G) = X o (G - N)`, `N = a 1^T + 1 b^T`; Hessian `F(X o H + U o (G - N) / 2)`: the derivative of
+//!   the gradient in the ambient metric of positive entries subtracts `U o grad / (2X)`, and what moves `N` is normal;
 //! - retraction: `A = X o phi(U / X)`, scaled to a doubly stochastic matrix `D1 A D2` (Sinkhorn). Scaling moves along
 //!   normals, so the order is that of `phi` as in `simplex.rs`: *logistic* `(2 sigmoid z)²` of second order,
 //!   *multiplicative* `e^z` of first, with the inverse `F(X o ln(Y / X))`, since `ln Y - ln X - U/X = a 1^T + 1 b^T`;
 //! - transport: the identity, since the tangent spaces are the same. Not isometric.
 //!
-//! *Scaling.* With columns normalised by `softmax(ln A + a 1^T) = Y`, rows sum to `r = Y 1`, and `r - 1` is the gradient
-//! of a convex function of `a` with Hessian `diag(r) - Y Y^T`. A few of Sinkhorn's steps `a - ln r` and then Newton's
-//! find `a`; that is done on the numbers alone. Three more Newton steps, which are differentiated, leave `a` as it is
-//! and give its derivatives: each doubles the order up to which they are exact, to seven. What has not
+//! *Scaling.* With columns normalised by `softmax(ln A + a 1^T) = Y`, rows sum to `r = Y 1`, and `r - 1` is the
+//! gradient of a convex function of `a` with Hessian `diag(r) - Y Y^T`. A few of Sinkhorn's steps `a - ln r` and then
+//! Newton's find `a`; that is done on the numbers alone. Three more Newton steps, which are differentiated, leave `a`
+//! as it is and give its derivatives: each doubles the order up to which they are exact, to seven. What has not
 //! converged is an error (a step of a length that no line search should take). Cost: 12 steps of 7n³/3.
 //!
 //! Geodesics, logarithm, distance and parallel transport have no closed form.
@@ -34,7 +34,8 @@ const SINKHORN: usize = 8;
 /// Newton steps on numbers alone, and with derivatives.
 const NEWTON: (usize, usize) = (9, 3);
 
-/// How a step along a tangent comes back to the doubly stochastic matrices: by what positive matrix that is then scaled.
+/// How a step along a tangent comes back to the doubly stochastic matrices: by what positive matrix that is then
+/// scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StochasticRetraction {

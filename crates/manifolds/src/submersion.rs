@@ -2,9 +2,9 @@
 //! projection, alignment of representatives, and the curvature that the quotient adds (O'Neill).
 //!
 //! The fibre through `Y` has the tangents `Y W` with skew `W`. `U` is orthogonal to it if `Y^T U` is symmetric. With
-//! `S = Y^T Y`, the `W` of the projection `U - Y W` solves `S W + W S = Y^T U - U^T Y`: a Lyapunov equation of order `p`
-//! with `S` positive definite while `Y` has full rank (Massart & Absil, *Quotient geometry with simple geodesics for the
-//! manifold of fixed-rank positive-semidefinite matrices*, 2020).
+//! `S = Y^T Y`, the `W` of the projection `U - Y W` solves `S W + W S = Y^T U - U^T Y`: a Lyapunov equation of order
+//! `p` with `S` positive definite while `Y` has full rank (Massart & Absil, *Quotient geometry with simple geodesics
+//! for the manifold of fixed-rank positive-semidefinite matrices*, 2020).
 
 use crate::scalars::Times;
 use pullback::{Scalar, Shape, Var};
@@ -44,9 +44,9 @@ pub(crate) fn aligning<'t, T: Scalar>(y: Var<'t, T>, z: Var<'t, T>) -> Var<'t, T
 ///
 /// `Z Q - Y = (Z - Y) + Z (Q - I)`, and `Q - I` by difference has no relative accuracy. With `M = Z^T Y = Q H` and
 /// `F = Q - I`, skew parts give `F H - H F^T = M - M^T`; as `F^T = -Q^T F` and `H Q^T = M^T`, that is the Sylvester
-/// equation `M^T F + F H = M - M^T`, linear in `F`, whose right-hand side is `E^T Y - Y^T E` with `E = Z - Y`. It is used
-/// while `|Q - I|² < 1/2`, where `M^T` and `H` have no opposite eigenvalues; farther away `Z` is another representative,
-/// and rounding it has cost as much as the difference does.
+/// equation `M^T F + F H = M - M^T`, linear in `F`, whose right-hand side is `E^T Y - Y^T E` with `E = Z - Y`. It is
+/// used while `|Q - I|² < 1/2`, where `M^T` and `H` have no opposite eigenvalues; farther away `Z` is another
+/// representative, and rounding it has cost as much as the difference does.
 pub(crate) fn aligned_difference<'t, T: Scalar>(y: Var<'t, T>, z: Var<'t, T>) -> Var<'t, T> {
     let m = z.t_mul(y);
     let (q, h) = m.polar();

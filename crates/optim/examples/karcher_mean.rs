@@ -1,7 +1,8 @@
-//! The Karcher mean of covariances of EEG windows: the positive definite matrix with the least sum of squared distances.
+//! The Karcher mean of covariances of EEG windows: the positive definite matrix with the least sum of squared
+//! distances.
 //!
-//! An arithmetic mean of covariances has too large a determinant. Distances that do not depend on scale and basis of the
-//! channels do not have that fault: they are the affine-invariant metric, the default of `Spd`.
+//! An arithmetic mean of covariances has too large a determinant. Distances that do not depend on scale and basis of
+//! the channels do not have that fault: they are the affine-invariant metric, the default of `Spd`.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

@@ -1,7 +1,8 @@
-//! Low-rank matrix completion: a 60 x 40 matrix of rank 3, of which three entries in ten are seen, and the rest follows.
+//! Low-rank matrix completion: a 60 x 40 matrix of rank 3, of which three entries in ten are seen, and the rest
+//! follows.
 //!
-//! A point of `FixedRank` is three factors, `X = U S V'`. The cost looks at the seen entries alone, so nothing of the size
-//! of the whole matrix is formed.
+//! A point of `FixedRank` is three factors, `X = U S V'`. The cost looks at the seen entries alone, so nothing of the
+//! size of the whole matrix is formed.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

@@ -1,7 +1,7 @@
 //! Averaging poses: several noisy measurements of where a camera is and how it is turned, and the pose in their middle.
 //!
-//! A pose is a matrix `[R p; 0 1]`, a point of SE(3). An average of matrices is no pose; the point with the least sum of
-//! squared distances is one.
+//! A pose is a matrix `[R p; 0 1]`, a point of SE(3). An average of matrices is no pose; the point with the least sum
+//! of squared distances is one.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

@@ -22,7 +22,8 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let x0: Mat<f64> = sphere.random(&mut rng(1));
     let problem = Problem::new(&sphere, &x0, |x| x.t_mul(&a * x));
 
-    // `|` stops at whichever comes first. Trust regions use the Hessian: few steps, and the last ones double the digits.
+    // `|` stops at whichever comes first. Trust regions use the Hessian: few steps, and the last ones double the
+    // digits.
     let stop = || Stop::GradientNorm(1e-10) | Stop::Iterations(2000);
     let found = problem.solve(TrustRegions::default(), stop())?;
     assert!(found.why.met("gradient norm"), "{}", found.why);

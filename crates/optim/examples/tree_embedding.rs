@@ -25,7 +25,8 @@ fn columns<'t>(x: Var<'t>, k: &[usize]) -> Var<'t> {
 
 /// Runs the example and returns what it prints.
 pub fn run() -> std::result::Result<String, Box<dyn std::error::Error>> {
-    // A binary tree: the parent of node k, counted from 1, is k/2. A branch is twice as long as the radius of curvature.
+    // A binary tree: the parent of node k, counted from 1, is k/2. A branch is twice as long as the radius of
+    // curvature.
     let nodes = 31;
     let along = |mut a: usize, mut b: usize| {
         let mut length = 0.0;

@@ -1,5 +1,6 @@
-//! Methods that adapt the step to the gradients seen so far: one number for a point (RAdam, RAMSGrad), one for each entry
-//! (cRMSProp), one for each row and column (RASA). All are programs, to be run with minibatches or differentiated.
+//! Methods that adapt the step to the gradients seen so far: one number for a point (RAdam, RAMSGrad), one for each
+//! entry (cRMSProp), one for each row and column (RASA). All are programs, to be run with minibatches or
+//! differentiated.
 
 use crate::method::{Method, along};
 use crate::schedule::Schedule;
@@ -22,12 +23,13 @@ fn counted<'t, T: Scalar>(t: Var<'t, T>) -> Var<'t, T> {
     t + t.tape().filled(Shape::SCALAR, T::one())
 }
 
-/// Riemannian Adam (Becigneul & Ganea, *Riemannian adaptive optimization methods*, 2019, with one factor: the manifold).
+/// Riemannian Adam (Becigneul & Ganea, *Riemannian adaptive optimization methods*, 2019, with one factor: the
+/// manifold).
 ///
-/// `M+ = beta1 T(M) + (1 - beta1) G`, `v+ = beta2 v + (1 - beta2) <G, G>`, `X+ = R_X(-step M+ / sqrt v^)` with `v^ = v+`, or
-/// with `amsgrad` the largest `v+` so far: then it is their RAMSGrad, for which they prove convergence. The paper has no
-/// correction of the bias of the first steps; `correct_bias` divides by `1 - beta^t` as Adam does. The root is
-/// `sqrt(v^ + eps²)`.
+/// `M+ = beta1 T(M) + (1 - beta1) G`, `v+ = beta2 v + (1 - beta2) <G, G>`, `X+ = R_X(-step M+ / sqrt v^)` with
+/// `v^ = v+`, or with `amsgrad` the largest `v+` so far: then it is their RAMSGrad, for which they prove convergence.
+/// The paper has no correction of the bias of the first steps; `correct_bias` divides by `1 - beta^t` as Adam does. The
+/// root is `sqrt(v^ + eps²)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RAdam {
     /// The step.
@@ -99,13 +101,13 @@ impl<T: Scalar> Method<T> for RAdam {
     }
 }
 
-/// Constrained RMSProp (Roy, Mhammedi & Harandi, *Geometry aware constrained optimization techniques for deep learning*,
-/// 2018).
+/// Constrained RMSProp (Roy, Mhammedi & Harandi, *Geometry aware constrained optimization techniques for deep
+/// learning*, 2018).
 ///
 /// `V+ = beta T(V) + (1 - beta) P(G o G)`, `X+ = R_X(-step P(G / (sqrt V+ + eps)))`, entry by entry. Projections make
-/// entries of `V+` negative at times; they are raised to `floor`. The paper leaves the quotient as it is and relies on the
-/// retraction; here it is projected, so that what is retracted is tangent. It depends on the coordinates of the ambient
-/// space and, on a quotient, on the representative.
+/// entries of `V+` negative at times; they are raised to `floor`. The paper leaves the quotient as it is and relies on
+/// the retraction; here it is projected, so that what is retracted is tangent. It depends on the coordinates of the
+/// ambient space and, on a quotient, on the representative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CRmsProp {
     /// The step.
@@ -165,12 +167,13 @@ impl<T: Scalar> Method<T> for CRmsProp {
     }
 }
 
-/// Riemannian adaptive stochastic gradient with row and column adaptation (Kasai, Jawanpuria & Mishra, *Riemannian adaptive
-/// stochastic gradient algorithms on matrix manifolds*, 2019, Algorithm 1).
+/// Riemannian adaptive stochastic gradient with row and column adaptation (Kasai, Jawanpuria & Mishra, *Riemannian
+/// adaptive stochastic gradient algorithms on matrix manifolds*, 2019, Algorithm 1).
 ///
-/// For `n x p` points `l+ = beta l + (1 - beta) diag(G G^T) / p` and `r+ = beta r + (1 - beta) diag(G^T G) / n`; `l^`, `r^` are
-/// the largest so far; `X+ = R_X(-step_t P(diag(l^)^(-1/4) G diag(r^)^(-1/4)))`, with `step_t = step / sqrt t`. With `rows` or
-/// `columns` alone the other factor is left out and the exponent is `-1/2`. `eps` is added to the entries of `l^` and `r^`.
+/// For `n x p` points `l+ = beta l + (1 - beta) diag(G G^T) / p` and `r+ = beta r + (1 - beta) diag(G^T G) / n`; `l^`,
+/// `r^` are the largest so far; `X+ = R_X(-step_t P(diag(l^)^(-1/4) G diag(r^)^(-1/4)))`, with
+/// `step_t = step / sqrt t`. With `rows` or `columns` alone the other factor is left out and the exponent is `-1/2`.
+/// `eps` is added to the entries of `l^` and `r^`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rasa {
     /// The step.

@@ -1,13 +1,13 @@
 //! Adaptive regularisation with cubics (Cartis, Gould & Toint 2011; on manifolds: Agarwal, Boumal, Bullins & Cartis,
 //! *Adaptive regularization with cubics on manifolds*, 2021).
 //!
-//! At `x`, with gradient `g` and Hessian `H`, the model is `m(s) = f(x) + <g, s> + 1/2 <s, H s> + sigma/3 |s|^3`. It
-//! is minimised over the space that Lanczos' iteration spans: `q_1 = g / |g|`, and
-//! `H q_k = beta_{k-1} q_{k-1} + alpha_k q_k + beta_k q_{k+1}` with orthonormal `q`. For `s = sum y_i q_i`, `m` is the cubic model of the
-//! tridiagonal matrix, which `cubic` minimises globally; what is left of its gradient in the whole tangent space is,
-//! by the same recurrence, `beta_k y_k q_{k+1}`. The iteration ends where `beta_k |y_k| <= theta |s|^2`: with that,
-//! convergence is quadratic, and the number of steps to a gradient of `epsilon` is at most of the order
-//! `epsilon^(-3/2)`, which no method of these derivatives betters.
+//! At `x`, with gradient `g` and Hessian `H`, the model is `m(s) = f(x) + <g, s> + 1/2 <s, H s> + sigma/3 |s|^3`. It is
+//! minimised over the space that Lanczos' iteration spans: `q_1 = g / |g|`, and
+//! `H q_k = beta_{k-1} q_{k-1} + alpha_k q_k + beta_k q_{k+1}` with orthonormal `q`. For `s = sum y_i q_i`, `m` is the
+//! cubic model of the tridiagonal matrix, which `cubic` minimises globally; what is left of its gradient in the whole
+//! tangent space is, by the same recurrence, `beta_k y_k q_{k+1}`. The iteration ends where
+//! `beta_k |y_k| <= theta |s|^2`: with that, convergence is quadratic, and the number of steps to a gradient of
+//! `epsilon` is at most of the order `epsilon^(-3/2)`, which no method of these derivatives betters.
 //!
 //! The ratio of the actual decrease to that of the model without its cubic term decides as in trust regions, with the
 //! same slack for rounding, and so does `sigma`: a tenth after a very good step, twice as much after a bad one. A step

@@ -9,8 +9,8 @@
 //! - from the oldest to the newest, `r += (alpha_i - <y_i, r> / <s_i, y_i>) s_i`; the direction is `-r`.
 //!
 //! A pair is kept only if `<s, y> > caution |g| <s, s>`: then the matrix stays positive definite without a convex cost.
-//! The products `<s_i, y_i>` are computed anew at each point, since a transport need not keep them; a pair that has lost
-//! its positive product is left out.
+//! The products `<s_i, y_i>` are computed anew at each point, since a transport need not keep them; a pair that has
+//! lost its positive product is left out.
 
 use crate::Result;
 use crate::descent::{NO_STEP, first_length};

@@ -36,8 +36,8 @@
 //!
 //! `docs/optimisation.md` is a tutorial through the examples of this crate: which manifold, which solver, how to plot.
 //!
-//! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
-//! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
+//! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can
+//! be written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
 //! wherever somebody differentiates them. [`tune`] tries a list of steps and keeps the whole table.
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold

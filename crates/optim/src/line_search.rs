@@ -1,8 +1,8 @@
 //! Line searches along the curve `t -> R_x(t d)`. What the directions are is the solvers' business.
 //!
 //! The slope of the cost along the curve is `phi'(t) = <egrad f(R(td)), d/dt R(td)>`, in the ambient inner product. The
-//! velocity is the derivative of the retraction, a program, so the slope is exact for every retraction and metric, and no
-//! transport enters.
+//! velocity is the derivative of the retraction, a program, so the slope is exact for every retraction and metric, and
+//! no transport enters.
 //!
 //! Near a minimum, differences of costs are rounding long before slopes are: a search that compares costs stalls at a
 //! gradient of about the root of the machine precision. So a step is accepted by the approximate Wolfe conditions of
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum LineSearch {
-    /// Halve a step until the cost falls by `decrease` times what its slope promises. Costs are compared, so it stalls at
-    /// a gradient of about 1e-8 of the cost.
+    /// Halve a step until the cost falls by `decrease` times what its slope promises. Costs are compared, so it stalls
+    /// at a gradient of about 1e-8 of the cost.
     Armijo {
         /// The part of the promised decrease that is enough, in `(0, 1)`.
         decrease: f64,

@@ -17,9 +17,9 @@ impl<'t, L: Leaves, F: Fn(L::Vars<'t>, usize) -> Var<'t, L::Scalar>> BatchFn<'t,
 /// Minimise the mean of the costs of minibatches.
 ///
 /// The closure is given the number of a minibatch, from 0, and must give the same number for the same point and
-/// minibatch. Methods with a rule ([`Rsgd`](crate::Rsgd), [`RAdam`](crate::RAdam), ...) take another minibatch at each step:
-/// each once in random order, then all again in another order. Solvers that search or trust see the mean of all. The cost
-/// that a run of a method reports is that of the minibatch; [`Stochastic::whole`] gives the mean.
+/// minibatch. Methods with a rule ([`Rsgd`](crate::Rsgd), [`RAdam`](crate::RAdam), ...) take another minibatch at each
+/// step: each once in random order, then all again in another order. Solvers that search or trust see the mean of all.
+/// The cost that a run of a method reports is that of the minibatch; [`Stochastic::whole`] gives the mean.
 ///
 /// ```
 /// use pullback::prelude::*;

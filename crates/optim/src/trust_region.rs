@@ -4,7 +4,8 @@
 //! At `x`, with gradient `g` and Hessian `H`, the model `m(eta) = f(x) + <g, eta> + 1/2 <eta, H eta>` is minimised over
 //! `|eta| <= Delta` by conjugate gradients, which stop at the boundary, at negative curvature, or when the residual has
 //! fallen to `|g| min(|g|^theta, kappa)`: with `theta = 1` the outer iteration converges quadratically. The trial point
-//! is accepted if the cost has fallen by more than `rho'` of what the model promised, and the radius follows that ratio.
+//! is accepted if the cost has fallen by more than `rho'` of what the model promised, and the radius follows that
+//! ratio.
 //!
 //! Near a solution both sides of the ratio are rounding. So `max(1, |f|) eps rho_regularization` is added to both, as
 //! Conn, Gould & Toint (2000, 17.4.2) propose: the ratio tends to 1 there, and steps of rounding are accepted.

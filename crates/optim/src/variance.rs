@@ -1,5 +1,5 @@
-//! Stochastic descent with reduced variance: whole gradients now and then, and differences of stochastic ones in between.
-//! With a fixed step these converge to the minimum, where descent on minibatches alone only circles it.
+//! Stochastic descent with reduced variance: whole gradients now and then, and differences of stochastic ones in
+//! between. With a fixed step these converge to the minimum, where descent on minibatches alone only circles it.
 
 use crate::Result;
 use crate::numbers::Numbers;
@@ -10,11 +10,12 @@ use crate::view::{Iterate, View};
 use pullback::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// Riemannian stochastic variance-reduced gradients (Zhang, Reddi & Sra, *Riemannian SVRG*, 2016; Sato, Kasai & Mishra 2019).
+/// Riemannian stochastic variance-reduced gradients (Zhang, Reddi & Sra, *Riemannian SVRG*, 2016; Sato, Kasai & Mishra
+/// 2019).
 ///
-/// From a snapshot `Y` with the whole gradient `g`, for `inner` steps: `v = grad f_k(X) - T(grad f_k(Y) - g)`, brought from
-/// `Y` to `X`, and `X+ = R_X(-step v)`; then the last point is the next snapshot. `step` changes with the number of
-/// snapshots.
+/// From a snapshot `Y` with the whole gradient `g`, for `inner` steps: `v = grad f_k(X) - T(grad f_k(Y) - g)`, brought
+/// from `Y` to `X`, and `X+ = R_X(-step v)`; then the last point is the next snapshot. `step` changes with the number
+/// of snapshots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rsvrg {
     /// The step.
@@ -25,11 +26,11 @@ pub struct Rsvrg {
     pub schedule: Schedule,
 }
 
-/// Riemannian stochastic recursive gradients (Kasai, Sato & Mishra, *Riemannian stochastic recursive gradient algorithm*,
-/// 2018).
+/// Riemannian stochastic recursive gradients (Kasai, Sato & Mishra, *Riemannian stochastic recursive gradient
+/// algorithm*, 2018).
 ///
-/// Begins, every `inner` steps, with the whole gradient `v`; then `v+ = grad f_k(X+) - T(grad f_k(X) - v)` from one point to
-/// the next, and `X+ = R_X(-step v)`.
+/// Begins, every `inner` steps, with the whole gradient `v`; then `v+ = grad f_k(X+) - T(grad f_k(X) - v)` from one
+/// point to the next, and `X+ = R_X(-step v)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rsrg {
     /// The step.

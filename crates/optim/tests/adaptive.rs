@@ -1,5 +1,5 @@
-//! The adaptive methods against their recurrences in plain numbers, as programs under the checker, and on a problem with a
-//! known answer.
+//! The adaptive methods against their recurrences in plain numbers, as programs under the checker, and on a problem
+//! with a known answer.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

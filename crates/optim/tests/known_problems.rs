@@ -1,5 +1,5 @@
-//! Problems whose answers are known from elsewhere: to 1e-10, and in at most one trust-region step more than Manopt takes
-//! with the same settings.
+//! Problems whose answers are known from elsewhere: to 1e-10, and in at most one trust-region step more than Manopt
+//! takes with the same settings.
 
 mod known;
 

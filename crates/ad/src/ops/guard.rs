@@ -37,8 +37,8 @@ pub(crate) struct Vanishing {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct OfFinite;
 
-/// `X` from `(X, c)` in the members whose entries of `c` are all positive; `OutsideDomain` elsewhere. `c` is only looked
-/// at.
+/// `X` from `(X, c)` in the members whose entries of `c` are all positive; `OutsideDomain` elsewhere. `c` is only
+/// looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Positive {
     pub(crate) what: &'static str,

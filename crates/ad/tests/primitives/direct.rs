@@ -195,7 +195,8 @@ fn same_derivatives(what: &str, shapes: &[(usize, usize)], f: impl for<'t> Fn(Va
     }
 }
 
-/// A shortcut that fails names what the program called and its line, as the rule does: not what the sweep did before it.
+/// A shortcut that fails names what the program called and its line, as the rule does: not what the sweep did before
+/// it.
 #[test]
 fn a_failure_in_a_shortcut_names_the_program() {
     // `exp(A)` fits into a number, and its derivative along a weight of 1e100 does not.

@@ -1,9 +1,9 @@
 //! The affine-invariant metric `<U, V>_P = tr P^-1 U P^-1 V`.
 //!
 //! With `P = L L^T` and `W(U) = L^-1 U L^-T`, `P^-1 U P^-1 V = L^-T W(U) W(V) L^T`, so `<U, V>_P = <W(U), W(V)>`: the
-//! congruence by `L^-1` is an isometry to the identity, where everything is a function of a symmetric matrix. Any factor
-//! `G` with `G G^T = P` does, since two of them differ by a rotation, which commutes with functions of matrices; so `L`
-//! takes the place of `P^(1/2)` in the formulas of Pennec, Fillard & Ayache (*A Riemannian framework for tensor
+//! congruence by `L^-1` is an isometry to the identity, where everything is a function of a symmetric matrix. Any
+//! factor `G` with `G G^T = P` does, since two of them differ by a rotation, which commutes with functions of matrices;
+//! so `L` takes the place of `P^(1/2)` in the formulas of Pennec, Fillard & Ayache (*A Riemannian framework for tensor
 //! computing*, 2006, section 3) and Bhatia (*Positive Definite Matrices*, 2007, chapter 6):
 //!
 //! - gradient `P G P`, Hessian `P H P + sym(U G P)`; 8n³ and 12n³;
@@ -12,8 +12,8 @@
 //!   `M - I = W(Q - P)` has small relative error where the points are close, where `log` of the rounded `M` would have
 //!   none of its digits, and `phi` is smooth at 1. The factors commute; 18n³;
 //! - squared distance `|log M|²`;
-//! - parallel transport `U -> E U E^T` with `E = (Q P^-1)^(1/2) = L M^(1/2) L^-1`, an isometry that carries the velocity
-//!   of the geodesic along; so `L M^(1/2) W(U) M^(1/2) L^T`; 22n³;
+//! - parallel transport `U -> E U E^T` with `E = (Q P^-1)^(1/2) = L M^(1/2) L^-1`, an isometry that carries the
+//!   velocity of the geodesic along; so `L M^(1/2) W(U) M^(1/2) L^T`; 22n³;
 //! - retraction `P + V + V P^-1 V / 2 = L (I + W + W²/2) L^T` for `W = W(V)`: the exponential to second order, and
 //!   positive definite for every `V`, as `I + W + W²/2 = (I + (I + W)²)/2`; 9n³. Its inverse: with `D = W(Q - P)`,
 //!   `(I + W)² = I + 2D`, so `W = S - I = 2D (S + I)^-1`, `S = (I + 2D)^(1/2)`; it exists while `M > I/2`, else the

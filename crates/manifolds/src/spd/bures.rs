@@ -17,13 +17,13 @@
 //!   `P = L L^T` and `S = (L^T Q L)^(1/2)`, `T = L^-T S L^-1`: `T P T = L^-T S² L^-1 = Q`. For close points `T - I` has
 //!   lost its digits; but `X P (I + X/2) + (I + X/2) P X = Q - P` (multiply out), and with `X' = L^T X L`,
 //!   `N = (L^T L + S)/2 = L^T (I + X/2) L`, that is `X' N + N X' = L^T (Q - P) L`, a linear equation with `N` positive
-//!   definite: an error of `N` is a relative error of `X`; 30n³. Then `log_P Q = X P + P X`, and the squared distance is
-//!   `tr X P X = |L^-T X'|²`, which is `tr P + tr Q - 2 tr S` without the differences;
+//!   definite: an error of `N` is a relative error of `X`; 30n³. Then `log_P Q = X P + P X`, and the squared distance
+//!   is `tr X P X = |L^-T X'|²`, which is `tr P + tr Q - 2 tr S` without the differences;
 //! - curvature: the total space is flat, so it is made of the vertical part `A W` of derivatives of horizontal fields
 //!   (O'Neill). Differentiating `A^T V^ = V^^T A` along `U^` shows that `W` is skew with
 //!   `A^T A W + W A^T A = V^^T U^ - U^^T V^` for the lifts `U^, V^`; and `R(U, V) Z` is what
-//!   `2 Z^ W(U, V) - U^ W(V, Z) + V^ W(U, Z)` is sent to. (O'Neill's `<R(U, V) V, U> = 3 |A W|²` and the symmetries of a
-//!   curvature tensor leave no other choice.) Here `A = L`; 80n³.
+//!   `2 Z^ W(U, V) - U^ W(V, Z) + V^ W(U, Z)` is sent to. (O'Neill's `<R(U, V) V, U> = 3 |A W|²` and the symmetries of
+//!   a curvature tensor leave no other choice.) Here `A = L`; 80n³.
 //!
 //! *Parallel transport* solves a linear differential equation along the geodesic and has no closed form; the transport
 //! keeps the matrix, since all tangent spaces are the symmetric matrices. It is no isometry.

@@ -2,8 +2,8 @@
 //! decomposition*, 2019): the flat metric of the entries of `L` below the diagonal and the logarithms of those on it,
 //! where `P = L L^T`.
 //!
-//! A tangent `U` moves `L` by `X = L half(L^-1 U L^-T)`, where `half` keeps the lower triangle and half of the diagonal;
-//! and `U = X L^T + L X^T`. Write `low X` and `d(X)` for the part below the diagonal and the diagonal. In the
+//! A tangent `U` moves `L` by `X = L half(L^-1 U L^-T)`, where `half` keeps the lower triangle and half of the
+//! diagonal; and `U = X L^T + L X^T`. Write `low X` and `d(X)` for the part below the diagonal and the diagonal. In the
 //! coordinates `low L` and `ln d(L)` a tangent is `low X` and `d(X)/d(L)`, so
 //!
 //! - `<U, V>_P = <low X, low Y> + <d(X)/d(L), d(Y)/d(L)>`; 8n³/3;

@@ -1,10 +1,10 @@
 //! Symmetric positive definite matrices with four metrics: the space, and what does not depend on the metric. The
 //! mathematics of each metric is in a file of its own.
 //!
-//! A point is a symmetric positive definite `P` (`n x n`), a tangent a symmetric matrix; both are symmetrised where they
-//! are read. `P` is never inverted and no function of a matrix that is not symmetric is taken: with `P = L L^T`, what
-//! others write with `P^(1/2)` and `P^-1` is a congruence with the triangular `L`. The projection, in the ambient inner
-//! product, is the symmetric part for every metric.
+//! A point is a symmetric positive definite `P` (`n x n`), a tangent a symmetric matrix; both are symmetrised where
+//! they are read. `P` is never inverted and no function of a matrix that is not symmetric is taken: with `P = L L^T`,
+//! what others write with `P^(1/2)` and `P^-1` is a congruence with the triangular `L`. The projection, in the ambient
+//! inner product, is the symmetric part for every metric.
 
 mod affine;
 mod bures;
