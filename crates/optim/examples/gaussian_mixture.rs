@@ -1,9 +1,8 @@
 //! A mixture of two Gaussians, by maximum likelihood on a product of manifolds instead of expectation-maximisation.
 //!
 //! With `y = (x, 1)`, a Gaussian of mean m and covariance C is one of mean 0 for y, with `S = [C + m m', m; m', 1]`, up
-//! to a factor. So the parameters are two positive definite matrices and a point of the simplex; that the corner of S
-//! is 1 need not be asked for: at an optimum it is (Hosseini & Sra, *Matrix manifold optimization for Gaussian
-//! mixtures*, 2015).
+//! to a factor. So the parameters are two positive definite matrices and a point of the simplex; at an optimum the
+//! corner of S is 1 by itself (Hosseini & Sra, *Matrix manifold optimization for Gaussian mixtures*, 2015).
 
 use pullback::faer::{Mat, mat};
 use pullback::{Shape, prelude::*};

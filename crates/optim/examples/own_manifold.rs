@@ -1,5 +1,4 @@
-//! A manifold of one's own, in eight short methods: an ellipsoid `x'Wx = 1`, and the point on it nearest to a given
-//! one.
+//! A manifold of one's own, in eight short methods: an ellipsoid `x'Wx = 1`, and its point nearest to a given one.
 
 use pullback::{Shape, faer::Mat, faer::mat, prelude::*};
 use pullback_manifolds::{self as manifolds, Manifold, Parts, Shapes, gaussian, numbers, rand, residuals};

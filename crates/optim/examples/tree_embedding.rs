@@ -1,7 +1,7 @@
 //! A tree drawn in the hyperbolic plane: distances between the points as near as can be to those along the branches.
 //!
-//! A flat plane has no room for a tree, since the number of leaves grows with its depth as an exponential. A hyperbolic
-//! one has. The same cost on both shows by how much.
+//! The number of leaves grows as an exponential of the depth, for which a flat plane has no room and a hyperbolic one
+//! has. The same cost on both shows by how much.
 
 use pullback::faer::Mat;
 use pullback::{Shape, prelude::*};
@@ -44,8 +44,7 @@ pub fn run() -> std::result::Result<String, Box<dyn std::error::Error>> {
             let d = plane.dist(&[columns(x, &i)], &[columns(x, &j)]).expect("both planes have distances");
             (d.elem_div(&wanted) - 1.0).square().sum() / i.len() as f64
         });
-        let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-8) | Stop::Iterations(60))?;
-        Ok(found.cost.sqrt())
+        Ok(problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-8) | Stop::Iterations(60))?.cost.sqrt())
     };
     let (flat, ball) = (Euclidean::new(2, 1), PoincareBall::new(2));
     let in_flat = embed(&Power::new(flat, nodes), &flat, start(nodes, |depth| 2.0 * depth))?;
