@@ -63,6 +63,8 @@ fn main() {
     flat(&wanted, budget);
     products::<f64>(&wanted, budget);
     products::<f32>(&wanted, budget);
+    thin::<f64>(&wanted, budget);
+    thin::<f32>(&wanted, budget);
 }
 
 /// Arguments around a centre, within 2.5 of it.
@@ -166,5 +168,27 @@ fn products<T: Scalar>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
             ratio("AtBt"),
             ratio("copied")
         );
+    }
+}
+
+/// Products of a square matrix with few columns, beside those of the matrix with all columns, an entry of `A` at a time.
+fn thin<T: Scalar>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
+    if !wanted("thin") {
+        return;
+    }
+    println!("thin products, {}: A X and A^T X in ns, for X of 1, 2, 3, 4, 5, 8 columns", T::NAME);
+    for n in ORDERS.into_iter().chain([1000, 2000]) {
+        let a = arguments::<T>(n * n, 0.0);
+        print!("{n:>6}");
+        for ta in [false, true] {
+            for p in [1, 2, 3, 4, 5, 8] {
+                let (x, mut y) = (arguments::<T>(n * p, 0.0), vec![T::zero(); n * p]);
+                let m = Race::new()
+                    .with("AX", || T::gemm(&mut y, n, p, n, T::one(), &a, ta, &x, false, false))
+                    .run(budget / 4);
+                print!("{:>10.0}", m.time("AX") * 1e9);
+            }
+        }
+        println!();
     }
 }

@@ -6,6 +6,7 @@ use faer::{Accum, Par};
 use crate::real::{Real, view, view_mut};
 use crate::settle::settle;
 use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
+use crate::wide::{COLUMNS, Thin};
 
 /// `C = [C +] alpha op(A) op(B)`.
 #[inline]
@@ -34,12 +35,40 @@ pub(crate) fn gemm<T: Real>(
         if !add {
             c.fill(T::zero());
         }
+    } else if m * n * k > GEMM_SMALL && thin(c, m, n, k, alpha, (a, ta), (b, tb), add) {
+        // Done.
     } else if m * n * k <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
         // op(B)[p, j] = b[p * bp + j * bj].
         small(c, Shape { m, n, k, ta, bp: if tb { n } else { 1 }, bj: if tb { 1 } else { k } }, alpha, a, b, add);
     } else {
         large(c, m, n, k, alpha, a, ta, b, tb, add);
     }
+}
+
+/// The product, if it is one of a matrix with few columns, or with one row from the left: `c^T = op(B)^T op(A)^T`.
+#[inline]
+fn thin<T: Real>(
+    c: &mut [T],
+    m: usize,
+    n: usize,
+    k: usize,
+    alpha: T,
+    (a, ta): (&[T], bool),
+    (b, tb): (&[T], bool),
+    add: bool,
+) -> bool {
+    // Long sums in single precision are gathered in double precision.
+    if size_of::<T>() == 4 && k > GEMM_LONG {
+        return false;
+    }
+    if n <= COLUMNS && (n == 1 || !tb) {
+        Thin { c, alpha, a, transposed: ta, x: b, m, n, k, add }.run();
+    } else if m == 1 {
+        Thin { c, alpha, a: b, transposed: !tb, x: a, m: n, n: 1, k, add }.run();
+    } else {
+        return false;
+    }
+    true
 }
 
 /// A short sum of at most four rows and columns, which is one tile: a function for every size, so that each is short.

@@ -4,11 +4,11 @@ use faer::traits::RealField;
 use faer::{MatMut, MatRef};
 
 use crate::field::Field;
-use crate::wide::Lane;
+use crate::wide::{Lane, Registers};
 use crate::{Failure, Scalar};
 
 /// A [`Scalar`] that faer computes with.
-pub(crate) trait Real: Scalar + RealField + Field + Lane {}
+pub(crate) trait Real: Scalar + RealField + Field + Lane + Registers {}
 impl Real for f64 {}
 impl Real for f32 {}
 

@@ -175,6 +175,8 @@ pub const SUM_BLOCK: usize = 512;
 pub const GEMM_LONG: usize = 4096;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
+/// Products with few columns: columns of `A` that are added before the sums are written.
+pub const THIN_PANEL: usize = 32;
 /// The same for `A^T`, where faer is slower by a constant.
 pub const GEMM_SMALL_TRANSPOSED: usize = 3000;
 /// Triangular solves: the largest triangle of the plain loops, from the right or for one vector.

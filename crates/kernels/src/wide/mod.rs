@@ -1,5 +1,5 @@
 //! Functions of entries on the widest registers there are: plain loops over slices, compiled several times by `pulp`
-//! and chosen when they run. The functions themselves are in the files below.
+//! and chosen when they run. The functions themselves are in the files below; `thin.rs` has products with few columns.
 //!
 //! **Which bits.** An entry's result depends on the entry alone, not on the length or the alignment of the slice or on
 //! its neighbours. Multiplications and additions are fused wherever the processor has an instruction for that (all of
@@ -16,6 +16,7 @@ pub(crate) mod flat;
 mod lane;
 mod log;
 mod slopes;
+mod thin;
 mod trig;
 
 pub(crate) use erf::Erf;
@@ -23,6 +24,7 @@ pub(crate) use exp::{Exp, ExpM1, Sigmoid, Softplus, Tanh};
 pub(crate) use lane::Lane;
 pub(crate) use log::{Ln, Ln1p};
 pub(crate) use slopes::{SigmoidSlope, SigmoidSlopes, TanhSlope, TanhSlopes};
+pub(crate) use thin::{COLUMNS, Registers, Thin};
 pub(crate) use trig::{Cos, Sin};
 
 use pulp::{Arch, Simd, WithSimd};
