@@ -49,14 +49,14 @@ fn rayleigh() -> Ready {
     let (a, x) = (sym(mat(1, 100, 100)), mat(2, 100, 1));
     let x0 = &x * (1.0 / x.norm_l2());
     let m = Sphere::new(100, 1);
-    Box::new(move || Problem::new(&m, &x0, |x: Var| x.t_mul(&a * x)).solve(TrustRegions::default(), stop()))
+    Box::new(move || Problem::new(&m, &x0, |x: Var| x.quadratic_form(&a)).solve(TrustRegions::default(), stop()))
 }
 
 /// `-tr(X^T A X)` on the subspaces.
 fn subspace() -> Ready {
     let (a, x0) = (sym(mat(3, 128, 128)), orthonormal(&mat(4, 128, 3)));
     let m = Grassmann::new(128, 3);
-    Box::new(move || Problem::new(&m, &x0, |x: Var| -x.dot(&a * x)).solve(TrustRegions::default(), stop()))
+    Box::new(move || Problem::new(&m, &x0, |x: Var| -x.quadratic_form(&a)).solve(TrustRegions::default(), stop()))
 }
 
 /// `tr(X^T A X N)` on the orthonormal frames.

@@ -83,6 +83,12 @@ macro_rules! constants {
             fn on(self, tape: &'t Tape<$T>) -> Var<'t, $T> {
                 tape.constant(&self)
             }
+
+            #[track_caller]
+            fn sym_on(self, tape: &'t Tape<$T>) -> Var<'t, $T> {
+                let aside = Tape::plain();
+                tape.constant(&aside.constant(&self).sym().value())
+            }
         }
     )*};
 }

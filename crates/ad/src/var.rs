@@ -46,6 +46,11 @@ impl<T: Scalar> fmt::Debug for Var<'_, T> {
 pub trait Operand<'t, T: Scalar>: Sealed {
     /// The value on the tape.
     fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
+
+    /// The symmetric part on the tape; that of plain numbers is computed once, when the program is recorded.
+    #[doc(hidden)]
+    #[track_caller]
+    fn sym_on(self, tape: &'t Tape<T>) -> Var<'t, T>;
 }
 
 /// Keeps the list of operands to this crate's, so that it can grow.
@@ -56,6 +61,11 @@ impl<T: Scalar> Sealed for Var<'_, T> {}
 impl<'t, T: Scalar> Operand<'t, T> for Var<'t, T> {
     fn on(self, _: &'t Tape<T>) -> Var<'t, T> {
         self
+    }
+
+    #[track_caller]
+    fn sym_on(self, _: &'t Tape<T>) -> Var<'t, T> {
+        self.sym()
     }
 }
 
@@ -339,6 +349,32 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn dot(self, b: impl Operand<'t, T>) -> Self {
         self.op2(Op::Dot(ops::reduce::Dot), b.on(self.tape))
+    }
+
+    /// The quadratic form `tr(X^T A X)` of each member, `x^T A x` for a column; of `A` only the symmetric part matters.
+    ///
+    /// Where `A` does not depend on the variables, a gradient costs no product beyond that of the value and a
+    /// Hessian-vector product one, `A V`; `x.dot(&a * x)` takes one more for each, since it cannot know that `A^T` is
+    /// `A`. Cost: one product `A X`; the symmetric part of plain numbers is computed once, when the program is recorded.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// use faer::mat;
+    /// let a = mat![[2.0, 1.0], [1.0, 3.0]];
+    /// let x = mat![[1.0], [-1.0]];
+    /// assert_eq!(grad(func(|x| x.quadratic_form(&a)), &x).unwrap(), 2.0 * &a * &x);
+    /// ```
+    ///
+    /// # Panics
+    /// If `A` is not square, or has another number of rows than `X`.
+    #[doc(alias("quad_form", "energy", "rayleigh"))]
+    #[track_caller]
+    #[must_use]
+    pub fn quadratic_form(self, a: impl Operand<'t, T>) -> Self {
+        let _said = self.tape.saying(&"quadratic_form");
+        let a = a.sym_on(self.tape);
+        let q = self.tape.push(Op::QuadraticForm(ops::quadratic::QuadraticForm), &[&a, &self]);
+        self.tape.handle(q)
     }
 
     /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.

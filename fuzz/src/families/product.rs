@@ -7,7 +7,7 @@ use pullback::{Batch, LinearMap};
 use std::sync::Arc;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = ("product", product, &["matmul", "matmul_add", "linear_map"]);
+pub const FAMILY: Family = ("product", product, &["matmul", "matmul_add", "quadratic_form", "linear_map"]);
 
 /// The matrix with entries `(-1)^(i j)`, as an operator.
 struct Alternating(usize, usize);
@@ -45,6 +45,7 @@ pub fn product(case: &Case) {
                 let (a, b) = (Arc::new(Alternating(m, n)), Arc::new(Alternating(n, m)));
                 vec![x[2].mapped_transposed(a), x[2].mapped(b)]
             }),
+            ("form", |x| vec![x[2].quadratic_form((x[0] * x[1]).mul_t(x[2]))]),
             ("a a'", |x| vec![x[0].mul_t(x[0]), x[0].t_mul(x[0])]),
         ],
     );

@@ -315,6 +315,12 @@ pub const SECTIONS: &[Section] = &[
                 ["2", "4", "4"],
                 "none",
                 "Giles 2008, 2.1", "product.rs";
+            "quadratic_form", "`quadratic_form`",
+                "a square matrix with as many rows as `X`; batches agree or are 1",
+                "-",
+                ["2 n² p", "2 n² p", "0; with `A` 2 n² p"],
+                "of `A` the symmetric part; the kept product `A X` is a second output, so a gradient by `X` takes no product",
+                "derived", "quadratic.rs";
             "linear_map", "`mapped`, `mapped_transposed`: a constant sparse matrix (feature `sparse`) or a user's operator",
                 "the map's own",
                 "-",

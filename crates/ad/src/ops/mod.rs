@@ -60,6 +60,7 @@ pub(crate) mod polar;
 pub(crate) mod product;
 pub(crate) mod projector;
 pub(crate) mod qr;
+pub(crate) mod quadratic;
 pub(crate) mod reduce;
 pub(crate) mod rotation;
 pub(crate) mod schur;
@@ -235,6 +236,7 @@ registry! {
     PeakAt(peak::PeakAt) "peak_at",
     Winners(peak::Winners) "winners",
     CumSum(cumsum::CumSum) "cumsum",
+    QuadraticForm(quadratic::QuadraticForm) "quadratic_form",
     Distances(distance::Distances) "distances",
     DistancesPush(distance::DistancesPush) "distances_push",
     DistancesPull(distance::DistancesPull) "distances_pull",

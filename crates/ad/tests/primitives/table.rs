@@ -207,6 +207,8 @@ pub(crate) fn table() -> Vec<Line> {
         line!("a' b" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(m, 3)], |x| vec![x[0].t_mul(x[1])]),
         line!("a b'" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(3, n)], |x| vec![x[0].mul_t(x[1])]),
         line!("a' b'" covers ["matmul"], ANY, |m, n| vec![Any(m, n), Any(3, m)], |x| vec![x[0].t_mul_t(x[1])]),
+        line!("quadratic_form" covers ["quadratic_form"], ANY, |m, n| vec![Any(m, n), Any(m, m)], |x| vec![x[0].quadratic_form(x[1])]),
+        line!("pull of quadratic_form" covers ["quadratic_form"], ANY, |m, n| vec![Any(m, n), Any(m, m), Any(1, 1)], pull!(|x| x[0].quadratic_form(x[1]))),
         line!("c + alpha a b" covers ["matmul_add", "matmul"], ANY, |m, n| vec![Any(m, 3), Any(m, n), Any(n, 3)], |x| vec![x[0].add_mul(-0.5, x[1], x[2])]),
         line!("linear map" covers ["linear_map"], ANY, |m, n| vec![Any(m, n)], |x| { let d = std::sync::Arc::new(super::factors::Neighbours(x[0].rows())); vec![x[0].mapped(d.clone()), x[0].mapped_transposed(d)] }),
         // ---- solves --------------------------------------------------------------------------------------------
