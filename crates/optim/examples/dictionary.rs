@@ -5,11 +5,11 @@
 
 use pullback::faer::Mat;
 use pullback_manifolds::{Euclidean, Oblique, Product, rng};
-use pullback_optim::{Lbfgs, Problem, Stop};
+use pullback_optim::{History, Lbfgs, Problem, Stop};
 use rand::RngExt;
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     // 150 signals of length 8, each made of 2 out of 8 hidden atoms.
     let (n, atoms, signals) = (8, 8, 150);
     let mut rng = rng(3);
@@ -26,7 +26,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let pairs = Product::new((Oblique::new(n, atoms), Euclidean::new(atoms, signals)));
     let mut x: (Mat<f64>, Mat<f64>) = pairs.random(&mut rng);
     x.1 = x.0.transpose() * &y;
-    let mut steps = 0;
+    let (mut steps, mut history) = (0, History::default());
     for e in [1e-1, 1e-2, 1e-3] {
         let found = Problem::new(&pairs, &x, |(d, c)| {
             let misfit = d * c - &y;
@@ -34,7 +34,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
         })
         .solve(Lbfgs::default(), Stop::GradientNorm(1e-4) | Stop::Iterations(600))?;
         steps += found.iterations;
-        x = found.point;
+        (x, history) = (found.point, found.history);
     }
 
     // Each hidden atom is one of those found, up to its sign.
@@ -42,11 +42,12 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let best = |i: usize| (0..atoms).map(|j| cosines[(i, j)].abs()).fold(0.0, f64::max);
     let worst = (0..atoms).map(best).fold(1.0, f64::min);
     assert!(worst > 0.999, "the least cosine with the nearest atom is {worst}");
-    Ok(format!("{atoms} atoms found after {steps} steps; the least cosine with the hidden ones is {worst:.6}\n"))
+    let out = format!("{atoms} atoms found after {steps} steps; the least cosine with the hidden ones is {worst:.6}\n");
+    Ok((out, history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -7,7 +7,7 @@
 use pullback::faer::{Mat, mat};
 use pullback::{Shape, prelude::*};
 use pullback_manifolds::{Product, Simplex, Spd, gaussian, rng};
-use pullback_optim::{Lbfgs, Problem, Stop, TrustRegions};
+use pullback_optim::{History, Lbfgs, Problem, Stop, TrustRegions};
 use rand::RngExt;
 
 /// `[C + m m', m; m', 1]`
@@ -23,8 +23,8 @@ fn component<'t>(y: &Mat<f64>, s: Var<'t>, weight: Var<'t>) -> Var<'t> {
     z.column_dots(z) * -0.5 - s.logdet() * 0.5 + weight.ln()
 }
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     // 400 points: three in ten around (2, 1), stretched along the diagonal; the others around (-1, 0).
     let (n, mut rng) = (400, rng(9));
     let noise = gaussian::<f64>(Shape::mat(2, n), &mut rng).into_mat();
@@ -41,20 +41,20 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
         let both = [component(&y, s1, weights.row(0)), component(&y, s2, weights.row(1))];
         -Var::concat(&both, Axis::Rows).column_log_sum_exp().sum() / n as f64
     });
-    let stop = || Stop::GradientNorm(1e-9) | Stop::Iterations(500);
-    let found = problem.solve(TrustRegions::default(), stop())?;
+    let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-9))?;
     let (s1, s2, weights) = &found.point;
     assert!((s1[(2, 2)] - 1.0).abs() < 1e-7 && (s2[(2, 2)] - 1.0).abs() < 1e-7, "the corners");
     for (s, mean) in [(s1, [2.0, 1.0]), (s2, [-1.0, 0.0])] {
         assert!((s[(0, 2)] - mean[0]).abs() < 0.2 && (s[(1, 2)] - mean[1]).abs() < 0.2, "{s:?}");
     }
-    let lbfgs = problem.solve(Lbfgs::default(), stop())?;
+    let lbfgs = problem.solve(Lbfgs::default(), Stop::GradientNorm(1e-9) | Stop::Iterations(500))?;
     assert!((lbfgs.cost - found.cost).abs() < 1e-10);
-    Ok(format!("trust regions: {found}\nL-BFGS: {lbfgs}\nweight of the first {:.3}\n", weights[(0, 0)]))
+    let out = format!("trust regions: {found}\nL-BFGS: {lbfgs}\nweight of the first {:.3}\n", weights[(0, 0)]);
+    Ok((out, found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -7,7 +7,7 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_manifolds::{Effort, Spd, mean};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 
 /// 12 covariances of 14 channels: each line the first row of the window, and a lower triangle.
 const DATA: &str = include_str!("../data/eeg_covariances.csv");
@@ -17,8 +17,8 @@ fn covariance(line: &str) -> Result<Mat<f64>, std::num::ParseFloatError> {
     Ok(Mat::from_fn(14, 14, |i, j| lower[i.max(j) * (i.max(j) + 1) / 2 + i.min(j)]))
 }
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     let data = DATA.lines().filter(|l| !l.starts_with('#')).map(covariance).collect::<Result<Vec<_>, _>>()?;
     let k = data.len() as f64;
     let all = Batch::stack(&data);
@@ -41,11 +41,12 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let apart = spd.dist(&found.point, &centre.point[0].clone().into_mat())?;
     assert!(apart < 1e-9);
     let excess = logdet(&arithmetic)? - expected;
-    Ok(format!("{found}\nlog-determinant {of_mean:.6}; that of the arithmetic mean is {excess:.3} larger\n"))
+    let out = format!("{found}\nlog-determinant {of_mean:.6}; that of the arithmetic mean is {excess:.3} larger\n");
+    Ok((out, found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -7,11 +7,11 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_manifolds::{FixedRank, rng};
-use pullback_optim::{ConjugateGradient, Problem, Stop, TrustRegions};
+use pullback_optim::{ConjugateGradient, History, Problem, Stop, TrustRegions};
 use rand::RngExt;
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     let (n, m, rank) = (60, 40, 3);
     let mut rng = rng(4);
     let mut factor = |rows: usize| Mat::from_fn(rows, rank, |_, _| rng.random_range(-1.0..1.0));
@@ -34,17 +34,17 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let cg = problem.solve(ConjugateGradient::default(), Stop::GradientNorm(1e-9) | Stop::Iterations(1000))?;
 
     let mut out = format!("{} of {} entries are seen\n", seen.len(), n * m);
-    for (name, found) in [("trust regions", found), ("conjugate gradients", cg)] {
+    for (name, found) in [("trust regions", &found), ("conjugate gradients", &cg)] {
         let (u, s, v) = &found.point;
         let error = (u * s * v.transpose() - &truth).norm_max();
         assert!(error < 1e-7, "{name}: the unseen entries are off by {error:e}");
         out += &format!("{name}: {found}\n  largest error of all entries {error:.0e}\n");
     }
-    Ok(out)
+    Ok((out, found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -2,17 +2,16 @@
 //!
 //! `cargo run -p pullback-optim --example max_cut -- FILE` takes a graph: a line `vertices edges`, then `i j weight`.
 
-use pullback::faer::Mat;
-use pullback::prelude::*;
+use pullback::{faer::Mat, prelude::*};
 use pullback_manifolds::{Oblique, rng};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 
 /// Vertices, edges, and each edge with its weight.
 const PETERSEN: &str =
     "10 15 1 2 1 2 3 1 3 4 1 4 5 1 5 1 1 1 6 1 2 7 1 3 8 1 4 9 1 5 10 1 6 8 1 8 10 1 10 7 1 7 9 1 9 6 1";
 
 /// Maximises `sum w_ij (1 - y_i . y_j)/2`: what it reaches, how far below the optimum that is at most, and a cut.
-fn relax(graph: &str) -> Result<(f64, f64, f64), Box<dyn std::error::Error>> {
+fn relax(graph: &str) -> Result<([f64; 3], History), Box<dyn std::error::Error>> {
     let numbers = graph.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
     let n = *numbers.first().filter(|n| **n >= 1.0).ok_or("expected `vertices edges`, then `i j weight`")? as usize;
     let mut w = Mat::<f64>::zeros(n, n);
@@ -39,22 +38,23 @@ fn relax(graph: &str) -> Result<(f64, f64, f64), Box<dyn std::error::Error>> {
         (w.sum() - (s.transpose() * &w * &s)[(0, 0)]) / 4.0
     };
     let (value, gap) = (w.sum() / 4.0 - found.cost / 2.0, n as f64 / 4.0 * (-least).max(0.0));
-    Ok((value, gap, (0..50).map(cut).fold(f64::MIN, f64::max)))
+    Ok(([value, gap, (0..50).map(cut).fold(f64::MIN, f64::max)], found.history))
 }
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
-    let (pentagon, petersen) = (relax("5 5 1 2 1 2 3 1 3 4 1 4 5 1 5 1 1")?, relax(PETERSEN)?);
-    assert!((pentagon.0 - 4.522542485937).abs() < 1e-6 && pentagon.1 < 1e-3 && pentagon.2 == 4.0, "{pentagon:?}");
-    assert!((petersen.0 - 12.5).abs() < 1e-6 && petersen.1 < 1e-3 && petersen.2 == 12.0, "{petersen:?}");
-    Ok(format!("pentagon: {:.6}, cut {}\nPetersen: {:.6}, cut {}\n", pentagon.0, pentagon.2, petersen.0, petersen.2))
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
+    let ((pentagon, _), (petersen, history)) = (relax("5 5 1 2 1 2 3 1 3 4 1 4 5 1 5 1 1")?, relax(PETERSEN)?);
+    assert!((pentagon[0] - 4.522542485937).abs() < 1e-6 && pentagon[1] < 1e-3 && pentagon[2] == 4.0, "{pentagon:?}");
+    assert!((petersen[0] - 12.5).abs() < 1e-6 && petersen[1] < 1e-3 && petersen[2] == 12.0, "{petersen:?}");
+    let line = |name, [value, _, cut]: [f64; 3]| format!("{name}: {value:.6}, cut {cut}\n");
+    Ok((line("pentagon", pentagon) + &line("Petersen", petersen), history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match std::env::args().nth(1) {
-        None => print!("{}", run()?),
-        Some(path) => println!("(value, gap at most, cut) = {:?}", relax(&std::fs::read_to_string(path)?)?),
+        None => print!("{}", run()?.0),
+        Some(path) => println!("[value, gap at most, cut] = {:?}", relax(&std::fs::read_to_string(path)?)?.0),
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use pullback::{Shape, faer::Mat, faer::mat, prelude::*};
 use pullback_manifolds::{self as manifolds, Manifold, Parts, Shapes, gaussian, numbers, rand, residuals};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 
 /// The diagonal of W, as a column.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Manifold for Ellipsoid {
     }
 }
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     let ellipsoid = Ellipsoid(mat![[1.0], [0.25], [4.0]]);
     pullback_check::check_space::<f64>(&ellipsoid).run().assert_ok(); // each method against the others
     let (target, start) = (mat![[2.0], [1.5], [-1.0]], mat![[1.0], [0.0], [0.0]]);
@@ -51,10 +51,10 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-12))?;
     let multiple = |i: usize| (target[(i, 0)] - found.point[(i, 0)]) / (ellipsoid.0[(i, 0)] * found.point[(i, 0)]);
     assert!(multiple(0) > 0.0 && (1..3).all(|i| (multiple(i) - multiple(0)).abs() < 1e-12), "along W x");
-    Ok(format!("{found}\n"))
+    Ok((format!("{found}\n"), found.history))
 }
 
 #[allow(dead_code)]
 fn main() {
-    print!("{}", run().expect("there is a nearest point"));
+    print!("{}", run().expect("there is a nearest point").0);
 }

@@ -6,10 +6,10 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_manifolds::{Effort, SpecialEuclidean, mean, rng};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     let poses = SpecialEuclidean::new(3);
     let mut rng = rng(8);
     let truth: Mat<f64> = poses.random(&mut rng);
@@ -47,11 +47,12 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     ];
     let (mean, median) = (poses.dist(&mean, &truth)?, poses.dist(&median, &truth)?);
     assert!(median < 0.5 * mean, "{median} {mean}");
-    Ok(format!("{found}\nwith one bad measurement: the mean is off by {mean:.3}, the median by {median:.3}\n"))
+    let out = format!("{found}\nwith one bad measurement: the mean is off by {mean:.3}, the median by {median:.3}\n");
+    Ok((out, found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -5,11 +5,11 @@
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback_manifolds::{Orthogonal, rng};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 use rand::RngExt;
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     // 20 points of space, one a column; a turn about an axis; a little noise.
     let mut rng = rng(2);
     let mut cloud = |scale: f64| Mat::from_fn(3, 20, |_, _| rng.random_range(-scale..scale));
@@ -35,11 +35,11 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     assert!((r.transpose() * r - Mat::<f64>::identity(3, 3)).norm_max() < 1e-14);
     let off = rotations.dist(r, &truth)?;
     assert!(off < 0.01);
-    Ok(format!("{found}\n{off:.4} radians from the rotation that was hidden under the noise\n"))
+    Ok((format!("{found}\n{off:.4} radians from the rotation that was hidden under the noise\n"), found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The Rayleigh quotient: the smallest eigenvalue of a symmetric matrix is the least value of x'Ax over unit vectors.
+//! The Rayleigh quotient: the smallest eigenvalue of a symmetric matrix is the least value of x^T A x over unit vectors.
 //!
 //! In pymanopt this is `pymanopt.Problem(Sphere(n), cost)` and `TrustRegions().run(problem)`. Here it is the same three
 //! things: a manifold, a cost as a closure, a solver. Gradient and Hessian come from the closure.
 
 use pullback::faer::Mat;
 use pullback_manifolds::{Sphere, rng};
-use pullback_optim::{ConjugateGradient, Lbfgs, Problem, Stop, TrustRegions};
+use pullback_optim::{ConjugateGradient, History, Lbfgs, Problem, Stop, TrustRegions};
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     // Second differences on a line of 50 points. Their eigenvalues are known: 2 - 2 cos(k pi / 51).
     let n = 50;
     let a = Mat::from_fn(n, n, |i, j| match i.abs_diff(j) {
@@ -20,7 +20,7 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
 
     let sphere = Sphere::new(n, 1);
     let x0: Mat<f64> = sphere.random(&mut rng(1));
-    let problem = Problem::new(&sphere, &x0, |x| x.t_mul(&a * x));
+    let problem = Problem::new(&sphere, &x0, |x| x.quadratic_form(&a));
 
     // `|` stops at whichever comes first. Trust regions use the Hessian: few steps, and the last ones double the
     // digits.
@@ -39,11 +39,11 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     for (name, found) in [("trust regions", &found), ("conjugate gradients", &cg), ("L-BFGS", &lbfgs)] {
         out += &format!("{name}: {found}\n");
     }
-    Ok(out)
+    Ok((out, found.history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

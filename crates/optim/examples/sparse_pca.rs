@@ -6,10 +6,10 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_manifolds::{Stiefel, gaussian, rng};
-use pullback_optim::{Problem, Stop, TrustRegions};
+use pullback_optim::{History, Problem, Stop, TrustRegions};
 
-/// Runs the example and returns what it prints.
-pub fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What the example prints, and the history of its run.
+pub fn run() -> Result<(String, History), Box<dyn std::error::Error>> {
     // 300 observations of 12 variables. One hidden cause moves the first four of them, another the next three.
     let (n, p) = (12, 2);
     let mut rng = rng(6);
@@ -27,15 +27,15 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let frames = Stiefel::new(n, p);
     let dense = pullback::value(|c: Var| c.eigh().1.column_range(n - p, p), &covariance)?.into_mat();
     let small = |x: &Mat<f64>| (0..n * p).filter(|k| x[(k % n, k / n)].abs() < 1e-4).count();
-    let (mut x, mut steps) = (dense.clone(), 0);
+    let (mut x, mut steps, mut history) = (dense.clone(), 0, History::default());
     for e in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6] {
         let found = Problem::new(&frames, &x, |x| {
             let penalty = (x.square() + e * e).sqrt().sum();
-            penalty * 0.6 - x.t_mul(&covariance * x).trace()
+            penalty * 0.6 - x.quadratic_form(&covariance)
         })
         .solve(TrustRegions::default(), Stop::GradientNorm(1e-6) | Stop::Iterations(300))?;
         steps += found.iterations;
-        x = found.point;
+        (x, history) = (found.point, found.history);
     }
 
     // Each component has found one cause: four entries and three, and 0 elsewhere.
@@ -46,11 +46,11 @@ pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let kept = variance(&x) / variance(&dense);
     assert!(kept > 0.98);
     let zeros = format!("{} of {} entries are 0", small(&x), n * p);
-    Ok(format!("{zeros} after {steps} steps, and {:.1} % of the variance stays\n", 100.0 * kept))
+    Ok((format!("{zeros} after {steps} steps, and {:.1} % of the variance stays\n", 100.0 * kept), history))
 }
 
 #[allow(dead_code)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    print!("{}", run()?);
+    print!("{}", run()?.0);
     Ok(())
 }

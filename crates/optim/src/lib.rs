@@ -10,7 +10,7 @@
 //! let gr = Grassmann::new(6, 2);
 //! let x0: faer::Mat<f64> = gr.random(&mut rng(3));
 //!
-//! let problem = Problem::new(&gr, &x0, |x| x.t_mul(&a * x).trace());    // the two smallest eigenvalues
+//! let problem = Problem::new(&gr, &x0, |x| x.quadratic_form(&a));    // the two smallest eigenvalues
 //! let found = problem.solve(TrustRegions::default(), Stop::GradientNorm(1e-10) | Stop::Iterations(100))?;
 //! assert!((found.cost - 3.0).abs() < 1e-12);
 //! println!("{found}");                               // cost, gradient norm, steps, and why it stopped

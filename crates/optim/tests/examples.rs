@@ -1,6 +1,8 @@
 //! Every example runs, and what it asserts holds. Each is a program that somebody new would write, in at most 60 lines.
 #![allow(unreachable_pub)]
 
+use pullback_optim::History;
+
 macro_rules! runs {
     ($($name:ident $path:literal)*) => {
         $(
@@ -9,7 +11,7 @@ macro_rules! runs {
 
             #[test]
             fn $name() {
-                println!("{}", $name::run().unwrap());
+                plotted(stringify!($name), &$name::run().unwrap());
             }
         )*
 
@@ -42,13 +44,29 @@ fn none_is_forgotten_and_each_is_short() {
     }
 }
 
+/// Every example has its curve on the page. `PULLBACK_BLESS=1` with `--features plot` draws them anew.
+fn plotted(name: &str, (printed, history): &(String, History)) {
+    println!("{printed}");
+    let path = format!("{}/../../docs/plots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
+    #[cfg(feature = "plot")]
+    if std::env::var_os("PULLBACK_BLESS").is_some() {
+        history.save_svg(&path, &name.replace('_', " ")).unwrap();
+    }
+    assert!(history.gradients().len() > 1, "{name} has no history");
+    assert!(
+        std::fs::read_to_string(&path).is_ok_and(|svg| svg.contains("</svg>")),
+        "{name} has no plot: run with --features plot and PULLBACK_BLESS=1"
+    );
+    assert!(PAGE.contains(&format!("(plots/{name}.svg)")), "docs/optimisation.md does not show the plot of {name}");
+}
+
 const PAGE: &str = include_str!("../../../docs/optimisation.md");
 
 /// Gradients and numbers of steps are those of one machine: the rest of each line is held to the page.
 #[test]
 fn the_page_shows_what_the_examples_print() {
     for printed in [rayleigh::run(), karcher_mean::run(), max_cut::run()] {
-        for line in printed.unwrap().lines() {
+        for line in printed.unwrap().0.lines() {
             let line = line.split(", gradient").next().unwrap();
             assert!(PAGE.contains(line), "docs/optimisation.md lacks: {line}");
         }
