@@ -86,8 +86,8 @@ impl History {
             let shown: Vec<(f64, f64)> = self
                 .rows
                 .iter()
-                .map(|r| (r.iteration as f64, of(r)))
-                .filter(|(_, y)| *y > 0.0 && y.is_finite())
+                .map(|r| (r.iteration as f64, of(r).log10()))
+                .filter(|(_, y)| y.is_finite())
                 .collect();
             if !shown.is_empty() {
                 let line = LinePlot::new().with_data(shown).with_color(color).with_stroke_width(2.0).with_legend(name);
@@ -96,10 +96,12 @@ impl History {
         }
         let layout = match plots.is_empty() {
             // Without data there is no range that could be found.
-            true => Layout::new((0.0, 1.0), (0.1, 1.0)),
+            true => Layout::new((0.0, 1.0), (-1.0, 0.0)),
             false => Layout::auto_from_plots(&plots),
         };
-        let layout = layout.with_title(title).with_x_label("iteration").with_y_label("").with_log_y();
+        // The axis is made of exponents: a logarithmic one of `kuva` ends at 1e-10, where last steps go on.
+        let decades = TickFormat::Custom(std::sync::Arc::new(|k| format!("1e{k}")));
+        let layout = layout.with_title(title).with_x_label("iteration").with_y_label("").with_y_tick_format(decades);
         render_to_svg(plots, layout)
     }
 }
