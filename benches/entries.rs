@@ -5,6 +5,7 @@
 //! the budget of a row in seconds.
 
 use pullback_benches::{Measured, Race, entries};
+use pullback_kernels::list::*;
 use pullback_kernels::{Scalar, Unary};
 use std::time::Duration;
 

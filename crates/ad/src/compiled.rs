@@ -15,13 +15,13 @@ use crate::views::{Handles, Numbers, Pairs};
 use crate::{Shape, Var};
 use std::ops::Range;
 
-/// A real scalar that the engine exists for: `f64` and `f32`. Its methods are those of the kernels' scalar.
+/// A real scalar that the engine exists for: `f64` and `f32`. Its methods are those of [`pullback_kernels::Scalar`].
 pub trait Scalar: pullback_kernels::Scalar + Compiled {}
 
 /// The engine's loops for one scalar.
 #[doc(hidden)]
 #[allow(private_interfaces, missing_docs)]
-pub trait Compiled: pullback_kernels::Scalar + Sized {
+pub trait Compiled: pullback_kernels::Kernels {
     fn infer(op: &Op<Self>, x: &[Shape]) -> Result<Shapes, String>
     where
         Self: Scalar;

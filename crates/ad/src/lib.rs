@@ -65,7 +65,7 @@ pub use composed::norms::AtZero;
 pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{
-    HessianMap, Pull, PullMany, Push, grad, hvp, hvp_operator, jvp, jvp_many, jvps, linearize, value, value_and_grad,
+    HessianMap, Pull, PullMany, Push, grad, hessian_map, hvp, jvp, jvp_many, jvps, linearize, value, value_and_grad,
     value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
@@ -85,12 +85,12 @@ pub use ops::about::{About, SECTIONS, Section};
 pub use ops::about::{COMPOSED, COMPOSITIONS};
 pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
-pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, SymFn, Triangle, Unary};
+pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};
 pub use shape::Shape;
 pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
 pub use trees::Key;
-pub use var::{Lu, Operand, Uplo, Var};
+pub use var::{Lu, Operand, Var};
 
 /// The page for those who know other libraries, so that its code is compiled and run.
 #[cfg(doctest)]
@@ -100,7 +100,7 @@ struct ComingFrom;
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
-        Axis, Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hvp, hvp_operator, jacobian, jvp,
+        Axis, Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hessian_map, hvp, jacobian, jvp,
         linearize, pin, value_and_grad, vjp,
     };
 }

@@ -57,7 +57,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// # Derivatives at ties
     /// Where eigenvalues coincide, what exists depends on the program of them and on the mode:
     ///
-    /// | the program of the eigenvalues | `jvp`, `linearize` | `grad`, `vjp` | `hvp`, `hvp_operator`, `hessian`, `x.hvp` | a recorded gradient, differentiated again in reverse |
+    /// | the program of the eigenvalues | `jvp`, `linearize` | `grad`, `vjp` | `hvp`, `hessian_map`, `hessian`, `x.hvp` | a recorded gradient, differentiated again in reverse |
     /// |---|---|---|---|---|
     /// | their sum, or that of a whole group of tied ones | exact | exact | exact | exact, to every order |
     /// | treats tied ones alike (`l.ln().sum()`, a Schatten norm, a likelihood) | exact | exact | exact | [`NotDifferentiable`] |

@@ -7,7 +7,7 @@ use crate::ops::{self, Op, layout::Axis, part::Part};
 use crate::tape::Tape;
 use crate::value::{Outs, Product, Value};
 use crate::{Result, Scalar, Shape};
-use pullback_kernels::{Triangle, Unary};
+use pullback_kernels::{Triangle, Unary, Uplo};
 use std::fmt;
 
 /// A batch of matrices on a tape: a `Copy` handle.
@@ -556,10 +556,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn solve_triangular(self, uplo: Uplo, b: impl Operand<'t, T>) -> Self {
-        self.solve_triangular_with(
-            Triangle { lower: uplo == Uplo::Lower, transpose: false, unit: false, right: false },
-            b,
-        )
+        self.solve_triangular_with(Triangle::of(uplo), b)
     }
 
     /// A triangular solve with every choice given: triangle, transpose, unit diagonal, side.
@@ -699,15 +696,6 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub(crate) fn alias(self) -> Self {
         self.op1(Op::Alias(ops::guard::Alias))
     }
-}
-
-/// Which triangle of a matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Uplo {
-    /// The lower one.
-    Lower,
-    /// The upper one.
-    Upper,
 }
 
 /// `A` with its LU factorisation: solves, inverse and determinant from one factorisation, to any order of derivative.

@@ -327,7 +327,7 @@ fn a_checkpoint_that_gives_a_value_twice_moves_it_twice() {
     near(grad(twice, &0.5).unwrap(), d(0.5, 1.0));
     near(hvp(twice, &0.5, &1.0).unwrap(), d(0.5, 2.0));
     near(linearize(twice, &0.5).unwrap().1(&1.0).unwrap().data()[0], d(0.5, 1.0));
-    near(hvp_operator(twice, &0.5).unwrap()(&1.0).unwrap(), d(0.5, 2.0));
+    near(hessian_map(twice, &0.5).unwrap()(&1.0).unwrap(), d(0.5, 2.0));
 }
 
 #[test]

@@ -175,7 +175,7 @@ pub(crate) fn product<T: Scalar>(p: &Program<'_, T>, how: Modes, x: &List<T>, v:
         }
         Modes::FORWARD_OVER_RECORDED => {
             let operator =
-                pullback::hvp_operator(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("recorded gradient"))?;
+                pullback::hessian_map(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("recorded gradient"))?;
             pack(&operator(v).map_err(failed("Hessian operator"))?)
         }
         Modes::REVERSE_OVER_REVERSE => {

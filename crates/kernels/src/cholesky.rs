@@ -43,8 +43,8 @@ pub(crate) fn inverse<T: Real>(l: &[T], n: usize, out: &mut [T], w: &mut Workspa
     debug_assert!(l.len() == n * n && out.len() == n * n);
     if n <= CHOLESKY_SMALL {
         identity_tall(out, n);
-        solve(l, Triangle { lower: true, transpose: false, unit: false, right: false }, out, n, n);
-        solve(l, Triangle { lower: true, transpose: true, unit: false, right: false }, out, n, n);
+        solve(l, Triangle::LOWER, out, n, n);
+        solve(l, Triangle::LOWER.transposed(), out, n, n);
     } else {
         let (stack, [], _) = w.lend(inverse_scratch::<T>(n, Par::Seq), [], 0);
         inverse_lower(view_mut(out, n, n), view(l, n, n), Par::Seq, stack);

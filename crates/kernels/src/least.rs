@@ -148,7 +148,7 @@ pub(crate) fn apply<T: Real>(
         false => crate::gemm::gemm(y, r, k, rows, T::one(), from, true, b, false, false),
     }
     // `T` is `R` with full column rank, `R^T` otherwise.
-    let how = Triangle { lower: false, transpose: transpose == (r == n), unit: false, right: false };
+    let how = Triangle { transpose: transpose == (r == n), ..Triangle::UPPER };
     solve(t, how, y, r, k);
     match to.is_empty() {
         true => x.copy_from_slice(y),

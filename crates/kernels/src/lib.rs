@@ -1,8 +1,9 @@
 //! Numbers only: dense kernels in `f64` and `f32`, the one place that sees faer's low-level interface.
 //!
-//! Every matrix is a packed column-major slice. Kernels are methods of [`Scalar`], implemented for `f64` and `f32`
-//! alone, so that faer's generics are compiled here, once, at full optimisation, whatever the profile of the caller.
-//! None of them allocates once its [`Workspace`] has grown (second and higher derivatives of chosen eigenvalues
+//! Every matrix is a packed column-major slice. Kernels are the functions of the traits in [`list`], one trait for a
+//! family, implemented for `f64` and `f32` alone, so that faer's generics are compiled here, once, at full
+//! optimisation, whatever the profile of the caller. Generic code asks for [`Kernels`], which is all of them; code that
+//! only needs a number asks for [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher derivatives of chosen eigenvalues
 //! excepted), none panics on data, and each that rests on a factorisation scans its input, because faer turns NaN into
 //! plausible numbers; what it finds wrong is a [`Failure`].
 //!
@@ -38,6 +39,7 @@ mod group;
 mod hessenberg;
 mod inverses;
 mod least;
+pub mod list;
 mod ln_gamma;
 mod logistic;
 mod logm;
@@ -81,7 +83,8 @@ pub use failure::Failure;
 pub use field::WithTangent;
 pub use group::Group;
 pub use least::Least;
+pub use list::Kernels;
 pub use scalar::Scalar;
 pub use spectrum::Window;
-pub use triangular::Triangle;
+pub use triangular::{Side, Triangle, Uplo};
 pub use workspace::Workspace;

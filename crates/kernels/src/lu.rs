@@ -126,8 +126,8 @@ fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), F
     Ok(())
 }
 
-const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
-const UPPER: Triangle = Triangle { lower: false, transpose: false, unit: false, right: false };
+const LOWER: Triangle = Triangle::LOWER.unit_diagonal();
+const UPPER: Triangle = Triangle::UPPER;
 
 /// `X = A^{-1} X` or `A^{-T} X`: from `PA = LU`, `A^{-1} = U^{-1} L^{-1} P` and `A^{-T} = P^T L^{-T} U^{-T}`.
 pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {

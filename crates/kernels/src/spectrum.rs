@@ -32,13 +32,13 @@ pub struct Window {
 
 pub(crate) const UNEQUAL: Failure = Failure::NotDifferentiable {
     what: "eigenvalues or singular values that coincide have unequal cotangents. What treats them alike has derivatives there: of first order in \
-           every mode, of second by `hvp`, `hvp_operator` and `hessian`, which know a direction; `trace_fun` in every mode and order. A \
+           every mode, of second by `hvp`, `hessian_map` and `hessian`, which know a direction; `trace_fun` in every mode and order. A \
            matrix put together again from its values and vectors is a function of the matrix: `symmetric().map(f)`, `polar`",
 };
 pub(crate) const AT_ZERO: Failure = Failure::NotDifferentiable { what: "a singular value is 0, where it has a kink" };
 const AT_TIE: Failure = Failure::NotDifferentiable {
     what: "eigenvalues or singular values that coincide have no derivative of their own, and this one was recorded, before its direction was \
-           known; `jvp`, `hvp`, `hvp_operator` and `hessian` know it, and `trace_fun`, functions of the matrix and spectral projectors \
+           known; `jvp`, `hvp`, `hessian_map` and `hessian` know it, and `trace_fun`, functions of the matrix and spectral projectors \
            are smooth in every mode",
 };
 const SECOND: Failure = Failure::NotDifferentiable {

@@ -30,7 +30,8 @@
 //! - transport: projection at the new point, not an isometry. Parallel transport along geodesics has no closed form.
 
 use crate::frames::{Frame, cayley, exponential};
-use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, one, only, shaped};
+use crate::scalars::Times;
 use crate::stiefel_inverse::{inverse_cayley, inverse_polar, inverse_qr};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, ambient, gaussian, residuals};
 use crate::{stiefel_log, stiefel_log::injectivity_radius};
@@ -299,7 +300,7 @@ impl<T: Scalar> Manifold<T> for Stiefel {
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
         let tape = Tape::plain();
-        let asymmetry = scaled(tape.constant(&x[0]).t_mul(&u[0]).sym(), 2.0).value();
+        let asymmetry = tape.constant(&x[0]).t_mul(&u[0]).sym().times(2.0).value();
         let residual: Vec<f64> = (0..asymmetry.shape().batch).map(|b| residuals::largest(&asymmetry, b)).collect();
         holds_for(self, "X^T U + U^T X = 0", &residual, &u[0], residuals::tolerance::<T>(self.n))
     }

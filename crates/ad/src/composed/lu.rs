@@ -57,7 +57,7 @@ impl<'t, T: Scalar> Var<'t, T> {
             return self.lu_tall();
         }
         let (l, u, p) = self.column_range(0, m).lu_tall();
-        let unit = Triangle { lower: true, transpose: false, unit: true, right: false };
+        let unit = Triangle::LOWER.unit_diagonal();
         let w = l.solve_triangular_with(unit, self.column_range(m, n - m).permuted(Axis::Rows, p));
         (l, Var::concat(&[u, w], Axis::Cols), p)
     }

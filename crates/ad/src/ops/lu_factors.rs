@@ -36,13 +36,13 @@ use smallvec::smallvec;
 pub(crate) struct LuFactors;
 
 /// `X U = B`
-const BY_U: Triangle = Triangle { lower: false, transpose: false, unit: false, right: true };
+const BY_U: Triangle = Triangle::UPPER.from_right();
 /// `X U^T = B`
-const BY_U_T: Triangle = Triangle { transpose: true, ..BY_U };
+const BY_U_T: Triangle = BY_U.transposed();
 /// `L X = B`
-const BY_L: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
+const BY_L: Triangle = Triangle::LOWER.unit_diagonal();
 /// `L^T X = B`
-const BY_L_T: Triangle = Triangle { transpose: true, ..BY_L };
+const BY_L_T: Triangle = BY_L.transposed();
 
 fn permuted<V: Value>(x: &V, p: &V, inverse: bool) -> V {
     V::one(Op::Permute(Permute { axis: Axis::Rows, inverse }), &[x, p])

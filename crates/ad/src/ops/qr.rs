@@ -46,9 +46,9 @@ fn unpermuted<T: Scalar>(f: Failure, p: &[T], rows: usize) -> Failure {
 }
 
 /// `X R = B`
-const BY_R: Triangle = Triangle { lower: false, transpose: false, unit: false, right: true };
+const BY_R: Triangle = Triangle::UPPER.from_right();
 /// `X R^T = B`
-const BY_R_T: Triangle = Triangle { transpose: true, ..BY_R };
+const BY_R_T: Triangle = BY_R.transposed();
 
 impl<T: Scalar> Primitive<T> for Qr {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {

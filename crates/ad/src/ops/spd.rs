@@ -49,9 +49,9 @@ pub(crate) struct SpdLogdet;
 pub(crate) struct SpdFactor;
 
 /// `L X = B`
-const BY_L: Triangle = Triangle { lower: true, transpose: false, unit: false, right: false };
+const BY_L: Triangle = Triangle::LOWER;
 /// `L^T X = B`
-const BY_L_T: Triangle = Triangle { transpose: true, ..BY_L };
+const BY_L_T: Triangle = BY_L.transposed();
 
 impl<T: Scalar> Primitive<T> for Spd {
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {

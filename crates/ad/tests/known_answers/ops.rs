@@ -58,8 +58,8 @@ pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> 
         "inverse" => vec![a.inverse()],
         "solve" => vec![a.solve(x[1])],
         "solve_triangular" => {
-            let lower = params["uplo"] == "lower";
-            let how = Triangle { lower, transpose: flag("transpose"), unit: flag("unit"), right: false };
+            let stored = if params["uplo"] == "lower" { Triangle::LOWER } else { Triangle::UPPER };
+            let how = Triangle { transpose: flag("transpose"), unit: flag("unit"), ..stored };
             vec![a.solve_triangular_with(how, x[1])]
         }
         "logabsdet" => vec![a.logdet()],

@@ -98,8 +98,6 @@ impl Line {
     }
 }
 
-const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: false, right: false };
-
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Line> {
     vec![
@@ -212,9 +210,9 @@ pub(crate) fn table() -> Vec<Line> {
         // ---- solves --------------------------------------------------------------------------------------------
         line!("solve_triangular, lower" covers ["solve_triangular", "part"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Lower, x[1])], judges),
         line!("solve_triangular, upper" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Upper, x[1])], judges),
-        line!("solve_triangular, transposed, unit" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular_with(Triangle { transpose: true, unit: true, ..LOWER }, x[1])]),
-        line!("solve_triangular, from the right" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, lower: false, ..LOWER }, x[1])], judges),
-        line!("solve_triangular, from the right, transposed" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, transpose: true, ..LOWER }, x[1])], judges),
+        line!("solve_triangular, transposed, unit" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular_with(Triangle::LOWER.transposed().unit_diagonal(), x[1])]),
+        line!("solve_triangular, from the right" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle::UPPER.from_right(), x[1])], judges),
+        line!("solve_triangular, from the right, transposed" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle::LOWER.transposed().from_right(), x[1])], judges),
         line!("solve" covers ["lu", "solve", "matmul"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].solve(x[1])], judges),
         line!("solve, transposed" covers ["lu", "solve"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].lu().solve_transpose(x[1])], judges),
         line!("inverse" covers ["lu", "inverse"], SQUARE, |n, _| vec![Regular(n)], |x| vec![x[0].inverse()], judges),

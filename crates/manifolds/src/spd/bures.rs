@@ -46,7 +46,7 @@ fn lyapunov<'t, T: Scalar>(p: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
 
 /// `L^-T B`
 fn back<'t, T: Scalar>(l: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
-    l.solve_triangular_with(Triangle { lower: true, transpose: true, unit: false, right: false }, b)
+    l.solve_triangular_with(Triangle::LOWER.transposed(), b)
 }
 
 /// `X' = L^T X L` of the logarithm.
