@@ -9,9 +9,9 @@ use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratc
 use num_traits::Float;
 
 use crate::real::{Real, finite, identity_tall, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{LU_SMALL, lu_singular};
 use crate::triangular::solve;
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Triangle, Workspace};
 
 /// Factorises `A` into a handle.
@@ -58,7 +58,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     let (stack, [], index) = w.lend(need, [], 2 * m);
     let (perm, inverse) = index.split_at_mut(m);
     lu_in_place(view_mut(f, m, n), perm, inverse, Par::Seq, stack, Default::default());
-    settle();
+    clear_wide_registers();
     for i in 0..m {
         p[i] = T::of(perm[i] as f64);
     }

@@ -37,7 +37,7 @@ pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut 
     let (p_inverse, rest) = rest.split_at_mut(n);
     let (q, q_inverse) = rest.split_at_mut(n);
     lu_in_place(view_mut(f, n, n), p, p_inverse, q, q_inverse, Par::Seq, stack, Default::default());
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     for (to, from) in orders.iter_mut().zip(p.iter().chain(q.iter())) {
         *to = T::of(*from as f64);
     }

@@ -5,8 +5,8 @@ use faer::{MatMut, MatRef, Par};
 
 use crate::Failure;
 use crate::real::{Real, finite, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{TRSM_TINY, TRSM_TINY_LEFT};
+use crate::wide_registers::clear_wide_registers;
 
 /// Which triangle of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn large<T: Real>(t: MatRef<'_, T>, lower: bool, unit: bool, x: MatMut<'_, T>) {
         (false, false) => faer_solve::solve_upper_triangular_in_place(t, x, Par::Seq),
         (false, true) => faer_solve::solve_unit_upper_triangular_in_place(t, x, Par::Seq),
     }
-    settle();
+    clear_wide_registers();
 }
 
 /// One right-hand side: by columns of `T` as stored, or by dot products with them if it is transposed.

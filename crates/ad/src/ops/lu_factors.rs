@@ -10,7 +10,7 @@
 //! where `gL` is taken strictly lower and `gU` upper. For a square matrix `dL = L stril(T)`, and the leading part of
 //! `gL` goes the same way: `gT = stril(L^T gL) + triu(gU U^T)`, `gS = L^{-T} gT`. There all four products are of two
 //! triangles and cost a third of a full product; those of upper triangles are written as products of their transposes.
-//! A wide matrix is a composition (`composed/lu.rs`).
+//! A wide matrix is a composition (`var/factorisations/lu.rs`).
 //!
 //! Conditions: the leading columns independent to working precision, else `Singular` with the pivot.
 //! Gauge: the unit diagonal of `L`. At a tie of pivots `P` jumps: `solve`, `det` and `inverse` do not see that, the

@@ -1,6 +1,6 @@
 //! The registry: one line for a primitive, one file for its rules. Nothing here knows tapes or sweeps.
 //!
-//! Signs in every derivation here, in `composed` and in the kernels:
+//! Signs in every derivation here, in `var` and in the kernels:
 //! - `dA` is the tangent of `A` (`eA` a second one), `gA` its cotangent; in code, `g` is that of an only output;
 //! - `A^T` is the transpose, `A^{-T}` that of the inverse, `A^+` the pseudo-inverse, `sym(A) = (A + A^T)/2`;
 //! - `<A, B>` is the inner product, `o` the entrywise product; `tril`, `triu` are triangles, `stril`, `striu` strict
@@ -47,7 +47,7 @@ pub(crate) mod family;
 pub(crate) mod gauge;
 pub(crate) mod guard;
 pub(crate) mod layout;
-pub(crate) mod least;
+pub(crate) mod least_squares;
 pub(crate) mod linear;
 pub(crate) mod logm;
 pub(crate) mod lu;
@@ -261,8 +261,8 @@ registry! {
     CompleteLu(det::CompleteLu) "det_factor",
     Det(det::Det) "det",
     Cofactor(det::Cofactor) "cofactor",
-    LeastFactor(least::LeastFactor) "least_factor",
-    LeastSolve(least::LeastSolve) "least_squares",
+    LeastFactor(least_squares::LeastFactor) "least_factor",
+    LeastSolve(least_squares::LeastSolve) "least_squares",
     Cholesky(cholesky::Cholesky) "cholesky",
     CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
     CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",

@@ -14,7 +14,7 @@
 //! differentiate the factor, so that a solve would pull a cotangent through two triangular solves and then through the
 //! factorisation, where here it takes one more solve and a product; and the gradient of `log det` would see the
 //! factor's diagonal instead of being the inverse. `L^{-1} B`, whose value does depend on the factor, is a composition
-//! (`composed/spd.rs`).
+//! (`var/factorisations/spd.rs`).
 //!
 //! Conditions: positive definite to working precision, else `NotPositiveDefinite` with the pivot. Cost (n³): factor
 //! 1/3; solve with n right-hand sides 2, VJP 4; inverse 2/3, VJP 4; logdet 0, VJP 2/3; factor as `cholesky`. Source:

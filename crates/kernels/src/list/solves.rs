@@ -44,11 +44,11 @@ kernels! {
         /// The factors of a pseudo-inverse at a known rank, into a handle of `s.len()`.
         fn least_factor(
             a: &[Self], s: Least, handle: &mut [Self], w: &mut Workspace<Self>,
-        ) -> Result<(), Failure> = crate::least::factor;
+        ) -> Result<(), Failure> = crate::least_squares::factor;
         /// `X = A⁺ B`, or with `transpose` `A^{+T} B`, of `k` columns, from the handle of `least_factor`.
         fn least_apply(
             handle: &[Self], s: Least, transpose: bool, b: &[Self], k: usize, x: &mut [Self], w: &mut Workspace<Self>,
-        ) = crate::least::apply;
+        ) = crate::least_squares::apply;
         /// `op(A) X + X op(B) = C` from the handles of `schur` of `A` (`m x m`) and `B` (`n x n`); `ta`, `tb`
         /// transpose, so the adjoint equation takes the same handles. Errors: a singular equation, to working
         /// precision.
