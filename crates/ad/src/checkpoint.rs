@@ -7,6 +7,7 @@ use crate::eager::Eager;
 use crate::error::Place;
 use crate::in_program;
 use crate::leaves::VarTree;
+use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes};
 use crate::record::{Mark, OpRec};
 use crate::scratch::mark_depends;
@@ -159,6 +160,15 @@ pub(crate) fn owned<T: Scalar>(ops: &[OpRec<T>]) -> usize {
 }
 
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`checkpoint`",
+        conditions: "those of the piece",
+        cost: &["the piece", "twice", "three times"],
+        degenerate: "as the piece",
+        source: "Griewank & Walther 2008, ch. 12",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
         Ok(self.0.outputs.iter().map(|&y| self.0.shapes[y as usize]).collect())
     }

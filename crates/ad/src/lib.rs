@@ -70,11 +70,9 @@ pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
 pub use on_tape::HvpOperator;
 #[doc(hidden)]
-pub use ops::PRIMITIVES;
+pub use ops::SECTIONS;
 #[doc(hidden)]
-pub use ops::about::{About, SECTIONS, Section};
-#[doc(hidden)]
-pub use ops::about::{COMPOSED, COMPOSITIONS};
+pub use ops::documentation::{COMPOSED, COMPOSITIONS, PrimitiveDoc, Section};
 pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
 pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};

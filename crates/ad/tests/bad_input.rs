@@ -115,7 +115,9 @@ fn every_verdict_says_what_where_and_how_far() {
     let place = at(line!() - 1, 25);
     assert_eq!(
         e.to_string(),
-        format!("solve at {place}: singular to working precision: pivot 1 is 0.0e0 of the terms it is left from")
+        format!(
+            "solve at {place}: singular to working precision: pivot 1 is 0.0e0 times the terms that it is the difference of"
+        )
     );
 
     let e = value(|x| x.polar().0, &mat![[f64::INFINITY, 2.0], [2.0, 4.0]]).unwrap_err();
@@ -459,7 +461,7 @@ fn wrong_lists_are_errors() {
     assert_eq!(e, Error::NotScalar { shape: Shape::mat(2, 2) });
     assert_eq!(
         e.to_string(),
-        "a gradient is of one number, and this value is 2x2; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
+        "a gradient needs a single number: expected a value of shape 1x1, got 2x2; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
     );
     let batch = batch_of(3, 2, 2, |k| rnd(2, 2, k));
     assert_eq!(grad(|x| x.trace(), &batch).unwrap_err(), Error::NotScalar { shape: Shape::batch(3, 1, 1) });

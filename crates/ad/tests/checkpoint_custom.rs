@@ -279,7 +279,7 @@ fn failures_of_a_custom_primitive() {
     tape.replay().unwrap();
     assert_eq!(tape.gradient(y, x).unwrap(), g);
     let p = panic_of(|| Tape::<f64>::new().custom(Arc::new(RightDivide), &[]).len());
-    assert_eq!(p.text, "custom right_divide: there is no input");
+    assert_eq!(p.text, "custom right_divide: expected at least one input, got none");
     assert_eq!((p.file.as_str(), p.line), (file!(), line!() - 2));
     assert_eq!(tape.dump().rows[0].primitive, "custom");
 }

@@ -116,7 +116,7 @@ const SECOND: &str = "a rule's own derivative is wrong, or a rule treats as cons
 const SYMMETRY: &str = "the gradient is not the gradient of anything";
 const THIRD: &str = "a rule's second derivative is wrong, or nested derivatives are confused";
 
-/// `<w, J v> = <J' w, v>`, or as much of it as the modes find.
+/// `<w, J v> = <J^T w, v>`, or as much of it as the modes find.
 pub(crate) fn first<T: Scalar>(
     subject: &dyn Subject<T>,
     (x, w, v, scale): (&List<T>, &List<T>, &List<T>, &List<T>),

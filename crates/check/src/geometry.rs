@@ -22,7 +22,7 @@ mod moving;
 mod retraction;
 
 /// What is said of a point that is no matrix at all.
-pub(crate) const NO_MATRIX: &str = "a point is no matrix at all; it must be at least one";
+pub(crate) const NO_MATRIX: &str = "expected a point of at least one matrix, got no matrix at all";
 
 /// A check of a manifold that is still being described; [`SpaceCheck::run`] makes it.
 pub struct SpaceCheck<'s, T: Scalar = f64> {

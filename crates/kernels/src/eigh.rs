@@ -109,7 +109,7 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
         let x = &mut head[k * n + k + 1..];
         let (beta, tau) = reflector(x);
         e[k] = beta;
-        // The trailing block becomes S - x w' - w x', with w = p - (tau p'x / 2) x and p = tau S x.
+        // The trailing block becomes S - x w^T - w x^T, with w = p - (tau p^T x / 2) x and p = tau S x.
         x[0] = T::one();
         let w = &mut taus[k + 1..n];
         w.fill(T::zero());

@@ -93,7 +93,7 @@ fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     Ok(())
 }
 
-/// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
+/// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v^T) x = beta e_0`.
 pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
     let tail = crate::sums::dot(&x[1..], &x[1..]);
     let head = x[0];

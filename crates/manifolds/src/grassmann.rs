@@ -79,7 +79,10 @@ impl Grassmann {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "Grassmann: subspaces of dimension {p} of R^{n} do not exist; 0 < p <= n is needed");
+        assert!(
+            0 < p && p <= n,
+            "Grassmann: expected 0 < p <= n for subspaces of dimension p of R^n, got n = {n}, p = {p}"
+        );
         Grassmann { n, p, retraction: Retraction::default() }
     }
 

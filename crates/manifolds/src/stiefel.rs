@@ -105,7 +105,7 @@ impl Stiefel {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "Stiefel: there are no {p} orthonormal vectors in R^{n}; 0 < p <= n is needed");
+        assert!(0 < p && p <= n, "Stiefel: expected 0 < p <= n for p orthonormal vectors in R^n, got n = {n}, p = {p}");
         Stiefel { n, p, metric: StiefelMetric::Euclidean, retraction: None }
     }
 

@@ -54,9 +54,7 @@ impl SymplecticStiefel {
     pub fn new(n: usize, p: usize) -> Self {
         assert!(
             0 < p && p <= n,
-            "SymplecticStiefel: there are no symplectic {}x{} matrices; 0 < p <= n is needed",
-            2 * n,
-            2 * p
+            "SymplecticStiefel: expected 0 < p <= n for symplectic 2n x 2p matrices, got n = {n}, p = {p}"
         );
         SymplecticStiefel { n, p, retraction: SymplecticRetraction::default() }
     }

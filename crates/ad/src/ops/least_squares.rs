@@ -21,6 +21,7 @@
 //! Cost (`m x n` of full rank, `k` columns): handle 4 m n², value 4 m n k, JVP and VJP 12 m n k.
 //! Source: Golub & Pereyra 1973.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -47,6 +48,16 @@ fn sizes(a: Shape, r: usize) -> Least {
 }
 
 impl<T: Scalar> Primitive<T> for LeastFactor {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`lstsq`, `pinv`: the handle of orthogonal factors at a known rank",
+        conditions: "the rank stated (full by default), else `RankDeficient` or `NotDifferentiable`",
+        gauge: "signs and basis; never seen",
+        cost: &["4/3", "0", "0"],
+        degenerate: "column scaling does not matter at full rank",
+        source: "Golub & Van Loan, 5.5",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match self.rank <= x[0].rows.min(x[0].cols) {
             true => one(x[0].with(sizes(x[0], self.rank).len(), 1)),
@@ -98,6 +109,15 @@ impl LeastSolve {
 }
 
 impl<T: Scalar> Primitive<T> for LeastSolve {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`lstsq`, `lstsq_of_rank`, `pinv`, `pinv_of_rank`, and the transposes",
+        conditions: "as `least_factor`",
+        cost: &["4", "12", "12"],
+        degenerate: "the derivative among matrices of the rank; its gradient has no part normal to them",
+        source: "Golub & Pereyra 1973, thm 4.3",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = self.size(x[0]);
         if x[2].rows != m {

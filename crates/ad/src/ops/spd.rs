@@ -21,6 +21,7 @@
 //! Giles 2008, 2.2, for a symmetric matrix.
 
 use super::cholesky::{pull, push};
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -54,6 +55,15 @@ const BY_L: Triangle = Triangle::LOWER;
 const BY_L_T: Triangle = BY_L.transposed();
 
 impl<T: Scalar> Primitive<T> for Spd {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`spd`: the handle of a Cholesky factorisation",
+        conditions: "positive definite to working precision, else `NotPositiveDefinite`",
+        cost: &["1/3", "0", "0"],
+        degenerate: "functions of `(A + A^T)/2`: every cotangent is symmetric",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -76,6 +86,15 @@ fn inverse<V: Value>(x: &[&V]) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for SpdSolve {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::solve`",
+        conditions: "as `spd`",
+        cost: &["2", "4", "4"],
+        degenerate: "the factor is neither differentiated nor taken for a constant: second derivatives are right",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         if n != x[2].rows {
@@ -126,6 +145,15 @@ fn between<V: Value>(c: &V, e: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for SpdInverse {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::inverse`",
+        conditions: "as `spd`",
+        cost: &["2/3", "4", "4"],
+        degenerate: "exactly symmetric",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -153,6 +181,15 @@ impl<T: Scalar> Primitive<T> for SpdInverse {
 }
 
 impl<T: Scalar> Primitive<T> for SpdLogdet {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::logdet`",
+        conditions: "as `spd`",
+        cost: &["0", "2/3", "2/3"],
+        degenerate: "a sum of logarithms: no product of pivots leaves the range",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))
@@ -182,6 +219,16 @@ impl<T: Scalar> Primitive<T> for SpdLogdet {
 }
 
 impl<T: Scalar> Primitive<T> for SpdFactor {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::factor`, `Spd::half_solve`",
+        conditions: "as `spd`",
+        gauge: "diagonal positive",
+        cost: &["0", "2/3", "2/3"],
+        degenerate: "as `cholesky`",
+        source: "as `cholesky`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])

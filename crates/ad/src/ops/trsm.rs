@@ -10,6 +10,7 @@
 //! Conditions: no zero on the diagonal. Cost (n right-hand sides, n³): value 1, JVP 3, VJP 3. Source: Giles 2008, 2.3.
 
 use super::direct::Push;
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -37,6 +38,14 @@ impl Trsm {
 }
 
 impl<T: Scalar> Primitive<T> for Trsm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`solve_triangular`, `solve_triangular_with`",
+        conditions: "no zero on the diagonal, else `Singular`; the other triangle is not read",
+        cost: &["1", "3", "3"],
+        source: "Giles 2008, 2.3",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         let size = if self.0.is_right() { x[1].cols } else { x[1].rows };

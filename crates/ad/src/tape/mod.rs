@@ -150,7 +150,10 @@ impl<T: Scalar> Tape<T> {
     /// If the shapes differ or the tape carries no tangents.
     #[track_caller]
     pub fn input_along(&self, x: &(impl MatLike<T> + ?Sized), v: &(impl MatLike<T> + ?Sized)) -> Var<'_, T> {
-        assert!(self.tangents.get(), "`input_along` needs a tape that carries tangents: `Tape::forward()`");
+        assert!(
+            self.tangents.get(),
+            "input_along: expected a tape that carries tangents (`Tape::forward()`), got one that does not"
+        );
         let (s, d) = (x.shape(), v.shape());
         assert!(s == d, "input_along: expected a direction of shape {s}, as the input has, got {d}");
         let mut t = self.store.take(x.shape().len());
@@ -374,7 +377,7 @@ impl<T: Scalar> Tape<T> {
 
     /// The verdict of an attempt that made `y`; a failure is forgotten if the tape was clean before.
     #[track_caller]
-    pub(crate) fn settle(&self, clean: bool, y: Var<'_, T>) -> Result<()> {
+    pub(crate) fn verdict_of_attempt(&self, clean: bool, y: Var<'_, T>) -> Result<()> {
         self.note_read();
         match self.is_poisoned(&y) {
             false => Ok(()),

@@ -25,10 +25,13 @@ impl<T: Scalar> Tape<T> {
         let val = &mut inner.vals[x.id as usize];
         assert!(
             !val.made,
-            "`set` is for inputs; this value is the result of an operation and replay would overwrite it"
+            "set: expected an input or a constant, got the result of an operation, which replay would overwrite"
         );
         let (old, new) = (val.shape, to.shape());
-        assert!(old == new, "`set` with another shape: the input is {old}, and {new} came; record a new tape for that");
+        assert!(
+            old == new,
+            "set: expected the shape of the input, {old}, got {new}; record a new tape for another shape"
+        );
         to.write(&mut val.buf);
         val.poisoned = false;
         self.stale.set(true);

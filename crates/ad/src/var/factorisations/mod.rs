@@ -34,7 +34,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub fn try_cholesky(self) -> Result<Self> {
         let clean = !self.tape.store.has_failed();
         let y = self.cholesky();
-        self.tape.settle(clean, y).map(|()| y)
+        self.tape.verdict_of_attempt(clean, y).map(|()| y)
     }
 
     /// Polar factors `A = W H`; `m >= n`. Poisons: rank-deficient.

@@ -56,7 +56,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub fn try_qr(self) -> Result<(Self, Self)> {
         let clean = !self.tape.store.has_failed();
         let (q, r) = self.qr();
-        self.tape.settle(clean, q).map(|()| (q, r))
+        self.tape.verdict_of_attempt(clean, q).map(|()| (q, r))
     }
 
     /// `A = L Q` with orthonormal rows of `Q` and `diag(L) > 0`: with `r = min(m, n)`, `L` is `m x r` and `Q` is

@@ -88,7 +88,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub fn try_solve(self, b: impl Operand<'t, T>) -> Result<Self> {
         let clean = !self.tape.store.has_failed();
         let y = self.solve(b);
-        self.tape.settle(clean, y).map(|()| y)
+        self.tape.verdict_of_attempt(clean, y).map(|()| y)
     }
 
     /// The determinant, with exact derivatives up to the third at a matrix of any rank.

@@ -171,7 +171,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `tr A^k` of each member, the sum of the `k`-th powers of the eigenvalues: a polynomial, so exact to every order
-    /// whatever the eigenvalues are. From half the powers, `tr A^k = <(A^p)', A^q>` with `p + q = k`.
+    /// whatever the eigenvalues are. From half the powers, `tr A^k = <(A^p)^T, A^q>` with `p + q = k`.
     ///
     /// # Panics
     /// If the matrix is not square.
