@@ -76,7 +76,9 @@ fn breaks(import: &str, word: &str) -> bool {
     match word {
         "anything" => lower,
         // Types that stand in the registry are capitalised.
-        "rule" => import.strip_prefix("ops::").is_some_and(|f| f != "direct" && f.chars().all(|c| !c.is_uppercase())),
+        "rule" => import
+            .strip_prefix("ops::")
+            .is_some_and(|f| !["direct", "documentation"].contains(&f) && f.chars().all(|c| !c.is_uppercase())),
         "ops" => import == "ops" || import.starts_with("ops::"),
         word => import == word,
     }

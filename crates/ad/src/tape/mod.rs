@@ -1,7 +1,8 @@
-//! The tape: making values and reading them. Replay is in `replay.rs`, freeing in `freeing.rs`; rules and sweeps live
-//! elsewhere.
+//! The tape: making values and reading them. Replay is in `replay.rs`, freeing in `freeing.rs`, the names
+//! of methods in messages in `names.rs`; rules and sweeps live elsewhere.
 
 mod freeing;
+mod names;
 mod replay;
 
 use crate::batch::{Batch, MatLike};
@@ -14,6 +15,7 @@ use crate::scratch::Scratch;
 use crate::store::{Buf, Store};
 use crate::val::Val;
 use crate::{Error, Result, Scalar, Shape, Var};
+use names::misfit;
 use smallvec::SmallVec;
 use std::cell::{Cell, Ref, RefCell};
 use std::panic::Location;
@@ -390,12 +392,6 @@ impl<T: Scalar> Tape<T> {
         self.inner.borrow()
     }
 
-    pub(crate) fn saying(&self, method: &'static &'static str) -> Saying<'_> {
-        let outer = self.said.get();
-        self.said.set(Some(outer.unwrap_or(method)));
-        Saying { said: &self.said, outer }
-    }
-
     /// Marks a value as one that has no numbers, because what made it failed.
     pub(crate) fn poison(&self, v: &Var<'_, T>) {
         self.inner.borrow_mut().vals[v.id as usize].poisoned = true;
@@ -423,29 +419,5 @@ impl<T: Scalar> Inner<T> {
                 panic!("{op}: the value was freed when its step or scope ended; return it from the step, or `keep` it")
             }
         }
-    }
-}
-
-#[track_caller]
-#[cold]
-fn misfit<T: Scalar>(method: &str, op: &Op<T>, shapes: &[Shape], why: &str) -> ! {
-    // What a factorisation left is no argument of the user's.
-    let given = shapes.iter().enumerate().filter(|(i, _)| !op.is_handle(*i));
-    let list = given.map(|(_, s)| s.to_string()).collect::<Vec<_>>().join(" and ");
-    match why.starts_with("expected") {
-        true => panic!("{method}: {why}, got {list}"),
-        false => panic!("{method}: shapes {list} do not fit: {why}"),
-    }
-}
-
-/// Names the operations made while it lives by the method that the user called, the outermost one.
-pub(crate) struct Saying<'t> {
-    said: &'t Cell<Option<&'static &'static str>>,
-    outer: Option<&'static &'static str>,
-}
-
-impl Drop for Saying<'_> {
-    fn drop(&mut self) {
-        self.said.set(self.outer);
     }
 }
