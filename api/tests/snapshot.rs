@@ -71,7 +71,19 @@ fn what_is_not_public_is_not_listed() {
     ] {
         assert!(found.contains(shown), "{shown} is not in\n{found}");
     }
-    for hidden in ["y: f64", "struct B", "fn not", "hidden", "inside", "near", "Documented", "1, 2, 3", "Told", "kept_inside", "macro_rules"] {
+    for hidden in [
+        "y: f64",
+        "struct B",
+        "fn not",
+        "hidden",
+        "inside",
+        "near",
+        "Documented",
+        "1, 2, 3",
+        "Told",
+        "kept_inside",
+        "macro_rules",
+    ] {
         assert!(!found.contains(hidden), "{hidden} is in\n{found}");
     }
 }
