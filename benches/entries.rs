@@ -5,7 +5,8 @@
 //! the budget of a row in seconds.
 
 use pullback_benches::{Measured, Race, entries};
-use pullback_kernels::{Scalar, Unary};
+use pullback_kernels::Unary;
+use pullback_kernels::list::*;
 use std::time::Duration;
 
 /// Lengths of slices.
@@ -68,11 +69,11 @@ fn main() {
 }
 
 /// Arguments around a centre, within 2.5 of it.
-fn arguments<T: Scalar>(n: usize, centre: f64) -> Vec<T> {
+fn arguments<T: Kernels>(n: usize, centre: f64) -> Vec<T> {
     entries(n, 7).into_iter().map(|x| T::of(5.0 * x + centre)).collect()
 }
 
-fn functions<T: Scalar>(scalar: &str, rows: &[Row<T>], wanted: &impl Fn(&str) -> bool, budget: Duration) {
+fn functions<T: Kernels>(scalar: &str, rows: &[Row<T>], wanted: &impl Fn(&str) -> bool, budget: Duration) {
     for what in ["value", "derivative", "second derivative"] {
         let lengths: String = LENGTHS.iter().map(|n| format!("{n:>14}")).collect();
         println!("{:<10}{lengths}", format!("{scalar} {what}, ns an entry: ours / one by one"));
@@ -138,7 +139,7 @@ fn flat(wanted: &impl Fn(&str) -> bool, budget: Duration) {
 }
 
 /// Square products: what a transposed factor costs.
-fn products<T: Scalar>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
+fn products<T: Kernels>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
     if !wanted("product") {
         return;
     }
@@ -172,7 +173,7 @@ fn products<T: Scalar>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
 }
 
 /// Products of a square matrix with few columns, beside those of the matrix with all columns, an entry of `A` at a time.
-fn thin<T: Scalar>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
+fn thin<T: Kernels>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
     if !wanted("thin") {
         return;
     }

@@ -2,8 +2,10 @@
 //! without documentation.
 //!
 //! It is read from the sources and not from rustdoc, so it works on a stable compiler. A `pub` item of a private module
-//! is listed under that module; `pub use` says what of it is shown and where.
+//! is listed under that module; `pub use` says what of it is shown and where. Macros are not run: where a call of one makes
+//! public items or methods, the call is listed as it stands.
 
+use proc_macro2::{Group, TokenStream, TokenTree};
 use std::path::{Path, PathBuf};
 use syn::{Attribute, Fields, ImplItem, Item, Stmt, TraitItem, Visibility};
 
@@ -93,6 +95,29 @@ fn is_hidden(attrs: &[Attribute]) -> bool {
     })
 }
 
+/// What a macro is called with, without documentation.
+fn undocumented(tokens: TokenStream) -> TokenStream {
+    let is_doc = |t: &TokenTree| match t {
+        TokenTree::Group(g) => matches!(g.stream().into_iter().next(), Some(TokenTree::Ident(i)) if i == "doc"),
+        _ => false,
+    };
+    let mut tokens = tokens.into_iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(p) if p.as_char() == '#' && tokens.peek().is_some_and(is_doc) => drop(tokens.next()),
+            TokenTree::Group(g) => kept.push(Group::new(g.delimiter(), undocumented(g.stream())).into()),
+            token => kept.push(token),
+        }
+    }
+    kept.into_iter().collect()
+}
+
+/// Does a macro make something public, as far as its call says?
+fn makes_public(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|t| matches!(t, TokenTree::Ident(i) if i == "pub"))
+}
+
 /// Keeps what a caller must know: `#[non_exhaustive]`, `#[must_use]`.
 fn plain(attrs: &mut Vec<Attribute>) {
     attrs.retain(|a| a.path().is_ident("non_exhaustive") || a.path().is_ident("must_use"));
@@ -168,6 +193,10 @@ fn public(item: Item) -> Option<Item> {
                             plain(&mut c.attrs);
                             is_public(&c.vis)
                         }
+                        ImplItem::Macro(m) => {
+                            m.mac.tokens = undocumented(std::mem::take(&mut m.mac.tokens));
+                            true
+                        }
                         _ => false,
                     });
                     if i.items.is_empty() {
@@ -176,6 +205,10 @@ fn public(item: Item) -> Option<Item> {
                 }
             }
             Item::Impl(i)
+        }
+        Item::Macro(mut m) if m.ident.is_none() && makes_public(&m.mac.tokens) => {
+            m.mac.tokens = undocumented(m.mac.tokens);
+            Item::Macro(m)
         }
         Item::Type(mut t) if is_public(&t.vis) && !is_hidden(&t.attrs) => {
             plain(&mut t.attrs);

@@ -48,6 +48,12 @@ fn what_is_not_public_is_not_listed() {
         mod below { pub(crate) fn near() {} pub fn far() {} }
         pub use below::far;
         pub const TABLE: [u8; 3] = [1, 2, 3];
+        macro_rules! made { ($x:item) => { $x } }
+        made! { /// Told.
+            pub fn by_macro() {} }
+        made! { fn kept_inside() {} }
+        impl A { methods! { /// Told too.
+            method_of_macro => 1; } }
     ";
     std::fs::write(dir.join("lib.rs"), text).unwrap();
     let found = pullback_api::interface(&dir).unwrap();
@@ -60,10 +66,24 @@ fn what_is_not_public_is_not_listed() {
         "pub fn far()",
         "pub use below::far",
         "pub const TABLE: [u8; 3]",
+        "pub fn by_macro()",
+        "method_of_macro",
     ] {
         assert!(found.contains(shown), "{shown} is not in\n{found}");
     }
-    for hidden in ["y: f64", "struct B", "fn not", "hidden", "inside", "near", "Documented", "1, 2, 3"] {
+    for hidden in [
+        "y: f64",
+        "struct B",
+        "fn not",
+        "hidden",
+        "inside",
+        "near",
+        "Documented",
+        "1, 2, 3",
+        "Told",
+        "kept_inside",
+        "macro_rules",
+    ] {
         assert!(!found.contains(hidden), "{hidden} is in\n{found}");
     }
 }

@@ -9,7 +9,7 @@ use pullback::faer::linalg::qr::no_pivoting::factor as qr;
 use pullback::faer::{Conj, Mat, Par};
 use pullback::{Batch, Shape, Triangle, Uplo};
 
-const BY_L_T: Triangle = Triangle { lower: true, transpose: true, unit: false, right: false };
+const BY_L_T: Triangle = Triangle::LOWER.transposed();
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![

@@ -5,8 +5,9 @@
 
 use crate::eager::Eager;
 use crate::error::Place;
-use crate::inside;
+use crate::in_program;
 use crate::leaves::VarTree;
+use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes};
 use crate::record::{Mark, OpRec};
 use crate::scratch::mark_depends;
@@ -159,6 +160,15 @@ pub(crate) fn owned<T: Scalar>(ops: &[OpRec<T>]) -> usize {
 }
 
 impl<T: Scalar> Primitive<T> for Checkpoint<T> {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`checkpoint`",
+        conditions: "those of the piece",
+        cost: &["the piece", "twice", "three times"],
+        degenerate: "as the piece",
+        source: "Griewank & Walther 2008, ch. 12",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
         Ok(self.0.outputs.iter().map(|&y| self.0.shapes[y as usize]).collect())
     }
@@ -231,18 +241,18 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
 /// The method `checkpoint` of [`VarTree`].
 #[track_caller]
 pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at: S, f: impl Fn(S) -> R) -> R {
-    let tape = inside::tape_of("checkpoint", &at);
+    let tape = in_program::tape_of("checkpoint", &at);
     if !tape.records.get() {
         return tape.scope(|| f(at));
     }
     let mark = tape.mark();
     // Not in a closure: those do not know their caller's line.
-    let mut x = inside::handles(&at);
+    let mut x = in_program::handles(&at);
     for v in &mut x {
         *v = v.alias();
     }
-    let y = f(inside::with_handles(&at, x));
-    let outputs = inside::handles(&y);
+    let y = f(in_program::with_handles(&at, x));
+    let outputs = in_program::handles(&y);
     for v in &outputs {
         tape.shape_of(v);
     }
@@ -250,11 +260,11 @@ pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at
     if outputs.is_empty() || tape.judges_since(mark) {
         return y;
     }
-    let (program, captured) = Program::lift(tape, mark, &inside::handles(&at), &outputs);
+    let (program, captured) = Program::lift(tape, mark, &in_program::handles(&at), &outputs);
     tape.truncate(mark);
     let op = Op::Checkpoint(Checkpoint(Arc::new(program)));
     let first = tape.push(op, &captured.iter().collect::<Vec<_>>());
-    inside::with_handles(&y, (first..).zip(&outputs).map(|(id, _)| tape.handle(id)))
+    in_program::with_handles(&y, (first..).zip(&outputs).map(|(id, _)| tape.handle(id)))
 }
 
 impl<'t, T: Scalar> Var<'t, T> {

@@ -15,97 +15,53 @@ use crate::views::{Handles, Numbers, Pairs};
 use crate::{Shape, Var};
 use std::ops::Range;
 
-/// A real scalar that the engine exists for: `f64` and `f32`. Its methods are those of the kernels' scalar.
+/// A real scalar that the engine exists for: `f64` and `f32`. Its methods are those of [`pullback_kernels::Scalar`].
 pub trait Scalar: pullback_kernels::Scalar + Compiled {}
 
-/// The engine's loops for one scalar.
-#[doc(hidden)]
-#[allow(private_interfaces, missing_docs)]
-pub trait Compiled: pullback_kernels::Scalar + Sized {
-    fn infer(op: &Op<Self>, x: &[Shape]) -> Result<Shapes, String>
-    where
-        Self: Scalar;
-    fn evaluate(vals: &mut [Val<Self>], rec: &OpRec<Self>, store: &Store<Self>) -> Result<(), Trouble>
-    where
-        Self: Scalar;
-    fn replay(vals: &mut [Val<Self>], ops: &[OpRec<Self>], store: &Store<Self>)
-    where
-        Self: Scalar;
-    fn push_tangents(vals: &mut [Val<Self>], rec: &OpRec<Self>, store: &Store<Self>)
-    where
-        Self: Scalar;
-    fn reverse_numbers(
-        rec: &Numbers<'_, Self>,
-        ops: Range<usize>,
-        base: usize,
-        depends: &[u8],
-        slots: &mut [Option<Buf<Self>>],
-    ) where
-        Self: Scalar;
-    fn reverse_pairs(
-        rec: &Pairs<'_, Self>,
-        ops: Range<usize>,
-        base: usize,
-        depends: &[u8],
-        slots: &mut [Option<Pair<Self>>],
-    ) where
-        Self: Scalar;
-    fn reverse_handles(
-        rec: &Handles<'_, Self>,
-        ops: Range<usize>,
-        base: usize,
-        depends: &[u8],
-        slots: &mut [Option<(u32, u32)>],
-    ) where
-        Self: Scalar;
-    fn forward_numbers(rec: &Numbers<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<Buf<Self>>])
-    where
-        Self: Scalar;
-    fn forward_pairs(rec: &Pairs<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<Pair<Self>>])
-    where
-        Self: Scalar;
-    fn forward_handles(rec: &Handles<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<(u32, u32)>])
-    where
-        Self: Scalar;
-}
-
+/// The engine's loops for one scalar: `fn name(x: X) -> Y = function;` declares `T::name`, which calls `function(x)`.
 macro_rules! compiled {
-    ($($T:ident),*) => {$(
+    ($(fn $name:ident($($x:ident: $X:ty),* $(,)?) $(-> $Y:ty)? = $function:expr;)*) => {
+        /// The engine's loops for one scalar.
+        #[doc(hidden)]
+        #[allow(private_interfaces, missing_docs)]
+        pub trait Compiled: pullback_kernels::Kernels {
+            $(fn $name($($x: $X),*) $(-> $Y)? where Self: Scalar;)*
+        }
+        compiled!(@ f64 $(fn $name($($x: $X),*) $(-> $Y)? = $function;)*);
+        compiled!(@ f32 $(fn $name($($x: $X),*) $(-> $Y)? = $function;)*);
+    };
+    (@ $T:ident $(fn $name:ident($($x:ident: $X:ty),*) $(-> $Y:ty)? = $function:expr;)*) => {
         impl Scalar for $T {}
 
         #[allow(private_interfaces)]
         impl Compiled for $T {
-            fn infer(op: &Op<$T>, x: &[Shape]) -> Result<Shapes, String> {
-                op.infer(x)
-            }
-            fn evaluate(vals: &mut [Val<$T>], rec: &OpRec<$T>, store: &Store<$T>) -> Result<(), Trouble> {
-                record::evaluate(vals, rec, store)
-            }
-            fn replay(vals: &mut [Val<$T>], ops: &[OpRec<$T>], store: &Store<$T>) {
-                record::replay(vals, ops, store)
-            }
-            fn push_tangents(vals: &mut [Val<$T>], rec: &OpRec<$T>, store: &Store<$T>) {
-                record::push_tangents(vals, rec, store)
-            }
-            fn reverse_numbers(rec: &Numbers<'_, $T>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<Buf<$T>>]) {
-                sweep::reverse::<Eager<'_, $T>, _>(rec, ops, base, depends, slots)
-            }
-            fn reverse_pairs(rec: &Pairs<'_, $T>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<Pair<$T>>]) {
-                sweep::reverse::<Dual<Eager<'_, $T>>, _>(rec, ops, base, depends, slots)
-            }
-            fn reverse_handles(rec: &Handles<'_, $T>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<(u32, u32)>]) {
-                sweep::reverse::<Var<'_, $T>, _>(rec, ops, base, depends, slots)
-            }
-            fn forward_numbers(rec: &Numbers<'_, $T>, ops: Range<usize>, base: usize, slots: &mut [Option<Buf<$T>>]) {
-                sweep::forward::<Eager<'_, $T>, _>(rec, ops, base, slots)
-            }
-            fn forward_pairs(rec: &Pairs<'_, $T>, ops: Range<usize>, base: usize, slots: &mut [Option<Pair<$T>>]) {
-                sweep::forward::<Dual<Eager<'_, $T>>, _>(rec, ops, base, slots)
-            }
-            fn forward_handles(rec: &Handles<'_, $T>, ops: Range<usize>, base: usize, slots: &mut [Option<(u32, u32)>]) {
-                sweep::forward::<Var<'_, $T>, _>(rec, ops, base, slots)
-            }
+            $(fn $name($($x: $X),*) $(-> $Y)? { ($function)($($x),*) })*
         }
-    )*};
+    };
 }
-compiled!(f64, f32);
+
+#[rustfmt::skip]
+compiled! {
+    fn infer(op: &Op<Self>, x: &[Shape]) -> Result<Shapes, String> = Op::infer;
+    fn evaluate(vals: &mut [Val<Self>], rec: &OpRec<Self>, store: &Store<Self>) -> Result<(), Trouble> = record::evaluate;
+    fn replay(vals: &mut [Val<Self>], ops: &[OpRec<Self>], store: &Store<Self>) = record::replay;
+    fn push_tangents(vals: &mut [Val<Self>], rec: &OpRec<Self>, store: &Store<Self>) = record::push_tangents;
+    fn reverse_numbers(
+        rec: &Numbers<'_, Self>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<Buf<Self>>],
+    ) = sweep::reverse::<Eager<'_, Self>, _>;
+    fn reverse_pairs(
+        rec: &Pairs<'_, Self>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<Pair<Self>>],
+    ) = sweep::reverse::<Dual<Eager<'_, Self>>, _>;
+    fn reverse_handles(
+        rec: &Handles<'_, Self>, ops: Range<usize>, base: usize, depends: &[u8], slots: &mut [Option<(u32, u32)>],
+    ) = sweep::reverse::<Var<'_, Self>, _>;
+    fn forward_numbers(
+        rec: &Numbers<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<Buf<Self>>],
+    ) = sweep::forward::<Eager<'_, Self>, _>;
+    fn forward_pairs(
+        rec: &Pairs<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<Pair<Self>>],
+    ) = sweep::forward::<Dual<Eager<'_, Self>>, _>;
+    fn forward_handles(
+        rec: &Handles<'_, Self>, ops: Range<usize>, base: usize, slots: &mut [Option<(u32, u32)>],
+    ) = sweep::forward::<Var<'_, Self>, _>;
+}

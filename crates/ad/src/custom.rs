@@ -2,6 +2,7 @@
 
 use crate::dual::Dual;
 use crate::eager::Eager;
+use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -59,7 +60,7 @@ impl<T: Scalar> Tape<T> {
     /// If `x` is empty.
     #[track_caller]
     pub fn custom<'t>(&'t self, rule: Arc<dyn Custom<T>>, x: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
-        assert!(!x.is_empty(), "custom {}: there is no input", rule.name());
+        assert!(!x.is_empty(), "custom {}: expected at least one input, got none", rule.name());
         let given: Vec<Shape> = x.iter().map(Var::shape).collect();
         let shapes: Arc<[Shape]> = match rule.shapes(&given) {
             Some(shapes) => shapes.into(),
@@ -78,6 +79,15 @@ impl<T: Scalar> Tape<T> {
 }
 
 impl<T: Scalar> Primitive<T> for CustomOp<T> {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Tape::custom`",
+        conditions: "the rule's own",
+        gauge: "the rule's own",
+        cost: &["the rule's own"],
+        degenerate: "`pullback-check` proves the rules against each other",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, _: &[Shape]) -> Result<Shapes, String> {
         Ok(self.shapes.iter().copied().collect())
     }

@@ -132,7 +132,7 @@ pub type PullMany<'x, L> = Box<dyn Fn(&[Batch<<L as Leaves>::Scalar>]) -> Result
 /// What [`linearize`] returns beside the value: from a direction to the derivative along it.
 pub type Push<'x, L> = Box<dyn Fn(&L) -> Result<Batch<<L as Leaves>::Scalar>> + 'x>;
 
-/// What [`hvp_operator`] returns: from a direction to the Hessian applied to it.
+/// What [`hessian_map`] returns: from a direction to the Hessian applied to it.
 pub type HessianMap<'x, L> = Box<dyn Fn(&L) -> Result<L> + 'x>;
 
 /// The value of a program. [`Batch::scalar`] is the number, where it is one.
@@ -333,7 +333,7 @@ pub fn value_grad_hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) 
 ///
 /// # Errors
 /// As [`grad`]. The map: [`Error::Shape`] and those.
-pub fn hvp_operator<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<HessianMap<'x, L>> {
+pub fn hessian_map<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<HessianMap<'x, L>> {
     let mut ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
     number(&ran.value(0).map_err(|e| e.naming(x0))?)?;
     let recorded = ran.tape.operations();

@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// A gradient was asked of something that is not one number.
     #[error(
-        "a gradient is of one number, and this value is {shape}; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
+        "a gradient needs a single number: expected a value of shape 1x1, got {shape}; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
     )]
     NotScalar {
         /// The shape that came.

@@ -1,7 +1,7 @@
 //! Jacobians and Hessians as matrices, column by column or row by row from the maps of `drivers.rs`.
 
 use crate::batch::Batch;
-use crate::drivers::{Ran, hvp_operator};
+use crate::drivers::{Ran, hessian_map};
 use crate::leaves::Leaves;
 use crate::programs::{CostFn, Many};
 #[cfg(doc)]
@@ -45,7 +45,7 @@ pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat
 /// # Errors
 /// As [`grad`].
 pub fn hessian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
-    let h = hvp_operator(f, x0)?;
+    let h = hessian_map(f, x0)?;
     let shapes = x0.shapes();
     let n = shapes.iter().map(Shape::len).sum::<usize>();
     let mut out = Batch::zeros(Shape::mat(n, n));

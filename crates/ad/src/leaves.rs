@@ -1,7 +1,7 @@
 //! Several inputs as one: trees of numbers ([`Leaves`]) and the same trees of handles ([`VarTree`]).
 
 use crate::batch::{Batch, MatLike};
-use crate::inside::on_trees;
+use crate::in_program::on_trees;
 use crate::{Scalar, Shape, Var};
 use faer::{Col, Mat, Row};
 

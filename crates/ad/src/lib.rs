@@ -26,7 +26,6 @@
 mod batch;
 mod checkpoint;
 mod compiled;
-mod composed;
 mod custom;
 mod dead;
 mod diagnose;
@@ -34,20 +33,18 @@ mod drivers;
 mod dual;
 mod dump;
 mod eager;
-mod eigen;
 mod error;
-mod held;
-mod inside;
+mod in_program;
 mod invariance;
 mod jacobian;
 mod leaves;
+mod on_tape;
 mod operators;
 mod ops;
 mod programs;
 mod record;
 mod scratch;
 mod shape;
-mod spectrum;
 mod store;
 mod sweep;
 mod tape;
@@ -59,38 +56,30 @@ mod views;
 
 pub use batch::{Batch, MatLike, View};
 pub use compiled::Scalar;
-pub use composed::equations::Schur;
-pub use composed::general::{separation, stein_separation};
-pub use composed::norms::AtZero;
-pub use composed::spd::Spd;
 pub use custom::Custom;
 pub use drivers::{
-    HessianMap, Pull, PullMany, Push, grad, hvp, hvp_operator, jvp, jvp_many, jvps, linearize, value, value_and_grad,
+    HessianMap, Pull, PullMany, Push, grad, hessian_map, hvp, jvp, jvp_many, jvps, linearize, value, value_and_grad,
     value_grad_hvp, vjp, vjp_many,
 };
 pub use dump::{Dump, DumpRow};
-pub use eigen::General;
 pub use error::{Error, Line, Origin, Result};
 pub use faer;
-pub use held::HvpOperator;
 pub use jacobian::{hessian, jacobian};
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
+pub use on_tape::HvpOperator;
 #[doc(hidden)]
-pub use ops::PRIMITIVES;
+pub use ops::SECTIONS;
 #[doc(hidden)]
-pub use ops::about::{About, SECTIONS, Section};
-#[doc(hidden)]
-pub use ops::about::{COMPOSED, COMPOSITIONS};
+pub use ops::documentation::{COMPOSED, COMPOSITIONS, PrimitiveDoc, Section};
 pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
-pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, SymFn, Triangle, Unary};
+pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};
 pub use shape::Shape;
-pub use spectrum::{Singular, Symmetric};
 pub use tape::Tape;
 pub use trees::Key;
-pub use var::{Lu, Operand, Uplo, Var};
+pub use var::{AtZero, General, Lu, Operand, Schur, Singular, Spd, Symmetric, Var, separation, stein_separation};
 
 /// The page for those who know other libraries, so that its code is compiled and run.
 #[cfg(doctest)]
@@ -100,7 +89,7 @@ struct ComingFrom;
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
-        Axis, Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hvp, hvp_operator, jacobian, jvp,
+        Axis, Batch, Gauge, SymFn, Tape, Uplo, Var, VarTree, func, grad, hessian, hessian_map, hvp, jacobian, jvp,
         linearize, pin, value_and_grad, vjp,
     };
 }

@@ -1,7 +1,7 @@
 //! Trees of matrices, structs among them, on a tape that the user holds: in and out in one line each.
 
 use crate::batch::Batch;
-use crate::inside::handles;
+use crate::in_program::handles;
 use crate::leaves::Leaves;
 use crate::{Error, Result, Scalar, Shape, Tape, Var};
 

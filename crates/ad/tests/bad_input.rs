@@ -93,7 +93,7 @@ fn junk_in_the_other_triangle_is_not_looked_at() {
     assert_eq!(x.data(), [1.0, 1.0]);
     let g = grad(|t: Var| t.solve_triangular(Uplo::Lower, &mat![[2.0], [5.0]]).sum(), &t).unwrap();
     assert_eq!(g[(0, 1)], 0.0);
-    let unit = Triangle { lower: true, transpose: false, unit: true, right: false };
+    let unit = Triangle::LOWER.unit_diagonal();
     let t = mat![[f64::NAN, f64::INFINITY], [1.0, 0.0]];
     let g = grad(|t: Var| t.solve_triangular_with(unit, &mat![[2.0], [5.0]]).sum(), &t).unwrap();
     assert_eq!(g, mat![[0.0, 0.0], [-2.0, 0.0]]);
@@ -115,7 +115,9 @@ fn every_verdict_says_what_where_and_how_far() {
     let place = at(line!() - 1, 25);
     assert_eq!(
         e.to_string(),
-        format!("solve at {place}: singular to working precision: pivot 1 is 0.0e0 of the terms it is left from")
+        format!(
+            "solve at {place}: singular to working precision: pivot 1 is 0.0e0 times the terms that it is the difference of"
+        )
     );
 
     let e = value(|x| x.polar().0, &mat![[f64::INFINITY, 2.0], [2.0, 4.0]]).unwrap_err();
@@ -330,7 +332,7 @@ fn every_driver_says_where_what_is_not_finite_comes_from() {
         |o: Origin, at: &str| assert!(matches!(o, Origin::Derivative { primitive: "sqrt", .. }), "{at}: {o:?}");
     derivative(origin(grad(root, &0.0)), "grad");
     derivative(origin(hessian(root, &0.0)), "hessian");
-    derivative(origin(hvp_operator(root, &0.0).map(|_| ())), "hvp_operator");
+    derivative(origin(hessian_map(root, &0.0).map(|_| ())), "hessian_map");
     let tape = Tape::new();
     let x = tape.input(&0.0);
     let y = root(x);
@@ -459,7 +461,7 @@ fn wrong_lists_are_errors() {
     assert_eq!(e, Error::NotScalar { shape: Shape::mat(2, 2) });
     assert_eq!(
         e.to_string(),
-        "a gradient is of one number, and this value is 2x2; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
+        "a gradient needs a single number: expected a value of shape 1x1, got 2x2; use `vjp` with a cotangent of that shape, or reduce it with `sum` or `dot`"
     );
     let batch = batch_of(3, 2, 2, |k| rnd(2, 2, k));
     assert_eq!(grad(|x| x.trace(), &batch).unwrap_err(), Error::NotScalar { shape: Shape::batch(3, 1, 1) });
@@ -528,7 +530,7 @@ fn the_method_that_was_called_is_named() {
             hvp(f, at, at).unwrap_err(),
             // Forward mode has the one-sided derivative of a norm of singular values at zero.
             jvp(f, at, at).map(|_| ()).err().unwrap_or_else(|| grad(f, at).unwrap_err()),
-            hvp_operator(f, at).map(|_| ()).unwrap_err(),
+            hessian_map(f, at).map(|_| ()).unwrap_err(),
             grad(|x: Var| x.grad(f).sum(), at).unwrap_err(),
             grad(|x: Var| x.checkpoint(f), at).unwrap_err(),
         ] {

@@ -91,7 +91,7 @@ fn a_batch_is_its_members() {
         both("transposed solve", n, &regular, |(a, b)| a.lu().solve_transpose(b).dot(b).sum());
         both("inverse", n, &regular, |(a, b)| (a.inverse() * b).tanh().sum());
         both("logdet", n, &regular, |(a, b)| (a.logdet() * b.trace()).sum());
-        let how = Triangle { lower: true, transpose: true, unit: false, right: true };
+        let how = Triangle::LOWER.transposed().from_right();
         both("triangular solve", n, &spd, |(a, b)| (a.cholesky().solve_triangular_with(how, b)).tanh().sum());
         both("cholesky", n, &spd, |(a, b)| a.cholesky().dot(b).tanh().sum());
         both("cayley", n, &any, |(a, b)| a.skew().cayley(0.5).dot(b).tanh().sum());

@@ -21,16 +21,22 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The files that a row names, by a name or by `folder/*.rs`.
+/// The files that a row names, by a name or by `folder/*.rs`: all files below the folder but for its `mod.rs`, and those
+/// of `ops` that are no rules.
 fn files(name: &str) -> Vec<PathBuf> {
-    match name.strip_suffix("/*.rs") {
-        None => vec![source().join(name)],
-        Some(folder) => {
-            let entries = std::fs::read_dir(source().join(folder)).expect("a folder of the page exists");
-            let all = entries.map(|e| e.expect("a readable folder").path());
-            all.filter(|p| !p.ends_with("mod.rs") && !p.ends_with("about.rs") && !p.ends_with("direct.rs")).collect()
-        }
-    }
+    let Some(folder) = name.strip_suffix("/*.rs") else { return vec![source().join(name)] };
+    let other = ["mod.rs", "documentation.rs", "direct.rs"].map(|f| source().join(folder).join(f));
+    below(&source().join(folder)).into_iter().filter(|p| !other.contains(p)).collect()
+}
+
+/// All Rust files below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let paths = entries.map(|e| e.expect("a readable folder").path());
+    paths
+        .flat_map(|p| if p.is_dir() { below(&p) } else { vec![p] })
+        .filter(|p| p.extension().is_some_and(|e| e == "rs"))
+        .collect()
 }
 
 /// The modules of this crate that a file names outside of comments and tests; those of `ops` as `ops::file`.
@@ -70,7 +76,9 @@ fn breaks(import: &str, word: &str) -> bool {
     match word {
         "anything" => lower,
         // Types that stand in the registry are capitalised.
-        "rule" => import.strip_prefix("ops::").is_some_and(|f| f != "direct" && f.chars().all(|c| !c.is_uppercase())),
+        "rule" => import
+            .strip_prefix("ops::")
+            .is_some_and(|f| !["direct", "documentation"].contains(&f) && f.chars().all(|c| !c.is_uppercase())),
         "ops" => import == "ops" || import.starts_with("ops::"),
         word => import == word,
     }
@@ -99,10 +107,59 @@ fn the_page_has_every_file() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md");
     let rows = rows(&std::fs::read_to_string(page).expect("the architecture page"));
     let named: BTreeSet<PathBuf> = rows.iter().flat_map(|(names, _)| names).flat_map(|n| files(n)).collect();
-    let all = std::fs::read_dir(source()).expect("the sources").map(|e| e.expect("readable").path());
-    let missing: Vec<_> = all.filter(|p| p.extension().is_some_and(|e| e == "rs") && !named.contains(p)).collect();
     let expected = ["lib.rs", "error.rs"].map(|f| source().join(f));
-    assert!(missing.iter().all(|p| expected.contains(p)), "{missing:?}");
+    let missing: Vec<_> =
+        below(&source()).into_iter().filter(|p| !named.contains(p) && !expected.contains(p)).collect();
+    assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
+}
+
+/// The most lines of a source file that gives no reason for more.
+const LINES: usize = 450;
+/// How a reason for more begins.
+const REASON: &str = "Longer than 450 lines because";
+
+/// Why a file is too long, if it is.
+fn too_long(text: &str) -> bool {
+    let head = text.lines().take_while(|l| l.starts_with("//!")).collect::<Vec<_>>().join("\n");
+    text.lines().count() > LINES && !head.contains(REASON)
+}
+
+#[test]
+fn no_source_file_is_long_without_a_reason() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folders = std::fs::read_dir(crates).expect("the crates").map(|e| e.expect("readable").path().join("src"));
+    let files: Vec<PathBuf> = folders.filter(|p| p.is_dir()).flat_map(|p| below(&p)).collect();
+    assert!(files.len() > 200, "expected the sources of all crates, got {} files", files.len());
+    let long: Vec<_> = files.iter().filter(|p| too_long(&std::fs::read_to_string(p).expect("a text"))).collect();
+    assert!(long.is_empty(), "split by idea, or say in the head `{REASON} ...`: {long:?}");
+}
+
+#[test]
+fn a_long_file_is_seen() {
+    let lines = |head: &str, n: usize| format!("//! {head}\n{}", "fn f() {}\n".repeat(n));
+    assert!(!too_long(&lines("What lives here.", LINES - 1)) && too_long(&lines("What lives here.", LINES)));
+    assert!(!too_long(&lines(&format!("{REASON} it is one table."), LINES)));
+    assert!(too_long(&format!("//! What lives here.\n// {REASON} ...\n{}", "\n".repeat(LINES))));
+}
+
+#[test]
+fn families_have_one_name() {
+    let names: Vec<String> = pullback::SECTIONS.iter().map(|s| s.title.to_lowercase().replace(' ', "_")).collect();
+    let stems = |folder: PathBuf| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("readable").path());
+        let stems = entries.map(|p| p.file_stem().expect("a name").to_string_lossy().into_owned());
+        stems.filter(|s| s != "mod").collect()
+    };
+    let families: BTreeSet<String> = names.iter().cloned().collect();
+    assert_eq!(stems(source().join("var")), families, "methods (crates/ad/src/var) and the registry differ");
+    let kernels = stems(source().join("../../kernels/src/list"));
+    let numeric: BTreeSet<String> = families.iter().filter(|f| *f != "control").cloned().collect();
+    assert_eq!(kernels, numeric, "kernels (crates/kernels/src/list) and the registry differ");
+    let table = source().join("../tests/primitives/table.rs");
+    let table = std::fs::read_to_string(table).expect("the table of tests");
+    let missing: Vec<&String> =
+        names.iter().filter(|n| !table.contains(&format!("// ---- {}", n.replace('_', " ")))).collect();
+    assert!(missing.is_empty(), "crates/ad/tests/primitives/table.rs has no heading for {missing:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn three_ways_to_second_order_agree_through_qr() {
         q.t_mul(&a * q).dot(&n) + r.dot(&n)
     });
     let h1 = hvp(f, &x, &v).unwrap();
-    let h2 = hvp_operator(f, &x).unwrap()(&v).unwrap();
+    let h2 = hessian_map(f, &x).unwrap()(&v).unwrap();
     let h3 = grad(|x| x.grad(f).dot(&v), &x).unwrap();
     close(&h1, &h2, 1e-12);
     close(&h1, &h3, 1e-12);

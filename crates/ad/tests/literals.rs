@@ -13,13 +13,13 @@ fn maps_at_a_literal_without_a_suffix() {
     assert_eq!((y.scalar(), pull(&2.0).unwrap()), (0.0, 2.0));
     let (y, push) = linearize(|x: Var| x.ln(), &2.0).unwrap();
     assert_eq!((y.scalar(), push(&3.0).unwrap().scalar()), (2f64.ln(), 1.5));
-    let h = hvp_operator(|x: Var| x * x * x, &2.0).unwrap();
+    let h = hessian_map(|x: Var| x * x * x, &2.0).unwrap();
     assert_eq!(h(&1.0).unwrap(), 12.0);
     let (y, pull) = vjp_many(|x: Var| [x, x * x].into(), &3.0).unwrap();
     assert_eq!(pull(&y).unwrap(), 3.0 + 9.0 * 6.0);
     let (y, pull) = vjp(|(a, b)| a * b, &(2.0_f64, 3.0_f64)).unwrap();
     assert_eq!((y.scalar(), pull(&1.0).unwrap()), (6.0, (3.0, 2.0)));
-    let h = hvp_operator(|(a, b)| a * a * b, &(2.0_f64, 3.0_f64)).unwrap();
+    let h = hessian_map(|(a, b)| a * a * b, &(2.0_f64, 3.0_f64)).unwrap();
     assert_eq!(h(&(1.0, 0.0)).unwrap(), (6.0, 4.0));
     let (_, push) = linearize(|x| x[0] * x[1], &[2.0_f64, 3.0]).unwrap();
     assert_eq!(push(&[1.0, 1.0]).unwrap().scalar(), 5.0);
@@ -48,7 +48,7 @@ fn single_precision() {
     assert_eq!((y.scalar(), pull(&1.0f32).unwrap()), (9.0, 6.0f32));
     let (_, push) = linearize(|x: Var<f32>| 1.0 / x, &2.0f32).unwrap();
     assert_eq!(push(&1.0).unwrap().scalar(), -0.25f32);
-    assert_eq!(hvp_operator(|x: Var<f32>| x * x * x, &2.0).unwrap()(&1.0).unwrap(), 12.0f32);
+    assert_eq!(hessian_map(|x: Var<f32>| x * x * x, &2.0).unwrap()(&1.0).unwrap(), 12.0f32);
     let m = mat![[1.0f32, 2.0]];
     let (_, pull) = vjp(|x| x.dot(x), &m).unwrap();
     assert_eq!(pull(&1.0).unwrap(), mat![[2.0f32, 4.0]]);

@@ -230,7 +230,7 @@ fn linear_maps_and_their_matrices() {
     assert!((&h - h.transpose()).norm_l2() < 1e-14);
     let vec = |m: &Mat<f64>| Mat::from_fn(6, 1, |k, _| m[(k % 3, k / 3)]);
     close_mat(&(&h * vec(&v)), &vec(&hvp(cost, &x0, &v).unwrap()), 1e-13);
-    let op = hvp_operator(cost, &x0).unwrap();
+    let op = hessian_map(cost, &x0).unwrap();
     close_mat(&op(&v).unwrap(), &hvp(cost, &x0, &v).unwrap(), 1e-14);
 }
 
@@ -266,7 +266,7 @@ fn trees_of_leaves() {
     };
     assert!((dot(&g, &d) - along.data()[0]).abs() < 1e-14);
     let h = hvp(cost, &net, &d).unwrap();
-    let h2 = hvp_operator(&cost, &net).unwrap()(&d).unwrap();
+    let h2 = hessian_map(&cost, &net).unwrap()(&d).unwrap();
     let e = 1e-5;
     let moved = |s: f64| {
         let mut parts = net.batches().into_iter().zip(d.batches()).map(|(mut b, d)| {

@@ -93,7 +93,7 @@ fn checkpoints_over_trees_change_memory_and_nothing_else() {
     assert_eq!(a.0, b.0);
     close_mat(&a.1, &b.1, 1e-14);
     close_mat(&hvp(with, &x0, &v).unwrap(), &hvp(without, &x0, &v).unwrap(), 1e-14);
-    close_mat(&hvp_operator(with, &x0).unwrap()(&v).unwrap(), &hvp(without, &x0, &v).unwrap(), 1e-14);
+    close_mat(&hessian_map(with, &x0).unwrap()(&v).unwrap(), &hvp(without, &x0, &v).unwrap(), 1e-14);
     assert_eq!(jvp(with, &x0, &v).unwrap(), jvp(without, &x0, &v).unwrap());
     assert_eq!(value(with, &x0).unwrap(), value(without, &x0).unwrap());
     let operations = |f: &dyn for<'t> Fn(Var<'t>) -> Var<'t>| {

@@ -116,7 +116,7 @@ const SECOND: &str = "a rule's own derivative is wrong, or a rule treats as cons
 const SYMMETRY: &str = "the gradient is not the gradient of anything";
 const THIRD: &str = "a rule's second derivative is wrong, or nested derivatives are confused";
 
-/// `<w, J v> = <J' w, v>`, or as much of it as the modes find.
+/// `<w, J v> = <J^T w, v>`, or as much of it as the modes find.
 pub(crate) fn first<T: Scalar>(
     subject: &dyn Subject<T>,
     (x, w, v, scale): (&List<T>, &List<T>, &List<T>, &List<T>),
@@ -175,7 +175,7 @@ pub(crate) fn product<T: Scalar>(p: &Program<'_, T>, how: Modes, x: &List<T>, v:
         }
         Modes::FORWARD_OVER_RECORDED => {
             let operator =
-                pullback::hvp_operator(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("recorded gradient"))?;
+                pullback::hessian_map(|x: Vec<Var<T>>| p.number(&x), x).map_err(failed("recorded gradient"))?;
             pack(&operator(v).map_err(failed("Hessian operator"))?)
         }
         Modes::REVERSE_OVER_REVERSE => {

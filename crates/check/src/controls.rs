@@ -34,7 +34,7 @@ pub enum Break {
     Transpose,
     /// A symmetrisation forgotten: the lower triangle carries everything.
     Asymmetric,
-    /// A projector `I - X X'` forgotten: something in the span of the columns of the input is left in.
+    /// A projector `I - X X^T` forgotten: something in the span of the columns of the input is left in.
     Projector,
     /// The batch forgotten: only the first member is looked at.
     FirstMember,

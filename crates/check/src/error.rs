@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The value has a kink, a jump or a vertical slope at the point, or its derivative has.
     #[error(
-        "the value has no derivative of order {order} at the point, or at none that rounding can tell from it: along one and the same direction it is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink or a jump (a tie of a maximum or of pivots, a zero of a modulus or a norm), or lower orders only"
+        "the value has no derivative of order {order} at the point, or at a point that rounding cannot tell from it: along one and the same direction it is {left:.6e} before the point and {right:.6e} after it; check at a point that is not on a kink or a jump (a tie of a maximum or of pivots, a zero of a modulus or a norm), or lower orders only"
     )]
     Kink {
         /// The order that does not exist: 1 or 2.
@@ -46,7 +46,7 @@ pub enum Error {
     /// Remainders could not be judged: a pole, a kink or a jump is nearer than the smallest step that shows anything
     /// but rounding.
     #[error(
-        "the remainders of order {order} say nothing: where steps are small enough for the value to be smooth (a pole, a kink or a jump is near), remainders are rounding already; check elsewhere, give the value in double-double with `precise`, or go by the equalities with `without_slopes`"
+        "the remainders of order {order} cannot be judged: at steps so small that the value is smooth (a pole, a kink or a jump is near), they are rounding errors only; check elsewhere, give the value in double-double with `precise`, or go by the equalities with `without_slopes`"
     )]
     OutOfRange {
         /// The order of the derivative.
@@ -140,7 +140,9 @@ pub enum Error {
     #[error("the program returns no output, so there is nothing to check")]
     NoOutput,
     /// There is nothing to vary.
-    #[error("no mode is asked for that finds a first derivative; choose `Modes::REVERSE`, `Modes::FORWARD` or both")]
+    #[error(
+        "expected a mode that finds first derivatives, got none; choose `Modes::REVERSE`, `Modes::FORWARD` or both"
+    )]
     NoMode,
     /// The program has no value at any step along a direction.
     #[error("the program has values at too few steps along the direction ({0}); give smaller directions with `scale`")]
@@ -152,7 +154,7 @@ pub enum Error {
         what: String,
     },
     /// Orders that are not checked.
-    #[error("orders {first}..={last} cannot be checked; choose within 1..=3, from 1 on")]
+    #[error("expected orders that begin at 1 and end at 3 at most, got {first}..={last}")]
     Orders {
         /// The first order asked for.
         first: usize,

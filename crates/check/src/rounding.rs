@@ -1,4 +1,4 @@
-//! Derivatives that vanish and are rounding only, as those of `QQ'` at a square matrix: is that all that remainders
+//! Derivatives that vanish and are rounding only, as those of `Q Q^T` at a square matrix: is that all that remainders
 //! accuse? No verdict lives here.
 
 use crate::agreement::{Found, PRODUCTS, product};

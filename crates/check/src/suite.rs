@@ -25,7 +25,7 @@ pub struct Suite {
 /// use pullback_check::suite;
 /// use std::sync::Arc;
 ///
-/// /// `X'X`, with rules by hand.
+/// /// `X^T X`, with rules by hand.
 /// struct Gram;
 /// impl Custom for Gram {
 ///     fn name(&self) -> &'static str {

@@ -237,7 +237,7 @@ pub fn ambient<'t, T: Scalar>(u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> 
 fn some_matrix<V>(found: Option<V>) -> V {
     match found {
         Some(v) => v,
-        None => panic!("a point is no matrix at all; it must be at least one"),
+        None => panic!("expected a point of at least one matrix, got no matrix at all"),
     }
 }
 

@@ -6,9 +6,9 @@ use faer::linalg::cholesky::llt::inverse::{inverse as inverse_lower, inverse_scr
 use num_traits::Float;
 
 use crate::real::{Real, finite, identity_tall, mirror, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{CHOLESKY_SMALL, cholesky_pivot};
 use crate::triangular::{Triangle, solve};
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
 /// Lower Cholesky factor of `(A + A^T)/2`, zeros above.
@@ -21,7 +21,7 @@ pub(crate) fn cholesky<T: Real>(a: &[T], n: usize, l: &mut [T], w: &mut Workspac
     }
     let (stack, [], _) = w.lend(cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default()), [], 0);
     let done = cholesky_in_place(view_mut(l, n, n), Default::default(), Par::Seq, stack, Default::default());
-    settle();
+    clear_wide_registers();
     let limit = cholesky_pivot::<T>(n);
     let bad = |j: usize| l[j + j * n] * l[j + j * n] <= limit * a[j + j * n];
     match done {
@@ -43,12 +43,12 @@ pub(crate) fn inverse<T: Real>(l: &[T], n: usize, out: &mut [T], w: &mut Workspa
     debug_assert!(l.len() == n * n && out.len() == n * n);
     if n <= CHOLESKY_SMALL {
         identity_tall(out, n);
-        solve(l, Triangle { lower: true, transpose: false, unit: false, right: false }, out, n, n);
-        solve(l, Triangle { lower: true, transpose: true, unit: false, right: false }, out, n, n);
+        solve(l, Triangle::LOWER, out, n, n);
+        solve(l, Triangle::LOWER.transposed(), out, n, n);
     } else {
         let (stack, [], _) = w.lend(inverse_scratch::<T>(n, Par::Seq), [], 0);
         inverse_lower(view_mut(out, n, n), view(l, n, n), Par::Seq, stack);
-        settle();
+        clear_wide_registers();
     }
     mirror(out, n, true);
 }

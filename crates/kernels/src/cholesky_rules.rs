@@ -50,7 +50,7 @@ pub(crate) fn lower<T: Real>(a: &[T], b: &[T], n: usize, out: &mut [T]) {
     }
     let (c, a, b) = (view_mut(out, n, n), view(a, n, n), view(b, n, n));
     triangular::matmul(c, TriangularLower, Accum::Replace, a, Rectangular, b, TriangularLower, T::one(), Par::Seq);
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
 }
 
 /// The size of the first of two blocks: a multiple of the small size.
@@ -112,7 +112,7 @@ fn push_block<T: Real>(l: &[T], x: &mut [T], ld: usize, o: usize, n: usize) {
     let (mut x22, x21) = (x22, x21.as_ref());
     lower_product(x22.as_mut(), x21, l21.transpose());
     lower_product(x22, l21, x21.transpose());
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     push_block(l, x, ld, o + h, n - h);
 }
 
@@ -128,7 +128,7 @@ fn pull_block<T: Real>(l: &[T], g: &mut [T], ld: usize, o: usize, n: usize) {
     // `X L11 = G` is `L11^T X^T = G^T`.
     solve_upper_triangular_in_place(l11.transpose(), g21.as_mut().transpose_mut(), Par::Seq);
     lower_product(g11, g21.as_ref().transpose(), l21);
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     pull_block(l, g, ld, o, h);
     fold(g, ld, o + h..o + n, o..o + h);
 }

@@ -323,7 +323,7 @@ fn equal_weights<T: Real>(notes: &[T], x: &[T], size: T) -> Result<(), Failure> 
     if equal { Ok(()) } else { Err(Failure::NotDifferentiable { what }) }
 }
 
-/// The motion `dl` of the eigenvalues, the row of halves of `w^H m` with `M = A' X`, where `W^T M` treats all
+/// The motion `dl` of the eigenvalues, the row of halves of `w^H m` with `M = dA X`, where `W^T M` treats all
 /// eigenvalues of a group alike. Where it does not, the motion of the single ones does not exist, or not in this order:
 /// NaN, and the reason.
 pub(crate) fn motion<T: Real>(notes: &[T], w: &[T], m: &[T], dl: &mut [T]) -> Result<(), Failure> {

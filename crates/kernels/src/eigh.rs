@@ -8,8 +8,8 @@ use num_traits::Float;
 
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Workspace};
 
 /// `(A + A^T)/2 = V diag(w) V^T` into a handle: `V`, then `w` ascending. The largest entry of each
@@ -42,7 +42,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
         symmetrise(a, n, scale, s);
         let d = DiagMut::from_slice_mut(values);
         let done = self_adjoint_evd(view(s, n, n), d, Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
-        settle();
+        clear_wide_registers();
         done.map_err(|_| Failure::NoConvergence)?;
     }
     values.iter_mut().for_each(|x| *x /= scale);
@@ -109,7 +109,7 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
         let x = &mut head[k * n + k + 1..];
         let (beta, tau) = reflector(x);
         e[k] = beta;
-        // The trailing block becomes S - x w' - w x', with w = p - (tau p'x / 2) x and p = tau S x.
+        // The trailing block becomes S - x w^T - w x^T, with w = p - (tau p^T x / 2) x and p = tau S x.
         x[0] = T::one();
         let w = &mut taus[k + 1..n];
         w.fill(T::zero());

@@ -13,7 +13,7 @@ pub enum Failure {
         value: f64,
     },
     /// A matrix that must be inverted is singular to working precision.
-    #[error("singular to working precision: pivot {index} is {ratio:.1e} of the terms it is left from")]
+    #[error("singular to working precision: pivot {index} is {ratio:.1e} times the terms that it is the difference of")]
     Singular {
         /// Which pivot.
         index: usize,
@@ -109,7 +109,7 @@ pub enum Failure {
         defect: f64,
     },
     /// The result exists and is larger than every number there is.
-    #[error("overflow: an entry is too large for a number: {what}")]
+    #[error("overflow: an entry is larger than the largest number of its type: {what}")]
     Overflow {
         /// Of what.
         what: &'static str,
@@ -117,8 +117,8 @@ pub enum Failure {
     /// Eigenvalues that coincide up to rounding, with eigenvectors that are parallel up to rounding: they have no
     /// derivatives.
     #[error(
-        "not differentiable: eigenvalue {index} is defective up to rounding (its condition number is {condition:.1e}); the value \
-         stands, and traces of powers, coefficients of the characteristic polynomial and functions of the matrix are smooth there"
+        "not differentiable: eigenvalue {index} is defective up to rounding (its condition number is {condition:.1e}); its value \
+         is right, and traces of powers, coefficients of the characteristic polynomial and functions of the matrix are smooth there"
     )]
     Defective {
         /// Which eigenvalue, in the order of the Schur form.

@@ -132,7 +132,7 @@ pub(crate) fn trsm_left<T: Real, const N: usize>(t: &[T], how: Triangle, x: &mut
     }
     for x in x.chunks_exact_mut(N) {
         let mut y: [T; N] = core::array::from_fn(|i| x[i]);
-        if how.lower != how.transpose {
+        if how.is_lower() != how.transpose {
             for j in 0..N {
                 if !how.unit {
                     y[j] /= a[j][j];

@@ -4,9 +4,9 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
 
 use crate::real::{Real, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
 use crate::wide::{COLUMNS, Thin};
+use crate::wide_registers::clear_wide_registers;
 
 /// `C = [C +] alpha op(A) op(B)`.
 #[inline]
@@ -260,7 +260,7 @@ fn large<T: Real>(
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };
     matmul(view_mut(c, m, n), beta, a, b, alpha, Par::Seq);
-    settle();
+    clear_wide_registers();
 }
 
 /// Rows and columns of the tiles whose sums are gathered in double precision.
@@ -284,7 +284,7 @@ fn long<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: &[T], t
             sum.write(q * rows, alpha, &mut c[i + (j + q) * m..][..rows], add);
         }
     }
-    settle();
+    clear_wide_registers();
 }
 
 /// A sum of many small matrices, gathered in double precision.

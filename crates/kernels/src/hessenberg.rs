@@ -12,8 +12,8 @@ use faer::{Conj, Par};
 
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, identity_tall, view, view_mut};
-use crate::settle::settle;
 use crate::wide::flat::axpy;
+use crate::wide_registers::clear_wide_registers;
 
 /// `H <- Q^T H Q` with its leading `k` rows and columns brought to Hessenberg form, `U <- U Q`; `U` has `n` columns,
 /// `y` is scratch of as many entries as `H` or `U` has rows. The columns beyond `k` are turned along.
@@ -69,7 +69,7 @@ pub(crate) fn reduce_large<T: Real>(h: &mut [T], n: usize, u: &mut [T], coeff: &
     let basis = view(h, n, n).submatrix(1, 0, n - 1, n - 1);
     let q = view_mut(u, n, n).submatrix_mut(1, 1, n - 1, n - 1);
     apply(basis, view(coeff, b, n - 1), Conj::No, q, Par::Seq, stack);
-    settle();
+    clear_wide_registers();
     for j in 0..n {
         h[(j + 2).min(n) + j * n..(j + 1) * n].fill(T::zero());
     }

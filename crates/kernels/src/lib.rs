@@ -1,8 +1,9 @@
 //! Numbers only: dense kernels in `f64` and `f32`, the one place that sees faer's low-level interface.
 //!
-//! Every matrix is a packed column-major slice. Kernels are methods of [`Scalar`], implemented for `f64` and `f32`
-//! alone, so that faer's generics are compiled here, once, at full optimisation, whatever the profile of the caller.
-//! None of them allocates once its [`Workspace`] has grown (second and higher derivatives of chosen eigenvalues
+//! Every matrix is a packed column-major slice. Kernels are the functions of the traits in [`list`], one trait for a
+//! family, implemented for `f64` and `f32` alone, so that faer's generics are compiled here, once, at full
+//! optimisation, whatever the profile of the caller. Generic code asks for [`Kernels`], which is all of them; code that
+//! only needs a number asks for [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher derivatives of chosen eigenvalues
 //! excepted), none panics on data, and each that rests on a factorisation scans its input, because faer turns NaN into
 //! plausible numbers; what it finds wrong is a [`Failure`].
 //!
@@ -27,6 +28,7 @@ mod equation_base;
 mod equations;
 mod erf;
 mod expm;
+mod expm_matrix;
 mod expm_scale;
 mod failure;
 mod field;
@@ -37,7 +39,8 @@ mod gemm;
 mod group;
 mod hessenberg;
 mod inverses;
-mod least;
+mod least_squares;
+pub mod list;
 mod ln_gamma;
 mod logistic;
 mod logm;
@@ -59,7 +62,6 @@ mod scalar;
 mod schur;
 mod schur_order;
 mod schur_windows;
-mod settle;
 mod spectral;
 mod spectrum;
 mod stumpff;
@@ -71,6 +73,7 @@ pub mod tolerances;
 mod triangular;
 mod turn;
 mod wide;
+mod wide_registers;
 mod workspace;
 
 pub use columns::{ColumnOp, Verdict};
@@ -80,8 +83,9 @@ pub use elementwise::Unary;
 pub use failure::Failure;
 pub use field::WithTangent;
 pub use group::Group;
-pub use least::Least;
+pub use least_squares::Least;
+pub use list::Kernels;
 pub use scalar::Scalar;
 pub use spectrum::Window;
-pub use triangular::Triangle;
+pub use triangular::{Side, Triangle, Uplo};
 pub use workspace::Workspace;

@@ -9,9 +9,9 @@ use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratc
 use num_traits::Float;
 
 use crate::real::{Real, finite, identity_tall, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{LU_SMALL, lu_singular};
 use crate::triangular::solve;
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Triangle, Workspace};
 
 /// Factorises `A` into a handle.
@@ -58,7 +58,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     let (stack, [], index) = w.lend(need, [], 2 * m);
     let (perm, inverse) = index.split_at_mut(m);
     lu_in_place(view_mut(f, m, n), perm, inverse, Par::Seq, stack, Default::default());
-    settle();
+    clear_wide_registers();
     for i in 0..m {
         p[i] = T::of(perm[i] as f64);
     }
@@ -126,8 +126,8 @@ fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), F
     Ok(())
 }
 
-const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
-const UPPER: Triangle = Triangle { lower: false, transpose: false, unit: false, right: false };
+const LOWER: Triangle = Triangle::LOWER.unit_diagonal();
+const UPPER: Triangle = Triangle::UPPER;
 
 /// `X = A^{-1} X` or `A^{-T} X`: from `PA = LU`, `A^{-1} = U^{-1} L^{-1} P` and `A^{-T} = P^T L^{-T} U^{-T}`.
 pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {

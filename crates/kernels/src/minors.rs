@@ -37,7 +37,7 @@ pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut 
     let (p_inverse, rest) = rest.split_at_mut(n);
     let (q, q_inverse) = rest.split_at_mut(n);
     lu_in_place(view_mut(f, n, n), p, p_inverse, q, q_inverse, Par::Seq, stack, Default::default());
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     for (to, from) in orders.iter_mut().zip(p.iter().chain(q.iter())) {
         *to = T::of(*from as f64);
     }
@@ -135,8 +135,8 @@ pub(crate) fn det<T: Real>(handle: &[T], n: usize) -> T {
     parity(handle, n) * Diagonal::of(handle, n).without([])
 }
 
-const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
-const UPPER: Triangle = Triangle { lower: false, transpose: false, unit: true, right: true };
+const LOWER: Triangle = Triangle::LOWER.unit_diagonal();
+const UPPER: Triangle = Triangle::UPPER.unit_diagonal().from_right();
 
 /// `L^{-1} P E Q U^{-1}`.
 fn direction<T: Real>(handle: &[T], n: usize, e: &[T], out: &mut [T]) {
@@ -176,8 +176,8 @@ pub(crate) fn cofactor<T: Real>(
         _ => third(&d, e, h, g),
     }
     let (f, orders) = handle.split_at(n * n);
-    solve(f, Triangle { transpose: true, ..LOWER }, g, n, n);
-    solve(f, Triangle { transpose: true, ..UPPER }, g, n, n);
+    solve(f, LOWER.transposed(), g, n, n);
+    solve(f, UPPER.transposed(), g, n, n);
     let (s, at) = (parity(handle, n), |k: usize| Scalar::f64(orders[k]) as usize);
     for j in 0..n {
         for i in 0..n {

@@ -33,7 +33,7 @@ pub(crate) fn pivots<T: Real>(
     crate::wide::flat::scale(s, a, f);
     let (perm, inverse) = index.split_at_mut(n);
     qr_in_place(view_mut(f, m, n), view_mut(coeff, 1, k), perm, inverse, Par::Seq, stack, Default::default());
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     (0..n).for_each(|j| p[j] = T::of(perm[j] as f64));
     (0..k).for_each(|j| d[j] = Float::abs(f[j + j * m]) / s);
     Ok(())

@@ -9,9 +9,9 @@ use num_traits::Float;
 
 use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
-use crate::settle::settle;
 use crate::sums::dot;
 use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
 /// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V^T`, `s` in no order.
@@ -46,7 +46,7 @@ pub(crate) fn polar<T: Real>(
         crate::wide::flat::scale(scale, a, work);
         let (x, d) = (view(work, m, n), DiagMut::from_slice_mut(s));
         let done = svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
-        settle();
+        clear_wide_registers();
         done.map_err(|_| Failure::NoConvergence)?;
     }
     full_rank(s, m)?;

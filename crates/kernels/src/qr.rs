@@ -9,8 +9,8 @@ use faer::{Conj, Par};
 use num_traits::Float;
 
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
 /// Thin QR with positive diagonal.
@@ -93,7 +93,7 @@ fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     Ok(())
 }
 
-/// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v') x = beta e_0`.
+/// Turns `x` into `v` with `v_0 = 1` (not stored) such that `(I - tau v v^T) x = beta e_0`.
 pub(crate) fn reflector<T: Real>(x: &mut [T]) -> (T, T) {
     let tail = crate::sums::dot(&x[1..], &x[1..]);
     let head = x[0];
@@ -131,7 +131,7 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     let (stack, [f, coeff, scales, norms], _) = w.lend(need, [m * n, block * n, n, n], 0);
     load(a, m, f, scales, norms);
     let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
-    settle();
+    clear_wide_registers();
     for j in 0..n {
         independent(j, m, f[j + j * m], norms[j])?;
     }
@@ -140,7 +140,7 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     }
     identity_tall(q, m);
     apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(q, m, n), Par::Seq, stack);
-    settle();
+    clear_wide_registers();
     r.fill(T::zero());
     for j in 0..n {
         for i in 0..=j {
@@ -183,6 +183,6 @@ pub(crate) fn complement<T: Real>(
         return Err(Failure::RankDeficient { index: info.rank, ratio: 0.0 });
     }
     apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(out, m, k), Par::Seq, stack);
-    crate::settle::settle();
+    crate::wide_registers::clear_wide_registers();
     Ok(())
 }

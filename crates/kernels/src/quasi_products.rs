@@ -6,15 +6,15 @@ use faer::reborrow::*;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::real::Real;
-use crate::settle::settle;
 use crate::sylvester::middle;
+use crate::wide_registers::clear_wide_registers;
 
 /// The largest order that is multiplied as a whole, and inverted block by block.
 const BASE: usize = 24;
 
 fn product<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     matmul(c, accum, a, b, alpha, Par::Seq);
-    settle();
+    clear_wide_registers();
 }
 
 /// `C = A B`, both with the blocks of `A`, and zeros below them.

@@ -11,9 +11,9 @@ use crate::equations::alternating;
 use crate::gemm::gemm;
 use crate::quasi::{eigenvalues, is_identity, length, order_at};
 use crate::real::{Real, balance, max_abs, view, view_mut};
-use crate::settle::settle;
 use crate::sylvester::{Equation, Kind, Scratch, Stop, middle, scratch_lengths};
 use crate::tolerances::{equation_growth, equation_pivot, root_residual, unit_range};
+use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
 /// The `X` with `X X = A` and eigenvalues in the open right half plane, and its own Schur form `X = U R U^T` as a
@@ -185,7 +185,7 @@ fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
 pub(crate) fn residual<T: Real>(t: &[T], r: &[T], square: &mut [T], n: usize) -> Result<(), Failure> {
     let rv: MatRef<'_, T> = view(r, n, n);
     matmul(view_mut(square, n, n), Accum::Replace, rv, rv, T::one(), Par::Seq);
-    settle();
+    clear_wide_registers();
     square.iter_mut().zip(t).for_each(|(s, &t)| *s -= t);
     let worst = if crate::sums::all_finite(square) { max_abs(square) } else { T::infinity() };
     let size = max_abs(t);

@@ -12,8 +12,8 @@ use crate::hessenberg::{from_right, reduce};
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, identity_tall, view, view_mut};
 use crate::schur_order::move_up;
-use crate::settle::settle;
 use crate::tolerances::{SWEEP_BULGES, SWEEP_STEPS};
+use crate::wide_registers::clear_wide_registers;
 
 /// The matrix that is reduced, and the rotations so far; both `n x n`.
 pub(crate) struct Pencil<'a, T> {
@@ -73,7 +73,7 @@ impl<T: Real> Pencil<'_, T> {
                 }
             }
         }
-        settle();
+        clear_wide_registers();
     }
 
     /// Reduces the last `w` rows of the block `start..end` on a copy, and looks which of its eigenvalues are done:

@@ -44,7 +44,7 @@ pub(crate) fn svd<T: Real>(
         let (x, d) = (view(x, m, n), DiagMut::from_slice_mut(s));
         let (u, v) = (Some(view_mut(u, m, n)), Some(view_mut(v, n, n)));
         faer_svd(x, d, u, v, Par::Seq, stack, Default::default()).map_err(|_| Failure::NoConvergence)?;
-        crate::settle::settle();
+        crate::wide_registers::clear_wide_registers();
     }
     s.iter_mut().for_each(|x| *x /= scale);
     match flip {

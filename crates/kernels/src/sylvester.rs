@@ -9,7 +9,7 @@ use num_traits::Float;
 
 use crate::equation_base::{BASE, Tile, solve_tile};
 use crate::real::{Real, view_mut};
-use crate::settle::settle;
+use crate::wide_registers::clear_wide_registers;
 
 /// `Sum`: `op(A) X + X op(B) = C`. `Difference`: `X - op(A) X op(B) = C`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) fn middle<T: Real>(a: MatRef<'_, T>) -> usize {
 
 fn product<T: Real>(c: MatMut<'_, T>, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     matmul(c, Accum::Add, a, b, alpha, Par::Seq);
-    settle();
+    clear_wide_registers();
 }
 
 fn op<T>(a: MatRef<'_, T>, transpose: bool) -> MatRef<'_, T> {

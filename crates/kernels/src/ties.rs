@@ -10,7 +10,7 @@
 //! A weighted sum `F = V diag(w) V^T` whose weights are equal within each group, while their derivatives `dw` along the
 //! line are not, has along the line the derivative that the adapted basis shows: the term of `dw` is
 //! `V_g Q diag(dw) Q^T V_g^T`, and no derivative of `Q` is needed, since `w` is constant on the group. What needs no
-//! direction lives in `spectrum.rs`. Allocates where there is a tie.
+//! direction lives in `spectrum/`. Allocates where there is a tie.
 
 use num_traits::Float;
 

@@ -5,25 +5,88 @@ use faer::{MatMut, MatRef, Par};
 
 use crate::Failure;
 use crate::real::{Real, finite, view, view_mut};
-use crate::settle::settle;
 use crate::tolerances::{TRSM_TINY, TRSM_TINY_LEFT};
+use crate::wide_registers::clear_wide_registers;
 
-/// Which triangle of a stored matrix is used, and how.
+/// Which triangle of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uplo {
+    /// The lower one.
+    Lower,
+    /// The upper one.
+    Upper,
+}
+
+/// On which side of the unknown a matrix stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `op(T) X = B`.
+    Left,
+    /// `X op(T) = B`.
+    Right,
+}
+
+/// A triangular system: which triangle of a stored matrix is used, and how.
+///
+/// `Triangle::LOWER.transposed().from_right()` is `X T^T = B` with the lower triangle of what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Triangle {
-    /// The stored triangle (before transposing) is the lower one.
-    pub lower: bool,
-    /// Solve with the transposed triangle.
+    /// The stored triangle, before transposing.
+    pub uplo: Uplo,
+    /// On which side of the unknown it stands.
+    pub side: Side,
+    /// Is the transposed triangle solved with?
     pub transpose: bool,
-    /// The diagonal is taken to be one, whatever is stored there.
+    /// Is the diagonal taken to be one, whatever is stored there?
     pub unit: bool,
-    /// The triangle stands to the right of the unknown: `X op(T) = B`.
-    pub right: bool,
+}
+
+impl Triangle {
+    /// `T X = B` with a lower triangle.
+    pub const LOWER: Self = Self::of(Uplo::Lower);
+    /// `T X = B` with an upper triangle.
+    pub const UPPER: Self = Self::of(Uplo::Upper);
+
+    /// `T X = B` with this triangle.
+    #[must_use]
+    pub const fn of(uplo: Uplo) -> Self {
+        Self { uplo, side: Side::Left, transpose: false, unit: false }
+    }
+
+    /// The same with `T^T` in place of `T`; twice is the same as never.
+    #[must_use]
+    pub const fn transposed(self) -> Self {
+        Self { transpose: !self.transpose, ..self }
+    }
+
+    /// The same with a diagonal of ones, whatever is stored there.
+    #[must_use]
+    pub const fn unit_diagonal(self) -> Self {
+        Self { unit: true, ..self }
+    }
+
+    /// The same with the triangle to the right of the unknown.
+    #[must_use]
+    pub const fn from_right(self) -> Self {
+        Self { side: Side::Right, ..self }
+    }
+
+    /// Is the stored triangle the lower one?
+    #[must_use]
+    pub const fn is_lower(self) -> bool {
+        matches!(self.uplo, Uplo::Lower)
+    }
+
+    /// Does the triangle stand to the right of the unknown?
+    #[must_use]
+    pub const fn is_right(self) -> bool {
+        matches!(self.side, Side::Right)
+    }
 }
 
 /// `X = op(T)^{-1} B` or `B op(T)^{-1}`, in place, after checking the data.
 pub(crate) fn trsm<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) -> Result<(), Failure> {
-    let n = if tri.right { k } else { m };
+    let n = if tri.is_right() { k } else { m };
     debug_assert!(t.len() == n * n && x.len() == m * k);
     check(t, tri, n)?;
     finite(x)?;
@@ -34,7 +97,7 @@ pub(crate) fn trsm<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: us
 /// Is the used triangle finite and its diagonal free of zeros?
 fn check<T: Real>(t: &[T], tri: Triangle, n: usize) -> Result<(), Failure> {
     for j in 0..n {
-        let (from, to) = if tri.lower { (j + usize::from(tri.unit), n) } else { (0, j + usize::from(!tri.unit)) };
+        let (from, to) = if tri.is_lower() { (j + usize::from(tri.unit), n) } else { (0, j + usize::from(!tri.unit)) };
         if let Err(Failure::NonFinite { index, value }) = finite(&t[from + j * n..to + j * n]) {
             return Err(Failure::NonFinite { index: index + from + j * n, value });
         }
@@ -47,24 +110,24 @@ fn check<T: Real>(t: &[T], tri: Triangle, n: usize) -> Result<(), Failure> {
 
 /// The solve itself, unchecked.
 pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) {
-    let n = if tri.right { k } else { m };
+    let n = if tri.is_right() { k } else { m };
     if m == 0 || k == 0 {
         return;
     }
-    let tiny = if tri.right || k == 1 { TRSM_TINY } else { TRSM_TINY_LEFT };
+    let tiny = if tri.is_right() || k == 1 { TRSM_TINY } else { TRSM_TINY_LEFT };
     if n > tiny {
         let t = view(t, n, n);
         let t = if tri.transpose { t.transpose() } else { t };
         let x = view_mut(x, m, k);
-        let lower = tri.lower != tri.transpose;
+        let lower = tri.is_lower() != tri.transpose;
         // X op(T) = B is op(T)^T X^T = B^T.
-        return if tri.right {
+        return if tri.is_right() {
             large(t.transpose(), !lower, tri.unit, x.transpose_mut())
         } else {
             large(t, lower, tri.unit, x)
         };
     }
-    if tri.right {
+    if tri.is_right() {
         return tiny_right(t, tri, x, m, k);
     }
     match n {
@@ -82,17 +145,17 @@ fn large<T: Real>(t: MatRef<'_, T>, lower: bool, unit: bool, x: MatMut<'_, T>) {
         (false, false) => faer_solve::solve_upper_triangular_in_place(t, x, Par::Seq),
         (false, true) => faer_solve::solve_unit_upper_triangular_in_place(t, x, Par::Seq),
     }
-    settle();
+    clear_wide_registers();
 }
 
 /// One right-hand side: by columns of `T` as stored, or by dot products with them if it is transposed.
 fn tiny_left<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize) {
-    let forward = tri.lower != tri.transpose;
+    let forward = tri.is_lower() != tri.transpose;
     for step in 0..m {
         let j = if forward { step } else { m - 1 - step };
         let column = &t[j * m..(j + 1) * m];
         // The entries of column j off the diagonal, inside the triangle.
-        let rows = if tri.lower { j + 1..m } else { 0..j };
+        let rows = if tri.is_lower() { j + 1..m } else { 0..j };
         if tri.transpose {
             let mut s = x[j];
             for i in rows {
@@ -111,7 +174,7 @@ fn tiny_left<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize) {
 
 /// Columns of `X` one after the other, each less its share of those already known.
 fn tiny_right<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: usize) {
-    let upper = tri.lower == tri.transpose;
+    let upper = tri.is_lower() == tri.transpose;
     for step in 0..k {
         let j = if upper { step } else { k - 1 - step };
         let (before, rest) = x.split_at_mut(j * m);

@@ -5,7 +5,8 @@
 //! are exact in single precision too are tested there as well. Points stay away from zeros of derivatives, where no
 //! formula in working precision has relative accuracy, but not from zeros of the functions.
 
-use pullback_kernels::{Scalar, Unary};
+use pullback_kernels::Unary;
+use pullback_kernels::list::*;
 
 const ORDERS: [u32; 6] = [0, 1, 2, 3, 4, 12];
 
@@ -39,7 +40,7 @@ fn function(name: &str) -> (Unary, [f64; 3]) {
     }
 }
 
-fn derivative<T: Scalar>(f: Unary, k: u32, x: T) -> T {
+fn derivative<T: Kernels>(f: Unary, k: u32, x: T) -> T {
     let (mut y, mut out) = ([x], [x]);
     T::unary(f, &[x], &mut y);
     if k == 0 {
@@ -50,7 +51,7 @@ fn derivative<T: Scalar>(f: Unary, k: u32, x: T) -> T {
 }
 
 /// Compares every order at one point.
-fn compare<T: Scalar>(name: &str, x: f64, wants: &[f64], largest: f64, tiny: f64, wrong: &mut Vec<String>) {
+fn compare<T: Kernels>(name: &str, x: f64, wants: &[f64], largest: f64, tiny: f64, wrong: &mut Vec<String>) {
     let (f, limits) = function(name);
     for (&k, &want) in ORDERS.iter().zip(wants) {
         let got = derivative(f, k, T::of(x)).f64();

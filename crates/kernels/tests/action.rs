@@ -2,34 +2,35 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Group, Scalar, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Group, Workspace};
 
-fn times<T: Scalar>(a: &[T], b: &[T], n: usize) -> Vec<T> {
+fn times<T: Kernels>(a: &[T], b: &[T], n: usize) -> Vec<T> {
     let mut c = vec![T::zero(); n * (b.len() / n.max(1))];
     T::gemm(&mut c, n, b.len() / n.max(1), n, T::one(), a, false, b, false, false);
     c
 }
 
 /// The largest distance of entries, and the largest entry.
-fn off<T: Scalar>(a: &[T], b: &[T]) -> (f64, f64) {
+fn off<T: Kernels>(a: &[T], b: &[T]) -> (f64, f64) {
     assert_eq!(a.len(), b.len());
     let max = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0, f64::max);
     (max(&mut a.iter().zip(b).map(|(x, y)| (x.f64() - y.f64()).abs())), max(&mut b.iter().map(|x| x.f64().abs())))
 }
 
 #[track_caller]
-fn close<T: Scalar>(a: &[T], b: &[T], units: f64, what: &str) {
+fn close<T: Kernels>(a: &[T], b: &[T], units: f64, what: &str) {
     let (d, size) = off(a, b);
     assert!(d <= units * T::EPS.f64() * size, "{what}: {d:e} of {size:e}, {} units", d / size / T::EPS.f64());
 }
 
-fn exp<T: Scalar>(a: &[T], n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>) {
+fn exp<T: Kernels>(a: &[T], n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>) {
     let (mut y, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (7 * n + 4)]);
     T::expm(a, n, &mut y, &mut handle, w).unwrap();
     (y, handle)
 }
 
-fn agrees<T: Scalar>(n: usize, p: usize, scale: f64) {
+fn agrees<T: Kernels>(n: usize, p: usize, scale: f64) {
     let (mut rng, mut w) = (rng(7), Workspace::default());
     let norm = scale / (n as f64).sqrt();
     let a: Vec<T> = random::<T>(&mut rng, n * n).iter().map(|x| T::of(x.f64() * norm)).collect();
@@ -89,7 +90,7 @@ fn empty_and_bad_input() {
     assert!(matches!(found, Err(Failure::Overflow { .. })), "{found:?}");
 }
 
-fn projects<T: Scalar>(n: usize, group: Group) {
+fn projects<T: Kernels>(n: usize, group: Group) {
     let (mut rng, mut w) = (rng(9), Workspace::default());
     let noise = random::<T>(&mut rng, n * n);
     // Eigenvalues around 2 and -2, in no order.

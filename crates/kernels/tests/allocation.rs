@@ -2,7 +2,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Least, Scalar, SymFn, Triangle, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Least, SymFn, Triangle, Workspace};
 
 #[test]
 fn kernels_allocate_nothing_once_grown() {
@@ -18,7 +19,7 @@ fn kernels_allocate_nothing_once_grown() {
         let mut log = vec![0.0; n * (2 * n + 1)];
         let mut projector = vec![0.0; n * (3 * n + 1)];
         let mut notes = vec![0.0; 6 * n];
-        let tri = Triangle { lower: true, transpose: true, unit: false, right: true };
+        let tri = Triangle::LOWER.transposed().from_right();
         let mut all = || {
             f64::gemm(&mut x, n, n, n, 1.0, &a, true, &b, true, true);
             f64::qr_thin(&a, n, n, &mut x, &mut y, &mut w).unwrap();

@@ -3,7 +3,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{ColumnOp, Failure, Scalar, Verdict, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{ColumnOp, Failure, Verdict, Workspace};
 
 const NOTES: usize = 6;
 const PLACE: usize = 2;
@@ -23,7 +24,7 @@ struct Found<T> {
     notes: Vec<T>,
 }
 
-fn eig<T: Scalar>(a: &[T], n: usize) -> Found<T> {
+fn eig<T: Kernels>(a: &[T], n: usize) -> Found<T> {
     let made = |k: usize| vec![T::nan(); k];
     let mut f = Found { n, values: made(n), x: made(n * n), w: made(n * n), notes: made(NOTES * n) };
     let w = &mut Workspace::default();
@@ -31,7 +32,7 @@ fn eig<T: Scalar>(a: &[T], n: usize) -> Found<T> {
     f
 }
 
-impl<T: Scalar> Found<T> {
+impl<T: Kernels> Found<T> {
     fn note(&self, row: usize, j: usize) -> f64 {
         self.notes[row + NOTES * j].f64()
     }
@@ -85,7 +86,7 @@ fn similar(m: &[f64], n: usize, rng: &mut Rng) -> Vec<f64> {
 }
 
 /// Residual, normal form, order, and `W^T X = I` where nothing is defective.
-fn is_right<T: Scalar>(a: &[T], n: usize, name: &str) {
+fn is_right<T: Kernels>(a: &[T], n: usize, name: &str) {
     let f = eig(a, n);
     let unit = T::EPS.f64();
     let size = a.iter().fold(0.0f64, |m, x| m.max(x.f64().abs())) * n as f64;

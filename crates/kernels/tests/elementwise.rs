@@ -2,7 +2,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Unary};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Unary};
 
 const ALL: [Unary; 15] = [
     Unary::Exp,

@@ -1,7 +1,8 @@
 //! Functions of entries on wide registers: errors in units of the last place against values of twice the precision,
 //! IEEE's special values, and the same bits whatever the length and the place of a slice.
 
-use pullback_kernels::{Scalar, Unary};
+use pullback_kernels::Unary;
+use pullback_kernels::list::*;
 
 /// Functions and the largest error in units of the last place that is granted: as documented, in both precisions.
 const FUNCTIONS: [(&str, Unary, [f64; 2]); 10] = [
@@ -17,7 +18,7 @@ const FUNCTIONS: [(&str, Unary, [f64; 2]); 10] = [
     ("erf", Unary::Erf, [1.2, 0.51]),
 ];
 
-fn values<T: Scalar>(f: Unary, x: &[T]) -> Vec<T> {
+fn values<T: Kernels>(f: Unary, x: &[T]) -> Vec<T> {
     let mut y = vec![T::nan(); x.len()];
     T::unary(f, x, &mut y);
     y
@@ -111,7 +112,7 @@ fn errors_in_single_precision_are_as_documented() {
     worst.none();
 }
 
-fn specials<T: Scalar>(cases: &[(Unary, f64, f64)]) {
+fn specials<T: Kernels>(cases: &[(Unary, f64, f64)]) {
     for &(f, x, want) in cases {
         let got = values(f, &[T::of(x)])[0];
         let same = got == T::of(want) && got.is_sign_negative() == want.is_sign_negative();
@@ -185,7 +186,7 @@ fn special_values_follow_ieee() {
 }
 
 /// Arguments of every kind, so that registers hold mixed ones.
-fn mixture<T: Scalar>(n: usize, seed: usize) -> Vec<T> {
+fn mixture<T: Kernels>(n: usize, seed: usize) -> Vec<T> {
     let special = [0.0, -0.0, f64::INFINITY, f64::NAN, 1e-42, 3e4, -2e5, f64::NEG_INFINITY, -1.0, 1.0];
     (0..n)
         .map(|i| {
@@ -195,11 +196,11 @@ fn mixture<T: Scalar>(n: usize, seed: usize) -> Vec<T> {
         .collect()
 }
 
-fn bits<T: Scalar>(x: T) -> u64 {
+fn bits<T: Kernels>(x: T) -> u64 {
     if x.is_nan() { u64::MAX } else { x.f64().to_bits() }
 }
 
-fn same_bits_at_every_length<T: Scalar>() {
+fn same_bits_at_every_length<T: Kernels>() {
     let others = [Unary::Sqrt, Unary::Recip, Unary::Pow(2.0), Unary::Pow(2.5), Unary::Pow(1.5)];
     for f in FUNCTIONS.iter().map(|f| f.1).chain(others) {
         for n in (0..40).chain([63, 64, 65, 100, 129]) {
@@ -243,7 +244,7 @@ fn half_powers_are_powers() {
     }
 }
 
-fn same_sums_everywhere<T: Scalar>() {
+fn same_sums_everywhere<T: Kernels>() {
     for n in [1, 7, 8, 15, 16, 17, 31, 100, 511, 512, 513, 3000] {
         let finite = |seed| mixture::<T>(n, seed).into_iter().map(|x| if x.abs() < T::of(1e3) { x } else { T::one() });
         let (a, b): (Vec<T>, Vec<T>) = (finite(1).collect(), finite(2).collect());

@@ -3,31 +3,32 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Workspace};
 
-fn schur_of<T: Scalar>(a: &[T], n: usize) -> Vec<T> {
+fn schur_of<T: Kernels>(a: &[T], n: usize) -> Vec<T> {
     let mut handle = vec![T::nan(); 2 * n * n];
     T::schur(a, n, &mut handle, &mut Workspace::default()).unwrap();
     handle
 }
 
 /// A random matrix plus a multiple of the identity.
-fn shifted<T: Scalar>(rng: &mut Rng, n: usize, shift: f64) -> Vec<T> {
+fn shifted<T: Kernels>(rng: &mut Rng, n: usize, shift: f64) -> Vec<T> {
     let mut a = random::<T>(rng, n * n);
     (0..n).for_each(|i| a[i + i * n] += T::of(shift));
     a
 }
 
-fn largest<T: Scalar>(a: &[T]) -> f64 {
+fn largest<T: Kernels>(a: &[T]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.f64().abs()))
 }
 
-fn op<T: Scalar>(a: &[T], n: usize, transpose: bool) -> Vec<T> {
+fn op<T: Kernels>(a: &[T], n: usize, transpose: bool) -> Vec<T> {
     if transpose { transposed(a, n, n) } else { a.to_vec() }
 }
 
 /// The left-hand side.
-fn left<T: Scalar>(stein: bool, a: &[T], m: usize, b: &[T], n: usize, x: &[T]) -> Vec<f64> {
+fn left<T: Kernels>(stein: bool, a: &[T], m: usize, b: &[T], n: usize, x: &[T]) -> Vec<f64> {
     let (x, b) = (wide(x), wide(b));
     let ax = times(&wide(a), &x, m, m, n);
     let second = if stein { times(&ax, &b, m, n, n) } else { times(&x, &b, m, n, n) };
@@ -36,7 +37,7 @@ fn left<T: Scalar>(stein: bool, a: &[T], m: usize, b: &[T], n: usize, x: &[T]) -
     first.iter().zip(&second).map(|(x, y)| x + sign * y).collect()
 }
 
-fn solve<T: Scalar>(
+fn solve<T: Kernels>(
     stein: bool,
     (ha, m, ta): (&[T], usize, bool),
     (hb, n, tb): (&[T], usize, bool),
@@ -52,7 +53,7 @@ fn solve<T: Scalar>(
     Ok(x)
 }
 
-fn general<T: Scalar>(shapes: &[(usize, usize)]) {
+fn general<T: Kernels>(shapes: &[(usize, usize)]) {
     let (mut rng, mut w) = (rng(31), Workspace::default());
     for &(m, n) in shapes {
         let (a, b) = (shifted::<T>(&mut rng, m, 0.4), shifted::<T>(&mut rng, n, 0.3));
@@ -130,7 +131,7 @@ fn transposed_solves_are_adjoints() {
     }
 }
 
-fn symmetric<T: Scalar>() {
+fn symmetric<T: Kernels>() {
     let (mut rng, mut w) = (rng(34), Workspace::default());
     for n in [0, 1, 2, 3, 4, 7, 12, 24, 25, 40, 100] {
         let a = shifted::<T>(&mut rng, n, if n > 12 { 2.0 + (n as f64).sqrt() } else { 0.4 });
@@ -320,7 +321,7 @@ fn graded_and_extreme_equations() {
     assert!(matches!(verdict, Err(Failure::NonFinite { .. })), "{verdict:?}");
 }
 
-fn root_case<T: Scalar>(a: &[T], n: usize, tol: f64, name: &str) {
+fn root_case<T: Kernels>(a: &[T], n: usize, tol: f64, name: &str) {
     let (mut x, mut handle) = (vec![T::nan(); n * n], vec![T::nan(); 2 * n * n]);
     T::sqrtm(a, n, &mut x, &mut handle, &mut Workspace::default()).unwrap_or_else(|e| panic!("{name} {n}: {e}"));
     let back = times(&x, &x, n, n, n);
@@ -339,7 +340,7 @@ fn root_case<T: Scalar>(a: &[T], n: usize, tol: f64, name: &str) {
     assert!(re.iter().all(|&x| x > T::zero()), "{name} {n}: {re:?}");
 }
 
-fn roots<T: Scalar>() {
+fn roots<T: Kernels>() {
     let mut rng = rng(38);
     for n in [0, 1, 2, 3, 4, 5, 8, 13, 16, 24, 25, 33, 50, 100] {
         let base = random::<f64>(&mut rng, n * n);

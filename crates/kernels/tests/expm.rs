@@ -2,6 +2,7 @@
 
 mod common;
 use common::{Rng, random, rng, times, transposed, wide};
+use pullback_kernels::list::*;
 use pullback_kernels::{Failure, Scalar, Workspace, tolerances};
 use rand::RngExt;
 
@@ -30,7 +31,7 @@ fn table() -> Vec<Case> {
 }
 
 /// The jets of all subsets of the directions, in the order of their numbers: the results.
-fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Result<Vec<Mat<T>>, Failure> {
+fn jets<T: Kernels>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Result<Vec<Mat<T>>, Failure> {
     let mut y = vec![vec![T::zero(); n * n]];
     let mut handles = vec![vec![T::zero(); n * (7 * n + 4)]];
     T::expm(a, n, &mut y[0], &mut handles[0], w)?;
@@ -57,7 +58,7 @@ fn jets<T: Scalar>(a: &[T], es: &[Mat<T>], n: usize, w: &mut Workspace<T>) -> Re
 }
 
 /// Sum of moduli of the worst column.
-fn norm<T: Scalar>(a: &[T], n: usize) -> f64 {
+fn norm<T: Kernels>(a: &[T], n: usize) -> f64 {
     a.chunks(n.max(1)).map(|c| c.iter().map(|x| x.f64().abs()).sum()).fold(0.0, f64::max)
 }
 
@@ -67,12 +68,12 @@ fn distance<T: Scalar, U: Scalar>(a: &[T], b: &[U], n: usize) -> f64 {
     norm(&d, n)
 }
 
-fn jets_of<T: Scalar>(x: &[Mat<T>], n: usize) -> Vec<Mat<T>> {
+fn jets_of<T: Kernels>(x: &[Mat<T>], n: usize) -> Vec<Mat<T>> {
     jets(&x[0], &x[1..], n, &mut Workspace::default()).unwrap()
 }
 
 /// How far the jets move when entries of everything are changed by a unit in the last place.
-fn sensitivity<T: Scalar>(x: &[Mat<T>], n: usize, y: &[Mat<T>], rng: &mut Rng) -> Vec<f64> {
+fn sensitivity<T: Kernels>(x: &[Mat<T>], n: usize, y: &[Mat<T>], rng: &mut Rng) -> Vec<f64> {
     let mut worst = vec![0.0; y.len()];
     for _ in 0..8 {
         let mut step = |v: &T| *v * (T::one() + T::EPS * T::of((rng.random_range(0..3) as f64) - 1.0));
@@ -206,12 +207,12 @@ fn directions_of_several_symbols_and_absent_ones() {
     }
 }
 
-fn value<T: Scalar>(a: &[T], n: usize) -> Result<Mat<T>, Failure> {
+fn value<T: Kernels>(a: &[T], n: usize) -> Result<Mat<T>, Failure> {
     let (mut y, mut handle) = (vec![T::zero(); n * n], vec![T::zero(); n * (7 * n + 4)]);
     T::expm(a, n, &mut y, &mut handle, &mut Workspace::default()).map(|()| y)
 }
 
-fn rotations<T: Scalar>() {
+fn rotations<T: Kernels>() {
     let mut rng = rng(7);
     for n in [1, 2, 3, 4, 7, 16, 33] {
         for size in [1e-3, 1.0, 10.0, 100.0, 1e3] {

@@ -2,11 +2,12 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Least, Scalar, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Least, Workspace};
 
 const SIZES: [usize; 13] = [0, 1, 2, 3, 4, 5, 7, 8, 12, 13, 17, 33, 40];
 
-fn qr_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>) {
+fn qr_case<T: Kernels>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>) {
     let (mut q, mut r) = (vec![T::nan(); m * n], vec![T::nan(); n * n]);
     T::qr_thin(a, m, n, &mut q, &mut r, w).unwrap();
     let tol = 40.0 * T::EPS.f64();
@@ -23,7 +24,7 @@ fn qr_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec
     (q, r)
 }
 
-fn qr_all<T: Scalar>() {
+fn qr_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(3), Workspace::default());
     for n in SIZES {
         for m in [n, n + 1, n + 3, 2 * n, 60] {
@@ -76,7 +77,7 @@ fn qr_sees_dependent_columns() {
     assert!(matches!(wide, Err(Failure::Unsupported { .. })));
 }
 
-fn cholesky_all<T: Scalar>() {
+fn cholesky_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(6), Workspace::default());
     for n in SIZES {
         let a = spd::<T>(&mut rng, n);
@@ -112,7 +113,7 @@ fn cholesky_names_the_pivot() {
     }
 }
 
-fn lu_all<T: Scalar>() {
+fn lu_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(7), Workspace::default());
     for n in SIZES {
         let mut a = random::<T>(&mut rng, n * n);
@@ -181,7 +182,7 @@ fn orthonormal(rng: &mut Rng, n: usize) -> Vec<f64> {
     q
 }
 
-fn eigh_case<T: Scalar>(a: &[T], n: usize, w: &mut Workspace<T>) -> Vec<T> {
+fn eigh_case<T: Kernels>(a: &[T], n: usize, w: &mut Workspace<T>) -> Vec<T> {
     let mut handle = vec![T::nan(); n * (n + 1)];
     T::eigh(a, n, &mut handle, w).unwrap();
     let (v, x) = handle.split_at(n * n);
@@ -196,7 +197,7 @@ fn eigh_case<T: Scalar>(a: &[T], n: usize, w: &mut Workspace<T>) -> Vec<T> {
     handle
 }
 
-fn eigh_all<T: Scalar>(scales: &[f64]) {
+fn eigh_all<T: Kernels>(scales: &[f64]) {
     let (mut rng, mut w) = (rng(9), Workspace::default());
     for n in SIZES {
         for &scale in scales {
@@ -252,7 +253,7 @@ fn eigh_survives_degenerate_spectra() {
     }
 }
 
-fn polar_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>, Vec<T>) {
+fn polar_case<T: Kernels>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (Vec<T>, Vec<T>, Vec<T>) {
     let (mut wf, mut h, mut handle) = (vec![T::nan(); m * n], vec![T::nan(); n * n], vec![T::nan(); n * (n + 1)]);
     T::polar(a, m, n, &mut wf, &mut h, &mut handle, w).unwrap();
     let (tol, size) = (40.0 * T::EPS.f64(), a.iter().fold(0.0f64, |s, x| s.max(x.f64().abs())));
@@ -263,7 +264,7 @@ fn polar_case<T: Scalar>(a: &[T], m: usize, n: usize, w: &mut Workspace<T>) -> (
     (wf, h, handle)
 }
 
-fn polar_all<T: Scalar>() {
+fn polar_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(10), Workspace::default());
     for n in SIZES {
         for m in [n, n + 2, 2 * n + 1] {
@@ -353,7 +354,7 @@ fn nan_and_infinity_are_failures_everywhere() {
 }
 
 /// `X` with `X L' + L X' = E`, and the adjoint of `E -> X`, at every size class and beyond the recursion's first step.
-fn cholesky_rules_all<T: Scalar>() {
+fn cholesky_rules_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(31), Workspace::default());
     for n in SIZES.into_iter().chain([16, 32, 47, 64, 100]) {
         let (a, e, g) = (spd::<T>(&mut rng, n), random::<T>(&mut rng, n * n), random::<T>(&mut rng, n * n));
@@ -388,7 +389,7 @@ fn cholesky_rules_are_adjoint_and_accurate() {
 }
 
 /// `P A = L U` of tall matrices, the complement of orthonormal columns, and the order of pivots.
-fn relatives_all<T: Scalar>() {
+fn relatives_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(41), Workspace::default());
     let eps = T::EPS.f64();
     for n in SIZES {
@@ -423,7 +424,7 @@ fn relatives_of_lu_and_qr_are_accurate() {
 }
 
 /// Determinants against the product of the pivots of QR, cofactors against the inverse, pseudo-inverses against theirs.
-fn minors_all<T: Scalar>() {
+fn minors_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(43), Workspace::default());
     for n in [1, 2, 3, 5, 8, 17, 30] {
         let mut a = random::<T>(&mut rng, n * n);

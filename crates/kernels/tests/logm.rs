@@ -3,15 +3,16 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Workspace};
 
-fn log<T: Scalar>(a: &[T], n: usize) -> Result<(Vec<T>, Vec<T>), Failure> {
+fn log<T: Kernels>(a: &[T], n: usize) -> Result<(Vec<T>, Vec<T>), Failure> {
     let (mut l, mut handle) = (vec![T::nan(); n * n], vec![T::nan(); n * (2 * n + 1)]);
     T::logm(a, n, &mut l, &mut handle, &mut Workspace::default())?;
     Ok((l, handle))
 }
 
-fn along<T: Scalar>(handle: &[T], n: usize, es: &[&[T]]) -> Vec<T> {
+fn along<T: Kernels>(handle: &[T], n: usize, es: &[&[T]]) -> Vec<T> {
     let mut out = vec![T::nan(); n * n];
     T::logm_along(handle, n, es, &mut out, &mut Workspace::default()).unwrap();
     out
@@ -39,14 +40,14 @@ fn exp(a: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// A random matrix of norm about `spread` and a multiple of the identity: a cloud of eigenvalues about `shift`.
-fn cloud<T: Scalar>(rng: &mut Rng, n: usize, shift: f64, spread: f64) -> Vec<T> {
+fn cloud<T: Kernels>(rng: &mut Rng, n: usize, shift: f64, spread: f64) -> Vec<T> {
     let mut a = random::<f64>(rng, n * n);
     a.iter_mut().for_each(|x| *x *= spread / (n as f64).sqrt());
     (0..n).for_each(|i| a[i + i * n] += shift);
     a.iter().map(|&x| T::of(x)).collect()
 }
 
-fn exponentials_come_back<T: Scalar>(orders: &[usize]) {
+fn exponentials_come_back<T: Kernels>(orders: &[usize]) {
     let mut rng = rng(71);
     for &n in orders {
         for (shift, spread) in [(2.0, 1.0), (1.0, 0.8), (30.0, 10.0), (0.01, 0.008), (1.0, 0.01)] {

@@ -2,9 +2,10 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Triangle};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Side, Triangle, Uplo};
 
-fn products<T: Scalar>(rows: &[usize], cols: &[usize], inner: &[usize]) {
+fn products<T: Kernels>(rows: &[usize], cols: &[usize], inner: &[usize]) {
     let mut rng = rng(1);
     for &m in rows {
         for &n in cols {
@@ -67,7 +68,7 @@ fn long_products_in_single_precision_scale_and_add() {
     }
 }
 
-fn sums_over_members<T: Scalar>() {
+fn sums_over_members<T: Kernels>() {
     let (m, n, k) = (3, 2, 4);
     let mut rng = rng(4);
     for batch in [1, 2, 16, 17, 40] {
@@ -120,18 +121,20 @@ fn replacing_ignores_what_was_there() {
     }
 }
 
-fn triangles<T: Scalar>() {
+fn triangles<T: Kernels>() {
     let mut rng = rng(2);
     for n in [0, 1, 2, 3, 5, 8, 9, 20] {
         for other in [0, 1, 3, 9] {
             for bits in 0..16 {
                 let on = |bit: usize| bits >> bit & 1 == 1;
-                let tri = Triangle { lower: on(0), transpose: on(1), unit: on(2), right: on(3) };
+                let uplo = if on(0) { Uplo::Lower } else { Uplo::Upper };
+                let side = if on(3) { Side::Right } else { Side::Left };
+                let tri = Triangle { uplo, side, transpose: on(1), unit: on(2) };
                 let mut t = vec![T::nan(); n * n];
                 let mut full = vec![T::zero(); n * n];
                 for j in 0..n {
                     for i in 0..n {
-                        let inside = if tri.lower { i > j } else { i < j };
+                        let inside = if tri.is_lower() { i > j } else { i < j };
                         let x = if i == j { T::of(2.0) } else { T::of(0.2) * random::<T>(&mut rng, 1)[0] };
                         if inside || (i == j && !tri.unit) {
                             t[i + j * n] = x;
@@ -142,11 +145,11 @@ fn triangles<T: Scalar>() {
                     }
                 }
                 let full = if tri.transpose { transposed(&full, n, n) } else { full };
-                let (m, k) = if tri.right { (other, n) } else { (n, other) };
+                let (m, k) = if tri.is_right() { (other, n) } else { (n, other) };
                 let b = random::<T>(&mut rng, m * k);
                 let mut x = b.clone();
                 T::trsm(&t, tri, &mut x, m, k).unwrap();
-                let back = if tri.right { times(&x, &full, m, k, k) } else { times(&full, &x, m, m, k) };
+                let back = if tri.is_right() { times(&x, &full, m, k, k) } else { times(&full, &x, m, m, k) };
                 assert!(gap(&back, &b) < 60.0 * T::EPS.f64(), "{n} {other} {tri:?}: {}", gap(&back, &b));
             }
         }
@@ -161,7 +164,7 @@ fn triangular_solves_read_only_their_triangle() {
 
 #[test]
 fn triangular_verdicts() {
-    let tri = Triangle { lower: true, transpose: false, unit: false, right: false };
+    let tri = Triangle::LOWER;
     let mut x = [1.0, 1.0];
     assert_eq!(f64::trsm(&[1.0, 1.0, 0.0, 0.0], tri, &mut x, 2, 1), Err(Failure::Singular { index: 1, ratio: 0.0 }));
     let nan = f64::trsm(&[1.0, f64::NAN, 0.0, 1.0], tri, &mut x, 2, 1);

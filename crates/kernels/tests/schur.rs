@@ -3,7 +3,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Workspace};
 
 /// Every order up to 20, and some on both sides of the crossovers.
 fn sizes() -> impl Iterator<Item = usize> {
@@ -62,12 +63,12 @@ fn orthogonal(rng: &mut Rng, n: usize) -> Vec<f64> {
     q
 }
 
-fn largest<T: Scalar>(a: &[T]) -> f64 {
+fn largest<T: Kernels>(a: &[T]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.f64().abs()))
 }
 
 /// Is `T` quasi-triangular with standardised blocks? Returns the blocks' first rows.
-fn blocks<T: Scalar>(t: &[T], n: usize, name: &str) -> Vec<usize> {
+fn blocks<T: Kernels>(t: &[T], n: usize, name: &str) -> Vec<usize> {
     let (mut j, mut at) = (0, Vec::new());
     while j < n {
         at.push(j);
@@ -87,7 +88,7 @@ fn blocks<T: Scalar>(t: &[T], n: usize, name: &str) -> Vec<usize> {
 }
 
 /// `A = U T U^T`, to `tol` of the size of `A` (which is compared after division by it).
-fn is_schur<T: Scalar>(a: &[T], handle: &[T], n: usize, tol: f64, name: &str) {
+fn is_schur<T: Kernels>(a: &[T], handle: &[T], n: usize, tol: f64, name: &str) {
     let (u, t) = handle.split_at(n * n);
     blocks(t, n, name);
     assert!(defect(u, n, n) <= tol, "{name} {n}: U, {:.1e} > {tol:.1e}", defect(u, n, n));
@@ -100,13 +101,13 @@ fn is_schur<T: Scalar>(a: &[T], handle: &[T], n: usize, tol: f64, name: &str) {
     assert!(gap(&back, &a) <= tol * (n as f64).sqrt(), "{name} {n}: residual {:.1e} > {tol:.1e}", gap(&back, &a));
 }
 
-fn schur_of<T: Scalar>(a: &[T], n: usize, w: &mut Workspace<T>, name: &str) -> Vec<T> {
+fn schur_of<T: Kernels>(a: &[T], n: usize, w: &mut Workspace<T>, name: &str) -> Vec<T> {
     let mut handle = vec![T::nan(); 2 * n * n];
     T::schur(a, n, &mut handle, w).unwrap_or_else(|e| panic!("{name} {n}: {e}"));
     handle
 }
 
-fn all<T: Scalar>(scales: &[f64]) {
+fn all<T: Kernels>(scales: &[f64]) {
     let mut w = Workspace::default();
     let unit = T::EPS.f64() / f64::EPSILON;
     for n in sizes() {
@@ -127,7 +128,7 @@ fn every_kind_of_matrix_has_a_schur_form() {
     all::<f32>(&[1.0, 1e-30, 1e30]);
 }
 
-fn large<T: Scalar>(n: usize) {
+fn large<T: Kernels>(n: usize) {
     let mut w = Workspace::default();
     for (name, a) in zoo(&mut rng(n as u64), n) {
         let a: Vec<T> = a.iter().map(|&x| T::of(x)).collect();
@@ -250,7 +251,7 @@ fn entries_that_are_not_finite_are_refused() {
 
 /// Matrices of a few small integers, most of them zero, are singular, defective, reducible and cyclic in every
 /// combination.
-fn sparse<T: Scalar>(rounds: usize) {
+fn sparse<T: Kernels>(rounds: usize) {
     use rand::RngExt;
     let (mut rng, mut w) = (rng(22), Workspace::default());
     let unit = T::EPS.f64() / f64::EPSILON;
@@ -270,7 +271,7 @@ fn sparse_integer_matrices_have_a_schur_form() {
     sparse::<f32>(20_000);
 }
 
-fn reorder_all<T: Scalar>() {
+fn reorder_all<T: Kernels>() {
     let mut w = Workspace::default();
     let unit = T::EPS.f64() / f64::EPSILON;
     for n in [1, 2, 3, 4, 5, 8, 13, 20, 40] {

@@ -5,7 +5,8 @@ mod common;
 use std::time::Instant;
 
 use common::*;
-use pullback_kernels::{Scalar, Workspace};
+use pullback_kernels::Workspace;
+use pullback_kernels::list::*;
 
 /// The best time of one call over many short batches, in microseconds.
 fn best(mut f: impl FnMut()) -> f64 {

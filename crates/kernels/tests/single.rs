@@ -3,7 +3,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Scalar, SymFn, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{SymFn, Workspace};
 
 /// Powers of two near 1e30 and 1e-30: scaling by them is exact.
 const SCALES: [f32; 2] = [1.2676506e30, 7.888609e-31];
@@ -104,7 +105,7 @@ fn derivatives_of_homogeneous_functions_do_not_leave_the_range_on_the_way() {
 
 /// `D² f(diag x)[E, E]`, entry by entry from divided differences in doubles:
 /// `C_ik = 2 sum_j f[x_i, x_j, x_k] E_ij E_jk`.
-fn second_derivative<T: Scalar>(f: SymFn, x: &[f64], e: &[f64], limit: f64) {
+fn second_derivative<T: Kernels>(f: SymFn, x: &[f64], e: &[f64], limit: f64) {
     let (n, mut w) = (x.len(), Workspace::default());
     let mut handle = vec![T::zero(); n * (n + 1)];
     for i in 0..n {
@@ -158,13 +159,13 @@ fn reflections_of_vectors_whose_squares_underflow_stay_orthogonal() {
 }
 
 /// The identity and `c` beside the diagonal, in the first two rows and columns.
-fn nearly_tied<T: Scalar>(n: usize, c: f64) -> Vec<T> {
+fn nearly_tied<T: Kernels>(n: usize, c: f64) -> Vec<T> {
     let mut a: Vec<T> = eye(n).into_iter().map(T::of).collect();
     (a[1], a[n]) = (T::of(c), T::of(c));
     a
 }
 
-fn near_ties<T: Scalar>() {
+fn near_ties<T: Kernels>() {
     let mut w = Workspace::default();
     // The eigenvalues are 1 - c, 1, .., 1, 1 + c, however small c is.
     for n in [2, 3, 4, 7] {

@@ -2,7 +2,8 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, ScalarFn, SymFn, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, ScalarFn, SymFn, Workspace};
 
 fn close(got: f64, want: f64, tol: f64, what: &str) {
     assert!(
@@ -211,13 +212,13 @@ fn whole_powers_take_every_real() {
     assert_eq!(SymFn::XLogX.derivative(), (1.0, SymFn::LnPlus(1.0)));
 }
 
-fn handle<T: Scalar>(a: &[T], n: usize) -> Vec<T> {
+fn handle<T: Kernels>(a: &[T], n: usize) -> Vec<T> {
     let mut h = vec![T::zero(); n * (n + 1)];
     T::eigh(a, n, &mut h, &mut Workspace::default()).unwrap();
     h
 }
 
-fn apply<T: Scalar>(f: SymFn, a: &[T], n: usize, es: &[&[T]]) -> Vec<T> {
+fn apply<T: Kernels>(f: SymFn, a: &[T], n: usize, es: &[&[T]]) -> Vec<T> {
     let mut out = vec![T::nan(); n * n];
     T::spectral(f, &handle(a, n), n, es, &mut out, &mut Workspace::default()).unwrap();
     assert_eq!(gap(&out, &transposed(&out, n, n)), 0.0);

@@ -3,15 +3,16 @@
 
 mod common;
 use common::*;
-use pullback_kernels::{Failure, Scalar, Window, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Window, Workspace};
 
-fn decomposed<T: Scalar>(a: &[T], m: usize, n: usize, flip: bool) -> Vec<T> {
+fn decomposed<T: Kernels>(a: &[T], m: usize, n: usize, flip: bool) -> Vec<T> {
     let mut h = vec![T::nan(); m * n + n * n + n];
     T::svd(a, m, n, flip, &mut h, &mut Workspace::default()).unwrap();
     h
 }
 
-fn svd_case<T: Scalar>(a: &[T], m: usize, n: usize) {
+fn svd_case<T: Kernels>(a: &[T], m: usize, n: usize) {
     let tol = 60.0 * T::EPS.f64();
     let h = decomposed(a, m, n, false);
     let (u, rest) = h.split_at(m * n);
@@ -32,7 +33,7 @@ fn svd_case<T: Scalar>(a: &[T], m: usize, n: usize) {
     assert!(signs(&decomposed(a, m, n, true)[m * n..m * n + n * n], n));
 }
 
-fn svd_all<T: Scalar>() {
+fn svd_all<T: Kernels>() {
     let mut rng = rng(31);
     for n in [0, 1, 2, 3, 4, 5, 8, 17, 40] {
         for m in [n, n + 1, 2 * n + 1, 80] {

@@ -1,10 +1,11 @@
 //! Every tolerance that decides a verdict on data, from just above and just below, in both precisions. Each matrix is
 //! chosen such that what is judged is known exactly, so a tolerance that is off by a factor 2 either way is found.
 
-use pullback_kernels::{Failure, Least, Scalar, SymFn, Workspace, tolerances};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, Least, SymFn, Workspace, tolerances};
 
 /// The identity of order `n`, scaled, whose last two rows and columns are `b`.
-fn bordered<T: Scalar>(m: usize, n: usize, b: [[f64; 2]; 2]) -> Vec<T> {
+fn bordered<T: Kernels>(m: usize, n: usize, b: [[f64; 2]; 2]) -> Vec<T> {
     let mut a = vec![T::zero(); m * n];
     (0..n).for_each(|i| a[i + i * m] = T::one());
     for i in 0..2 {
@@ -30,7 +31,7 @@ fn on_both_sides(threshold: f64, what: &str, mut answers: impl FnMut(f64) -> Res
     }
 }
 
-fn qr<T: Scalar>() {
+fn qr<T: Kernels>() {
     let mut w = Workspace::default();
     // The second column is the first and a part of the given size beside it. Large matrices are faer's.
     for (m, n) in [(2, 2), (4, 2), (9, 5), (64, 20)] {
@@ -42,7 +43,7 @@ fn qr<T: Scalar>() {
     }
 }
 
-fn lu<T: Scalar>() {
+fn lu<T: Kernels>() {
     let mut w = Workspace::default();
     for n in [2, 4, 7, 20] {
         // The last pivot is d, left of terms 1 + d and 1.
@@ -60,7 +61,7 @@ fn lu<T: Scalar>() {
     }
 }
 
-fn cholesky<T: Scalar>() {
+fn cholesky<T: Kernels>() {
     let mut w = Workspace::default();
     for n in [2, 4, 7, 20] {
         let threshold = 32.0 * n as f64 * T::EPS.f64();
@@ -70,7 +71,7 @@ fn cholesky<T: Scalar>() {
     }
 }
 
-fn polar<T: Scalar>() {
+fn polar<T: Kernels>() {
     let mut w = Workspace::default();
     for (m, n) in [(3, 2), (8, 5)] {
         let [mut wf, mut h, mut handle] = [m * n, n * n, n * (n + 1)].map(|k| vec![T::zero(); k]);
@@ -85,11 +86,11 @@ fn polar<T: Scalar>() {
 }
 
 /// Eigenvalues that are given, in the basis of the coordinates.
-fn handle<T: Scalar>(values: [f64; 2]) -> Vec<T> {
+fn handle<T: Kernels>(values: [f64; 2]) -> Vec<T> {
     [1.0, 0.0, 0.0, 1.0, values[0], values[1]].map(T::of).to_vec()
 }
 
-fn positive<T: Scalar>() {
+fn positive<T: Kernels>() {
     // Above the threshold the eigenvalues decide, whatever the matrix; below it, its Cholesky pivots do.
     let threshold = 32.0 * 2.0 * T::EPS.f64();
     let [singular, regular] = [1.0, 0.5].map(|c| [1.0, c, c, 1.0].map(T::of));
@@ -108,7 +109,7 @@ fn positive<T: Scalar>() {
     }
 }
 
-fn kink<T: Scalar>() {
+fn kink<T: Kernels>() {
     // Zero is a kink of |x|, and an eigenvalue counts as zero up to what a tie may be: 2n + 4 units of the largest.
     let threshold = 8.0 * T::EPS.f64();
     let (e, mut w) = ([1.0, 2.0, 2.0, 3.0].map(T::of), Workspace::default());
@@ -120,7 +121,7 @@ fn kink<T: Scalar>() {
     }
 }
 
-fn vanishing<T: Scalar>() {
+fn vanishing<T: Kernels>() {
     // Of rank one but for an entry of the given size.
     let s = Least { m: 4, n: 3, r: 1 };
     let threshold = 32.0 * 4.0 * T::EPS.f64();
@@ -133,7 +134,7 @@ fn vanishing<T: Scalar>() {
     }
 }
 
-fn determinant<T: Scalar>() {
+fn determinant<T: Kernels>() {
     // A determinant is zero where a pivot is, and not where all are small.
     let mut w = Workspace::default();
     for size in [1.0, 1e-3 * T::EPS.f64(), 1e-7 * T::EPS.f64()] {
@@ -149,7 +150,7 @@ fn determinant<T: Scalar>() {
 }
 
 /// A handle of `-I` and a diagonal matrix, or of `I`: one that has known rounding, and one that has not.
-fn schur_of<T: Scalar>(diagonal: &[f64], rounded: bool) -> Vec<T> {
+fn schur_of<T: Kernels>(diagonal: &[f64], rounded: bool) -> Vec<T> {
     let n = diagonal.len();
     let mut h = vec![T::zero(); 2 * n * n];
     for (i, &x) in diagonal.iter().enumerate() {
@@ -159,7 +160,7 @@ fn schur_of<T: Scalar>(diagonal: &[f64], rounded: bool) -> Vec<T> {
     h
 }
 
-fn equations<T: Scalar>() {
+fn equations<T: Kernels>() {
     let mut w = Workspace::default();
     // From order 14 on the pivots' threshold is above that of growth.
     for n in [30, 50] {
@@ -186,7 +187,7 @@ fn equations<T: Scalar>() {
     }
 }
 
-fn growth<T: Scalar>() {
+fn growth<T: Kernels>() {
     // The pivot is large enough, but the solution is so large that rounding in the residual reaches the right-hand
     // side.
     let (mut w, mut x) = (Workspace::default(), [T::zero()]);
@@ -198,7 +199,7 @@ fn growth<T: Scalar>() {
     on_both_sides(threshold, "growth", &mut run, 0);
 }
 
-fn axis<T: Scalar>() {
+fn axis<T: Kernels>() {
     // Symmetric with eigenvalues 1 and d, turned by half a right angle, where d is known to rounding of 1 only. The
     // order is one at which this threshold is above that of a singular matrix.
     let (mut w, n) = (Workspace::default(), 30);

@@ -1,6 +1,7 @@
 //! Kernels look at what they are given, whoever calls them: a number that is none is named with its entry.
 
-use pullback_kernels::{Failure, Scalar, SymFn, Workspace};
+use pullback_kernels::list::*;
+use pullback_kernels::{Failure, SymFn, Workspace};
 
 fn named(done: Result<(), Failure>, index: usize, what: &str) {
     match done {
@@ -11,7 +12,7 @@ fn named(done: Result<(), Failure>, index: usize, what: &str) {
     }
 }
 
-fn every_kernel<T: Scalar>() {
+fn every_kernel<T: Kernels>() {
     let mut w = Workspace::default();
     // Well-conditioned, symmetric and orthonormal at once, but for one entry.
     for n in [2, 3, 5, 20, 40] {
@@ -55,7 +56,7 @@ fn what_is_not_a_number_is_named() {
     every_kernel::<f32>();
 }
 
-fn large_is_finite<T: Scalar>() {
+fn large_is_finite<T: Kernels>() {
     let half = T::max_value() * T::of(0.5);
     for n in [2, 3, 8, 40, 300] {
         assert!(T::all_finite(&vec![half; n]) && T::all_finite(&vec![T::min_value(); n]));

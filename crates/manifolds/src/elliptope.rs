@@ -41,7 +41,10 @@ impl Elliptope {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "Elliptope: matrices of order {n} and rank {p} do not exist; 0 < p <= n is needed");
+        assert!(
+            0 < p && p <= n,
+            "Elliptope: expected 0 < p <= n for matrices of order n and rank p, got n = {n}, p = {p}"
+        );
         Elliptope { n, p }
     }
 }

@@ -5,21 +5,21 @@
 //! singular value decomposition, which has no derivative where singular values coincide. `(U Q, Q^T S R, V R)` is the
 //! same point.
 //!
-//! **Tangents** are velocities `(U', S', V')` of the three factors with `U^T U' = 0`, `V^T V' = 0`, as engine and
-//! solvers use them. Vandereycken's are `M = S'`, `U_p = U' S`, `V_p = V' S^T`: the tangent matrix is
-//! `Z = U M V^T + U_p V^T + U V_p^T`, three orthogonal parts, so `<Z, Z'> = tr M^T M' + tr U_p^T U_p' + tr V_p^T V_p'`.
+//! **Tangents** are velocities `(dU, dS, dV)` of the three factors with `U^T dU = 0`, `V^T dV = 0`, as engine and
+//! solvers use them. Vandereycken's are `M = dS`, `U_p = dU S`, `V_p = dV S^T`: the tangent matrix is
+//! `Z = U M V^T + U_p V^T + U V_p^T`, three orthogonal parts, so `|Z|² = |M|² + |U_p|² + |V_p|²`.
 //!
 //! **Gradients** are derivatives by the factors of the cost as a function of `U S V^T` (its derivative `G` by the
 //! matrix may be sparse or never formed): `g_U = G V S^T`, `g_S = U^T G V`, `g_V = G^T U S`. So `G V = g_U S^-T` and
 //! `G^T U = g_V S^-1` are known. The Riemannian gradient has `M = g_S`, `U_p = (I - U U^T) G V`,
 //! `V_p = (I - V V^T) G^T U`; 8(n + m)k².
 //!
-//! **Hessian** along `(U', S', V')`, from the derivatives `h_U, h_S, h_V` of those by the engine: with `G' V` for the
-//! derivative of `G` alone, it has `M = U^T G' V`, `U_p = (I - U U^T)(G' V + G V')`,
-//! `V_p = (I - V V^T)(G'^T U + G^T U')` (Vandereycken, proposition 2.3). Differentiating the three products,
-//! `h_U = (G' V + G V') S^T + G V S'^T`, `h_V = (G'^T U + G^T U') S + G^T U S'`,
-//! `h_S = U^T G' V + U'^T G V + U^T G V'`, so `U_p = (I - U U^T)(h_U - (G V) S'^T) S^-T`,
-//! `V_p = (I - V V^T)(h_V - (G^T U) S') S^-1`, `M = h_S - U'^T (G V) - (G^T U)^T V'`; 14(n + m)k².
+//! **Hessian** along `(dU, dS, dV)`, from the derivatives `h_U, h_S, h_V` of those by the engine: with `dG V` for the
+//! derivative of `G` alone, it has `M = U^T dG V`, `U_p = (I - U U^T)(dG V + G dV)`,
+//! `V_p = (I - V V^T)(dG^T U + G^T dU)` (Vandereycken, proposition 2.3). Differentiating the three products,
+//! `h_U = (dG V + G dV) S^T + G V dS^T`, `h_V = (dG^T U + G^T dU) S + G^T U dS`,
+//! `h_S = U^T dG V + dU^T G V + U^T G dV`, so `U_p = (I - U U^T)(h_U - (G V) dS^T) S^-T`,
+//! `V_p = (I - V V^T)(h_V - (G^T U) dS) S^-1`, `M = h_S - dU^T (G V) - (G^T U)^T dV`; 14(n + m)k².
 //!
 //! **Retractions** of second order (Absil & Oseledets, *Low-rank retractions: a survey and new results*, 2015). With
 //! `A = S + M`, `a = U_p^T U_p`, `b = V_p^T V_p`:
@@ -78,7 +78,10 @@ impl FixedRank {
     #[track_caller]
     pub fn new(n: usize, m: usize, k: usize) -> Self {
         let exists = 0 < k && k <= n.min(m);
-        assert!(exists, "FixedRank: {n}x{m} matrices of rank {k} do not exist; 0 < k <= min(n, m) is needed");
+        assert!(
+            exists,
+            "FixedRank: expected 0 < k <= min(n, m) for n x m matrices of rank k, got n = {n}, m = {m}, k = {k}"
+        );
         FixedRank { n, m, k, retraction: FixedRankRetraction::default() }
     }
 
@@ -88,7 +91,7 @@ impl FixedRank {
         FixedRank { retraction, ..self }
     }
 
-    /// `(M, U_p, V_p)` of a tangent `(U', S', V')`, in the notation of the literature.
+    /// `(M, U_p, V_p)` of a tangent `(dU, dS, dV)`, in the notation of the literature.
     #[track_caller]
     #[must_use]
     pub fn factored<'t, T: Scalar>(
@@ -126,7 +129,7 @@ impl<'t, T: Scalar> Right<'t, T> {
     }
 }
 
-/// The velocities `(U', S', V')` of the tangent `(M, U_p, V_p)`, whose parts along `U` and `V` are taken off first.
+/// The velocities `(dU, dS, dV)` of the tangent `(M, U_p, V_p)`, whose parts along `U` and `V` are taken off first.
 fn velocities<'t, T: Scalar>(
     (u, s, v): (Var<'t, T>, Var<'t, T>, Var<'t, T>),
     m: Var<'t, T>,
@@ -253,7 +256,7 @@ impl<T: Scalar> Manifold<T> for FixedRank {
     }
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], z: &[Var<'t, T>]) -> Parts<'t, T> {
         let ((u, s, v), (u2, s2, v2), (du, ds, dv)) = (three(x), three(y), three(z));
-        // Z V2 and Z^T U2, with Z = U' S V^T + U S' V^T + U S V'^T.
+        // Z V2 and Z^T U2, with Z = dU S V^T + U dS V^T + U S dV^T.
         let (vv, uu) = (v.t_mul(v2), u.t_mul(u2));
         let zv = (du * s + u * ds) * vv + u * (s * dv.t_mul(v2));
         let zu = (dv.mul_t(s) + v.mul_t(ds)) * uu + v * s.t_mul(du.t_mul(u2));

@@ -30,7 +30,7 @@
 //!
 //! Cost: `8np²` for either curve (and an `expm` of `2p x 2p`, about `100 p³`).
 
-use crate::matrices::{plus, scaled};
+use crate::scalars::Times;
 use pullback::{Axis, Scalar, Shape, Var};
 
 /// `[a b; c d]`.
@@ -59,13 +59,13 @@ pub(crate) struct Frame<'t, T: Scalar> {
 pub(crate) fn exponential<'t, T: Scalar>(f: Frame<'t, T>, b: f64) -> Var<'t, T> {
     let p = f.a.rows();
     let (zero, one) = zero_and_one(f.a);
-    let size = plus(f.s.dot(f.s), 1.0).powf(0.25).stop_gradient();
-    let big = blocks(&[&[scaled(f.a, 2.0 * b), -f.s.elem_div(size)], &[one.hadamard(size), zero]]);
+    let size = f.s.dot(f.s).plus(1.0).powf(0.25).stop_gradient();
+    let big = blocks(&[&[f.a.times(2.0 * b), -f.s.elem_div(size)], &[one.hadamard(size), zero]]);
     let e = big.expm();
     let y = (f.x * e.slice(0, 0, p, p)).add_mul(1.0, f.h, e.slice(p, 0, p, p).elem_div(size));
     match b == 0.5 {
         true => y,
-        false => y * scaled(f.a, 1.0 - 2.0 * b).expm(),
+        false => y * f.a.times(1.0 - 2.0 * b).expm(),
     }
 }
 

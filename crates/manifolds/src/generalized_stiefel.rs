@@ -14,7 +14,8 @@
 //!
 //! Cost: that of `stiefel.rs`, and `n² p` for each argument and for the answer.
 
-use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, one, only, shaped};
+use crate::scalars::Times;
 use crate::stiefel::{Stiefel, StiefelMetric, StiefelRetraction};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals};
 use pullback::faer::Mat;
@@ -85,7 +86,7 @@ impl GeneralizedStiefel {
 }
 
 /// `L^{-T} Z`.
-const BACK: Triangle = Triangle { lower: true, transpose: true, unit: false, right: false };
+const BACK: Triangle = Triangle::LOWER.transposed();
 
 /// `L` on a tape: the way to the Stiefel manifold and back.
 #[derive(Clone, Copy)]
@@ -148,7 +149,7 @@ impl<T: Scalar> Manifold<T> for GeneralizedStiefel {
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let (x, u) = (only(x), only(u));
         let n = self.b(x.tape()) * x;
-        let s = n.t_mul(n).lyapunov(scaled(n.t_mul(u).sym(), 2.0));
+        let s = n.t_mul(n).lyapunov(n.t_mul(u).sym().times(2.0));
         one(u.add_mul(-1.0, n, s))
     }
     fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: Egrad<&[Var<'t, T>]>) -> Rgrad<Parts<'t, T>> {
@@ -199,7 +200,7 @@ impl<T: Scalar> Manifold<T> for GeneralizedStiefel {
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
         let tape = Tape::plain();
-        let asymmetry = scaled((self.b(&tape) * &x[0]).t_mul(&u[0]).sym(), 2.0).value();
+        let asymmetry = (self.b(&tape) * &x[0]).t_mul(&u[0]).sym().times(2.0).value();
         let residual: Vec<f64> = (0..asymmetry.shape().batch).map(|b| residuals::largest(&asymmetry, b)).collect();
         holds_for(self, "X^T B U + U^T B X = 0", &residual, &u[0], self.tolerance::<T>())
     }

@@ -46,7 +46,8 @@
 //!
 //! Everything is isometric in exact arithmetic only where stated: the transport is not, the parallel transport is.
 
-use crate::matrices::{holds_at, holds_for, number, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, number, one, only, shaped};
+use crate::scalars::Times;
 use crate::{Another, Egrad, Manifold, Parts, Result, Shapes, gaussian, residuals};
 use pullback::{Axis, Batch, Scalar, Shape, SymFn, Tape, Var};
 use rand::Rng;
@@ -78,7 +79,10 @@ impl Grassmann {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "Grassmann: subspaces of dimension {p} of R^{n} do not exist; 0 < p <= n is needed");
+        assert!(
+            0 < p && p <= n,
+            "Grassmann: expected 0 < p <= n for subspaces of dimension p of R^n, got n = {n}, p = {p}"
+        );
         Grassmann { n, p, retraction: Retraction::default() }
     }
 
@@ -107,7 +111,7 @@ impl Grassmann {
     #[track_caller]
     #[must_use]
     pub fn principal_angles<'t, T: Scalar>(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
-        scaled(half_tangents(x, y).svdvals().atan(), 2.0)
+        half_tangents(x, y).svdvals().atan().times(2.0)
     }
 }
 
@@ -134,7 +138,7 @@ fn overlap<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
 
 /// `f(M) = atan(sqrt M) / sqrt M`, times `2Z`, for `M = Z^T Z`: lengths `tan(s/2)` become `s`.
 fn angles<'t, T: Scalar>(z: Var<'t, T>) -> Var<'t, T> {
-    scaled(z, 2.0) * z.t_mul(z).symmetric().map(SymFn::ATANC_SQRT)
+    z.times(2.0) * z.t_mul(z).symmetric().map(SymFn::ATANC_SQRT)
 }
 
 /// `B (I + C)^(-1)` for a `C` between 0 and `I`.
@@ -154,7 +158,7 @@ fn log<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) 
 fn half_tangents<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let a = x.t_mul(y);
     let p = a.cols();
-    let zero = scaled(a, 0.0);
+    let zero = a.times(0.0);
     let (upper, lower) = (Var::concat(&[zero, a], Axis::Cols), Var::concat(&[a.t(), zero], Axis::Cols));
     let modulus = Var::concat(&[upper, lower], Axis::Rows).symmetric().map(SymFn::Abs);
     halved(project(x, y), modulus.slice(p, p, p, p))

@@ -11,7 +11,7 @@
 //! let a = Batch::from_fn(pullback::Shape::mat(5, 5), |_, i, j| if i == j { i as f64 } else { 0.0 });
 //! let x0: Batch = gr.random(&mut rng(7));
 //!
-//! // One step of steepest descent of tr X'AX, and the value it reaches.
+//! // One step of steepest descent of tr X^T A X, and the value it reaches.
 //! let after = |c: f64| {
 //!     let (gr, a) = (&gr, &a);
 //!     pullback::value(func(move |x: Var| {

@@ -16,19 +16,9 @@ pub(crate) fn one<'t, T: Scalar>(v: Var<'t, T>) -> Parts<'t, T> {
     smallvec![v]
 }
 
-/// `c v`.
-pub(crate) fn scaled<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
-    v.lincomb(c, v, 0.0)
-}
-
 /// A number as a value.
 pub(crate) fn number<'t, T: Scalar>(like: Var<'t, T>, c: f64) -> Var<'t, T> {
     like.tape().filled(Shape::SCALAR, T::of(c))
-}
-
-/// `V + c`, entry by entry, for any scalar.
-pub(crate) fn plus<'t, T: Scalar>(v: Var<'t, T>, c: f64) -> Var<'t, T> {
-    v + number(v, c)
 }
 
 /// Are `x` and, where it is given, `u` lists of one finite matrix of the shape that points of `m` have?

@@ -33,7 +33,8 @@
 //! The first two end with an orthonormalisation; the others carry on what rounding has added to `X^T X - I`, about one
 //! unit a step, until `reproject`, which is polar for all.
 
-use crate::matrices::{holds_at, holds_for, number, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, number, one, only, shaped};
+use crate::scalars::Times;
 use crate::{Egrad, Manifold, Parts, Result, Shapes, gaussian, residuals};
 use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
@@ -134,14 +135,14 @@ fn turning<'t, T: Scalar>(q: Var<'t, T>) -> Var<'t, T> {
         // it.
         2 | 3 => {
             let fixed = q.stop_gradient();
-            let cosine = scaled(fixed.trace() - number(q, (n - 2) as f64), 0.5);
+            let cosine = (fixed.trace() - number(q, (n - 2) as f64)).times(0.5);
             let away = fixed.vee().norm() + cosine + number(q, 1.0 - HALF_TURN * T::EPS.f64());
             q.where_positive(away, "no turn by exactly half a turn, where there are two shortest geodesics")
         }
         _ => q,
     };
     match n {
-        1 => scaled(q, 0.0),
+        1 => q.times(0.0),
         2 => q.so2_log().hat(),
         3 => q.so3_log().hat(),
         _ => q.logm().skew(),
@@ -163,7 +164,7 @@ fn unfactored<'t, T: Scalar>(q: Var<'t, T>) -> Var<'t, T> {
             None => last,
             Some(r) => {
                 let known = r.slice(0, 0, j, j).t_mul(q.slice(j, 0, 1, j).t());
-                Var::concat(&[scaled(known, -1.0), last], Axis::Rows)
+                Var::concat(&[known.times(-1.0), last], Axis::Rows)
             }
         };
         let column = q.slice(0, 0, j + 1, j + 1).solve(b);
@@ -228,7 +229,7 @@ impl<T: Scalar> Manifold<T> for Orthogonal {
                 let c = c.where_positive(least, "every plane turns by less than a right angle");
                 c.spd().solve(q.skew()).skew()
             }
-            OrthogonalRetraction::Cayley => scaled((q + eye).solve(q - eye), 2.0).skew(),
+            OrthogonalRetraction::Cayley => (q + eye).solve(q - eye).times(2.0).skew(),
             OrthogonalRetraction::Exponential => turning(q),
         }))
     }
@@ -257,12 +258,12 @@ impl<T: Scalar> Manifold<T> for Orthogonal {
         }
         // The cosine is (tr - 1) / 2 in space and tr / 2 in the plane.
         let q = self.between(only(x), only(y));
-        let cosine = scaled(q.trace() - number(q, (self.n - 2) as f64), 0.5);
-        Some(scaled(q.vee().norm().atan2(cosine), std::f64::consts::SQRT_2))
+        let cosine = (q.trace() - number(q, (self.n - 2) as f64)).times(0.5);
+        Some(q.vee().norm().atan2(cosine).times(std::f64::consts::SQRT_2))
     }
     fn parallel_transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
         let x = only(x);
-        let half = turned(scaled(turning(self.between(x, only(y))), 0.5));
+        let half = turned(turning(self.between(x, only(y))).times(0.5));
         Some(one(x * half * x.t_mul(only(u)) * half))
     }
     fn curvature<'t>(
@@ -277,7 +278,7 @@ impl<T: Scalar> Manifold<T> for Orthogonal {
         // Of two skew matrices (AB)^T = BA, so [A, B] = AB - (AB)^T, which is skew again.
         let uv = u * v;
         let uvw = (uv - uv.t()) * w;
-        Some(one(x * scaled(uvw - uvw.t(), -0.25)))
+        Some(one(x * (uvw - uvw.t()).times(-0.25)))
     }
     /// By the polar factor, whatever the retraction.
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {

@@ -36,7 +36,10 @@ impl PsdFixedRank {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "PsdFixedRank: matrices of order {n} and rank {p} do not exist; 0 < p <= n is needed");
+        assert!(
+            0 < p && p <= n,
+            "PsdFixedRank: expected 0 < p <= n for matrices of order n and rank p, got n = {n}, p = {p}"
+        );
         PsdFixedRank { n, p }
     }
 }

@@ -12,7 +12,7 @@
 //! Within 1/2 of the removable singularity the series is used, where it has about fifty terms, and the recurrence
 //! elsewhere, which divides by numbers that are not small. Both derived here.
 
-use pullback::{Scalar, ScalarFn, SymFn, Var};
+use pullback::{Scalar, ScalarFn, Shape, SymFn, Var};
 
 /// Derivatives that are known.
 const ORDERS: u32 = 8;
@@ -129,7 +129,7 @@ impl<T: Scalar> Times for Var<'_, T> {
     }
     #[track_caller]
     fn plus(self, c: f64) -> Self {
-        self + self.tape().filled(self.shape(), T::of(c))
+        self + self.tape().filled(Shape::SCALAR, T::of(c))
     }
     fn zeros(self) -> Self {
         self.tape().filled(self.shape(), T::zero())

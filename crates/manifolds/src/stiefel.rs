@@ -30,7 +30,8 @@
 //! - transport: projection at the new point, not an isometry. Parallel transport along geodesics has no closed form.
 
 use crate::frames::{Frame, cayley, exponential};
-use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, one, only, shaped};
+use crate::scalars::Times;
 use crate::stiefel_inverse::{inverse_cayley, inverse_polar, inverse_qr};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, ambient, gaussian, residuals};
 use crate::{stiefel_log, stiefel_log::injectivity_radius};
@@ -104,7 +105,7 @@ impl Stiefel {
     /// If `p > n` or `p = 0`.
     #[track_caller]
     pub fn new(n: usize, p: usize) -> Self {
-        assert!(0 < p && p <= n, "Stiefel: there are no {p} orthonormal vectors in R^{n}; 0 < p <= n is needed");
+        assert!(0 < p && p <= n, "Stiefel: expected 0 < p <= n for p orthonormal vectors in R^n, got n = {n}, p = {p}");
         Stiefel { n, p, metric: StiefelMetric::Euclidean, retraction: None }
     }
 
@@ -299,7 +300,7 @@ impl<T: Scalar> Manifold<T> for Stiefel {
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
         let tape = Tape::plain();
-        let asymmetry = scaled(tape.constant(&x[0]).t_mul(&u[0]).sym(), 2.0).value();
+        let asymmetry = tape.constant(&x[0]).t_mul(&u[0]).sym().times(2.0).value();
         let residual: Vec<f64> = (0..asymmetry.shape().batch).map(|b| residuals::largest(&asymmetry, b)).collect();
         holds_for(self, "X^T U + U^T X = 0", &residual, &u[0], residuals::tolerance::<T>(self.n))
     }

@@ -5,7 +5,7 @@
 //! Where the points nearly agree, `Y R - X` is taken as `(Y - X) + Y (R - I)`.
 
 use crate::frames::{self, zero_and_one};
-use crate::matrices::scaled;
+use crate::scalars::Times;
 use pullback::{Axis, Scalar, Shape, Var};
 
 /// `R` symmetric: a Lyapunov equation (Kaneko, Fiori & Tanaka 2013). The retraction has `R^2 = I + V^T V`,
@@ -14,7 +14,7 @@ pub(crate) fn inverse_polar<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>) -> Var<
     let m = x.t_mul(y);
     let (_, one) = zero_and_one(m);
     // R = I + E with M E + E M^T = 2I - M - M^T, which is small where the points are near.
-    let near = scaled(x.t_mul(y - x).sym(), -2.0);
+    let near = x.t_mul(y - x).sym().times(-2.0);
     let e = m.lyapunov(near);
     let reached = (one + e).stop_gradient().eigvalsh();
     (y - x).add_mul(1.0, y, e).where_positive(

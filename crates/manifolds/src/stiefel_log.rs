@@ -35,7 +35,7 @@
 
 use crate::anderson::anderson;
 use crate::frames::{blocks, zero_and_one};
-use crate::matrices::{plus, scaled};
+use crate::scalars::Times;
 use pullback::{Axis, Batch, Custom, Scalar, Shape, Tape, Var};
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub(crate) fn log<'t, T: Scalar>(x: Var<'t, T>, y: Var<'t, T>, b: f64, radius: f
     let (a, c) = unpack(z, m.rows());
     let h = k * c;
     let length2 = h.dot(h).lincomb(1.0, a.dot(a), b);
-    (x * a + h).where_positive(plus(-length2, radius * radius), SHORTEST)
+    (x * a + h).where_positive((-length2).plus(radius * radius), SHORTEST)
 }
 
 /// `A` and `B` from one column: the entries of `A` below the diagonal, then `B`.
@@ -122,7 +122,7 @@ fn residual<'t, T: Scalar>(z: Var<'t, T>, m: Var<'t, T>, n: Var<'t, T>, g: Var<'
     let (a, c) = unpack(z, p);
     let (zero, one) = zero_and_one(c);
     let cg = c.t_mul(g);
-    let e = blocks(&[&[scaled(a, 2.0 * b), -(cg * c), one], &[one, zero, zero], &[zero, zero, zero]]).expm();
+    let e = blocks(&[&[a.times(2.0 * b), -(cg * c), one], &[one, zero, zero], &[zero, zero, zero]]).expm();
     let block = |i: usize, j: usize| e.slice(i * p, j * p, p, p);
     let cgn = cg * n;
     let across = n.add_mul(-1.0, c, block(0, 2).t_mul(m).add_mul(1.0, block(1, 2).t(), cgn));
@@ -131,7 +131,7 @@ fn residual<'t, T: Scalar>(z: Var<'t, T>, m: Var<'t, T>, n: Var<'t, T>, g: Var<'
     }
     let mut q = block(0, 0).t_mul(m).add_mul(1.0, block(1, 0).t(), cgn);
     if b != 0.5 {
-        q = q.mul_t(scaled(a, 1.0 - 2.0 * b).expm());
+        q = q.mul_t(a.times(1.0 - 2.0 * b).expm());
     }
     let along = q.skew().vec().gather(Axis::Rows, &below(p));
     Var::concat(&[along, across.vec()], Axis::Rows)

@@ -19,7 +19,8 @@
 //! - geodesics, logarithm, distance and parallel transport in this metric are not known in closed form.
 
 use crate::frames::{self, Frame, cayley, exponential, zero_and_one};
-use crate::matrices::{holds_at, holds_for, one, only, scaled, shaped};
+use crate::matrices::{holds_at, holds_for, one, only, shaped};
+use crate::scalars::Times;
 use crate::{Manifold, Parts, Result, Shapes, gaussian, residuals};
 use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
@@ -53,9 +54,7 @@ impl SymplecticStiefel {
     pub fn new(n: usize, p: usize) -> Self {
         assert!(
             0 < p && p <= n,
-            "SymplecticStiefel: there are no symplectic {}x{} matrices; 0 < p <= n is needed",
-            2 * n,
-            2 * p
+            "SymplecticStiefel: expected 0 < p <= n for symplectic 2n x 2p matrices, got n = {n}, p = {p}"
         );
         SymplecticStiefel { n, p, retraction: SymplecticRetraction::default() }
     }
@@ -93,7 +92,7 @@ fn adjoint<'t, T: Scalar>(a: Var<'t, T>) -> Var<'t, T> {
 fn project<'t, T: Scalar>(x: Var<'t, T>, z: Var<'t, T>) -> Var<'t, T> {
     let jx = turned(x);
     // X^T J Z = -(J X)^T Z.
-    let w = x.t_mul(x).lyapunov(scaled(jx.t_mul(z).skew(), 2.0));
+    let w = x.t_mul(x).lyapunov(jx.t_mul(z).skew().times(2.0));
     z.add_mul(-1.0, jx, w)
 }
 
@@ -150,7 +149,7 @@ impl<T: Scalar> Manifold<T> for SymplecticStiefel {
             let at = if j < p { j } else { n + j - p };
             if i == at { T::one() } else { T::zero() }
         }));
-        let v = scaled(project(x, tape.constant(&gaussian(shape, rng))), 0.5 / (p as f64).sqrt());
+        let v = project(x, tape.constant(&gaussian(shape, rng))).times(0.5 / (p as f64).sqrt());
         vec![nearer(nearer(exponential(frame(x, v), 1.0))).value()]
     }
     fn check_point(&self, x: &[Batch<T>]) -> Result<()> {
@@ -165,7 +164,7 @@ impl<T: Scalar> Manifold<T> for SymplecticStiefel {
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
         let tape = Tape::plain();
-        let off = scaled(tape.constant(&x[0]).t_mul(turned(tape.constant(&u[0]))).skew(), 2.0).value();
+        let off = tape.constant(&x[0]).t_mul(turned(tape.constant(&u[0]))).skew().times(2.0).value();
         let long = x[0].max_abs().f64().max(1.0);
         holds_for(self, "X^T J U is symmetric", &largest(&off), &u[0], residuals::tolerance::<T>(2 * self.n) * long)
     }

@@ -21,7 +21,7 @@
 //!
 //! Each is a few passes over the entries.
 
-use crate::matrices::{plus, scaled};
+use crate::scalars::Times;
 use pullback::{Scalar, Var};
 
 pub(crate) const ANTIPODES: &str = "the points are not antipodes, between which no geodesic is the shortest";
@@ -63,31 +63,31 @@ pub(crate) fn exp<'t, T: Scalar>(dot: Dot<'t, T>, x: Var<'t, T>, v: Var<'t, T>) 
 fn squared_sum<'t, T: Scalar>(dot: Dot<'t, T>, s: Var<'t, T>) -> Var<'t, T> {
     let q = dot(s, s);
     let eps = T::EPS.f64();
-    q.where_positive(plus(q, -16.0 * eps * eps), ANTIPODES)
+    q.where_positive(q.plus(-16.0 * eps * eps), ANTIPODES)
 }
 
 pub(crate) fn log<'t, T: Scalar>(dot: Dot<'t, T>, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let (w, s) = (y - x, y + x);
     let q = squared_sum(dot, s);
     let t = dot(w, w).elem_div(q);
-    project(dot, x, w).hadamard(scaled(t.atan_root().elem_div(q), 4.0))
+    project(dot, x, w).hadamard(t.atan_root().elem_div(q).times(4.0))
 }
 
 /// The squared angles.
 pub(crate) fn squared_angle<'t, T: Scalar>(dot: Dot<'t, T>, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let (w, s) = (y - x, y + x);
     let t = dot(w, w).elem_div(squared_sum(dot, s));
-    scaled(t.hadamard(t.atan_root().square()), 4.0)
+    t.hadamard(t.atan_root().square()).times(4.0)
 }
 
 /// The angles, of antipodes too.
 pub(crate) fn angle<'t, T: Scalar>(norm: fn(Var<'t, T>) -> Var<'t, T>, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
-    scaled(norm(y - x).atan2(norm(y + x)), 2.0)
+    norm(y - x).atan2(norm(y + x)).times(2.0)
 }
 
 pub(crate) fn parallel<'t, T: Scalar>(dot: Dot<'t, T>, x: Var<'t, T>, y: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
     let s = x + y;
-    u - s.hadamard(scaled(dot(y, u).elem_div(squared_sum(dot, s)), 2.0))
+    u - s.hadamard(dot(y, u).elem_div(squared_sum(dot, s)).times(2.0))
 }
 
 pub(crate) fn curvature<'t, T: Scalar>(dot: Dot<'t, T>, u: Var<'t, T>, v: Var<'t, T>, w: Var<'t, T>) -> Var<'t, T> {

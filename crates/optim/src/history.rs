@@ -83,12 +83,8 @@ impl History {
             ("cost - lowest cost", "#0072b2", &excess as &dyn Fn(&Row) -> f64),
             ("gradient norm", "#d55e00", &|r: &Row| r.gradient),
         ] {
-            let shown: Vec<(f64, f64)> = self
-                .rows
-                .iter()
-                .map(|r| (r.iteration as f64, of(r).log10()))
-                .filter(|(_, y)| y.is_finite())
-                .collect();
+            let shown: Vec<(f64, f64)> =
+                self.rows.iter().map(|r| (r.iteration as f64, of(r).log10())).filter(|(_, y)| y.is_finite()).collect();
             if !shown.is_empty() {
                 let line = LinePlot::new().with_data(shown).with_color(color).with_stroke_width(2.0).with_legend(name);
                 plots.push(Plot::Line(line));

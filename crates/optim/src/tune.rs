@@ -38,7 +38,10 @@ impl Tuned {
 /// Unless `0 < low <= high` and there is at least one number.
 #[track_caller]
 pub fn log_grid(low: f64, high: f64, count: usize) -> Vec<f64> {
-    assert!(0.0 < low && low <= high && count > 0, "log_grid: 0 < low <= high and count > 0 are needed");
+    assert!(
+        0.0 < low && low <= high && count > 0,
+        "log_grid: expected 0 < low <= high and count > 0, got low = {low}, high = {high}, count = {count}"
+    );
     let ratio = (high / low).ln() / (count.max(2) - 1) as f64;
     (0..count).map(|i| low * (ratio * i as f64).exp()).collect()
 }

@@ -3,7 +3,7 @@
 use super::property::{Program, holds, pick, values};
 use super::{Case, Family};
 use pullback::faer::Mat;
-use pullback::{Triangle, Uplo};
+use pullback::{Side, Triangle, Uplo};
 
 /// The name of the target, its property, and the primitives that it reaches.
 pub const FAMILY: Family = ("trsm", trsm, &["solve_triangular"]);
@@ -21,7 +21,9 @@ pub fn trsm(case: &Case) {
     macro_rules! solve {
         ($lower:literal, $transpose:literal, $unit:literal, $right:literal) => {
             ("solve_triangular", |x| {
-                let how = Triangle { lower: $lower, transpose: $transpose, unit: $unit, right: $right };
+                let uplo = if $lower { Uplo::Lower } else { Uplo::Upper };
+                let side = if $right { Side::Right } else { Side::Left };
+                let how = Triangle { uplo, side, transpose: $transpose, unit: $unit };
                 let b = if $right { x[1].t() } else { x[1] };
                 vec![x[0].solve_triangular_with(how, b)]
             })

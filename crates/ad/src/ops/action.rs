@@ -16,8 +16,8 @@
 //! - Adjoint of `Y` for the cotangent `g`: `<g, Y> = [e_1 .. e_k] phi(A, B, g)`, which depends on `A_S` and `B_S` as
 //!   the coefficient of the other symbols does on `A` and `B`: `gA_S = [e_{S^c}] P(A, B, g)`,
 //!   `gB_S = [e_{S^c}] R(A, g)`.
-//! - Adjoint of `(P, R)` for cotangents `G` and `H`: `<G, P> + <H, R>` is the derivative of `phi` along `A' = G`,
-//!   `B' = H`, so `[e_1 .. e_k e] phi(A + e G, B + e H, C)`. Its gradients are `gC_S = [e_{S^c} e] Y`,
+//! - Adjoint of `(P, R)` for cotangents `G` and `H`: `<G, P> + <H, R>` is the derivative of `phi` along `dA = G`,
+//!   `dB = H`, so `[e_1 .. e_k e] phi(A + e G, B + e H, C)`. Its gradients are `gC_S = [e_{S^c} e] Y`,
 //!   `gA_S = [e_{S^c} e] P` and `gB_S = [e_{S^c} e] R` of `A + e G`, `B + e H` and `C`.
 //!
 //! A symbol that no `A_S` has is one that the action is linear in, and is dropped.
@@ -28,6 +28,7 @@
 //! `4 s m` (`3 s m` for one segment). Memory: three thin matrices and one `n x n` for the value, `s + 2 m + 4` thin
 //! ones for the VJP; a tape keeps the result alone. Sources: Al-Mohy & Higham 2011; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -162,6 +163,16 @@ fn members_at<'a, T>(x: &[Arg<'a, T>], places: &[Option<usize>], k: usize) -> Sl
 }
 
 impl<T: Scalar> Primitive<T> for Action {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`expm_multiply`: the action of the exponential on a thin matrix",
+        conditions: "finite; no entry of the result overflows, else `Overflow`; at most 16384 segments, that is a norm of about 57000 where powers are not smaller, and five directions, else `Unsupported`",
+        gauge: "none",
+        cost: &["`s m` products `n^2 p` with `s` segments of degree `m`", "3 s m", "4 s m"],
+        degenerate: "nilpotent, defective and zero matrices are like any other; matrices far from normal take segments by the norms of their powers",
+        source: "Al-Mohy & Higham 2011; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(shapes(x, self.a.count_ones() as usize)?)
     }
@@ -231,6 +242,16 @@ impl ActionPull {
 }
 
 impl<T: Scalar> Primitive<T> for ActionPull {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "the reverse rule of `expm_multiply`",
+        conditions: "as `expm_multiply`",
+        gauge: "none",
+        cost: &["4 s m (3 s m for one segment), times 3 for each direction"],
+        degenerate: "exact everywhere: with `expm_multiply` it is closed under differentiation",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let thin = shapes(x, self.a.count_ones() as usize)?;
         Ok(smallvec![Shape { batch: thin.batch, ..x[0] }, thin])

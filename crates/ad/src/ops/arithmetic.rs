@@ -3,6 +3,7 @@
 //! Cost: one pass each. Rules are exact; the quotient follows IEEE where the divisor vanishes.
 
 use super::direct::{Pull, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -73,6 +74,13 @@ fn full<V: Value>(v: V, shape: Shape) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for LinComb {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`+`, `-`, `lincomb`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -122,6 +130,12 @@ impl<T: Scalar> Primitive<T> for LinComb {
 }
 
 impl<T: Scalar> Primitive<T> for Scale {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`c * x`, `-x`, `x / c`",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -154,6 +168,9 @@ impl<T: Scalar> Primitive<T> for Scale {
 }
 
 impl<T: Scalar> Primitive<T> for Shift {
+    const DOC: PrimitiveDoc =
+        PrimitiveDoc { operation: "`x + c`", cost: &["pass", "0", "0"], ..PrimitiveDoc::of(file!()) };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -176,6 +193,13 @@ impl<T: Scalar> Primitive<T> for Shift {
 }
 
 impl<T: Scalar> Primitive<T> for Hadamard {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`hadamard`, `*` with a `1x1`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "2 passes", "2 passes"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         broadcast_shapes(x)
     }
@@ -228,6 +252,14 @@ impl<T: Scalar> Primitive<T> for Hadamard {
 }
 
 impl<T: Scalar> Primitive<T> for Divide {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`elem_div`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "IEEE where the divisor is 0; the driver returns `NonFinite`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         broadcast_shapes(x)
     }

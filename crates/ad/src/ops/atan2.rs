@@ -15,6 +15,7 @@
 //! Conditions: the value follows IEEE, with signed zeros; at `(0, 0)` there is no derivative, else `NotDifferentiable`.
 //! Cost: value one pass, JVP and VJP 4 passes. Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -50,6 +51,15 @@ fn same(x: &[Shape]) -> Result<Shape, String> {
 }
 
 impl<T: Scalar> Primitive<T> for Atan2 {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`atan2`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "4 passes", "4 passes"],
+        degenerate: "at `(0, 0)` the value follows IEEE and the derivative is `NotDifferentiable`; the same derivative on both sides of the branch cut",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(same(x)?)
     }
@@ -87,6 +97,15 @@ fn squares<V: Value>(y: &[&V], v: &V) -> (V, V) {
 }
 
 impl<T: Scalar> Primitive<T> for Reciprocal {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `atan2`",
+        conditions: "not `(0, 0)`, else `NotDifferentiable`",
+        cost: &["pass", "12 passes", "12 passes"],
+        degenerate: "scaled by a power of two: no square overflows or underflows",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let s = same(x)?;
         Ok(smallvec![s, s])

@@ -8,6 +8,7 @@
 //! 4, VJP 4.
 //! Source: Wen & Yin 2013; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
@@ -21,6 +22,15 @@ pub(crate) struct Cayley {
 }
 
 impl<T: Scalar> Primitive<T> for Cayley {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`cayley`",
+        conditions: "`1/alpha` is no eigenvalue, else `Singular`",
+        cost: &["8/3", "4", "4"],
+        degenerate: "skew arguments are always regular",
+        source: "Wen & Yin 2013; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         Ok(smallvec![x[0], x[0]])

@@ -27,6 +27,7 @@
 //! Cost (n³): value 1/3, JVP 2/3, VJP 2/3; of the derivatives 4/3.
 //! Sources: Smith 1995; Murray 2016, arXiv 1602.07527; the rules of the family derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -72,6 +73,16 @@ fn less<V: Value>(c: Option<&V>, a: &V, b: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for Cholesky {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`cholesky` of `(A + A^T)/2`",
+        conditions: "positive definite to working precision, else `NotPositiveDefinite`",
+        gauge: "signs of columns; `diag(L) > 0`",
+        cost: &["1/3", "2/3", "2/3"],
+        degenerate: "grading by `D A D` does not matter; a semidefinite factor has no derivative",
+        source: "Smith 1995; Murray 2016, arXiv 1602.07527",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -103,6 +114,15 @@ fn beside(x: &[Shape]) -> Result<Shapes, String> {
 }
 
 impl<T: Scalar> Primitive<T> for CholeskyPush {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "forward derivative of `cholesky`",
+        conditions: "as `cholesky`",
+        cost: &["2/3", "2", "4/3"],
+        degenerate: "as `cholesky`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         beside(x)
     }
@@ -135,6 +155,15 @@ impl<T: Scalar> Primitive<T> for CholeskyPush {
 }
 
 impl<T: Scalar> Primitive<T> for CholeskyPull {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "reverse derivative of `cholesky`",
+        conditions: "as `cholesky`",
+        cost: &["2/3", "2", "4/3"],
+        degenerate: "as `cholesky`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         beside(x)
     }
@@ -167,6 +196,12 @@ impl<T: Scalar> Primitive<T> for CholeskyPull {
 }
 
 impl<T: Scalar> Primitive<T> for LowerProduct {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "second derivatives of `cholesky`",
+        cost: &["2/3", "4/3", "8/3"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         beside(x)
     }

@@ -14,6 +14,7 @@
 //! The last input is the notes of the eigenvalues, which are numbers without a derivative: what they say is locally
 //! constant. Cost: a pass over the columns each.
 
+use super::documentation::PrimitiveDoc;
 use super::eig::{Ask, Judge};
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
@@ -45,6 +46,14 @@ pub(crate) fn with_notes(x: &[Shape]) -> Result<usize, String> {
 }
 
 impl<T: Scalar> Primitive<T> for Columns {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "complex columns kept as real ones: products with numbers, inner products, quotients by differences of eigenvalues; parts of `eig`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "tied eigenvalues are not divided by; `eig_verdict` says whether that matters",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let batch = with_notes(x)?;
         let of = match self.0 {

@@ -14,6 +14,7 @@
 //! Sources: Edelman, Arias & Smith 1998, 2.3; the invariant rule derived here. (arXiv 2409.13374 differentiates the
 //! gauge of one implementation instead.)
 
+use super::documentation::PrimitiveDoc;
 use super::gauge::{Gauge, invariant, rounded};
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
@@ -28,6 +29,16 @@ pub(crate) struct Complement(pub(crate) Gauge);
 const MINUS: Product = Product::NN.times(-1.0);
 
 impl<T: Scalar> Primitive<T> for Complement {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`null_basis`, `qr_full`: a basis `Z` of the orthogonal complement",
+        conditions: "as `qr`",
+        gauge: "`Z O` with `O` orthogonal; a cotangent with `skew(Z^T gZ) != 0` is `GaugeDependent`, dropped with a note, or dropped, by the policy given",
+        cost: &["4/3", "4", "4"],
+        degenerate: "as `qr`; forward mode carries the horizontal lift",
+        source: "Edelman, Arias & Smith 1998, 2.3; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].rows.checked_sub(x[0].cols) {
             Some(k) => one(x[0].with(x[0].rows, k)),

@@ -5,6 +5,7 @@
 //! Cost: one pass each.
 //! Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::layout::Axis;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -19,6 +20,13 @@ pub(crate) struct CumSum {
 }
 
 impl<T: Scalar> Primitive<T> for CumSum {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`cumsum`",
+        cost: &["pass", "pass", "pass"],
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match self.axis {
             Axis::Batch => Err("expected the axis Rows or Cols, got Batch".into()),

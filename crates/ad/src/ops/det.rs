@@ -16,6 +16,7 @@
 //! Cost (n³): handle 2/3, value 0, `C_0` 2, `C_1` 4, `C_2` 6 and one pass of n³ products.
 //! Source: derived here (the formulas at a diagonal matrix are Jacobi's).
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -50,6 +51,16 @@ fn replaced<V: Value>(x: &[&V], i: usize, by: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for CompleteLu {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`det`: the handle of a factorisation with complete pivoting",
+        conditions: "finite",
+        gauge: "pivots; never seen",
+        cost: &["2/3", "0", "0"],
+        degenerate: "scaling of rows or columns does not matter; no rank fails",
+        source: "Golub & Van Loan, 3.4.8",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         one(x[0].with(n, n + 2))
@@ -64,6 +75,15 @@ impl<T: Scalar> Primitive<T> for CompleteLu {
 }
 
 impl<T: Scalar> Primitive<T> for Det {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`det`",
+        conditions: "finite",
+        cost: &["0", "2", "2"],
+        degenerate: "a polynomial: exact at any rank, also n-1 and n-2",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))
@@ -88,6 +108,15 @@ impl<T: Scalar> Primitive<T> for Det {
 }
 
 impl<T: Scalar> Primitive<T> for Cofactor {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `det`",
+        conditions: "up to the third, else `Unsupported`",
+        cost: &["2; second 4, third 6 and one pass of n³ products"],
+        degenerate: "as `det`: no pivot is divided by",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         let mut batch = x[0].batch;

@@ -19,6 +19,7 @@
 //!
 //! Cost: `m n d` multiplications each; twice that for a derivative by both. Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
@@ -84,6 +85,15 @@ fn add_terms<T: Scalar>(ks: Range<usize>, out: &mut [T], s: &Store<T>, add: &imp
 }
 
 impl<T: Scalar> Primitive<T> for Distances {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`pairwise_dist2`",
+        conditions: "as many coordinates",
+        cost: &["m n d", "m n d", "2 m n d"],
+        degenerate: "exactly 0 and smooth at equal points; by differences, so near points keep their digits",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(pairs(x[0], x[1])?)
     }
@@ -120,6 +130,14 @@ impl<T: Scalar> Primitive<T> for Distances {
 }
 
 impl<T: Scalar> Primitive<T> for DistancesPush {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `distances`",
+        conditions: "as many coordinates",
+        cost: &["m n d", "2 m n d", "4 m n d"],
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (points, directions) = (pairs(x[0], x[1])?, pairs(x[2], x[3])?);
         match points.broadcast(directions) {
@@ -162,6 +180,14 @@ impl<T: Scalar> Primitive<T> for DistancesPush {
 }
 
 impl<T: Scalar> Primitive<T> for DistancesPull {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `distances`",
+        conditions: "as many coordinates",
+        cost: &["m n d", "2 m n d", "2 m n d"],
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let s = pairs(x[1], x[2])?;
         match s.broadcast(x[0]) {

@@ -23,6 +23,7 @@
 //! 1701.00392 (without the normal form); derived here.
 
 use super::columns::{NOTES, columns, with_notes};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
@@ -81,6 +82,16 @@ fn normal_pulled<V: Value>(x: &V, gc: &V, notes: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for Eig {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`eigvals`, `eig`, `general`: eigenvalues, right and left eigenvectors of a general matrix as packed real columns",
+        conditions: "finite",
+        gauge: "length and phase: unit columns, the entry of largest modulus real and positive; order by real part, then imaginary part",
+        cost: &["32", "8", "6 (values alone 2)"],
+        degenerate: "equal weights on coinciding semisimple values have their gradient, what tells them apart is `NotDifferentiable`, what sees their vectors `GaugeDependent`; a defective matrix has its values, and `Defective` with the condition number for derivatives",
+        source: "Magnus 1985; Giles 2008; Boeddeker et al. 2017, arXiv 1701.00392; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         Ok(smallvec![x[0].with(1, n), x[0], x[0], x[0].with(NOTES, n)])
@@ -136,6 +147,15 @@ impl<T: Scalar> Primitive<T> for Eig {
 }
 
 impl<T: Scalar> Primitive<T> for Judge {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard in the derivatives of `eig` and of `spectral_radius`",
+        conditions: "what a derivative asks for exists; else `NotDifferentiable`, `GaugeDependent`, `Defective`, or NaN and an error if a result depends on it",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "this is the verdict",
+        source: "Wilkinson 1965; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(Shape { batch: with_notes(x)?, ..x[0] })
     }

@@ -28,6 +28,7 @@
 //! 2014; derived here.
 
 use super::direct::{self, Pull, PullPairs, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, members, square, two};
 use crate::store::{Buf, Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -187,6 +188,16 @@ fn pull<V: Value>(es: &PerSet<'_, V>, handles: &PerSet<'_, V>, g: V, want: &[boo
 }
 
 impl<T: Scalar> Primitive<T> for Expm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`expm`",
+        conditions: "finite; no entry of the result overflows, else `Overflow`; norm below `2^52` (`2^23` in single precision), else `Unsupported`",
+        gauge: "none",
+        cost: &["14.7 + 2s with s squarings", "28 + 4s", "28 + 4s"],
+        degenerate: "defective, nilpotent and zero matrices are like any other; of an exactly skew matrix the result is orthogonal to rounding",
+        source: "Al-Mohy & Higham 2009; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         Ok(smallvec![x[0], x[0].with(n, 7 * n + 4)])
@@ -252,6 +263,16 @@ impl ExpmJet {
 }
 
 impl<T: Scalar> Primitive<T> for ExpmJet {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`expm_along`, `expm_frechet`, derivatives of `expm`",
+        conditions: "as `expm`; up to six directions, else `Unsupported`",
+        gauge: "none",
+        cost: &["(14.7 + 2s) 2^k for k directions, beside those of fewer directions"],
+        degenerate: "exact everywhere: the family `D^k exp(A)[E..]` is closed under differentiation",
+        source: "Al-Mohy & Higham 2009; Higham & Relton 2014; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         let mut batch = x[0].batch;

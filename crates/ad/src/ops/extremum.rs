@@ -3,6 +3,7 @@
 //! [`Route`] is the linear map that does so: `v` where the chosen side wins, `v/2` at a tie, 0 elsewhere. It is looked
 //! up anew from `(a, b)` at every evaluation, so a replay across a change of winner is right.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -27,6 +28,13 @@ impl Extremum {
 }
 
 impl<T: Scalar> Primitive<T> for Extremum {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`max`, `min`",
+        cost: &["pass", "2 passes", "2 passes"],
+        degenerate: "a tie halves the derivative (the symmetric subgradient); NaN stays NaN",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if x[0] == x[1] { one(x[0]) } else { Err("expected equal shapes".into()) }
     }
@@ -60,6 +68,13 @@ impl<T: Scalar> Primitive<T> for Extremum {
 }
 
 impl<T: Scalar> Primitive<T> for Route {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `max`, `min`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "looked up anew at each evaluation, so replay across a change of winner is right",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[2])
     }

@@ -8,6 +8,7 @@
 //! `Y = G - D` is linear: `dY = dG - dD`, `gG = gY`, `gD = -gY`. Cost: one pass. Forward mode has no cotangent to
 //! judge: it carries the tangent of a stated choice of gauge (see the factor).
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -44,6 +45,14 @@ pub(crate) fn rounded<T: Scalar>(a: &mut [T]) {
 }
 
 impl<T: Scalar> Primitive<T> for Invariant {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard on cotangents of factors with a gauge",
+        conditions: "the part along the gauge orbit is rounding, else by policy `GaugeDependent`, a note, or nothing",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "this is the verdict",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if x[0] == x[1] { one(x[0]) } else { Err("expected equal shapes".into()) }
     }

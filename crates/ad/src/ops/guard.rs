@@ -3,6 +3,7 @@
 //! A rule never branches on a number. Where a derivative exists only under a condition, the rule puts a guard on what
 //! it computes: evaluated with everything else, at replay too, it is the identity or a failure.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -64,6 +65,12 @@ macro_rules! identity_rules {
 }
 
 impl<T: Scalar> Primitive<T> for Alias {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "the variable of `grad`, `jvp`, `hvp`, `checkpoint` inside programs",
+        cost: &["pass", "0", "0"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -76,6 +83,13 @@ impl<T: Scalar> Primitive<T> for Alias {
 }
 
 impl<T: Scalar> Primitive<T> for StopGradient {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`stop_gradient`",
+        cost: &["pass", "0", "0"],
+        degenerate: "the derivative is 0 by decree",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -88,6 +102,14 @@ impl<T: Scalar> Primitive<T> for StopGradient {
 }
 
 impl<T: Scalar> Primitive<T> for Nonzero {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard in the derivatives of norms and lengths",
+        conditions: "no entry is 0, else `NotDifferentiable`",
+        cost: &["pass", "0", "0"],
+        degenerate: "this is the verdict",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -107,6 +129,14 @@ impl<T: Scalar> Primitive<T> for Nonzero {
 }
 
 impl<T: Scalar> Primitive<T> for Vanishing {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard in `qr_of_rank`",
+        conditions: "what must be zero at the stated rank is rounding, else `NotDifferentiable`",
+        cost: &["pass", "0", "0"],
+        degenerate: "this is the verdict",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -124,6 +154,14 @@ impl<T: Scalar> Primitive<T> for Vanishing {
 }
 
 impl<T: Scalar> Primitive<T> for Positive {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`x.where_positive(c, what)`",
+        conditions: "the entries of `c` are positive, else `OutsideDomain`",
+        cost: &["pass", "0", "0"],
+        degenerate: "a member where `c` is NaN is outside too",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[1].batch {
             b if b == 1 || b == x[0].batch => one(x[0]),
@@ -143,6 +181,14 @@ impl<T: Scalar> Primitive<T> for Positive {
 }
 
 impl<T: Scalar> Primitive<T> for OfFinite {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard on `grad` and `hvp` inside programs",
+        conditions: "the value whose gradient is taken is finite, else `NotDifferentiable`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "this is the verdict",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }

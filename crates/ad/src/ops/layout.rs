@@ -1,6 +1,7 @@
 //! Moving entries without changing them: transpose, reshape, slice, concat, gather, diagonals. Every one is linear, and
 //! its rule is its transpose, which is here too.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -99,6 +100,9 @@ macro_rules! into_op {
 into_op!(Transpose, Reshape, Slice, Embed, Gather, Scatter, Diag, FromDiag);
 
 impl<T: Scalar> Primitive<T> for Transpose {
+    const DOC: PrimitiveDoc =
+        PrimitiveDoc { operation: "`t`", cost: &["pass", "pass", "pass"], ..PrimitiveDoc::of(file!()) };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -116,6 +120,13 @@ impl<T: Scalar> Primitive<T> for Transpose {
 }
 
 impl<T: Scalar> Primitive<T> for Reshape {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`reshape`, `reshape_batch`",
+        conditions: "as many entries",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -157,6 +168,14 @@ fn inside(at: (usize, usize, usize), part: Shape, whole: Shape) -> Result<(), St
 }
 
 impl<T: Scalar> Primitive<T> for Slice {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`slice`, `member`, `column_range`, `row_range`",
+        conditions: "the block lies inside",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "empty blocks are allowed",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -174,6 +193,13 @@ impl<T: Scalar> Primitive<T> for Slice {
 }
 
 impl<T: Scalar> Primitive<T> for Embed {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivative of `slice`",
+        conditions: "the block lies inside",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -218,6 +244,14 @@ fn with_size(s: Shape, axis: Axis, n: usize) -> Shape {
 }
 
 impl<T: Scalar> Primitive<T> for Concat {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Var::concat`",
+        conditions: "other sizes agree",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "empty parts are allowed",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -277,6 +311,14 @@ fn gathered(axis: Axis, index: &[usize], source: Shape, mut f: impl FnMut(usize,
 }
 
 impl<T: Scalar> Primitive<T> for Gather {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`gather`, `vee`, `kron`",
+        conditions: "indices lie inside",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "repetition adds up",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -300,6 +342,14 @@ impl<T: Scalar> Primitive<T> for Gather {
 }
 
 impl<T: Scalar> Primitive<T> for Scatter {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`scatter`, `hat`, derivative of `gather`",
+        conditions: "indices lie inside",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "repetition adds up",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -320,6 +370,13 @@ impl<T: Scalar> Primitive<T> for Scatter {
 }
 
 impl<T: Scalar> Primitive<T> for Diag {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`diag`, `trace`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "rectangular matrices too",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -338,6 +395,13 @@ impl<T: Scalar> Primitive<T> for Diag {
 }
 
 impl<T: Scalar> Primitive<T> for FromDiag {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`to_diag`, derivative of `diag`",
+        conditions: "a column",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {

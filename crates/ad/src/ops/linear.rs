@@ -4,6 +4,7 @@
 //! another map.
 //! Cost: that of the map. Conditions: those of the map.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -65,6 +66,13 @@ impl<T: Scalar> Linear<T> {
 }
 
 impl<T: Scalar> Primitive<T> for Linear<T> {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`mapped`, `mapped_transposed`: a constant sparse matrix (feature `sparse`) or a user's operator",
+        conditions: "the map's own",
+        cost: &["the map's own"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = self.map.size();
         let (m, n) = if self.transpose { (n, m) } else { (m, n) };

@@ -14,6 +14,7 @@
 //! `35 + 3 s`. Sources: Al-Mohy & Higham 2012; Al-Mohy, Higham & Relton 2013; derived here.
 
 use super::direct::{self, PullPairs};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, family, members, out1, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -29,6 +30,16 @@ pub(crate) struct Logm;
 pub(crate) struct LogmAlong;
 
 impl<T: Scalar> Primitive<T> for Logm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`logm`",
+        conditions: "no eigenvalue 0, else `Singular`; none on the negative real axis, else `NoPrincipalValue`, to working precision; a square root on the way has half of the digits, else `IllConditioned`",
+        gauge: "none",
+        cost: &["45 + s with s square roots", "35 + 3s", "35 + 3s"],
+        degenerate: "near the identity relative to the distance from it; repeated and defective eigenvalues are like any other",
+        source: "Al-Mohy & Higham 2012; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         Ok(smallvec![x[0], x[0].with(n, 2 * n + 1)])
@@ -56,6 +67,16 @@ impl<T: Scalar> Primitive<T> for Logm {
 }
 
 impl<T: Scalar> Primitive<T> for LogmAlong {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`logm_along`, `logm_frechet`, derivatives of `logm`",
+        conditions: "as `logm`; up to four directions, else `Unsupported`",
+        gauge: "none",
+        cost: &["35 + 3s for one direction, about three times as much for each further one"],
+        degenerate: "exact everywhere: the family `D^k log(A)[E..]` is closed under differentiation",
+        source: "Al-Mohy, Higham & Relton 2013; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         family::infer(x)
     }

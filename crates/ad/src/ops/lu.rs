@@ -13,6 +13,7 @@
 //! Cost (n³): factor 2/3; solve with n right-hand sides 2, VJP 4; inverse 2 with its factor, VJP 4; logdet VJP 4/3.
 //! Source: Giles 2008, 2.2-2.3.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -41,6 +42,16 @@ pub(crate) struct LuLogdet;
 pub(crate) struct LuSign;
 
 impl<T: Scalar> Primitive<T> for Lu {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`lu`: the handle of a factorisation",
+        conditions: "regular to working precision, else `Singular` with the pivot",
+        gauge: "pivots; never seen",
+        cost: &["2/3", "0", "0"],
+        degenerate: "scaling of rows or columns does not matter",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         one(x[0].with(n, n + 1))
@@ -65,6 +76,15 @@ impl LuSolve {
 }
 
 impl<T: Scalar> Primitive<T> for LuSolve {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`solve`, `Lu::solve`, `Lu::solve_transpose`",
+        conditions: "as `lu`",
+        cost: &["2", "4", "4"],
+        degenerate: "the factors are neither differentiated nor taken for constants: second derivatives are right",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         if n != x[2].rows {
@@ -114,6 +134,15 @@ impl<T: Scalar> Primitive<T> for LuSolve {
 }
 
 impl<T: Scalar> Primitive<T> for LuInverse {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`inverse`, `Lu::inverse`",
+        conditions: "as `lu`",
+        cost: &["2", "4", "4"],
+        degenerate: "as `solve`",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -139,6 +168,15 @@ impl<T: Scalar> Primitive<T> for LuInverse {
 }
 
 impl<T: Scalar> Primitive<T> for LuLogdet {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`logdet`, `Lu::logdet`",
+        conditions: "as `lu`",
+        cost: &["0", "4/3", "4/3"],
+        degenerate: "log of the modulus: the sign of the determinant does not matter",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))
@@ -167,6 +205,14 @@ fn inverse<V: Value>(x: &[&V]) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for LuSign {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`slogdet`, `Lu::sign`",
+        conditions: "as `lu`",
+        cost: &["pass", "0", "0"],
+        degenerate: "locally constant",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0].with(1, 1))
     }

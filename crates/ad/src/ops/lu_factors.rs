@@ -10,7 +10,7 @@
 //! where `gL` is taken strictly lower and `gU` upper. For a square matrix `dL = L stril(T)`, and the leading part of
 //! `gL` goes the same way: `gT = stril(L^T gL) + triu(gU U^T)`, `gS = L^{-T} gT`. There all four products are of two
 //! triangles and cost a third of a full product; those of upper triangles are written as products of their transposes.
-//! A wide matrix is a composition (`composed/lu.rs`).
+//! A wide matrix is a composition (`var/factorisations/lu.rs`).
 //!
 //! Conditions: the leading columns independent to working precision, else `Singular` with the pivot.
 //! Gauge: the unit diagonal of `L`. At a tie of pivots `P` jumps: `solve`, `det` and `inverse` do not see that, the
@@ -20,6 +20,7 @@
 
 use super::cholesky::lower;
 use super::direct::{Pull, PullPairs, Push, member, member_of};
+use super::documentation::PrimitiveDoc;
 use super::layout::{Axis, Embed, Slice};
 use super::part::Part;
 use super::permute::Permute;
@@ -36,13 +37,13 @@ use smallvec::smallvec;
 pub(crate) struct LuFactors;
 
 /// `X U = B`
-const BY_U: Triangle = Triangle { lower: false, transpose: false, unit: false, right: true };
+const BY_U: Triangle = Triangle::UPPER.from_right();
 /// `X U^T = B`
-const BY_U_T: Triangle = Triangle { transpose: true, ..BY_U };
+const BY_U_T: Triangle = BY_U.transposed();
 /// `L X = B`
-const BY_L: Triangle = Triangle { lower: true, transpose: false, unit: true, right: false };
+const BY_L: Triangle = Triangle::LOWER.unit_diagonal();
 /// `L^T X = B`
-const BY_L_T: Triangle = Triangle { transpose: true, ..BY_L };
+const BY_L_T: Triangle = BY_L.transposed();
 
 fn permuted<V: Value>(x: &V, p: &V, inverse: bool) -> V {
     V::one(Op::Permute(Permute { axis: Axis::Rows, inverse }), &[x, p])
@@ -58,6 +59,16 @@ fn leading<V: Value>(x: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for LuFactors {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`lu_factors` of a tall or square matrix, `P A = L U`",
+        conditions: "independent leading columns, else `Singular`",
+        gauge: "unit diagonal of `L`; `P` locally constant, found anew at replay",
+        cost: &["2/3", "8/3", "8/3"],
+        degenerate: "at a tie of pivots the factors jump; `solve`, `det`, `inverse` do not see it",
+        source: "de Hoog, Anderssen & Lukas 2011; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = (x[0].rows, x[0].cols);
         match m >= n {

@@ -15,6 +15,7 @@
 //! Conditions: no sum `l_i + l_j` is 0 (no product is 1) to working precision, else `Singular`. Cost (n³): Schur form
 //! 25, value 8 (discrete 10; symmetric 5 and 8), JVP and VJP 4 (8) more. Sources: as `sylvester.rs`; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -81,6 +82,16 @@ fn is_symmetric<T: Scalar>(c: &[T], n: usize) -> bool {
 }
 
 impl<T: Scalar> Primitive<T> for Lyapunov {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`lyapunov`, `discrete_lyapunov`, transposed too",
+        conditions: "as `sylvester`, with `B = A^T`",
+        gauge: "none",
+        cost: &["8 (discrete 10); symmetric right-hand sides 5 (8)", "12 (18)", "12 (18)"],
+        degenerate: "as `sylvester`; of an exactly symmetric right-hand side the solution is exactly symmetric",
+        source: "as `sylvester`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         if (x[2].rows, x[2].cols) != (n, n) {

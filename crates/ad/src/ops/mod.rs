@@ -1,6 +1,6 @@
 //! The registry: one line for a primitive, one file for its rules. Nothing here knows tapes or sweeps.
 //!
-//! Signs in every derivation here, in `composed` and in the kernels:
+//! Signs in every derivation here, in `var` and in the kernels:
 //! - `dA` is the tangent of `A` (`eA` a second one), `gA` its cotangent; in code, `g` is that of an only output;
 //! - `A^T` is the transpose, `A^{-T}` that of the inverse, `A^+` the pseudo-inverse, `sym(A) = (A + A^T)/2`;
 //! - `<A, B>` is the inner product, `o` the entrywise product; `tril`, `triu` are triangles, `stril`, `striu` strict
@@ -12,6 +12,7 @@ use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 use direct::{Eval, Pull, PullPairs, Push};
+use documentation::{PrimitiveDoc, Section};
 use pullback_kernels::Failure;
 use smallvec::{SmallVec, smallvec};
 
@@ -28,7 +29,6 @@ macro_rules! no_derivative {
     };
 }
 
-pub(crate) mod about;
 pub(crate) mod action;
 pub(crate) mod arithmetic;
 pub(crate) mod atan2;
@@ -40,6 +40,7 @@ pub(crate) mod cumsum;
 pub(crate) mod det;
 pub(crate) mod direct;
 pub(crate) mod distance;
+pub(crate) mod documentation;
 pub(crate) mod eig;
 pub(crate) mod expm;
 pub(crate) mod extremum;
@@ -47,7 +48,7 @@ pub(crate) mod family;
 pub(crate) mod gauge;
 pub(crate) mod guard;
 pub(crate) mod layout;
-pub(crate) mod least;
+pub(crate) mod least_squares;
 pub(crate) mod linear;
 pub(crate) mod logm;
 pub(crate) mod lu;
@@ -116,6 +117,9 @@ impl<T> Out<'_, T> {
 
 /// A primitive: its shapes, its value, and two derivative rules, each derived by hand and each the other's test.
 pub(crate) trait Primitive<T: Scalar> {
+    /// What the page of primitives says of it.
+    const DOC: PrimitiveDoc;
+
     /// The shapes of the outputs, or what would fit.
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String>;
     /// Writes the outputs. The only place where numbers are looked at.
@@ -158,165 +162,186 @@ pub(crate) trait Primitive<T: Scalar> {
 }
 
 macro_rules! registry {
-    ($($Op:ident($Ty:ty) $name:literal,)*) => {
+    ($($family:literal, $text:literal { $($Op:ident($Ty:ty) $name:literal,)* })*) => {
         /// An operation with its parameters.
         #[derive(Debug, Clone)]
-        pub(crate) enum Op<T: Scalar> { $($Op($Ty)),* }
+        pub(crate) enum Op<T: Scalar> { $($($Op($Ty),)*)* }
 
         impl<T: Scalar> Op<T> {
             #[inline]
             pub(crate) fn name(&self) -> &'static str {
-                match self { $(Op::$Op(_) => $name),* }
+                match self { $($(Op::$Op(_) => $name,)*)* }
             }
             fn label(&self) -> &'static &'static str {
-                match self { $(Op::$Op(_) => &$name),* }
+                match self { $($(Op::$Op(_) => &$name,)*)* }
             }
             #[inline]
             pub(crate) fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-                match self { $(Op::$Op(p) => Primitive::<T>::infer(p, x)),* }
+                match self { $($(Op::$Op(p) => Primitive::<T>::infer(p, x),)*)* }
             }
             #[inline]
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-                match self { $(Op::$Op(p) => p.eval(x, y, s)),* }
+                match self { $($(Op::$Op(p) => p.eval(x, y, s),)*)* }
             }
             #[inline(always)]
             pub(crate) fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
-                match self { $(Op::$Op(p) => p.eval_direct(step)),* }
+                match self { $($(Op::$Op(p) => p.eval_direct(step),)*)* }
             }
             #[inline(always)]
             pub(crate) fn push_direct(&self, step: Push<'_, T>) -> bool {
-                match self { $(Op::$Op(p) => p.push_direct(step)),* }
+                match self { $($(Op::$Op(p) => p.push_direct(step),)*)* }
             }
             #[inline(always)]
             pub(crate) fn pull_direct(&self, step: Pull<'_, T>) -> bool {
-                match self { $(Op::$Op(p) => p.pull_direct(step)),* }
+                match self { $($(Op::$Op(p) => p.pull_direct(step),)*)* }
             }
             #[inline]
             pub(crate) fn pull_pairs(&self, step: PullPairs<'_, T>) -> bool {
-                match self { $(Op::$Op(p) => p.pull_pairs(step)),* }
+                match self { $($(Op::$Op(p) => p.pull_pairs(step),)*)* }
             }
             #[inline(never)]
             pub(crate) fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-                match self { $(Op::$Op(p) => p.jvp(x, y, dx)),* }
+                match self { $($(Op::$Op(p) => p.jvp(x, y, dx),)*)* }
             }
             #[inline(never)]
             pub(crate) fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-                match self { $(Op::$Op(p) => p.vjp(x, y, dy, out)),* }
+                match self { $($(Op::$Op(p) => p.vjp(x, y, dy, out),)*)* }
             }
         }
 
-        /// Every primitive's name, in the order of the registry.
-        pub const PRIMITIVES: &[&str] = &[$($name),*];
+        /// Every primitive by families, with what the documentation says of it, in the order of the page.
+        pub const SECTIONS: &[Section] = {
+            type T = f64;
+            &[$(Section { title: $family, text: $text, rows: &[$(($name, <$Ty as Primitive<T>>::DOC)),*] }),*]
+        };
     };
 }
 
 registry! {
-    LinComb(arithmetic::LinComb) "add",
-    Scale(arithmetic::Scale) "scale",
-    Shift(arithmetic::Shift) "shift",
-    Hadamard(arithmetic::Hadamard) "hadamard",
-    Divide(arithmetic::Divide) "elem_div",
-    Unary(unary::UnaryFn) "unary",
-    UnaryDerivative(unary::UnaryDerivative) "unary_derivative",
-    Extremum(extremum::Extremum) "extremum",
-    Route(extremum::Route) "route",
-    Atan2(atan2::Atan2) "atan2",
-    Reciprocal(atan2::Reciprocal) "atan2_derivative",
-    Compare(select::Compare) "compare",
-    Select(select::Select) "select",
-    Keep(select::Keep) "keep",
-    SumTo(reduce::SumTo) "sum",
-    BroadcastTo(reduce::BroadcastTo) "broadcast",
-    Dot(reduce::Dot) "dot",
-    Norm(reduce::Norm) "norm",
-    LogSumExp(softmax::LogSumExp) "log_sum_exp",
-    Softmax(softmax::Softmax) "softmax",
-    LogSoftmax(softmax::LogSoftmax) "log_softmax",
-    Peak(peak::Peak) "peak",
-    PeakAt(peak::PeakAt) "peak_at",
-    Winners(peak::Winners) "winners",
-    CumSum(cumsum::CumSum) "cumsum",
-    QuadraticForm(quadratic::QuadraticForm) "quadratic_form",
-    Distances(distance::Distances) "distances",
-    DistancesPush(distance::DistancesPush) "distances_push",
-    DistancesPull(distance::DistancesPull) "distances_pull",
-    Transpose(layout::Transpose) "transpose",
-    Reshape(layout::Reshape) "reshape",
-    Slice(layout::Slice) "slice",
-    Embed(layout::Embed) "embed",
-    Concat(layout::Concat) "concat",
-    Gather(layout::Gather) "gather",
-    Scatter(layout::Scatter) "scatter",
-    Diag(layout::Diag) "diag",
-    FromDiag(layout::FromDiag) "from_diag",
-    Part(part::Part) "part",
-    Mul(product::Mul) "matmul",
-    MulAdd(product::MulAdd) "matmul_add",
-    Linear(linear::Linear<T>) "linear_map",
-    Trsm(trsm::Trsm) "solve_triangular",
-    Lu(lu::Lu) "lu",
-    LuSolve(lu::LuSolve) "solve",
-    LuInverse(lu::LuInverse) "inverse",
-    LuLogdet(lu::LuLogdet) "logdet",
-    LuSign(lu::LuSign) "det_sign",
-    LuFactors(lu_factors::LuFactors) "lu_factors",
-    CompleteLu(det::CompleteLu) "det_factor",
-    Det(det::Det) "det",
-    Cofactor(det::Cofactor) "cofactor",
-    LeastFactor(least::LeastFactor) "least_factor",
-    LeastSolve(least::LeastSolve) "least_squares",
-    Cholesky(cholesky::Cholesky) "cholesky",
-    CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
-    CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",
-    LowerProduct(cholesky::LowerProduct) "lower_product",
-    Spd(spd::Spd) "spd",
-    SpdSolve(spd::SpdSolve) "spd_solve",
-    SpdInverse(spd::SpdInverse) "spd_inverse",
-    SpdLogdet(spd::SpdLogdet) "spd_logdet",
-    SpdFactor(spd::SpdFactor) "spd_factor",
-    Qr(qr::Qr) "qr",
-    Complement(complement::Complement) "complement",
-    Pivots(permute::Pivots) "pivots",
-    Permute(permute::Permute) "permute",
-    Schur(schur::Schur) "schur",
-    Sylvester(sylvester::Sylvester) "sylvester",
-    Lyapunov(lyapunov::Lyapunov) "lyapunov",
-    Sqrtm(sqrtm::Sqrtm) "sqrtm",
-    Logm(logm::Logm) "logm",
-    LogmAlong(logm::LogmAlong) "logm_along",
-    Projector(projector::Projector) "group_projector",
-    ProjectorAlong(projector::ProjectorAlong) "group_projector_along",
-    Eigh(spectral::Eigh) "eigh",
-    Definite(spectral::Definite) "positive_definite",
-    Spectral(spectral::Spectral) "spectral",
-    SpectralTrace(spectral::SpectralTrace) "spectral_trace",
-    Svd(svd::Svd) "svd",
-    Spectrum(spectrum::Spectrum) "spectrum",
-    Weighted(spectrum::Weighted) "spectrum_weighted",
-    Along(spectrum::Along) "spectrum_along",
-    Vectors(vectors::Vectors) "vectors",
-    Resolvent(vectors::Resolvent) "resolvent",
-    Pull(vectors::Pull) "vectors_pull",
-    Polar(polar::Polar) "polar",
-    SymLyap(polar::SymLyap) "sym_lyapunov",
-    Cayley(cayley::Cayley) "cayley",
-    Expm(expm::Expm) "expm",
-    ExpmJet(expm::ExpmJet) "expm_along",
-    Action(action::Action) "expm_multiply",
-    ActionPull(action::ActionPull) "expm_multiply_pull",
-    Eig(eig::Eig) "eig",
-    EigVerdict(eig::Judge) "eig_verdict",
-    Columns(columns::Columns) "packed_columns",
-    Rotation(rotation::Rotation) "rotation",
-    Alias(guard::Alias) "alias",
-    StopGradient(guard::StopGradient) "stop_gradient",
-    Nonzero(guard::Nonzero) "nonzero",
-    Invariant(gauge::Invariant) "invariant",
-    Vanishing(guard::Vanishing) "vanishing",
-    OfFinite(guard::OfFinite) "of_finite",
-    Positive(guard::Positive) "positive",
-    Custom(crate::custom::CustomOp<T>) "custom",
-    Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
+    "Entries", "" {
+        LinComb(arithmetic::LinComb) "add",
+        Scale(arithmetic::Scale) "scale",
+        Shift(arithmetic::Shift) "shift",
+        Hadamard(arithmetic::Hadamard) "hadamard",
+        Divide(arithmetic::Divide) "elem_div",
+        Unary(unary::UnaryFn) "unary",
+        UnaryDerivative(unary::UnaryDerivative) "unary_derivative",
+        Extremum(extremum::Extremum) "extremum",
+        Route(extremum::Route) "route",
+        Atan2(atan2::Atan2) "atan2",
+        Reciprocal(atan2::Reciprocal) "atan2_derivative",
+        Compare(select::Compare) "compare",
+        Select(select::Select) "select",
+        Keep(select::Keep) "keep",
+    }
+    "Reductions", "" {
+        SumTo(reduce::SumTo) "sum",
+        BroadcastTo(reduce::BroadcastTo) "broadcast",
+        Dot(reduce::Dot) "dot",
+        Norm(reduce::Norm) "norm",
+        LogSumExp(softmax::LogSumExp) "log_sum_exp",
+        Softmax(softmax::Softmax) "softmax",
+        LogSoftmax(softmax::LogSoftmax) "log_softmax",
+        Peak(peak::Peak) "peak",
+        PeakAt(peak::PeakAt) "peak_at",
+        Winners(peak::Winners) "winners",
+        CumSum(cumsum::CumSum) "cumsum",
+        Distances(distance::Distances) "distances",
+        DistancesPush(distance::DistancesPush) "distances_push",
+        DistancesPull(distance::DistancesPull) "distances_pull",
+    }
+    "Layout", "All linear; each rule is its transpose." {
+        Transpose(layout::Transpose) "transpose",
+        Reshape(layout::Reshape) "reshape",
+        Slice(layout::Slice) "slice",
+        Embed(layout::Embed) "embed",
+        Concat(layout::Concat) "concat",
+        Gather(layout::Gather) "gather",
+        Scatter(layout::Scatter) "scatter",
+        Diag(layout::Diag) "diag",
+        FromDiag(layout::FromDiag) "from_diag",
+        Part(part::Part) "part",
+    }
+    "Products", "" {
+        Mul(product::Mul) "matmul",
+        MulAdd(product::MulAdd) "matmul_add",
+        QuadraticForm(quadratic::QuadraticForm) "quadratic_form",
+        Linear(linear::Linear<T>) "linear_map",
+    }
+    "Solves", "" {
+        Trsm(trsm::Trsm) "solve_triangular",
+        Lu(lu::Lu) "lu",
+        LuSolve(lu::LuSolve) "solve",
+        LuInverse(lu::LuInverse) "inverse",
+        LuLogdet(lu::LuLogdet) "logdet",
+        LuSign(lu::LuSign) "det_sign",
+        CompleteLu(det::CompleteLu) "det_factor",
+        Det(det::Det) "det",
+        Cofactor(det::Cofactor) "cofactor",
+        LeastFactor(least_squares::LeastFactor) "least_factor",
+        LeastSolve(least_squares::LeastSolve) "least_squares",
+        SymLyap(polar::SymLyap) "sym_lyapunov",
+        Sylvester(sylvester::Sylvester) "sylvester",
+        Lyapunov(lyapunov::Lyapunov) "lyapunov",
+    }
+    "Factorisations", "" {
+        LuFactors(lu_factors::LuFactors) "lu_factors",
+        Cholesky(cholesky::Cholesky) "cholesky",
+        CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
+        CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",
+        LowerProduct(cholesky::LowerProduct) "lower_product",
+        Spd(spd::Spd) "spd",
+        SpdSolve(spd::SpdSolve) "spd_solve",
+        SpdInverse(spd::SpdInverse) "spd_inverse",
+        SpdLogdet(spd::SpdLogdet) "spd_logdet",
+        SpdFactor(spd::SpdFactor) "spd_factor",
+        Qr(qr::Qr) "qr",
+        Complement(complement::Complement) "complement",
+        Pivots(permute::Pivots) "pivots",
+        Permute(permute::Permute) "permute",
+        Polar(polar::Polar) "polar",
+        Schur(schur::Schur) "schur",
+    }
+    "Matrix functions", "" {
+        Cayley(cayley::Cayley) "cayley",
+        Expm(expm::Expm) "expm",
+        ExpmJet(expm::ExpmJet) "expm_along",
+        Action(action::Action) "expm_multiply",
+        ActionPull(action::ActionPull) "expm_multiply_pull",
+        Rotation(rotation::Rotation) "rotation",
+        Sqrtm(sqrtm::Sqrtm) "sqrtm",
+        Logm(logm::Logm) "logm",
+        LogmAlong(logm::LogmAlong) "logm_along",
+        Projector(projector::Projector) "group_projector",
+        ProjectorAlong(projector::ProjectorAlong) "group_projector_along",
+        Definite(spectral::Definite) "positive_definite",
+        Spectral(spectral::Spectral) "spectral",
+        SpectralTrace(spectral::SpectralTrace) "spectral_trace",
+    }
+    "Spectra", "" {
+        Eigh(spectral::Eigh) "eigh",
+        Svd(svd::Svd) "svd",
+        Spectrum(spectrum::Spectrum) "spectrum",
+        Weighted(spectrum::Weighted) "spectrum_weighted",
+        Along(spectrum::Along) "spectrum_along",
+        Vectors(vectors::Vectors) "vectors",
+        Pull(vectors::Pull) "vectors_pull",
+        Resolvent(vectors::Resolvent) "resolvent",
+        Eig(eig::Eig) "eig",
+        EigVerdict(eig::Judge) "eig_verdict",
+        Columns(columns::Columns) "packed_columns",
+    }
+    "Control", "" {
+        Alias(guard::Alias) "alias",
+        StopGradient(guard::StopGradient) "stop_gradient",
+        Nonzero(guard::Nonzero) "nonzero",
+        Vanishing(guard::Vanishing) "vanishing",
+        OfFinite(guard::OfFinite) "of_finite",
+        Positive(guard::Positive) "positive",
+        Invariant(gauge::Invariant) "invariant",
+        Custom(crate::custom::CustomOp<T>) "custom",
+        Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
+    }
 }
 
 impl<T: Scalar> Op<T> {

@@ -1,5 +1,6 @@
 //! Triangles and symmetries: the masks that factorisations' rules are written with. All linear.
 
+use super::documentation::PrimitiveDoc;
 use super::layout::linear;
 use super::{Arg, Out, Primitive, Shapes, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -122,6 +123,14 @@ impl<T: Scalar> From<Part> for Op<T> {
 }
 
 impl<T: Scalar> Primitive<T> for Part {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`tril triu sym skew`, masks inside rules",
+        conditions: "square for `sym`, `skew`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "an entry of weight 0 is not read, even if it is NaN",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {

@@ -13,6 +13,7 @@
 //!
 //! NaN stays NaN: an entry that is NaN wins, and derivatives there are NaN. Cost: one pass each. Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::reduce::Over;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
@@ -59,6 +60,15 @@ fn reduced(over: Over, max: bool, x: Shape) -> Result<Shape, String> {
 }
 
 impl<T: Scalar> Primitive<T> for Peak {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`max_all`, `column_max`, `row_max`, `min_all`, `column_min`, `row_min`",
+        conditions: "at least one entry to choose from",
+        cost: &["2 passes", "pass", "pass"],
+        degenerate: "winners that are equal share the derivative evenly; NaN stays NaN",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let y = reduced(self.over, self.max, x[0])?;
         Ok(smallvec![y, y])
@@ -123,6 +133,14 @@ fn best<T: Scalar>(max: bool, column: &[T], before: T) -> T {
 }
 
 impl<T: Scalar> Primitive<T> for PeakAt {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`argmax_all`, `column_argmax`, `row_argmax`, `argmin_all`, `column_argmin`, `row_argmin`",
+        conditions: "at least one entry to choose from",
+        cost: &["pass", "0", "0"],
+        degenerate: "of equal entries the first; a place has no derivative",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let y = reduced(self.over, self.max, x[0])?;
         let (places, limit) = (x[0].each() / y.each().max(1), 2.0 / T::EPS.f64());
@@ -190,6 +208,14 @@ fn honest<T: Scalar>(best: T, v: T) -> T {
 }
 
 impl<T: Scalar> Primitive<T> for Winners {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `peak`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "looked up anew at each evaluation, so replay across a change of winner is right",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (group, v) = (self.over.shape(x[0]), if self.gather { x[0] } else { self.over.shape(x[0]) });
         match x[1] == group && x[2] == group && x[3] == v {

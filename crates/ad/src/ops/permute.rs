@@ -4,6 +4,7 @@
 //! through it must not depend on that (the span of the columns does not, a factor `R` does). [`Permute`] is linear, and
 //! its transpose is the inverse permutation. Cost (n³): pivots 4/3, permutation one pass.
 
+use super::documentation::PrimitiveDoc;
 use super::layout::Axis;
 use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
@@ -23,6 +24,15 @@ pub(crate) struct Permute {
 }
 
 impl<T: Scalar> Primitive<T> for Pivots {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`qr_pivoted`, `rank`: the order of columns by a pivoted QR",
+        conditions: "finite",
+        cost: &["4/3", "0", "0"],
+        degenerate: "locally constant; found anew at replay",
+        source: "Golub & Van Loan, 5.4.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         Ok(smallvec![x[0].with(x[0].cols, 1), x[0].with(x[0].rows.min(x[0].cols), 1)])
     }
@@ -47,6 +57,13 @@ impl Permute {
 }
 
 impl<T: Scalar> Primitive<T> for Permute {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`permuted`, `qr_pivoted`",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "linear in what it permutes",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let size = match self.axis {
             Axis::Rows => x[0].rows,

@@ -20,6 +20,7 @@
 //! Cost (m = n, n³): value 25, JVP 14, VJP 14.
 //! Sources: Higham, *Functions of Matrices*, ch. 8; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -43,6 +44,16 @@ fn inverse<V: Value>(h: &V, handle: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for Polar {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`polar`",
+        conditions: "`m >= n`, full column rank, else `RankDeficient`",
+        gauge: "none",
+        cost: &["25", "14", "14"],
+        degenerate: "only sums of singular values are divided by: as accurate at an orthonormal matrix as anywhere, to any order",
+        source: "Higham, *Functions of Matrices*, ch. 8; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = x[0].cols;
         Ok(smallvec![x[0], x[0].with(n, n), x[0].with(n, n + 1)])
@@ -94,6 +105,15 @@ impl<T: Scalar> Primitive<T> for Polar {
 }
 
 impl<T: Scalar> Primitive<T> for SymLyap {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivative of `polar`",
+        conditions: "positive sums of eigenvalues",
+        cost: &["8", "12", "12"],
+        degenerate: "as `polar`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         let batch = x[0].common_batch(x[2]).ok_or("expected batches that agree, or one that is 1")?;

@@ -7,6 +7,7 @@
 //! cotangent is then summed in place.
 
 use super::direct::{Eval, Pull, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -111,6 +112,14 @@ fn misfit() -> String {
 }
 
 impl<T: Scalar> Primitive<T> for Mul {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`*`, `t_mul`, `mul_t`, `t_mul_t`",
+        conditions: "inner sizes agree; batches agree or are 1",
+        cost: &["2", "4", "4"],
+        source: "Giles 2008, 2.1",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(self.0.shape(x[0], x[1]).ok_or_else(misfit)?)
     }
@@ -163,6 +172,14 @@ impl<T: Scalar> Primitive<T> for Mul {
 }
 
 impl<T: Scalar> Primitive<T> for MulAdd {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`add_mul`, inside rules",
+        conditions: "as `matmul`",
+        cost: &["2", "4", "4"],
+        source: "Giles 2008, 2.1",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let p = self.0.shape(x[1], x[2]).ok_or_else(misfit)?;
         match p.common_batch(x[0]) {

@@ -13,6 +13,7 @@
 //! is not rounding, else `Unseparated`; up to four directions, else `Unsupported`. Gauge: none. Cost (n³): value 32,
 //! JVP and VJP 16. Sources: Stewart 1973; Bai & Demmel 1993; Roberts 1980; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, family, members, out1, square};
 use crate::Scalar;
 use crate::store::{Store, Trouble};
@@ -31,6 +32,16 @@ pub(crate) struct Projector {
 pub(crate) struct ProjectorAlong;
 
 impl<T: Scalar> Primitive<T> for Projector {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`group_projector`, `signm`",
+        conditions: "finite; no eigenvalue on the boundary of the group to working precision, and a separation that is not rounding, else `Unseparated`",
+        gauge: "none: the projector needs no basis",
+        cost: &["32", "16", "16"],
+        degenerate: "ties and Jordan blocks within the group or among the others are like anything else; only the separation of the two is divided by",
+        source: "Stewart 1973; Bai & Demmel 1993; Roberts 1980; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[crate::Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         Ok(smallvec![x[0], x[0].with(n, 3 * n + 1), x[0].with(1, 1)])
@@ -58,6 +69,16 @@ impl<T: Scalar> Primitive<T> for Projector {
 }
 
 impl<T: Scalar> Primitive<T> for ProjectorAlong {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `group_projector`",
+        conditions: "as `group_projector`; up to four directions, else `Unsupported`",
+        gauge: "none",
+        cost: &["16 for one direction, about three times as much for each further one"],
+        degenerate: "exact everywhere: the family `D^k Pi(A)[E..]` is closed under differentiation",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[crate::Shape]) -> Result<Shapes, String> {
         family::infer(x)
     }

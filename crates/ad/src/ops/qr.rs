@@ -18,6 +18,7 @@
 //! Sources: Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650.
 
 use super::direct::{Eval, Pull, PullPairs, Push, member, member_of};
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, two};
 use crate::store::{Store, Trouble};
@@ -46,11 +47,21 @@ fn unpermuted<T: Scalar>(f: Failure, p: &[T], rows: usize) -> Failure {
 }
 
 /// `X R = B`
-const BY_R: Triangle = Triangle { lower: false, transpose: false, unit: false, right: true };
+const BY_R: Triangle = Triangle::UPPER.from_right();
 /// `X R^T = B`
-const BY_R_T: Triangle = Triangle { transpose: true, ..BY_R };
+const BY_R_T: Triangle = BY_R.transposed();
 
 impl<T: Scalar> Primitive<T> for Qr {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`qr`, thin",
+        conditions: "`m >= n`, full column rank, else `RankDeficient`",
+        gauge: "signs of columns; `diag(R) > 0`, locally constant",
+        cost: &["8/3", "6", "7"],
+        degenerate: "orthonormal arguments and graded columns are points like any other",
+        source: "Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let r = x[0].rows.min(x[0].cols);
         Ok(smallvec![x[0].with(x[0].rows, r), x[0].with(r, x[0].cols)])

@@ -13,6 +13,7 @@
 //! Cost (n² p for `X` of `n x p`): value 2, JVP by `X` 2, VJP by `X` of order 1 none, of order 2 2.
 //! Source: derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::product::gemm_batched;
 use super::{Arg, Out, Primitive, Shapes, square};
 use crate::store::{Store, Trouble};
@@ -25,6 +26,15 @@ use smallvec::smallvec;
 pub(crate) struct QuadraticForm;
 
 impl<T: Scalar> Primitive<T> for QuadraticForm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`quadratic_form`",
+        conditions: "a square matrix with as many rows as `X`; batches agree or are 1",
+        cost: &["2 n² p", "2 n² p", "0; with `A` 2 n² p"],
+        degenerate: "of `A` the symmetric part; the kept product `A X` is a second output, so a gradient by `X` takes no product",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         let h = Product::NN.shape(x[0], x[1]).ok_or("expected as many rows as the matrix of the form has")?;

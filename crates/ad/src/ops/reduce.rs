@@ -2,6 +2,7 @@
 //! `softmax.rs`.
 
 use super::direct::{Eval, Pull, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -76,6 +77,14 @@ pub(crate) struct Norm {
 }
 
 impl<T: Scalar> Primitive<T> for SumTo {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`sum`, `sum_to`, `sum_each`, `column_sums`, `row_sums`, `sum_batch`, `mean`",
+        conditions: "every axis is kept or reduced",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "an empty sum is 0",
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -134,6 +143,13 @@ fn sum_columns<T: Scalar>(x: &[T], m: usize, n: usize, out: &mut [T]) {
 }
 
 impl<T: Scalar> Primitive<T> for BroadcastTo {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`broadcast_to`",
+        conditions: "repeated axes have size 1",
+        cost: &["pass", "pass", "pass"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
@@ -174,6 +190,13 @@ impl<T: Scalar> Primitive<T> for BroadcastTo {
 }
 
 impl<T: Scalar> Primitive<T> for Dot {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`dot`",
+        conditions: "equal shapes; batches agree or are 1",
+        cost: &["pass", "2 passes", "2 passes"],
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match (x[0].rows, x[0].cols) == (x[1].rows, x[1].cols) {
             true => {
@@ -234,6 +257,14 @@ impl<T: Scalar> Primitive<T> for Dot {
 }
 
 impl<T: Scalar> Primitive<T> for Norm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`norm`, `column_norms`, `row_norms`",
+        conditions: "for a derivative: not 0, else `NotDifferentiable`",
+        cost: &["pass", "2 passes", "2 passes"],
+        degenerate: "the value is safe against overflow; `x.dot(x)` is smooth at 0",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(self.over.shape(x[0]))
     }

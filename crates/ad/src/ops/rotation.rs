@@ -19,6 +19,7 @@
 //! for a batch at once. Source: Rodrigues 1840; derived.
 
 use super::direct::{Pull, PullPairs, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, layout, one, out1, unary};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
@@ -80,6 +81,15 @@ impl Rotation {
 }
 
 impl<T: Scalar> Primitive<T> for Rotation {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`so3_exp`, `so3_left_jacobian`",
+        conditions: "3 numbers, finite with the square of their norm, else `NonFinite` or `Overflow`",
+        cost: &["100 operations", "150 operations", "150 operations"],
+        degenerate: "smooth at 0 and everywhere; series up to half a turn",
+        source: "Rodrigues 1840; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if (x[0].rows, x[0].cols) != (3, 1) {
             return Err("expected a column of 3 numbers".into());

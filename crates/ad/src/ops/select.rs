@@ -13,6 +13,7 @@
 //! so that an infinity or NaN in it does not come through. What the operations *before* it do with the zero cotangent
 //! is theirs; see `dead.rs`. Cost: one pass each. Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Op, Out, Primitive, Shapes, arithmetic, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -65,6 +66,14 @@ fn equal(x: &[Shape]) -> Result<Shapes, String> {
 }
 
 impl<T: Scalar> Primitive<T> for Compare {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`gt`, `ge`, `lt`, `le`, `eq`, `ne`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "0", "0"],
+        degenerate: "a mask has no derivative and is found anew at each evaluation; NaN is unequal to everything",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         arithmetic::broadcast_shapes(x)
     }
@@ -93,6 +102,15 @@ impl<T: Scalar> Primitive<T> for Compare {
 }
 
 impl<T: Scalar> Primitive<T> for Select {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`select`, `select_with`",
+        conditions: "sizes agree or are 1",
+        cost: &["pass", "pass", "2 passes"],
+        degenerate: "what is not taken is not read, and its cotangent is exactly 0",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         equal(x)
     }
@@ -125,6 +143,15 @@ impl<T: Scalar> Primitive<T> for Select {
 }
 
 impl<T: Scalar> Primitive<T> for Keep {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `select`, `norm_with`",
+        conditions: "equal shapes",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "what is not kept is not read: exactly 0",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         equal(x)
     }

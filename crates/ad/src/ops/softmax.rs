@@ -23,6 +23,7 @@
 //! Cost: one pass with one exponential for each entry; a derivative of `lse` or `ln p` takes the weights anew.
 //! Source: derived.
 
+use super::documentation::PrimitiveDoc;
 use super::reduce::Over;
 use super::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -129,6 +130,14 @@ fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce([&m
 }
 
 impl<T: Scalar> Primitive<T> for Softmax {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`softmax`, `column_softmax`, `row_softmax`, derivatives of `log_sum_exp` and `log_softmax`",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "an entry `-inf` has weight 0; where all are `-inf`, all weights are 0; weights below the smallest normal number are 0",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -164,6 +173,14 @@ impl<T: Scalar> Primitive<T> for Softmax {
 }
 
 impl<T: Scalar> Primitive<T> for LogSoftmax {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`log_softmax`, `column_log_softmax`, `row_log_softmax`",
+        cost: &["pass", "4 passes", "4 passes"],
+        degenerate: "as `softmax`; a weight of 0 has the logarithm `-inf`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -206,6 +223,14 @@ impl<T: Scalar> Primitive<T> for LogSoftmax {
 }
 
 impl<T: Scalar> Primitive<T> for LogSumExp {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`log_sum_exp`, `column_log_sum_exp`, `row_log_sum_exp`",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "no overflow; an entry `-inf` has weight 0, also where all are; empty sums are `-inf`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(self.over.shape(x[0]))
     }

@@ -14,13 +14,14 @@
 //! differentiate the factor, so that a solve would pull a cotangent through two triangular solves and then through the
 //! factorisation, where here it takes one more solve and a product; and the gradient of `log det` would see the
 //! factor's diagonal instead of being the inverse. `L^{-1} B`, whose value does depend on the factor, is a composition
-//! (`composed/spd.rs`).
+//! (`var/factorisations/spd.rs`).
 //!
 //! Conditions: positive definite to working precision, else `NotPositiveDefinite` with the pivot. Cost (n³): factor
 //! 1/3; solve with n right-hand sides 2, VJP 4; inverse 2/3, VJP 4; logdet 0, VJP 2/3; factor as `cholesky`. Source:
 //! Giles 2008, 2.2, for a symmetric matrix.
 
 use super::cholesky::{pull, push};
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -49,11 +50,20 @@ pub(crate) struct SpdLogdet;
 pub(crate) struct SpdFactor;
 
 /// `L X = B`
-const BY_L: Triangle = Triangle { lower: true, transpose: false, unit: false, right: false };
+const BY_L: Triangle = Triangle::LOWER;
 /// `L^T X = B`
-const BY_L_T: Triangle = Triangle { transpose: true, ..BY_L };
+const BY_L_T: Triangle = BY_L.transposed();
 
 impl<T: Scalar> Primitive<T> for Spd {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`spd`: the handle of a Cholesky factorisation",
+        conditions: "positive definite to working precision, else `NotPositiveDefinite`",
+        cost: &["1/3", "0", "0"],
+        degenerate: "functions of `(A + A^T)/2`: every cotangent is symmetric",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -76,6 +86,15 @@ fn inverse<V: Value>(x: &[&V]) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for SpdSolve {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::solve`",
+        conditions: "as `spd`",
+        cost: &["2", "4", "4"],
+        degenerate: "the factor is neither differentiated nor taken for a constant: second derivatives are right",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         if n != x[2].rows {
@@ -126,6 +145,15 @@ fn between<V: Value>(c: &V, e: &V) -> V {
 }
 
 impl<T: Scalar> Primitive<T> for SpdInverse {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::inverse`",
+        conditions: "as `spd`",
+        cost: &["2/3", "4", "4"],
+        degenerate: "exactly symmetric",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])
@@ -153,6 +181,15 @@ impl<T: Scalar> Primitive<T> for SpdInverse {
 }
 
 impl<T: Scalar> Primitive<T> for SpdLogdet {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::logdet`",
+        conditions: "as `spd`",
+        cost: &["0", "2/3", "2/3"],
+        degenerate: "a sum of logarithms: no product of pivots leaves the range",
+        source: "Giles 2008, 2.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))
@@ -182,6 +219,16 @@ impl<T: Scalar> Primitive<T> for SpdLogdet {
 }
 
 impl<T: Scalar> Primitive<T> for SpdFactor {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`Spd::factor`, `Spd::half_solve`",
+        conditions: "as `spd`",
+        gauge: "diagonal positive",
+        cost: &["0", "2/3", "2/3"],
+        degenerate: "as `cholesky`",
+        source: "as `cholesky`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0])

@@ -17,6 +17,7 @@
 //! Conditions: the spectrum lies in the domain of `f` (positive for `ln`, `sqrt`, powers), else `NotPositiveDefinite`.
 //! Cost (n³): `eigh` 5-9, value 2, k = 1: 8, k = 2: 10 and one pass of n³ divided differences.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -45,6 +46,15 @@ pub(crate) struct SpectralTrace {
 }
 
 impl<T: Scalar> Primitive<T> for Eigh {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`symmetric`: the handle of an eigendecomposition of `(A + A^T)/2`",
+        conditions: "finite",
+        gauge: "eigenvectors; never seen",
+        cost: &["5-9", "0", "0"],
+        degenerate: "none: nothing differentiates an eigenvector",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         one(x[0].with(n, n + 1))
@@ -59,6 +69,14 @@ impl<T: Scalar> Primitive<T> for Eigh {
 }
 
 impl<T: Scalar> Primitive<T> for Definite {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "guard in `powm_spd`",
+        conditions: "all eigenvalues are positive to working precision, else `NotPositiveDefinite`",
+        cost: &["pass", "0", "0"],
+        degenerate: "this is the verdict, for integer powers too",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[1])
     }
@@ -74,6 +92,16 @@ impl<T: Scalar> Primitive<T> for Definite {
 type List<'v, V> = SmallVec<[&'v V; 4]>;
 
 impl<T: Scalar> Primitive<T> for Spectral {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`expm_sym logm_spd sqrtm_spd invsqrtm_spd powm_spd`, `Symmetric::map`, `Symmetric::frechet`",
+        conditions: "spectrum in the domain of `f`, else `NotPositiveDefinite`; order at most 4; a function of your own (`SymFn::own`): as far as its derivatives, else `Unsupported`; modulus and sign: no eigenvalue 0, else `NotDifferentiable`",
+        gauge: "none",
+        cost: &["2; first derivative 8, second 14 (more where many eigenvalues are close)"],
+        degenerate: "exact at ties and near them, to every order: the family `D^k f(A)[E..]` is closed under differentiation",
+        source: "Daleckii & Krein 1965; Higham, *Functions of Matrices*, 3.2",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         let mut batch = x[0].batch;
@@ -144,6 +172,16 @@ impl SpectralTrace {
 }
 
 impl<T: Scalar> Primitive<T> for SpectralTrace {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`trace_fun`, `Symmetric::trace`",
+        conditions: "as `spectral`",
+        gauge: "none",
+        cost: &["0", "2", "2"],
+        degenerate: "the gradient is `f'(A)`, right to any order at ties",
+        source: "as `spectral`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))

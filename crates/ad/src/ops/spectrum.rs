@@ -27,6 +27,7 @@
 //! Cost (n³): values 0, JVP 2; `F` 2, its first derivative 8 (singular: 8, tall 12); more is for small matrices.
 //! Sources: Kato, *Perturbation Theory*, II.2; Lewis 1996; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::gauge::Gauge;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
@@ -139,6 +140,16 @@ impl Weighted {
 }
 
 impl<T: Scalar> Primitive<T> for Spectrum {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`eigvalsh`, `svdvals`, `spectral_norm`, `nuclear_norm`, `values` of a handle; derivatives of `spectrum_weighted`",
+        conditions: "for a cotangent: equal on tied values, zero where a singular value is 0; else `NotDifferentiable`",
+        gauge: "none",
+        cost: &["0", "2", "2"],
+        degenerate: "a tangent is the one-sided derivative `t -> 0+` of each value, at ties and at 0; a sum over a whole group of tied values is exact to every order in reverse mode",
+        source: "Kato, *Perturbation Theory*, II.2; Lewis 1996; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         self.of.fits(x[0])?;
         one(Shape::batch(directions(x[0], &x[2..])?, self.of.len, 1))
@@ -180,6 +191,16 @@ impl<T: Scalar> Primitive<T> for Spectrum {
 }
 
 impl<T: Scalar> Primitive<T> for Weighted {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`spectral_projector`, `Symmetric::projector`; derivatives of `spectrum`",
+        conditions: "tied values have equal weights, singular values at 0 have weight 0; else `NotDifferentiable`",
+        gauge: "none",
+        cost: &["2", "8", "8 (tall singular: 12)"],
+        degenerate: "only gaps between values of unequal weight are divided by: a projector is exact to every order whatever is tied inside or outside",
+        source: "Daleckii & Krein 1965; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         self.0.fits(x[0])?;
         if (x[2].rows, x[2].cols) != (self.0.len, 1) {
@@ -230,6 +251,16 @@ impl<T: Scalar> Primitive<T> for Weighted {
 }
 
 impl<T: Scalar> Primitive<T> for Along {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `spectrum_weighted` while its weights move: Hessian-vector products of programs of `eigvalsh`, `svdvals`",
+        conditions: "as `spectrum_weighted`; the tangents of the weights may differ on ties",
+        gauge: "none",
+        cost: &["10", "-", "-"],
+        degenerate: "at a tie, in the basis that the direction chooses (Rellich 1937): exact for programs that treat tied values alike",
+        source: "Kato, *Perturbation Theory*, II.6; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if (x[4].rows, x[4].cols) != (x[2].rows, x[2].cols) {
             return Err("weights and their tangents must have one shape".into());

@@ -12,6 +12,7 @@
 //! whose square is not `A` to half of the digits is `IllConditioned`. Cost (n³): value 30, JVP and VJP 8. Sources:
 //! Björck & Hammarling 1983; Higham 1987; Deadman, Higham & Ralha 2013; the rule is derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::sylvester::Sylvester;
 use super::{Arg, Out, Primitive, Shapes, members, square, two};
 use crate::store::{Store, Trouble};
@@ -29,6 +30,16 @@ const EQUATION: Sylvester = Sylvester { stein: false, ta: false, tb: false };
 const TRANSPOSED: Sylvester = Sylvester { stein: false, ta: true, tb: true };
 
 impl<T: Scalar> Primitive<T> for Sqrtm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`sqrtm`",
+        conditions: "no eigenvalue on the closed negative real axis to working precision, else `NoPrincipalValue`; a root with half of the digits, else `IllConditioned`",
+        gauge: "none",
+        cost: &["30", "8", "8"],
+        degenerate: "repeated and defective eigenvalues are like any other, to every order; derivatives take Sylvester equations with the handle of the root",
+        source: "Björck & Hammarling 1983; Higham 1987; Deadman, Higham & Ralha 2013; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
         Ok(smallvec![x[0], x[0].with(n, 2 * n)])

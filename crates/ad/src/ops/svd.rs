@@ -6,6 +6,7 @@
 //! Conditions: `m >= n` (a wide matrix is transposed first); finite. The input is scaled to about 1 and back, so
 //! squares neither overflow nor underflow. Cost (n³): 21.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -20,6 +21,15 @@ pub(crate) struct Svd {
 }
 
 impl<T: Scalar> Primitive<T> for Svd {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`singular`: the handle of a thin SVD (of the transpose, if wide)",
+        conditions: "finite",
+        gauge: "singular vectors; never seen",
+        cost: &["21", "0", "0"],
+        degenerate: "none: nothing differentiates a singular vector; inputs are scaled to about 1",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = (x[0].rows, x[0].cols);
         match m >= n {

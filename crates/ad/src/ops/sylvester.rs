@@ -17,6 +17,7 @@
 //! Schur forms 50, value 8 (Stein 10), JVP and VJP 12 (18). Sources: Bartels & Stewart 1972; Jonsson & Kågström 2002;
 //! derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
@@ -87,6 +88,16 @@ impl Sylvester {
 }
 
 impl<T: Scalar> Primitive<T> for Sylvester {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`sylvester`, `stein`, `Schur::sylvester`, `Schur::stein`; derivatives of `sqrtm`",
+        conditions: "no sum `l_i(A) + l_j(B)` of eigenvalues is 0 (Stein: no product is 1) to working precision, else `Singular`",
+        gauge: "none",
+        cost: &["8 (Stein 10)", "12 (18)", "12 (18)"],
+        degenerate: "repeated and defective eigenvalues are like any other; transposed equations are solved with the same handles",
+        source: "Bartels & Stewart 1972; Jonsson & Kågström 2002; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n, c) = (square(x[0])?, square(x[2])?, x[4]);
         if (c.rows, c.cols) != (m, n) {

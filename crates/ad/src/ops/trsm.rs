@@ -10,6 +10,7 @@
 //! Conditions: no zero on the diagonal. Cost (n right-hand sides, n³): value 1, JVP 3, VJP 3. Source: Giles 2008, 2.3.
 
 use super::direct::Push;
+use super::documentation::PrimitiveDoc;
 use super::part::Part;
 use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
@@ -23,7 +24,7 @@ pub(crate) struct Trsm(pub(crate) Triangle);
 
 impl Trsm {
     fn tri(self) -> Part {
-        match (self.0.lower, self.0.unit) {
+        match (self.0.is_lower(), self.0.unit) {
             (true, false) => Part::Lower,
             (true, true) => Part::StrictLower,
             (false, false) => Part::Upper,
@@ -32,14 +33,22 @@ impl Trsm {
     }
 
     fn adjoint(self) -> Triangle {
-        Triangle { transpose: !self.0.transpose, ..self.0 }
+        self.0.transposed()
     }
 }
 
 impl<T: Scalar> Primitive<T> for Trsm {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`solve_triangular`, `solve_triangular_with`",
+        conditions: "no zero on the diagonal, else `Singular`; the other triangle is not read",
+        cost: &["1", "3", "3"],
+        source: "Giles 2008, 2.3",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let n = square(x[0])?;
-        let size = if self.0.right { x[1].cols } else { x[1].rows };
+        let size = if self.0.is_right() { x[1].cols } else { x[1].rows };
         if n != size {
             return Err(format!("expected a triangle and a side of one order; they are {n} and {size}"));
         }
@@ -57,7 +66,7 @@ impl<T: Scalar> Primitive<T> for Trsm {
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        let Triangle { transpose, right, .. } = self.0;
+        let (transpose, right) = (self.0.transpose, self.0.is_right());
         let minus = match dx[0] {
             None => return out1(dx[1].map(|db| x[0].trsm(self.0, db))),
             Some(dt) => dt.part(self.tri()),
@@ -77,7 +86,7 @@ impl<T: Scalar> Primitive<T> for Trsm {
         let Some(g) = &dy[0] else { return };
         let s = x[0].trsm(self.adjoint(), g);
         if out.wants(0) {
-            let Triangle { transpose, right, .. } = self.0;
+            let (transpose, right) = (self.0.transpose, self.0.is_right());
             let (a, b) = if transpose != right { (y[0], &s) } else { (&s, y[0]) };
             // Left: `S X^T` or `X S^T`. Right: `X^T S` or `S^T X`.
             let m = Product::new(-1.0, right, !right);

@@ -6,6 +6,7 @@
 //! right; for `relu` at 0 it is 0, the derivative from the left.
 
 use super::direct::{Pull, Push};
+use super::documentation::PrimitiveDoc;
 use super::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
@@ -24,6 +25,14 @@ pub(crate) struct UnaryDerivative {
 }
 
 impl<T: Scalar> Primitive<T> for UnaryFn {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`exp ln log2 log10 sqrt square recip powf sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid relu softplus abs ln_1p exp_m1 sign clamp erf erfc ln_gamma digamma stumpff atan_root`",
+        conditions: "the domain of the function, by IEEE",
+        cost: &["pass", "pass", "pass"],
+        degenerate: "kinks at 0: `relu` takes the left derivative 0, `abs` and `sign` the mean 0; `clamp` the mean 1/2 at a bound",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -64,6 +73,14 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
 }
 
 impl<T: Scalar> Primitive<T> for UnaryDerivative {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `unary`",
+        conditions: "order at most 12",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "as `unary`",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }

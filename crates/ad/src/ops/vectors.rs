@@ -37,6 +37,7 @@
 //! Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
+use super::documentation::PrimitiveDoc;
 use super::gauge::{Gauge, rounded};
 use super::layout::{Axis, Concat, Slice};
 use super::part::Part;
@@ -227,6 +228,16 @@ impl Frame {
 }
 
 impl<T: Scalar> Primitive<T> for Vectors {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`eigh`, `svd`, `svd_truncated`, `vectors`, `triplets`, `invariant_subspace` of a handle",
+        conditions: "none for the value",
+        gauge: "signs; the entry of largest modulus is positive (of `U`, for an SVD). At a tie any rotation: by policy `GaugeDependent`, a note, or a projection. `invariant_subspace`: any rotation always",
+        cost: &["0", "6 (singular 12)", "6 (singular 8)"],
+        degenerate: "what does not see the gauge has its first derivative at ties; second derivatives through vectors are `NotDifferentiable` there, through `invariant_subspace` right; ties among values not asked for do not matter",
+        source: "Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let q = self.frame.shape(x[0])?;
         if self.values { Ok(smallvec![q, q.with(q.cols, 1)]) } else { one(q) }
@@ -268,6 +279,16 @@ impl<T: Scalar> Primitive<T> for Vectors {
 }
 
 impl<T: Scalar> Primitive<T> for Resolvent {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`(x_i - A)^+ z_i`, in derivatives of `vectors`",
+        conditions: "as `vectors`",
+        gauge: "as `vectors`",
+        cost: &["4 (singular 8)", "14 (singular 28)", "10 (singular 20)"],
+        degenerate: "as `vectors`",
+        source: "Kato, *Perturbation Theory*, I.5.3; derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(Shape { batch: self.frame.with_batch(x)?, ..x[3] })
     }
@@ -296,6 +317,16 @@ impl<T: Scalar> Primitive<T> for Resolvent {
 }
 
 impl<T: Scalar> Primitive<T> for Pull {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "the reverse rule of `vectors`",
+        conditions: "as `vectors`",
+        gauge: "as `vectors`",
+        cost: &["6 (singular 8)", "24 (singular 44)", "18 (singular 36)"],
+        degenerate: "as `vectors`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(Shape { batch: self.frame.with_batch(x)?, ..x[0] })
     }

@@ -4,111 +4,101 @@ use faer::Mat;
 use pullback::{SymFn, Triangle, Var};
 use serde_json::Value as Json;
 
-/// Is there such an operation?
-pub(crate) fn has(op: &str) -> bool {
-    let ops = [
-        "matmul",
-        "inverse",
-        "solve",
-        "solve_triangular",
-        "logabsdet",
-        "cholesky",
-        "qr",
-        "lq",
-        "lstsq",
-        "pinv",
-        "det",
-        "cayley",
-        "expm",
-        "expm_frechet",
-        "expm_sym",
-        "logm_spd",
-        "sqrtm_spd",
-        "invsqrtm_spd",
-        "inv_spd",
-        "powm_spd",
-        "trace_fun",
-        "polar",
-        // General matrices by Schur forms.
-        "sylvester",
-        "lyapunov",
-        "stein",
-        "sqrtm",
-        "logm",
-        // Spectra.
-        "eig",
-        "eigvals",
-        "eigh",
-        "eigvalsh",
-        "spectral_projector",
-        "svd",
-        "svdvals",
-    ];
-    ops.contains(&op)
+/// The inputs and parameters of a case.
+struct Given<'a, 't> {
+    params: &'a Json,
+    x: &'a [Var<'t>],
 }
 
-/// The outputs of `op`; [`has`] says which there are.
-pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> {
-    let number = |k: &str| params[k].as_f64().unwrap_or_else(|| panic!("{op} needs the number `{k}`"));
-    let flag = |k: &str| params[k].as_bool().unwrap_or_else(|| panic!("{op} needs the flag `{k}`"));
-    let a = x[0];
-    let pair = |(a, b): (Var<'t>, Var<'t>)| vec![a, b];
-    match op {
-        "matmul" => vec![a * x[1]],
-        "inverse" => vec![a.inverse()],
-        "solve" => vec![a.solve(x[1])],
-        "solve_triangular" => {
-            let lower = params["uplo"] == "lower";
-            let how = Triangle { lower, transpose: flag("transpose"), unit: flag("unit"), right: false };
-            vec![a.solve_triangular_with(how, x[1])]
-        }
-        "logabsdet" => vec![a.logdet()],
-        "cholesky" => vec![a.cholesky()],
-        "qr" => pair(a.qr()),
-        "lq" => pair(a.lq()),
-        "lstsq" => vec![a.lstsq(x[1])],
-        "pinv" => vec![a.pinv()],
-        "det" => vec![a.det()],
-        "cayley" => vec![a.cayley(number("alpha"))],
-        "expm" => vec![a.expm()],
-        "expm_frechet" => pair(a.expm_frechet(x[1])),
-        "expm_sym" => vec![a.expm_sym()],
-        "logm_spd" => vec![a.logm_spd()],
-        "sqrtm_spd" => vec![a.sqrtm_spd()],
-        "invsqrtm_spd" => vec![a.invsqrtm_spd()],
-        "inv_spd" => vec![a.powm_spd(-1.0)],
-        "powm_spd" => vec![a.powm_spd(number("p"))],
-        "trace_fun" => vec![a.trace_fun(match params["f"].as_str() {
+impl Given<'_, '_> {
+    fn number(&self, name: &str) -> f64 {
+        self.params[name].as_f64().unwrap_or_else(|| panic!("expected the number `{name}`, got {}", self.params))
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.params[name].as_bool().unwrap_or_else(|| panic!("expected the flag `{name}`, got {}", self.params))
+    }
+}
+
+fn pair<'t>((a, b): (Var<'t>, Var<'t>)) -> Vec<Var<'t>> {
+    vec![a, b]
+}
+
+/// From what is given to the outputs.
+type Program = for<'a, 't> fn(&Given<'a, 't>) -> Vec<Var<'t>>;
+
+/// Every operation that there is, by its name in the known answers.
+const OPERATIONS: &[(&str, Program)] = &[
+    ("matmul", |c| vec![c.x[0] * c.x[1]]),
+    ("inverse", |c| vec![c.x[0].inverse()]),
+    ("solve", |c| vec![c.x[0].solve(c.x[1])]),
+    ("solve_triangular", |c| {
+        let stored = if c.params["uplo"] == "lower" { Triangle::LOWER } else { Triangle::UPPER };
+        let how = Triangle { transpose: c.flag("transpose"), unit: c.flag("unit"), ..stored };
+        vec![c.x[0].solve_triangular_with(how, c.x[1])]
+    }),
+    ("logabsdet", |c| vec![c.x[0].logdet()]),
+    ("cholesky", |c| vec![c.x[0].cholesky()]),
+    ("qr", |c| pair(c.x[0].qr())),
+    ("lq", |c| pair(c.x[0].lq())),
+    ("lstsq", |c| vec![c.x[0].lstsq(c.x[1])]),
+    ("pinv", |c| vec![c.x[0].pinv()]),
+    ("det", |c| vec![c.x[0].det()]),
+    ("cayley", |c| vec![c.x[0].cayley(c.number("alpha"))]),
+    ("expm", |c| vec![c.x[0].expm()]),
+    ("expm_frechet", |c| pair(c.x[0].expm_frechet(c.x[1]))),
+    ("expm_sym", |c| vec![c.x[0].expm_sym()]),
+    ("logm_spd", |c| vec![c.x[0].logm_spd()]),
+    ("sqrtm_spd", |c| vec![c.x[0].sqrtm_spd()]),
+    ("invsqrtm_spd", |c| vec![c.x[0].invsqrtm_spd()]),
+    ("inv_spd", |c| vec![c.x[0].powm_spd(-1.0)]),
+    ("powm_spd", |c| vec![c.x[0].powm_spd(c.number("p"))]),
+    ("trace_fun", |c| {
+        vec![c.x[0].trace_fun(match c.params["f"].as_str() {
             Some("cube") => SymFn::Pow(3.0),
             Some("exp") => SymFn::Exp,
             Some("log") => SymFn::Ln,
             Some("xlogx") => SymFn::XLogX,
             Some("sqrt") => SymFn::SQRT,
             f => panic!("trace_fun of {f:?}"),
-        })],
-        "polar" => pair(a.polar()),
-        // General matrices by Schur forms.
-        "sylvester" => vec![a.sylvester(x[1], x[2])],
-        "lyapunov" => vec![a.lyapunov(x[1])],
-        "stein" => vec![a.discrete_lyapunov(x[1])],
-        "sqrtm" => vec![a.sqrtm()],
-        "logm" => vec![a.logm()],
-        // Spectra.
-        "eig" => {
-            let (re, im, v, w) = a.eig();
-            vec![re, im, v, w]
-        }
-        "eigvals" => pair(a.eigvals()),
-        "eigh" => pair(a.eigh()),
-        "eigvalsh" => vec![a.eigvalsh()],
-        "spectral_projector" => vec![a.spectral_projector(number("top") as usize)],
-        "svd" => {
-            let (u, s, v) = a.svd();
-            vec![u, s, v]
-        }
-        "svdvals" => vec![a.svdvals()],
-        _ => panic!("`has` and `apply` disagree on {op}"),
-    }
+        })]
+    }),
+    ("polar", |c| pair(c.x[0].polar())),
+    // General matrices by Schur forms.
+    ("sylvester", |c| vec![c.x[0].sylvester(c.x[1], c.x[2])]),
+    ("lyapunov", |c| vec![c.x[0].lyapunov(c.x[1])]),
+    ("stein", |c| vec![c.x[0].discrete_lyapunov(c.x[1])]),
+    ("sqrtm", |c| vec![c.x[0].sqrtm()]),
+    ("logm", |c| vec![c.x[0].logm()]),
+    // Spectra.
+    ("eig", |c| {
+        let (re, im, v, w) = c.x[0].eig();
+        vec![re, im, v, w]
+    }),
+    ("eigvals", |c| pair(c.x[0].eigvals())),
+    ("eigh", |c| pair(c.x[0].eigh())),
+    ("eigvalsh", |c| vec![c.x[0].eigvalsh()]),
+    ("spectral_projector", |c| vec![c.x[0].spectral_projector(c.number("top") as usize)]),
+    ("svd", |c| {
+        let (u, s, v) = c.x[0].svd();
+        vec![u, s, v]
+    }),
+    ("svdvals", |c| vec![c.x[0].svdvals()]),
+];
+
+fn find(op: &str) -> Option<Program> {
+    OPERATIONS.iter().find(|(name, _)| *name == op).map(|(_, program)| *program)
+}
+
+/// Is there such an operation?
+pub(crate) fn has(op: &str) -> bool {
+    find(op).is_some()
+}
+
+/// The outputs of `op`; [`has`] says which there are.
+pub(crate) fn apply<'t>(op: &str, params: &Json, x: &[Var<'t>]) -> Vec<Var<'t>> {
+    let program = find(op).unwrap_or_else(|| panic!("expected an operation of the list, got {op}"));
+    program(&Given { params, x })
 }
 
 /// The number whose gradient is the `vjp`: the sum of the products of outputs and cotangents.

@@ -133,7 +133,7 @@ fn qr_without_the_copy_of_the_upper_triangle() {
         let m = gr.triu().mul_t(r) - q.t_mul(gq);
         let strict = m.triu() - m.diag().to_diag();
         let m = if wrong { m.triu() } else { m.triu() + strict.t() };
-        let how = Triangle { lower: false, transpose: true, unit: false, right: true };
+        let how = Triangle::UPPER.transposed().from_right();
         vec![Some(r.solve_triangular_with(how, gq + q * m))]
     };
     let f: Program<f64> = |x| {
@@ -149,8 +149,8 @@ fn cholesky_without_the_half() {
         let l = y[0];
         let m = l.t_mul(zero_if_absent(dy[0], l).tril()).tril();
         let m = if wrong { m } else { m - m.diag().to_diag() * 0.5 };
-        let left = Triangle { lower: true, transpose: true, unit: false, right: false };
-        let right = Triangle { transpose: false, right: true, ..left };
+        let left = Triangle::LOWER.transposed();
+        let right = Triangle::LOWER.from_right();
         vec![Some(l.solve_triangular_with(right, l.solve_triangular_with(left, m)).sym())]
     };
     transpose_test_fails(tried(|x| vec![x[0].cholesky()], None, vjp, &[Kind::Spd(4).generic(1)]));

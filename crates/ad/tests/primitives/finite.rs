@@ -65,7 +65,7 @@ fn no_driver_returns_a_number_that_is_not_finite() {
                 );
                 look("grad", pullback::value_and_grad(&f, &x0).map(|(y, g)| [vec![Batch::of(&y)], g].concat()));
                 look("hvp", pullback::hvp(&f, &x0, &v));
-                look("hvp_operator", pullback::hvp_operator(&f, &x0).and_then(|h| h(&v)));
+                look("hessian_map", pullback::hessian_map(&f, &x0).and_then(|h| h(&v)));
             }
         }
     }

@@ -204,7 +204,7 @@ fn the_hessian_of_the_trace_of_the_cube() {
         let sym = 0.5 * (&v + v.transpose());
         let three = [
             pullback::hvp(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &eye, &v).unwrap(),
-            pullback::hvp_operator(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &eye).unwrap()(&v).unwrap(),
+            pullback::hessian_map(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &eye).unwrap()(&v).unwrap(),
             pullback::grad(|x: Var| x.grad(|x| x.trace_fun(SymFn::Pow(3.0))).dot(&v), &eye).unwrap(),
         ];
         for h in three {

@@ -3,8 +3,13 @@
 
 use super::points::batch;
 use super::table::table;
-use pullback::{COMPOSED, COMPOSITIONS, PRIMITIVES, SECTIONS, Tape, Var};
+use pullback::{COMPOSED, COMPOSITIONS, SECTIONS, Tape, Var};
 use std::collections::BTreeSet;
+
+/// The names of all primitives.
+fn primitives() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().flat_map(|s| s.rows).map(|(name, _)| *name)
+}
 
 /// What is on the tape when a line runs and its first and second derivatives are recorded.
 fn reached(line: &super::Line) -> BTreeSet<&'static str> {
@@ -36,7 +41,7 @@ fn every_line_reaches_what_it_says() {
 fn every_primitive_has_a_line() {
     let lines = table();
     let covered: BTreeSet<&str> = lines.iter().flat_map(|l| l.covers.iter().copied()).collect();
-    let missing: Vec<_> = PRIMITIVES.iter().filter(|p| !covered.contains(*p)).collect();
+    let missing: Vec<_> = primitives().filter(|p| !covered.contains(p)).collect();
     assert!(missing.is_empty(), "no line of crates/ad/tests/primitives/table.rs covers {missing:?}");
 }
 
@@ -45,19 +50,23 @@ fn root(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// The path of a rule's file below `src/ops`, or below `src`.
+fn file(path: &str) -> &str {
+    let below = |folder: &str| path.split_once(folder).map(|(_, rest)| rest);
+    below("src/ops/").or_else(|| below("src/")).unwrap_or(path)
+}
+
 #[test]
-fn every_primitive_is_documented_once() {
-    let mut told: Vec<&str> = SECTIONS.iter().flat_map(|s| s.rows).map(|r| r.name).collect();
-    let mut known = PRIMITIVES.to_vec();
-    told.sort_unstable();
-    known.sort_unstable();
-    assert_eq!(told, known, "crates/ad/src/ops/about.rs and the registry differ");
-    for row in SECTIONS.iter().flat_map(|s| s.rows) {
-        let path = format!("{}/src/ops/{}", env!("CARGO_MANIFEST_DIR"), row.file);
-        let above = format!("{}/src/{}", env!("CARGO_MANIFEST_DIR"), row.file);
-        let there = [path, above].iter().any(|p| std::path::Path::new(p).is_file());
-        assert!(there, "{}: there is no file {}", row.name, row.file);
-        assert!(row.cost.len() == 3 || row.cost.len() == 1, "{}: value, JVP and VJP, or one word for all", row.name);
+fn every_row_says_what_there_is_to_say() {
+    let names: BTreeSet<&str> = primitives().collect();
+    assert_eq!(names.len(), primitives().count(), "a name is used twice");
+    for (name, doc) in SECTIONS.iter().flat_map(|s| s.rows) {
+        assert!(!doc.operation.is_empty(), "{name}: the operations that reach it are not said");
+        assert!(doc.cost.len() == 3 || doc.cost.len() == 1, "{name}: value, JVP and VJP, or one word for all");
+    }
+    for [operation, .., file] in COMPOSITIONS {
+        let path = format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).is_file(), "{operation}: there is no file {file}");
     }
 }
 
@@ -70,8 +79,8 @@ fn page() -> String {
         page += &format!("\n## {}\n\n{}", s.title, text(s.text));
         page +=
             &table(&["primitive", "operation", "conditions", "gauge", "cost", "degenerate points", "source", "file"]);
-        for r in s.rows {
-            let (name, file, cost) = (format!("`{}`", r.name), format!("`{}`", r.file), r.cost.join(" / "));
+        for (name, r) in s.rows {
+            let (name, file, cost) = (format!("`{name}`"), format!("`{}`", file(r.file)), r.cost.join(" / "));
             let cells = [&name, r.operation, r.conditions, r.gauge, &cost, r.degenerate, r.source, &file];
             page += &format!("| {} |\n", cells.join(" | ")).replace("|  |", "| |");
         }
@@ -88,8 +97,8 @@ const INTRODUCTION: &str = "\
 # The primitives
 
 Everything that the engine can do to a value is one of these. Each is one file of `crates/ad/src/ops` with its derivation; users
-reach it through the operation in the second column. This page is made of the data in `crates/ad/src/ops/about.rs`; a test compares
-them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew. Tests also fail when a
+reach it through the operation in the second column. This page is made of what stands beside each rule (`DOC`) and of
+`crates/ad/src/ops/documentation.rs`; a test compares them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew. Tests also fail when a
 primitive has no row here, no line in `crates/ad/tests/primitives/table.rs`, or no target in `fuzz/`.
 
 - *Conditions*: what the data must satisfy; else the value is poisoned and the driver returns the typed error named here.
@@ -115,7 +124,7 @@ fn the_page_is_what_it_is_made_of() {
 fn every_primitive_has_a_fuzz_target() {
     let families = super::families::FAMILIES;
     let fuzzed: BTreeSet<&str> = families.iter().flat_map(|f| f.2.iter().copied()).collect();
-    let missing: Vec<_> = PRIMITIVES.iter().filter(|p| !fuzzed.contains(*p)).collect();
+    let missing: Vec<_> = primitives().filter(|p| !fuzzed.contains(p)).collect();
     assert!(missing.is_empty(), "no family of fuzz/src/families reaches {missing:?}");
     let manifest = root("fuzz/Cargo.toml");
     for (name, ..) in families {

@@ -14,7 +14,7 @@ fn sym(a: &Mat<f64>) -> Mat<f64> {
 fn hessians(f: impl for<'t> Fn(Var<'t>) -> Var<'t> + Copy, x: &Mat<f64>, v: &Mat<f64>) -> [Result<Mat<f64>, Error>; 3] {
     [
         pullback::hvp(f, x, v),
-        pullback::hvp_operator(f, x).and_then(|h| h(v)),
+        pullback::hessian_map(f, x).and_then(|h| h(v)),
         pullback::grad(|x: Var| x.grad(f).dot(v), x),
     ]
 }

@@ -98,8 +98,6 @@ impl Line {
     }
 }
 
-const LOWER: Triangle = Triangle { lower: true, transpose: false, unit: false, right: false };
-
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Line> {
     vec![
@@ -149,7 +147,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("select" covers ["compare", "select", "keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], |x| vec![x[0].gt(x[1]).select(x[0].hadamard(x[2]), x[1].hadamard(x[2])), x[0].le(x[1]).select(x[2], 1.0)]),
         line!("pull of select" covers ["keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].lt(x[1]).select(x[0], x[1]); y.hadamard(y) })),
         line!("select_with" covers ["select", "keep"], ANY, |m, n| vec![Away(m, n)], |x| vec![x[0].select_with(x[0].ge(0.0), 1.0, |x| x.sqrt(), |x| x.recip())]),
-        // ---- sums ----------------------------------------------------------------------------------------------
+        // ---- reductions --------------------------------------------------------------------------------------------
         line!("sum" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].sum()], mixes),
         line!("sums by axis" covers ["sum", "broadcast"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].column_sums(), x[0].row_sums(), x[0].sum_each()]),
         line!("sum of the batch" covers ["sum"], ANY, |m, n| vec![Any(m, n)], |x| vec![x[0].hadamard(x[0]).broadcast_to(Shape::batch(3, x[0].rows(), x[0].cols())).sum_batch()], mixes),
@@ -214,9 +212,9 @@ pub(crate) fn table() -> Vec<Line> {
         // ---- solves --------------------------------------------------------------------------------------------
         line!("solve_triangular, lower" covers ["solve_triangular", "part"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Lower, x[1])], judges),
         line!("solve_triangular, upper" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular(Uplo::Upper, x[1])], judges),
-        line!("solve_triangular, transposed, unit" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular_with(Triangle { transpose: true, unit: true, ..LOWER }, x[1])]),
-        line!("solve_triangular, from the right" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, lower: false, ..LOWER }, x[1])], judges),
-        line!("solve_triangular, from the right, transposed" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle { right: true, transpose: true, ..LOWER }, x[1])], judges),
+        line!("solve_triangular, transposed, unit" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(n, 2)], |x| vec![x[0].solve_triangular_with(Triangle::LOWER.transposed().unit_diagonal(), x[1])]),
+        line!("solve_triangular, from the right" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle::UPPER.from_right(), x[1])], judges),
+        line!("solve_triangular, from the right, transposed" covers ["solve_triangular"], SQUARE, |n, _| vec![Triangular(n), Any(2, n)], |x| vec![x[0].solve_triangular_with(Triangle::LOWER.transposed().from_right(), x[1])], judges),
         line!("solve" covers ["lu", "solve", "matmul"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].solve(x[1])], judges),
         line!("solve, transposed" covers ["lu", "solve"], SQUARE, |n, _| vec![Regular(n), Any(n, 2)], |x| vec![x[0].lu().solve_transpose(x[1])], judges),
         line!("inverse" covers ["lu", "inverse"], SQUARE, |n, _| vec![Regular(n)], |x| vec![x[0].inverse()], judges),
@@ -261,7 +259,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("expm_along, two directions" covers ["expm_along"], SMALL, |n, _| vec![Exponent(n), Any(n, n), Any(n, n)], |x| vec![x[0].expm_along(&x[1..])], judges),
         line!("pull of expm" covers ["expm_along"], SQUARE, |n, _| vec![Exponent(n), Any(n, n)], pull!(|x| x[0].expm()), judges),
         line!("expm of a skew part" covers ["expm", "part"], SQUARE, |n, _| vec![Unit(n, n)], |x| vec![x[0].skew().expm()]),
-        // ---- general matrices by Schur forms ----------------------------------------------------------------------
+        // ---- matrix functions and equations by Schur forms ---------------------------------------------------------
         line!("sylvester" covers ["schur", "sylvester"], TWO_ORDERS, |m, n| vec![Accretive(m), Accretive(n), Any(m, n)], |x| vec![x[0].sylvester(x[1], x[2])], judges),
         line!("sylvester of a matrix and itself" covers ["sylvester"], SQUARE, |n, _| vec![Accretive(n), Any(n, n)], |x| { let a = x[0].schur(); vec![a.sylvester(a, x[1])] }, judges),
         line!("stein" covers ["schur", "sylvester"], TWO_ORDERS, |m, n| vec![Small(m), Small(n), Any(m, n)], |x| vec![x[0].stein(x[1], x[2])], judges),
@@ -287,7 +285,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of expm_multiply" covers ["expm_multiply", "expm_multiply_pull"], &[(3, 2), (2, 1)], |n, p| vec![Exponent(n), Any(n, p), Any(n, p)], pull!(|x| x[0].expm_multiply(x[1])), judges),
         line!("pull of expm_multiply by the thin matrix" covers ["expm_multiply", "expm_multiply_pull"], &[(3, 2), (2, 1)], |n, p| vec![Any(n, p), Exponent(n), Any(n, p)], pull!(|x| x[1].expm_multiply(x[0]).square()), judges),
         line!("se3 Jacobians and adjoint" covers ["rotation", "unary_derivative"], VECTOR, |_, _| vec![Unit(6, 1)], |x| vec![x[0].se3_left_jacobian(), x[0].se3_left_jacobian_inverse(), x[0].se3_exp().se3_adjoint()], judges),
-        // ---- rotations and rigid motions ---------------------------------------------------------------------------
+        // ---- matrix functions: rotations and rigid motions ---------------------------------------------------------
         line!("so3_exp" covers ["rotation", "unary", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1)], |x| vec![x[0].so3_exp(), x[0].so3_left_jacobian()], judges),
         line!("pull of so3_exp" covers ["rotation", "unary_derivative"], VECTOR, |_, _| vec![Unit(3, 1), Any(3, 3)], pull!(|x| x[0].so3_exp()), judges),
         line!("so3_left_jacobian_inverse" covers ["unary", "matmul"], VECTOR, |_, _| vec![Unit(3, 1)], |x| vec![x[0].so3_left_jacobian_inverse()]),
@@ -296,7 +294,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("so2_exp, so2_log" covers ["unary", "atan2"], VECTOR, |_, _| vec![Unit(1, 1), Unit(1, 1)], |x| vec![((x[0] * 0.5).so2_exp() * (x[1] * 0.5).so2_exp()).so2_log(), x[0].so2_exp()]),
         line!("se2_exp, se2_log" covers ["unary", "atan2"], VECTOR, |_, _| vec![Unit(3, 1), Unit(3, 1)], |x| vec![((x[0] * 0.5).se2_exp() * (x[1] * 0.5).se2_exp()).se2_log(), x[0].se2_exp()]),
         line!("se3_exp, se3_log" covers ["rotation", "select"], VECTOR, |_, _| vec![Unit(6, 1), Unit(6, 1)], |x| vec![((x[0] * 0.5).se3_exp() * (x[1] * 0.5).se3_exp()).se3_log(), x[0].se3_exp()]),
-        // ---- functions of symmetric matrices ----------------------------------------------------------------------
+        // ---- matrix functions: of symmetric matrices ---------------------------------------------------------------
         line!("expm_sym" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].expm_sym()], judges),
         line!("logm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].logm_spd()], judges),
         line!("sqrtm_spd" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].sqrtm_spd()], judges),

@@ -90,8 +90,8 @@ fn check(f: &Function, a: &Mat<f64>, v: &Mat<f64>, gap: f64) {
     let h = pullback::hvp(f.smooth, a, v).unwrap();
     let hvp = pullback::hvp(f.through, a, v).unwrap_or_else(|e| panic!("{}: {e}", at("hvp")));
     near(&hvp, &h, loss, "hvp");
-    let operator = pullback::hvp_operator(f.through, a).and_then(|h| h(v));
-    near(&operator.unwrap_or_else(|e| panic!("{}: {e}", at("hvp_operator"))), &h, loss, "hvp_operator");
+    let operator = pullback::hessian_map(f.through, a).and_then(|h| h(v));
+    near(&operator.unwrap_or_else(|e| panic!("{}: {e}", at("hessian_map"))), &h, loss, "hessian_map");
     // The columns of a Hessian are along unit matrices. In the eigenbasis of a diagonal matrix some have no slope along
     // the tied values.
     let diagonal = (0..a.ncols()).all(|j| (0..a.nrows()).all(|i| i == j || a[(i, j)] == 0.0));
@@ -167,7 +167,7 @@ fn a_likelihood_with_a_tied_rest_has_its_hessian() {
         close(&pullback::grad(likelihood, &a).unwrap(), &pullback::grad(smooth, &a).unwrap(), 1e-12);
         let h = pullback::hvp(smooth, &a, &v).unwrap();
         close(&pullback::hvp(likelihood, &a, &v).unwrap(), &h, 1e-6);
-        close(&pullback::hvp_operator(likelihood, &a).unwrap()(&v).unwrap(), &h, 1e-6);
+        close(&pullback::hessian_map(likelihood, &a).unwrap()(&v).unwrap(), &h, 1e-6);
     }
 }
 
@@ -218,7 +218,7 @@ fn singular_values_at_zero_have_one_sided_derivatives() {
         let squares = pullback::func(|a: Var| a.svdvals().powf(2.0).sum());
         close(&pullback::grad(squares, &a).unwrap(), &(Scale(2.0) * &a), if spectrum[0] > 0.0 { 1e-13 } else { 1.0 });
         close(&pullback::hvp(squares, &a, &v).unwrap(), &(Scale(2.0) * &v), 1e-13);
-        close(&pullback::hvp_operator(squares, &a).unwrap()(&v).unwrap(), &(Scale(2.0) * &v), 1e-13);
+        close(&pullback::hessian_map(squares, &a).unwrap()(&v).unwrap(), &(Scale(2.0) * &v), 1e-13);
         // What is not says so.
         let kink = failure(pullback::grad(|a: Var| a.nuclear_norm(), &a));
         assert!(matches!(kink, Failure::NotDifferentiable { what } if what.contains("kink")), "{kink}");
@@ -382,7 +382,7 @@ fn along_directions_that_move_no_value_there_is_a_hessian_too() {
         let e = &a * &skew - &skew * &a;
         let right = pullback::hvp(|x: Var| x.trace_fun(SymFn::Pow(3.0)), &a, &e).unwrap();
         near(pullback::hvp(|x: Var| x.eigvalsh().powf(3.0).sum(), &a, &e), &right, "sum l^3");
-        near(pullback::hvp_operator(|x: Var| x.eigvalsh().powf(3.0).sum(), &a).and_then(|h| h(&e)), &right, "operator");
+        near(pullback::hessian_map(|x: Var| x.eigvalsh().powf(3.0).sum(), &a).and_then(|h| h(&e)), &right, "operator");
     }
 }
 

@@ -22,13 +22,13 @@ pub enum Kind {
     Sparse,
     /// Zeros.
     Zero,
-    /// `U diag(spectrum) V'` of any shape: the spectrum is that of the singular values.
+    /// `U diag(spectrum) V^T` of any shape: the spectrum is that of the singular values.
     General,
-    /// `V diag(spectrum) V'`, exactly symmetric. Of random spectra and of condition numbers, signs are at random.
+    /// `V diag(spectrum) V^T`, exactly symmetric. Of random spectra and of condition numbers, signs are at random.
     Symmetric,
-    /// `V diag(spectrum) V'`, exactly symmetric, positive (semi)definite.
+    /// `V diag(spectrum) V^T`, exactly symmetric, positive (semi)definite.
     Spd,
-    /// `V [0, s; -s, 0] V'`, exactly skew: the spectrum is that of the pairs ±i s. Of odd size it has a zero beside.
+    /// `V [0, s; -s, 0] V^T`, exactly skew: the spectrum is that of the pairs ±i s. Of odd size it has a zero beside.
     Skew,
     /// Orthonormal columns; if wide, orthonormal rows. It has no spectrum to choose.
     Orthonormal,
@@ -363,7 +363,7 @@ fn columns_times(u: &Mat<f64>, d: &[f64]) -> Mat<f64> {
     Mat::from_fn(u.nrows(), d.len(), |i, j| u[(i, j)] * d[j])
 }
 
-/// `G - Q sym(Q'G)`: the tangent part of `G` at orthonormal columns `Q`.
+/// `G - Q sym(Q^T G)`: the tangent part of `G` at orthonormal columns `Q`.
 fn stiefel(q: &Mat<f64>, g: &Mat<f64>) -> Mat<f64> {
     let c = q.transpose() * g;
     g - 0.5 * (q * (&c + c.transpose()))

@@ -73,7 +73,7 @@ fn pair<'t>(a: Option<Var<'t>>, b: Option<Var<'t>>) -> Option<Var<'t>> {
 
 const RIGHT_QR: Rule = |_, _, y, dx| {
     let (q, r) = (y[0], y[1]);
-    let solve = Triangle { lower: false, transpose: false, unit: false, right: true };
+    let solve = Triangle::UPPER.from_right();
     let Some(d) = dx[0] else { return vec![None, None] };
     let (s, z) = (r.solve_triangular_with(solve, q.t_mul(d)), r.solve_triangular_with(solve, d));
     let low = s.tril() - s.diag().to_diag();
@@ -88,7 +88,7 @@ fn qr_without_the_copied_half() {
         let (gq, gr) = (or_zero(dy[0], q), or_zero(dy[1], r));
         let m = gr.triu().mul_t(r) - q.t_mul(gq);
         let m = if wrong { m.triu() } else { m.triu() + (m.triu() - m.diag().to_diag()).t() };
-        let how = Triangle { lower: false, transpose: true, unit: false, right: true };
+        let how = Triangle::UPPER.transposed().from_right();
         vec![Some(r.solve_triangular_with(how, gq + q * m))]
     };
     let words = [

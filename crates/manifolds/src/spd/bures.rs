@@ -15,13 +15,13 @@
 //!   it is still smooth and positive definite wherever `I + X` is regular;
 //! - logarithm: the `X` with `(I + X) P (I + X) = Q` and `I + X = T` positive definite, the optimal map. With
 //!   `P = L L^T` and `S = (L^T Q L)^(1/2)`, `T = L^-T S L^-1`: `T P T = L^-T S² L^-1 = Q`. For close points `T - I` has
-//!   lost its digits; but `X P (I + X/2) + (I + X/2) P X = Q - P` (multiply out), and with `X' = L^T X L`,
-//!   `N = (L^T L + S)/2 = L^T (I + X/2) L`, that is `X' N + N X' = L^T (Q - P) L`, a linear equation with `N` positive
+//!   lost its digits; but `X P (I + X/2) + (I + X/2) P X = Q - P` (multiply out), and with `Y = L^T X L`,
+//!   `N = (L^T L + S)/2 = L^T (I + X/2) L`, that is `Y N + N Y = L^T (Q - P) L`, a linear equation with `N` positive
 //!   definite: an error of `N` is a relative error of `X`; 30n³. Then `log_P Q = X P + P X`, and the squared distance
-//!   is `tr X P X = |L^-T X'|²`, which is `tr P + tr Q - 2 tr S` without the differences;
+//!   is `tr X P X = |L^-T Y|²`, which is `tr P + tr Q - 2 tr S` without the differences;
 //! - curvature: the total space is flat, so it is made of the vertical part `A W` of derivatives of horizontal fields
-//!   (O'Neill). Differentiating `A^T V^ = V^^T A` along `U^` shows that `W` is skew with
-//!   `A^T A W + W A^T A = V^^T U^ - U^^T V^` for the lifts `U^, V^`; and `R(U, V) Z` is what
+//!   (O'Neill). Differentiating `A^T V^ = (V^)^T A` along `U^` shows that `W` is skew with
+//!   `A^T A W + W A^T A = (V^)^T U^ - (U^)^T V^` for the lifts `U^, V^`; and `R(U, V) Z` is what
 //!   `2 Z^ W(U, V) - U^ W(V, Z) + V^ W(U, Z)` is sent to. (O'Neill's `<R(U, V) V, U> = 3 |A W|²` and the symmetries of
 //!   a curvature tensor leave no other choice.) Here `A = L`; 80n³.
 //!
@@ -46,10 +46,10 @@ fn lyapunov<'t, T: Scalar>(p: Var<'t, T>, u: Var<'t, T>) -> Var<'t, T> {
 
 /// `L^-T B`
 fn back<'t, T: Scalar>(l: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
-    l.solve_triangular_with(Triangle { lower: true, transpose: true, unit: false, right: false }, b)
+    l.solve_triangular_with(Triangle::LOWER.transposed(), b)
 }
 
-/// `X' = L^T X L` of the logarithm.
+/// `Y = L^T X L` of the logarithm.
 fn displacement<'t, T: Scalar>(l: Var<'t, T>, p: Var<'t, T>, q: Var<'t, T>) -> Var<'t, T> {
     let within = |m: Var<'t, T>| (l.t_mul(m) * l).sym();
     let n = l.t_mul(l).lincomb(0.5, within(q.sym()).sqrtm_spd(), 0.5);
@@ -83,7 +83,7 @@ impl<T: Scalar> Geometry<T> for BuresWasserstein {
     }
     fn log<'t>(&self, p: Var<'t, T>, q: Var<'t, T>) -> Var<'t, T> {
         let l = p.cholesky();
-        // X P = L^-T X' L^T
+        // X P = L^-T Y L^T
         let xp = back(l, displacement(l, p, q)).mul_t(l);
         xp + xp.t()
     }
