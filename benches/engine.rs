@@ -5,8 +5,8 @@
 
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Race, against, entries, pretty};
-use pullback_kernels::list::*;
 use pullback_kernels::Workspace;
+use pullback_kernels::list::*;
 use std::time::Duration;
 
 fn main() {

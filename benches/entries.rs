@@ -5,8 +5,8 @@
 //! the budget of a row in seconds.
 
 use pullback_benches::{Measured, Race, entries};
-use pullback_kernels::list::*;
 use pullback_kernels::Unary;
+use pullback_kernels::list::*;
 use std::time::Duration;
 
 /// Lengths of slices.
