@@ -19,6 +19,7 @@ pub const FAMILY: Family = (
         "route",
         "atan2",
         "atan2_derivative",
+        "hypot",
         "sum",
         "broadcast",
         "dot",
@@ -62,7 +63,7 @@ pub fn elementwise(case: &Case) {
             ("atan", |x| vec![x[0].atan(), x[0].asinh(), (0.9 * x[0].tanh()).atanh(), (2.5 + x[0].tanh()).acosh()]),
             ("erf", |x| vec![x[0].erf(), x[0].erfc()]),
             ("ln_gamma", |x| vec![(1.5 + x[0].tanh()).ln_gamma(), (1.5 + x[0].tanh()).digamma()]),
-            ("atan2", |x| vec![x[0].atan2(x[1])]),
+            ("atan2, hypot", |x| vec![x[0].atan2(x[1]), x[0].hypot(x[1])]),
             ("sign", |x| vec![x[0].sign(), x[0].clamp(-0.5, 0.5)]),
         ],
     );

@@ -47,6 +47,7 @@ pub(crate) mod extremum;
 pub(crate) mod family;
 pub(crate) mod gauge;
 pub(crate) mod guard;
+pub(crate) mod hypot;
 pub(crate) mod layout;
 pub(crate) mod least_squares;
 pub(crate) mod linear;
@@ -230,6 +231,7 @@ registry! {
         Route(extremum::Route) "route",
         Atan2(atan2::Atan2) "atan2",
         Reciprocal(atan2::Reciprocal) "atan2_derivative",
+        Hypot(hypot::Hypot) "hypot",
         Compare(select::Compare) "compare",
         Select(select::Select) "select",
         Keep(select::Keep) "keep",

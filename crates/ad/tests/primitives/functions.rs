@@ -100,6 +100,50 @@ fn an_angle_of_nothing_has_a_value_and_no_derivative() {
     assert!(matches!(failure(e.map(|_| ())), Failure::NotDifferentiable { .. }));
 }
 
+/// `hypot` and its gradient.
+fn length(x: f64, y: f64) -> Result<(f64, (f64, f64)), Error> {
+    value_and_grad(|(x, y): (Var, Var)| x.hypot(y).sum(), &(x, y))
+}
+
+#[test]
+fn a_length_is_right_where_its_square_is_not_a_number() {
+    for s in [1e-320, 1e-200, 1.0, 1e200, 3e307] {
+        let (r, (gx, gy)) = length(3.0 * s, -4.0 * s).unwrap();
+        // Subnormal numbers have few digits of their own.
+        let tolerance = 1e-15 + 2.0 * f64::from_bits(1) / s;
+        assert!((r / (5.0 * s) - 1.0).abs() < tolerance, "{s:e}: {r:e}");
+        assert!((gx - 0.6).abs() < tolerance && (gy + 0.8).abs() < tolerance, "{s:e}: {gx} {gy}");
+    }
+    let (r, g) = length(1e-200, 1e200).unwrap();
+    assert_eq!((r, g), (1e200, (0.0, 1.0)));
+    // Along an axis it is the modulus.
+    assert_eq!(length(-2.0, 0.0).unwrap(), (2.0, (-1.0, 0.0)));
+}
+
+#[test]
+fn the_hessian_of_a_length_is_the_curvature_of_a_circle() {
+    let h = hessian(|p: Var| p.row_range(0, 1).hypot(p.row_range(1, 1)).sum(), &mat![[3.0], [4.0]]).unwrap();
+    // (y^2, -x y; -x y, x^2) / r^3.
+    close(&h, &mat![[16.0 / 125.0, -12.0 / 125.0], [-12.0 / 125.0, 9.0 / 125.0]], 1e-15);
+}
+
+#[test]
+fn a_length_of_zero_has_a_value_and_no_derivative() {
+    let (x, y) = (
+        Batch::from_slice(Shape::batch(3, 1, 1), &[1.0, 2.0, 0.0]),
+        Batch::from_slice(Shape::batch(3, 1, 1), &[0.0; 3]),
+    );
+    let lengths = value(|(x, y): (Var, Var)| x.hypot(y).sum(), &(x.clone(), y.clone())).unwrap();
+    assert_eq!(lengths.scalar(), 3.0);
+    match value_and_grad(|(x, y): (Var, Var)| x.hypot(y).sum(), &(x, y)).unwrap_err() {
+        Error::Data { failure: Failure::NotDifferentiable { what }, member, derivative, .. } => {
+            assert!(what.contains("hypot") && member == Some(2) && derivative, "{what} {member:?} {derivative}");
+        }
+        other => panic!("{other}"),
+    }
+    assert!(matches!(length(f64::NAN, 1.0), Err(Error::NonFinite { .. })));
+}
+
 #[test]
 fn a_positive_definite_handle_agrees_with_lu_on_the_symmetric_part() {
     for n in [1, 2, 5, 12, 40] {

@@ -143,6 +143,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of digamma" covers ["unary_derivative"], ANY, |m, n| vec![Unit(m, n), Any(m, n)], pull!(|x| (1.5 + x[0].sin()).digamma())),
         line!("atan2" covers ["atan2", "atan2_derivative"], ANY, |m, n| vec![Away(m, n), Away(m, n)], |x| vec![x[0].atan2(x[1])]),
         line!("atan2, column by row" covers ["atan2", "atan2_derivative"], ANY, |m, n| vec![Away(m, 1), Away(1, n)], |x| vec![x[0].atan2(x[1])]),
+        line!("hypot" covers ["hypot", "nonzero"], ANY, |m, n| vec![Away(m, n), Away(1, n)], |x| vec![x[0].hypot(x[1])]),
         line!("pull of atan2" covers ["atan2_derivative"], ANY, |m, n| vec![Away(m, n), Away(m, n), Any(m, n)], pull!(|x| x[0].atan2(x[1]))),
         line!("select" covers ["compare", "select", "keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], |x| vec![x[0].gt(x[1]).select(x[0].hadamard(x[2]), x[1].hadamard(x[2])), x[0].le(x[1]).select(x[2], 1.0)]),
         line!("pull of select" covers ["keep"], ANY, |m, n| vec![Any(m, n), Any(m, n), Any(m, n)], pull!(|x| { let y = x[0].lt(x[1]).select(x[0], x[1]); y.hadamard(y) })),

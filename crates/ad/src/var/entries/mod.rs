@@ -6,7 +6,7 @@
 
 mod masks;
 
-use crate::ops::{self, Op, atan2::Atan2, unary::UnaryFn};
+use crate::ops::{self, Op, atan2::Atan2, hypot::Hypot, unary::UnaryFn};
 use crate::{Operand, Scalar, Unary, Var};
 
 macro_rules! entrywise {
@@ -262,5 +262,20 @@ impl<'t, T: Scalar> Var<'t, T> {
             panic!("atan2: expected sizes that agree, or are 1, in batch, rows and columns; got {a} and {b}")
         };
         self.tape.push_one(Op::Atan2(Atan2), &[&self.broadcast_to(shape), &x.broadcast_to(shape)])
+    }
+
+    /// `sqrt(x^2 + y^2)`, entry by entry, with broadcasting: the length of a point, the modulus of a complex number. No
+    /// square overflows or underflows. At `(0, 0)` there is no derivative (`NotDifferentiable`).
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// let (gx, gy) = grad(|(x, y): (Var, Var)| x.hypot(y), &(3e200, 4e200))?;
+    /// assert!((gx - 0.6).abs() < 1e-15 && (gy - 0.8).abs() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn hypot(self, y: impl Operand<'t, T>) -> Self {
+        self.op2(Op::Hypot(Hypot), y.on(self.tape))
     }
 }
