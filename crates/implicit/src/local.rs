@@ -20,7 +20,7 @@
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::iteration::Of;
-use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Seen, Solved, Status, Stop};
+use crate::linear::{self, Adjoint, Factor, Map, Method, Recycle, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::space::{Tangents, sweep, sweep_back};
 use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
@@ -31,6 +31,13 @@ use std::cell::{Cell, OnceCell};
 pub(crate) struct Slot<T: Scalar> {
     pub(crate) program: Tape<T>,
     pub(crate) words: Tape<T>,
+}
+
+/// What helps the linear solver, if there is anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Aid<'a, T: Scalar> {
+    pub(crate) preconditioner: Option<&'a dyn Map<T>>,
+    pub(crate) recycle: Option<&'a Recycle<T>>,
 }
 
 /// A condition at one point.
@@ -204,16 +211,12 @@ impl<'t, T: Scalar> Local<'t, T> {
         }
         let m = match self.is_small() {
             true => Method::Dense,
-            false => match linear::look(self, linear::STEPS)?.0 {
-                Seen::Positive(p) => Method::Cg(p),
-                Seen::SelfAdjoint(s) => Method::Minres(s),
-                Seen::Neither => Method::Gmres { restart: 40 },
-            },
+            false => linear::look(self, linear::STEPS)?.0.method(),
         };
         Ok(*self.method.get_or_init(|| m))
     }
 
-    /// Solves with `A`, or with its adjoint.
+    /// Solves with `A`, or with its adjoint. Without a start, one is made of what is recycled.
     pub(crate) fn solve(
         &self,
         b: &[Batch<T>],
@@ -221,6 +224,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         start: Option<&[Batch<T>]>,
         method: Method,
         stop: &Stop,
+        aid: Aid<'_, T>,
     ) -> Result<Solved<T>> {
         let adjoint = adjoint && self.kind != Kind::Stationary;
         let turned = Adjoint(self);
@@ -230,15 +234,48 @@ impl<'t, T: Scalar> Local<'t, T> {
         if method == Method::Dense {
             return linear::solve_by(map, self.factor()?, adjoint, b, stop);
         }
-        let mut found = linear::solve(map, b, start, method, stop)?;
+        let recycled = match (start, aid.recycle) {
+            (None, Some(r)) => r.start(map, b)?,
+            _ => None,
+        };
+        let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
+        let mut found = self.solve_from(map, adjoint, b, start.or(guess.as_deref()), method, auto, stop, aid)?;
+        found.products += spent;
+        if let (None, Some(recycle)) = (start, aid.recycle) {
+            recycle.keep(&found.x);
+        }
+        Ok(found)
+    }
+
+    /// Solves by a method that is not dense, to an error and not only a residual that is small.
+    fn solve_from(
+        &self,
+        map: &dyn Map<T>,
+        adjoint: bool,
+        b: &[Batch<T>],
+        start: Option<&[Batch<T>]>,
+        method: Method,
+        auto: bool,
+        stop: &Stop,
+        aid: Aid<'_, T>,
+    ) -> Result<Solved<T>> {
+        let ask = |start: Option<&[Batch<T>]>, method, stop: &Stop| match aid.preconditioner {
+            None => linear::solve(map, b, start, method, stop),
+            Some(m) if adjoint => linear::solve_preconditioned(map, &Adjoint(m), b, start, method, stop),
+            Some(m) => linear::solve_preconditioned(map, m, b, start, method, stop),
+        };
+        let method = match aid.preconditioner {
+            Some(m) if auto => linear::allowed(map, m, method)?,
+            _ => method,
+        };
+        let mut found = ask(start, method, stop)?;
         if auto && found.members.iter().any(|s| s.status == Status::Indefinite) {
-            let method = Method::Minres(linear::SelfAdjoint::asserted());
-            found = linear::solve(map, b, Some(&found.x), method, stop)?;
+            found = ask(Some(&found.x), Method::Minres(linear::SelfAdjoint::asserted()), stop)?;
         }
         // A small residual is a small error only where the map is not nearly singular: go on where it is not.
         for _ in 0..2 {
-            let far = self.distances(&found)?.into_iter().zip(&found.members);
-            let worst = far.filter(|(_, s)| s.status == Status::Converged).map(|(d, _)| d).fold(0.0, f64::max);
+            let far = found.members.iter().filter(|s| s.status == Status::Converged);
+            let worst = far.map(|s| s.distance).fold(0.0, f64::max);
             let krylov =
                 !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
             let tighter =
@@ -248,7 +285,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             }
             let (spent, seen) = (found.products, found.members.clone());
             let stop = Stop { tolerance: tighter, ..*stop };
-            found = linear::solve(map, b, Some(&found.x), method, &stop)?;
+            found = ask(Some(&found.x), found.method, &stop)?;
             found.products += spent;
             for (new, old) in found.members.iter_mut().zip(seen) {
                 new.iterations += old.iterations;
@@ -263,21 +300,6 @@ impl<'t, T: Scalar> Local<'t, T> {
             }
         }
         Ok(found)
-    }
-
-    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest modulus of the spectrum that
-    /// was seen. NaN where nothing was seen.
-    pub(crate) fn distances(&self, found: &Solved<T>) -> Result<Vec<f64>> {
-        let lengths = self.lengths(&found.x)?;
-        let one = |(m, length): (usize, &f64)| {
-            let s = &found.members[m];
-            let (smallest, _) = s.seen.unwrap_or((f64::NAN, f64::NAN));
-            match s.residual == 0.0 {
-                true => 0.0,
-                false => s.residual * found.sizes[m] / (smallest * length),
-            }
-        };
-        Ok(lengths.iter().enumerate().map(one).collect())
     }
 }
 

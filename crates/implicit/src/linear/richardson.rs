@@ -39,7 +39,7 @@ pub(crate) fn rate(lengths: &[f64]) -> Option<f64> {
 }
 
 /// Does a window of the last terms, and the window before it, grow?
-fn grows(lengths: &[f64]) -> bool {
+pub(super) fn grows(lengths: &[f64]) -> bool {
     let (n, w) = (lengths.len(), 8);
     let smallest = lengths.iter().copied().fold(f64::INFINITY, f64::min);
     let last = lengths.last().copied().unwrap_or(0.0);

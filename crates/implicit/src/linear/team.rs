@@ -28,7 +28,6 @@ impl<'m, T: Scalar> Team<'m, T> {
     pub(super) fn new(map: &'m dyn Map<T>, b: &[Batch<T>], start: Option<&[Batch<T>]>, stop: Stop) -> Result<Self> {
         let n = lists::members(map.shapes());
         let zeros = || lists::zeros(map.shapes());
-        let blank = Solution { status: Status::Stalled, residual: f64::NAN, iterations: 0, seen: None, rate: None };
         let mut team = Team {
             map,
             stop,
@@ -37,7 +36,7 @@ impl<'m, T: Scalar> Team<'m, T> {
             r: zeros(),
             size: vec![0.0; n],
             products: 0,
-            members: vec![blank; n],
+            members: vec![Solution::BLANK; n],
             works: vec![true; n],
             lowered: zeros(),
         };
@@ -160,6 +159,11 @@ impl<'m, T: Scalar> Team<'m, T> {
         for m in 0..self.n() {
             let s = &mut self.members[m];
             s.residual = if self.size[m] > 0.0 { size[m] / self.size[m] } else { 0.0 };
+            s.distance = match (s.residual == 0.0, s.seen) {
+                (true, _) => 0.0,
+                (_, Some((low, _))) => size[m] / (low * length[m]),
+                (_, None) => f64::NAN,
+            };
             // A recurrence drifts from the truth; a little of that is rounding, which is that of the product `A x`.
             let product = s.seen.map_or(0.0, |(_, high)| high * length[m]) / self.size[m].max(f64::MIN_POSITIVE);
             let rounding = (10.0 * T::EPS.f64() * (1.0 + product)).min(T::EPS.f64().sqrt());
