@@ -78,6 +78,11 @@ pub enum Why {
         /// Its standard error, relative to its length.
         standard_error: f64,
     },
+    /// The solver or the program of a member of a layer failed; the layer says how.
+    Failed {
+        /// The member of the batch.
+        member: usize,
+    },
     /// Nothing was looked at.
     Unchecked,
     /// A number is not finite.
@@ -148,6 +153,7 @@ impl fmt::Display for Why {
                     "a random estimate for the smoothed loss, with a standard error of {standard_error:.1e} of it"
                 )
             }
+            Why::Failed { member } => write!(f, "the solver or the program of member {member} failed"),
             Why::Unchecked => f.write_str("nothing was checked"),
             Why::NotFinite => f.write_str("a number is not finite"),
         }
