@@ -6,6 +6,7 @@ use crate::checkpointed;
 use crate::error::{Error, Result};
 use crate::forward;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
+use crate::lists;
 use crate::series::{Path, Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
@@ -112,6 +113,7 @@ pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
 pub struct Sensitivity<T: Scalar = f64> {
     pub(crate) plain: Tape<T>,
     pub(crate) recorded: Tape<T>,
+    words: Tape<T>,
 }
 
 impl<T: Scalar> Default for Sensitivity<T> {
@@ -129,9 +131,9 @@ pub(crate) struct Recorded<'t, Z: Leaves, P: Leaves> {
 }
 
 impl<T: Scalar> Sensitivity<T> {
-    /// Two empty tapes.
+    /// Empty tapes.
     pub fn new() -> Self {
-        Sensitivity { plain: Tape::plain(), recorded: Tape::new() }
+        Sensitivity { plain: Tape::plain(), recorded: Tape::new(), words: Tape::new() }
     }
 
     /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
@@ -168,7 +170,7 @@ impl<T: Scalar> Sensitivity<T> {
         {
             return Err(Error::Setting { what: "a damping above 0", got: alpha });
         }
-        for tape in [&mut self.plain, &mut self.recorded] {
+        for tape in [&mut self.plain, &mut self.recorded, &mut self.words] {
             tape.clear();
             tape.reset_peak();
         }
@@ -186,7 +188,7 @@ impl<T: Scalar> Sensitivity<T> {
             _ => (run(&mut self.plain, it, z0, z0.batches(), phi, 0..steps - window)?, None),
         };
         self.plain.clear();
-        let (tape, plain) = (&self.recorded, &mut self.plain);
+        let (tape, words, plain) = (&self.recorded, &self.words, &mut self.plain);
         let rec = record(tape, it, z0, &before, phi, steps - window..steps)?;
         let mut gradient: Vec<Batch<T>> = rec.phi.iter().map(|v| Batch::zeros(v.shape())).collect();
         let end: Vec<Batch<T>> = list(&rec.end).iter().map(Var::value).collect();
@@ -205,7 +207,7 @@ impl<T: Scalar> Sensitivity<T> {
                     _ => (Sum::FixedPoint, 0),
                 };
                 let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
-                series(plain, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
+                series(plain, words, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };
         let value = finite_value(value)?;
@@ -215,7 +217,7 @@ impl<T: Scalar> Sensitivity<T> {
             gradient: rebuilt(phi, gradient),
             state: rebuilt(z0, end),
             certificate,
-            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes(),
+            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes() + self.words.peak_bytes(),
             operations: self.recorded.operations(),
             products,
         })
@@ -357,7 +359,7 @@ pub(crate) fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
 }
 
 pub(crate) fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
-    v.iter().flat_map(|b| b.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
+    lists::length(v)
 }
 
 pub(crate) fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {

@@ -429,6 +429,9 @@ impl<T: Scalar> Map<T> for Local<'_, T> {
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.words.lower(v, out)
     }
+    fn is_ambient(&self) -> bool {
+        self.words.ambient
+    }
     fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
         self.words.project(v)
     }

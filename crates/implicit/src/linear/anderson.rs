@@ -58,7 +58,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, memory: usize) -> Result<()
                 least[m] = size[m];
                 lists::scale(&mut best, 0.0, m);
                 lists::add(&mut best, 1.0, &team.x, m);
-            } else if size[m].is_nan() || grows(&lengths[m]) {
+            } else if size[m].is_nan() || grows(&lengths[m], least[m]) {
                 lists::scale(&mut team.x, 0.0, m);
                 lists::add(&mut team.x, 1.0, &best, m);
                 team.rest(m, if size[m].is_finite() { Status::Diverged } else { Status::NonFinite });

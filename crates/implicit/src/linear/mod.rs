@@ -57,6 +57,11 @@ pub trait Map<T: Scalar = f64> {
         lists::copy(out, v);
         Ok(())
     }
+    /// Is the inner product the ambient one? Then [`Map::lower`] copies, and solvers leave that out. No unless told
+    /// otherwise.
+    fn is_ambient(&self) -> bool {
+        false
+    }
     /// Brings a vector of the ambient space to the space of the map. Nothing unless told otherwise.
     ///
     /// # Errors
@@ -85,6 +90,9 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
     }
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.0.lower(v, out)
+    }
+    fn is_ambient(&self) -> bool {
+        self.0.is_ambient()
     }
     fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
         self.0.project(v)

@@ -76,6 +76,9 @@ impl<T: Scalar> Map<T> for Preconditioned<'_, T> {
         self.m.apply(v, &mut between)?;
         self.map.lower(&between, out)
     }
+    fn is_ambient(&self) -> bool {
+        !self.own_metric && self.map.is_ambient()
+    }
     fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
         self.map.project(v)
     }

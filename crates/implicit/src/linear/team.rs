@@ -107,8 +107,27 @@ impl<'m, T: Scalar> Team<'m, T> {
 
     /// `<u, v>` of each member.
     pub(super) fn inner(&mut self, u: &[Batch<T>], v: &[Batch<T>], out: &mut [f64]) -> Result<()> {
+        if self.map.is_ambient() {
+            (0..self.n()).for_each(|m| out[m] = lists::dot(u, v, m));
+            return Ok(());
+        }
         self.map.lower(v, &mut self.lowered)?;
         (0..self.n()).for_each(|m| out[m] = lists::dot(u, &self.lowered, m));
+        Ok(())
+    }
+
+    /// `<u, v>` of each member for several `u`, with one `G v`.
+    pub(super) fn inners(&mut self, us: &[List<T>], v: &[Batch<T>], out: &mut [Vec<f64>]) -> Result<()> {
+        let v = match self.map.is_ambient() {
+            true => v,
+            false => {
+                self.map.lower(v, &mut self.lowered)?;
+                &self.lowered
+            }
+        };
+        out.iter_mut().enumerate().for_each(|(m, out)| {
+            out.iter_mut().zip(us).for_each(|(o, u)| *o = lists::dot(u, v, m));
+        });
         Ok(())
     }
 
