@@ -63,7 +63,20 @@ pub(crate) struct Local<'t, T: Scalar> {
     products: Cell<usize>,
     method: OnceCell<Method>,
     factor: OnceCell<Factor<T>>,
+    probe: OnceCell<Vec<Probe>>,
 }
+
+/// What the solution of a system with a random right-hand side shows of one member.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe {
+    /// `|r| / |A^{-1} r|`: above the smallest singular value, and near to it if that is small.
+    pub(crate) low: f64,
+    /// How the solver ended. A random vector is not in the range of a singular map.
+    pub(crate) status: Status,
+}
+
+/// The tolerance of the probe: far below the part that a random vector has along one direction.
+const PROBE: f64 = 1e-3;
 
 /// What a condition leaves on the tape: its outcome in the tangent space, and before the projection.
 type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
@@ -99,7 +112,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         let (normal, dropped) = raw.map_or_else(|| (vec![0.0; n], vec![0.0; n]), |raw| normal_parts(&raw, &value));
         let dim = space.dim(&shapes);
         let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
-        let (products, method, factor) = (Cell::new(0), OnceCell::new(), OnceCell::new());
+        let (products, method, factor, probe) = (Cell::new(0), OnceCell::new(), OnceCell::new(), OnceCell::new());
         let mut local = Local {
             tape,
             w,
@@ -117,6 +130,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             products,
             method,
             factor,
+            probe,
         };
         match kind {
             Kind::Stationary => local.words.raise(&value, &mut local.rho)?,
@@ -202,6 +216,25 @@ impl<'t, T: Scalar> Local<'t, T> {
         }
         let f = Factor::new(self)?;
         Ok(self.factor.get_or_init(|| f))
+    }
+
+    /// Solves a system with a random right-hand side, once: what the system that was asked for hardly touches shows here.
+    pub(crate) fn probe(&self, products: usize, aid: Aid<'_, T>) -> Result<&[Probe]> {
+        if let Some(p) = self.probe.get() {
+            return Ok(p);
+        }
+        let mut r = lists::noise(&self.shapes, 0xB0DE);
+        self.words.project(&mut r)?;
+        let stop = Stop { tolerance: PROBE, products };
+        let found = self.solve(&r, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
+        let (size, length) = (self.lengths(&r)?, self.lengths(&found.x)?);
+        let one = |m: usize| {
+            let s = &found.members[m];
+            let reached = s.residual <= 10.0 * PROBE;
+            Probe { low: size[m] / length[m], status: if reached { Status::Converged } else { s.status } }
+        };
+        let all = (0..size.len()).map(one).collect();
+        Ok(self.probe.get_or_init(|| all))
     }
 
     /// The method that [`Method::Auto`] stands for here.

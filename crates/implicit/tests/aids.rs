@@ -123,5 +123,5 @@ fn the_bilevel_loop_recycles() {
     let all = [0, 1, 2].map(products);
     println!("products of twelve outer steps, by adjoints kept: {all:?}");
     // Newton steps and checks are in these numbers, and are not recycled.
-    assert!(all[1] < all[0] && all[2] < all[1] && 10 * all[2] < 9 * all[0], "{all:?}");
+    assert!(all[1] < all[0] && all[2] < all[1] && all[2] + 12 * 8 < all[0], "{all:?}");
 }
