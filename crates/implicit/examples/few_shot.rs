@@ -46,7 +46,7 @@ pub fn run() -> Result<String> {
             scores.row_log_sum_exp().sum() - scores.dot(&yq)
         })?;
         assert!(d.certificate.verdict.is_sound(), "{}", d.certificate);
-        theta = theta - d.gradient * 0.01;
+        theta -= d.gradient * 0.01;
     }
     let after = right(&theta)?;
     assert!(after > before + 20, "{before} {after}");

@@ -23,7 +23,7 @@ fn weighted<'t>(z: Var<'t>, s: Var<'t>, x: &Mat<f64>, y: &Mat<f64>) -> Var<'t> {
 /// Runs the example and returns what it prints.
 pub fn run() -> pullback_implicit::Result<String> {
     let ((x, label), (xv, labelv)) = (data::digits(&[3, 8], 0, N), data::digits(&[3, 8], N, 120));
-    let wrong = |i: usize| i * 7 % 3 == 0;
+    let wrong = |i: usize| i.is_multiple_of(3);
     let sign = |label: usize| 2.0 * label as f64 - 1.0;
     let y = Mat::from_fn(N, 1, |i, _| if wrong(i) { -sign(label[i]) } else { sign(label[i]) });
     let yv = Mat::from_fn(120, 1, |i, _| sign(labelv[i]));

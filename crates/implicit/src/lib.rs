@@ -71,6 +71,7 @@ mod lists;
 mod local;
 mod members;
 mod missing;
+mod recording;
 mod series;
 mod solution;
 mod space;

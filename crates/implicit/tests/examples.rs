@@ -1,5 +1,6 @@
 //! The examples run, and what they assert holds.
-#![allow(unreachable_pub)]
+// Every example is a program of its own and has its own data.
+#![allow(unreachable_pub, clippy::duplicate_mod)]
 
 #[path = "../examples/eigenvectors.rs"]
 mod eigenvectors;
