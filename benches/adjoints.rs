@@ -13,8 +13,8 @@ use pullback_implicit::{Condition, Estimator, Iteration, Sensitivity, Tapes, fix
 use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 use std::time::Duration;
 
-/// Terms, or iterations, of the short and of the long run. The short one is so long that its certificate, which looks at
-/// the last eleven terms, costs as much as that of the long one.
+/// Terms, or iterations, of the short and of the long run. The short one is so long that its certificate, which looks
+/// at the last eleven terms, costs as much as that of the long one.
 const FEW: usize = 12;
 const MANY: usize = 28;
 

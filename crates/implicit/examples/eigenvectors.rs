@@ -1,5 +1,5 @@
-//! The principal subspace of handwritten digits by implicit differentiation against the direct rule of the engine: equal
-//! where both exist, and both say so where the derivative does not.
+//! The principal subspace of handwritten digits by implicit differentiation against the direct rule of the engine:
+//! equal where both exist, and both say so where the derivative does not.
 
 #[path = "data/mod.rs"]
 mod data;

@@ -1,5 +1,5 @@
-//! Data reweighting: a third of the training labels is wrong, and a weight for every training image is learned from a few
-//! clean ones. Which labels were wrong shows in the weights.
+//! Data reweighting: a third of the training labels is wrong, and a weight for every training image is learned from a
+//! few clean ones. Which labels were wrong shows in the weights.
 
 #[path = "data/mod.rs"]
 mod data;

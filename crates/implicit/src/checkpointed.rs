@@ -2,9 +2,9 @@
 //! recording tape that never holds more than one step. Where snapshots go is the binomial schedule of Griewank &
 //! Walther, *Algorithm 799: Revolve* (2000).
 //!
-//! With `c` snapshots, the start among them, and every step run at most `r` times before it is recorded, a loop may have
-//! `C(c + r, c)` steps. The smallest such `r` costs `r l - C(c + r, c + 1)` runs of a step for a loop of `l` steps, and
-//! no other schedule costs less. With `c` about `log2 l`, `r` is below that too.
+//! With `c` snapshots, the start among them, and every step run at most `r` times before it is recorded, a loop may
+//! have `C(c + r, c)` steps. The smallest such `r` costs `r l - C(c + r, c + 1)` runs of a step for a loop of `l`
+//! steps, and no other schedule costs less. With `c` about `log2 l`, `r` is below that too.
 
 use crate::certificate::Certificate;
 use crate::error::Result;

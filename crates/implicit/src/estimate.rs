@@ -34,8 +34,8 @@ pub enum Estimator {
     /// The same derivative, in the memory of a few states and one recorded step: steps are run again from snapshots, by
     /// the binomial schedule that takes the fewest runs (see `docs/implicit.md`).
     Checkpointed {
-        /// States that are kept at once, the first one included, at least 1; beside them there is the one that is worked
-        /// on. `None` for about `log2 T` of them, which runs every step fewer times than that.
+        /// States that are kept at once, the first one included, at least 1; beside them there is the one that is
+        /// worked on. `None` for about `log2 T` of them, which runs every step fewer times than that.
         snapshots: Option<usize>,
     },
     /// The same derivative forwards: a tangent of the state for every entry of the parameters. For few parameters:

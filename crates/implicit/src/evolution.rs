@@ -5,9 +5,9 @@
 //! sigma²)` has the mean `d/dphi E L(phi + e)`.
 //!
 //! *Persistent* (Vicol, Metz & Sohl-Dickstein, *Unbiased gradient estimation in unrolled computation graphs with
-//! persistent evolution strategies*, 2021, eq. 13 and algorithm 2): the loop is cut into unrolls. Every unroll `u` draws
-//! its own `e_u`, a particle keeps its state from unroll to unroll and the sum `xi_u = e_1 + ... + e_u` of what it was
-//! given, and `g = sum over u of xi_u (L_u - L_{u-1}) / sigma²`, in antithetic pairs. Here `L_u` is the outer loss where
+//! persistent evolution strategies*, 2021, algorithm 2): the loop is cut into unrolls. Every unroll `u` draws its own
+//! `e_u`, a particle keeps its state from unroll to unroll and the sum `xi_u = e_1 + ... + e_u` of what it was given,
+//! and `g = sum over u of xi_u (L_u - L_{u-1}) / sigma²`, in antithetic pairs. Here `L_u` is the outer loss where
 //! unroll `u` ends, so that the increments add up to the loss at the end, and for a state that carries a sum of losses
 //! they are the losses of the unrolls, as in the paper. The mean is the derivative of the smoothed loss of the whole
 //! loop, without the bias of strategies that forget their noise after every unroll; the price is variance.

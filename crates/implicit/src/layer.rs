@@ -217,8 +217,8 @@ pub(crate) fn constants<'t, T: Scalar>(tape: &'t Tape<T>, x: &[Batch<T>]) -> Vec
 
 /// `phi -> (z, phi of members that did not fail, mask)`.
 ///
-/// The rules are those of `z(phi)` at the second output: where a member failed it holds the parameters of another, so no
-/// program fails there, and no derivative reaches that member's parameters.
+/// The rules are those of `z(phi)` at the second output: where a member failed it holds the parameters of another, so
+/// no program fails there, and no derivative reaches that member's parameters.
 struct Node<C: Condition> {
     inner: Arc<Inner<C>>,
     masked: bool,

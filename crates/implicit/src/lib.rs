@@ -32,11 +32,10 @@
 //! | [`OneStep`](Estimator::OneStep) | `B' v`, the last step alone | constant |
 //! | [`FixedPoint`](Estimator::FixedPoint) | `B' (v + A'v + A'A'v + ...)` with `A`, `B` of the last step | constant |
 //!
-//! with `v = dL/dz_T`. [`Evolution`] asks nothing of the step but its numbers. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution;
-//! it converges exactly when the inner loop does (spectral radius of `A` on the tangent space below 1). Every answer
-//! carries a
-//! [`Certificate`] that says how far to trust it: how fast the terms fall and how much of the sum is missing, for one
-//! step too.
+//! with `v = dL/dz_T`. [`Evolution`] asks nothing of the step but its numbers. If `z_T` is a fixed point, the series is
+//! `B' (I - A')^{-1} v`, the derivative of the solution; it converges exactly when the inner loop does (spectral radius
+//! of `A` on the tangent space below 1). Every answer carries a [`Certificate`] that says how far to trust it: how fast
+//! the terms fall and how much of the sum is missing, for one step too.
 //!
 //! ```
 //! use pullback::prelude::*;

@@ -215,7 +215,8 @@ impl<'t, T: Scalar> Local<'t, T> {
         Ok(self.factor.get_or_init(|| f))
     }
 
-    /// Solves a system with a random right-hand side, once: what the system that was asked for hardly touches shows here.
+    /// Solves a system with a random right-hand side, once: what the system that was asked for hardly touches shows
+    /// here.
     pub(crate) fn probe(&self, products: usize, aid: Aid<'_, T>) -> Result<&[Probe]> {
         if let Some(p) = self.probe.get() {
             return Ok(p);

@@ -1,5 +1,5 @@
-//! Preconditioners and recycled adjoints where derivatives of solutions are asked for: right as without them, with fewer
-//! products, and the certificate still tells.
+//! Preconditioners and recycled adjoints where derivatives of solutions are asked for: right as without them, with
+//! fewer products, and the certificate still tells.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;

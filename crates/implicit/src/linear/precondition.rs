@@ -86,12 +86,11 @@ impl<T: Scalar> Map<T> for Preconditioned<'_, T> {
 
 /// Solves `A x = b` for every member with a preconditioner `M`, a map near the inverse of `A`.
 ///
-/// Tolerance and residual are those of `A x = b` itself, in the metric of `A`. The spectrum that a member tells of is that
-/// of `A` too, and therefore coarse: factors by which `A` lengthened a few vectors. Its distance is measured with the
-/// spectrum of `A M`. [`Method::Auto`] takes conjugate
-/// gradients and MINRES only if `M` shows itself positive too; asked for, they need a positive `M`, and an `M` that is
-/// none shows as a residual that is not reached. In small spaces [`Method::Auto`] and [`Method::Dense`] have no use for
-/// `M`.
+/// Tolerance and residual are those of `A x = b` itself, in the metric of `A`. The spectrum that a member tells of is
+/// that of `A` too, and therefore coarse: factors by which `A` lengthened a few vectors. Its distance is measured with
+/// the spectrum of `A M`. [`Method::Auto`] takes conjugate gradients and MINRES only if `M` shows itself positive too;
+/// asked for, they need a positive `M`, and an `M` that is none shows as a residual that is not reached. In small
+/// spaces [`Method::Auto`] and [`Method::Dense`] have no use for `M`.
 ///
 /// Cost beside the products with `A`: an application of `M` for each product and, for methods that need self-adjoint
 /// maps, for each inner product.

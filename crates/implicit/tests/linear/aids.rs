@@ -1,5 +1,5 @@
-//! What helps a solver: preconditioners, and the solutions of earlier systems. Right as without, fewer products, members
-//! apart.
+//! What helps a solver: preconditioners, and the solutions of earlier systems. Right as without, fewer products,
+//! members apart.
 
 use crate::maps::{Matrices, error, metric, right, selfadjoint, spread, wave};
 use pullback::{Batch, Shape, faer::Mat};
