@@ -4,7 +4,7 @@
 use crate::condition::Condition;
 use crate::error::Result;
 use crate::iteration::{Of, OuterFn};
-use crate::linear::Method;
+use crate::linear::{Method, Recycle};
 use crate::lists;
 use crate::solution::{Hypergradient, Settings, Tapes};
 use crate::verdict::Verdict;
@@ -32,13 +32,15 @@ pub struct Bilevel {
     /// The adjoint is solved to this part of the relative inner error that the step before measured. 0 for always
     /// tight.
     pub matched: f64,
+    /// The adjoints of so many steps before make the start of the next; 0 for a start from zero.
+    pub recycle: usize,
     /// How the first step solves; later ones change the tolerance only.
     pub settings: Settings,
 }
 
 /// Where the loop is: everything that is needed to go on, today or tomorrow.
 #[derive(Debug, Clone)]
-pub struct State<Z, P> {
+pub struct State<Z: Leaves, P> {
     /// The last inner solution.
     pub z: Z,
     /// The parameters.
@@ -51,6 +53,8 @@ pub struct State<Z, P> {
     pub finished: bool,
     /// One record for each step.
     pub history: Vec<Record>,
+    /// The adjoints of the last steps.
+    pub adjoints: Recycle<Z::Scalar>,
 }
 
 /// One outer step.
@@ -73,15 +77,15 @@ pub struct Record {
 }
 
 impl Bilevel {
-    /// Skips what is not sound, matches tolerances to a tenth, stops at `stop`.
+    /// Skips what is not sound, matches tolerances to a tenth, recycles two adjoints, stops at `stop`.
     pub fn new(stop: f64) -> Self {
-        Bilevel { policy: Policy::Skip, stop, matched: 0.1, settings: Settings::new::<f64>() }
+        Bilevel { policy: Policy::Skip, stop, matched: 0.1, recycle: 2, settings: Settings::new::<f64>() }
     }
 
     /// A state to start from.
-    pub fn start<Z, P>(&self, z: Z, phi: P) -> State<Z, P> {
+    pub fn start<Z: Leaves, P>(&self, z: Z, phi: P) -> State<Z, P> {
         let tolerance = self.settings.tolerance;
-        State { z, phi, steps: 0, tolerance, finished: false, history: vec![] }
+        State { z, phi, steps: 0, tolerance, finished: false, history: vec![], adjoints: Recycle::new(self.recycle) }
     }
 
     /// One outer step: `inner(phi, z)` improves the solution from where it was, and `update(phi, gradient)` returns the
@@ -104,7 +108,8 @@ impl Bilevel {
     {
         let z = inner(&state.phi, &state.z)?;
         let mut ask = |settings: Settings| -> Result<Hypergradient<C::State, C::Params>> {
-            condition.at(&z, &state.phi).with(settings).linearise(tapes)?.hypergradient(outer)
+            let solution = condition.at(&z, &state.phi).with(settings).recycling(&state.adjoints);
+            solution.linearise(tapes)?.hypergradient(outer)
         };
         let mut settings = Settings { tolerance: state.tolerance, ..self.settings };
         let mut found = ask(settings)?;

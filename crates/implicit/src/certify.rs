@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::iteration::Of;
 use crate::linear::{self, Method, Solved, Status, Stop};
 use crate::lists::{self, List};
-use crate::local::Local;
+use crate::local::{Local, Probe};
 use crate::solution::Linearisation;
 use crate::trust::{Errors, Member, SolutionCertificate};
 use crate::verdict::{Verdict, Why};
@@ -52,14 +52,23 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             false => None,
             true => Some(self.errors(here, &raw, derive, threshold)?),
         };
-        let error = checked.map(|(error, _)| error);
+        let error = checked.as_ref().map(|c| c.error);
+        let parts = checked.as_ref().and_then(|c| c.parts.clone());
         let small = error.is_some_and(|e| e.total <= threshold * e.scale);
-        let mut members = self.members(here, &raw.solved, small)?;
+        // Members are systems of their own: a small one is not right because a large one is.
+        let part = |m: usize| parts.as_ref().map_or(small, |p| p[m] <= threshold);
+        let mut members = self.members(here, &raw.solved, &part)?;
+        for (m, member) in members.iter_mut().enumerate() {
+            member.error = parts.as_ref().map(|p| p[m]);
+            if parts.is_some() && !part(m) {
+                member.verdict = member.verdict.worse(Verdict::Estimated);
+            }
+        }
         let mut verdict = members.iter().fold(Verdict::Verified, |v, m| v.worse(m.verdict));
         if !finite {
             verdict = verdict.worse(Verdict::Invalid(Why::NotFinite));
         }
-        if let Some((_, Some((member, status)))) = checked {
+        if let Some((member, status)) = checked.and_then(|c| c.failure) {
             verdict = verdict.worse(Verdict::Suspect(Why::Solver { member, status }));
         }
         verdict = verdict.worse(match &error {
@@ -70,7 +79,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         });
         // A solver that stopped early is only a reason for doubt if its error could not be measured or matters.
         for (k, m) in members.iter_mut().enumerate() {
-            if let (Some(v), false) = (of_status(k, m), small) {
+            if let (Some(v), false) = (of_status(k, m), part(k)) {
                 m.verdict = m.verdict.worse(v);
                 verdict = verdict.worse(v);
             }
@@ -88,31 +97,37 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         Ok((raw.value, certificate))
     }
 
-    /// The error of a derivative at `here`, and the first member in which the better one failed.
+    /// The error of a derivative at `here`.
     fn errors(
         &self,
         here: &Local<'_, Of<C::State>>,
         raw: &Raw<Of<C::State>>,
         derive: &Derive<'_, Of<C::State>>,
         threshold: f64,
-    ) -> Result<(Errors, Option<(usize, Status)>)> {
+    ) -> Result<Checked> {
         let eps = lists::eps::<Of<C::State>>();
         let tight = Stop { tolerance: 1e-12f64.max(50.0 * eps), products: 2 * self.solution.settings.products };
         let apart = |a: &Raw<_>, b: &Raw<_>| lists::length(&lists::minus(&a.value, &b.value));
-        let near = here.distances(&raw.solved)?.into_iter().fold(0.0f64, |w, d| if d <= w { w } else { d });
-        let done = raw.solved.members.iter().all(|m| m.status == Status::Converged) && near <= 1e-2 * threshold;
+        let largest = |d: &[f64]| d.iter().fold(0.0f64, |w, d| if *d <= w { w } else { *d });
+        let far = self.distances(here, &raw.solved)?;
+        let done =
+            raw.solved.members.iter().all(|m| m.status == Status::Converged) && largest(&far) <= 1e-2 * threshold;
         let better = match done {
             true => None,
             false => Some(derive(here, Method::Auto, &tight, Some(&raw.solved.x))?),
         };
         let exact = better.as_ref().unwrap_or(raw);
-        let linear = better.as_ref().map_or(near * raw.scale, |b| apart(b, raw));
+        // What the better solver left, in the worst case; where that matters, nothing is known of the error.
+        let left = if better.is_some() { self.distances(here, &exact.solved)? } else { far };
+        let unknown = left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
+        let linear = apart(exact, raw) + largest(&left) * raw.scale;
         let bad = |r: &Raw<_>| r.solved.failure().filter(|(m, _)| r.solved.members[*m].residual > threshold);
         if let Some(next) = self.points.get(self.here + 1) {
             let best = derive(next, Method::Auto, &tight, Some(&exact.solved.x))?;
             let (total, inner) = (apart(&best, raw), apart(&best, exact));
             let scale = raw.scale.max(best.scale);
-            return Ok((Errors { linear, inner, total, scale }, bad(&best)));
+            let (parts, failure) = (parts(raw, &best, left.len()), bad(&best).or(unknown));
+            return Ok(Checked { error: Errors { linear, inner, total, scale }, parts, failure });
         }
         // No step was needed: what is left of the inner error is that of a step within rounding.
         let sizes = here.sizes();
@@ -122,7 +137,27 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         });
         let inner = moved * exact.scale;
         let scale = raw.scale.max(exact.scale);
-        Ok((Errors { linear, inner, total: linear + inner, scale }, bad(exact)))
+        let error = Errors { linear, inner, total: linear + inner, scale };
+        let parts = match better.is_some() {
+            true => parts(raw, exact, left.len()),
+            false => (left.len() > 1).then_some(left),
+        };
+        Ok(Checked { error, parts, failure: bad(exact).or(unknown) })
+    }
+
+    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest modulus of the spectrum that
+    /// was seen, by the solver or by a random vector.
+    fn distances(&self, here: &Local<'_, Of<C::State>>, solved: &Solved<Of<C::State>>) -> Result<Vec<f64>> {
+        let mut far: Vec<f64> = solved.members.iter().map(|m| m.distance).collect();
+        if !here.is_small() {
+            let (settings, length) = (&self.solution.settings, here.lengths(&solved.x)?);
+            let probe = here.probe(settings.products, self.solution.aid)?;
+            for (m, d) in far.iter_mut().enumerate().filter(|(m, _)| solved.members[*m].residual > 0.0) {
+                let seen = solved.members[m].residual * solved.sizes[m] / (probe[m].low * length[m]);
+                *d = if seen <= *d { *d } else { seen };
+            }
+        }
+        Ok(far)
     }
 
     /// What is known of each member, and its verdict as far as the error of the whole does not enter.
@@ -130,7 +165,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         &self,
         here: &Local<'_, Of<C::State>>,
         solved: &Solved<Of<C::State>>,
-        small: bool,
+        small: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Member>> {
         let check = self.solution.settings.check;
         let stationary = self.solution.condition.kind() == Kind::Stationary;
@@ -141,12 +176,16 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 (Some(linear::defect(here)?), stationary.then(|| linear::lanczos(here, LOOK, 0xA11CE)).transpose()?)
             }
         };
+        let probe = match check && exact.is_none() {
+            true => Some(here.probe(self.solution.settings.products, self.solution.aid)?),
+            false => None,
+        };
         let one = |m: usize| {
             let s = &solved.members[m];
             let ritz = ritz.as_ref().and_then(|r| r[m]).map(|(l, h)| (l.abs().min(h.abs()), l.abs().max(h.abs())));
             let spectrum = match &exact {
                 Some(all) => Some((all[m].smallest, all[m].largest)),
-                None => linear::wider(s.seen, ritz),
+                None => linear::wider(linear::wider(s.seen, ritz), probe.map(|p| (p[m].low, p[m].low))),
             };
             let symmetry = exact.as_ref().map(|all| all[m].symmetry).or(defects.as_ref().map(|d| d[m]));
             let contraction = match (self.points.get(self.here + 1), here.stationarity[m]) {
@@ -165,9 +204,14 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 exact: exact.is_some(),
                 symmetry,
                 normal: here.normal[m],
+                error: None,
                 verdict: Verdict::Verified,
             };
-            member.verdict = self.judged(here, m, &member, small);
+            member.verdict = self.judged(here, m, &member, small(m));
+            if let Some(Probe { status, .. }) = probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
+                // A system with a solution does not make a map regular.
+                member.verdict = member.verdict.worse(Verdict::Suspect(Why::Solver { member: m, status }));
+            }
             member
         };
         Ok((0..solved.members.len()).map(one).collect())
@@ -212,6 +256,27 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         verdict
     }
+}
+
+/// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
+/// failed.
+struct Checked {
+    error: Errors,
+    parts: Option<Vec<f64>>,
+    failure: Option<(usize, Status)>,
+}
+
+/// The difference of two derivatives member by member, relative to their own size, where there are several members and
+/// every leaf has them.
+fn parts<T: Scalar>(raw: &Raw<T>, best: &Raw<T>, members: usize) -> Option<Vec<f64>> {
+    let apart = members > 1 && raw.value.iter().all(|b| b.shape().batch == members);
+    let difference = lists::minus(&best.value, &raw.value);
+    let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let one = |m: usize| match length(&difference, m) {
+        0.0 => 0.0,
+        d => d / length(&raw.value, m).max(length(&best.value, m)),
+    };
+    apart.then(|| (0..members).map(one).collect())
 }
 
 /// What the end of a solver says.

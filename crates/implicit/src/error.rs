@@ -49,6 +49,14 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+    /// The linear system of a member of a layer could not be solved.
+    #[error("the linear system of member {member} {status}; its solution has no derivative")]
+    System {
+        /// Which member.
+        member: usize,
+        /// How its solver ended.
+        status: crate::linear::Status,
+    },
     /// A condition returned another number or other shapes of matrices than the solution has.
     #[error("expected {what} of shapes {expected:?}, as the solution has, got {got:?}")]
     Condition {

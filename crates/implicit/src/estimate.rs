@@ -2,8 +2,11 @@
 //! steps that are differentiated. The series on the last step is a file of its own, `series.rs`.
 
 use crate::Certificate;
+use crate::checkpointed;
 use crate::error::{Error, Result};
+use crate::forward;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
+use crate::lists;
 use crate::series::{Path, Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
@@ -28,6 +31,16 @@ pub enum Estimator {
     },
     /// All steps, recorded: exact for the state that was reached. Memory grows with their number.
     Unroll,
+    /// The same derivative, in the memory of a few states and one recorded step: steps are run again from snapshots, by
+    /// the binomial schedule that takes the fewest runs (see `docs/implicit.md`).
+    Checkpointed {
+        /// States that are kept at once, the first one included, at least 1; beside them there is the one that is
+        /// worked on. `None` for about `log2 T` of them, which runs every step fewer times than that.
+        snapshots: Option<usize>,
+    },
+    /// The same derivative forwards: a tangent of the state for every entry of the parameters. For few parameters:
+    /// memory and time grow with their number, and memory does not grow with the steps.
+    Forward,
     /// Equation 16 of Fan et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as
     /// printed: `-B' (v + (I - A')v + (I - A')²v + ...)` with the outer gradient `v` at the point *before* the last
     /// step.
@@ -99,7 +112,8 @@ pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
 #[derive(Debug)]
 pub struct Sensitivity<T: Scalar = f64> {
     pub(crate) plain: Tape<T>,
-    recorded: Tape<T>,
+    pub(crate) recorded: Tape<T>,
+    words: Tape<T>,
 }
 
 impl<T: Scalar> Default for Sensitivity<T> {
@@ -117,9 +131,9 @@ pub(crate) struct Recorded<'t, Z: Leaves, P: Leaves> {
 }
 
 impl<T: Scalar> Sensitivity<T> {
-    /// Two empty tapes.
+    /// Empty tapes.
     pub fn new() -> Self {
-        Sensitivity { plain: Tape::plain(), recorded: Tape::new() }
+        Sensitivity { plain: Tape::plain(), recorded: Tape::new(), words: Tape::new() }
     }
 
     /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
@@ -156,9 +170,16 @@ impl<T: Scalar> Sensitivity<T> {
         {
             return Err(Error::Setting { what: "a damping above 0", got: alpha });
         }
-        for tape in [&mut self.plain, &mut self.recorded] {
+        for tape in [&mut self.plain, &mut self.recorded, &mut self.words] {
             tape.clear();
             tape.reset_peak();
+        }
+        match how {
+            Estimator::Checkpointed { snapshots } => {
+                return checkpointed::derivative(self, it, z0, phi, steps, snapshots);
+            }
+            Estimator::Forward => return forward::derivative(self, it, z0, phi, steps),
+            _ => {}
         }
         let (before, motion) = match how {
             Estimator::OneStep | Estimator::FixedPoint { .. } => {
@@ -167,7 +188,7 @@ impl<T: Scalar> Sensitivity<T> {
             _ => (run(&mut self.plain, it, z0, z0.batches(), phi, 0..steps - window)?, None),
         };
         self.plain.clear();
-        let (tape, plain) = (&self.recorded, &mut self.plain);
+        let (tape, words, plain) = (&self.recorded, &self.words, &mut self.plain);
         let rec = record(tape, it, z0, &before, phi, steps - window..steps)?;
         let mut gradient: Vec<Batch<T>> = rec.phi.iter().map(|v| Batch::zeros(v.shape())).collect();
         let end: Vec<Batch<T>> = list(&rec.end).iter().map(Var::value).collect();
@@ -186,25 +207,17 @@ impl<T: Scalar> Sensitivity<T> {
                     _ => (Sum::FixedPoint, 0),
                 };
                 let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
-                series(plain, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
+                series(plain, words, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };
-        if !value.is_finite() {
-            return Err(pullback::Error::NonFinite {
-                what: "value",
-                index: 0,
-                value,
-                origin: pullback::Origin::Unknown,
-            }
-            .into());
-        }
+        let value = finite_value(value)?;
         let products = certificate.norms.len().saturating_sub(1);
         Ok(Derivative {
             value,
             gradient: rebuilt(phi, gradient),
             state: rebuilt(z0, end),
             certificate,
-            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes(),
+            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes() + self.words.peak_bytes(),
             operations: self.recorded.operations(),
             products,
         })
@@ -279,7 +292,7 @@ pub(crate) fn visible_motion<T: Scalar>(before: &[Batch<T>], after: &[Batch<T>])
 }
 
 /// Records the given steps.
-fn record<'t, I: Iteration>(
+pub(crate) fn record<'t, I: Iteration>(
     tape: &'t Tape<Of<I::State>>,
     it: &I,
     like: &I::State,
@@ -317,12 +330,26 @@ pub(crate) fn bind<'t, L: Leaves>(
     (like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))), handles)
 }
 
-fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {
+pub(crate) fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {
     let mut parts = parts.into_iter();
     like.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
 }
 
-fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
+/// The outer loss as a finite number.
+pub(crate) fn finite_value<T: Scalar>(value: T) -> Result<f64> {
+    let (value, origin) = (value.f64(), pullback::Origin::Unknown);
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(pullback::Error::NonFinite { what: "value", index: 0, value, origin }.into()),
+    }
+}
+
+/// Bytes of the entries of a list.
+pub(crate) fn bytes_of<T: Scalar>(v: &[Batch<T>]) -> usize {
+    v.iter().map(|b| std::mem::size_of_val(b.data())).sum()
+}
+
+pub(crate) fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
     for (leaf, b) in z.iter().enumerate() {
         if let Some(bad) = b.data().iter().find(|x| !x.is_finite()) {
             return Err(Error::Diverged { steps, leaf, value: bad.f64() });
@@ -332,7 +359,7 @@ fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
 }
 
 pub(crate) fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
-    v.iter().flat_map(|b| b.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
+    lists::length(v)
 }
 
 pub(crate) fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {

@@ -1,6 +1,6 @@
 //! A solution as a node of the tape: an operation of a program, with derivatives of every order, so that implicit
-//! layers nest inside programs and inside each other. Certificates are not given here: a system that is not solved is
-//! NaN, which every driver reports.
+//! layers nest inside programs and inside each other. Its linear systems, and the certificates that they leave, are in
+//! `layer_system.rs`; which members of a batch fail is found in `members.rs`.
 //!
 //! The node maps `phi` to `z(phi)` with `r(z, phi) = 0` for the residual `r` of the condition, in ambient coordinates:
 //! `r = P_z grad f` for a stationary point (whether the gradient vanishes does not depend on the metric), `P_z (z - F)`
@@ -13,18 +13,22 @@
 //! `K q` is a program. So the rules are closed under differentiation.
 
 use crate::condition::{Condition, Kind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::iteration::Of;
-use crate::linear::{Adjoint, Map, Method, Status, Stop, solve};
+use crate::layer_system::solution;
 use crate::lists::{self, List};
-use crate::solution::rebuilt;
-use crate::space::{Space, Tangents, sweep, sweep_back};
+use crate::members::Outcome;
+use crate::trust::SolutionCertificate;
 use pullback::{Batch, Custom, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use pullback_manifolds::ambient;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A solution as an operation. Cheap to clone.
+/// A solution as an operation. Cheap to clone; clones share what they report.
+///
+/// Members of a batch are independent: one whose solver or program fails is NaN, or masked, and named by
+/// [`Layer::failures`]; the others are right.
 pub struct Layer<C: Condition>(Arc<Inner<C>>);
 
 impl<C: Condition> Clone for Layer<C> {
@@ -41,13 +45,21 @@ impl<C: Condition> fmt::Debug for Layer<C> {
 
 type Solver<C> = dyn Fn(&<C as Condition>::Params) -> Result<<C as Condition>::State> + Send + Sync;
 
-struct Inner<C: Condition> {
-    condition: C,
-    z: C::State,
-    phi: C::Params,
-    solver: Box<Solver<C>>,
-    /// The last question and its answer: an operation is evaluated once to know its shapes and once more.
-    last: Mutex<Option<(List<Of<C::State>>, List<Of<C::State>>)>>,
+pub(crate) struct Inner<C: Condition> {
+    pub(crate) condition: C,
+    pub(crate) z: C::State,
+    pub(crate) phi: C::Params,
+    pub(crate) solver: Box<Solver<C>>,
+    /// The last question and its answer, with and without the systems looked at: an operation is evaluated once more
+    /// when its tape is replayed for a check.
+    pub(crate) last: Mutex<Option<Outcome<Of<C::State>>>>,
+    pub(crate) certify: AtomicBool,
+    pub(crate) certificates: Mutex<Vec<SolutionCertificate>>,
+}
+
+/// What is locked here is whole after every panic.
+pub(crate) fn locked<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<C> Layer<C>
@@ -66,39 +78,85 @@ where
         phi: C::Params,
         solver: impl Fn(&C::Params) -> Result<C::State> + Send + Sync + 'static,
     ) -> Self {
-        Layer(Arc::new(Inner { condition, z, phi, solver: Box::new(solver), last: Mutex::new(None) }))
+        let (last, certify, certificates) = (Mutex::new(None), AtomicBool::new(false), Mutex::new(vec![]));
+        Layer(Arc::new(Inner { condition, z, phi, solver: Box::new(solver), last, certify, certificates }))
     }
 
-    /// The solution for these parameters, as a value of their program.
+    /// With certificates: every linear system that a reverse sweep solves for this layer leaves one, for
+    /// [`Layer::certificates`]. Cost: a second linearisation and its solves for each.
+    #[must_use]
+    pub fn certified(self) -> Self {
+        self.0.certify.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// The certificates of the systems since they were asked for last, in the order of the sweeps: how far the
+    /// cotangent of the parameters is to be trusted that each of them led to. A member that failed is `Invalid`.
+    pub fn certificates(&self) -> Vec<SolutionCertificate> {
+        std::mem::take(&mut *locked(&self.0.certificates))
+    }
+
+    /// The members of the batch that failed when the layer was evaluated last, and why.
+    pub fn failures(&self) -> Vec<(usize, Error)> {
+        let last = locked(&self.0.last);
+        let all = last.iter().flat_map(|o| o.failures.iter().enumerate());
+        all.filter_map(|(m, e)| Some((m, e.clone()?))).collect()
+    }
+
+    /// The solution for these parameters, as a value of their program. A member that fails is NaN.
     ///
     /// # Panics
     /// If `phi` has no leaf.
     #[track_caller]
     pub fn apply<'t>(&self, phi: &<C::Params as Leaves>::Vars<'t>) -> <C::State as Leaves>::Vars<'t> {
+        let (z, mask) = self.outputs(phi, false);
+        let nan = mask.tape().filled(Shape::SCALAR, lists::number(f64::NAN));
+        self.tree(z.iter().map(|z| mask.select(*z, nan)))
+    }
+
+    /// The solution, and a number for each member of the batch: 1, or 0 where it failed. What failed holds the solution
+    /// of a member that did not, and has the derivative 0; so `mask` times a loss for each member is the loss of those
+    /// that did not fail. A member whose linear system is singular counts as failed too, which takes one solve to see.
+    ///
+    /// # Panics
+    /// As [`Layer::apply`].
+    #[track_caller]
+    pub fn apply_masked<'t>(
+        &self,
+        phi: &<C::Params as Leaves>::Vars<'t>,
+    ) -> (<C::State as Leaves>::Vars<'t>, Var<'t, Of<C::State>>) {
+        let (z, mask) = self.outputs(phi, true);
+        (self.tree(z.into_iter()), mask)
+    }
+
+    #[track_caller]
+    fn outputs<'t>(
+        &self,
+        phi: &<C::Params as Leaves>::Vars<'t>,
+        masked: bool,
+    ) -> (Vec<Var<'t, Of<C::State>>>, Var<'t, Of<C::State>>) {
         let phi = crate::iteration::list(phi);
         assert!(!phi.is_empty(), "a layer needs at least one parameter");
-        let mut z = phi[0].tape().custom(Arc::new(Node(self.0.clone())), &phi).into_iter();
+        let mut out = phi[0].tape().custom(Arc::new(Node { inner: self.0.clone(), masked }), &phi);
+        let mask = out[out.len() - 1];
+        out.truncate(self.0.z.shapes().len());
+        (out, mask)
+    }
+
+    fn tree<'t>(&self, z: impl Iterator<Item = Var<'t, Of<C::State>>>) -> <C::State as Leaves>::Vars<'t> {
+        let z: Vec<_> = z.collect();
+        let mut z = z.into_iter();
         self.0.z.bind(&mut || z.next().unwrap_or_else(|| unreachable!("one output for each leaf")))
     }
 }
 
 impl<C: Condition> Inner<C> {
-    /// The numbers of the solution; NaN where the solver fails.
-    fn solved(&self, phi: List<Of<C::State>>) -> List<Of<C::State>> {
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((asked, answer)) = &*last
-            && *asked == phi
-        {
-            return answer.clone();
-        }
-        let nan = || self.z.shapes().iter().map(|s| Batch::from_fn(*s, |_, _, _| lists::number(f64::NAN))).collect();
-        let z = (self.solver)(&rebuilt(&self.phi, phi.clone())).map_or_else(|_| nan(), |z| z.batches());
-        *last = Some((phi, z.clone()));
-        z
-    }
-
     /// `r(z, phi)`.
-    fn residual<'t>(&self, z: &[Var<'t, Of<C::State>>], phi: &[Var<'t, Of<C::State>>]) -> Vec<Var<'t, Of<C::State>>> {
+    pub(crate) fn residual<'t>(
+        &self,
+        z: &[Var<'t, Of<C::State>>],
+        phi: &[Var<'t, Of<C::State>>],
+    ) -> Vec<Var<'t, Of<C::State>>> {
         let tape = phi[0].tape();
         let run = |z: &[Var<'t, Of<C::State>>]| {
             let (mut a, mut b) = (z.iter().copied(), phi.iter().copied());
@@ -116,7 +174,7 @@ impl<C: Condition> Inner<C> {
     }
 
     /// `K q`, or `K^T q`.
-    fn k<'t>(
+    pub(crate) fn k<'t>(
         &self,
         z: &[Var<'t, Of<C::State>>],
         phi: &[Var<'t, Of<C::State>>],
@@ -135,7 +193,7 @@ impl<C: Condition> Inner<C> {
 }
 
 /// The derivatives of a program with several outputs along `v`.
-fn along<'t, T: Scalar>(
+pub(crate) fn along<'t, T: Scalar>(
     x: &[Var<'t, T>],
     v: &[Var<'t, T>],
     f: impl Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>>,
@@ -145,20 +203,35 @@ fn along<'t, T: Scalar>(
 }
 
 /// What is `None` is zero.
-fn filled<'t, T: Scalar>(x: &[Var<'t, T>], dx: &[Option<Var<'t, T>>]) -> Vec<Var<'t, T>> {
+pub(crate) fn filled<'t, T: Scalar>(x: &[Var<'t, T>], dx: &[Option<Var<'t, T>>]) -> Vec<Var<'t, T>> {
     x.iter().zip(dx).map(|(x, d)| d.unwrap_or_else(|| x.tape().filled(x.shape(), lists::number(0.0)))).collect()
 }
 
-fn numbers<T: Scalar>(x: &[Var<'_, T>]) -> List<T> {
+pub(crate) fn numbers<T: Scalar>(x: &[Var<'_, T>]) -> List<T> {
     x.iter().map(Var::value).collect()
 }
 
-fn constants<'t, T: Scalar>(tape: &'t Tape<T>, x: &[Batch<T>]) -> Vec<Var<'t, T>> {
+pub(crate) fn constants<'t, T: Scalar>(tape: &'t Tape<T>, x: &[Batch<T>]) -> Vec<Var<'t, T>> {
     x.iter().map(|b| tape.constant(b)).collect()
 }
 
-/// `phi -> z`.
-struct Node<C: Condition>(Arc<Inner<C>>);
+/// `phi -> (z, phi of members that did not fail, mask)`.
+///
+/// The rules are those of `z(phi)` at the second output: where a member failed it holds the parameters of another, so
+/// no program fails there, and no derivative reaches that member's parameters.
+struct Node<C: Condition> {
+    inner: Arc<Inner<C>>,
+    masked: bool,
+}
+
+/// `v` of the members that did not fail, 0 of the others; what has no members is left alone.
+fn kept<'t, T: Scalar>(mask: Var<'t, T>, v: Var<'t, T>) -> Var<'t, T> {
+    if v.shape().batch == mask.shape().batch {
+        mask.select(v, v.tape().filled(Shape::SCALAR, lists::number(0.0)))
+    } else {
+        v
+    }
+}
 
 impl<C> Custom<Of<C::State>> for Node<C>
 where
@@ -169,8 +242,15 @@ where
     fn name(&self) -> &'static str {
         "implicit"
     }
+    fn shapes(&self, x: &[Shape]) -> Option<Vec<Shape>> {
+        let z = self.inner.z.shapes();
+        let mask = Shape::batch(lists::members(&z), 1, 1);
+        Some(z.into_iter().chain(x.iter().copied()).chain([mask]).collect())
+    }
     fn value<'t>(&self, x: &[Var<'t, Of<C::State>>]) -> Vec<Var<'t, Of<C::State>>> {
-        constants(x[0].tape(), &self.0.solved(numbers(x)))
+        let found = self.inner.outcome(numbers(x), self.masked);
+        let mask = found.mask();
+        constants(x[0].tape(), &found.z.into_iter().chain(found.safe).chain([mask]).collect::<List<_>>())
     }
     fn jvp<'t>(
         &self,
@@ -178,8 +258,11 @@ where
         y: &[Var<'t, Of<C::State>>],
         dx: &[Option<Var<'t, Of<C::State>>>],
     ) -> Vec<Option<Var<'t, Of<C::State>>>> {
-        let c: Vec<_> = along(x, &filled(x, dx), |x| self.0.residual(y, x)).iter().map(|b| -*b).collect();
-        solution(&self.0, y, x, &c, false).into_iter().map(Some).collect()
+        let (z, safe, mask) = parts(y, x.len());
+        let dx: Vec<_> = filled(x, dx).into_iter().map(|d| kept(mask, d)).collect();
+        let c: Vec<_> = along(safe, &dx, |x| self.inner.residual(z, x)).iter().map(|b| -*b).collect();
+        let dz = solution(&self.inner, z, safe, &c, false);
+        dz.into_iter().map(|d| kept(mask, d)).chain(dx).map(Some).chain([None]).collect()
     }
     fn vjp<'t>(
         &self,
@@ -187,141 +270,17 @@ where
         y: &[Var<'t, Of<C::State>>],
         dy: &[Option<Var<'t, Of<C::State>>>],
     ) -> Vec<Option<Var<'t, Of<C::State>>>> {
-        let p = solution(&self.0, y, x, &filled(y, dy), true);
-        x.to_vec().grad(|x| -ambient(&self.0.residual(y, &x), &p).sum()).into_iter().map(Some).collect()
+        let (z, safe, mask) = parts(y, x.len());
+        let zbar: Vec<_> = filled(z, &dy[..z.len()]).into_iter().map(|d| kept(mask, d)).collect();
+        let p = solution(&self.inner, z, safe, &zbar, true);
+        let slope = safe.to_vec().grad(|x| -ambient(&self.inner.residual(z, &x), &p).sum());
+        let direct = filled(safe, &dy[z.len()..y.len() - 1]);
+        slope.into_iter().zip(direct).map(|(s, d)| Some(kept(mask, s + d))).collect()
     }
 }
 
-/// `(z, phi, c) -> K^{-1} c`, or `K^{-T} c`.
-struct Solve<C: Condition> {
-    inner: Arc<Inner<C>>,
-    transposed: bool,
-}
-
-fn solution<'t, C>(
-    inner: &Arc<Inner<C>>,
-    z: &[Var<'t, Of<C::State>>],
-    phi: &[Var<'t, Of<C::State>>],
-    c: &[Var<'t, Of<C::State>>],
-    transposed: bool,
-) -> Vec<Var<'t, Of<C::State>>>
-where
-    C: Condition + Send + Sync + 'static,
-    C::State: Send + Sync + 'static,
-    C::Params: Send + Sync + 'static,
-{
-    let all: Vec<_> = z.iter().chain(phi).chain(c).copied().collect();
-    z[0].tape().custom(Arc::new(Solve { inner: inner.clone(), transposed }), &all)
-}
-
-impl<C> Custom<Of<C::State>> for Solve<C>
-where
-    C: Condition + Send + Sync + 'static,
-    C::State: Send + Sync + 'static,
-    C::Params: Send + Sync + 'static,
-{
-    fn name(&self) -> &'static str {
-        "implicit solve"
-    }
-    fn value<'t>(&self, x: &[Var<'t, Of<C::State>>]) -> Vec<Var<'t, Of<C::State>>> {
-        let n = self.inner.z.shapes().len();
-        let (z, rest) = x.split_at(n);
-        let (phi, c) = rest.split_at(rest.len() - n);
-        let found = numeric(&self.inner, &numbers(z), &numbers(phi), numbers(c), self.transposed);
-        let nan = |c: &Var<'t, _>| Batch::from_fn(c.shape(), |_, _, _| lists::number(f64::NAN));
-        constants(x[0].tape(), &found.unwrap_or_else(|_| c.iter().map(nan).collect()))
-    }
-    fn jvp<'t>(
-        &self,
-        x: &[Var<'t, Of<C::State>>],
-        q: &[Var<'t, Of<C::State>>],
-        dx: &[Option<Var<'t, Of<C::State>>>],
-    ) -> Vec<Option<Var<'t, Of<C::State>>>> {
-        let n = q.len();
-        let (at, dx) = (&x[..x.len() - n], filled(x, dx));
-        let (dat, dc) = dx.split_at(x.len() - n);
-        let dkq = along(at, dat, |at| self.inner.k(&at[..n], &at[n..], q, self.transposed));
-        let c: Vec<_> = dc.iter().zip(dkq).map(|(c, k)| *c - k).collect();
-        solution(&self.inner, &at[..n], &at[n..], &c, self.transposed).into_iter().map(Some).collect()
-    }
-    fn vjp<'t>(
-        &self,
-        x: &[Var<'t, Of<C::State>>],
-        q: &[Var<'t, Of<C::State>>],
-        dq: &[Option<Var<'t, Of<C::State>>>],
-    ) -> Vec<Option<Var<'t, Of<C::State>>>> {
-        let n = q.len();
-        let at = &x[..x.len() - n];
-        let s = solution(&self.inner, &at[..n], &at[n..], &filled(q, dq), !self.transposed);
-        let slope = at.to_vec().grad(|at| ambient(&self.inner.k(&at[..n], &at[n..], q, self.transposed), &s).sum());
-        slope.into_iter().map(|g| Some(-g)).chain(s.iter().map(|s| Some(*s))).collect()
-    }
-}
-
-/// `K` in numbers: `A` on the tangent space, in the ambient inner product.
-struct Tangent<'t, T: Scalar> {
-    tape: &'t Tape<T>,
-    z: Vec<Var<'t, T>>,
-    out: Vec<Var<'t, T>>,
-    words: Tangents<'t, T>,
-    shapes: Vec<Shape>,
-    dim: usize,
-}
-
-impl<T: Scalar> Map<T> for Tangent<'_, T> {
-    fn shapes(&self) -> &[Shape] {
-        &self.shapes
-    }
-    fn dim(&self) -> usize {
-        self.dim
-    }
-    fn apply(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        sweep(self.tape, &self.z, v, &self.out, out)?;
-        self.words.project(out)
-    }
-    fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        sweep_back(self.tape, &self.out, v, &self.z, out)?;
-        self.words.project(out)
-    }
-    fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
-        self.words.project(v)
-    }
-}
-
-fn numeric<C: Condition>(
-    inner: &Inner<C>,
-    z: &[Batch<Of<C::State>>],
-    phi: &[Batch<Of<C::State>>],
-    c: List<Of<C::State>>,
-    transposed: bool,
-) -> Result<List<Of<C::State>>> {
-    let (tape, words) = (Tape::new(), Tape::new());
-    let (zs, phis) = (constants(&tape, z), constants(&tape, phi));
-    let out = inner.residual(&zs, &phis);
-    tape.check()?;
-    let space: Space<'_, Of<C::State>> = inner.condition.space();
-    let shapes = lists::shapes(z);
-    let dim = space.dim(&shapes);
-    let map = Tangent { tape: &tape, z: zs, out, words: Tangents::new(&words, space, z)?, shapes, dim };
-    let mut b = c.clone();
-    map.project(&mut b)?;
-    let stop = Stop::at(1e-13f64.max(20.0 * lists::eps::<Of<C::State>>()));
-    let found = match transposed {
-        true => solve(&Adjoint(&map), &b, None, Method::Auto, &stop)?,
-        false => solve(&map, &b, None, Method::Auto, &stop)?,
-    };
-    let sound = |m: usize| {
-        let s = found.members[m];
-        s.status == Status::Converged || s.status == Status::Stalled && s.residual < 1e-8
-    };
-    let mut q = found.x.clone();
-    for m in (0..found.members.len()).filter(|m| !sound(*m)) {
-        q.iter_mut().for_each(|b| {
-            let each = b.shape().each();
-            b.data_mut()[m * each..(m + 1) * each].fill(lists::number(f64::NAN));
-        });
-    }
-    lists::add_all(&mut q, 1.0, &c);
-    lists::add_all(&mut q, -1.0, &b);
-    Ok(q)
+/// The solution, the parameters of members that did not fail, and the mask.
+fn parts<'y, 't, T: Scalar>(y: &'y [Var<'t, T>], params: usize) -> (&'y [Var<'t, T>], &'y [Var<'t, T>], Var<'t, T>) {
+    let (z, rest) = y.split_at(y.len() - 1 - params);
+    (z, &rest[..params], rest[params])
 }

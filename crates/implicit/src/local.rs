@@ -19,11 +19,11 @@
 
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
-use crate::iteration::Of;
-use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Seen, Solved, Status, Stop};
+use crate::linear::{self, Adjoint, Factor, Map, Method, Recycle, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
+use crate::recording::{finite, normal_parts, run};
 use crate::space::{Tangents, sweep, sweep_back};
-use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
 use std::cell::{Cell, OnceCell};
 
 /// The tapes of one point.
@@ -31,6 +31,13 @@ use std::cell::{Cell, OnceCell};
 pub(crate) struct Slot<T: Scalar> {
     pub(crate) program: Tape<T>,
     pub(crate) words: Tape<T>,
+}
+
+/// What helps the linear solver, if there is anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Aid<'a, T: Scalar> {
+    pub(crate) preconditioner: Option<&'a dyn Map<T>>,
+    pub(crate) recycle: Option<&'a Recycle<T>>,
 }
 
 /// A condition at one point.
@@ -56,10 +63,20 @@ pub(crate) struct Local<'t, T: Scalar> {
     products: Cell<usize>,
     method: OnceCell<Method>,
     factor: OnceCell<Factor<T>>,
+    probe: OnceCell<Vec<Probe>>,
 }
 
-/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection.
-type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
+/// What the solution of a system with a random right-hand side shows of one member.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe {
+    /// `|r| / |A^{-1} r|`: above the smallest singular value, and near to it if that is small.
+    pub(crate) low: f64,
+    /// How the solver ended. A random vector is not in the range of a singular map.
+    pub(crate) status: Status,
+}
+
+/// The tolerance of the probe: far below the part that a random vector has along one direction.
+const PROBE: f64 = 1e-3;
 
 impl<'t, T: Scalar> Local<'t, T> {
     /// Records a condition at a point.
@@ -92,7 +109,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         let (normal, dropped) = raw.map_or_else(|| (vec![0.0; n], vec![0.0; n]), |raw| normal_parts(&raw, &value));
         let dim = space.dim(&shapes);
         let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
-        let (products, method, factor) = (Cell::new(0), OnceCell::new(), OnceCell::new());
+        let (products, method, factor, probe) = (Cell::new(0), OnceCell::new(), OnceCell::new(), OnceCell::new());
         let mut local = Local {
             tape,
             w,
@@ -110,6 +127,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             products,
             method,
             factor,
+            probe,
         };
         match kind {
             Kind::Stationary => local.words.raise(&value, &mut local.rho)?,
@@ -197,6 +215,26 @@ impl<'t, T: Scalar> Local<'t, T> {
         Ok(self.factor.get_or_init(|| f))
     }
 
+    /// Solves a system with a random right-hand side, once: what the system that was asked for hardly touches shows
+    /// here.
+    pub(crate) fn probe(&self, products: usize, aid: Aid<'_, T>) -> Result<&[Probe]> {
+        if let Some(p) = self.probe.get() {
+            return Ok(p);
+        }
+        let mut r = lists::noise(&self.shapes, 0xB0DE);
+        self.words.project(&mut r)?;
+        let stop = Stop { tolerance: PROBE, products };
+        let found = self.solve(&r, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
+        let (size, length) = (self.lengths(&r)?, self.lengths(&found.x)?);
+        let one = |m: usize| {
+            let s = &found.members[m];
+            let reached = s.residual <= 10.0 * PROBE;
+            Probe { low: size[m] / length[m], status: if reached { Status::Converged } else { s.status } }
+        };
+        let all = (0..size.len()).map(one).collect();
+        Ok(self.probe.get_or_init(|| all))
+    }
+
     /// The method that [`Method::Auto`] stands for here.
     fn suited(&self) -> Result<Method> {
         if let Some(m) = self.method.get() {
@@ -204,16 +242,12 @@ impl<'t, T: Scalar> Local<'t, T> {
         }
         let m = match self.is_small() {
             true => Method::Dense,
-            false => match linear::look(self, linear::STEPS)?.0 {
-                Seen::Positive(p) => Method::Cg(p),
-                Seen::SelfAdjoint(s) => Method::Minres(s),
-                Seen::Neither => Method::Gmres { restart: 40 },
-            },
+            false => linear::look(self, linear::STEPS)?.0.method(),
         };
         Ok(*self.method.get_or_init(|| m))
     }
 
-    /// Solves with `A`, or with its adjoint.
+    /// Solves with `A`, or with its adjoint. Without a start, one is made of what is recycled.
     pub(crate) fn solve(
         &self,
         b: &[Batch<T>],
@@ -221,6 +255,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         start: Option<&[Batch<T>]>,
         method: Method,
         stop: &Stop,
+        aid: Aid<'_, T>,
     ) -> Result<Solved<T>> {
         let adjoint = adjoint && self.kind != Kind::Stationary;
         let turned = Adjoint(self);
@@ -230,15 +265,48 @@ impl<'t, T: Scalar> Local<'t, T> {
         if method == Method::Dense {
             return linear::solve_by(map, self.factor()?, adjoint, b, stop);
         }
-        let mut found = linear::solve(map, b, start, method, stop)?;
+        let recycled = match (start, aid.recycle) {
+            (None, Some(r)) => r.start(map, b)?,
+            _ => None,
+        };
+        let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
+        let mut found = self.solve_from(map, adjoint, b, start.or(guess.as_deref()), method, auto, stop, aid)?;
+        found.products += spent;
+        if let (None, Some(recycle)) = (start, aid.recycle) {
+            recycle.keep(&found.x);
+        }
+        Ok(found)
+    }
+
+    /// Solves by a method that is not dense, to an error and not only a residual that is small.
+    fn solve_from(
+        &self,
+        map: &dyn Map<T>,
+        adjoint: bool,
+        b: &[Batch<T>],
+        start: Option<&[Batch<T>]>,
+        method: Method,
+        auto: bool,
+        stop: &Stop,
+        aid: Aid<'_, T>,
+    ) -> Result<Solved<T>> {
+        let ask = |start: Option<&[Batch<T>]>, method, stop: &Stop| match aid.preconditioner {
+            None => linear::solve(map, b, start, method, stop),
+            Some(m) if adjoint => linear::solve_preconditioned(map, &Adjoint(m), b, start, method, stop),
+            Some(m) => linear::solve_preconditioned(map, m, b, start, method, stop),
+        };
+        let method = match aid.preconditioner {
+            Some(m) if auto => linear::allowed(map, m, method)?,
+            _ => method,
+        };
+        let mut found = ask(start, method, stop)?;
         if auto && found.members.iter().any(|s| s.status == Status::Indefinite) {
-            let method = Method::Minres(linear::SelfAdjoint::asserted());
-            found = linear::solve(map, b, Some(&found.x), method, stop)?;
+            found = ask(Some(&found.x), Method::Minres(linear::SelfAdjoint::asserted()), stop)?;
         }
         // A small residual is a small error only where the map is not nearly singular: go on where it is not.
         for _ in 0..2 {
-            let far = self.distances(&found)?.into_iter().zip(&found.members);
-            let worst = far.filter(|(_, s)| s.status == Status::Converged).map(|(d, _)| d).fold(0.0, f64::max);
+            let far = found.members.iter().filter(|s| s.status == Status::Converged);
+            let worst = far.map(|s| s.distance).fold(0.0, f64::max);
             let krylov =
                 !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
             let tighter =
@@ -248,7 +316,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             }
             let (spent, seen) = (found.products, found.members.clone());
             let stop = Stop { tolerance: tighter, ..*stop };
-            found = linear::solve(map, b, Some(&found.x), method, &stop)?;
+            found = ask(Some(&found.x), found.method, &stop)?;
             found.products += spent;
             for (new, old) in found.members.iter_mut().zip(seen) {
                 new.iterations += old.iterations;
@@ -264,102 +332,12 @@ impl<'t, T: Scalar> Local<'t, T> {
         }
         Ok(found)
     }
-
-    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest modulus of the spectrum that
-    /// was seen. NaN where nothing was seen.
-    pub(crate) fn distances(&self, found: &Solved<T>) -> Result<Vec<f64>> {
-        let lengths = self.lengths(&found.x)?;
-        let one = |(m, length): (usize, &f64)| {
-            let s = &found.members[m];
-            let (smallest, _) = s.seen.unwrap_or((f64::NAN, f64::NAN));
-            match s.residual == 0.0 {
-                true => 0.0,
-                false => s.residual * found.sizes[m] / (smallest * length),
-            }
-        };
-        Ok(lengths.iter().enumerate().map(one).collect())
-    }
-}
-
-/// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
-/// member.
-fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
-    let raw: List<T> = raw.iter().map(Var::value).collect();
-    let off = lists::minus(&raw, projected);
-    let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
-    let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
-    let n = lists::members(&lists::shapes(&raw));
-    ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())
-}
-
-/// Names the first member whose residual is not finite.
-fn finite<T: Scalar>(value: &[Batch<T>]) -> Result<()> {
-    for (leaf, b) in value.iter().enumerate() {
-        if let Some(i) = b.data().iter().position(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { member: i / b.shape().each().max(1), leaf, value: b.data()[i].f64() });
-        }
-    }
-    Ok(())
 }
 
 /// The largest residual of a member that converged.
 fn residual<T: Scalar>(found: &Solved<T>) -> f64 {
     let converged = found.members.iter().filter(|s| s.status == Status::Converged);
     converged.map(|s| s.residual).fold(0.0, f64::max)
-}
-
-/// Runs the program of a condition in the coordinates of the tangent space.
-fn run<'t, C: Condition>(
-    c: &C,
-    tape: &'t Tape<Of<C::State>>,
-    at: &[Batch<Of<C::State>>],
-    w: &[Var<'t, Of<C::State>>],
-    z: &C::State,
-    phi: &C::Params,
-    phi_in: &[Var<'t, Of<C::State>>],
-) -> Result<Recorded<'t, Of<C::State>>> {
-    let space = c.space();
-    let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
-    let shapes = lists::shapes(at);
-    let bound = |w: &[Var<'t, Of<C::State>>]| {
-        let v = space.project(&base, w);
-        // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
-        let x: Vec<_> = match c.kind() {
-            Kind::Stationary => space.retract(&base, &v),
-            _ => base.iter().zip(v).map(|(z, v)| *z + v).collect(),
-        };
-        let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
-        let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
-        let p = phi.bind(&mut || p.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
-        c.program(tape, x, p)
-    };
-    let misfit = |what, got: &[Var<'t, _>]| {
-        let got = got.iter().map(Var::shape).collect();
-        Error::Condition { what, expected: shapes.clone(), got }
-    };
-    if c.kind() == Kind::Stationary {
-        let wrong = Cell::new(None);
-        let slope = w.to_vec().grad(|w| {
-            let out = bound(&w);
-            match out.as_slice() {
-                [cost] if cost.shape().is_scalar() => cost.sum(),
-                _ => {
-                    wrong.set(Some(misfit("one cost, a number or one for each member, of a solution", &out)));
-                    tape.filled(Shape::SCALAR, lists::number(0.0))
-                }
-            }
-        });
-        return wrong.into_inner().map_or(Ok((slope, None)), Err);
-    }
-    let out = bound(w);
-    if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
-        return Err(misfit("a step or residual", &out));
-    }
-    let raw = match c.kind() {
-        Kind::FixedPoint => out.iter().zip(&base).map(|(y, z)| *y - *z).collect(),
-        _ => out,
-    };
-    Ok((space.project(&base, &raw), Some(raw)))
 }
 
 impl<T: Scalar> Map<T> for Local<'_, T> {
@@ -406,6 +384,9 @@ impl<T: Scalar> Map<T> for Local<'_, T> {
     }
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.words.lower(v, out)
+    }
+    fn is_ambient(&self) -> bool {
+        self.words.ambient
     }
     fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
         self.words.project(v)

@@ -18,9 +18,10 @@ use crate::error::Result;
 use crate::estimate::{Recorded, add, bind, difference, double, norm, seeds};
 use crate::iteration::{Iteration, Of, copy, list};
 use crate::linear::rate;
+use crate::lists;
 use crate::missing;
 use crate::verdict::{Verdict, Why};
-use pullback::{Batch, Scalar, Tape, Var};
+use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
 /// A series is cut off when its terms grow twice in a row and are this many times longer than the first.
 ///
@@ -83,6 +84,40 @@ pub(crate) struct Path<'a, T: Scalar> {
     pub(crate) motion: Option<Vec<Batch<T>>>,
 }
 
+/// `P_end P_before`, recorded once; empty where every vector is tangent.
+struct Words<'t, T: Scalar> {
+    tape: &'t Tape<T>,
+    u: Vec<Var<'t, T>>,
+    projected: Vec<Var<'t, T>>,
+}
+
+impl<'t, T: Scalar> Words<'t, T> {
+    fn new<I: Iteration>(tape: &'t Tape<T>, it: &I, like: &I::State, path: &Path<'_, T>) -> Result<Self>
+    where
+        I::State: Leaves<Scalar = T>,
+    {
+        let (v, u) = bind(tape, like, path.end);
+        let before = it.project(tape, bind(tape, like, path.before).0, v);
+        let projected = list(&it.project(tape, bind(tape, like, path.end).0, before));
+        tape.check()?;
+        // A projection without an operation is none.
+        let none = tape.operations() == 0;
+        Ok(if none { Words { tape, u: vec![], projected: vec![] } } else { Words { tape, u, projected } })
+    }
+
+    /// `out = P_end P_before v`.
+    fn project(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        if self.u.is_empty() {
+            lists::copy(out, v);
+            return Ok(());
+        }
+        if let ([u], [v], [projected], [out]) = (&*self.u, v, &*self.projected, &mut *out) {
+            return Ok(self.tape.jvp_into(&[(*u, v)], &[*projected], &mut [out])?);
+        }
+        Ok(self.tape.jvp_into(&seeds(&self.u, v), &self.projected, &mut out.iter_mut().collect::<Vec<_>>())?)
+    }
+}
+
 /// The linear map `A` of the last step, in both directions, between tangent vectors at `z_T`.
 struct LastStep<'s, 't, I: Iteration> {
     plain: &'s mut Tape<Of<I::State>>,
@@ -92,6 +127,8 @@ struct LastStep<'s, 't, I: Iteration> {
     from: &'s [Var<'t, Of<I::State>>],
     outs: &'s [Var<'t, Of<I::State>>],
     path: &'s Path<'s, Of<I::State>>,
+    words: Words<'t, Of<I::State>>,
+    pulled: Vec<Batch<Of<I::State>>>,
 }
 
 impl<I: Iteration> LastStep<'_, '_, I> {
@@ -106,12 +143,13 @@ impl<I: Iteration> LastStep<'_, '_, I> {
         Ok(out)
     }
 
-    /// `A' v`.
-    fn pull(&mut self, v: &[Batch<Of<I::State>>]) -> Result<Vec<Batch<Of<I::State>>>> {
-        let mut w = v.to_vec();
-        self.tape.vjp_into(&seeds(self.outs, v), self.from, &mut w.iter_mut().collect::<Vec<_>>())?;
-        let pulled = self.project(self.path.before, &w)?;
-        self.project(self.path.end, &pulled)
+    /// `out = A' v`.
+    fn pull(&mut self, v: &[Batch<Of<I::State>>], out: &mut [Batch<Of<I::State>>]) -> Result<()> {
+        match (self.outs, v, self.from, &mut *self.pulled) {
+            ([to], [v], [from], [w]) => self.tape.vjp_into(&[(*to, v)], &[*from], &mut [w])?,
+            (to, v, from, w) => self.tape.vjp_into(&seeds(to, v), from, &mut w.iter_mut().collect::<Vec<_>>())?,
+        }
+        self.words.project(&self.pulled, out)
     }
 
     /// `sqrt(|A A d| / |d|)` for the tangent part of `d`; `None` if `d` has none. Twice, since the length of a motion
@@ -133,6 +171,7 @@ impl<I: Iteration> LastStep<'_, '_, I> {
 /// The series on the last step: fills the gradient and returns the outer loss.
 pub(crate) fn series<'t, I: Iteration>(
     plain: &mut Tape<Of<I::State>>,
+    words: &'t Tape<Of<I::State>>,
     tape: &'t Tape<Of<I::State>>,
     it: &I,
     like: &I::State,
@@ -149,35 +188,40 @@ pub(crate) fn series<'t, I: Iteration>(
         _ => outer_gradient(tape, it, like, rec, path.before, &mut gradient.to_vec())?.1,
     };
     let outs = list(&rec.end);
-    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path };
-    let mut v = last_step.project(path.end, &start)?;
+    let (words, pulled) = (Words::new(words, it, like, path)?, at_end.clone());
+    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path, words, pulled };
+    let v = last_step.project(path.end, &start)?;
     let first = norm(&v);
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(first > 0.0, motion);
     let mut p = v.clone();
-    let mut kept = vec![v.clone()];
+    let mut kept = vec![v];
     let (mut last, mut grew) = (first, false);
     for _ in 0..terms {
         if last == 0.0 {
             break;
         }
-        v = next_term(&mut last_step, sum, &v)?;
-        let now = norm(&v);
+        // A term that is kept no longer lends its place to the next one.
+        let mut next = if kept.len() > KEPT { kept.remove(0) } else { at_end.clone() };
+        next_term(&mut last_step, sum, &kept[kept.len() - 1], &mut next)?;
+        let now = norm(&next);
         certificate.norms.push(now / first);
-        certificate.rho = rate(&certificate.norms);
-        certificate.missing = Some(now / first * certificate.rho.unwrap_or(0.0));
         if now > last && grew && now > GROWTH * first {
             certificate.truncated = true;
             break;
         }
         (grew, last) = (now > last, now);
-        add(&mut p, &v, 1.0);
-        kept.push(v.clone());
-        kept.drain(..kept.len().saturating_sub(KEPT + 1));
+        add(&mut p, &next, 1.0);
+        kept.push(next);
         certificate.terms += 1;
     }
+    if let [.., now] = certificate.norms[1..] {
+        certificate.rho = rate(&certificate.norms);
+        certificate.missing = Some(now * certificate.rho.unwrap_or(0.0));
+    }
     if certificate.terms == 0 && first > 0.0 && !certificate.truncated {
-        kept.extend(look_ahead(&mut last_step, sum, &v, &mut certificate));
+        let seen = look_ahead(&mut last_step, sum, &kept[0], &mut certificate);
+        kept.extend(seen);
     }
     if sum == Sum::FixedPoint {
         set_against_motion(&mut last_step, &mut certificate);
@@ -212,22 +256,21 @@ fn outer_gradient<'t, I: Iteration>(
     Ok((double(loss.scalar()), v))
 }
 
+/// `next = v_{k+1}` of `v = v_k`.
 fn next_term<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     sum: Sum,
     v: &[Batch<Of<I::State>>],
-) -> Result<Vec<Batch<Of<I::State>>>> {
-    let pulled = last_step.pull(v)?;
-    let damped = |alpha: f64| {
-        let mut next = v.to_vec();
-        add(&mut next, &pulled, -alpha);
-        next
+    next: &mut [Batch<Of<I::State>>],
+) -> Result<()> {
+    last_step.pull(v, next)?;
+    let alpha = match sum {
+        Sum::FixedPoint => return Ok(()),
+        Sum::Printed => 1.0,
+        Sum::Coded { alpha } => alpha,
     };
-    Ok(match sum {
-        Sum::FixedPoint => pulled,
-        Sum::Printed => damped(1.0),
-        Sum::Coded { alpha } => damped(alpha),
-    })
+    (0..lists::members(&lists::shapes(v))).for_each(|m| lists::combine(next, -alpha, 1.0, v, m));
+    Ok(())
 }
 
 /// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
@@ -238,7 +281,8 @@ fn look_ahead<I: Iteration>(
     v0: &[Batch<Of<I::State>>],
     certificate: &mut Certificate,
 ) -> Option<Vec<Batch<Of<I::State>>>> {
-    let v1 = next_term(last_step, sum, v0).ok();
+    let mut v1 = v0.to_vec();
+    let v1 = next_term(last_step, sum, v0, &mut v1).ok().map(|()| v1);
     let ratio = v1.as_ref().map_or(f64::INFINITY, |v1| norm(v1) / norm(v0));
     certificate.norms.push(ratio);
     certificate.missing = Some(ratio);

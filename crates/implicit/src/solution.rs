@@ -5,9 +5,9 @@ use crate::certify::Raw;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::iteration::{Of, OuterFn};
-use crate::linear::{Method, Solved, Stop};
+use crate::linear::{Map, Method, Recycle, Solved, Stop};
 use crate::lists::{self, List};
-use crate::local::{Local, Slot};
+use crate::local::{Aid, Local, Slot};
 use crate::trust::SolutionCertificate;
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
@@ -41,6 +41,7 @@ pub struct Solution<'a, C: Condition> {
     pub(crate) z: &'a C::State,
     pub(crate) phi: &'a C::Params,
     pub(crate) settings: Settings,
+    pub(crate) aid: Aid<'a, Of<C::State>>,
 }
 
 impl<C: Condition> Clone for Solution<'_, C> {
@@ -98,7 +99,8 @@ pub struct Hypergradient<Z, P> {
 
 impl<'a, C: Condition> Solution<'a, C> {
     pub(crate) fn new(condition: &'a C, z: &'a C::State, phi: &'a C::Params) -> Self {
-        Solution { condition, z, phi, settings: Settings::new::<Of<C::State>>() }
+        let aid = Aid { preconditioner: None, recycle: None };
+        Solution { condition, z, phi, settings: Settings::new::<Of<C::State>>(), aid }
     }
 
     /// With other settings.
@@ -117,6 +119,21 @@ impl<'a, C: Condition> Solution<'a, C> {
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         self.with(Settings { tolerance, ..self.settings })
+    }
+
+    /// With a map near the inverse of the linear map of the tangent space, see [`crate::linear::solve_preconditioned`].
+    /// It serves the Newton steps, the system itself and what it is checked with, wherever the space is not so small
+    /// that the whole matrix is taken; transposed systems get its adjoint.
+    #[must_use]
+    pub fn preconditioned(self, by: &'a dyn Map<Of<C::State>>) -> Self {
+        Solution { aid: Aid { preconditioner: Some(by), ..self.aid }, ..self }
+    }
+
+    /// Starts the systems of derivatives (not of Newton steps) from the solutions of those before, kept in `from` from
+    /// one outer step to the next, and keeps the new ones there.
+    #[must_use]
+    pub fn recycling(self, from: &'a Recycle<Of<C::State>>) -> Self {
+        Solution { aid: Aid { recycle: Some(from), ..self.aid }, ..self }
     }
 
     /// Differentiates at the point as it was given.
@@ -155,7 +172,7 @@ impl<'a, C: Condition> Solution<'a, C> {
             Linearisation { solution: *self, points: vec![record(self.z.batches())?], newton: vec![], here: 0 };
         for _ in 0..usize::from(s.polish) + usize::from(s.check) {
             let last = &lin.points[lin.points.len() - 1];
-            let newton = Newton::of(last, s)?;
+            let newton = Newton::of(last, s, self.aid)?;
             let (enough, step) = (newton.enough(last), newton.step(last));
             lin.newton.push(newton);
             let next = match enough {
@@ -217,11 +234,11 @@ const ROUNDING: f64 = 100.0;
 
 impl<T: Scalar> Newton<T> {
     /// `A d = -rho`.
-    fn of(local: &Local<'_, T>, s: &Settings) -> Result<Self> {
+    fn of(local: &Local<'_, T>, s: &Settings, aid: Aid<'_, T>) -> Result<Self> {
         let mut right = local.rho.clone();
         (0..local.stationarity.len()).for_each(|m| lists::scale(&mut right, -1.0, m));
         let stop = Stop { tolerance: 1e-10f64.max(100.0 * T::EPS.f64()), products: s.products };
-        let solved = local.solve(&right, false, None, Method::Auto, &stop)?;
+        let solved = local.solve(&right, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
         let lengths = local.lengths(&solved.x)?;
         Ok(Newton { solved, lengths })
     }
@@ -299,7 +316,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let (value, certificate) = self.certified(&|local, method, stop, start| {
             let mut b = local.push_params(&dphi)?;
             (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
-            let solved = local.solve(&b, false, start, method, stop)?;
+            let solved = local.solve(&b, false, start, method, stop, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
         })?;
         Ok(Certified { value: rebuilt(self.solution.z, value), certificate })
@@ -321,7 +338,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let zbar = zbar.batches();
         fits(&zbar, &self.solution.z.batches())?;
         let (value, certificate) = self.certified(&|local, method, stop, start| {
-            let (value, solved) = pulled(local, &zbar, method, stop, start)?;
+            let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&value), value, solved })
         })?;
         Ok(Certified { value: rebuilt(self.solution.phi, value), certificate })
@@ -346,7 +363,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let outer = &outer;
         let (value, certificate) = self.certified(&|local, method, stop, start| {
             let (_, zbar, direct) = self.loss(&local.at, outer)?;
-            let (mut value, solved) = pulled(local, &zbar, method, stop, start)?;
+            let (mut value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             let scale = lists::length(&value) + lists::length(&direct);
             lists::add_all(&mut value, 1.0, &direct);
             Ok(Raw { scale, value, solved })
@@ -380,8 +397,9 @@ fn pulled<T: Scalar>(
     method: Method,
     stop: &Stop,
     start: Option<&[Batch<T>]>,
+    aid: Aid<'_, T>,
 ) -> Result<(List<T>, Solved<T>)> {
-    let solved = local.solve(&local.raised(zbar)?, true, start, method, stop)?;
+    let solved = local.solve(&local.raised(zbar)?, true, start, method, stop, aid)?;
     Ok((local.pull_params(&solved.x)?, solved))
 }
 

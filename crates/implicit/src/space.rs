@@ -170,6 +170,9 @@ pub(crate) fn sweep<'t, T: Scalar>(
     out: &mut [Batch<T>],
 ) -> Result<()> {
     unknown(out);
+    if let ([from], [v], [to], [out]) = (from, v, to, &mut *out) {
+        return lenient(tape.jvp_into(&[(*from, v)], &[*to], &mut [out]));
+    }
     lenient(tape.jvp_into(&seeds(from, v), to, &mut out.iter_mut().collect::<Vec<_>>()))
 }
 
@@ -182,6 +185,9 @@ pub(crate) fn sweep_back<'t, T: Scalar>(
     out: &mut [Batch<T>],
 ) -> Result<()> {
     unknown(out);
+    if let ([to], [v], [from], [out]) = (to, v, from, &mut *out) {
+        return lenient(tape.vjp_into(&[(*to, v)], &[*from], &mut [out]));
+    }
     lenient(tape.vjp_into(&seeds(to, v), from, &mut out.iter_mut().collect::<Vec<_>>()))
 }
 

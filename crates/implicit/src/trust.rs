@@ -42,7 +42,8 @@ pub struct Member {
     /// How the linear solver ended.
     pub status: Status,
     /// The smallest and the largest singular value of the linear system: the exact ones in a small space (see `exact`),
-    /// else as far as they were seen, so the truth reaches at least so far.
+    /// else as far as they were seen, by the solver, by a few Lanczos steps and by a system with a random right-hand
+    /// side; so the truth reaches at least so far.
     pub spectrum: Option<(f64, f64)>,
     /// Is the spectrum the whole one?
     pub exact: bool,
@@ -50,6 +51,9 @@ pub struct Member {
     pub symmetry: Option<f64>,
     /// The part of the residual of the condition that is normal to the manifold, relative to the whole.
     pub normal: f64,
+    /// The estimated error of this member's part of the derivative, relative to that part. `None` of one member alone,
+    /// and where the derivative has no parts, as that by parameters that members share.
+    pub error: Option<f64>,
     /// What all that means for this member.
     pub verdict: Verdict,
 }

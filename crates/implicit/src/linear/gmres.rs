@@ -96,13 +96,14 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
         team.apply(&mut v, &mut w)?;
         basis[k] = v;
         let mut columns = vec![vec![0.0; k + 2]; n];
+        let mut along = vec![vec![0.0; k + 1]; n];
         // Twice: once leaves what rounding allows, which is too much for ill-conditioned maps.
         for _ in 0..2 {
-            for i in 0..=k {
-                team.inner(&basis[i], &w, &mut c)?;
-                for m in (0..n).filter(|m| team.works[*m] && !full[*m]) {
-                    columns[m][i] += c[m];
-                    lists::add(&mut w, -c[m], &basis[i], m);
+            team.inners(&basis[..=k], &w, &mut along)?;
+            for m in (0..n).filter(|m| team.works[*m] && !full[*m]) {
+                for (i, c) in along[m].iter().enumerate() {
+                    columns[m][i] += c;
+                    lists::add(&mut w, -c, &basis[i], m);
                 }
             }
         }

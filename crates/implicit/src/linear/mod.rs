@@ -1,13 +1,17 @@
 //! Linear systems on tangent spaces: maps, what a solution says of itself, and which solver suits. The solvers are
 //! files of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
 
+mod anderson;
 mod bicgstab;
 mod cg;
 mod chebyshev;
 mod dense;
 mod gmres;
+mod images;
 mod lsmr;
 mod minres;
+mod precondition;
+mod recycle;
 mod richardson;
 mod symmetric;
 mod team;
@@ -15,9 +19,12 @@ mod tridiagonal;
 
 pub(crate) use dense::Factor;
 pub use dense::{Frame, Spectrum, spectrum};
+pub(crate) use precondition::allowed;
+pub use precondition::{Diagonal, solve_preconditioned};
+pub use recycle::Recycle;
 pub(crate) use richardson::rate;
 pub use symmetric::{Positive, SelfAdjoint};
-pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, tolerance as symmetric_to_rounding};
+pub(crate) use symmetric::{STEPS, defect, lanczos, look, tolerance as symmetric_to_rounding};
 
 use crate::error::Result;
 use crate::lists::{self, List};
@@ -50,6 +57,11 @@ pub trait Map<T: Scalar = f64> {
         lists::copy(out, v);
         Ok(())
     }
+    /// Is the inner product the ambient one? Then [`Map::lower`] copies, and solvers leave that out. No unless told
+    /// otherwise.
+    fn is_ambient(&self) -> bool {
+        false
+    }
     /// Brings a vector of the ambient space to the space of the map. Nothing unless told otherwise.
     ///
     /// # Errors
@@ -78,6 +90,9 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
     }
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.0.lower(v, out)
+    }
+    fn is_ambient(&self) -> bool {
+        self.0.is_ambient()
     }
     fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
         self.0.project(v)
@@ -125,6 +140,12 @@ pub enum Method {
     /// Least squares by bidiagonalisation: sees the square of the condition number, and gives the solution of least
     /// length where the map is singular.
     Lsmr,
+    /// Anderson's acceleration of `x <- x + (b - A x)`, over the differences of a few iterates. With none kept it is
+    /// Richardson's iteration of step 1.
+    Anderson {
+        /// How many differences are kept.
+        memory: usize,
+    },
     /// The matrix in an orthonormal frame, and its singular values: `dim` products with `A`.
     Dense,
 }
@@ -141,6 +162,7 @@ impl fmt::Display for Method {
             Method::Minres(_) => f.write_str("MINRES"),
             Method::Gmres { restart } => write!(f, "GMRES({restart})"),
             Method::BiCgStab => f.write_str("BiCGStab"),
+            Method::Anderson { memory } => write!(f, "Anderson's acceleration({memory})"),
             Method::Lsmr => f.write_str("LSMR"),
             Method::Dense => f.write_str("dense"),
         }
@@ -216,6 +238,21 @@ pub struct Solution {
     pub seen: Option<(f64, f64)>,
     /// For series: the factor by which terms fall, a geometric mean over a window of the last terms.
     pub rate: Option<f64>,
+    /// An estimate of `|x - truth| / |x|`: the residual over the smallest modulus of the spectrum that was seen. NaN
+    /// where nothing was seen.
+    pub distance: f64,
+}
+
+impl Solution {
+    /// Nothing is known.
+    const BLANK: Self = Solution {
+        status: Status::Stalled,
+        residual: f64::NAN,
+        iterations: 0,
+        seen: None,
+        rate: None,
+        distance: f64::NAN,
+    };
 }
 
 /// The solutions of all members.
@@ -260,7 +297,11 @@ pub fn solve<T: Scalar>(
     }
     let mut team = Team::new(map, b, start, *stop)?;
     let method = match method {
-        Method::Auto => choose(map, &mut team)?,
+        Method::Auto => {
+            let (method, looked) = choose(map)?;
+            team.products += looked;
+            method
+        }
         other => other,
     };
     match method {
@@ -274,6 +315,7 @@ pub fn solve<T: Scalar>(
         Method::Gmres { restart } => gmres::run(&mut team, restart.max(1))?,
         Method::BiCgStab => bicgstab::run(&mut team)?,
         Method::Lsmr => lsmr::run(&mut team)?,
+        Method::Anderson { memory } => anderson::run(&mut team, memory)?,
     }
     team.finish(method)
 }
@@ -306,16 +348,11 @@ pub(crate) fn wider(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64
     }
 }
 
-/// The method that suits the map.
-fn choose<T: Scalar>(map: &dyn Map<T>, team: &mut Team<'_, T>) -> Result<Method> {
+/// The method that suits the map, and the products that it took to look.
+fn choose<T: Scalar>(map: &dyn Map<T>) -> Result<(Method, usize)> {
     if map.dim() <= SMALL {
-        return Ok(Method::Dense);
+        return Ok((Method::Dense, 0));
     }
     let (witness, products) = symmetric::look(map, symmetric::STEPS)?;
-    team.products += products;
-    Ok(match witness {
-        symmetric::Seen::Positive(p) => Method::Cg(p),
-        symmetric::Seen::SelfAdjoint(s) => Method::Minres(s),
-        symmetric::Seen::Neither => Method::Gmres { restart: 40 },
-    })
+    Ok((witness.method(), products))
 }

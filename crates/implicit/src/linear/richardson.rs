@@ -39,9 +39,10 @@ pub(crate) fn rate(lengths: &[f64]) -> Option<f64> {
 }
 
 /// Does a window of the last terms, and the window before it, grow?
-fn grows(lengths: &[f64]) -> bool {
+///
+/// `smallest` is the smallest of them.
+pub(super) fn grows(lengths: &[f64], smallest: f64) -> bool {
     let (n, w) = (lengths.len(), 8);
-    let smallest = lengths.iter().copied().fold(f64::INFINITY, f64::min);
     let last = lengths.last().copied().unwrap_or(0.0);
     let steadily = n > 2 * w && lengths[n - 1] > lengths[n - 1 - w] && lengths[n - 1 - w] > lengths[n - 1 - 2 * w];
     last > GROWTH * smallest.max(f64::MIN_POSITIVE) && last > lengths[0] || steadily && last > 2.0 * lengths[0]
@@ -50,7 +51,7 @@ fn grows(lengths: &[f64]) -> bool {
 pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) -> Result<()> {
     let n = team.n();
     let (mut v, mut av) = (team.r.clone(), team.zeros());
-    let (mut best, mut least) = (team.x.clone(), vec![f64::INFINITY; n]);
+    let (mut best, mut least, mut grew) = (team.x.clone(), vec![f64::INFINITY; n], vec![false; n]);
     let mut length = vec![0.0; n];
     team.norm(&v, &mut length)?;
     let mut lengths: Vec<Vec<f64>> = length.iter().map(|l| vec![*l]).collect();
@@ -59,18 +60,16 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
             team.rest(m, Status::Converged);
         }
     }
-    let mut sum = team.zeros();
     for k in 0.. {
         for m in (0..n).filter(|m| team.works[*m]) {
             lists::add(&mut team.x, step, &v, m);
-            lists::add(&mut sum, step, &v, m);
         }
         if matches!(until, Until::Terms(terms) if k == terms) {
-            (0..n)
-                .filter(|m| team.works[*m])
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|m| team.rest(m, Status::Truncated));
+            for m in 0..n {
+                if team.works[m] {
+                    team.rest(m, Status::Truncated);
+                }
+            }
         }
         if !team.goes_on() {
             break;
@@ -78,23 +77,36 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
         team.apply(&mut v, &mut av)?;
         (0..n).filter(|m| team.works[*m]).for_each(|m| lists::add(&mut v, -step, &av, m));
         team.norm(&v, &mut length)?;
-        for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+        for m in 0..n {
+            if !team.works[m] {
+                continue;
+            }
             lengths[m].push(length[m]);
             team.members[m].iterations += 1;
-            team.members[m].rate = rate(&lengths[m]);
-            if length[m] < least[m] {
-                least[m] = length[m];
-                lists::scale(&mut best, 0.0, m);
-                lists::add(&mut best, 1.0, &team.x, m);
+            if until == Until::Missing {
+                team.members[m].rate = rate(&lengths[m]);
             }
-            if !length[m].is_finite() || grows(&lengths[m]) {
-                lists::scale(&mut team.x, 0.0, m);
-                lists::add(&mut team.x, 1.0, &best, m);
+            if length[m] < least[m] {
+                (least[m], grew[m]) = (length[m], false);
+            } else if !grew[m] && length[m].is_finite() {
+                // The sum before the last term, `x - step v_k`, was better; and `v_k = v_{k+1} + step A v_k`.
+                grew[m] = true;
+                lists::combine(&mut best, 0.0, 1.0, &team.x, m);
+                lists::add(&mut best, -step, &v, m);
+                lists::add(&mut best, -step * step, &av, m);
+            }
+            if !length[m].is_finite() || grows(&lengths[m], least[m].min(lengths[m][0])) {
+                if grew[m] {
+                    lists::combine(&mut team.x, 0.0, 1.0, &best, m);
+                }
                 team.rest(m, if length[m].is_finite() { Status::Diverged } else { Status::NonFinite });
             } else if enough(until, length[m], team.members[m].rate, team.size[m], team.stop.tolerance) {
                 team.rest(m, Status::Converged);
             }
         }
+    }
+    for m in 0..n {
+        team.members[m].rate = rate(&lengths[m]);
     }
     Ok(())
 }

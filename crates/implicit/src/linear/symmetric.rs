@@ -1,7 +1,7 @@
 //! Witnesses that a map is self-adjoint or positive, and how they are won at run time. The solvers that ask for one are
 //! files of their own.
 
-use super::{Map, SMALL, Spectrum, spectrum, tridiagonal};
+use super::{Map, Method, SMALL, Spectrum, spectrum, tridiagonal};
 use crate::error::Result;
 use crate::lists::{self, List};
 use pullback::Scalar;
@@ -56,6 +56,17 @@ pub(crate) enum Seen {
     Positive(Positive),
     SelfAdjoint(SelfAdjoint),
     Neither,
+}
+
+impl Seen {
+    /// The method that suits a map that shows itself so.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Seen::Positive(p) => Method::Cg(p),
+            Seen::SelfAdjoint(s) => Method::Minres(s),
+            Seen::Neither => Method::Gmres { restart: 40 },
+        }
+    }
 }
 
 /// Lanczos steps from a random vector.

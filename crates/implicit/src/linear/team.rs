@@ -28,7 +28,6 @@ impl<'m, T: Scalar> Team<'m, T> {
     pub(super) fn new(map: &'m dyn Map<T>, b: &[Batch<T>], start: Option<&[Batch<T>]>, stop: Stop) -> Result<Self> {
         let n = lists::members(map.shapes());
         let zeros = || lists::zeros(map.shapes());
-        let blank = Solution { status: Status::Stalled, residual: f64::NAN, iterations: 0, seen: None, rate: None };
         let mut team = Team {
             map,
             stop,
@@ -37,7 +36,7 @@ impl<'m, T: Scalar> Team<'m, T> {
             r: zeros(),
             size: vec![0.0; n],
             products: 0,
-            members: vec![blank; n],
+            members: vec![Solution::BLANK; n],
             works: vec![true; n],
             lowered: zeros(),
         };
@@ -108,8 +107,27 @@ impl<'m, T: Scalar> Team<'m, T> {
 
     /// `<u, v>` of each member.
     pub(super) fn inner(&mut self, u: &[Batch<T>], v: &[Batch<T>], out: &mut [f64]) -> Result<()> {
+        if self.map.is_ambient() {
+            (0..self.n()).for_each(|m| out[m] = lists::dot(u, v, m));
+            return Ok(());
+        }
         self.map.lower(v, &mut self.lowered)?;
         (0..self.n()).for_each(|m| out[m] = lists::dot(u, &self.lowered, m));
+        Ok(())
+    }
+
+    /// `<u, v>` of each member for several `u`, with one `G v`.
+    pub(super) fn inners(&mut self, us: &[List<T>], v: &[Batch<T>], out: &mut [Vec<f64>]) -> Result<()> {
+        let v = match self.map.is_ambient() {
+            true => v,
+            false => {
+                self.map.lower(v, &mut self.lowered)?;
+                &self.lowered
+            }
+        };
+        out.iter_mut().enumerate().for_each(|(m, out)| {
+            out.iter_mut().zip(us).for_each(|(o, u)| *o = lists::dot(u, v, m));
+        });
         Ok(())
     }
 
@@ -160,6 +178,11 @@ impl<'m, T: Scalar> Team<'m, T> {
         for m in 0..self.n() {
             let s = &mut self.members[m];
             s.residual = if self.size[m] > 0.0 { size[m] / self.size[m] } else { 0.0 };
+            s.distance = match (s.residual == 0.0, s.seen) {
+                (true, _) => 0.0,
+                (_, Some((low, _))) => size[m] / (low * length[m]),
+                (_, None) => f64::NAN,
+            };
             // A recurrence drifts from the truth; a little of that is rounding, which is that of the product `A x`.
             let product = s.seen.map_or(0.0, |(_, high)| high * length[m]) / self.size[m].max(f64::MIN_POSITIVE);
             let rounding = (10.0 * T::EPS.f64() * (1.0 + product)).min(T::EPS.f64().sqrt());

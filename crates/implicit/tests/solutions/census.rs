@@ -4,7 +4,8 @@
 
 use crate::{dot, mat, qf, solve, with_spectrum};
 use pullback::faer::Mat;
-use pullback_implicit::linear::{Method, Positive, SelfAdjoint};
+use pullback::{Batch, Shape};
+use pullback_implicit::linear::{Diagonal, Method, Positive, SelfAdjoint};
 use pullback_implicit::{
     Condition, Hypergradient, Result, SolutionCertificate, Verdict, fixed_point, root, stationary,
 };
@@ -55,8 +56,9 @@ fn methods(case: u64) -> Method {
         Method::NeumannAdaptive,
         Method::Richardson { step: 0.3 },
         Method::Chebyshev { low: 0.2, high: 2.0 },
+        Method::Anderson { memory: 3 },
     ];
-    all[(case / 10 % 10) as usize]
+    all[(case / 10 % 11) as usize]
 }
 
 /// `min z'Az/2 - phi'z`, `L = w'z`: the gradient is `A^{-1} w` where `A` is regular.
@@ -68,7 +70,13 @@ fn quadratic(
     case: u64,
 ) -> Result<Hypergradient<Mat<f64>, Mat<f64>>> {
     let c = stationary(z, phi, |z, phi| z.dot(a * z) * 0.5 - z.dot(phi)).flat();
-    c.at(z, phi).method(methods(case)).tolerance([1e-10, 1e-3][(case % 2) as usize]).hypergradient(|z, _| z.dot(w))
+    let s = c.at(z, phi).method(methods(case)).tolerance([1e-10, 1e-3][(case % 2) as usize]);
+    // Some with a preconditioner that knows nothing of the map.
+    let scale = mat(case + 5000, a.nrows(), 1);
+    let blind = Batch::from_fn(Shape::mat(a.nrows(), 1), |_, i, _| (3.0 * scale[(i, 0)]).exp());
+    let blind = Diagonal::new(vec![blind])?;
+    let s = if case / 10 % 3 == 1 { s.preconditioned(&blind) } else { s };
+    s.hypergradient(|z, _| z.dot(w))
 }
 
 #[test]

@@ -1,84 +1,13 @@
 //! Linear solvers on maps whose matrices and metrics are known: each against the dense truth, members apart, failures
 //! by name.
 
+mod aids;
+mod maps;
+
+use maps::{Matrices, error, metric, right, selfadjoint, spread, wave};
 use pullback::{Batch, Shape, faer::Mat};
-use pullback_implicit::linear::{Adjoint, Map, Method, Positive, SelfAdjoint, Solved, Status, Stop, solve, spectrum};
-use pullback_implicit::{Error, Result};
-
-/// A matrix for each member, in the inner product `u^T G v` with a diagonal `G`.
-struct Matrices {
-    a: Vec<Mat<f64>>,
-    g: Vec<f64>,
-    shapes: Vec<Shape>,
-}
-
-impl Matrices {
-    fn new(a: Vec<Mat<f64>>, g: Vec<f64>) -> Self {
-        let shapes = vec![Shape::batch(a.len(), a[0].nrows(), 1)];
-        Matrices { a, g, shapes }
-    }
-    fn times(&self, v: &[Batch], out: &mut [Batch], f: impl Fn(usize, usize, usize) -> f64) {
-        let n = self.g.len();
-        for m in 0..self.a.len() {
-            for i in 0..n {
-                out[0].data_mut()[m * n + i] = (0..n).map(|j| f(m, i, j) * v[0].data()[m * n + j]).sum();
-            }
-        }
-    }
-}
-
-impl Map for Matrices {
-    fn shapes(&self) -> &[Shape] {
-        &self.shapes
-    }
-    fn dim(&self) -> usize {
-        self.g.len()
-    }
-    fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
-        self.times(v, out, |m, i, j| self.a[m][(i, j)]);
-        Ok(())
-    }
-    /// `A* = G^{-1} A^T G`.
-    fn adjoint(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
-        self.times(v, out, |m, i, j| self.a[m][(j, i)] * self.g[j] / self.g[i]);
-        Ok(())
-    }
-    fn lower(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
-        self.times(v, out, |_, i, j| if i == j { self.g[i] } else { 0.0 });
-        Ok(())
-    }
-}
-
-fn wave(n: usize, c: f64) -> Mat<f64> {
-    Mat::from_fn(n, n, |i, j| (((i * n + j) * (i + 3 * j + 2)) as f64 * c + 1.0).sin())
-}
-
-/// Self-adjoint for the metric `g`, with the given eigenvalues.
-fn selfadjoint(values: &[f64], g: &[f64], c: f64) -> Mat<f64> {
-    let n = values.len();
-    let q = pullback::Tape::plain().constant(&wave(n, c)).qr().0.value().into_mat();
-    let d = Mat::from_fn(n, n, |i, j| if i == j { values[i] } else { 0.0 });
-    let s = &q * d * q.transpose();
-    Mat::from_fn(n, n, |i, j| s[(i, j)] * (g[j] / g[i]).sqrt())
-}
-
-fn spread(n: usize, condition: f64) -> Vec<f64> {
-    (0..n).map(|i| condition.powf(-(i as f64) / (n - 1) as f64)).collect()
-}
-
-fn metric(n: usize) -> Vec<f64> {
-    (0..n).map(|i| 0.5 + (i % 3) as f64).collect()
-}
-
-fn right(map: &Matrices) -> Vec<Batch> {
-    vec![Batch::from_fn(map.shapes[0], |m, i, _| ((3 * m + 2 * i) as f64 + 0.3).cos())]
-}
-
-/// The error against a solve by LU, in member `m`.
-fn error(map: &Matrices, b: &[Batch], x: &Solved, m: usize) -> f64 {
-    let truth = pullback::value(|a: pullback::Var| a.solve(b[0].member(m)), &map.a[m]).unwrap().into_mat();
-    (x.x[0].member(m) - &truth).norm_l2() / truth.norm_l2()
-}
+use pullback_implicit::Error;
+use pullback_implicit::linear::{Adjoint, Method, Positive, SelfAdjoint, Status, Stop, solve, spectrum};
 
 fn all() -> Vec<Method> {
     vec![
@@ -94,6 +23,9 @@ fn all() -> Vec<Method> {
         Method::Gmres { restart: 3 },
         Method::BiCgStab,
         Method::Lsmr,
+        Method::Anderson { memory: 12 },
+        Method::Anderson { memory: 4 },
+        Method::Anderson { memory: 0 },
     ]
 }
 
@@ -135,7 +67,14 @@ fn maps_that_are_not_self_adjoint_and_their_adjoints() {
     let a = Mat::from_fn(n, n, |i, j| if i == j { 1.5 } else { 0.4 * wave(n, 0.9)[(i, j)] / (n as f64).sqrt() });
     let map = Matrices::new(vec![a], metric(n));
     let b = right(&map);
-    for method in [Method::Auto, Method::Gmres { restart: 20 }, Method::BiCgStab, Method::Lsmr, Method::Dense] {
+    for method in [
+        Method::Auto,
+        Method::Gmres { restart: 20 },
+        Method::BiCgStab,
+        Method::Lsmr,
+        Method::Dense,
+        Method::Anderson { memory: 5 },
+    ] {
         let stop = Stop::at(1e-12);
         let x = solve(&map, &b, None, method, &stop).unwrap();
         assert!(error(&map, &b, &x, 0) < 1e-10 && x.failure().is_none(), "{method:?} {:?}", x.members);
@@ -168,7 +107,9 @@ fn a_member_that_fails_is_named_and_the_others_are_right() {
         assert!(x.members[1].rate.unwrap() > 1.4, "{:?}", x.members[1]);
         assert!(x.x[0].data().iter().all(|x| x.is_finite()));
     }
-    for method in [Method::Gmres { restart: 5 }, Method::BiCgStab, Method::Lsmr, Method::Dense] {
+    for method in
+        [Method::Gmres { restart: 5 }, Method::BiCgStab, Method::Lsmr, Method::Dense, Method::Anderson { memory: 5 }]
+    {
         let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
         for m in [0, 1, 2] {
             assert!(error(&map, &b, &x, m) < 1e-10, "{method:?} {m} {:?}", x.members);
@@ -198,6 +139,7 @@ fn small_cases_that_broke_other_solvers() {
             Method::Lsmr,
             Method::Dense,
             Method::Auto,
+            Method::Anderson { memory: 3 },
         ];
         for method in methods {
             let x = solve(&map, &b, None, method, &Stop::at(1e-13)).unwrap();
@@ -221,6 +163,7 @@ fn singular_maps_say_so() {
         Method::Minres(SelfAdjoint::asserted()),
         Method::Gmres { restart: 9 },
         Method::BiCgStab,
+        Method::Anderson { memory: 5 },
     ] {
         let x = solve(&map, &b, None, method, &Stop::at(1e-12)).unwrap();
         assert!(x.failure().is_some() && x.members[0].residual > 1e-3, "{method:?} {:?}", x.members);

@@ -1,0 +1,113 @@
+//! What an iteration of an adjoint costs beside one reverse sweep over the recorded step: a term of the fixed-point
+//! series, an iteration of Neumann's series as a linear solver, and one of GMRES.
+//!
+//! `cargo bench -p pullback-benches --bench adjoints`. The target of the first two is 1.2 sweeps. `-- SECONDS` sets the
+//! budget of a row. A term is the difference between a series of many terms and one of few, over the number of terms
+//! between, so that what is paid once is in neither.
+
+use pullback::faer::Mat;
+use pullback::prelude::*;
+use pullback_benches::{Race, against, entries, pretty};
+use pullback_implicit::linear::{Adjoint, Method, Stop, solve};
+use pullback_implicit::{Condition, Estimator, Iteration, Sensitivity, Tapes, fixed_point, program};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
+use std::time::Duration;
+
+/// Terms, or iterations, of the short and of the long run. The short one is so long that its certificate, which looks
+/// at the last eleven terms, costs as much as that of the long one.
+const FEW: usize = 12;
+const MANY: usize = 28;
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(4.0);
+    let budget = Duration::from_secs_f64(seconds);
+    println!("an adjoint iteration over one reverse sweep of the recorded step");
+    println!("{:<22} {:>10}   {:<22} {:<22} {:<8}", "step", "sweep", "series", "Neumann", "GMRES");
+    for n in [16, 64, 256] {
+        network(n, budget);
+    }
+    for (n, k) in [(8, 2), (50, 5), (200, 10)] {
+        subspace(n, k, budget);
+    }
+}
+
+fn matrix(m: usize, n: usize, seed: u64) -> Mat<f64> {
+    let e = entries(m * n, seed);
+    Mat::from_fn(m, n, |i, j| e[j * m + i])
+}
+
+/// `z <- tanh(A z + phi)` on eight columns.
+fn network(n: usize, budget: Duration) {
+    let a = matrix(n, n, 1) * (2.0 / (n as f64).sqrt());
+    let (phi, z0) = (matrix(n, 8, 2) * 0.2, Batch::zeros(pullback::Shape::mat(n, 8)));
+    let z = settled(&z0, |z| (&a * z + &phi).tanh());
+    let condition = fixed_point(&z, &phi, |z: Var, phi: Var| (&a * z + phi).tanh()).flat();
+    let it = program(&z, &phi, |z: Var, phi: Var, _| (&a * z + phi).tanh(), |z: Var, _| z.sum());
+    row(&format!("tanh(A z), {n} x 8"), &condition, &it, &z, &phi, budget);
+}
+
+/// A step of gradient descent for a principal subspace.
+fn descend<'t>(gr: &Grassmann, x: Var<'t>, c: Var<'t>) -> Var<'t> {
+    let g = x.grad(|x| -x.dot(c.sym() * x));
+    gr.retract(x, *gr.egrad_to_rgrad(x, Egrad(g)) * -0.3)
+}
+
+fn subspace(n: usize, k: usize, budget: Duration) {
+    let gr = Grassmann::new(n, k);
+    let c = Mat::from_fn(n, n, |i, j| if i == j { 1.0 / (1.0 + i as f64 * 0.5) } else { 0.0 });
+    let x0: Vec<Batch> = gr.random_point(1, &mut rng(3));
+    let z = settled(&x0[0], |x| descend(&gr, x, x.tape().constant(&c)));
+    let m = matrix(n, n, 4);
+    let condition = fixed_point(&z, &c, |x: Var, c: Var| descend(&gr, x, c)).on(&gr);
+    let it = program(&z, &c, |x: Var, c: Var, _| descend(&gr, x, c), |x: Var, _| x.dot(&m * x)).on(&gr);
+    row(&format!("subspace, Gr({n}, {k})"), &condition, &it, &z, &c, budget);
+}
+
+/// Where a step stays.
+fn settled(z0: &Batch, step: impl for<'t> Fn(Var<'t>) -> Var<'t>) -> Batch {
+    let tape = Tape::plain();
+    tape.iterate(tape.constant(z0), 3000, step).value()
+}
+
+fn row<C, I>(name: &str, condition: &C, it: &I, z: &Batch, phi: &Mat<f64>, budget: Duration)
+where
+    C: Condition<State = Batch, Params = Mat<f64>>,
+    I: Iteration<State = Batch, Params = Mat<f64>>,
+{
+    let tape = Tape::new();
+    let (from, p) = (tape.input(z), tape.input(phi));
+    let to = it.step(&tape, from, p, 0);
+    let (v, mut w) = (Batch::from_slice(z.shape(), &entries(z.data().len(), 5)), z.clone());
+    let series = |on: &mut Sensitivity, terms| {
+        on.derivative(it, z, phi, 1, Estimator::FixedPoint { terms }).expect("a settled loop")
+    };
+    let mut tapes = Tapes::new();
+    let solution = condition.at(z, phi).without_polish().without_check();
+    let linear = solution.linearise(&mut tapes).expect("a solution");
+    let adjoint = Adjoint(linear.map());
+    let b = vec![v.clone()];
+    let solved =
+        |method, products| solve(&adjoint, &b, None, method, &Stop { tolerance: 1e-300, products }).expect("finite");
+    let (mut on, mut on2) = (Sensitivity::new(), Sensitivity::new());
+    let times = Race::new()
+        .with("sweeps", || {
+            // As many as there are terms between, so that turns of all candidates are about as long.
+            for _ in FEW..MANY {
+                tape.vjp_into(&[(to, &v)], &[from], &mut [&mut w]).expect("a cotangent");
+            }
+        })
+        .with("series few", || series(&mut on, FEW).gradient)
+        .with("series many", || series(&mut on2, MANY).gradient)
+        .with("Neumann few", || solved(Method::Neumann { terms: FEW }, 1000))
+        .with("Neumann many", || solved(Method::Neumann { terms: MANY }, 1000))
+        .with("GMRES few", || solved(Method::Gmres { restart: MANY }, FEW))
+        .with("GMRES many", || solved(Method::Gmres { restart: MANY }, MANY))
+        .run(budget);
+    let sweep = times.time("sweeps") / (MANY - FEW) as f64;
+    let each = |what: &str| {
+        let (few, many) = (times.time(&format!("{what} few")), times.time(&format!("{what} many")));
+        (many - few) / (MANY - FEW) as f64 / sweep
+    };
+    let (series, neumann) = (against(each("series"), 1.2), against(each("Neumann"), 1.2));
+    println!("{name:<22} {:>10}   {series:<22} {neumann:<22} {:>6.2}", pretty(sweep), each("GMRES"));
+}

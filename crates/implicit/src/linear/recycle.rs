@@ -1,0 +1,61 @@
+//! Recycling: systems that follow each other, as in a bilevel loop, have solutions that move smoothly. The next one is
+//! started from the combination of the last few whose residual is smallest (Fischer, *Projection techniques for
+//! iterative solution of Ax = b with successive right-hand sides*, 1998). Two solutions extrapolate along a line, three
+//! along a parabola; each costs a product. One alone is a warm start, scaled.
+
+use super::{Map, images};
+use crate::error::Result;
+use crate::lists::{self, List};
+use pullback::{Batch, Scalar};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+/// The solutions of the last few systems. Give it to [`crate::Solution::recycling`], or ask it for a start of your own
+/// solves. Members of a batch are combined apart.
+#[derive(Debug, Clone)]
+pub struct Recycle<T: Scalar = f64> {
+    most: usize,
+    kept: RefCell<VecDeque<List<T>>>,
+}
+
+impl<T: Scalar> Recycle<T> {
+    /// Keeps the last `most` solutions; 0 keeps none, so that every system starts from zero.
+    pub fn new(most: usize) -> Self {
+        Recycle { most, kept: RefCell::new(VecDeque::with_capacity(most)) }
+    }
+
+    /// How many solutions are kept at the moment.
+    pub fn len(&self) -> usize {
+        self.kept.borrow().len()
+    }
+
+    /// Is nothing kept yet?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The combination of what is kept whose residual is smallest, and the products that it took. `None` if nothing of
+    /// these shapes is kept.
+    ///
+    /// # Errors
+    /// The first failure of the map.
+    pub fn start(&self, map: &dyn Map<T>, b: &[Batch<T>]) -> Result<Option<(List<T>, usize)>> {
+        let mut kept = self.kept.borrow_mut();
+        kept.retain(|v| lists::shapes(v) == map.shapes());
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let vectors = kept.make_contiguous();
+        Ok(Some((images::nearest(map, vectors, b)?, vectors.len())))
+    }
+
+    /// Keeps a solution, and forgets the oldest if there are too many. One that is not finite is not kept.
+    pub fn keep(&self, x: &[Batch<T>]) {
+        let mut kept = self.kept.borrow_mut();
+        if self.most == 0 || !lists::all_finite(x) {
+            return;
+        }
+        kept.truncate(self.most - 1);
+        kept.push_front(x.to_vec());
+    }
+}

@@ -1,0 +1,87 @@
+//! The program of a condition on a tape, in the coordinates of the tangent space at a point, which are described in
+//! `local.rs`; what becomes of it is not known here.
+
+use crate::condition::{Condition, Kind};
+use crate::error::{Error, Result};
+use crate::iteration::Of;
+use crate::lists::{self, List};
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
+use std::cell::Cell;
+
+/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection.
+type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
+
+/// Runs the program of a condition in the coordinates of the tangent space.
+pub(crate) fn run<'t, C: Condition>(
+    c: &C,
+    tape: &'t Tape<Of<C::State>>,
+    at: &[Batch<Of<C::State>>],
+    w: &[Var<'t, Of<C::State>>],
+    z: &C::State,
+    phi: &C::Params,
+    phi_in: &[Var<'t, Of<C::State>>],
+) -> Result<Recorded<'t, Of<C::State>>> {
+    let space = c.space();
+    let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
+    let shapes = lists::shapes(at);
+    let bound = |w: &[Var<'t, Of<C::State>>]| {
+        let v = space.project(&base, w);
+        // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
+        let x: Vec<_> = match c.kind() {
+            Kind::Stationary => space.retract(&base, &v),
+            _ => base.iter().zip(v).map(|(z, v)| *z + v).collect(),
+        };
+        let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
+        let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
+        let p = phi.bind(&mut || p.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
+        c.program(tape, x, p)
+    };
+    let misfit = |what, got: &[Var<'t, _>]| {
+        let got = got.iter().map(Var::shape).collect();
+        Error::Condition { what, expected: shapes.clone(), got }
+    };
+    if c.kind() == Kind::Stationary {
+        let wrong = Cell::new(None);
+        let slope = w.to_vec().grad(|w| {
+            let out = bound(&w);
+            match out.as_slice() {
+                [cost] if cost.shape().is_scalar() => cost.sum(),
+                _ => {
+                    wrong.set(Some(misfit("one cost, a number or one for each member, of a solution", &out)));
+                    tape.filled(Shape::SCALAR, lists::number(0.0))
+                }
+            }
+        });
+        return wrong.into_inner().map_or(Ok((slope, None)), Err);
+    }
+    let out = bound(w);
+    if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
+        return Err(misfit("a step or residual", &out));
+    }
+    let raw = match c.kind() {
+        Kind::FixedPoint => out.iter().zip(&base).map(|(y, z)| *y - *z).collect(),
+        _ => out,
+    };
+    Ok((space.project(&base, &raw), Some(raw)))
+}
+
+/// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
+/// member.
+pub(crate) fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
+    let raw: List<T> = raw.iter().map(Var::value).collect();
+    let off = lists::minus(&raw, projected);
+    let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
+    let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
+    let n = lists::members(&lists::shapes(&raw));
+    ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())
+}
+
+/// Names the first member whose residual is not finite.
+pub(crate) fn finite<T: Scalar>(value: &[Batch<T>]) -> Result<()> {
+    for (leaf, b) in value.iter().enumerate() {
+        if let Some(i) = b.data().iter().position(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { member: i / b.shape().each().max(1), leaf, value: b.data()[i].f64() });
+        }
+    }
+    Ok(())
+}

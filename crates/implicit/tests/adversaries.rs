@@ -1,0 +1,221 @@
+//! Cases that were thought of to break the certificates: nothing that is wrong is `Verified`, and where a verdict is
+//! `Estimated` the estimate is the error within a factor of two. Each is of a kind that the other tests do not show.
+
+#[path = "solutions/matrices.rs"]
+mod matrices;
+
+use matrices::{apart, mat, qf, solve, with_spectrum};
+use pullback::faer::Mat;
+use pullback::{Batch, Shape};
+use pullback_implicit::linear::{Method, Positive};
+use pullback_implicit::{Condition, Estimator, SolutionCertificate, Verdict, fixed_point, program, root, stationary};
+
+/// Larger than what is looked at as a whole matrix.
+const N: usize = 60;
+
+fn honest(c: &SolutionCertificate, gradient: &Mat<f64>, truth: &Mat<f64>, what: &str) {
+    let (error, size) = ((gradient - truth).norm_l2(), truth.norm_l2());
+    match c.verdict {
+        Verdict::Verified => assert!(error <= 1e-6 * size, "{what}: {error:e} of {size:e}\n{c}"),
+        Verdict::Estimated => {
+            let told = c.error.unwrap().total;
+            assert!(told > 0.5 * error - 1e-9 * size && told < 2.0 * error + 1e-9 * size, "{what}: {error:e}\n{c}");
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_small_eigenvalue_that_the_right_hand_side_hardly_touches() {
+    for (small, touch) in [(1e-4, 1e-11), (1e-6, 1e-11), (1e-7, 1e-11), (1e-7, 1e-13), (1e-5, 1e-9), (1e-7, 0.0)] {
+        let q = qf(&mat(900, N, N));
+        let e = Mat::from_fn(N, 1, |i, _| q[(i, 0)]);
+        // A = I - (1 - small) e e', w almost orthogonal to e.
+        let a = Mat::from_fn(N, N, |i, j| f64::from(i == j) - (1.0 - small) * e[(i, 0)] * e[(j, 0)]);
+        let v = Mat::from_fn(N, 1, |i, _| q[(i, 1)]);
+        let w = &v + &e * touch;
+        let z = Mat::zeros(N, 1);
+        let c = stationary(&z, &z, |z, phi| z.dot(&a * z) * 0.5 - z.dot(phi)).flat();
+        let truth = &v + &e * (touch / small);
+        for method in [Method::Auto, Method::Cg(Positive::asserted()), Method::Gmres { restart: 30 }, Method::Lsmr] {
+            let d = c.at(&z, &z).method(method).hypergradient(|z, _| z.dot(&w)).unwrap();
+            honest(&d.certificate, &d.gradient, &truth, &format!("{method:?}, {small:e}, {touch:e}"));
+        }
+    }
+}
+
+#[test]
+fn a_singular_map_of_a_large_space_whose_system_has_a_solution() {
+    // A with the kernel of one column and a left kernel of another; cotangents that do not see it.
+    let (q, p) = (qf(&mat(910, N, N)), qf(&mat(911, N, N)));
+    let s = Mat::from_fn(N, N, |i, j| if i == j && i > 0 { 0.5 + i as f64 / N as f64 } else { 0.0 });
+    let (general, symmetric) = (&q * &s * p.transpose(), &q * &s * q.transpose());
+    let z = Mat::zeros(N, 1);
+    for method in [Method::Auto, Method::Gmres { restart: 60 }, Method::BiCgStab, Method::Lsmr] {
+        let w = Mat::from_fn(N, 1, |i, _| p[(i, 1)] + p[(i, 5)]);
+        let c = root(&z, &z, |z, phi| &general * z - phi).flat();
+        let d = c.at(&z, &z).method(method).hypergradient(|z, _| z.dot(&w)).unwrap();
+        assert!(!d.certificate.verdict.is_sound(), "{method:?}: {}", d.certificate);
+        let w = Mat::from_fn(N, 1, |i, _| q[(i, 1)] + q[(i, 5)]);
+        let c = stationary(&z, &z, |z, phi| z.dot(&symmetric * z) * 0.5 - z.dot(phi)).flat();
+        let d = c.at(&z, &z).method(method).hypergradient(|z, _| z.dot(&w)).unwrap();
+        assert!(!d.certificate.verdict.is_sound(), "{method:?}: {}", d.certificate);
+    }
+}
+
+#[test]
+fn a_small_member_that_is_wrong_beside_a_large_one_that_is_right() {
+    // Two members: one whose derivative is 1e9 or 1e12 times as long, and exact; one whose series is cut far too short.
+    let shape = Shape::batch(2, 2, 1);
+    let z = Batch::zeros(shape);
+    let scale = Batch::from_fn(shape, |m, _, _| if m == 0 { 1.0 } else { 0.02 });
+    let c =
+        stationary(&z, &z, |z: pullback::Var, phi: pullback::Var| z.dot(z.hadamard(&scale)) * 0.5 - z.dot(phi)).flat();
+    for long in [1e9, 1e12] {
+        let w = Batch::from_fn(shape, |m, i, _| if m == 0 { long } else { 1.0 + i as f64 });
+        let d = c.at(&z, &z).method(Method::Neumann { terms: 3 }).hypergradient(|z, _| z.dot(&w).sum()).unwrap();
+        let truth = [long, long, 50.0, 100.0];
+        let wrong = d.gradient.data().iter().zip(truth).any(|(g, t)| (g - t).abs() > 1e-3 * t);
+        let [right, short] = [0, 1].map(|m| d.certificate.members[m]);
+        assert!(wrong && d.certificate.verdict != Verdict::Verified, "{:?}\n{}", d.gradient, d.certificate);
+        assert!(right.verdict == Verdict::Verified && short.verdict != Verdict::Verified, "{right:?}\n{short:?}");
+        // 1 - 0.98^4 of it is there, and the estimate of the member says how much is missing.
+        assert!((short.error.unwrap() - 0.98f64.powi(4)).abs() < 1e-6, "{short:?}");
+    }
+    let w = Batch::from_fn(shape, |m, i, _| if m == 0 { 1e9 } else { 1.0 + i as f64 });
+    // Both right: both verified.
+    let d = c.at(&z, &z).hypergradient(|z, _| z.dot(&w).sum()).unwrap();
+    assert_eq!(d.certificate.verdict, Verdict::Verified, "{}", d.certificate);
+}
+
+#[test]
+fn single_precision_at_every_condition_number() {
+    for k in 0..8 {
+        let small = 10f32.powi(-k);
+        let a = Mat::<f32>::from_fn(3, 3, |i, j| if i == j { [small, 0.5, 1.0][i] } else { 0.0 });
+        let q = qf(&mat(930, 3, 3));
+        let q = Mat::<f32>::from_fn(3, 3, |i, j| q[(i, j)] as f32);
+        let a = &q * a * q.transpose();
+        let (z, w) = (Mat::<f32>::zeros(3, 1), Mat::<f32>::from_fn(3, 1, |i, _| 1.0 + i as f32));
+        let c = stationary(&z, &z, |z: pullback::Var<'_, f32>, phi: pullback::Var<'_, f32>| {
+            z.dot(&a * z) * 0.5f32 - z.dot(phi)
+        })
+        .flat();
+        let d = c.at(&z, &z).hypergradient(|z: pullback::Var<'_, f32>, _: pullback::Var<'_, f32>| z.dot(&w)).unwrap();
+        // The truth of the matrix as it was rounded.
+        let wide = |m: &Mat<f32>| Mat::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(m[(i, j)]));
+        let truth = solve(&wide(&a), &wide(&w));
+        let error = apart(&wide(&d.gradient), &truth);
+        assert!(d.certificate.verdict != Verdict::Verified || error < 1e-3, "1e-{k}: {error:e}\n{}", d.certificate);
+    }
+}
+
+#[test]
+fn a_constant_a_saddle_a_cliff_and_a_point_from_another_problem() {
+    let z = mat(940, 3, 1);
+    // The cost does not depend on z at all.
+    let c = stationary(&z, &z, |z, phi| z.dot(phi) * 0.0 + phi.dot(phi)).flat();
+    let d = c.at(&z, &z).hypergradient(|z, _| z.sum()).unwrap();
+    assert!(!d.certificate.verdict.is_sound(), "{}", d.certificate);
+    // A saddle is a stationary point, and its derivative is right.
+    let a = with_spectrum(&[-1.0, 0.5, 2.0], 941);
+    let (phi, w) = (mat(942, 3, 1), mat(943, 3, 1));
+    let c = stationary(&phi, &phi, |z, phi| z.dot(&a * z) * 0.5 - z.dot(phi)).flat();
+    let d = c.at(&solve(&a, &phi), &phi).hypergradient(|z, _| z.dot(&w)).unwrap();
+    assert_eq!(d.certificate.verdict, Verdict::Verified);
+    honest(&d.certificate, &d.gradient, &solve(&a, &w), "saddle");
+    // Newton's method goes to another root than the one that is near, or round in a circle.
+    for start in [0.45f64, 0.5, 0.9, 1.5, -0.1, 1.0 / 5f64.sqrt()] {
+        let c = root(&start, &0.0f64, |z: pullback::Var, phi: pullback::Var| z * z * z - z - phi).flat();
+        let d = c.at(&start, &0.0).hypergradient(|z: pullback::Var, _: pullback::Var| z).unwrap();
+        let roots = [-1.0f64, 0.0, 1.0];
+        let near = roots.iter().min_by(|a, b| (*a - d.solution).abs().total_cmp(&(*b - d.solution).abs())).unwrap();
+        let truth = 1.0 / (3.0 * near * near - 1.0);
+        let error = (d.gradient - truth).abs();
+        match d.certificate.verdict {
+            Verdict::Verified => assert!(error < 1e-6, "{start}: {error:e}\n{}", d.certificate),
+            Verdict::Estimated => {
+                let told = d.certificate.error.unwrap().total;
+                assert!(told > 0.5 * error && told < 2.0 * error, "{start}: {error:e}\n{}", d.certificate);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_large_loop_that_is_not_normal_by_every_solver() {
+    // Transient growth of 1e3 before the contraction by 0.6: terms that grow, residuals that mislead.
+    let a = Mat::from_fn(N, N, |i, j| {
+        if i == j {
+            0.6
+        } else if j == i + 1 {
+            0.8
+        } else {
+            0.0
+        }
+    });
+    let m = Mat::<f64>::identity(N, N) - &a;
+    let (z, w) = (Mat::zeros(N, 1), mat(950, N, 1));
+    let truth = solve(&m.transpose().to_owned(), &w);
+    let c = fixed_point(&z, &z, |z, phi| &a * z + phi).flat();
+    for method in [
+        Method::Auto,
+        Method::Gmres { restart: 8 },
+        Method::BiCgStab,
+        Method::Lsmr,
+        Method::Neumann { terms: 20 },
+        Method::NeumannAdaptive,
+        Method::Anderson { memory: 6 },
+    ] {
+        for tolerance in [1e-3, 1e-8] {
+            let s = c.at(&z, &z).method(method).tolerance(tolerance);
+            let Ok(d) = s.hypergradient(|z, _| z.dot(&w)) else { continue };
+            honest(&d.certificate, &d.gradient, &truth, &format!("{method:?} {tolerance:e}"));
+        }
+    }
+}
+
+#[test]
+fn a_census_of_series() {
+    let (mut verified, mut estimated) = (0, 0);
+    for case in 0..400u64 {
+        let n = 1 + (case % 5) as usize;
+        let g = mat(1000 + case, n, n);
+        let radius = [0.2, 0.6, 0.9, 0.99, 1.02][(case / 5 % 5) as usize];
+        // Symmetric, normal or neither, with about the given radius.
+        let a = match case / 25 % 3 {
+            0 => with_spectrum(&(0..n).map(|i| radius * (1.0 - 1.7 * i as f64 / n as f64)).collect::<Vec<_>>(), case),
+            1 => qf(&g) * radius,
+            _ => Mat::from_fn(n, n, |i, j| {
+                if i == j {
+                    radius * g[(i, i)]
+                } else if i < j {
+                    1.5 * g[(i, j)]
+                } else {
+                    0.0
+                }
+            }),
+        };
+        let (steps, terms) = ([3, 12, 60, 600][(case / 75 % 4) as usize], [0, 1, 2, 4, 9, 30][(case % 6) as usize]);
+        let (z0, phi, w) = (mat(2000 + case, n, 1), mat(3000 + case, n, 1), mat(4000 + case, n, 1));
+        let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+        let Ok(d) = p.derivative(steps, Estimator::FixedPoint { terms }) else { continue };
+        let truth = solve(&(Mat::<f64>::identity(n, n) - a.transpose()), &w);
+        let (error, c) = ((&d.gradient - &truth).norm_l2(), &d.certificate);
+        let what = format!("case {case}: {n}, {radius}, {steps} steps, {terms} terms, error {error:e}\n{c}");
+        match c.verdict {
+            Verdict::Verified => {
+                assert!(error <= 1e-6 * truth.norm_l2(), "{what}");
+                verified += 1;
+            }
+            Verdict::Estimated => {
+                let (told, rounding) = (c.error.unwrap(), 1e-9 * truth.norm_l2());
+                assert!(told + rounding > 0.5 * error && told < 2.0 * error + rounding, "{what}");
+                estimated += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(verified > 5 && estimated > 60, "{verified} {estimated}");
+}
