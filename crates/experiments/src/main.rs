@@ -20,6 +20,7 @@ mod pca;
 mod plots;
 mod progress;
 mod report;
+mod tables;
 mod task;
 
 use clap::Parser;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
         cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
+        cli::Command::Tables(args) => tables::run(&args),
+        cli::Command::TablesRow(args) => tables::measure::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
