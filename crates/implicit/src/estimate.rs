@@ -2,7 +2,9 @@
 //! steps that are differentiated. The series on the last step is a file of its own, `series.rs`.
 
 use crate::Certificate;
+use crate::checkpointed;
 use crate::error::{Error, Result};
+use crate::forward;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
 use crate::series::{Path, Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
@@ -28,6 +30,16 @@ pub enum Estimator {
     },
     /// All steps, recorded: exact for the state that was reached. Memory grows with their number.
     Unroll,
+    /// The same derivative, in the memory of a few states and one recorded step: steps are run again from snapshots, by
+    /// the binomial schedule that takes the fewest runs (see `docs/implicit.md`).
+    Checkpointed {
+        /// States that are kept at once, the first one included, at least 1; beside them there is the one that is worked
+        /// on. `None` for about `log2 T` of them, which runs every step fewer times than that.
+        snapshots: Option<usize>,
+    },
+    /// The same derivative forwards: a tangent of the state for every entry of the parameters. For few parameters:
+    /// memory and time grow with their number, and memory does not grow with the steps.
+    Forward,
     /// Equation 16 of Fan et al., *Efficient Riemannian Meta-Optimization by Implicit Differentiation* (AAAI 2022), as
     /// printed: `-B' (v + (I - A')v + (I - A')²v + ...)` with the outer gradient `v` at the point *before* the last
     /// step.
@@ -99,7 +111,7 @@ pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
 #[derive(Debug)]
 pub struct Sensitivity<T: Scalar = f64> {
     pub(crate) plain: Tape<T>,
-    recorded: Tape<T>,
+    pub(crate) recorded: Tape<T>,
 }
 
 impl<T: Scalar> Default for Sensitivity<T> {
@@ -160,6 +172,13 @@ impl<T: Scalar> Sensitivity<T> {
             tape.clear();
             tape.reset_peak();
         }
+        match how {
+            Estimator::Checkpointed { snapshots } => {
+                return checkpointed::derivative(self, it, z0, phi, steps, snapshots);
+            }
+            Estimator::Forward => return forward::derivative(self, it, z0, phi, steps),
+            _ => {}
+        }
         let (before, motion) = match how {
             Estimator::OneStep | Estimator::FixedPoint { .. } => {
                 run_watching(&mut self.plain, it, z0, phi, steps - window)?
@@ -189,15 +208,7 @@ impl<T: Scalar> Sensitivity<T> {
                 series(plain, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };
-        if !value.is_finite() {
-            return Err(pullback::Error::NonFinite {
-                what: "value",
-                index: 0,
-                value,
-                origin: pullback::Origin::Unknown,
-            }
-            .into());
-        }
+        let value = finite_value(value)?;
         let products = certificate.norms.len().saturating_sub(1);
         Ok(Derivative {
             value,
@@ -279,7 +290,7 @@ pub(crate) fn visible_motion<T: Scalar>(before: &[Batch<T>], after: &[Batch<T>])
 }
 
 /// Records the given steps.
-fn record<'t, I: Iteration>(
+pub(crate) fn record<'t, I: Iteration>(
     tape: &'t Tape<Of<I::State>>,
     it: &I,
     like: &I::State,
@@ -317,12 +328,26 @@ pub(crate) fn bind<'t, L: Leaves>(
     (like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))), handles)
 }
 
-fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {
+pub(crate) fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {
     let mut parts = parts.into_iter();
     like.rebuild(&mut || parts.next().unwrap_or_else(|| unreachable!("one batch for each leaf")))
 }
 
-fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
+/// The outer loss as a finite number.
+pub(crate) fn finite_value<T: Scalar>(value: T) -> Result<f64> {
+    let (value, origin) = (value.f64(), pullback::Origin::Unknown);
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(pullback::Error::NonFinite { what: "value", index: 0, value, origin }.into()),
+    }
+}
+
+/// Bytes of the entries of a list.
+pub(crate) fn bytes_of<T: Scalar>(v: &[Batch<T>]) -> usize {
+    v.iter().map(|b| std::mem::size_of_val(b.data())).sum()
+}
+
+pub(crate) fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
     for (leaf, b) in z.iter().enumerate() {
         if let Some(bad) = b.data().iter().find(|x| !x.is_finite()) {
             return Err(Error::Diverged { steps, leaf, value: bad.f64() });

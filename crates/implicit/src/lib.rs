@@ -26,11 +26,13 @@
 //! | [`Estimator`] | formula | memory |
 //! |---|---|---|
 //! | [`Unroll`](Estimator::Unroll) | the sum over all steps, exact for `z_T` | grows with `T` |
+//! | [`Checkpointed`](Estimator::Checkpointed) | the same, steps run again from snapshots | `log T` states, one step |
+//! | [`Forward`](Estimator::Forward) | the same, by one tangent for each parameter | constant |
 //! | [`Truncated`](Estimator::Truncated) | the last `W` steps of it | grows with `W` |
 //! | [`OneStep`](Estimator::OneStep) | `B' v`, the last step alone | constant |
 //! | [`FixedPoint`](Estimator::FixedPoint) | `B' (v + A'v + A'A'v + ...)` with `A`, `B` of the last step | constant |
 //!
-//! with `v = dL/dz_T`. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution;
+//! with `v = dL/dz_T`. [`Evolution`] asks nothing of the step but its numbers. If `z_T` is a fixed point, the series is `B' (I - A')^{-1} v`, the derivative of the solution;
 //! it converges exactly when the inner loop does (spectral radius of `A` on the tangent space below 1). Every answer
 //! carries a
 //! [`Certificate`] that says how far to trust it: how fast the terms fall and how much of the sum is missing, for one
@@ -54,10 +56,13 @@
 pub mod bilevel;
 mod certificate;
 mod certify;
+mod checkpointed;
 mod condition;
 mod error;
 mod estimate;
 mod estimators;
+mod evolution;
+mod forward;
 mod iteration;
 mod layer;
 pub mod linear;
@@ -78,6 +83,7 @@ pub use condition::{
 pub use error::{Error, Result};
 pub use estimate::{Agreement, Derivative, Estimator, Sensitivity, agreement};
 pub use estimators::{Estimate, Implicit, compare};
+pub use evolution::{Evolution, Particles, Sampled};
 pub use iteration::{By, Flat, Iteration, On, OuterFn, Program, ProjectFn, Projector, StepFn, program};
 pub use layer::Layer;
 pub use lists::List;

@@ -81,6 +81,12 @@ pub(crate) fn length<T: Scalar>(v: &[Batch<T>]) -> f64 {
     v.iter().flat_map(|v| v.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
 }
 
+/// The ambient inner product of everything together.
+pub(crate) fn all_dot<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>]) -> f64 {
+    let entries = u.iter().zip(v).flat_map(|(u, v)| u.data().iter().zip(v.data()));
+    entries.map(|(u, v)| u.f64() * v.f64()).sum()
+}
+
 /// `to += c v`, all members.
 pub(crate) fn add_all<T: Scalar>(to: &mut [Batch<T>], c: f64, v: &[Batch<T>]) {
     for (to, v) in to.iter_mut().zip(v) {

@@ -21,7 +21,7 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
         let first = lists::length(&image);
         for _ in 0..2 {
             for (q, o) in images.iter().zip(&origins) {
-                let c = all_dot(q, &image);
+                let c = lists::all_dot(q, &image);
                 lists::add_all(&mut image, -c, q);
                 lists::add_all(&mut origin, -c, o);
             }
@@ -32,7 +32,7 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
         }
         scale(&mut image, 1.0 / length);
         scale(&mut origin, 1.0 / length);
-        let c = all_dot(&image, &left);
+        let c = lists::all_dot(&image, &left);
         lists::add_all(&mut left, -c, &image);
         lists::add_all(&mut y, c, &origin);
         images.push(image);
@@ -43,9 +43,4 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
 
 fn scale<T: Scalar>(v: &mut List<T>, a: f64) {
     v.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x *= T::of(a)));
-}
-
-fn all_dot<T: Scalar>(u: &List<T>, v: &List<T>) -> f64 {
-    let entries = u.iter().zip(v).flat_map(|(u, v)| u.data().iter().zip(v.data()));
-    entries.map(|(u, v)| u.f64() * v.f64()).sum()
 }

@@ -73,6 +73,11 @@ pub enum Why {
     },
     /// The formula is not the derivative of the solution.
     OtherFormula,
+    /// The number is a mean over random samples of a smoothed loss.
+    Sampled {
+        /// Its standard error, relative to its length.
+        standard_error: f64,
+    },
     /// Nothing was looked at.
     Unchecked,
     /// A number is not finite.
@@ -137,6 +142,12 @@ impl fmt::Display for Why {
             Why::NotSymmetric { defect } => write!(f, "second derivatives are unsymmetric by {defect:.1e}"),
             Why::NotTangent { normal } => write!(f, "{normal:.1e} of the residual is normal to the manifold"),
             Why::OtherFormula => f.write_str("the formula is not the derivative of the solution"),
+            Why::Sampled { standard_error } => {
+                write!(
+                    f,
+                    "a random estimate for the smoothed loss, with a standard error of {standard_error:.1e} of it"
+                )
+            }
             Why::Unchecked => f.write_str("nothing was checked"),
             Why::NotFinite => f.write_str("a number is not finite"),
         }
