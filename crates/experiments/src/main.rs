@@ -15,6 +15,7 @@ mod faces;
 mod files;
 mod memory;
 mod meta;
+mod orthonet;
 mod output;
 mod pca;
 mod plots;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
+        cli::Command::Orthonet(args) => orthonet::run(&args),
         cli::Command::Tables(args) => tables::run(&args),
         cli::Command::TablesRow(args) => tables::measure::run(&args),
     };

@@ -43,7 +43,8 @@ pub(crate) fn table(args: &TablesArgs) -> Result<Vec<Accuracy>> {
 fn accuracies(task: &dyn Objective, args: &TablesArgs) -> Result<Vec<(&'static str, f64)>> {
     let ran = |c: &Contender| ACCURACIES.iter().any(|(_, ours, ..)| *ours == Some(c.name));
     let contenders: Vec<Contender> = classical(true).into_iter().filter(ran).collect();
-    let length = Length { passes: if args.quick { 6 } else { 20 }, starts: if args.quick { 1 } else { 3 }, tuning_starts: 1 };
+    let length =
+        Length { passes: if args.quick { 6 } else { 20 }, starts: if args.quick { 1 } else { 3 }, tuning_starts: 1 };
     let entries = compete(task, &contenders, length, true, args.seed)?;
     Ok(entries.iter().map(|e| (e.name, e.test_accuracy.median)).collect())
 }

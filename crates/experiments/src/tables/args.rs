@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The papers' tables of cost and of accuracy, with our numbers beside theirs.
 ///
-/// Measures the meta-gradient of an inner loop of T steps: by a full unroll, by the unrolled gradient-free loop and by
+/// Measures the meta-gradient of an inner loop of T steps: by a full unroll, by a checkpointed one, by the unrolled gradient-free loop and by
 /// implicit differentiation with the series of K = 5 terms at the solution that the loop reached, whose own time has a
 /// column. Shows seconds, the bytes that the recordings held, the bytes of everything that was allocated, and the most
 /// that the process had; every row is measured in a process of its own. Then the accuracies of the classical methods.
@@ -92,6 +92,8 @@ pub(crate) struct RowArgs {
 pub(crate) enum How {
     /// Back through all steps, recorded.
     Unroll,
+    /// The same number from snapshots, about as many as the binary logarithm of the steps; between them steps run again.
+    Checkpointed,
     /// Back through all steps of the loop on one tangent space.
     GradientFree,
     /// The fixed-point series of five terms at the inner solution, which is given.
@@ -100,12 +102,13 @@ pub(crate) enum How {
 
 impl How {
     /// All of them, in the order of the tables.
-    pub(crate) const ALL: [How; 3] = [How::Unroll, How::GradientFree, How::Implicit];
+    pub(crate) const ALL: [How; 4] = [How::Unroll, How::Checkpointed, How::GradientFree, How::Implicit];
 
     /// As in the tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             How::Unroll => "full unroll",
+            How::Checkpointed => "checkpointed unroll",
             How::GradientFree => "gradient-free",
             How::Implicit => "implicit, K = 5",
         }
@@ -115,6 +118,7 @@ impl How {
     pub(crate) fn flag(self) -> &'static str {
         match self {
             How::Unroll => "unroll",
+            How::Checkpointed => "checkpointed",
             How::GradientFree => "gradient-free",
             How::Implicit => "implicit",
         }

@@ -145,6 +145,7 @@ mod tests {
             problem: String::new(),
             value: 1.0,
             verdict: None,
+            error: None,
             rho: None,
             agreement: None,
         }
@@ -165,7 +166,8 @@ mod tests {
             ]
         };
         let good = of(&rows(0.011, 100, 1.0));
-        let words = ["bytes of the recording", "peak of the process", "at a given solution, does", "at least 60", "linear"];
+        let words =
+            ["bytes of the recording", "peak of the process", "at a given solution, does", "at least 60", "linear"];
         assert!(words.iter().all(|w| held(&good, w)), "{good:?}");
         assert!(!held(&good, "a whole outer step"));
         let bad = of(&rows(0.02, 101, 1.1));

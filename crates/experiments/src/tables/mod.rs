@@ -46,15 +46,12 @@ pub(crate) fn run(args: &TablesArgs) -> Result<()> {
     let begun = Instant::now();
     let (folder, json) = (Folder::create(&args.out)?, Json::open(args.json.as_deref())?);
     let wanted = |p: Part| args.only.is_empty() || args.only.contains(&p);
-    let plan: Vec<(Work, usize, How)> = [
-        (Part::Components, Work::Components),
-        (Part::Faces, Work::Faces),
-        (Part::Clustering, Work::Clustering),
-    ]
-    .into_iter()
-    .filter(|(part, _)| wanted(*part))
-    .flat_map(|(_, work)| lines(work, args.quick))
-    .collect();
+    let plan: Vec<(Work, usize, How)> =
+        [(Part::Components, Work::Components), (Part::Faces, Work::Faces), (Part::Clustering, Work::Clustering)]
+            .into_iter()
+            .filter(|(part, _)| wanted(*part))
+            .flat_map(|(_, work)| lines(work, args.quick))
+            .collect();
     let rows = measured(args, &plan)?;
     let accuracies = if wanted(Part::Accuracy) { accuracy::table(args)? } else { vec![] };
     let mut summary = Summary {

@@ -45,13 +45,11 @@ fn panel(rows: &[Row], work: Work, value: fn(&Row) -> f64) -> Vec<Plot> {
     How::ALL
         .into_iter()
         .filter_map(|how| {
-            let data: Vec<(f64, f64)> = rows
-                .iter()
-                .filter(|r| r.work == work && r.how == how)
-                .map(|r| (r.steps as f64, value(r)))
-                .collect();
+            let data: Vec<(f64, f64)> =
+                rows.iter().filter(|r| r.work == work && r.how == how).map(|r| (r.steps as f64, value(r))).collect();
             let color = match how {
                 How::Unroll => "#666666",
+                How::Checkpointed => "#009e73",
                 How::GradientFree => "#0072b2",
                 How::Implicit => "#d55e00",
             };

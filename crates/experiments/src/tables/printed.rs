@@ -47,11 +47,11 @@ impl Work {
         }
     }
 
-    /// Ways that the papers have numbers for.
+    /// Ways that are measured.
     pub(crate) fn ways(self) -> &'static [How] {
         match self {
             // RMM on positive definite matrices has no gradient-free column.
-            Work::Clustering => &[How::Unroll, How::Implicit],
+            Work::Clustering => &[How::Unroll, How::Checkpointed, How::Implicit],
             _ => &How::ALL,
         }
     }
@@ -59,7 +59,7 @@ impl Work {
     /// The lengths that are measured: the printed ones, and 50 for faces; three of them for a short run.
     pub(crate) fn lengths(self, quick: bool) -> Vec<usize> {
         match (self, quick) {
-            (Work::Components, true) => vec![5, 45, 250],
+            (Work::Components, true) => vec![5, 45, 125],
             (Work::Faces, true) => vec![5, 50, 525],
             (Work::Clustering, true) => vec![25, 75],
             (Work::Faces, false) => vec![5, 50, 85, 165, 245, 325, 405, 485, 525],
@@ -72,6 +72,7 @@ impl Work {
         let row = self.printed().iter().find(|p| p.steps == steps)?;
         match how {
             How::Unroll => Some(row.unroll),
+            How::Checkpointed => None,
             How::GradientFree => row.gradient_free,
             How::Implicit => Some(row.implicit),
         }

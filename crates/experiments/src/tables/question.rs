@@ -131,8 +131,7 @@ impl<L: InnerLoop<K::Data>, K: Task> Iteration for Inner<'_, L, K> {
         let t = self.from + t;
         let data = self.data(Split::Train, if self.one_batch { 1 } else { 1 + t as u64 });
         let (x, beside) = z.split_at(1);
-        let (next, kept) =
-            self.inner.step(self.manifold, &phi, x, beside, t, &|x| self.task.cost(x, &data), &data);
+        let (next, kept) = self.inner.step(self.manifold, &phi, x, beside, t, &|x| self.task.cost(x, &data), &data);
         next.into_iter().chain(kept).collect()
     }
 

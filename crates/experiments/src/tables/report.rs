@@ -35,10 +35,16 @@ impl Summary {
             }
         }
         if !self.accuracies.is_empty() {
-            writeln!(out, "\nTable 6, test accuracies in per cent; ours are medians over starts, tuned on a coarse grid")?;
+            writeln!(
+                out,
+                "\nTable 6, test accuracies in per cent; ours are medians over starts, tuned on a coarse grid"
+            )?;
             writeln!(out, "{}", self.accuracy())?;
             if self.data == "built in" {
-                writeln!(out, "Ours are on the built-in digits and textures: other data, other numbers. `--data DIR` runs those of the papers.")?;
+                writeln!(
+                    out,
+                    "Ours are on the built-in digits and textures: other data, other numbers. `--data DIR` runs those of the papers."
+                )?;
             }
         }
         writeln!(out, "\nTime: {:.1} s.", self.seconds)?;
@@ -60,7 +66,7 @@ impl Summary {
 /// What the columns are.
 const HEAD: &str = "\
 inner loop: time to the solution that is given to the implicit meta-gradient; it is part of an unroll.
-meta-gradient: the fastest of several runs, one thread. recording: the most that the derivative's tapes held. everything: the
+meta-gradient: processor time, the fastest of several runs, one thread. recording: the most that the derivative's tapes held. everything: the
 most that was allocated at once (data, parameters, inner loop, minibatches, recording, results). process: VmHWM of a process
 that measures this row and nothing else. The papers' columns: seconds of a whole outer step and MB of a graphics card, for
 networks of their size in single precision.
@@ -100,7 +106,11 @@ fn costs(rows: &[&Row]) -> Table {
             printed.map_or_else(|| "-".into(), |c| c.megabytes.to_string()),
         ]);
     }
-    table.column_iter_mut().enumerate().filter(|(k, _)| *k != 1).for_each(|(_, c)| c.set_cell_alignment(CellAlignment::Right));
+    table
+        .column_iter_mut()
+        .enumerate()
+        .filter(|(k, _)| *k != 1)
+        .for_each(|(_, c)| c.set_cell_alignment(CellAlignment::Right));
     table
 }
 
@@ -110,7 +120,11 @@ fn trust(rows: &[&Row], out: &mut String) -> std::fmt::Result {
     let mut list = vec![];
     for (u, i) in of(How::Unroll).zip(of(How::Implicit)) {
         if let (Some((cosine, error)), Some(verdict)) = (u.agreement, &i.verdict) {
-            list.push(format!("  T = {}: cosine {cosine:.4}, relative error {error:.1e}; certificate: {verdict}", u.steps));
+            let own = i.error.map_or_else(String::new, |e| format!(", relative error {e:.1e} to the fixed point's"));
+            list.push(format!(
+                "  T = {}: cosine {cosine:.4}, relative error {error:.1e}; certificate: {verdict}{own}",
+                u.steps
+            ));
         }
     }
     match list.is_empty() {
