@@ -65,7 +65,7 @@ pub(crate) struct Compared {
     pub(crate) cosine: f64,
     /// Relative to the truth.
     pub(crate) error: f64,
-    /// What the certificate says of that error, relative to the estimate.
+    /// What the certificate says of that error, relative to the truth as well.
     pub(crate) own: Option<f64>,
     pub(crate) verdict: String,
     pub(crate) sound: bool,
@@ -135,7 +135,7 @@ pub(crate) fn compare(task: &dyn Task, truth: &Truth, named: &Named, steps: usiz
                 steps,
                 cosine: a.cosine,
                 error: a.relative_error,
-                own: d.certificate.error.map(|e| e / norm(&d.gradient)),
+                own: d.certificate.error.map(|e| e / truth.length),
                 verdict: d.certificate.verdict.to_string(),
                 sound: d.certificate.verdict.is_sound(),
                 products: d.products,

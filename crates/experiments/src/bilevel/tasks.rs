@@ -98,8 +98,9 @@ impl Images {
 /// Logits are this much of `X^T a` for pixels in 0..1: orthonormal columns cannot grow by themselves.
 const GAIN: f64 = 4.0;
 
-/// A penalty for every pixel. Inside: `CE(4 X^T A) + sum_i e^(phi_i) |row i of X|² / 2` over `X` in St(64, 10), for 100
-/// digits; outside: the cross-entropy of 300 others.
+/// A penalty for every pixel on leaving the class means. Inside: `CE(4 X^T A) + sum_i e^(phi_i) |row i of X - X0|² / 2`
+/// over `X` in St(64, 10), for 100 digits, with the orthonormal frame `X0` nearest to their class means; outside: the
+/// cross-entropy of 300 others.
 struct Penalties {
     train: Images,
     validation: Images,
@@ -116,13 +117,11 @@ impl Penalties {
             let of = which.iter().map(|i| (*i, usize::from(digits.labels[*i]))).collect();
             Images::new(&digits, &[of], 10)
         };
-        let start = Stiefel::new(64, 10).random_point(1, &mut rng(seed ^ 1)).swap_remove(0);
-        Ok(Penalties {
-            train: some(&order[..100]),
-            validation: some(&order[100..400]),
-            test: some(&order[400..900]),
-            start,
-        })
+        let train = some(&order[..100]);
+        let tape = Tape::plain();
+        let start = tape.constant(&train.a).mul_t(tape.constant(&train.marks)).polar().0.value();
+        tape.check().map_err(during("the frame of the class means"))?;
+        Ok(Penalties { train, validation: some(&order[100..400]), test: some(&order[400..900]), start })
     }
 
     fn judged(images: &Images) -> Cost {
@@ -135,8 +134,8 @@ impl Task for Penalties {
     fn about(&self) -> About {
         About {
             name: TaskName::Penalties,
-            title: "Penalties of pixels, an orthogonal classifier of digits",
-            inner: "cross-entropy of 100 digits plus a penalty for every pixel's row, over St(64, 10); 64 parameters"
+            title: "Penalties of pixels for leaving the class means, an orthogonal classifier of digits",
+            inner: "cross-entropy of 100 digits plus a weighted distance to their class means, over St(64, 10); 64 parameters"
                 .into(),
             outer: "cross-entropy of 300 other digits",
             extra: "test accuracy",
@@ -146,12 +145,13 @@ impl Task for Penalties {
         }
     }
     fn problem(&self, _: u64) -> Problem {
-        let train = self.train.clone();
+        let (train, centre) = (self.train.clone(), self.start.clone());
         Problem {
             manifold: Box::new(Stiefel::new(64, 10).with(StiefelRetraction::Polar)),
             step: 0.2,
             inner: boxed(move |x, phi| {
-                let rows = x.hadamard(x).row_sums();
+                let away = x - x.tape().constant(&centre);
+                let rows = away.hadamard(away).row_sums();
                 train.cross_entropy(x.t_mul(&train.a) * GAIN) + phi.exp().dot(rows) * 0.5
             }),
             outer: Self::judged(&self.validation),
@@ -231,7 +231,7 @@ impl FewShot {
         });
         let outer = boxed(move |x, w| queries.cross_entropy(logits(x, w, &queries)).sum() * (EPISODES as f64).recip());
         let manifold = Box::new(Stiefel::new(FEATURES, WAYS).with(StiefelRetraction::Polar));
-        Problem { manifold, step: 0.3, inner, outer }
+        Problem { manifold, step: 0.1, inner, outer }
     }
 }
 
@@ -253,7 +253,7 @@ impl Task for FewShot {
             extra: "accuracy on classes never seen",
             reference: 1500,
             learning: 30,
-            rate: 1.0,
+            rate: 0.3,
         }
     }
     fn problem(&self, k: u64) -> Problem {

@@ -3,7 +3,7 @@
 
 use crate::contest::objective::{accuracy, largest};
 use crate::data::Digits;
-use crate::error::{Result, during};
+use crate::error::{Error, Result, during};
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_learned::{Member, Split, Task};
 use pullback_manifolds::{Euclidean, Manifold, Product, Stiefel, StiefelRetraction, rng};
@@ -74,7 +74,10 @@ impl Net {
         order.shuffle(&mut rng(seed));
         if order.len() < 2 * (VALIDATION + TEST) {
             let found = format!("{} images are too few, expected at least {}", order.len(), 2 * (VALIDATION + TEST));
-            return Err(during("dividing the digits")(found));
+            return Err(Error::Flag {
+                found,
+                advice: "leave out `--data` and PULLBACK_DATA to use the built-in digits",
+            });
         }
         let (test, rest) = order.split_at(TEST);
         let (validation, train) = rest.split_at(VALIDATION);
@@ -86,9 +89,10 @@ impl Net {
             .collect();
         let layers: Vec<(usize, usize)> = sizes.windows(2).map(|w| (w[0], w[1])).collect();
         match layers.iter().find(|(p, d)| d > p) {
-            Some((p, d)) => Err(during("making the network")(format!(
-                "a layer of {p}x{d} cannot have orthonormal columns; give `--layers` sizes that do not grow"
-            ))),
+            Some((p, d)) => Err(Error::Flag {
+                found: format!("a layer of {p}x{d} cannot have orthonormal columns"),
+                advice: "give `--layers` sizes that do not grow",
+            }),
             None => Ok(Net { train: images(train), validation: images(validation), test: images(test), layers }),
         }
     }
