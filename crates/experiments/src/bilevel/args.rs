@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Bilevel problems on manifolds: every estimator of the outer gradient beside the truth, and what learning with it gives.
+/// Bilevel problems on manifolds: estimators of the outer gradient beside the truth, and what is learned with them.
 ///
 /// Three tasks on built-in data. `penalties`: how much each pixel of an orthogonal classifier may leave the class
 /// means, for the loss on other digits. `few-shot`: features of digits that are shared by orthogonal heads of five classes and five examples

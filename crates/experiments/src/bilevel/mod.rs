@@ -1,7 +1,7 @@
 //! The command `bilevel`: hyperparameters, few-shot learning and data weights as bilevel problems on manifolds.
 //!
-//! [`problem`] is a bilevel problem as an iteration, [`tasks`] holds three of them, [`compare`] sets estimators beside the
-//! truth, [`learn`] solves the outer problem with them, [`report`] shows what came out.
+//! [`problem`] is a bilevel problem as an iteration, [`tasks`] holds three of them, [`compare`] sets estimators beside
+//! the truth, [`learn`] solves the outer problem with them, [`report`] shows what came out.
 
 pub(crate) mod args;
 mod compare;

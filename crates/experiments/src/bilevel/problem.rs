@@ -1,5 +1,5 @@
-//! A bilevel problem: an inner cost on a manifold, descent on it as an iteration, and an outer loss. Which problem it is,
-//! and how it is differentiated, is not known here.
+//! A bilevel problem: an inner cost on a manifold, descent on it as an iteration, and an outer loss. Which problem it
+//! is, and how it is differentiated, is not known here.
 
 use pullback::{Batch, Tape, Var};
 use pullback_implicit::Iteration;

@@ -7,7 +7,7 @@ use crate::error::{Result, during};
 use crate::progress::Stage;
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, Horizon, OnSuspect, Provenance, Rule, Sides, Subspace, SubspaceOptions, Trained, Training,
+    Descent, Each, Horizon, OnSuspect, Progress, Provenance, Rule, Sides, Subspace, SubspaceOptions, Trained, Training,
     TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Manifold, rng};
@@ -55,6 +55,17 @@ pub(crate) struct Cost {
     /// The validation loss of every training's best, and of the untrained optimiser, which is RSGD.
     pub(crate) trials: Vec<(f64, f64)>,
     pub(crate) untrained: f64,
+}
+
+impl Cost {
+    /// Adds an outer step.
+    fn count(&mut self, progress: &Progress) {
+        let filled = usize::from(progress.filled_by.is_some());
+        self.gradients += MEMBERS * (HORIZON + 1) + filled * WARM_UP.members * WARM_UP.steps;
+        self.products += MEMBERS * HORIZON;
+        self.skipped += usize::from(progress.loss.is_none());
+        self.dropped += progress.dropped.len();
+    }
 }
 
 /// Trains one optimiser for each scale and keeps the best. `step` is that of RSGD.
@@ -125,13 +136,7 @@ fn train(
         if done > 0 {
             let progress = training.step().map_err(during("meta-training"))?;
             stage.advance();
-            if progress.filled_by.is_some() {
-                cost.gradients += WARM_UP.members * WARM_UP.steps;
-            }
-            cost.gradients += MEMBERS * (HORIZON + 1);
-            cost.products += MEMBERS * HORIZON;
-            cost.skipped += usize::from(progress.loss.is_none());
-            cost.dropped += progress.dropped.len();
+            cost.count(&progress);
         }
         if done % every == 0 || done == outer_steps {
             let now = Trained::new(optimizer.clone(), training.params().clone());

@@ -37,21 +37,7 @@ pub(crate) fn run(args: &OrthonetArgs) -> Result<()> {
         tuning_starts: u64::from(of(2, 1)),
         seed: args.seed,
     };
-    let entrants = race::classical(args.quick);
-    let stage = Stage::new("methods", entrants.len());
-    let (mut methods, mut step) = (vec![], 0.0);
-    for entrant in &entrants {
-        stage.say(|| entrant.contender.name.into());
-        let tuned = race::tune(&net, entrant, &length, args.quick)?;
-        if entrant.contender.name == RSGD {
-            step = tuned.step;
-        }
-        let method = race::method(entrant, tuned.step, tuned.beta, &length);
-        let runs = judged(&net, &*method, entrant.orthogonal, &length)?;
-        methods.push(Entry { name: entrant.contender.name, orthogonal: entrant.orthogonal, tuned: Some(tuned), runs });
-        stage.advance();
-    }
-    drop(stage);
+    let (mut methods, step) = classical(args, &net, &length)?;
     let outer = args.outer.unwrap_or(of(300, 30)) as usize;
     let learned = learn::learn(&net, step, outer, usize::from(args.threads), &length, args.quick)?;
     let runs = judged(&net, &learned.trained, true, &length)?;
@@ -77,6 +63,25 @@ pub(crate) fn run(args: &OrthonetArgs) -> Result<()> {
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
     }
     Ok(())
+}
+
+/// The classical methods, tuned and run, and the step of RSGD.
+fn classical(args: &OrthonetArgs, net: &Net, length: &Length) -> Result<(Vec<Entry>, f64)> {
+    let entrants = race::classical(args.quick);
+    let stage = Stage::new("methods", entrants.len());
+    let (mut methods, mut step) = (vec![], 0.0);
+    for entrant in &entrants {
+        stage.say(|| entrant.contender.name.into());
+        let tuned = race::tune(net, entrant, length, args.quick)?;
+        if entrant.contender.name == RSGD {
+            step = tuned.step;
+        }
+        let method = race::method(entrant, tuned.step, tuned.beta, length);
+        let runs = judged(net, &*method, entrant.orthogonal, length)?;
+        methods.push(Entry { name: entrant.contender.name, orthogonal: entrant.orthogonal, tuned: Some(tuned), runs });
+        stage.advance();
+    }
+    Ok((methods, step))
 }
 
 /// Runs from all starts that are judged.

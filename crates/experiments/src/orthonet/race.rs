@@ -1,5 +1,5 @@
-//! Runs of optimisers on the network, and the choice of their numbers on a grid. Which optimisers there are, and how one
-//! of them was learned, is elsewhere.
+//! Runs of optimisers on the network, and the choice of their numbers on a grid. How one of them was learned is
+//! elsewhere.
 
 use super::net::{Measured, Net};
 use crate::contest::contenders::{Contender, Decaying, Kind, Knobs, Unit};

@@ -1,5 +1,5 @@
-//! The summary of the command `orthonet`, as JSON, as tables for people and as curves. Nothing is computed here but what
-//! is printed.
+//! The summary of the command `orthonet`, as JSON, as tables for people and as curves. Nothing is computed here but
+//! what is printed.
 
 use super::learn::Cost;
 use super::race::{Length, Ran, Tuned};

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 /// that the process had; every row is measured in a process of its own. Then the accuracies of the classical methods.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
-    pullback-experiments tables --quick                the shortest, the longest and one length between, under five minutes\n  \
+    pullback-experiments tables --quick                a few lengths, under five minutes\n  \
     pullback-experiments tables                        all lengths of the papers\n  \
     pullback-experiments tables --only faces           one table\n  \
-    pullback-experiments tables --data DIR             faces (1024x38, 75 499 521 parameters) and clustering on the papers' data\n  \
+    pullback-experiments tables --data DIR             faces (1024x38) and clustering on the papers' data\n  \
     pullback-experiments tables --quick --json - | jq .rows   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct TablesArgs {
@@ -92,7 +92,7 @@ pub(crate) struct RowArgs {
 pub(crate) enum How {
     /// Back through all steps, recorded.
     Unroll,
-    /// The same number from snapshots, about as many as the binary logarithm of the steps; between them steps run again.
+    /// The same number from about `log2 T` snapshots; between them steps run again.
     Checkpointed,
     /// Back through all steps of the loop on one tangent space.
     GradientFree,

@@ -1,5 +1,5 @@
-//! What the papers and we claim of the cost of a meta-gradient, looked at in the rows that were measured. Every claim is
-//! decided by numbers; none is assumed.
+//! What the papers and we claim of the cost of a meta-gradient, looked at in the rows that were measured. Every claim
+//! is decided by numbers; none is assumed.
 
 use super::args::How;
 use super::measure::Row;

@@ -1,11 +1,12 @@
-//! One row of a table, measured in a process of its own: `pullback-experiments tables-row` prints it as JSON. Which rows
-//! there are, and what is said about them, is elsewhere.
+//! One row of a table, measured in a process of its own: `pullback-experiments tables-row` prints it as JSON. Which
+//! rows there are, and what is said about them, is elsewhere.
 //!
-//! *Seconds* are processor time where Linux tells it (`/proc/self/schedstat`), else time of the clock, of the fastest of
-//! several runs; the first has to ask the system for its memory, the others find it in the tapes' pools. *Tapes* are the
-//! bytes that the tapes of the derivative held at most. *Held* is the most that was allocated at once during the first
-//! run, counted by the allocator: data, parameters, the inner loop, minibatches, recordings and results. *Process* is `VmHWM` of `/proc/self/status`, the most that was resident since the
-//! process began; nothing is reset, since a process measures one row.
+//! *Seconds* are processor time where Linux tells it (`/proc/thread-self/schedstat`), else time of the clock, of the
+//! fastest of several runs; the first has to ask the system for its memory, the others find it in the tapes' pools.
+//! *Tapes* are the bytes that the tapes of the derivative held at most. *Held* is the most that was allocated at once
+//! during the first run, counted by the allocator: data, parameters, the inner loop, minibatches, recordings and
+//! results. *Process* is `VmHWM` of `/proc/self/status`, the most that was resident since the process began; nothing
+//! is reset, since a process measures one row.
 
 use super::args::{How, RowArgs};
 use super::printed::Work;
@@ -117,7 +118,7 @@ fn faces(args: &RowArgs) -> Result<Row> {
     let task = task?;
     let (p, d) = (task.images.shape().rows, task.marks.shape().rows);
     let m = Stiefel::new(p, d).with(StiefelRetraction::Polar);
-    // A grey value of the faces is up to 255, of the digits up to 16; and one point is enough of 75 million parameters.
+    // Grey values of faces are up to 255, of digits up to 16; one point is enough for 75 million parameters.
     let (members, step) = if p > 64 { (1, STEPS.1 * (16.0f64 / 255.0).powi(2)) } else { (MEMBERS.1, STEPS.1) };
     tall(args, &task, &m, members, step, info.bytes_current)
 }
@@ -192,26 +193,7 @@ impl<K: Task> Ask<'_, K> {
         let mut it = Inner { inner, manifold: m, task, members, from: 0, one_batch: args.one_batch, seed: args.seed };
         let start = it.start(self.start.clone());
         let process_before = resident();
-        let (mut once, mut more) = (Repeat::new(true), Repeat::new(false));
-        let (mut plain, mut on) = (Tape::plain(), Sensitivity::new());
-        let mut ask = |repeat: &mut Repeat| match args.how {
-            How::Implicit => given(&mut plain, &mut on, &mut it, &start, params, steps, repeat),
-            How::Checkpointed => {
-                whole(&mut on, &it, &start, params, steps, Estimator::Checkpointed { snapshots: None }, repeat)
-            }
-            How::Unroll | How::GradientFree => whole(&mut on, &it, &start, params, steps, Estimator::Unroll, repeat),
-        };
-        let failed = during("the meta-gradient of a row");
-        let (timed, info) = counted(|| ask(&mut once));
-        let Timed { mut inner_seconds, mut seconds, mut found } = timed.map_err(&failed)?;
-        if seconds <= LONG {
-            drop(found);
-            let again = ask(&mut more).map_err(&failed)?;
-            found = again.found;
-            seconds = seconds.min(again.seconds);
-            inner_seconds = inner_seconds.zip(again.inner_seconds).map(|(a, b)| a.min(b));
-        }
-        let runs = once.runs + more.runs;
+        let (Timed { inner_seconds, seconds, found }, info, runs) = self.timed(&mut it, &start, params)?;
         let process = resident();
         let certificate = (args.how == How::Implicit).then_some(&found.certificate);
         let shape = start[0].shape();
@@ -238,6 +220,38 @@ impl<K: Task> Ask<'_, K> {
                 _ => None,
             },
         })
+    }
+
+    /// Runs the derivative once, counting bytes, and then a few times for its time.
+    fn timed<L: InnerLoop<K::Data>>(
+        &self,
+        it: &mut Inner<'_, L, K>,
+        start: &Vec<Batch>,
+        params: &L::Params,
+    ) -> Result<(Timed<L::Params>, allocation_counter::AllocationInfo, usize)> {
+        let steps = self.args.steps as usize;
+        let how = self.args.how;
+        let (mut once, mut more) = (Repeat::new(true), Repeat::new(false));
+        let (mut plain, mut on) = (Tape::plain(), Sensitivity::new());
+        let mut ask = |repeat: &mut Repeat| match how {
+            How::Implicit => given(&mut plain, &mut on, it, start, params, steps, repeat),
+            How::Checkpointed => {
+                whole(&mut on, it, start, params, steps, Estimator::Checkpointed { snapshots: None }, repeat)
+            }
+            How::Unroll | How::GradientFree => whole(&mut on, it, start, params, steps, Estimator::Unroll, repeat),
+        };
+        let failed = during("the meta-gradient of a row");
+        let (timed, info) = counted(|| ask(&mut once));
+        let mut first = timed.map_err(&failed)?;
+        if first.seconds <= LONG {
+            let again = ask(&mut more).map_err(&failed)?;
+            first = Timed {
+                inner_seconds: first.inner_seconds.zip(again.inner_seconds).map(|(a, b)| a.min(b)),
+                seconds: first.seconds.min(again.seconds),
+                found: again.found,
+            };
+        }
+        Ok((first, info, once.runs + more.runs))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command `tables`: the papers' tables, our numbers beside theirs.
 //!
-//! [`printed`] holds what the papers print, [`question`] the inner problems, [`measure`] one row in a process of its own,
-//! [`accuracy`] the last table, [`claims`] what is shown or refuted, [`report`] and [`plots`] how it looks.
+//! [`printed`] holds what the papers print, [`question`] the inner problems, [`measure`] one row in a process of its
+//! own, [`accuracy`] the last table, [`claims`] what is shown or refuted, [`report`] and [`plots`] how it looks.
 
 mod accuracy;
 pub(crate) mod args;
