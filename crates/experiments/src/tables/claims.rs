@@ -148,6 +148,7 @@ mod tests {
             error: None,
             rho: None,
             agreement: None,
+            processor: None,
         }
     }
 

@@ -36,7 +36,7 @@ const STEPS: (f64, f64, f64) = (0.05, 0.005, 0.02);
 /// The network's share of a direction: enough to matter, and the loop still descends.
 const SHARE: f64 = 0.1;
 /// Runs stop when they took so many seconds together, or are so many.
-const ENOUGH: (f64, usize) = (2.0, 25);
+const ENOUGH: (f64, usize) = (2.0, 200);
 /// A run that took longer is not repeated; any other is at least once.
 const LONG: f64 = 60.0;
 
@@ -74,11 +74,14 @@ pub(crate) struct Row {
     pub(crate) rho: Option<f64>,
     /// Of an unroll: cosine and relative error of the implicit meta-gradient for the same loop.
     pub(crate) agreement: Option<(f64, f64)>,
+    /// Processor time of the whole process, where the system tells it.
+    pub(crate) processor: Option<f64>,
 }
 
 /// Measures a row and prints it.
 pub(crate) fn run(args: &RowArgs) -> Result<()> {
-    let row = measured(args)?;
+    let mut row = measured(args)?;
+    row.processor = processor().map(|ns| ns as f64 * 1e-9);
     println!("{}", serde_json::to_string(&row)?);
     Ok(())
 }
@@ -219,6 +222,7 @@ impl<K: Task> Ask<'_, K> {
                 How::Unroll => Some(agreed(&mut it, &start, params, steps, &found.gradient)?),
                 _ => None,
             },
+            processor: None,
         })
     }
 
@@ -318,7 +322,7 @@ impl Clock {
 }
 
 /// Nanoseconds that this thread ran, where the system tells.
-fn processor() -> Option<u64> {
+pub(crate) fn processor() -> Option<u64> {
     std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Summary {
     accuracies: Vec<accuracy::Accuracy>,
     claims: Vec<Claim>,
     seconds: f64,
+    /// Processor time of this process and of all that measured a row, where the system tells it.
+    processor: Option<f64>,
     files: Vec<PathBuf>,
 }
 
@@ -63,12 +65,15 @@ pub(crate) fn run(args: &TablesArgs) -> Result<()> {
         rows,
         accuracies,
         seconds: 0.0,
+        processor: None,
         files: vec![],
     };
     if !summary.rows.is_empty() {
         summary.files.push(folder.write("costs.svg", plots::svg(&summary.rows))?);
     }
     summary.seconds = begun.elapsed().as_secs_f64();
+    let rows = summary.rows.iter().map(|r| r.processor).sum::<Option<f64>>();
+    summary.processor = rows.zip(measure::processor()).map(|(rows, mine)| rows + mine as f64 * 1e-9);
     if json.write(&summary)? {
         // A reader that closes its end early has seen what it wanted.
         let _ = std::io::stdout().write_all(summary.text().as_bytes());

@@ -47,7 +47,8 @@ impl Summary {
                 )?;
             }
         }
-        writeln!(out, "\nTime: {:.1} s.", self.seconds)?;
+        let processor = self.processor.map_or_else(String::new, |p| format!(", {p:.1} s of processor time"));
+        writeln!(out, "\nTime: {:.1} s{processor}.", self.seconds)?;
         self.files.iter().try_for_each(|f| writeln!(out, "Wrote {}", f.display()))
     }
 
