@@ -58,3 +58,14 @@ pub(crate) enum TaskName {
     /// Data weights, on positive definite matrices.
     Weights,
 }
+
+impl TaskName {
+    /// As on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            TaskName::Penalties => "penalties",
+            TaskName::FewShot => "few-shot",
+            TaskName::Weights => "weights",
+        }
+    }
+}

@@ -72,7 +72,7 @@ impl Summary {
             .zip(&self.tasks)
             .map(|(plots, f)| {
                 Layout::auto_from_plots(plots)
-                    .with_title(f.about.title)
+                    .with_title(f.about.name.word())
                     .with_x_label("outer steps")
                     .with_y_label("outer loss")
             })

@@ -215,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_too_long_fails_and_is_not_chosen() {
+    fn a_run_that_fails_counts_as_infinite_and_the_best_step_is_chosen() {
         let (net, length) = (small(), Length { steps: 10, starts: 1, tuning_starts: 1, seed: 4 });
         let free = classical(true).swap_remove(4);
         assert!(!free.orthogonal);
-        let ran = run(&net, &*method(&free, 1e9, 0.0, &length), false, 0, &length, false).unwrap();
+        let ran = run(&net, &*method(&free, f64::NAN, 0.0, &length), false, 0, &length, false).unwrap();
         assert!(ran.failed.is_some() && ran.validation() == f64::INFINITY);
         let tuned = tune(&net, &free, &length, true).unwrap();
         assert_eq!((tuned.tried, tuned.gradients), (7, 70));
