@@ -1,5 +1,8 @@
 //! The command line: commands, flags and their help. What a command does is in its own module.
 
+use crate::bilevel::args::BilevelArgs;
+use crate::orthonet::args::OrthonetArgs;
+use crate::tables::args::{RowArgs, TablesArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -21,6 +24,15 @@ pub(crate) enum Command {
     Faces(FacesArgs),
     /// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
     Clustering(ClusteringArgs),
+    /// Bilevel problems on manifolds: estimators of the outer gradient beside the truth.
+    Bilevel(BilevelArgs),
+    /// A dense network with orthogonal layers: one shared learned optimiser against classical ones, each tuned.
+    Orthonet(OrthonetArgs),
+    /// The papers' tables of cost and of accuracy, with our numbers beside theirs.
+    Tables(TablesArgs),
+    /// One row of `tables`, measured in this process and written as JSON.
+    #[command(hide = true)]
+    TablesRow(RowArgs),
 }
 
 /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.

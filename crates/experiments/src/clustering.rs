@@ -9,6 +9,7 @@ use crate::error::{Result, during};
 use crate::files::named;
 use pullback::{Axis, Batch, Shape, Tape, Var};
 use pullback_manifolds::{Manifold, Spd, SpdRetraction, rng};
+use std::path::Path;
 
 /// The task. A point is a batch with a centre for each class, and the cost is the mean squared distance of the matrices
 /// to the centres of their classes in the affine-invariant metric. With `W = C^(-1/2)` a congruence by `W`, which is an
@@ -94,13 +95,25 @@ impl Objective for Clustering {
     }
 }
 
+/// The task of the command, and what its data are.
+pub(crate) fn objective(folder: Option<&Path>, seed: u64) -> Result<(impl Objective, &'static str)> {
+    let data = load(folder)?;
+    let title = data.title;
+    Ok((Clustering::new(data, seed), title))
+}
+
+/// Kylberg from a folder, or the built-in textures.
+pub(crate) fn load(folder: Option<&Path>) -> Result<Covariances> {
+    match folder {
+        Some(folder) => kylberg(folder),
+        None => textures(),
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
     let args = &args.contest;
-    let data = match named(args.data.as_deref()) {
-        Some(folder) => kylberg(&folder)?,
-        None => textures()?,
-    };
+    let data = load(named(args.data.as_deref()).as_deref())?;
     let places = Places::open(args, "target/pullback/clustering")?;
     let (title, origin) = (data.title, data.origin.clone());
     let task = Clustering::new(data, args.seed);

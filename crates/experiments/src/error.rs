@@ -53,6 +53,14 @@ pub(crate) enum Error {
     #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]
     Numbers { during: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 
+    /// A flag asks for something that does not exist.
+    #[error("{found}\n  what to do: {advice}")]
+    Flag { found: String, advice: &'static str },
+
+    /// A process that measures a row of a table failed.
+    #[error("a row could not be measured: {message}")]
+    Row { message: String },
+
     /// The summary does not go into JSON.
     #[error("cannot write the summary as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -137,13 +137,30 @@ impl Objective for Faces {
     }
 }
 
+/// The training images in columns, and a 1 in the row of the class of each.
+pub(crate) fn examples(folder: Option<&Path>, seed: u64) -> Result<(Batch, Batch)> {
+    let (_, _, train, _) = load(folder, seed)?;
+    Ok((train.grey, train.marks))
+}
+
+/// The task of the command, and what its data are.
+pub(crate) fn objective(folder: Option<&Path>, seed: u64) -> Result<(impl Objective, &'static str)> {
+    let (title, _, train, test) = load(folder, seed)?;
+    Ok((Faces::new(train, test, seed), title))
+}
+
+/// Extended Yale B from a folder, or the built-in digits.
+fn load(folder: Option<&Path>, seed: u64) -> Result<Loaded> {
+    match folder {
+        Some(folder) => yale(folder),
+        None => digits(seed),
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &FacesArgs) -> Result<()> {
     let args = &args.contest;
-    let (title, origin, train, test) = match named(args.data.as_deref()) {
-        Some(folder) => yale(&folder)?,
-        None => digits(args.seed)?,
-    };
+    let (title, origin, train, test) = load(named(args.data.as_deref()).as_deref(), args.seed)?;
     let places = Places::open(args, "target/pullback/faces")?;
     let task = Faces::new(train, test, args.seed);
     let about = About {

@@ -3,6 +3,7 @@
 //! Each command is a module; what `pca` prints is in [`report`], what the others do together in [`contest`], and what
 //! can go wrong in [`error`].
 
+mod bilevel;
 mod classical;
 mod cli;
 mod clustering;
@@ -15,11 +16,13 @@ mod faces;
 mod files;
 mod memory;
 mod meta;
+mod orthonet;
 mod output;
 mod pca;
 mod plots;
 mod progress;
 mod report;
+mod tables;
 mod task;
 
 use clap::Parser;
@@ -31,6 +34,10 @@ fn main() -> ExitCode {
         cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
+        cli::Command::Bilevel(args) => bilevel::run(&args),
+        cli::Command::Orthonet(args) => orthonet::run(&args),
+        cli::Command::Tables(args) => tables::run(&args),
+        cli::Command::TablesRow(args) => tables::measure::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -142,7 +142,7 @@ fn step(layers: &[Layer], seed: u64) -> Result<()> {
 }
 
 /// The most memory that the process had, in MiB, where the system says so.
-fn resident() -> Option<f64> {
+pub(crate) fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)

@@ -3,12 +3,13 @@
 use crate::certificate::Certificate;
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
-use crate::estimate::{Derivative, Estimator, Sensitivity, run};
+use crate::estimate::{Derivative, Estimator, Sensitivity, difference, run};
 use crate::iteration::{Iteration, Of, Vars, list};
 use crate::linear::Method;
-use crate::solution::{Settings, Tapes, rebuilt};
+use crate::solution::{Hypergradient, Settings, Tapes, rebuilt};
 use crate::space::Space;
-use pullback::{Leaves, Scalar, Tape, Var};
+use crate::verdict::Verdict;
+use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
 /// A way to take the derivative of the outer loss of an iteration by its parameters.
 pub trait Estimate<I: Iteration> {
@@ -129,35 +130,82 @@ impl<I: Iteration> Estimate<I> for Implicit {
         let Some(last) = steps.checked_sub(1) else { return Err(Error::NoSteps) };
         on.plain.clear();
         on.plain.reset_peak();
-        let end = run(&mut on.plain, it, z0, z0.batches(), phi, 0..steps)?;
-        let state = rebuilt(z0, end);
-        let condition = LastStep { it, t: last, end: &state };
-        let mut tapes = Tapes::new();
-        let lin = condition.at(&state, phi).with(self.settings).linearise(&mut tapes)?;
-        let outer = lin.hypergradient(|z, phi| match list(&z).first() {
-            Some(v) => it.outer(v.tape(), z, phi),
-            None => unreachable!("a condition was recorded on a state with leaves"),
-        })?;
-        let operations = lin.operations();
-        drop(lin);
-        let c = outer.certificate;
-        let certificate = Certificate {
-            terms: c.products,
-            error: c.error.map(|e| e.total),
-            verdict: c.verdict,
-            motion: None,
-            ..Certificate::unrolled(0)
-        };
+        let state = rebuilt(z0, run(&mut on.plain, it, z0, z0.batches(), phi, 0..steps)?);
+        let (mut tapes, settings) = (Tapes::new(), self.settings);
+        let mut closer = |state: &I::State| polished(&mut on.plain, &mut tapes, it, state, phi, last, settings);
+        let better = if settings.polish { closer(&state)? } else { None };
+        let state = better.unwrap_or(state);
+        let next = if settings.check { closer(&state)? } else { None };
+        let (found, operations) = at(&mut tapes, it, &state, phi, last, settings)?;
+        let c = found.certificate;
+        let mut verdict = c.verdict;
+        let mut error = c.error.map(|e| e.total);
+        if let (Some(next), Some(e)) = (next, c.error) {
+            let unchecked = Settings { check: false, ..settings };
+            let (after, _) = at(&mut tapes, it, &next, phi, last, unchecked)?;
+            let moved = difference(&after.gradient.batches(), &found.gradient.batches());
+            // The coordinates of one tangent space do not see how that space turns; two of them do.
+            let total = moved + e.linear;
+            error = Some(total);
+            if verdict.is_sound() {
+                let small = total <= c.threshold * e.scale;
+                verdict = if small { Verdict::Verified } else { Verdict::Estimated };
+            }
+        }
+        let certificate = Certificate { terms: c.products, error, verdict, motion: None, ..Certificate::unrolled(0) };
         Ok(Derivative {
-            value: outer.value,
-            gradient: outer.gradient,
-            state: outer.solution,
+            value: found.value,
+            gradient: found.gradient,
+            state: found.solution,
             certificate,
             bytes: on.plain.peak_bytes() + tapes.peak_bytes(),
             operations,
             products: c.products,
         })
     }
+}
+
+/// The derivative at one state, in its own tangent space, and how many operations were recorded.
+fn at<I: Iteration>(
+    tapes: &mut Tapes<Of<I::State>>,
+    it: &I,
+    state: &I::State,
+    phi: &I::Params,
+    t: usize,
+    settings: Settings,
+) -> Result<(Hypergradient<I::State, I::Params>, usize)> {
+    let condition = LastStep { it, t, end: state };
+    let lin = condition.at(state, phi).with(Settings { polish: false, ..settings }).linearise(tapes)?;
+    let found = lin.hypergradient(|z, phi| match list(&z).first() {
+        Some(v) => it.outer(v.tape(), z, phi),
+        None => unreachable!("a condition was recorded on a state with leaves"),
+    })?;
+    Ok((found, lin.operations()))
+}
+
+/// A state nearer to the fixed point: a Newton step in the coordinates of the tangent space, and then a step of the
+/// loop, which comes back to where states live. `None` if the loop moves no less there.
+///
+/// Derivatives are then taken in the tangent space at that state. In the space at the old one they would be wrong by a
+/// multiple of the distance between the two, since tangent spaces turn, and no step in those coordinates would show it.
+fn polished<I: Iteration>(
+    plain: &mut Tape<Of<I::State>>,
+    tapes: &mut Tapes<Of<I::State>>,
+    it: &I,
+    state: &I::State,
+    phi: &I::Params,
+    t: usize,
+    settings: Settings,
+) -> Result<Option<I::State>> {
+    let condition = LastStep { it, t, end: state };
+    let settings = Settings { polish: true, check: false, ..settings };
+    let newton = condition.at(state, phi).with(settings).linearise(tapes)?.solution();
+    let mut step = |from: Vec<Batch<Of<I::State>>>| run(plain, it, state, from, phi, t..t + 1);
+    let Ok(there) = step(newton.batches()) else { return Ok(None) };
+    let Ok(after) = step(there.clone()) else { return Ok(None) };
+    let here = state.batches();
+    let moves = difference(&here, &step(here.clone())?);
+    Ok((difference(&there, &after) < moves).then(|| rebuilt(state, there)))
 }
 
 /// Asks several estimators about one loop.

@@ -9,7 +9,7 @@ pub(crate) mod contenders;
 mod curves;
 pub(crate) mod objective;
 mod race;
-mod report;
+pub(crate) mod report;
 mod tuning;
 
 use crate::cli::ContestArgs;
@@ -92,20 +92,7 @@ pub(crate) fn hold(
 ) -> Result<()> {
     let begun = Instant::now();
     let length = Length::new(args);
-    let grid = Grid::new(args.quick);
-    let starts: Vec<Batch> = (0..length.starts).map(|k| task.start(k)).collect();
-    let others: Vec<Batch> = (TUNING..TUNING + length.tuning_starts).map(|k| task.start(k)).collect();
-    let budget = Budget { passes: length.passes, minibatches: task.minibatches(), seed: args.seed };
-
-    let stage = Stage::new("methods", contenders.len());
-    let mut entries = Vec::with_capacity(contenders.len());
-    for contender in contenders {
-        stage.say(|| contender.name.to_string());
-        let tuned = tuning::tune(contender, task, &others, &budget, &grid)?;
-        entries.push(judge(contender, task, tuned, &starts, &budget)?);
-        stage.advance();
-    }
-    drop(stage);
+    let entries = compete(task, contenders, length, args.quick, args.seed)?;
 
     let mut summary = Summary::new(about, args, length, entries);
     let path = places.folder.write("curves.svg", curves::svg(&summary))?;
@@ -116,6 +103,30 @@ pub(crate) fn hold(
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
     }
     Ok(())
+}
+
+/// Tunes every method and runs it from every start.
+pub(crate) fn compete(
+    task: &dyn Objective,
+    contenders: &[Contender],
+    length: Length,
+    quick: bool,
+    seed: u64,
+) -> Result<Vec<Entry>> {
+    let grid = Grid::new(quick);
+    let starts: Vec<Batch> = (0..length.starts).map(|k| task.start(k)).collect();
+    let others: Vec<Batch> = (TUNING..TUNING + length.tuning_starts).map(|k| task.start(k)).collect();
+    let budget = Budget { passes: length.passes, minibatches: task.minibatches(), seed };
+
+    let stage = Stage::new("methods", contenders.len());
+    let mut entries = Vec::with_capacity(contenders.len());
+    for contender in contenders {
+        stage.say(|| contender.name.to_string());
+        let tuned = tuning::tune(contender, task, &others, &budget, &grid)?;
+        entries.push(judge(contender, task, tuned, &starts, &budget)?);
+        stage.advance();
+    }
+    Ok(entries)
 }
 
 /// Runs a tuned method from every start and measures where it ended.

@@ -4,7 +4,7 @@ use crate::{apart, mat, solve, with_spectrum};
 use pullback::faer::Mat;
 use pullback_implicit::linear::Method;
 use pullback_implicit::{Estimate, Estimator, Implicit, Verdict, compare, program};
-use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, Stiefel, StiefelRetraction, rng};
 
 #[test]
 fn estimators_are_compared_in_a_loop() {
@@ -64,4 +64,43 @@ fn the_implicit_estimator_on_a_manifold_is_the_series() {
             .bytes
     };
     assert_eq!(bytes(400), bytes(800));
+}
+
+#[test]
+fn on_a_curved_manifold_the_implicit_estimator_knows_its_error_when_the_loop_stops_early() {
+    let st = Stiefel::new(6, 2).with(StiefelRetraction::Polar);
+    let x0 = st.random_point(1, &mut rng(14)).swap_remove(0);
+    let c0 = Mat::from_fn(6, 6, |i, j| if i == j { 1.0 + 0.7 * i as f64 } else { 0.0 });
+    // Weights that differ make the minimum a frame and not a subspace.
+    let (m, n) = (mat(311, 6, 2), Mat::from_fn(2, 2, |i, j| if i == j { 1.0 - 0.5 * i as f64 } else { 0.0 }));
+    let descend = program(
+        &x0,
+        &c0,
+        |x, c, _| {
+            let g = x.grad(|x| (x.t_mul(c.sym() * x) * &n).trace());
+            st.retract(x, *st.egrad_to_rgrad(x, Egrad(g)) * -0.15)
+        },
+        |x, _| x.dot(&m) + x.t_mul(&m).dot(x.t_mul(&m)),
+    )
+    .on(&st);
+    let truth = descend.derivative(3000, Estimator::Checkpointed { snapshots: None }).unwrap().gradient;
+    let mut on = pullback_implicit::Sensitivity::new();
+    let mut estimated = 0;
+    for steps in [20, 30, 40, 60, 80, 120, 160, 240] {
+        let found = Implicit::new::<f64>().estimate(&mut on, &descend, &x0, &c0, steps).unwrap();
+        let unroll = descend.derivative(steps, Estimator::Unroll).unwrap();
+        let (error, c) = (apart(&found.gradient, &truth), &found.certificate);
+        let own = c.error.unwrap() / truth.norm_l2();
+        match c.verdict {
+            Verdict::Verified => assert!(error < 1e-7, "T = {steps}: {error:e} {c}"),
+            Verdict::Estimated => {
+                estimated += 1;
+                assert!(own < 2.0 * error && error < 2.0 * own, "T = {steps}: {error:e}, estimate {own:e}\n{c}");
+                // One Newton step makes the distance to the fixed point a multiple of its square.
+                assert!(error < 0.1 * apart(&unroll.gradient, &truth), "T = {steps}: {error:e}");
+            }
+            _ => assert!(steps < 60, "T = {steps}: {c}"),
+        }
+    }
+    assert!(estimated > 0);
 }
