@@ -17,9 +17,9 @@ pub(crate) enum Command {
     Pca(PcaArgs),
     /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
     Memory(MemoryArgs),
-    /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+    /// Faces told apart by an orthogonal linear classifier: tuned classical and learned optimisers, on a Stiefel manifold.
     Faces(FacesArgs),
-    /// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+    /// Centres of classes of covariances: tuned classical and learned optimisers, on positive definite matrices.
     Clustering(ClusteringArgs),
 }
 
@@ -39,12 +39,14 @@ pub(crate) struct MemoryArgs {
     pub(crate) count_only: bool,
 }
 
-/// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+/// Faces told apart by an orthogonal linear classifier: tuned classical and learned optimisers, on a Stiefel manifold.
 ///
 /// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values
 /// of an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read
 /// from `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a
-/// grid and then runs from the same starts for the same number of passes over the training images.
+/// grid and then runs from the same starts for the same number of passes over the training images. Learned optimisers
+/// are trained before that on the training images, a fifth of which is set aside for the outer loss; they are written to
+/// the output folder, and what their training cost is counted.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
@@ -54,15 +56,19 @@ pub(crate) struct MemoryArgs {
 pub(crate) struct FacesArgs {
     #[command(flatten)]
     pub(crate) contest: ContestArgs,
+    #[command(flatten)]
+    pub(crate) lessons: LessonArgs,
 }
 
-/// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+/// Centres of classes of covariances: tuned classical and learned optimisers, on positive definite matrices.
 ///
 /// Minimises the mean squared affine-invariant distance of each matrix to the centre of its class, over one centre for
 /// each class; a matrix is then put into the class of the nearest centre. The papers' data are 5x5 covariances of 20
 /// Kylberg textures with their split of 2560 and 640 regions, read from `--data DIR`; without it covariances of regions
 /// of three built-in textures take their place. Every method is tuned on a grid and then runs from the same starts for
-/// the same number of passes over the training matrices.
+/// the same number of passes over the training matrices. Learned optimisers are trained before that on the training
+/// matrices, a fifth of which is set aside for the outer loss; they are written to the output folder, and what their
+/// training cost is counted.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments clustering --quick              the built-in textures, a short run of the same code\n  \
@@ -72,6 +78,58 @@ pub(crate) struct FacesArgs {
 pub(crate) struct ClusteringArgs {
     #[command(flatten)]
     pub(crate) contest: ContestArgs,
+    #[command(flatten)]
+    pub(crate) lessons: LessonArgs,
+}
+
+/// Which learned optimisers take part in a contest.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LessonArgs {
+    /// Learned optimisers that are trained first and then take part, separated by commas [default: those that suit the
+    /// manifold].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NETWORKS")]
+    pub(crate) learned: Option<Vec<Network>>,
+
+    /// Nothing is learned: the classical optimisers alone.
+    #[arg(long, conflicts_with = "learned")]
+    pub(crate) classical_only: bool,
+
+    /// Outer steps of each training, at least 1 [default: 800, with --quick 60].
+    #[arg(long, value_name = "N", value_parser = steps)]
+    pub(crate) steps: Option<usize>,
+
+    /// Go on with the training of an interrupted run that was begun with the same flags.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+/// The networks of learned optimisers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Network {
+    /// A factor for each row and column, of mean one and never falling, as the paper has it.
+    Subspace,
+    /// The same without mean one and with factors that may fall, so that it can shorten its steps.
+    SubspaceFree,
+    /// The generalised matrix LSTM, for points of one size.
+    GmLstm,
+    /// The matrix LSTM for symmetric matrices.
+    MatrixLstm,
+    /// L-BFGS whose coefficients are learned.
+    Equivariant,
+}
+
+impl Network {
+    /// As it is written on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Network::Subspace => "subspace",
+            Network::SubspaceFree => "subspace-free",
+            Network::GmLstm => "gm-lstm",
+            Network::MatrixLstm => "matrix-lstm",
+            Network::Equivariant => "equivariant",
+        }
+    }
 }
 
 /// What contests of optimisers have in common.

@@ -49,6 +49,18 @@ pub(crate) enum Error {
     )]
     LoadShape { path: PathBuf, got: String, expected: String, components: usize },
 
+    /// An unfinished training cannot be continued.
+    #[error(
+        "cannot continue the training of `{}`: {found}\n  \
+         what to do: repeat the command with the flags that it was begun with, or leave out `--resume` to begin anew",
+        path.display()
+    )]
+    Resume { path: PathBuf, found: String },
+
+    /// A network that does not fit the points.
+    #[error("`{network}` cannot learn here: {found}\n  what to do: leave it out of `--learned`")]
+    Network { network: &'static str, found: String },
+
     /// Numbers went bad in a method.
     #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]
     Numbers { during: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
