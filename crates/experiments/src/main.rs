@@ -14,6 +14,7 @@ mod data;
 mod error;
 mod faces;
 mod files;
+mod gap;
 mod lessons;
 mod memory;
 mod meta;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
+        cli::Command::Equivariant(args) => gap::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,186 @@
+//! One family of problems: every opponent tuned on other problems of it, for each number of steps, then run beside the
+//! learned optimisers on the same starts; and how many times closer these came. What the family is, is not known here.
+
+use super::exact;
+use super::opponents::{self, LBFGS};
+use super::problems::Problems;
+use super::report::{Factor, Goal, Over, Row, Tuning};
+use super::runs::{self, Curve};
+use crate::error::Result;
+use crate::progress::Stage;
+use pullback_optim::Method;
+
+/// After how many steps methods are judged, each time tuned for that.
+pub(crate) const JUDGED: [usize; 3] = [10, 30, 100];
+
+/// A learned optimiser of one training.
+pub(crate) struct Pupil {
+    pub(crate) name: String,
+    pub(crate) method: Box<dyn Method>,
+}
+
+impl Pupil {
+    pub(crate) fn new(name: String, method: impl Method + 'static) -> Self {
+        Pupil { name, method: Box::new(method) }
+    }
+}
+
+/// The problems of a family.
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) problems: &'a Problems,
+    /// Others of the same family, that opponents are tuned on: the learned optimisers saw none of it.
+    pub(crate) tuning: &'a Problems,
+    pub(crate) quick: bool,
+    pub(crate) goals: Vec<Goal>,
+}
+
+/// What was found.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) problems: usize,
+    pub(crate) tuning_problems: usize,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) factors: Vec<Factor>,
+    #[serde(skip)]
+    pub(crate) curves: Vec<(String, Vec<f64>)>,
+}
+
+/// A method on the problems: one curve for each number of steps that it was tuned for.
+struct Raced {
+    row: Row,
+    curves: Vec<Curve>,
+}
+
+/// Conjugate gradients with exact line searches, whose costs are not counted.
+pub(crate) const EXACT: &str = "conjugate gradients, exact line search";
+
+impl Field<'_> {
+    /// Holds it.
+    pub(crate) fn hold(self, pupils: &[Pupil]) -> Result<Family> {
+        let names = opponents::all(self.quick, JUDGED[0]).len();
+        let stage = Stage::new(self.name, names + pupils.len() + 1);
+        let learned: Vec<Raced> = pupils
+            .iter()
+            .map(|p| {
+                stage.advance();
+                self.as_given(&p.name, p.method.as_ref())
+            })
+            .collect();
+        let grids: Vec<_> = JUDGED.iter().map(|t| opponents::all(self.quick, *t)).collect();
+        let mut raced = vec![];
+        for k in 0..names {
+            stage.say(|| grids[0][k].name.to_string());
+            let settings: Vec<&[Box<dyn Method>]> = grids.iter().map(|g| &g[k].settings[..]).collect();
+            raced.push(self.tuned(grids[0][k].name, &settings));
+            stage.advance();
+        }
+        stage.say(|| EXACT.to_string());
+        let exact = self.exact();
+        let mut factors = vec![];
+        for r in raced.iter().chain([&exact]) {
+            factors.extend((0..JUDGED.len()).map(|k| self.factor(r, &learned, k)));
+        }
+        let middle = |c: &Curve| c.left.iter().map(|l| Over::of(l).median).collect::<Vec<f64>>();
+        let last = JUDGED.len() - 1;
+        let all = || learned.iter().chain(&raced).chain([&exact]);
+        Ok(Family {
+            name: self.name,
+            problems: self.problems.count(),
+            tuning_problems: self.tuning.count(),
+            curves: all().map(|r| (r.row.name.clone(), middle(&r.curves[last]))).collect(),
+            title: self.title,
+            factors,
+            rows: learned.into_iter().chain(raced).chain([exact]).map(|r| r.row).collect(),
+        })
+    }
+
+    fn row(&self, name: &str, curves: &[Curve], tuning: Vec<Tuning>, microseconds: f64) -> Row {
+        let at = JUDGED.iter().zip(curves).map(|(t, c)| Over::of(&c.left[*t])).collect();
+        let failed = curves.iter().find_map(|c| c.failed.clone());
+        Row { name: name.to_string(), at, tuning, microseconds, failed }
+    }
+
+    /// A method with nothing to be tuned.
+    fn as_given(&self, name: &str, method: &dyn Method) -> Raced {
+        let curve = runs::run(method, self.problems, JUDGED[JUDGED.len() - 1], 2);
+        let curves = vec![curve; JUDGED.len()];
+        let row = self.row(name, &curves, vec![], runs::microseconds(method, self.problems));
+        Raced { row, curves }
+    }
+
+    fn tuned(&self, name: &'static str, settings: &[&[Box<dyn Method>]]) -> Raced {
+        let (mut curves, mut tuning, mut time) = (vec![], vec![], f64::NAN);
+        for (steps, settings) in JUDGED.iter().zip(settings) {
+            let found = runs::tune(settings, self.tuning, *steps);
+            let method = settings[found.which].as_ref();
+            curves.push(runs::run(method, self.problems, *steps, 2));
+            time = runs::microseconds(method, self.problems);
+            let at_the_edge = false;
+            tuning.push(Tuning { steps: *steps, found, at_the_edge });
+        }
+        Raced { row: self.row(name, &curves, tuning, time), curves }
+    }
+
+    fn exact(&self) -> Raced {
+        let left = exact::run(self.problems, JUDGED[JUDGED.len() - 1]);
+        let curves = vec![Curve { left, failed: None }; JUDGED.len()];
+        Raced { row: self.row(EXACT, &curves, vec![], f64::NAN), curves }
+    }
+
+    /// How many times closer the learned ones came after `JUDGED[k]` steps: the geometric mean over starts and trainings
+    /// of what the opponent left over what they left.
+    fn factor(&self, opponent: &Raced, learned: &[Raced], k: usize) -> Factor {
+        let t = JUDGED[k];
+        let logs = |r: &Raced| -> Vec<f64> { r.curves[k].left[t].iter().map(|l| l.log10().min(0.0)).collect() };
+        let theirs = logs(opponent);
+        let n = theirs.len();
+        let each: Vec<Vec<f64>> =
+            learned.iter().map(|l| logs(l).iter().zip(&theirs).map(|(a, b)| b - a).collect()).collect();
+        let means: Vec<f64> = each.iter().map(|e| e.iter().sum::<f64>() / n as f64).collect();
+        let paired: Vec<f64> =
+            (0..n).map(|b| each.iter().map(|e| e[b]).sum::<f64>() / each.len().max(1) as f64).collect();
+        let mean = paired.iter().sum::<f64>() / n as f64;
+        let variance = paired.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
+        let error = 2.0 * (variance / n as f64).sqrt();
+        let power = |v: f64| 10f64.powf(v);
+        let goal = self.goals.iter().find(|g| g.against(&opponent.row.name, t)).map(|g| g.factor);
+        Factor {
+            opponent: opponent.row.name.clone(),
+            steps: t,
+            factor: power(mean),
+            low: power(mean - error),
+            high: power(mean + error),
+            trainings: means.iter().map(|m| power(*m)).collect(),
+            wins: paired.iter().filter(|v| **v > 0.0).count() as f64 / n as f64,
+            equal_time: equal_time(opponent, learned, k, &power),
+            goal,
+            holds: goal.map(|g| power(mean) >= g),
+        }
+    }
+}
+
+/// The factor where the opponent may go on for as long as the learned ones take, on a single start; nothing where no time
+/// was measured or more steps than were run would be needed.
+fn equal_time(opponent: &Raced, learned: &[Raced], k: usize, power: &dyn Fn(f64) -> f64) -> Option<f64> {
+    let t = JUDGED[k];
+    let ours = learned.iter().map(|l| l.row.microseconds).sum::<f64>() / learned.len() as f64;
+    let steps = (t as f64 * ours / opponent.row.microseconds).round();
+    let last = JUDGED[JUDGED.len() - 1] as f64;
+    if !(1.0..=last).contains(&steps) {
+        return None;
+    }
+    // Of the settings that were tuned for at least one number of steps, the one that is best there.
+    let there = |c: &Curve| c.left.get(steps as usize).map(|l| runs::mean_log10(l));
+    let theirs = opponent.curves.iter().filter_map(there).min_by(f64::total_cmp)?;
+    let mean = learned.iter().map(|l| runs::mean_log10(&l.curves[k].left[t])).sum::<f64>() / learned.len() as f64;
+    Some(power(theirs - mean))
+}
+
+/// The names of the opponents of the goals.
+pub(crate) fn is_lbfgs(name: &str) -> bool {
+    name == LBFGS
+}
