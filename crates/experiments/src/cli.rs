@@ -17,12 +17,58 @@ pub(crate) enum Command {
     Pca(PcaArgs),
     /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
     Memory(MemoryArgs),
-    /// Faces told apart by an orthogonal linear classifier: tuned classical and learned optimisers, on a Stiefel manifold.
+    /// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
     Faces(FacesArgs),
-    /// Centres of classes of covariances: tuned classical and learned optimisers, on positive definite matrices.
+    /// Centres of classes of covariances: classical and learned optimisers on positive definite matrices.
     Clustering(ClusteringArgs),
     /// Our equivariant optimiser, trained on some digits, against tuned opponents on others and on an unseen loss.
     Equivariant(EquivariantArgs),
+    /// Where a trained optimiser still works: rotations, unseen classes, other units, sizes, horizons, noise, losses.
+    Evaluate(EvaluateArgs),
+}
+
+/// Where a trained optimiser still works: rotations, unseen classes, other units, sizes, horizons, noise, losses.
+///
+/// Runs an optimiser that `pca`, `faces` or `equivariant` wrote on principal components of digits, and then moves the
+/// problems away from there, one axis after the other: other bases of the same subspaces, random rotations, digits 5 to
+/// 9, the loss times 0.8, 1.2 and 4, ten times as many steps, ten and a hundred times the condition number, disturbed
+/// gradients, a robust loss, four times the dimension. Opponents are tuned on each axis, with the gradients counted;
+/// the report names every axis on which the learned optimiser loses.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:\n  \
+    pullback-experiments evaluate target/pullback/pca/optimizer.safetensors\n  \
+    pullback-experiments evaluate target/pullback/equivariant/equivariant-0.safetensors --quick\n  \
+    pullback-experiments evaluate FILE --json - | jq .loses    numbers only\n\n\
+    Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
+pub(crate) struct EvaluateArgs {
+    /// A trained optimiser (safetensors).
+    #[arg(value_name = "OPTIMISER")]
+    pub(crate) file: PathBuf,
+
+    /// Decides everything random.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Problems of each axis, each with a start, 1 to 100 [default: 24, with --quick 4].
+    #[arg(long, value_name = "N", value_parser = starts)]
+    pub(crate) starts: Option<usize>,
+
+    /// A short run of the same code: fewer problems.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Folder for the curves (SVG).
+    #[arg(long, default_value = "target/pullback/evaluate", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Also write the summary as JSON to this file; `-` writes it, and nothing else, to standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env:
+    /// PULLBACK_DATA].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Our equivariant optimiser, trained on some digits, against tuned opponents on others and on an unseen loss.
@@ -43,7 +89,7 @@ pub(crate) struct EquivariantArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// Outer steps of each training, at least 1 [default: 1200, with --quick 40].
+    /// Outer steps of each training, at least 1 [default: 800, with --quick 40].
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
@@ -93,14 +139,14 @@ pub(crate) struct MemoryArgs {
     pub(crate) count_only: bool,
 }
 
-/// Faces told apart by an orthogonal linear classifier: tuned classical and learned optimisers, on a Stiefel manifold.
+/// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
 ///
 /// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values
 /// of an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read
 /// from `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a
 /// grid and then runs from the same starts for the same number of passes over the training images. Learned optimisers
-/// are trained before that on the training images, a fifth of which is set aside for the outer loss; they are written to
-/// the output folder, and what their training cost is counted.
+/// are trained before that on the training images, a fifth of which is set aside for the outer loss; they are written
+/// to the output folder, and what their training cost is counted.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
@@ -114,7 +160,7 @@ pub(crate) struct FacesArgs {
     pub(crate) lessons: LessonArgs,
 }
 
-/// Centres of classes of covariances: tuned classical and learned optimisers, on positive definite matrices.
+/// Centres of classes of covariances: classical and learned optimisers on positive definite matrices.
 ///
 /// Minimises the mean squared affine-invariant distance of each matrix to the centre of its class, over one centre for
 /// each class; a matrix is then put into the class of the nearest centre. The papers' data are 5x5 covariances of 20
@@ -243,6 +289,10 @@ pub(crate) struct PcaArgs {
     /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
     pub(crate) threads: usize,
+
+    /// Go on with the training of an interrupted run that was begun with the same flags.
+    #[arg(long, conflicts_with = "load")]
+    pub(crate) resume: bool,
 
     /// How many components, 1 to 32.
     #[arg(long, default_value_t = 6, value_name = "P", value_parser = components)]

@@ -41,6 +41,14 @@ pub(crate) enum Error {
     )]
     Load { path: PathBuf, found: String },
 
+    /// A saved optimiser cannot be evaluated.
+    #[error(
+        "cannot evaluate the optimiser `{}`: {found}\n  \
+         what to do: give a file that `pca`, `faces` or `equivariant` wrote to its `--out` folder",
+        path.display()
+    )]
+    Evaluate { path: PathBuf, found: String },
+
     /// A saved optimiser is for points of another shape.
     #[error(
         "the optimiser `{}` was trained for {got}, and this run asks for {expected}\n  \

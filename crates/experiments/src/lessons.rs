@@ -57,7 +57,12 @@ impl Practice<'_> {
         }
     }
 
-    fn each<'t>(&self, x: Var<'t>, drawn: &Drawn, cost: impl Fn(Var<'t>, (usize, Option<usize>)) -> Var<'t>) -> Var<'t> {
+    fn each<'t>(
+        &self,
+        x: Var<'t>,
+        drawn: &Drawn,
+        cost: impl Fn(Var<'t>, (usize, Option<usize>)) -> Var<'t>,
+    ) -> Var<'t> {
         let all: Vec<Var<'t>> = drawn.0.iter().enumerate().map(|(b, d)| cost(x.member(b), *d)).collect();
         Var::concat(&all, Axis::Batch)
     }
@@ -148,12 +153,14 @@ impl School<'_> {
                 self.with_rule(network, "subspace, unbound", Each::new(Subspace::new(o), update), rng)
             }
             Network::GmLstm => {
-                let o = GmLstmOptions { input: Input::Rms, hidden: WIDTH, ..GmLstmOptions::new(shape.rows, shape.cols) };
+                let o =
+                    GmLstmOptions { input: Input::Rms, hidden: WIDTH, ..GmLstmOptions::new(shape.rows, shape.cols) };
                 self.with_rule(network, "generalised matrix LSTM", Each::new(GmLstm::new(o), update), rng)
             }
             Network::MatrixLstm => {
                 if shape.rows != shape.cols {
-                    let found = format!("it is for square symmetric points, and these are {}x{}", shape.rows, shape.cols);
+                    let found =
+                        format!("it is for square symmetric points, and these are {}x{}", shape.rows, shape.cols);
                     return Err(Error::Network { network: "matrix-lstm", found });
                 }
                 self.with_rule(network, "matrix LSTM", Each::new(Rmm::new(RmmOptions::new(shape.rows)), update), rng)
@@ -178,14 +185,7 @@ impl School<'_> {
         self.with(network, name, optimizer, params, step)
     }
 
-    fn with<O>(
-        &self,
-        network: Network,
-        name: &'static str,
-        optimizer: O,
-        params: O::Params,
-        step: f64,
-    ) -> Result<Pupil>
+    fn with<O>(&self, network: Network, name: &'static str, optimizer: O, params: O::Params, step: f64) -> Result<Pupil>
     where
         O: Saved + Clone + 'static,
         O::Params: 'static,

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
         cli::Command::Equivariant(args) => gap::run(&args),
+        cli::Command::Evaluate(args) => gap::evaluate::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,8 +15,8 @@ mod tuning;
 
 use crate::cli::{ContestArgs, LessonArgs, Network};
 use crate::error::{Result, during};
-use crate::output::{Folder, Json};
 use crate::lessons::{Practice, Pupil, School};
+use crate::output::{Folder, Json};
 use crate::progress::Stage;
 use contenders::{Contender, Knobs};
 use objective::{Objective, Scores};
@@ -199,14 +199,20 @@ impl Field<'_> {
     /// One who learned, judged.
     fn learned(&self, pupil: &Pupil) -> Result<Entry> {
         let s = &pupil.schooling;
-        let tuned =
-            Tuned { step: 0.0, beta: 0.0, tried: s.outer_steps, failed: s.dropped, passes: s.passes, at_the_edge: false };
+        let tuned = Tuned {
+            step: 0.0,
+            beta: 0.0,
+            tried: s.outer_steps,
+            failed: s.dropped,
+            passes: s.passes,
+            at_the_edge: false,
+        };
         let entry = judge(&pupil.contender, self.task, tuned, &self.starts, &self.budget)?;
         Ok(Entry { schooling: Some(s.clone()), ..entry })
     }
 
-    /// The stochastic methods once more, tuned for a third of the passes and judged there: the fair opponents of a method
-    /// that is said to need a third of the steps.
+    /// The stochastic methods once more, tuned for a third of the passes and judged there: the fair opponents of a
+    /// method that is said to need a third of the steps.
     fn sooner(&self, contenders: &[Contender]) -> Result<Vec<Entry>> {
         let budget = Budget { passes: (self.budget.passes / 3).max(1), ..self.budget };
         let stochastic: Vec<&Contender> = contenders.iter().filter(|c| c.kind.is_stochastic()).collect();

@@ -30,8 +30,8 @@ pub(crate) trait Objective: Sync {
         1
     }
 
-    /// The part of the cost that depends on the matrix of this number, as a function of that matrix. All parts add up to
-    /// the cost.
+    /// The part of the cost that depends on the matrix of this number, as a function of that matrix. All parts add up
+    /// to the cost.
     fn cost_of<'t>(&self, x: Var<'t>, _kind: usize, part: Part) -> Var<'t> {
         self.cost(x, part)
     }

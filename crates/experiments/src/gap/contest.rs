@@ -6,11 +6,12 @@ use super::opponents::{self, LBFGS};
 use super::problems::Problems;
 use super::report::{Factor, Goal, Over, Row, Tuning};
 use super::runs::{self, Curve};
+use super::searched;
 use crate::error::Result;
 use crate::progress::Stage;
 use pullback_optim::Method;
 
-/// After how many steps methods are judged, each time tuned for that.
+/// After how many steps methods are judged unless told otherwise, each time tuned for that.
 pub(crate) const JUDGED: [usize; 3] = [10, 30, 100];
 
 /// A learned optimiser of one training.
@@ -32,8 +33,11 @@ pub(crate) struct Field<'a> {
     pub(crate) problems: &'a Problems,
     /// Others of the same family, that opponents are tuned on: the learned optimisers saw none of it.
     pub(crate) tuning: &'a Problems,
+    /// Coarse grids?
     pub(crate) quick: bool,
     pub(crate) goals: Vec<Goal>,
+    /// After how many steps.
+    pub(crate) judged: Vec<usize>,
 }
 
 /// What was found.
@@ -43,6 +47,7 @@ pub(crate) struct Family {
     pub(crate) title: String,
     pub(crate) problems: usize,
     pub(crate) tuning_problems: usize,
+    pub(crate) judged: Vec<usize>,
     pub(crate) rows: Vec<Row>,
     pub(crate) factors: Vec<Factor>,
     #[serde(skip)]
@@ -61,7 +66,9 @@ pub(crate) const EXACT: &str = "conjugate gradients, exact line search";
 impl Field<'_> {
     /// Holds it.
     pub(crate) fn hold(self, pupils: &[Pupil]) -> Result<Family> {
-        let names = opponents::all(self.quick, JUDGED[0]).len();
+        let unit = self.tuning.unit();
+        let grids: Vec<_> = self.judged.iter().map(|t| opponents::all(self.quick, *t, unit)).collect();
+        let names = grids[0].len();
         let stage = Stage::new(self.name, names + pupils.len() + 1);
         let learned: Vec<Raced> = pupils
             .iter()
@@ -70,7 +77,6 @@ impl Field<'_> {
                 self.as_given(&p.name, p.method.as_ref())
             })
             .collect();
-        let grids: Vec<_> = JUDGED.iter().map(|t| opponents::all(self.quick, *t)).collect();
         let mut raced = vec![];
         for k in 0..names {
             stage.say(|| grids[0][k].name.to_string());
@@ -79,14 +85,21 @@ impl Field<'_> {
             stage.advance();
         }
         stage.say(|| EXACT.to_string());
-        let exact = self.exact();
+        let mut counted = vec![];
+        if !self.problems.is_noisy() {
+            // What compares costs is not told how much they are disturbed.
+            counted.push(self.once(EXACT, exact::run(self.problems, self.last())));
+            for which in searched::ALL {
+                counted.push(self.once(which.name(), searched::run(which, self.problems, self.last())?));
+            }
+        }
         let mut factors = vec![];
-        for r in raced.iter().chain([&exact]) {
-            factors.extend((0..JUDGED.len()).map(|k| self.factor(r, &learned, k)));
+        for r in raced.iter().chain(&counted) {
+            factors.extend((0..self.judged.len()).map(|k| self.factor(r, &learned, k)));
         }
         let middle = |c: &Curve| c.left.iter().map(|l| Over::of(l).median).collect::<Vec<f64>>();
-        let last = JUDGED.len() - 1;
-        let all = || learned.iter().chain(&raced).chain([&exact]);
+        let last = self.judged.len() - 1;
+        let all = || learned.iter().chain(&raced).chain(&counted);
         Ok(Family {
             name: self.name,
             problems: self.problems.count(),
@@ -94,47 +107,52 @@ impl Field<'_> {
             curves: all().map(|r| (r.row.name.clone(), middle(&r.curves[last]))).collect(),
             title: self.title,
             factors,
-            rows: learned.into_iter().chain(raced).chain([exact]).map(|r| r.row).collect(),
+            rows: learned.into_iter().chain(raced).chain(counted).map(|r| r.row).collect(),
+            judged: self.judged,
         })
     }
 
+    /// The last number of steps.
+    fn last(&self) -> usize {
+        self.judged.last().copied().unwrap_or(0)
+    }
+
     fn row(&self, name: &str, curves: &[Curve], tuning: Vec<Tuning>, microseconds: f64) -> Row {
-        let at = JUDGED.iter().zip(curves).map(|(t, c)| Over::of(&c.left[*t])).collect();
+        let at = self.judged.iter().zip(curves).map(|(t, c)| Over::of(&c.left[*t])).collect();
         let failed = curves.iter().find_map(|c| c.failed.clone());
         Row { name: name.to_string(), at, tuning, microseconds, failed }
     }
 
     /// A method with nothing to be tuned.
     fn as_given(&self, name: &str, method: &dyn Method) -> Raced {
-        let curve = runs::run(method, self.problems, JUDGED[JUDGED.len() - 1], 2);
-        let curves = vec![curve; JUDGED.len()];
+        let curve = runs::run(method, self.problems, self.last(), 2);
+        let curves = vec![curve; self.judged.len()];
         let row = self.row(name, &curves, vec![], runs::microseconds(method, self.problems));
         Raced { row, curves }
     }
 
     fn tuned(&self, name: &'static str, settings: &[&[Box<dyn Method>]]) -> Raced {
         let (mut curves, mut tuning, mut time) = (vec![], vec![], f64::NAN);
-        for (steps, settings) in JUDGED.iter().zip(settings) {
+        for (steps, settings) in self.judged.iter().zip(settings) {
             let found = runs::tune(settings, self.tuning, *steps);
             let method = settings[found.which].as_ref();
             curves.push(runs::run(method, self.problems, *steps, 2));
             time = runs::microseconds(method, self.problems);
-            let at_the_edge = false;
-            tuning.push(Tuning { steps: *steps, found, at_the_edge });
+            tuning.push(Tuning { steps: *steps, found });
         }
         Raced { row: self.row(name, &curves, tuning, time), curves }
     }
 
-    fn exact(&self) -> Raced {
-        let left = exact::run(self.problems, JUDGED[JUDGED.len() - 1]);
-        let curves = vec![Curve { left, failed: None }; JUDGED.len()];
-        Raced { row: self.row(EXACT, &curves, vec![], f64::NAN), curves }
+    /// A method that chooses its steps itself.
+    fn once(&self, name: &str, left: Vec<Vec<f64>>) -> Raced {
+        let curves = vec![Curve { left, failed: None }; self.judged.len()];
+        Raced { row: self.row(name, &curves, vec![], f64::NAN), curves }
     }
 
-    /// How many times closer the learned ones came after `JUDGED[k]` steps: the geometric mean over starts and trainings
-    /// of what the opponent left over what they left.
+    /// How many times closer the learned ones came after the `k`-th number of steps: the geometric mean over starts and
+    /// trainings of what the opponent left over what they left.
     fn factor(&self, opponent: &Raced, learned: &[Raced], k: usize) -> Factor {
-        let t = JUDGED[k];
+        let t = self.judged[k];
         let logs = |r: &Raced| -> Vec<f64> { r.curves[k].left[t].iter().map(|l| l.log10().min(0.0)).collect() };
         let theirs = logs(opponent);
         let n = theirs.len();
@@ -156,21 +174,25 @@ impl Field<'_> {
             high: power(mean + error),
             trainings: means.iter().map(|m| power(*m)).collect(),
             wins: paired.iter().filter(|v| **v > 0.0).count() as f64 / n as f64,
-            equal_time: equal_time(opponent, learned, k, &power),
+            equal_time: equal_time(opponent, learned, (k, t), self.last(), &power),
             goal,
             holds: goal.map(|g| power(mean) >= g),
         }
     }
 }
 
-/// The factor where the opponent may go on for as long as the learned ones take, on a single start; nothing where no time
-/// was measured or more steps than were run would be needed.
-fn equal_time(opponent: &Raced, learned: &[Raced], k: usize, power: &dyn Fn(f64) -> f64) -> Option<f64> {
-    let t = JUDGED[k];
+/// The factor where the opponent may go on for as long as the learned ones take, on a single start; nothing where no
+/// time was measured or more steps than were run would be needed.
+fn equal_time(
+    opponent: &Raced,
+    learned: &[Raced],
+    (k, t): (usize, usize),
+    last: usize,
+    power: &dyn Fn(f64) -> f64,
+) -> Option<f64> {
     let ours = learned.iter().map(|l| l.row.microseconds).sum::<f64>() / learned.len() as f64;
     let steps = (t as f64 * ours / opponent.row.microseconds).round();
-    let last = JUDGED[JUDGED.len() - 1] as f64;
-    if !(1.0..=last).contains(&steps) {
+    if !(1.0..=last as f64).contains(&steps) {
         return None;
     }
     // Of the settings that were tuned for at least one number of steps, the one that is best there.

@@ -4,18 +4,16 @@
 
 use super::problems::{Problems, column};
 use pullback::{Batch, Tape, Var};
-use pullback_manifolds::{Egrad, Manifold};
+use pullback_manifolds::Egrad;
 
 /// Costs of a line search: doublings of the bracket, and golden sections in it.
 const DOUBLINGS: usize = 12;
 const SECTIONS: usize = 40;
-/// Costs of one step.
-pub(crate) const COSTS: usize = DOUBLINGS + SECTIONS + 3;
 const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
 /// What is left after 0, 1, 2, ... steps of conjugate gradients (Polak & Ribière, cut at 0) whose steps are exact.
 pub(crate) fn run(problems: &Problems, steps: usize) -> Vec<Vec<f64>> {
-    let m: &dyn Manifold = &problems.manifold;
+    let m = problems.manifold.as_ref();
     let mut tape = Tape::plain();
     let mut x = problems.starts.clone();
     let mut last: Option<(Batch, Batch)> = None;
@@ -42,7 +40,7 @@ pub(crate) fn run(problems: &Problems, steps: usize) -> Vec<Vec<f64>> {
 
 /// The gradient at `x`, and `-g + beta d` with the last two; `-g` where that does not descend.
 fn direction<'t>(tape: &'t Tape, problems: &Problems, x: &Batch, last: Option<&(Batch, Batch)>) -> (Batch, Batch) {
-    let m: &dyn Manifold = &problems.manifold;
+    let m = problems.manifold.as_ref();
     let at = tape.constant(x);
     let e = at.grad(|x| problems.cost_of(x).sum());
     let g = m.egrad_to_rgrad(&[at], Egrad(&[e])).0[0];
@@ -59,7 +57,7 @@ fn direction<'t>(tape: &'t Tape, problems: &Problems, x: &Batch, last: Option<&(
 fn costs(tape: &mut Tape, problems: &Problems, x: &Batch, d: &Batch, t: &[f64]) -> Vec<f64> {
     tape.clear();
     let (x, d) = (tape.constant(x), tape.constant(d));
-    let m: &dyn Manifold = &problems.manifold;
+    let m = problems.manifold.as_ref();
     let next = m.retract(&[x], &[d.hadamard(tape.constant(&column(t)))]);
     let found = problems.cost_of(next[0]).value();
     found.data().iter().map(|f| if f.is_finite() { *f } else { f64::INFINITY }).collect()

@@ -175,7 +175,8 @@ mod tests {
         let problem = || Problem::new(&line, &start, |x: Var| cost(x));
         let found = [
             problem().solve(Steps(bb), Stop::Iterations(2)).unwrap().point[0].data()[0],
-            problem().solve(Steps(BbFree { which: Which::Short, ..bb }), Stop::Iterations(2)).unwrap().point[0].data()[0],
+            problem().solve(Steps(BbFree { which: Which::Short, ..bb }), Stop::Iterations(2)).unwrap().point[0].data()
+                [0],
         ];
         assert!(found.iter().all(|x| (x - 1.0).abs() < 1e-12), "{found:?}");
         let x = problem().solve(Steps(cg), Stop::Iterations(2)).unwrap().point[0].data()[0];

@@ -5,7 +5,9 @@
 //! that on one family of problems, [`training`] trains, [`report`] and [`plot`] show what came out.
 
 pub(crate) mod contest;
+pub(crate) mod evaluate;
 pub(crate) mod exact;
+mod loaded;
 pub(crate) mod methods;
 pub(crate) mod opponents;
 pub(crate) mod plot;
@@ -13,14 +15,15 @@ pub(crate) mod problems;
 mod reference;
 pub(crate) mod report;
 pub(crate) mod runs;
+mod searched;
 mod training;
 
 use crate::cli::EquivariantArgs;
-use crate::data::Digits;
+use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
-use contest::{Family, Field, Pupil};
-use problems::{Classes, Problems};
+use contest::{Family, Field, JUDGED, Pupil};
+use problems::{Classes, Place, Problems};
 use pullback_learned::{FileError, Provenance};
 use report::{Goal, Summary, Trained};
 use std::io::Write;
@@ -41,14 +44,14 @@ struct Length {
 
 impl Length {
     fn new(args: &EquivariantArgs) -> Self {
-        let (steps, trainings, starts) = if args.quick { (40, 1, 12) } else { (1200, 3, 96) };
+        let (steps, trainings, starts) = if args.quick { (40, 1, 12) } else { (800, 3, 96) };
         let starts = args.starts.unwrap_or(starts);
         Length {
             steps: args.steps.unwrap_or(steps),
             trainings: args.trainings.unwrap_or(trainings),
             starts,
-            others: if args.quick { 6 } else { 24 },
-            tuning: if args.quick { 6 } else { 24 },
+            others: if args.quick { 6 } else { 16 },
+            tuning: if args.quick { 6 } else { 12 },
             images: if args.quick { 40 } else { 80 },
         }
     }
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
         let course = training::course(length.steps, file.clone(), args.resume && file.exists());
         let (optimizer, seen) = training::train(&spectra, &course, args.seed.wrapping_mul(1000).wrapping_add(k))?;
         let data = format!("random spectra and 8x8 digits 0 to 4, seed {}, training {k}", args.seed);
-        let manifold = pullback_manifolds::Grassmann::new(crate::data::PIXELS, COMPONENTS);
+        let manifold = pullback_manifolds::Grassmann::new(PIXELS, COMPONENTS);
         let path = name("safetensors");
         save(&optimizer, &path, &Provenance::new(&manifold, data))?;
         trained.push(Trained::new(&seen, training::gradients(&seen)));
@@ -102,54 +105,55 @@ fn families(
     pupils: &[Pupil],
 ) -> Result<(Vec<Family>, report::Long)> {
     let seed = |k: u64| args.seed.wrapping_mul(64).wrapping_add(k);
-    let p = COMPONENTS;
     let (starts, others, tuning) = (length.starts, length.others, length.tuning);
-    let unseen = Problems::digits(digits, Classes::Unseen, p, starts, seed(1))?;
-    let robust = |count, k| Problems::robust(digits, length.images, p, count, seed(k));
-    let spectra = |n, p, conditions, count, k| Problems::spectra(n, p, conditions, count, seed(k));
+    let place = Place::grassmann(PIXELS, COMPONENTS);
+    let large = Place::grassmann(4 * PIXELS, 2 * COMPONENTS);
+    let unseen = |count, k| Problems::digits(&place, digits, Classes::Unseen, true, count, seed(k));
+    let robust = |count, k| Problems::robust(&place, digits, length.images, count, seed(k));
     let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
-    let field = |name, title, problems, others, goals| -> Result<Family> {
-        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals }.hold(pupils)
+    let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
+        let (judged, title) = (JUDGED.to_vec(), title.to_string());
+        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged }.hold(pupils)
     };
     let all = vec![
         field(
             "unseen-digits",
-            "Digits 5 to 9, never seen, each problem under a rotation of its own".to_string(),
-            unseen.clone(),
-            Problems::digits(digits, Classes::Unseen, p, tuning, seed(2))?,
+            "Digits 5 to 9, never seen, each problem under a rotation of its own",
+            unseen(starts, 1)?,
+            unseen(tuning, 2)?,
             Goal::per_gradient(),
         )?,
         field(
             "robust",
-            format!("Digits 5 to 9 with a robust loss, never seen, {} images, rotated", length.images),
+            "Digits 5 to 9 with a robust loss, never seen, rotated",
             robust(starts, 3)?,
             robust(tuning, 4)?,
             Goal::per_gradient(),
         )?,
         field(
             "spectra",
-            "Random spectra like those of the training".to_string(),
-            spectra(crate::data::PIXELS, p, CONDITIONS, starts, 5)?,
-            spectra(crate::data::PIXELS, p, CONDITIONS, tuning, 6)?,
+            "Random spectra like those of the training",
+            Problems::spectra(&place, CONDITIONS, starts, seed(5))?,
+            Problems::spectra(&place, CONDITIONS, tuning, seed(6))?,
             vec![],
         )?,
         field(
             "large",
-            format!("Random spectra on four times the dimension: {}x{}", 4 * crate::data::PIXELS, 2 * p),
-            spectra(4 * crate::data::PIXELS, 2 * p, CONDITIONS, others, 7)?,
-            spectra(4 * crate::data::PIXELS, 2 * p, CONDITIONS, tuning.min(8), 8)?,
+            "Random spectra on four times the dimension, 256x12",
+            Problems::spectra(&large, CONDITIONS, others, seed(7))?,
+            Problems::spectra(&large, CONDITIONS, tuning.min(4), seed(8))?,
             Goal::elsewhere(),
         )?,
         field(
             "hundred",
-            "Random spectra with a hundred times the largest condition number".to_string(),
-            spectra(crate::data::PIXELS, p, hundred, others, 9)?,
-            spectra(crate::data::PIXELS, p, hundred, tuning, 10)?,
+            "Random spectra with a hundred times the largest condition number",
+            Problems::spectra(&place, hundred, others, seed(9))?,
+            Problems::spectra(&place, hundred, tuning, seed(10))?,
             Goal::elsewhere(),
         )?,
     ];
     let steps = if args.quick { LONG / 10 } else { LONG };
-    let few = Problems::digits(digits, Classes::Unseen, p, others, seed(11))?;
+    let few = unseen(others, 11)?;
     Ok((all, report::Long::new(pupils, &few, steps)))
 }
 

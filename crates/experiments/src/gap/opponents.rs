@@ -5,7 +5,7 @@ use super::methods::{BbFree, Beta, CgFree, Which};
 use crate::contest::contenders::Decaying;
 use pullback_learned::{Equivariant, EquivariantOptions, Trained};
 use pullback_manifolds::rng;
-use pullback_optim::{Method, RAdam, Rsgd, Schedule};
+use pullback_optim::{Method, RAdam, Rasa, Rsgd, Schedule};
 
 /// A method with the settings that are tried.
 pub(crate) struct Opponent {
@@ -19,6 +19,7 @@ pub(crate) const MOMENTUM: &str = "momentum";
 pub(crate) const DECAYING: &str = "momentum, decaying";
 pub(crate) const BB: &str = "Barzilai-Borwein";
 pub(crate) const RADAM: &str = "RAdam";
+pub(crate) const RASA: &str = "RASA";
 pub(crate) const CG: &str = "conjugate gradients, no line search";
 pub(crate) const LBFGS: &str = "L-BFGS, tuned";
 
@@ -27,21 +28,17 @@ fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
     pullback_optim::log_grid(low, high, n)
 }
 
-/// All of them, with schedules that end after so many steps.
-pub(crate) fn all(quick: bool, steps: usize) -> Vec<Opponent> {
-    let n = if quick { 5 } else { 12 };
-    let betas: &[f64] = if quick { &[0.8, 0.9] } else { &[0.6, 0.8, 0.9, 0.95] };
+/// All of them, with schedules that end after so many steps, for costs whose largest curvature is of the order of `unit`.
+pub(crate) fn all(quick: bool, steps: usize, unit: f64) -> Vec<Opponent> {
+    let n = if quick { 5 } else { 8 };
+    let betas: &[f64] = if quick { &[0.8, 0.9] } else { &[0.7, 0.85, 0.93] };
     let end = u32::try_from(steps).unwrap_or(u32::MAX);
-    let schedules = [
-        Schedule::Cosine { steps: end },
-        Schedule::Exponential { rate: 0.1f64.powf(1.0 / steps as f64) },
-        Schedule::Inverse { decay: 3.0 / steps as f64 },
-    ];
-    let schedules = &schedules[..if quick { 1 } else { 3 }];
-    // Second moments of gradients are at most of the order of one, since the largest eigenvalue is.
-    let plain = grid(0.1, 10.0, 2 * n - 1).into_iter().map(|step| boxed(Rsgd { step })).collect();
+    let schedules = [Schedule::Cosine { steps: end }, Schedule::Exponential { rate: 0.1f64.powf(1.0 / steps as f64) }];
+    let schedules = &schedules[..if quick { 1 } else { 2 }];
+    let plain = grid(0.1, 10.0, 2 * n - 1).into_iter().map(|step| boxed(Rsgd { step: step / unit })).collect();
     let (mut momentum, mut decaying, mut radam) = (vec![], vec![], vec![]);
     for step in grid(0.03, 6.0, n) {
+        let step = step / unit;
         for &beta in betas {
             momentum.push(boxed(Decaying { step, beta, schedule: Schedule::Constant }));
             decaying.extend(schedules.iter().map(|&schedule| boxed(Decaying { step, beta, schedule })));
@@ -49,20 +46,21 @@ pub(crate) fn all(quick: bool, steps: usize) -> Vec<Opponent> {
     }
     for step in grid(0.01, 2.0, n) {
         for &beta2 in if quick { &[0.99][..] } else { &[0.9, 0.99, 0.999] } {
-            for &beta1 in if quick { &[0.9][..] } else { &[0.8, 0.9] } {
-                let both = [Schedule::Cosine { steps: end }, Schedule::Constant];
-                for &schedule in &both[..if quick { 1 } else { 2 }] {
-                    radam.push(boxed(RAdam { beta1, beta2, correct_bias: true, schedule, ..RAdam::new(step) }));
-                }
+            let both = [Schedule::Cosine { steps: end }, Schedule::Constant];
+            for &schedule in &both[..if quick { 1 } else { 2 }] {
+                radam.push(boxed(RAdam { beta2, correct_bias: true, schedule, ..RAdam::new(step) }));
             }
         }
     }
+    // RASA's directions have entries of about one.
+    let rasa = grid(1e-3, 1.0, n).into_iter().map(|step| boxed(Rasa::new(step))).collect();
     vec![
         Opponent { name: GRADIENT, settings: plain },
         Opponent { name: MOMENTUM, settings: momentum },
         Opponent { name: DECAYING, settings: decaying },
         Opponent { name: BB, settings: barzilai_borwein(quick) },
         Opponent { name: RADAM, settings: radam },
+        Opponent { name: RASA, settings: rasa },
         Opponent { name: CG, settings: conjugate(quick) },
         Opponent { name: LBFGS, settings: lbfgs(quick) },
     ]
@@ -85,8 +83,8 @@ fn barzilai_borwein(quick: bool) -> Vec<Box<dyn Method>> {
 fn conjugate(quick: bool) -> Vec<Box<dyn Method>> {
     let mut out = vec![];
     for beta in [Beta::PolakRibiere, Beta::HestenesStiefel, Beta::DaiYuan] {
-        for &factor in if quick { &[0.6, 0.9][..] } else { &[0.4, 0.55, 0.7, 0.85, 1.0, 1.2] } {
-            for &first in if quick { &[1.0][..] } else { &[0.5, 1.0, 1.5] } {
+        for &factor in if quick { &[0.6, 0.9][..] } else { &[0.4, 0.55, 0.7, 0.85, 1.0] } {
+            for &first in if quick { &[1.0][..] } else { &[0.7, 1.4] } {
                 for &longest in if quick { &[2.0][..] } else { &[1.0, 2.0] } {
                     out.push(boxed(CgFree { beta, factor, first, longest }));
                 }
@@ -99,12 +97,10 @@ fn conjugate(quick: bool) -> Vec<Box<dyn Method>> {
 /// L-BFGS without a line search: its initial scaling, its first and its longest step are tuned.
 fn lbfgs(quick: bool) -> Vec<Box<dyn Method>> {
     let mut out = vec![];
-    for &scale in if quick { &[1.0, 2.0][..] } else { &[0.7, 1.0, 1.4, 2.0, 2.8] } {
-        for &first in if quick { &[1.0, 1.5][..] } else { &[0.5, 1.0, 1.5, 2.0] } {
-            for &longest in if quick { &[2.0][..] } else { &[1.0, 2.0] } {
-                for &pairs in if quick { &[5][..] } else { &[5, 10] } {
-                    out.push(plain_lbfgs(EquivariantOptions { scale, first, longest, pairs, ..Default::default() }));
-                }
+    for &scale in if quick { &[1.0, 2.0][..] } else { &[1.0, 1.4, 2.0, 2.8] } {
+        for &first in if quick { &[1.0, 1.5][..] } else { &[1.0, 1.5, 2.0] } {
+            for &longest in if quick { &[2.0][..] } else { &[1.3, 2.0] } {
+                out.push(plain_lbfgs(EquivariantOptions { scale, first, longest, ..Default::default() }));
             }
         }
     }

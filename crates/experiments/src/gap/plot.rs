@@ -38,7 +38,8 @@ fn panel(family: &Family) -> Vec<Plot> {
         let shown = curve.iter().enumerate().filter(|(_, l)| l.is_finite());
         let data: Vec<(f64, f64)> = shown.map(|(t, l)| (t as f64, *l)).collect();
         let color = if k < learned { LEARNED } else { COLORS[(k - learned) % COLORS.len()] };
-        let line = LinePlot::new().with_data(data).with_color(color).with_stroke_width(if k < learned { 2.5 } else { 1.5 });
+        let line =
+            LinePlot::new().with_data(data).with_color(color).with_stroke_width(if k < learned { 2.5 } else { 1.5 });
         // One entry of the legend for all trainings.
         Plot::Line(if k == 0 || k >= learned { line.with_legend(if k == 0 { "learned" } else { name }) } else { line })
     });

@@ -5,19 +5,23 @@ use super::reference;
 use crate::data::{Digits, PIXELS};
 use crate::error::{Result, during};
 use pullback::faer::{Mat, Side};
-use pullback::{Axis, Batch, Shape, Tape, Var};
+use pullback::{Batch, Shape, Tape, Var};
 use pullback_learned::{Member, Split, Task};
-use pullback_manifolds::{Grassmann, Manifold, gaussian, rng};
+use pullback_manifolds::{Grassmann, Manifold, Stiefel, StiefelRetraction, gaussian, rng};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
+use std::sync::Arc;
 
 /// What is minimised.
 #[derive(Debug, Clone)]
 pub(crate) enum Loss {
-    /// `-tr X^T C X` with the second moments `C`, whose largest eigenvalue is 1.
+    /// `-tr N X^T C X` with the second moments `C`, whose largest eigenvalue is 1, and `N` the identity, or diagonal with
+    /// weights that differ (Brockett's cost, on a Stiefel manifold).
     Components {
         /// `C` of each problem.
         moments: Batch,
+        /// `N`, if columns have weights: the columns are then components, and not a basis of any.
+        weights: Option<Batch>,
     },
     /// `mean_i sqrt(|a_i|² - |X^T a_i|² + delta²)`: distances to the subspace, not their squares, so that images far
     /// from it weigh less. `delta` makes it smooth.
@@ -36,7 +40,9 @@ impl Loss {
     /// The loss of the members with these numbers.
     fn some(&self, which: &[usize]) -> Loss {
         match self {
-            Loss::Components { moments } => Loss::Components { moments: members(moments, which) },
+            Loss::Components { moments, weights } => {
+                Loss::Components { moments: members(moments, which), weights: weights.clone() }
+            }
             Loss::Robust { images, squares } => {
                 Loss::Robust { images: members(images, which), squares: members(squares, which) }
             }
@@ -46,9 +52,12 @@ impl Loss {
     /// One number for each member.
     pub(crate) fn of<'t>(&self, x: Var<'t>) -> Var<'t> {
         match self {
-            Loss::Components { moments } => {
+            Loss::Components { moments, weights } => {
                 let cx = x.tape().constant(moments) * x;
-                -x.dot(cx)
+                match weights {
+                    Some(n) => -x.dot(cx.hadamard(n)),
+                    None => -x.dot(cx),
+                }
             }
             Loss::Robust { images, squares } => {
                 let y = x.t_mul(x.tape().constant(images));
@@ -67,13 +76,39 @@ fn members(b: &Batch, which: &[usize]) -> Batch {
     Batch::from_slice(Shape { batch: which.len(), ..shape }, &data)
 }
 
+/// Where problems live.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) manifold: Arc<dyn Manifold>,
+    /// Rows and columns of a point.
+    pub(crate) n: usize,
+    pub(crate) p: usize,
+    /// Have columns weights? On a Grassmann manifold they cannot.
+    pub(crate) weighted: bool,
+    /// Do costs of digits keep their units, which are those of pixels in 0..1?
+    pub(crate) as_given: bool,
+}
+
+impl Place {
+    /// Subspaces.
+    pub(crate) fn grassmann(n: usize, p: usize) -> Self {
+        Place { manifold: Arc::new(Grassmann::new(n, p)), n, p, weighted: false, as_given: false }
+    }
+
+    /// Frames.
+    pub(crate) fn stiefel(n: usize, p: usize, retraction: StiefelRetraction) -> Self {
+        let manifold = Arc::new(Stiefel::new(n, p).with(retraction));
+        Place { manifold, n, p, weighted: true, as_given: false }
+    }
+}
+
 /// A list of problems, a start for each, and what the best points lose.
 #[derive(Debug, Clone)]
 pub(crate) struct Problems {
-    pub(crate) manifold: Grassmann,
+    pub(crate) manifold: Arc<dyn Manifold>,
     loss: Loss,
-    /// Costs are multiplied by this: a change of units.
-    scale: f64,
+    /// Costs are multiplied by this, each problem its own: their units.
+    scale: Vec<f64>,
     /// Gradients are disturbed by a random matrix of this part of their norm.
     noise: f64,
     pub(crate) starts: Batch,
@@ -103,13 +138,13 @@ fn subset(classes: Classes, rng: &mut dyn Rng) -> Vec<u8> {
     }
 }
 
-/// The second moments of the images of some classes, divided by their largest eigenvalue.
-pub(crate) fn moments_of(digits: &Digits, classes: &[u8]) -> Result<Mat<f64>> {
+/// The second moments of the images of some classes, divided by their largest eigenvalue, and that.
+pub(crate) fn moments_of(digits: &Digits, classes: &[u8]) -> Result<(Mat<f64>, f64)> {
     let rows: Vec<usize> = (0..digits.labels.len()).filter(|i| classes.contains(&digits.labels[*i])).collect();
     let a = Mat::from_fn(rows.len(), PIXELS, |i, j| digits.images[(rows[i], j)]);
-    let c = a.transpose() * &a;
+    let c = a.transpose() * &a * (1.0 / rows.len() as f64);
     let top = eigenvalues(&c)?[0];
-    Ok(c * (1.0 / top))
+    Ok((c * (1.0 / top), top))
 }
 
 /// Eigenvalues from the largest to the smallest.
@@ -147,28 +182,31 @@ pub(crate) fn spectrum(n: usize, p: usize, condition: f64, rng: &mut dyn Rng) ->
 }
 
 impl Problems {
-    /// Digits of some classes, each problem under a rotation of its own.
-    pub(crate) fn digits(digits: &Digits, classes: Classes, p: usize, count: usize, seed: u64) -> Result<Self> {
-        let mut list = Vec::with_capacity(count);
+    /// Digits of some classes, each problem under a rotation of its own if `rotated`.
+    pub(crate) fn digits(
+        place: &Place,
+        digits: &Digits,
+        classes: Classes,
+        rotated: bool,
+        count: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let (mut list, mut tops) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for k in 0..count as u64 {
             let rng = &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k));
-            let c = moments_of(digits, &subset(classes, rng))?;
+            let (c, top) = moments_of(digits, &subset(classes, rng))?;
             let q = rotation(PIXELS, rng);
-            list.push(&q * c * q.transpose());
+            list.push(if rotated { &q * c * q.transpose() } else { c });
+            tops.push(top);
         }
-        Self::components(&list, p, seed)
-    }
-
-    /// The digits of all training problems without a rotation: where what was remembered would help.
-    pub(crate) fn upright(digits: &Digits, classes: Classes, p: usize, count: usize, seed: u64) -> Result<Self> {
-        let one = |k: u64| moments_of(digits, &subset(classes, &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k))));
-        let list = (0..count as u64).map(one).collect::<Result<Vec<_>>>()?;
-        Self::components(&list, p, seed)
+        let found = Self::components(place, &list, seed)?;
+        Ok(if place.as_given { Problems { scale: tops, ..found } } else { found })
     }
 
     /// Random spectra with condition numbers `(l_1 - l_n) / (l_p - l_(p+1))` uniform in their logarithm, each under a
     /// rotation of its own.
-    pub(crate) fn spectra(n: usize, p: usize, conditions: (f64, f64), count: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn spectra(place: &Place, conditions: (f64, f64), count: usize, seed: u64) -> Result<Self> {
+        let (n, p) = (place.n, place.p);
         let one = |k: u64| {
             let rng = &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k));
             let condition = conditions.0 * (conditions.1 / conditions.0).powf(rng.random::<f64>());
@@ -178,19 +216,22 @@ impl Problems {
             scaled * q.transpose()
         };
         let list: Vec<Mat<f64>> = (0..count as u64).map(one).collect();
-        Self::components(&list, p, seed)
+        Self::components(place, &list, seed)
     }
 
-    fn components(list: &[Mat<f64>], p: usize, seed: u64) -> Result<Self> {
-        let manifold = Grassmann::new(list[0].nrows(), p);
-        let best = |c: &Mat<f64>| Ok(-eigenvalues(c)?[..p].iter().sum::<f64>());
+    fn components(place: &Place, list: &[Mat<f64>], seed: u64) -> Result<Self> {
+        let p = place.p;
+        // From 1 down to 1/2 where columns count.
+        let weight = |j: usize| if place.weighted { 1.0 - 0.5 * j as f64 / p as f64 } else { 1.0 };
+        let best = |c: &Mat<f64>| Ok(-eigenvalues(c)?[..p].iter().enumerate().map(|(j, l)| weight(j) * l).sum::<f64>());
         let optimum = list.iter().map(best).collect::<Result<Vec<f64>>>()?;
-        Self::new(manifold, Loss::Components { moments: Batch::stack(list) }, optimum, seed)
+        let weights = place.weighted.then(|| Batch::from_fn(Shape::mat(1, p), |_, _, j| weight(j)));
+        Self::new(place.manifold.clone(), Loss::Components { moments: Batch::stack(list), weights }, optimum, seed)
     }
 
     /// A robust loss on images of unseen classes, each problem under a rotation of its own. The optimum is the lowest
     /// value that long runs from several starts find.
-    pub(crate) fn robust(digits: &Digits, images: usize, p: usize, count: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn robust(place: &Place, digits: &Digits, images: usize, count: usize, seed: u64) -> Result<Self> {
         let one = |k: u64| {
             let rng = &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k));
             let classes = subset(Classes::Unseen, rng);
@@ -204,21 +245,32 @@ impl Problems {
         let square = |a: &Mat<f64>| Mat::from_fn(1, a.ncols(), |_, j| a.col(j).squared_norm_l2() + DELTA * DELTA);
         let squares = Batch::stack(&list.iter().map(square).collect::<Vec<_>>());
         let loss = Loss::Robust { images: Batch::stack(&list), squares };
-        let manifold = Grassmann::new(PIXELS, p);
-        let optimum = reference::lowest(&manifold, &|which| loss.some(&[which]), count, &list, seed)?;
+        let manifold = place.manifold.clone();
+        let optimum = reference::lowest(manifold.as_ref(), &|which| loss.some(&[which]), count, &list, seed)?;
         Self::new(manifold, loss, optimum, seed)
     }
 
-    fn new(manifold: Grassmann, loss: Loss, optimum: Vec<f64>, seed: u64) -> Result<Self> {
-        let starts = manifold.random_point(optimum.len(), &mut rng(!seed)).swap_remove(0);
-        let mut out = Problems { manifold, loss, scale: 1.0, noise: 0.0, starts, before: vec![], optimum };
+    fn new(manifold: Arc<dyn Manifold>, loss: Loss, optimum: Vec<f64>, seed: u64) -> Result<Self> {
+        let starts: Batch = manifold.random_point(optimum.len(), &mut rng(!seed)).swap_remove(0);
+        let scale = vec![1.0; optimum.len()];
+        let mut out = Problems { manifold, loss, scale, noise: 0.0, starts, before: vec![], optimum };
         out.before = out.above(&out.starts.clone());
         Ok(out)
     }
 
-    /// The same problems in other units.
-    pub(crate) fn scaled(&self, scale: f64) -> Self {
-        Problems { scale, ..self.clone() }
+    /// The same problems in other units: all costs times `by`.
+    pub(crate) fn scaled(&self, by: f64) -> Self {
+        Problems { scale: self.scale.iter().map(|s| s * by).collect(), ..self.clone() }
+    }
+
+    /// The mean of the units.
+    pub(crate) fn unit(&self) -> f64 {
+        self.scale.iter().sum::<f64>() / self.count() as f64
+    }
+
+    /// Are gradients disturbed?
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.noise > 0.0
     }
 
     /// The same problems with disturbed gradients.
@@ -237,11 +289,6 @@ impl Problems {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.optimum.len()
-    }
-
-    /// Rows and columns of a point.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        (self.starts.shape().rows, self.starts.shape().cols)
     }
 
     /// What each member loses above the optimum, in the units of the problems without a scale.
@@ -263,6 +310,7 @@ impl Problems {
             loss: self.loss.some(&[k]),
             starts: members(&self.starts, &[k]),
             optimum: vec![self.optimum[k]],
+            scale: vec![self.scale[k]],
             before: vec![self.before[k]],
             ..self.clone()
         }
@@ -270,7 +318,8 @@ impl Problems {
 
     /// The undisturbed cost in its units: what exact line searches look at.
     pub(crate) fn cost_of<'t>(&self, x: Var<'t>) -> Var<'t> {
-        self.loss.of(x) * self.scale
+        let cost = self.loss.of(x);
+        if self.scale.iter().all(|s| *s == 1.0) { cost } else { cost.hadamard(&column(&self.scale)) }
     }
 }
 
@@ -296,7 +345,7 @@ impl Task for Problems {
     }
 
     fn cost<'t>(&self, x: &[Var<'t>], disturbed: &Disturbed) -> Var<'t> {
-        let (x, m): (_, &dyn Manifold) = (x[0], &self.manifold);
+        let (x, m) = (x[0], self.manifold.as_ref());
         let cost = self.cost_of(x);
         let Some(z) = &disturbed.0 else { return cost };
         let e = x.grad(|x| self.cost_of(x).sum());
@@ -309,9 +358,4 @@ impl Task for Problems {
 /// Numbers for each member of a batch side by side.
 pub(crate) fn column(values: &[f64]) -> Batch {
     Batch::from_slice(Shape::batch(values.len(), 1, 1), values)
-}
-
-/// Members of different lists as one batch.
-pub(crate) fn joined<'t>(parts: &[Var<'t>]) -> Var<'t> {
-    Var::concat(parts, Axis::Batch)
 }

@@ -5,7 +5,7 @@ use super::problems::Loss;
 use crate::error::{Result, during};
 use pullback::faer::Mat;
 use pullback::{Batch, Var};
-use pullback_manifolds::{Grassmann, Manifold, rng};
+use pullback_manifolds::{Manifold, rng};
 use pullback_optim::{Lbfgs, Problem, Stop};
 
 /// Random starts beside the principal components.
@@ -16,13 +16,13 @@ const STEPS: usize = 500;
 
 /// The lowest value of each problem.
 pub(crate) fn lowest(
-    manifold: &Grassmann,
+    manifold: &dyn Manifold,
     loss: &dyn Fn(usize) -> Loss,
     count: usize,
     images: &[Mat<f64>],
     seed: u64,
 ) -> Result<Vec<f64>> {
-    let p = Manifold::<f64>::shapes(manifold)[0].cols;
+    let p = manifold.shapes()[0].cols;
     let one = |k: usize| -> Result<f64> {
         let loss = loss(k);
         let svd = images[k].thin_svd().map_err(|e| during("principal components")(format!("{e:?}")))?;

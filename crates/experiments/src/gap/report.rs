@@ -1,7 +1,7 @@
 //! What the commands about distances to an optimum print, as JSON and as tables for people. Nothing is computed here but
 //! what is printed.
 
-use super::contest::{Family, JUDGED, Pupil, is_lbfgs};
+use super::contest::{Family, Pupil, is_lbfgs};
 use super::opponents::{BB, CG, DECAYING, RADAM};
 use super::problems::Problems;
 use super::runs::{self, Tuned};
@@ -36,15 +36,13 @@ pub(crate) struct Tuning {
     pub(crate) steps: usize,
     #[serde(flatten)]
     pub(crate) found: Tuned,
-    #[serde(skip)]
-    pub(crate) at_the_edge: bool,
 }
 
 /// A method on a family.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// After [`JUDGED`] steps.
+    /// After the numbers of steps of the family.
     pub(crate) at: Vec<Over>,
     pub(crate) tuning: Vec<Tuning>,
     /// Time of a step from a single start.
@@ -229,7 +227,10 @@ impl Family {
     pub(crate) fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n{} ({} problems, tuned on {} others)", self.title, self.problems, self.tuning_problems)?;
         writeln!(out, "{}", self.rows_table())?;
-        writeln!(out, "Times closer than: geometric mean over starts and trainings [two standard errors]; at equal time")?;
+        writeln!(
+            out,
+            "Times closer than: geometric mean over starts and trainings [two standard errors]; at equal time"
+        )?;
         writeln!(out, "{}", self.factors_table())?;
         for r in self.rows.iter().filter(|r| r.failed.is_some()) {
             writeln!(out, "{} failed: {}", r.name, r.failed.as_deref().unwrap_or_default())?;
@@ -241,7 +242,7 @@ impl Family {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         let mut header = vec![String::new(), "tried".into(), "gradients for it".into(), "us a step".into()];
-        for t in JUDGED {
+        for t in &self.judged {
             header.extend([format!("{t} steps: median"), "mean".into(), "worst".into()]);
         }
         table.set_header(header);
@@ -261,7 +262,7 @@ impl Family {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         let mut header = vec![String::new()];
-        for t in JUDGED {
+        for t in &self.judged {
             header.extend([format!("{t} steps"), "each training".into(), "starts won".into(), "equal time".into()]);
         }
         table.set_header(header);
@@ -311,6 +312,9 @@ mod tests {
         let goals = Goal::per_gradient();
         let aimed = |name, steps| goals.iter().find(|g| g.against(name, steps)).map(|g| g.factor);
         assert_eq!((aimed(DECAYING, 30), aimed(DECAYING, 10), aimed(BB, 30)), (Some(5.0), None, Some(5.0)));
-        assert_eq!((aimed(super::super::opponents::LBFGS, 10), aimed(super::super::opponents::LBFGS, 30)), (Some(2.0), Some(2.0)));
+        assert_eq!(
+            (aimed(super::super::opponents::LBFGS, 10), aimed(super::super::opponents::LBFGS, 30)),
+            (Some(2.0), Some(2.0))
+        );
     }
 }

@@ -44,7 +44,7 @@ fn together(
 ) -> Result<Vec<Vec<f64>>, String> {
     let instances = vec![0; problems.count()];
     let start = std::slice::from_ref(&problems.starts);
-    let mut run = Rollout::new(method, &problems.manifold, problems, start, &instances, seed);
+    let mut run = Rollout::new(method, problems.manifold.as_ref(), problems, start, &instances, seed);
     let mut left = vec![problems.left(&problems.starts)];
     for t in 1..=steps {
         let x: &[Batch] = run.step().map_err(|e| e.to_string())?;
@@ -62,7 +62,7 @@ pub(crate) fn microseconds(method: &dyn Method, problems: &Problems) -> f64 {
     let one = problems.one(0);
     let start = std::slice::from_ref(&one.starts);
     let time = |_| {
-        let mut run = Rollout::new(method, &one.manifold, &one, start, &[0], 0);
+        let mut run = Rollout::new(method, one.manifold.as_ref(), &one, start, &[0], 0);
         let clock = Instant::now();
         for _ in 0..STEPS {
             if run.step().is_err() {

@@ -1,7 +1,7 @@
 //! How the equivariant optimiser is trained: problems drawn without end, each a diagonal of eigenvalues, since what
 //! commutes with rotations needs none to learn from. Its opponents, and what it is judged on, are not known here.
 
-use super::problems::{Classes, Problems, eigenvalues, moments_of, spectrum};
+use super::problems::{Classes, Place, Problems, eigenvalues, moments_of, spectrum};
 use super::runs;
 use crate::course::{Course, Seen};
 use crate::data::{Digits, PIXELS};
@@ -53,7 +53,7 @@ impl Spectra {
     pub(crate) fn new(digits: &Digits) -> Result<Self> {
         let subsets = (0..32u8).filter(|s| s.count_ones() > 1);
         let classes = |s: u8| -> Vec<u8> { (0..5).filter(|c| s >> c & 1 == 1).collect() };
-        let digits = subsets.map(|s| eigenvalues(&moments_of(digits, &classes(s))?)).collect::<Result<Vec<_>>>()?;
+        let digits = subsets.map(|s| eigenvalues(&moments_of(digits, &classes(s))?.0)).collect::<Result<Vec<_>>>()?;
         Ok(Spectra { n: PIXELS, p: COMPONENTS, digits })
     }
 
@@ -162,8 +162,9 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Tr
         seed,
     };
     let mut training = Training::new(Descent(optimizer.clone()), params, &manifold, spectra, &methods, options);
-    let looked = Problems::spectra(spectra.n, spectra.p, CONDITIONS, LOOK_AT, 77)?;
-    let digits = Problems::digits(&Digits::built_in()?, Classes::Seen, spectra.p, LOOK_AT, 78)?;
+    let place = Place::grassmann(spectra.n, spectra.p);
+    let looked = Problems::spectra(&place, CONDITIONS, LOOK_AT, 77)?;
+    let digits = Problems::digits(&place, &Digits::built_in()?, Classes::Seen, true, LOOK_AT, 78)?;
     let look = |params: &_| {
         let now = Trained::new(optimizer.clone(), Clone::clone(params));
         let score = |p: &Problems| {
