@@ -49,11 +49,11 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// Problems of each axis, each with a start, 1 to 100 [default: 24, with --quick 4].
+    /// Problems of each axis, each with a start, 1 to 100 [default: 16, with --quick 4].
     #[arg(long, value_name = "N", value_parser = starts)]
     pub(crate) starts: Option<usize>,
 
-    /// A short run of the same code: fewer problems.
+    /// A short run of the same code: fewer problems, coarser grids.
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -75,7 +75,8 @@ pub(crate) struct EvaluateArgs {
 ///
 /// Trains L-BFGS whose coefficients a small network chooses, on principal components of random spectra and of digits 0
 /// to 4. Then it runs beside gradient descent, momentum, Barzilai-Borwein, RAdam, conjugate gradients and L-BFGS, all
-/// with one gradient a step and tuned on other problems of the family they are judged on: digits 5 to 9 under random
+/// with one gradient a step and tuned on other problems of the family they are judged on, and once more on what the
+/// learned optimiser was trained on: digits 5 to 9 under random
 /// rotations, a robust loss, random spectra, four times the dimension, a hundred times the condition number. Conjugate
 /// gradients with exact line searches are shown beside them.
 #[derive(Debug, Clone, Args)]
@@ -89,7 +90,7 @@ pub(crate) struct EquivariantArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// Outer steps of each training, at least 1 [default: 800, with --quick 40].
+    /// Outer steps of each training, at least 1 [default: 2000, with --quick 40].
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 

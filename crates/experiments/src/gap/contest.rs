@@ -5,7 +5,7 @@ use super::exact;
 use super::opponents::{self, LBFGS};
 use super::problems::Problems;
 use super::report::{Factor, Goal, Over, Row, Tuning};
-use super::runs::{self, Curve};
+use super::runs::{self, Curve, Tuned};
 use super::searched;
 use crate::error::Result;
 use crate::progress::Stage;
@@ -38,6 +38,19 @@ pub(crate) struct Field<'a> {
     pub(crate) goals: Vec<Goal>,
     /// After how many steps.
     pub(crate) judged: Vec<usize>,
+    /// The settings of every opponent that are best at home, for each number of steps, if the field has a home.
+    pub(crate) home: Option<&'a [Vec<Tuned>]>,
+}
+
+/// Every opponent tuned on these problems for each number of steps.
+pub(crate) fn tuned_at(home: &Problems, judged: &[usize], quick: bool) -> Vec<Vec<Tuned>> {
+    let grids: Vec<_> = judged.iter().map(|t| opponents::all(quick, *t, home.unit())).collect();
+    let stage = Stage::new("at home", grids[0].len());
+    let one = |k: usize| {
+        stage.advance();
+        judged.iter().zip(&grids).map(|(t, g)| runs::tune(&g[k].settings, home, *t)).collect()
+    };
+    (0..grids[0].len()).map(one).collect()
 }
 
 /// What was found.
@@ -58,6 +71,8 @@ pub(crate) struct Family {
 struct Raced {
     row: Row,
     curves: Vec<Curve>,
+    /// The same for what it was tuned for at home.
+    at_home: Vec<Curve>,
 }
 
 /// Conjugate gradients with exact line searches, whose costs are not counted.
@@ -81,7 +96,7 @@ impl Field<'_> {
         for k in 0..names {
             stage.say(|| grids[0][k].name.to_string());
             let settings: Vec<&[Box<dyn Method>]> = grids.iter().map(|g| &g[k].settings[..]).collect();
-            raced.push(self.tuned(grids[0][k].name, &settings));
+            raced.push(self.tuned(grids[0][k].name, &settings, self.home.map(|h| &h[k][..])));
             stage.advance();
         }
         stage.say(|| EXACT.to_string());
@@ -128,36 +143,41 @@ impl Field<'_> {
         let curve = runs::run(method, self.problems, self.last(), 2);
         let curves = vec![curve; self.judged.len()];
         let row = self.row(name, &curves, vec![], runs::microseconds(method, self.problems));
-        Raced { row, curves }
+        Raced { row, curves, at_home: vec![] }
     }
 
-    fn tuned(&self, name: &'static str, settings: &[&[Box<dyn Method>]]) -> Raced {
-        let (mut curves, mut tuning, mut time) = (vec![], vec![], f64::NAN);
-        for (steps, settings) in self.judged.iter().zip(settings) {
+    fn tuned(&self, name: &'static str, settings: &[&[Box<dyn Method>]], home: Option<&[Tuned]>) -> Raced {
+        let (mut curves, mut at_home, mut tuning, mut time) = (vec![], vec![], vec![], f64::NAN);
+        for (k, (steps, settings)) in self.judged.iter().zip(settings).enumerate() {
+            if let Some(home) = home {
+                at_home.push(runs::run(settings[home[k].which].as_ref(), self.problems, *steps, 2));
+            }
             let found = runs::tune(settings, self.tuning, *steps);
             let method = settings[found.which].as_ref();
             curves.push(runs::run(method, self.problems, *steps, 2));
             time = runs::microseconds(method, self.problems);
             tuning.push(Tuning { steps: *steps, found });
         }
-        Raced { row: self.row(name, &curves, tuning, time), curves }
+        Raced { row: self.row(name, &curves, tuning, time), curves, at_home }
     }
 
     /// A method that chooses its steps itself.
     fn once(&self, name: &str, left: Vec<Vec<f64>>) -> Raced {
         let curves = vec![Curve { left, failed: None }; self.judged.len()];
-        Raced { row: self.row(name, &curves, vec![], f64::NAN), curves }
+        Raced { row: self.row(name, &curves, vec![], f64::NAN), curves, at_home: vec![] }
     }
 
     /// How many times closer the learned ones came after the `k`-th number of steps: the geometric mean over starts and
     /// trainings of what the opponent left over what they left.
     fn factor(&self, opponent: &Raced, learned: &[Raced], k: usize) -> Factor {
         let t = self.judged[k];
-        let logs = |r: &Raced| -> Vec<f64> { r.curves[k].left[t].iter().map(|l| l.log10().min(0.0)).collect() };
-        let theirs = logs(opponent);
+        let logs = |c: &Curve| -> Vec<f64> { c.left[t].iter().map(|l| l.log10().min(0.0)).collect() };
+        let theirs = logs(&opponent.curves[k]);
         let n = theirs.len();
         let each: Vec<Vec<f64>> =
-            learned.iter().map(|l| logs(l).iter().zip(&theirs).map(|(a, b)| b - a).collect()).collect();
+            learned.iter().map(|l| logs(&l.curves[k]).iter().zip(&theirs).map(|(a, b)| b - a).collect()).collect();
+        let average = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let ours = average(&learned.iter().map(|l| average(&logs(&l.curves[k]))).collect::<Vec<f64>>());
         let means: Vec<f64> = each.iter().map(|e| e.iter().sum::<f64>() / n as f64).collect();
         let paired: Vec<f64> =
             (0..n).map(|b| each.iter().map(|e| e[b]).sum::<f64>() / each.len().max(1) as f64).collect();
@@ -175,6 +195,7 @@ impl Field<'_> {
             trainings: means.iter().map(|m| power(*m)).collect(),
             wins: paired.iter().filter(|v| **v > 0.0).count() as f64 / n as f64,
             equal_time: equal_time(opponent, learned, (k, t), self.last(), &power),
+            home: opponent.at_home.get(k).map(|c| power(average(&logs(c)) - ours)),
             goal,
             holds: goal.map(|g| power(mean) >= g),
         }

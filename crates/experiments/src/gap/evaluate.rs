@@ -79,7 +79,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let folder = Folder::create(&args.out)?;
     let json = Json::open(args.json.as_deref())?;
 
-    let counts = if args.quick { (4, 3) } else { (24, 8) };
+    let counts = if args.quick { (4, 3) } else { (16, 6) };
     let (axes, left_out) = axes(&loaded, &digits, args.seed, (args.starts.unwrap_or(counts.0), counts.1))?;
     let other_bases = changed_by_bases(&loaded, &axes[0].problems, args.seed);
     let optimiser = Optimiser {
@@ -92,9 +92,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let pupils = [Pupil { name: "learned".into(), method: loaded.method }];
     let held = |a: Axis| {
         let Axis { name, title, problems, tuning, judged } = a;
-        // Coarse grids: there are many axes.
-        let field = Field { name, title, problems: &problems, tuning: &tuning, quick: true, goals: vec![], judged };
-        field.hold(&pupils)
+        let (quick, goals, home) = (args.quick, vec![], None);
+        Field { name, title, problems: &problems, tuning: &tuning, quick, goals, judged, home }.hold(&pupils)
     };
     let families = axes.into_iter().map(held).collect::<Result<Vec<_>>>()?;
     let mut summary = Summary {
@@ -220,8 +219,8 @@ impl Summary {
         )?;
         writeln!(
             out,
-            "Left is the part of the first loss above the optimum. Opponents are tuned on other problems of each axis on coarse\n\
-             grids, for each number of steps. The nearest opponent is the best of those that ask for one gradient a step."
+            "Left is the part of the first loss above the optimum. Opponents are tuned on other problems of each axis, for each\n\
+             number of steps. The nearest opponent is the best of those that ask for one gradient a step."
         )?;
         writeln!(out, "{}", self.table())?;
         if let Some(factor) = self.other_bases {

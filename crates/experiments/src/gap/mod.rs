@@ -44,7 +44,7 @@ struct Length {
 
 impl Length {
     fn new(args: &EquivariantArgs) -> Self {
-        let (steps, trainings, starts) = if args.quick { (40, 1, 12) } else { (800, 3, 96) };
+        let (steps, trainings, starts) = if args.quick { (40, 1, 12) } else { (2000, 3, 96) };
         let starts = args.starts.unwrap_or(starts);
         Length {
             steps: args.steps.unwrap_or(steps),
@@ -94,8 +94,8 @@ pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
     Ok(())
 }
 
-/// Ten times the steps that a problem of the training lasts.
-const LONG: usize = 1200;
+/// Ten times the steps that a problem of the training lasts, about.
+const LONG: usize = 10 * training::AGE;
 
 /// Everything that is judged, and what is left on unseen digits after very many steps.
 fn families(
@@ -110,10 +110,13 @@ fn families(
     let large = Place::grassmann(4 * PIXELS, 2 * COMPONENTS);
     let unseen = |count, k| Problems::digits(&place, digits, Classes::Unseen, true, count, seed(k));
     let robust = |count, k| Problems::robust(&place, digits, length.images, count, seed(k));
+    // What the learned optimisers practised on: opponents are tuned for that as well.
+    let practised = Problems::mixed(&place, digits, CONDITIONS, 2 * tuning, seed(12))?;
+    let home = contest::tuned_at(&practised, &JUDGED, args.quick);
     let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
     let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
-        let (judged, title) = (JUDGED.to_vec(), title.to_string());
-        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged }.hold(pupils)
+        let (judged, title, home) = (JUDGED.to_vec(), title.to_string(), Some(&home[..]));
+        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged, home }.hold(pupils)
     };
     let all = vec![
         field(

@@ -219,6 +219,31 @@ impl Problems {
         Self::components(place, &list, seed)
     }
 
+    /// What the equivariant optimiser is trained on: random spectra, and digits 0 to 4, in turn, rotated.
+    pub(crate) fn mixed(
+        place: &Place,
+        digits: &Digits,
+        conditions: (f64, f64),
+        count: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut list = Vec::with_capacity(count);
+        for k in 0..count as u64 {
+            let rng = &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k));
+            let q = rotation(place.n, rng);
+            let c = match k % 2 {
+                0 => moments_of(digits, &subset(Classes::Seen, rng))?.0,
+                _ => {
+                    let condition = conditions.0 * (conditions.1 / conditions.0).powf(rng.random::<f64>());
+                    let l = spectrum(place.n, place.p, condition, rng);
+                    Mat::from_fn(place.n, place.n, |i, j| if i == j { l[i] } else { 0.0 })
+                }
+            };
+            list.push(&q * c * q.transpose());
+        }
+        Self::components(place, &list, seed)
+    }
+
     fn components(place: &Place, list: &[Mat<f64>], seed: u64) -> Result<Self> {
         let p = place.p;
         // From 1 down to 1/2 where columns count.

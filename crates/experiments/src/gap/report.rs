@@ -65,6 +65,8 @@ pub(crate) struct Factor {
     pub(crate) wins: f64,
     /// The factor at equal time.
     pub(crate) equal_time: Option<f64>,
+    /// The factor where the opponent was tuned on what the learned optimisers were trained on.
+    pub(crate) home: Option<f64>,
     pub(crate) goal: Option<f64>,
     pub(crate) holds: Option<bool>,
 }
@@ -190,7 +192,7 @@ impl Summary {
         writeln!(
             out,
             "Left is the part of the first loss above the optimum; one gradient a step. Opponents are tuned for each number of\n\
-             steps on other problems of the same family."
+             steps on other problems of the same family; \"at home\" on what the learned ones were trained on instead."
         )?;
         self.families.iter().try_for_each(|f| f.write(out))?;
         let l = &self.long;
@@ -211,7 +213,8 @@ impl Summary {
             let these = all.filter(|(_, x)| x.holds == Some(holds));
             let one = |(family, x): (&str, &Factor)| {
                 let (goal, name) = (x.goal.unwrap_or(f64::NAN), &x.opponent);
-                format!("  {family}, {name}, {} steps: {} where {goal} was the goal", x.steps, times(x.factor))
+                let home = x.home.map_or(String::new(), |h| format!(" ({} if it is tuned at home)", times(h)));
+                format!("  {family}, {name}, {} steps: {} where {goal} was the goal{home}", x.steps, times(x.factor))
             };
             these.map(one).collect()
         };
@@ -261,9 +264,13 @@ impl Family {
     fn factors_table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
+        let at_home = self.factors.iter().any(|f| f.home.is_some());
         let mut header = vec![String::new()];
         for t in &self.judged {
             header.extend([format!("{t} steps"), "each training".into(), "starts won".into(), "equal time".into()]);
+            if at_home {
+                header.push("tuned at home".into());
+            }
         }
         table.set_header(header);
         let mut names: Vec<&str> = self.factors.iter().map(|f| f.opponent.as_str()).collect();
@@ -276,6 +283,9 @@ impl Family {
                 row.push(each.join(" "));
                 row.push(format!("{:.0} %", 100.0 * f.wins));
                 row.push(f.equal_time.map_or(String::new(), times));
+                if at_home {
+                    row.push(f.home.map_or(String::new(), times));
+                }
             }
             table.add_row(row);
         }

@@ -20,7 +20,7 @@ use rand::{Rng, RngExt};
 pub(crate) const COMPONENTS: usize = 6;
 /// Condition numbers of random spectra, and which part of the problems they are.
 pub(crate) const CONDITIONS: (f64, f64) = (5.0, 500.0);
-const RANDOM: f64 = 0.6;
+const RANDOM: f64 = 0.4;
 /// Which part of the problems has disturbed gradients, and how much, uniform in the logarithm.
 const NOISY: f64 = 0.15;
 const NOISE: (f64, f64) = (1e-3, 1e-1);
@@ -30,7 +30,7 @@ const GROUP: usize = 2;
 const POOL: usize = 48;
 /// Inner steps of a job, uniform in the logarithm, and steps of a run before its problem is replaced, about.
 const WINDOW: (usize, usize) = (4, 24);
-const AGE: usize = 110;
+pub(crate) const AGE: usize = 60;
 /// The first rate of the outer optimiser, and what is left of it in the end.
 const RATE: (f64, f64) = (4e-3, 0.05);
 /// Below this part of the typical first loss above the optimum progress no longer counts.
