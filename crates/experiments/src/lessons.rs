@@ -9,6 +9,7 @@ use crate::contest::contenders::{Contender, Unit};
 use crate::contest::objective::{Objective, Part};
 use crate::course::{Course, Seen};
 use crate::error::{Error, Result, during};
+use crate::fading::Fading;
 use pullback::{Axis, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
@@ -17,7 +18,7 @@ use pullback_learned::{
     Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Egrad, rng};
-use pullback_optim::{Method, Rsgd};
+use pullback_optim::{Method, Rsgd, Schedule};
 use rand::{Rng, RngExt};
 use std::path::{Path, PathBuf};
 
@@ -30,14 +31,16 @@ const POOL: usize = 48;
 const WARM_UP: usize = 20;
 /// The first rate of the outer optimiser, and what is left of it in the end.
 const RATE: (f64, f64) = (3e-3, 0.05);
+/// The matrix LSTM adds its gates, so that it grows without bound and bears less.
+const RATE_OF_SUMS: f64 = 3e-4;
 /// The meta-gradient of each member, and of all, is shortened to this norm.
 const CLIP: f64 = 1.0;
-/// Keeps the weight of a point whose gradient vanishes finite, relative to nothing: losses are of the order of one.
+/// Keeps the weight of a point whose gradient vanishes finite; losses are of the order of one.
 const SMALL_GRADIENT: f64 = 1e-3;
 /// Looks at how good the parameters are in a run, and random starts of each.
 const LOOKS: usize = 20;
 const LOOK_AT: usize = 3;
-/// Wide enough for the points that a network of a large input is asked for.
+/// The width of the step network of the generalised matrix LSTM.
 const WIDTH: usize = 64;
 
 /// The examples to learn from, as two tasks: what inner loops descend on, and what is set aside.
@@ -119,6 +122,8 @@ pub(crate) struct Schooling {
 /// Someone who learned, ready for the contest.
 pub(crate) struct Pupil {
     pub(crate) contender: Contender,
+    /// The same with steps that become shorter and end after a third of a run, where that can be.
+    pub(crate) fading: Option<Contender>,
     pub(crate) schooling: Schooling,
     /// To be [finished](Course::finish) when the command has written everything.
     pub(crate) course: Course,
@@ -204,10 +209,15 @@ impl School<'_> {
         let methods: [&dyn Method; 1] = [&rsgd];
         let manifold = self.practice.inner.manifold();
         let inner = Descent(optimizer.clone());
-        let options = self.options(steps);
+        let options = self.options(network, steps);
         let per_fill = options.warm_up.members * options.warm_up.steps;
         let mut training = Training::new(inner, params, manifold, &self.practice, &methods, options);
         let look = |params: &O::Params| self.look(&Trained::new(optimizer.clone(), params.clone()));
+        if !course.resume {
+            // What it begins as is better than anything that fails.
+            let score = look(training.params());
+            training.offer(score);
+        }
         let seen = course.follow(&mut training, &look)?;
         let score = training.state().best.as_ref().map(|(score, _)| *score);
         let params = training.best().unwrap_or_else(|| training.into_params());
@@ -224,10 +234,29 @@ impl School<'_> {
             score,
             file: file("safetensors"),
         };
-        Ok(Pupil { contender: contender(name, trained), schooling, course })
+        let fading = self.fading(network, &trained);
+        Ok(Pupil { contender: contender(name, trained), fading, schooling, course })
     }
 
-    fn options(&self, steps: usize) -> TrainingOptions {
+    /// The equivariant one remembers its steps, so that nobody else may shorten them.
+    fn fading<O>(&self, network: Network, trained: &Trained<O>) -> Option<Contender>
+    where
+        O: LearnedOptimizer + Clone + 'static,
+        O::Params: 'static,
+    {
+        let name = match network {
+            Network::Subspace => "subspace adaptation, fading",
+            Network::SubspaceFree => "subspace, unbound, fading",
+            Network::GmLstm => "generalised matrix LSTM, fading",
+            Network::MatrixLstm => "matrix LSTM, fading",
+            Network::Equivariant => return None,
+        };
+        let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
+        let optimizer = Fading { optimizer: trained.optimizer.clone(), schedule };
+        Some(contender(name, Trained { optimizer, parameters: trained.parameters.clone() }))
+    }
+
+    fn options(&self, network: Network, steps: usize) -> TrainingOptions {
         // A point is replaced when it has come about as far as a third of a run.
         let inner = MEMBERS as f64 * 0.5 * (HORIZON.0 + HORIZON.1) as f64;
         let refresh = (self.third * POOL) as f64 / inner;
@@ -240,7 +269,7 @@ impl School<'_> {
             freeze_state: false,
             keep_state: true,
             fresh_batches: true,
-            outer: Rule::Adam { rate: RATE.0 },
+            outer: Rule::Adam { rate: if network == Network::MatrixLstm { RATE_OF_SUMS } else { RATE.0 } },
             clip_each: Some(CLIP),
             clip: Some(CLIP),
             decay: Some((RATE.1.powf(1.0 / steps as f64), 1)),
@@ -274,7 +303,7 @@ impl School<'_> {
         let (lots, kinds) = (inner.minibatches() as f64, inner.kinds() as f64);
         let small = (2 * seen.inner_steps + seen.fills * per_fill) as f64 / (lots * kinds);
         let whole = 2.0 * seen.outer_losses as f64 * ASIDE / kinds;
-        let looks = (seen.looks * LOOK_AT) as f64 * (self.third as f64 / lots + ASIDE);
+        let looks = ((seen.looks + 1) * LOOK_AT) as f64 * (self.third as f64 / lots + ASIDE);
         (small + whole + looks).ceil() as usize
     }
 

@@ -13,6 +13,7 @@ mod curves;
 mod data;
 mod error;
 mod faces;
+mod fading;
 mod files;
 mod gap;
 mod lessons;

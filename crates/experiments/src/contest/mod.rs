@@ -123,7 +123,10 @@ pub(crate) fn hold(
     let mut entries = field.classical(contenders)?;
     let pupils = field.pupils(lessons, &entries, &about, args, &places)?;
     for p in &pupils {
-        entries.push(field.learned(p)?);
+        entries.push(field.learned(&p.contender, p)?);
+        if let Some(fading) = &p.fading {
+            entries.push(field.learned(fading, p)?);
+        }
     }
     let sooner = if pupils.is_empty() { vec![] } else { field.sooner(contenders)? };
     let claims = claim::claims(&entries, &sooner, &field.budget);
@@ -197,7 +200,7 @@ impl Field<'_> {
     }
 
     /// One who learned, judged.
-    fn learned(&self, pupil: &Pupil) -> Result<Entry> {
+    fn learned(&self, contender: &Contender, pupil: &Pupil) -> Result<Entry> {
         let s = &pupil.schooling;
         let tuned = Tuned {
             step: 0.0,
@@ -207,7 +210,7 @@ impl Field<'_> {
             passes: s.passes,
             at_the_edge: false,
         };
-        let entry = judge(&pupil.contender, self.task, tuned, &self.starts, &self.budget)?;
+        let entry = judge(contender, self.task, tuned, &self.starts, &self.budget)?;
         Ok(Entry { schooling: Some(s.clone()), ..entry })
     }
 

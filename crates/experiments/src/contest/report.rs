@@ -206,7 +206,7 @@ impl Summary {
     /// What trainings were.
     fn trainings(&self, out: &mut String) -> std::fmt::Result {
         let all = self.methods.iter().filter_map(|m| m.schooling.as_ref().map(|s| (m.name, s)));
-        for (name, s) in all {
+        for (name, s) in all.filter(|(name, _)| !name.ends_with("fading")) {
             writeln!(
                 out,
                 "{name}: trained in {} outer steps and {:.0} s; {} members left out.",

@@ -168,18 +168,19 @@ mod tests {
     fn the_second_step_on_a_parabola_is_exact() {
         let line = Euclidean::new(1, 1);
         let start = Batch::of(&Mat::from_fn(1, 1, |_, _| 3.0));
-        let cost = |x: Var<'_>| ((x - 1.0).hadamard(x - 1.0)).sum() * 2.5;
+        fn cost(x: Var<'_>) -> Var<'_> {
+            ((x - 1.0).hadamard(x - 1.0)).sum() * 2.5
+        }
         let (first, longest) = (0.5, 1e9);
         let bb = BbFree { which: Which::Long, factor: 1.0, first, longest };
         let cg = CgFree { beta: Beta::PolakRibiere, factor: 1.0, first, longest };
         let problem = || Problem::new(&line, &start, |x: Var| cost(x));
         let found = [
-            problem().solve(Steps(bb), Stop::Iterations(2)).unwrap().point[0].data()[0],
-            problem().solve(Steps(BbFree { which: Which::Short, ..bb }), Stop::Iterations(2)).unwrap().point[0].data()
-                [0],
+            problem().solve(Steps(bb), Stop::Iterations(2)).unwrap().point.data()[0],
+            problem().solve(Steps(BbFree { which: Which::Short, ..bb }), Stop::Iterations(2)).unwrap().point.data()[0],
         ];
         assert!(found.iter().all(|x| (x - 1.0).abs() < 1e-12), "{found:?}");
-        let x = problem().solve(Steps(cg), Stop::Iterations(2)).unwrap().point[0].data()[0];
+        let x = problem().solve(Steps(cg), Stop::Iterations(2)).unwrap().point.data()[0];
         assert!((x - 1.0).abs() < 0.2, "{x}");
     }
 
