@@ -182,7 +182,7 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
 
     fails(&run(&parts, &["--resume"]), 1, &["optimizer.training.json", "No such file", "leave out `--resume`"]);
     fs::write(&unfinished, &kept).unwrap();
-    fails(&run(&parts, &["--resume", "--estimator", "unroll"]), 1, &["option estimator", "expected Unroll"]);
+    fails(&run(&parts, &["--resume", "--estimator", "unroll"]), 1, &["option estimator", "expected \"Unroll\""]);
     fs::write(&unfinished, &kept[..kept.len() - 9]).unwrap();
     fails(&run(&parts, &["--resume"]), 1, &["optimizer.training.json", "EOF"]);
 }
