@@ -50,8 +50,9 @@ impl Length {
             steps: args.steps.unwrap_or(steps),
             trainings: args.trainings.unwrap_or(trainings),
             starts,
-            others: if args.quick { 6 } else { 16 },
-            tuning: if args.quick { 6 } else { 12 },
+            // Whoever asks for few starts asks for a short run.
+            others: starts.min(if args.quick { 6 } else { 16 }),
+            tuning: starts.max(3).min(if args.quick { 6 } else { 12 }),
             images: if args.quick { 40 } else { 80 },
         }
     }
