@@ -27,7 +27,7 @@ use problems::{Classes, Place, Problems};
 use pullback_learned::{FileError, Provenance};
 use report::{Goal, Summary, Trained};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 use training::{COMPONENTS, CONDITIONS, Spectra};
 
@@ -79,7 +79,8 @@ pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
         save(&optimizer, &path, &Provenance::new(&manifold, data))?;
         trained.push(Trained::new(&seen, training::gradients(&seen)));
         pupils.push(Pupil::new(format!("learned {k}"), optimizer));
-        (courses.push(course), files.push(path));
+        courses.push(course);
+        files.push(path);
     }
 
     let (families, long) = families(args, &digits, &length, &pupils)?;
@@ -163,12 +164,12 @@ fn families(
 
 fn save(
     trained: &pullback_learned::Trained<pullback_learned::Equivariant>,
-    path: &PathBuf,
+    path: &Path,
     provenance: &Provenance,
 ) -> Result<()> {
     trained.save(path, provenance).map_err(|e| match e {
         FileError::Io { source, .. } => {
-            Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.clone(), source }
+            Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
         }
         e => during("saving the optimiser")(e),
     })

@@ -344,7 +344,7 @@ impl Problems {
     /// The undisturbed cost in its units: what exact line searches look at.
     pub(crate) fn cost_of<'t>(&self, x: Var<'t>) -> Var<'t> {
         let cost = self.loss.of(x);
-        if self.scale.iter().all(|s| *s == 1.0) { cost } else { cost.hadamard(&column(&self.scale)) }
+        if self.scale.iter().all(|s| *s == 1.0) { cost } else { cost.hadamard(column(&self.scale)) }
     }
 }
 
