@@ -1,5 +1,5 @@
-//! A learned optimiser whose steps become shorter by a schedule, as those of the classical methods beside it do. What is
-//! learned, and how, is not known here.
+//! A learned optimiser whose steps become shorter by a schedule, as those of the classical methods beside it do. What
+//! is learned, and how, is not known here.
 
 use pullback::{Batch, Shape, Var};
 use pullback_learned::{Gradients, LearnedOptimizer, ParamVars, StateVars};

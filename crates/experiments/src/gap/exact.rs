@@ -1,5 +1,5 @@
-//! Conjugate gradients with an exact line search: an opponent that sees more than a gradient a step, so its line searches
-//! are counted apart. The step along a direction is found by golden sections on the cost itself, for every member of a
+//! Conjugate gradients with an exact line search: an opponent that sees more than a gradient a step, so it
+//! stands apart. The step along a direction is found by golden sections on the cost itself, for every member of a
 //! batch at once.
 
 use super::problems::{Problems, column};

@@ -100,9 +100,9 @@ pub(crate) enum Beta {
     DaiYuan,
 }
 
-/// Conjugate gradients without a line search: `D = -G + beta T(D)`, and a step as long as a quadratic with the curvature
-/// of the last step would have it, `alpha = factor <-G, D> / (h <D, D>)` with `h = <s, y> / <s, s>`, or `|y| / |s|` where
-/// that is not positive. Starts anew where `D` hardly descends.
+/// Conjugate gradients without a line search: `D = -G + beta T(D)`, and a step as long as a quadratic with the
+/// curvature of the last step would have it, `alpha = factor <-G, D> / (h <D, D>)` with `h = <s, y> / <s, s>`, or
+/// `|y| / |s|` where that is not positive. Starts anew where `D` hardly descends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CgFree {
     pub(crate) beta: Beta,

@@ -28,7 +28,8 @@ fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
     pullback_optim::log_grid(low, high, n)
 }
 
-/// All of them, with schedules that end after so many steps, for costs whose largest curvature is of the order of `unit`.
+/// All of them, with schedules that end after so many steps, for costs whose largest curvature is of the order of
+/// `unit`.
 pub(crate) fn all(quick: bool, steps: usize, unit: f64) -> Vec<Opponent> {
     let n = if quick { 5 } else { 8 };
     let betas: &[f64] = if quick { &[0.8, 0.9] } else { &[0.7, 0.85, 0.93] };

@@ -1,4 +1,4 @@
-//! Problems with a known optimum, side by side: principal components of digits and of random spectra, and a robust loss.
+//! Problems with a known optimum, side by side: principal components of digits and of random spectra, a robust loss.
 //! Member `b` of a point belongs to problem `b`. No optimiser lives here.
 
 use super::reference;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// What is minimised.
 #[derive(Debug, Clone)]
 pub(crate) enum Loss {
-    /// `-tr N X^T C X` with the second moments `C`, whose largest eigenvalue is 1, and `N` the identity, or diagonal with
-    /// weights that differ (Brockett's cost, on a Stiefel manifold).
+    /// `-tr N X^T C X` with the second moments `C`, whose largest eigenvalue is 1, and `N` the identity, or diagonal
+    /// with weights that differ (Brockett's cost, on a Stiefel manifold).
     Components {
         /// `C` of each problem.
         moments: Batch,

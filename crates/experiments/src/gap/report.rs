@@ -1,5 +1,5 @@
-//! What the commands about distances to an optimum print, as JSON and as tables for people. Nothing is computed here but
-//! what is printed.
+//! What the commands about distances to an optimum print, as JSON and as tables for people. Nothing is computed here
+//! but what is printed.
 
 use super::contest::{Family, Pupil, is_lbfgs};
 use super::opponents::{BB, CG, DECAYING, RADAM};
