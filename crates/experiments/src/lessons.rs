@@ -116,6 +116,8 @@ pub(crate) struct Schooling {
     pub(crate) seconds: f64,
     /// The lowest score of a look: the loss on what is set aside after a third of a run, mean over starts.
     pub(crate) score: Option<f64>,
+    /// Were the parameters that it began with, which are those of gradient descent, better than any met later?
+    pub(crate) learned_nothing: bool,
     pub(crate) file: PathBuf,
 }
 
@@ -208,7 +210,7 @@ impl School<'_> {
         let rsgd = Rsgd { step };
         let methods: [&dyn Method; 1] = [&rsgd];
         let manifold = self.practice.inner.manifold();
-        let inner = Descent(optimizer.clone());
+        let (inner, first) = (Descent(optimizer.clone()), params.clone());
         let options = self.options(network, steps);
         let per_fill = options.warm_up.members * options.warm_up.steps;
         let mut training = Training::new(inner, params, manifold, &self.practice, &methods, options);
@@ -232,6 +234,7 @@ impl School<'_> {
             skipped: seen.skipped,
             seconds: seen.seconds,
             score,
+            learned_nothing: trained.parameters == first,
             file: file("safetensors"),
         };
         let fading = self.fading(network, &trained);

@@ -153,6 +153,7 @@ mod tests {
             skipped: 0,
             seconds: 0.0,
             score: None,
+            learned_nothing: false,
             file: "x".into(),
         });
         Entry {

@@ -209,8 +209,11 @@ impl Summary {
         for (name, s) in all.filter(|(name, _)| !name.ends_with("fading")) {
             writeln!(
                 out,
-                "{name}: trained in {} outer steps and {:.0} s; {} members left out.",
-                s.outer_steps, s.seconds, s.dropped
+                "{name}: trained in {} outer steps and {:.0} s; {} members left out{}.",
+                s.outer_steps,
+                s.seconds,
+                s.dropped,
+                if s.learned_nothing { "; no parameters were better than those it began with" } else { "" }
             )?;
         }
         Ok(())
