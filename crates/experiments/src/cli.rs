@@ -20,9 +20,9 @@ pub(crate) enum Command {
     Pca(PcaArgs),
     /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
     Memory(MemoryArgs),
-    /// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+    /// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
     Faces(FacesArgs),
-    /// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+    /// Centres of classes of covariances: classical and learned optimisers on positive definite matrices.
     Clustering(ClusteringArgs),
     /// Bilevel problems on manifolds: estimators of the outer gradient beside the truth.
     Bilevel(BilevelArgs),
@@ -33,6 +33,107 @@ pub(crate) enum Command {
     /// One row of `tables`, measured in this process and written as JSON.
     #[command(hide = true)]
     TablesRow(RowArgs),
+    /// Our equivariant optimiser, trained on some digits, against tuned opponents on others and on an unseen loss.
+    Equivariant(EquivariantArgs),
+    /// Where a trained optimiser still works: rotations, unseen classes, other units, sizes, horizons, noise, losses.
+    Evaluate(EvaluateArgs),
+}
+
+/// Where a trained optimiser still works: rotations, unseen classes, other units, sizes, horizons, noise, losses.
+///
+/// Runs an optimiser that `pca`, `faces` or `equivariant` wrote on principal components of digits, and then moves the
+/// problems away from there, one axis after the other: other bases of the same subspaces, random rotations, digits 5 to
+/// 9, the loss times 0.8, 1.2 and 4, ten times as many steps, ten and a hundred times the condition number, disturbed
+/// gradients, a robust loss, four times the dimension. Opponents are tuned on each axis, with the gradients counted;
+/// the report names every axis on which the learned optimiser loses.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:\n  \
+    pullback-experiments evaluate target/pullback/pca/optimizer.safetensors\n  \
+    pullback-experiments evaluate target/pullback/equivariant/equivariant-0.safetensors --quick\n  \
+    pullback-experiments evaluate FILE --json - | jq .loses    numbers only\n\n\
+    Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
+pub(crate) struct EvaluateArgs {
+    /// A trained optimiser (safetensors).
+    #[arg(value_name = "OPTIMISER")]
+    pub(crate) file: PathBuf,
+
+    /// Decides everything random.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Problems of each axis, each with a start, 1 to 100 [default: 16, with --quick 4].
+    #[arg(long, value_name = "N", value_parser = starts)]
+    pub(crate) starts: Option<usize>,
+
+    /// A short run of the same code: fewer problems, coarser grids.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Folder for the curves (SVG).
+    #[arg(long, default_value = "target/pullback/evaluate", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Also write the summary as JSON to this file; `-` writes it, and nothing else, to standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env:
+    /// PULLBACK_DATA].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Our equivariant optimiser, trained on some digits, against tuned opponents on others and on an unseen loss.
+///
+/// Trains L-BFGS whose coefficients a small network chooses, on principal components of random spectra and of digits 0
+/// to 4. Then it runs beside gradient descent, momentum, Barzilai-Borwein, RAdam, conjugate gradients and L-BFGS, all
+/// with one gradient a step and tuned on other problems of the family they are judged on, and once more on what the
+/// learned optimiser was trained on: digits 5 to 9 under random
+/// rotations, a robust loss, random spectra, four times the dimension, a hundred times the condition number. Conjugate
+/// gradients with exact line searches are shown beside them.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:\n  \
+    pullback-experiments equivariant --quick             a short run of the same code\n  \
+    pullback-experiments equivariant --resume            go on with an interrupted run\n  \
+    pullback-experiments equivariant --quick --json - | jq '.families[].factors'   numbers only\n\n\
+    Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
+pub(crate) struct EquivariantArgs {
+    /// Decides everything random.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Outer steps of each training, at least 1 [default: 2000, with --quick 40].
+    #[arg(long, value_name = "N", value_parser = steps)]
+    pub(crate) steps: Option<usize>,
+
+    /// How many trainings, with different seeds, 1 to 100 [default: 3, with --quick 1].
+    #[arg(long, value_name = "N", value_parser = starts)]
+    pub(crate) trainings: Option<usize>,
+
+    /// Problems, each with a start, of the two families that goals are about, 1 to 1000 [default: 96, with --quick 12].
+    #[arg(long, value_name = "N", value_parser = passes)]
+    pub(crate) starts: Option<usize>,
+
+    /// A short run of the same code: less training, fewer problems, coarser grids.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Go on with the training of an interrupted run that was begun with the same flags.
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Folder for the curves (SVG) and the trained optimisers (safetensors).
+    #[arg(long, default_value = "target/pullback/equivariant", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Also write the summary as JSON to this file; `-` writes it, and nothing else, to standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env:
+    /// PULLBACK_DATA].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
@@ -51,12 +152,14 @@ pub(crate) struct MemoryArgs {
     pub(crate) count_only: bool,
 }
 
-/// Faces told apart by an orthogonal linear classifier: classical optimisers, tuned, on a Stiefel manifold.
+/// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
 ///
 /// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values
 /// of an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read
 /// from `--data DIR`; without it the built-in handwritten digits (8x8) take their place. Every method is tuned on a
-/// grid and then runs from the same starts for the same number of passes over the training images.
+/// grid and then runs from the same starts for the same number of passes over the training images. Learned optimisers
+/// are trained before that on the training images, a fifth of which is set aside for the outer loss; they are written
+/// to the output folder, and what their training cost is counted.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
@@ -66,15 +169,19 @@ pub(crate) struct MemoryArgs {
 pub(crate) struct FacesArgs {
     #[command(flatten)]
     pub(crate) contest: ContestArgs,
+    #[command(flatten)]
+    pub(crate) lessons: LessonArgs,
 }
 
-/// Centres of classes of covariance matrices: classical optimisers, tuned, on positive definite matrices.
+/// Centres of classes of covariances: classical and learned optimisers on positive definite matrices.
 ///
 /// Minimises the mean squared affine-invariant distance of each matrix to the centre of its class, over one centre for
 /// each class; a matrix is then put into the class of the nearest centre. The papers' data are 5x5 covariances of 20
 /// Kylberg textures with their split of 2560 and 640 regions, read from `--data DIR`; without it covariances of regions
 /// of three built-in textures take their place. Every method is tuned on a grid and then runs from the same starts for
-/// the same number of passes over the training matrices.
+/// the same number of passes over the training matrices. Learned optimisers are trained before that on the training
+/// matrices, a fifth of which is set aside for the outer loss; they are written to the output folder, and what their
+/// training cost is counted.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments clustering --quick              the built-in textures, a short run of the same code\n  \
@@ -84,6 +191,58 @@ pub(crate) struct FacesArgs {
 pub(crate) struct ClusteringArgs {
     #[command(flatten)]
     pub(crate) contest: ContestArgs,
+    #[command(flatten)]
+    pub(crate) lessons: LessonArgs,
+}
+
+/// Which learned optimisers take part in a contest.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LessonArgs {
+    /// Learned optimisers that are trained first and then take part, separated by commas [default: those that suit the
+    /// manifold].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NETWORKS")]
+    pub(crate) learned: Option<Vec<Network>>,
+
+    /// Nothing is learned: the classical optimisers alone.
+    #[arg(long, conflicts_with = "learned")]
+    pub(crate) classical_only: bool,
+
+    /// Outer steps of each training, at least 1 [default: 800, with --quick 60].
+    #[arg(long, value_name = "N", value_parser = steps)]
+    pub(crate) steps: Option<usize>,
+
+    /// Go on with the training of an interrupted run that was begun with the same flags.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+/// The networks of learned optimisers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Network {
+    /// A factor for each row and column, of mean one and never falling, as the paper has it.
+    Subspace,
+    /// The same without mean one and with factors that may fall, so that it can shorten its steps.
+    SubspaceFree,
+    /// The generalised matrix LSTM, for points of one size.
+    GmLstm,
+    /// The matrix LSTM for symmetric matrices.
+    MatrixLstm,
+    /// L-BFGS whose coefficients are learned.
+    Equivariant,
+}
+
+impl Network {
+    /// As it is written on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Network::Subspace => "subspace",
+            Network::SubspaceFree => "subspace-free",
+            Network::GmLstm => "gm-lstm",
+            Network::MatrixLstm => "matrix-lstm",
+            Network::Equivariant => "equivariant",
+        }
+    }
 }
 
 /// What contests of optimisers have in common.
@@ -143,6 +302,10 @@ pub(crate) struct PcaArgs {
     /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
     pub(crate) threads: usize,
+
+    /// Go on with the training of an interrupted run that was begun with the same flags.
+    #[arg(long, conflicts_with = "load")]
+    pub(crate) resume: bool,
 
     /// How many components, 1 to 32.
     #[arg(long, default_value_t = 6, value_name = "P", value_parser = components)]

@@ -1,12 +1,13 @@
 //! The command `clustering`: one centre for each class of positive definite matrices. How optimisers are compared, and
 //! where the matrices come from, is not known here.
 
-use crate::cli::ClusteringArgs;
-use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches};
-use crate::contest::{self, About, Places, contenders};
+use crate::cli::{ClusteringArgs, Network};
+use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches, number};
+use crate::contest::{self, About, Lessons, Places, contenders};
 use crate::covariances::{Covariances, ORDER, Regions, kylberg, textures};
 use crate::error::{Result, during};
 use crate::files::named;
+use crate::lessons::{Practice, set_aside};
 use pullback::{Axis, Batch, Shape, Tape, Var};
 use pullback_manifolds::{Manifold, Spd, SpdRetraction, rng};
 use std::path::Path;
@@ -20,16 +21,33 @@ struct Clustering {
     classes: usize,
     train: Regions,
     parts: Vec<Regions>,
+    /// The matrices of each class, of all and of every minibatch.
+    by_class: Vec<ByClass>,
     test: Regions,
     seed: u64,
+}
+
+#[derive(Debug)]
+struct ByClass {
+    all: Regions,
+    parts: Vec<Regions>,
 }
 
 impl Clustering {
     fn new(data: Covariances, seed: u64) -> Self {
         let Covariances { train, test, classes, minibatch, .. } = data;
         let manifold = Spd::new(ORDER).with_retraction(SpdRetraction::Exponential);
-        let parts = minibatches(train.count(), minibatch, seed).iter().map(|which| train.some(which)).collect();
-        Clustering { manifold, classes, train, parts, test, seed }
+        let parts: Vec<Regions> =
+            minibatches(train.count(), minibatch, seed).iter().map(|which| train.some(which)).collect();
+        let of = |regions: &Regions, class| {
+            let own: Vec<usize> = (0..regions.count()).filter(|i| regions.labels[*i] == class).collect();
+            let mut own = regions.some(&own);
+            // The class is the only matrix of its point.
+            own.labels.fill(0);
+            own
+        };
+        let class = |c| ByClass { all: of(&train, c), parts: parts.iter().map(|p| of(p, c)).collect() };
+        Clustering { manifold, classes, by_class: (0..classes).map(class).collect(), train, parts, test, seed }
     }
 }
 
@@ -73,6 +91,24 @@ impl Objective for Clustering {
         }
     }
 
+    fn kinds(&self) -> usize {
+        self.classes
+    }
+
+    fn cost_of<'t>(&self, x: Var<'t>, class: usize, part: Part) -> Var<'t> {
+        let (n, own) = (self.train.count() as f64, &self.by_class[class]);
+        let (regions, weight) = match part {
+            Part::All => (&own.all, n.recip()),
+            Part::Minibatch(k) => (&own.parts[k], self.parts.len() as f64 / n),
+        };
+        // A small minibatch may have none of a class.
+        if regions.count() == 0 { x.trace() * 0.0 } else { cost(regions, x) * weight }
+    }
+
+    fn test_loss(&self, x: &Batch) -> f64 {
+        number(x, |x| cost(&self.test, x) * (self.test.count() as f64).recip())
+    }
+
     /// The first start is the identity for every class, as in the papers; the others are random.
     fn start(&self, which: usize) -> Batch {
         let seed = self.seed.wrapping_mul(0x10_0000).wrapping_add(which as u64);
@@ -84,11 +120,9 @@ impl Objective for Clustering {
 
     fn scores(&self, x: &Batch) -> Result<Scores> {
         let failed = during("distances to the centres");
-        let tape = Tape::plain();
-        let test: f64 = cost(&self.test, tape.constant(x)).scalar();
         let of = |regions: &Regions| -> pullback::Result<f64> { Ok(accuracy(&nearest(regions, x)?, &regions.labels)) };
         Ok(Scores {
-            test: test / self.test.count() as f64,
+            test: self.test_loss(x),
             train_accuracy: of(&self.train).map_err(&failed)?,
             test_accuracy: of(&self.test).map_err(&failed)?,
         })
@@ -112,10 +146,17 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Covariances> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
-    let args = &args.contest;
+    let (args, lessons) = (&args.contest, &args.lessons);
     let data = load(named(args.data.as_deref()).as_deref())?;
     let places = Places::open(args, "target/pullback/clustering")?;
     let (title, origin) = (data.title, data.origin.clone());
+    let (inner, aside) = set_aside(data.train.count(), args.seed);
+    let (inner, aside) = (data.train.some(&inner), data.train.some(&aside));
+    let of = |train: Regions| {
+        let practice = Covariances { train, test: aside.clone(), origin: origin.clone(), ..data.clone() };
+        Clustering::new(practice, args.seed)
+    };
+    let (inner, aside) = (of(inner), of(aside.clone()));
     let task = Clustering::new(data, args.seed);
     let about = About {
         command: "clustering",
@@ -129,8 +170,12 @@ pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
         classes: task.classes,
         minibatches: task.parts.len(),
     };
-    contest::hold(&task, about, &contenders::classical(args.quick), args, places)
+    let lessons = Lessons::new(lessons, &DEFAULT, Practice { inner: &inner, aside: &aside });
+    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places)
 }
+
+/// Who learns unless told otherwise.
+const DEFAULT: [Network; 3] = [Network::MatrixLstm, Network::GmLstm, Network::Equivariant];
 
 #[cfg(test)]
 mod tests {

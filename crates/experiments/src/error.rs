@@ -41,6 +41,14 @@ pub(crate) enum Error {
     )]
     Load { path: PathBuf, found: String },
 
+    /// A saved optimiser cannot be evaluated.
+    #[error(
+        "cannot evaluate the optimiser `{}`: {found}\n  \
+         what to do: give a file that `pca`, `faces` or `equivariant` wrote to its `--out` folder",
+        path.display()
+    )]
+    Evaluate { path: PathBuf, found: String },
+
     /// A saved optimiser is for points of another shape.
     #[error(
         "the optimiser `{}` was trained for {got}, and this run asks for {expected}\n  \
@@ -48,6 +56,18 @@ pub(crate) enum Error {
         path.display(), .components
     )]
     LoadShape { path: PathBuf, got: String, expected: String, components: usize },
+
+    /// An unfinished training cannot be continued.
+    #[error(
+        "cannot continue the training of `{}`: {found}\n  \
+         what to do: repeat the command with the flags that it was begun with, or leave out `--resume` to begin anew",
+        path.display()
+    )]
+    Resume { path: PathBuf, found: String },
+
+    /// A network that does not fit the points.
+    #[error("`{network}` cannot learn here: {found}\n  what to do: leave it out of `--learned`")]
+    Network { network: &'static str, found: String },
 
     /// Numbers went bad in a method.
     #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]

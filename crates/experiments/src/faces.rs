@@ -1,12 +1,13 @@
 //! The command `faces`: an orthogonal linear classifier on a Stiefel manifold, on Extended Yale B or, built in, digits.
 //! How optimisers are compared is not known here.
 
-use crate::cli::FacesArgs;
-use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches};
-use crate::contest::{self, About, Places, contenders};
+use crate::cli::{FacesArgs, Network};
+use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches, number};
+use crate::contest::{self, About, Lessons, Places, contenders};
 use crate::data::Digits;
 use crate::error::Result;
 use crate::files::{DataFile, DataFolder, classes_of, named};
+use crate::lessons::{Practice, set_aside};
 use pullback::{Batch, Shape, Var};
 use pullback_experiments::arrays::{Bytes, Shorts};
 use pullback_manifolds::{Manifold, Stiefel, StiefelRetraction, rng};
@@ -120,6 +121,10 @@ impl Objective for Faces {
         }
     }
 
+    fn test_loss(&self, x: &Batch) -> f64 {
+        number(x, |x| self.test.cross_entropy(x) * (self.test.count() as f64).recip())
+    }
+
     /// A uniformly random frame, as in the papers.
     fn start(&self, which: usize) -> Batch {
         let seed = self.seed.wrapping_mul(0x10_0000).wrapping_add(which as u64);
@@ -127,10 +132,8 @@ impl Objective for Faces {
     }
 
     fn scores(&self, x: &Batch) -> Result<Scores> {
-        let tape = pullback::Tape::plain();
-        let test: f64 = self.test.cross_entropy(tape.constant(x)).scalar();
         Ok(Scores {
-            test: test / self.test.count() as f64,
+            test: self.test_loss(x),
             train_accuracy: accuracy(&self.train.predicted(x), &self.train.labels),
             test_accuracy: accuracy(&self.test.predicted(x), &self.test.labels),
         })
@@ -159,10 +162,17 @@ fn load(folder: Option<&Path>, seed: u64) -> Result<Loaded> {
 
 /// Runs the command.
 pub(crate) fn run(args: &FacesArgs) -> Result<()> {
-    let args = &args.contest;
+    let (args, lessons) = (&args.contest, &args.lessons);
     let (title, origin, train, test) = load(named(args.data.as_deref()).as_deref(), args.seed)?;
     let places = Places::open(args, "target/pullback/faces")?;
+    let (inner, aside) = set_aside(train.count(), args.seed);
+    let (inner, aside) = (train.some(&inner), train.some(&aside));
+    let inner = Faces::new(inner, aside.clone(), args.seed);
+    let aside = Faces::new(aside.clone(), aside, args.seed);
     let task = Faces::new(train, test, args.seed);
+    // A matrix LSTM for 1024x38 points has as many weights as 75 million numbers are.
+    let small = Manifold::<f64>::shapes(&task.manifold)[0].len() <= LARGEST;
+    let default: &[Network] = if small { &DEFAULT } else { &DEFAULT[..2] };
     let about = About {
         command: "faces",
         title: title.into(),
@@ -175,8 +185,13 @@ pub(crate) fn run(args: &FacesArgs) -> Result<()> {
         classes: task.train.marks.shape().rows,
         minibatches: task.parts.len(),
     };
-    contest::hold(&task, about, &contenders::classical(args.quick), args, places)
+    let lessons = Lessons::new(lessons, default, Practice { inner: &inner, aside: &aside });
+    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places)
 }
+
+/// Who learns unless told otherwise; the last of them only where points have no more entries than this.
+const DEFAULT: [Network; 3] = [Network::Subspace, Network::SubspaceFree, Network::GmLstm];
+const LARGEST: usize = 4096;
 
 /// Title, origin, training and test examples.
 type Loaded = (&'static str, String, Examples, Examples);

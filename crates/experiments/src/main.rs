@@ -8,12 +8,16 @@ mod classical;
 mod cli;
 mod clustering;
 mod contest;
+mod course;
 mod covariances;
 mod curves;
 mod data;
 mod error;
 mod faces;
+mod fading;
 mod files;
+mod gap;
+mod lessons;
 mod memory;
 mod meta;
 mod orthonet;
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         cli::Command::Orthonet(args) => orthonet::run(&args),
         cli::Command::Tables(args) => tables::run(&args),
         cli::Command::TablesRow(args) => tables::measure::run(&args),
+        cli::Command::Equivariant(args) => gap::run(&args),
+        cli::Command::Evaluate(args) => gap::evaluate::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

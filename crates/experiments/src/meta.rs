@@ -2,22 +2,21 @@
 //! elsewhere.
 
 use crate::cli::{EstimatorName, PcaArgs, TrainOn};
+use crate::course::Course;
 use crate::curves::{Curves, On, Spread};
 use crate::error::{Error, Result, during};
-use crate::progress::Stage;
 use crate::report::{HORIZON, TrainingSummary};
 use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, FileError, GmLstm, GmLstmOptions, Horizon, Input, Member, OnSuspect, Provenance, Rollout, Rule,
-    Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Descent, Each, FileError, GmLstm, GmLstmOptions, GmLstmParams, Horizon, Input, Member, OnSuspect, Provenance,
+    Rollout, Rule, Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use pullback_optim::{Method, Rsgd};
 use rand::{Rng, RngExt};
 use std::path::Path;
-use std::time::Instant;
 
 /// Outer steps of a full and of a quick run.
 const OUTER_STEPS: [usize; 2] = [2500, 400];
@@ -41,6 +40,8 @@ const SMALL_GRADIENT: f64 = 1e-3;
 /// digits, and the parameters with the lowest loss are the ones kept.
 const LOOK_EVERY: usize = 40;
 const LOOK_AT: usize = 6;
+/// Outer steps between two writings of an unfinished run.
+const SAVE_EVERY: usize = 50;
 /// The meta-gradient is shortened to this norm.
 const CLIP: f64 = 1.0;
 
@@ -54,7 +55,7 @@ pub(crate) struct Learned {
 /// What the command line decides about training.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    outer_steps: usize,
+    pub(crate) course: Course,
     estimator: EstimatorName,
     train_on: TrainOn,
     threads: usize,
@@ -62,12 +63,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(args: &PcaArgs) -> Self {
-        Settings {
-            outer_steps: args.steps.unwrap_or(OUTER_STEPS[usize::from(args.quick)]),
-            estimator: args.estimator,
-            train_on: args.train_on,
-            threads: args.threads,
-        }
+        let course = Course {
+            name: "meta-training",
+            steps: args.steps.unwrap_or(OUTER_STEPS[usize::from(args.quick)]),
+            look_every: LOOK_EVERY,
+            save_every: SAVE_EVERY,
+            file: args.out.join("optimizer.training.json"),
+            resume: args.resume,
+        };
+        Settings { course, estimator: args.estimator, train_on: args.train_on, threads: args.threads }
     }
 }
 
@@ -154,50 +158,38 @@ pub(crate) fn train(
         outer: Rule::Adam { rate: RATE.0 },
         clip_each: None,
         clip: Some(CLIP),
-        decay: Some((RATE.1.powf(1.0 / settings.outer_steps as f64), 1)),
+        decay: Some((RATE.1.powf(1.0 / settings.course.steps as f64), 1)),
         capacity: POOL,
         warm_up,
         refresh: Some(refresh),
         seed,
     };
-    let stage = Stage::new("meta-training", settings.outer_steps);
-    let clock = Instant::now();
     let mut training =
         Training::new(Descent(network.clone()), params, manifold, &task, &methods, options).threads(settings.threads);
-    let (mut rhos, mut truncated, mut skipped, mut fills, mut looks) = (vec![], 0, 0, 0, 0);
     let starts: Batch = manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0);
-    for done in 1..=settings.outer_steps {
-        let progress = training.step().map_err(during("meta-training"))?;
-        stage.advance();
-        fills += usize::from(progress.filled_by.is_some());
-        skipped += usize::from(progress.loss.is_none());
-        rhos.extend(&progress.rho);
-        truncated += progress.truncated;
-        if done % LOOK_EVERY == 0 || done == settings.outer_steps {
-            looks += 1;
-            let now = Trained::new(network.clone(), training.params().clone());
-            let run = curves(&now, pca, manifold, &starts, HORIZON);
-            let loss = run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median);
-            training.offer(loss);
-            stage.say(|| format!("loss after {HORIZON} steps {loss:.4}, optimum {:.4}", pca.optimum.train));
-        }
-    }
+    let look = |params: &GmLstmParams| {
+        let now = Trained::new(network.clone(), params.clone());
+        let run = curves(&now, pca, manifold, &starts, HORIZON);
+        run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median)
+    };
+    let seen = settings.course.follow(&mut training, &look)?;
     let params = training.best().unwrap_or_else(|| training.into_params());
+    let outer_steps = settings.course.steps;
     let summary = TrainingSummary {
         estimator: settings.estimator,
         train_on: settings.train_on,
-        outer_steps: settings.outer_steps,
-        skipped,
+        outer_steps,
+        skipped: seen.skipped,
         inner_steps: INNER_STEPS,
         members: MEMBERS,
         series_terms: TERMS,
         pool: POOL,
-        gradient_evaluations: fills * warm_up.members * warm_up.steps
-            + settings.outer_steps * MEMBERS * (INNER_STEPS + 1)
-            + looks * LOOK_AT * HORIZON,
-        median_rho: (!rhos.is_empty()).then(|| Spread::of(rhos).median),
-        truncated,
-        seconds: clock.elapsed().as_secs_f64(),
+        gradient_evaluations: seen.fills * warm_up.members * warm_up.steps
+            + outer_steps * MEMBERS * (INNER_STEPS + 1)
+            + seen.looks * LOOK_AT * HORIZON,
+        median_rho: (!seen.rho.is_empty()).then(|| Spread::of(seen.rho).median),
+        truncated: seen.truncated,
+        seconds: seen.seconds,
     };
     let provenance = Provenance::new(manifold, format!("8x8 digits, {:?}, seed {seed}", settings.train_on));
     Ok((Learned { trained: Trained::new(network, params), provenance }, summary))
@@ -250,11 +242,20 @@ impl Learned {
             Error::Load { path: path.into(), found }
         })?;
         let o = trained.optimizer.rule.options();
-        if (o.p, o.d) != (rows, components) {
-            let shape = |p, d| format!("{p}x{d} points");
-            let (got, expected) = (shape(o.p, o.d), shape(rows, components));
-            return Err(Error::LoadShape { path: path.into(), got, expected, components: o.d });
+        let (got, expected) = ((o.p, o.d), (rows, components));
+        if got != expected {
+            let shape = |(p, d)| format!("{p}x{d} points");
+            return Err(Error::LoadShape {
+                path: path.into(),
+                got: shape(got),
+                expected: shape(expected),
+                components: got.1,
+            });
         }
+        let stored = Stored { trained, provenance: provenance.clone() };
+        let trained = stored
+            .on(&Grassmann::new(rows, components))
+            .map_err(|e| Error::Load { path: path.into(), found: e.to_string() })?;
         Ok(Learned { trained, provenance })
     }
 }

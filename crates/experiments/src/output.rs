@@ -21,6 +21,11 @@ impl Folder {
         Ok(Folder(path.to_path_buf()))
     }
 
+    /// The folder itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
     /// The path of a file in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)

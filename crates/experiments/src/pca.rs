@@ -59,11 +59,12 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
     let (rsgd, momentum) = tune_both(&pca, &manifold, &points(Stream::TuningStarts), &grid)?;
     seconds.tuning = clock.elapsed().as_secs_f64();
 
+    let settings = Settings::new(args);
     let (learned, training) = match loaded {
         Some(learned) => (learned, None),
         None => {
             let seed = stream(args.seed, Stream::Training);
-            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &Settings::new(args), seed)?;
+            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &settings, seed)?;
             seconds.training = training.seconds;
             (learned, Some(training))
         }
@@ -123,5 +124,6 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
         // A reader that closes its end early has seen what it wanted.
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
     }
+    settings.course.finish();
     Ok(())
 }

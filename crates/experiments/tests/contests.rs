@@ -67,6 +67,18 @@ fn median(value: &serde_json::Value) -> f64 {
     value["median"].as_f64().unwrap_or_else(|| panic!("expected a finite median: {value}"))
 }
 
+/// An optimiser that was trained before the contest: its cost is counted and its file is there.
+fn learned(m: &serde_json::Value, out: &Path) {
+    let s = &m["schooling"];
+    assert_eq!((&s["outer_steps"], &m["tuned"]["tried"]), (&3.into(), &3.into()));
+    assert!(s["passes"].as_u64().unwrap() > 0 && s["passes"] == m["tuned"]["passes"], "{m}");
+    assert!(m["failed"].as_array().unwrap().is_empty(), "{m}");
+    let after = m["after"].as_array().unwrap();
+    assert!(median(&after[6]["loss"]) < median(&after[0]["loss"]), "{m}");
+    let file = out.join(format!("{}.safetensors", s["network"].as_str().unwrap()));
+    assert!(file.exists() && !out.join("subspace.training.json").exists());
+}
+
 /// A short run as JSON, checked for what holds whatever the task.
 fn short(command: &str, more: &[&str]) -> serde_json::Value {
     let out = folder(&format!("{command}_short"));
@@ -76,7 +88,11 @@ fn short(command: &str, more: &[&str]) -> serde_json::Value {
     assert!(run.status.success() && run.stderr.is_empty(), "{}", text(&run.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     let methods = summary["methods"].as_array().unwrap();
-    assert_eq!(methods.iter().map(|m| m["name"].as_str().unwrap()).collect::<Vec<_>>(), METHODS);
+    assert_eq!(methods.iter().map(|m| m["name"].as_str().unwrap()).collect::<Vec<_>>()[..12], METHODS);
+    let (methods, pupils) = methods.split_at(12);
+    pupils.iter().for_each(|m| learned(m, &out));
+    let claims = summary["claims"].as_array().unwrap();
+    assert_eq!(claims.len(), if pupils.is_empty() { 0 } else { 2 });
     let first = median(&methods[0]["after"][0]["loss"]);
     for m in methods {
         let after = m["after"].as_array().unwrap();
@@ -106,7 +122,11 @@ fn short(command: &str, more: &[&str]) -> serde_json::Value {
 
 #[test]
 fn faces_tells_the_built_in_digits_apart() {
-    let summary = short("faces", &[]);
+    let summary = short("faces", &["--learned", "subspace,gm-lstm", "--steps", "3"]);
+    let networks: Vec<_> =
+        summary["methods"].as_array().unwrap()[12..].iter().map(|m| &m["schooling"]["network"]).collect();
+    // Each as it was trained, and with steps that become shorter.
+    assert_eq!(networks, ["subspace", "subspace", "gm-lstm", "gm-lstm"]);
     assert_eq!((&summary["train"], &summary["test"], &summary["classes"]), (&1297.into(), &500.into(), &10.into()));
     let best = summary["methods"].as_array().unwrap().iter().map(|m| median(&m["test_accuracy"])).fold(0.0, f64::max);
     assert!(best > 0.8, "{best}");
@@ -114,7 +134,8 @@ fn faces_tells_the_built_in_digits_apart() {
 
 #[test]
 fn clustering_finds_centres_of_the_built_in_textures_and_repeats_itself() {
-    let summary = short("clustering", &[]);
+    let flags = ["--learned", "matrix-lstm", "--steps", "3"];
+    let summary = short("clustering", &flags);
     assert_eq!((&summary["train"], &summary["test"], &summary["classes"]), (&576.into(), &192.into(), &3.into()));
     let best = summary["methods"].as_array().unwrap().iter().map(|m| median(&m["test_accuracy"])).fold(0.0, f64::max);
     assert!(best > 0.6, "{best}");
@@ -123,13 +144,14 @@ fn clustering_finds_centres_of_the_built_in_textures_and_repeats_itself() {
         let list = s["methods"].as_array().unwrap();
         list.iter().flat_map(|m| ["after", "tuned", "test_loss", "test_accuracy"].map(|k| m[k].clone())).collect()
     };
-    assert_eq!(numbers(&short("clustering", &[])), numbers(&summary));
+    assert_eq!(numbers(&short("clustering", &flags)), numbers(&summary));
 }
 
 #[test]
 fn tables_for_people_name_what_was_done() {
     let out = folder("tables");
-    let run = program(&["clustering", "--quick", "--passes", "1", "--starts", "1", "--out", path(&out)]);
+    let run =
+        program(&["clustering", "--quick", "--passes", "1", "--starts", "1", "--classical-only", "--out", path(&out)]);
     assert!(run.status.success(), "{}", text(&run.stderr));
     let tables = text(&run.stdout);
     for words in
@@ -167,7 +189,8 @@ fn clustering_reads_kylberg_and_refuses_wrong_files() {
     fs::create_dir_all(&data).unwrap();
     small_kylberg(&data);
     let run = |at: &Path| {
-        program(&["clustering", "--quick", "--passes", "1", "--starts", "1", "--data", path(at), "--out", path(&top)])
+        let args = ["clustering", "--quick", "--passes", "1", "--starts", "1", "--classical-only"];
+        program(&[&args[..], &["--data", path(at), "--out", path(&top)]].concat())
     };
     // The folder itself, or the one above it.
     for at in [&data, &top] {
@@ -242,12 +265,80 @@ fn faces_refuses_wrong_files() {
 }
 
 #[test]
+fn a_network_that_does_not_fit_the_points_is_named() {
+    let out = folder("misfit");
+    let args = ["faces", "--quick", "--passes", "1", "--starts", "1", "--learned", "matrix-lstm", "--out", path(&out)];
+    fails(&program(&args), 1, &["matrix-lstm", "64x10", "--learned"]);
+}
+
+#[test]
+fn an_interrupted_training_goes_on_bit_for_bit() {
+    let (whole, parts) = (folder("resume_whole"), folder("resume_parts"));
+    let flags = ["faces", "--quick", "--passes", "3", "--starts", "1", "--learned", "subspace", "--steps", "40"];
+    let at = |out: &Path, more: &[&str]| {
+        [&flags[..], &["--out", path(out)], more].concat().iter().map(|s| s.to_string()).collect::<Vec<_>>()
+    };
+    let run = |out: &Path, more: &[&str]| {
+        let args = at(out, more);
+        program(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let first = run(&whole, &["--json", "-"]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    // Killed as soon as something of the training is written.
+    let unfinished = parts.join("subspace.training.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pullback-experiments"))
+        .args(at(&parts, &[]))
+        .env_remove("PULLBACK_DATA")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !unfinished.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(unfinished.exists() && !parts.join("subspace.safetensors").exists(), "killed in the middle");
+    let kept = fs::read(&unfinished).unwrap();
+
+    let again = run(&parts, &["--resume", "--json", "-"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let file = |out: &Path| fs::read(out.join("subspace.safetensors")).unwrap();
+    assert!(file(&whole) == file(&parts), "the same file, byte for byte");
+    let pupil = |run: &Output| {
+        let summary: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        let m = &summary["methods"][12];
+        ["after", "test_after", "tuned"].map(|k| m[k].clone())
+    };
+    assert_eq!(pupil(&first), pupil(&again));
+    assert!(!unfinished.exists());
+
+    // One that belongs to other flags, and one cut short.
+    fs::write(&unfinished, &kept).unwrap();
+    fails(&run(&parts, &["--resume", "--seed", "9"]), 1, &["subspace.training.json", "expected", "--resume"]);
+    fs::write(&unfinished, &kept[..kept.len() / 2]).unwrap();
+    fails(&run(&parts, &["--resume"]), 1, &["subspace.training.json", "EOF", "--resume"]);
+}
+
+#[test]
 fn wrong_flags_say_what_would_be_right() {
     fails(&program(&["faces", "--passes", "0"]), 2, &["give 1 to 1000"]);
     fails(&program(&["clustering", "--starts", "0"]), 2, &["give 1 to 100"]);
     let help = text(&program(&["clustering", "--help"]).stdout);
-    for flag in ["--seed", "--passes", "--starts", "--quick", "--out", "--json", "--data", "PULLBACK_DATA", "Examples:"]
-    {
+    for flag in [
+        "--learned",
+        "--steps",
+        "--resume",
+        "--classical-only",
+        "--seed",
+        "--passes",
+        "--starts",
+        "--quick",
+        "--out",
+        "--json",
+        "--data",
+        "PULLBACK_DATA",
+        "Examples:",
+    ] {
         assert!(help.contains(flag), "{help}");
     }
 }

@@ -147,6 +147,47 @@ fn a_short_run_prints_tables_and_writes_files_that_can_be_evaluated_again() {
 }
 
 #[test]
+fn an_interrupted_training_goes_on_bit_for_bit() {
+    let (whole, parts) = (folder("resume_whole"), folder("resume_parts"));
+    let flags = |out: &Path| {
+        let args = ["--quick", "--steps", "70", "--components", "2", "--seed", "3", "--out"];
+        args.iter().map(|a| a.to_string()).chain([path(out).to_string()]).collect::<Vec<_>>()
+    };
+    let run = |out: &Path, more: &[&str]| {
+        let args = flags(out);
+        pca(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let first = run(&whole, &[]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let unfinished = parts.join("optimizer.training.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pullback-experiments"))
+        .arg("pca")
+        .args(flags(&parts))
+        .env_remove("PULLBACK_DATA")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !unfinished.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(unfinished.exists() && !parts.join("optimizer.safetensors").exists(), "killed in the middle");
+    let kept = fs::read(&unfinished).unwrap();
+    // Any number of threads goes on.
+    let again = run(&parts, &["--resume", "--threads", "2"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let optimizer = |dir: &Path| Bytes(fs::read(dir.join("optimizer.safetensors")).unwrap());
+    assert_eq!(optimizer(&parts), optimizer(&whole));
+
+    fails(&run(&parts, &["--resume"]), 1, &["optimizer.training.json", "No such file", "leave out `--resume`"]);
+    fs::write(&unfinished, &kept).unwrap();
+    fails(&run(&parts, &["--resume", "--estimator", "unroll"]), 1, &["option estimator", "expected \"Unroll\""]);
+    fs::write(&unfinished, &kept[..kept.len() - 9]).unwrap();
+    fails(&run(&parts, &["--resume"]), 1, &["optimizer.training.json", "EOF"]);
+}
+
+#[test]
 fn a_missing_data_folder_or_file_is_named_with_format_and_origin() {
     let nowhere = folder("missing_data").join("nowhere");
     let words = [IMAGES, path(&nowhere), "8 x 8", "unsigned bytes", "UCI Machine Learning Repository", "--data DIR"];
@@ -223,6 +264,7 @@ fn help_names_every_flag() {
         "--json",
         "--data",
         "--load",
+        "--resume",
     ] {
         assert!(help.contains(flag), "{help}");
     }

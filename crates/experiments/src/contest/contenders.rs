@@ -1,8 +1,8 @@
 //! The methods of a contest: what they are called, which numbers they need, and how those make a solver. How they are
 //! tuned and run is elsewhere.
 
-use pullback::{Shape, Var};
-use pullback_manifolds::{Manifold, Parts, Rgrad};
+use pullback::{Batch, Shape, Var};
+use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use pullback_optim::{CRmsProp, Method, Momentum, RAdam, Rasa, Rsgd, Schedule};
 use smallvec::SmallVec;
 
@@ -157,6 +157,9 @@ impl Method for Pointed {
     fn state(&self, points: &[Shape]) -> SmallVec<[Shape; 2]> {
         self.0.state(points)
     }
+    fn begin(&self, points: &[Shape]) -> Vec<Batch> {
+        self.0.begin(points)
+    }
     fn step<'t>(
         &self,
         m: &dyn Manifold,
@@ -165,5 +168,15 @@ impl Method for Pointed {
         state: &[Var<'t>],
     ) -> (Parts<'t>, Parts<'t>) {
         self.0.step(m, x, rgrad, state)
+    }
+    fn step_with<'t>(
+        &self,
+        m: &dyn Manifold,
+        x: &[Var<'t>],
+        egrad: Egrad<&[Var<'t>]>,
+        rgrad: Rgrad<&[Var<'t>]>,
+        state: &[Var<'t>],
+    ) -> (Parts<'t>, Parts<'t>) {
+        self.0.step_with(m, x, egrad, rgrad, state)
     }
 }

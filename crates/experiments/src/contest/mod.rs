@@ -5,6 +5,7 @@
 //! chooses its numbers, [`report`] and [`curves`] show what came out. A method of one's own, a trained one say, is one
 //! more [`Contender`](contenders::Contender).
 
+mod claim;
 pub(crate) mod contenders;
 mod curves;
 pub(crate) mod objective;
@@ -12,8 +13,9 @@ mod race;
 pub(crate) mod report;
 mod tuning;
 
-use crate::cli::ContestArgs;
+use crate::cli::{ContestArgs, LessonArgs, Network};
 use crate::error::{Result, during};
+use crate::lessons::{Practice, Pupil, School};
 use crate::output::{Folder, Json};
 use crate::progress::Stage;
 use contenders::{Contender, Knobs};
@@ -79,6 +81,24 @@ impl Places {
     }
 }
 
+/// Who learns before the contest, and on what.
+pub(crate) struct Lessons<'a> {
+    args: &'a LessonArgs,
+    networks: Vec<Network>,
+    practice: Practice<'a>,
+}
+
+impl<'a> Lessons<'a> {
+    /// Those of the flag, or the default ones.
+    pub(crate) fn new(args: &'a LessonArgs, default: &[Network], practice: Practice<'a>) -> Self {
+        let networks = match args.classical_only {
+            true => vec![],
+            false => args.learned.clone().unwrap_or_else(|| default.to_vec()),
+        };
+        Lessons { args, networks, practice }
+    }
+}
+
 /// Seeds of the starts: judged ones from 0, those of tuning from here.
 const TUNING: usize = 1000;
 
@@ -88,20 +108,32 @@ pub(crate) fn hold(
     about: About,
     contenders: &[Contender],
     args: &ContestArgs,
+    lessons: Lessons<'_>,
     places: Places,
 ) -> Result<()> {
     let begun = Instant::now();
     let length = Length::new(args);
-    let entries = compete(task, contenders, length, args.quick, args.seed)?;
+    let field = Field::new(task, length, args.quick, args.seed);
+    let mut entries = field.classical(contenders)?;
+    let pupils = field.pupils(lessons, &entries, &about, args, &places)?;
+    for p in &pupils {
+        entries.push(field.learned(&p.contender, p)?);
+        if let Some(fading) = &p.fading {
+            entries.push(field.learned(fading, p)?);
+        }
+    }
+    let sooner = if pupils.is_empty() { vec![] } else { field.sooner(contenders)? };
+    let claims = claim::claims(&entries, &sooner, &field.budget);
 
-    let mut summary = Summary::new(about, args, length, entries);
-    let path = places.folder.write("curves.svg", curves::svg(&summary))?;
-    summary.files.push(path);
+    let mut summary = Summary::new(about, args, length, entries, claims);
+    summary.files.push(places.folder.write("curves.svg", curves::svg(&summary))?);
+    summary.files.extend(pupils.iter().map(|p| p.schooling.file.clone()));
     summary.seconds = begun.elapsed().as_secs_f64();
     if places.json.write(&summary)? {
         // A reader that closes its end early has seen what it wanted.
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
     }
+    pupils.iter().for_each(|p| p.course.finish());
     Ok(())
 }
 
@@ -113,20 +145,104 @@ pub(crate) fn compete(
     quick: bool,
     seed: u64,
 ) -> Result<Vec<Entry>> {
-    let grid = Grid::new(quick);
-    let starts: Vec<Batch> = (0..length.starts).map(|k| task.start(k)).collect();
-    let others: Vec<Batch> = (TUNING..TUNING + length.tuning_starts).map(|k| task.start(k)).collect();
-    let budget = Budget { passes: length.passes, minibatches: task.minibatches(), seed };
+    Field::new(task, length, quick, seed).classical(contenders)
+}
 
-    let stage = Stage::new("methods", contenders.len());
-    let mut entries = Vec::with_capacity(contenders.len());
-    for contender in contenders {
-        stage.say(|| contender.name.to_string());
-        let tuned = tuning::tune(contender, task, &others, &budget, &grid)?;
-        entries.push(judge(contender, task, tuned, &starts, &budget)?);
-        stage.advance();
+/// What all methods of a contest share.
+struct Field<'a> {
+    task: &'a dyn Objective,
+    grid: Grid,
+    starts: Vec<Batch>,
+    /// Starts of the tuning.
+    others: Vec<Batch>,
+    budget: Budget,
+}
+
+impl<'a> Field<'a> {
+    fn new(task: &'a dyn Objective, length: Length, quick: bool, seed: u64) -> Self {
+        Field {
+            task,
+            grid: Grid::new(quick),
+            starts: (0..length.starts).map(|k| task.start(k)).collect(),
+            others: (TUNING..TUNING + length.tuning_starts).map(|k| task.start(k)).collect(),
+            budget: Budget { passes: length.passes, minibatches: task.minibatches(), seed },
+        }
     }
-    Ok(entries)
+
+    /// The classical methods, tuned and judged.
+    fn classical(&self, contenders: &[Contender]) -> Result<Vec<Entry>> {
+        let stage = Stage::new("methods", contenders.len());
+        let mut entries = Vec::with_capacity(contenders.len());
+        for contender in contenders {
+            stage.say(|| contender.name.to_string());
+            let tuned = tuning::tune(contender, self.task, &self.others, &self.budget, &self.grid)?;
+            entries.push(judge(contender, self.task, tuned, &self.starts, &self.budget)?);
+            stage.advance();
+        }
+        Ok(entries)
+    }
+
+    /// Those who learn, taught. They begin as gradient descent with the step that was tuned for it.
+    fn pupils(
+        &self,
+        lessons: Lessons<'_>,
+        entries: &[Entry],
+        about: &About,
+        args: &ContestArgs,
+        places: &Places,
+    ) -> Result<Vec<Pupil>> {
+        let school = School {
+            practice: lessons.practice,
+            args: lessons.args,
+            quick: args.quick,
+            seed: args.seed,
+            third: (self.budget.passes / 3).max(1) * self.budget.minibatches,
+            data: format!("{} ({})", about.title, about.origin),
+            folder: places.folder.root(),
+        };
+        let descent = entries.iter().find(|e| e.name == "RSGD").map(|e| e.tuned.clone());
+        let descent = descent.ok_or_else(|| during("the step to learn from")("gradient descent takes no part"))?;
+        lessons
+            .networks
+            .iter()
+            .map(|n| {
+                let mut pupil = school.teach(*n, descent.step)?;
+                // The step had to be found too.
+                pupil.schooling.passes += descent.passes;
+                Ok(pupil)
+            })
+            .collect()
+    }
+
+    /// One who learned, judged.
+    fn learned(&self, contender: &Contender, pupil: &Pupil) -> Result<Entry> {
+        let s = &pupil.schooling;
+        let tuned = Tuned {
+            step: 0.0,
+            beta: 0.0,
+            tried: s.outer_steps,
+            failed: s.dropped,
+            passes: s.passes,
+            at_the_edge: false,
+        };
+        let entry = judge(contender, self.task, tuned, &self.starts, &self.budget)?;
+        Ok(Entry { schooling: Some(s.clone()), ..entry })
+    }
+
+    /// The stochastic methods once more, tuned for a third of the passes and judged there: the fair opponents of a
+    /// method that is said to need a third of the steps.
+    fn sooner(&self, contenders: &[Contender]) -> Result<Vec<Entry>> {
+        let budget = Budget { passes: (self.budget.passes / 3).max(1), ..self.budget };
+        let stochastic: Vec<&Contender> = contenders.iter().filter(|c| c.kind.is_stochastic()).collect();
+        let stage = Stage::new("a third", stochastic.len());
+        let one = |c: &&Contender| {
+            stage.say(|| c.name.to_string());
+            let tuned = tuning::tune(c, self.task, &self.others, &budget, &self.grid)?;
+            stage.advance();
+            judge(c, self.task, tuned, &self.starts, &budget)
+        };
+        stochastic.iter().map(one).collect()
+    }
 }
 
 /// Runs a tuned method from every start and measures where it ended.
@@ -149,11 +265,17 @@ fn judge(
     let after = (0..=budget.passes)
         .map(|p| LossAfter { passes: p, loss: Over::low(runs.iter().map(|r| r.losses[p]).collect()) })
         .collect();
+    let test = |r: &Ran, p: usize| r.points.get(p).map_or(f64::INFINITY, |x| task.test_loss(x));
+    let test_after = (0..=budget.passes)
+        .map(|p| LossAfter { passes: p, loss: Over::low(runs.iter().map(|r| test(r, p)).collect()) })
+        .collect();
     let middle = |pick: fn(&Ran) -> f64| Over::low(runs.iter().map(pick).collect()).median;
     Ok(Entry {
         name: contender.name,
         stochastic: contender.kind.is_stochastic(),
         after,
+        test_after,
+        schooling: None,
         test_loss: Over::low(over(|s| s.test)),
         train_accuracy: Over::high(over(|s| s.train_accuracy)),
         test_accuracy: Over::high(over(|s| s.test_accuracy)),

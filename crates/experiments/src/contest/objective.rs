@@ -15,7 +15,7 @@ pub(crate) enum Part {
 }
 
 /// A task: minimise a mean over training examples, on a manifold whose points are one matrix or a batch of them.
-pub(crate) trait Objective {
+pub(crate) trait Objective: Sync {
     /// Where points live.
     fn manifold(&self) -> &dyn Manifold;
 
@@ -25,24 +25,43 @@ pub(crate) trait Objective {
     /// The cost as a program. The mean of the costs of all minibatches is the cost of all examples.
     fn cost<'t>(&self, x: Var<'t>, part: Part) -> Var<'t>;
 
+    /// Of how many matrices, each with a cost of its own, a point is a batch.
+    fn kinds(&self) -> usize {
+        1
+    }
+
+    /// The part of the cost that depends on the matrix of this number, as a function of that matrix. All parts add up
+    /// to the cost.
+    fn cost_of<'t>(&self, x: Var<'t>, _kind: usize, part: Part) -> Var<'t> {
+        self.cost(x, part)
+    }
+
     /// The start with this number, decided by the seed of the run.
     fn start(&self, which: usize) -> Batch;
 
     /// The cost of all training examples as a number, infinite where it has none.
     fn training_loss(&self, x: &Batch) -> f64 {
-        let tape = pullback::Tape::plain();
-        let y = self.cost(tape.constant(x), Part::All);
-        match tape.check().is_ok() && y.value().data()[0].is_finite() {
-            true => y.scalar(),
-            false => f64::INFINITY,
-        }
+        number(x, |x| self.cost(x, Part::All))
     }
+
+    /// The cost of all test examples as a number, infinite where it has none.
+    fn test_loss(&self, x: &Batch) -> f64;
 
     /// Everything that the report says about a point.
     ///
     /// # Errors
     /// The first failure of the engine.
     fn scores(&self, x: &Batch) -> Result<Scores>;
+}
+
+/// A cost as a number, infinite where it has none.
+pub(crate) fn number(x: &Batch, cost: impl for<'t> Fn(Var<'t>) -> Var<'t>) -> f64 {
+    let tape = pullback::Tape::plain();
+    let y = cost(tape.constant(x));
+    match tape.check().is_ok() && y.value().data()[0].is_finite() {
+        true => y.scalar(),
+        false => f64::INFINITY,
+    }
 }
 
 /// What is measured at a point.

@@ -41,6 +41,8 @@ impl Budget {
 pub(crate) struct Ran {
     /// The training loss after 0, 1, 2, ... passes; infinite after a failure.
     pub(crate) losses: Vec<f64>,
+    /// The point after 0, 1, 2, ... passes, as far as the run came.
+    pub(crate) points: Vec<Batch>,
     /// The point after the last pass, unless the run failed.
     pub(crate) last: Option<Batch>,
     /// Steps taken within the passes.
@@ -90,8 +92,8 @@ pub(crate) fn run(contender: &Contender, knobs: &Knobs, task: &dyn Objective, st
         let last = losses[budget.passes];
         (!last.is_finite()).then(|| "the loss is not finite".to_string())
     });
-    let last = if failed.is_none() { track.points.into_iter().next_back() } else { None };
-    Ran { losses, last, steps: track.steps, seconds: track.time.as_secs_f64(), failed }
+    let last = if failed.is_none() { track.points.last().cloned() } else { None };
+    Ran { losses, points: track.points, last, steps: track.steps, seconds: track.time.as_secs_f64(), failed }
 }
 
 /// Passes are whole numbers to this.
@@ -216,6 +218,9 @@ mod tests {
         }
         fn start(&self, which: usize) -> Batch {
             self.manifold.random_point(1, &mut rng(which as u64)).swap_remove(0)
+        }
+        fn test_loss(&self, x: &Batch) -> f64 {
+            self.training_loss(x)
         }
         fn scores(&self, _: &Batch) -> crate::error::Result<Scores> {
             Ok(Scores::FAILED)

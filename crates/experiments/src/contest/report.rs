@@ -1,8 +1,10 @@
 //! The summary of a contest, as JSON and as tables for people. Nothing is computed here but what is printed.
 
+use super::claim::Claim;
 use super::tuning::Tuned;
 use super::{About, Length};
 use crate::cli::ContestArgs;
+use crate::lessons::Schooling;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::fmt::Write;
@@ -18,6 +20,8 @@ pub(crate) struct Summary {
     pub(crate) about: About,
     pub(crate) length: Length,
     pub(crate) methods: Vec<Entry>,
+    /// The papers' claim, if somebody learned.
+    pub(crate) claims: Vec<Claim>,
     pub(crate) seconds: f64,
     pub(crate) files: Vec<PathBuf>,
 }
@@ -30,6 +34,10 @@ pub(crate) struct Entry {
     pub(crate) tuned: Tuned,
     /// The training loss after 0, 1, 2, ... passes.
     pub(crate) after: Vec<LossAfter>,
+    /// The test loss after 0, 1, 2, ... passes.
+    pub(crate) test_after: Vec<LossAfter>,
+    /// How it was trained, if it was.
+    pub(crate) schooling: Option<Schooling>,
     pub(crate) test_loss: Over,
     pub(crate) train_accuracy: Over,
     pub(crate) test_accuracy: Over,
@@ -85,9 +93,15 @@ impl Entry {
 }
 
 impl Summary {
-    pub(crate) fn new(about: About, args: &ContestArgs, length: Length, methods: Vec<Entry>) -> Self {
-        let version = env!("CARGO_PKG_VERSION");
-        Summary { version, seed: args.seed, quick: args.quick, about, length, methods, seconds: 0.0, files: vec![] }
+    pub(crate) fn new(
+        about: About,
+        args: &ContestArgs,
+        length: Length,
+        methods: Vec<Entry>,
+        claims: Vec<Claim>,
+    ) -> Self {
+        let (version, seed, quick) = (env!("CARGO_PKG_VERSION"), args.seed, args.quick);
+        Summary { version, seed, quick, about, length, methods, claims, seconds: 0.0, files: vec![] }
     }
 
     /// The report for people.
@@ -117,6 +131,8 @@ impl Summary {
         writeln!(out, "After {} passes", l.passes)?;
         writeln!(out, "{}", self.ends())?;
         self.verdict(out)?;
+        self.claims.iter().try_for_each(|c| c.write(out))?;
+        self.trainings(out)?;
         for m in self.methods.iter().filter(|m| !m.failed.is_empty()) {
             writeln!(out, "{}: {} of {} runs failed ({})", m.name, m.failed.len(), l.starts, m.failed[0])?;
         }
@@ -141,8 +157,9 @@ impl Summary {
         table.set_header(header);
         for m in &self.methods {
             let t = &m.tuned;
+            let numbers = m.schooling.as_ref().map_or_else(|| numbers(t), |s| format!("{} learned", s.parameters));
             let mut row =
-                vec![m.name.to_string(), numbers(t), t.tried.to_string(), t.failed.to_string(), t.passes.to_string()];
+                vec![m.name.to_string(), numbers, t.tried.to_string(), t.failed.to_string(), t.passes.to_string()];
             row.extend(shown.iter().map(|p| m.after.get(*p).map_or_else(String::new, |l| loss(l.loss.median))));
             table.add_row(row);
         }
@@ -186,6 +203,22 @@ impl Summary {
         table
     }
 
+    /// What trainings were.
+    fn trainings(&self, out: &mut String) -> std::fmt::Result {
+        let all = self.methods.iter().filter_map(|m| m.schooling.as_ref().map(|s| (m.name, s)));
+        for (name, s) in all.filter(|(name, _)| !name.ends_with("fading")) {
+            writeln!(
+                out,
+                "{name}: trained in {} outer steps and {:.0} s; {} members left out{}.",
+                s.outer_steps,
+                s.seconds,
+                s.dropped,
+                if s.learned_nothing { "; no parameters were better than those it began with" } else { "" }
+            )?;
+        }
+        Ok(())
+    }
+
     /// Who is ahead, in words.
     fn verdict(&self, out: &mut String) -> std::fmt::Result {
         let lowest = |list: &[&Entry]| {
@@ -193,11 +226,12 @@ impl Summary {
             best.map(|m| format!("{} ({})", m.name, loss(m.at_end().median)))
         };
         let all: Vec<&Entry> = self.methods.iter().collect();
-        let stochastic: Vec<&Entry> = self.methods.iter().filter(|m| m.stochastic).collect();
+        let classical = |m: &&Entry| m.stochastic && m.schooling.is_none();
+        let stochastic: Vec<&Entry> = self.methods.iter().filter(classical).collect();
         let most = self.methods.iter().map(|m| m.test_accuracy.median).fold(f64::NEG_INFINITY, f64::max);
         let first: Vec<&str> = self.methods.iter().filter(|m| m.test_accuracy.median == most).map(|m| m.name).collect();
         if let (Some(best), Some(among)) = (lowest(&all), lowest(&stochastic)) {
-            writeln!(out, "Lowest median training loss: {best}; among the stochastic methods: {among}.")?;
+            writeln!(out, "Lowest median training loss: {best}; among the classical stochastic methods: {among}.")?;
             writeln!(out, "Highest median test accuracy: {} ({}).", percent(most), first.join(", "))?;
         }
         let edge: Vec<&str> = self.methods.iter().filter(|m| m.tuned.at_the_edge).map(|m| m.name).collect();
@@ -222,7 +256,7 @@ fn numbers(t: &Tuned) -> String {
 }
 
 /// A loss with five digits, whatever its size.
-fn loss(v: f64) -> String {
+pub(super) fn loss(v: f64) -> String {
     match v {
         v if !v.is_finite() => "failed".into(),
         v if v != 0.0 && (v.abs() < 1e-3 || v.abs() >= 1e5) => format!("{v:.4e}"),

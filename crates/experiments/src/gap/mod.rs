@@ -1,0 +1,176 @@
+//! How close methods come to an optimum that is known, gradient by gradient: the command `equivariant` (a learned
+//! optimiser of our own against tuned opponents on problems that it has not seen) and what it shares with `evaluate`.
+//!
+//! [`problems`] are what is solved, [`opponents`] who takes part, [`runs`] runs and tunes them, [`contest`] does all of
+//! that on one family of problems, [`training`] trains, [`report`] and [`plot`] show what came out.
+
+pub(crate) mod contest;
+pub(crate) mod evaluate;
+pub(crate) mod exact;
+mod loaded;
+pub(crate) mod methods;
+pub(crate) mod opponents;
+pub(crate) mod plot;
+pub(crate) mod problems;
+mod reference;
+pub(crate) mod report;
+pub(crate) mod runs;
+mod searched;
+mod training;
+
+use crate::cli::EquivariantArgs;
+use crate::data::{Digits, PIXELS};
+use crate::error::{Error, Result, during};
+use crate::output::{Folder, Json};
+use contest::{Family, Field, JUDGED, Pupil};
+use problems::{Classes, Place, Problems};
+use pullback_learned::{FileError, Provenance};
+use report::{Goal, Summary, Trained};
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+use training::{COMPONENTS, CONDITIONS, Spectra};
+
+/// How long everything is.
+struct Length {
+    steps: usize,
+    trainings: usize,
+    /// Starts of the families that goals are about, and of the others.
+    starts: usize,
+    others: usize,
+    tuning: usize,
+    images: usize,
+}
+
+impl Length {
+    fn new(args: &EquivariantArgs) -> Self {
+        let (steps, trainings, starts) = if args.quick { (40, 1, 12) } else { (2000, 3, 96) };
+        let starts = args.starts.unwrap_or(starts);
+        Length {
+            steps: args.steps.unwrap_or(steps),
+            trainings: args.trainings.unwrap_or(trainings),
+            starts,
+            // Whoever asks for few starts asks for a short run.
+            others: starts.min(if args.quick { 6 } else { 16 }),
+            tuning: starts.max(3).min(if args.quick { 6 } else { 12 }),
+            images: if args.quick { 40 } else { 80 },
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
+    let begun = Instant::now();
+    let digits = Digits::find(args.data.as_deref())?;
+    let folder = Folder::create(&args.out)?;
+    let json = Json::open(args.json.as_deref())?;
+    let length = Length::new(args);
+
+    let spectra = Spectra::new(&digits)?;
+    let (mut pupils, mut trained, mut courses, mut files) = (vec![], vec![], vec![], vec![]);
+    for k in 0..length.trainings as u64 {
+        let name = |what: &str| folder.path(&format!("equivariant-{k}.{what}"));
+        let file = name("training.json");
+        let course = training::course(length.steps, file.clone(), args.resume && file.exists());
+        let (optimizer, seen) = training::train(&spectra, &course, args.seed.wrapping_mul(1000).wrapping_add(k))?;
+        let data = format!("random spectra and 8x8 digits 0 to 4, seed {}, training {k}", args.seed);
+        let manifold = pullback_manifolds::Grassmann::new(PIXELS, COMPONENTS);
+        let path = name("safetensors");
+        save(&optimizer, &path, &Provenance::new(&manifold, data))?;
+        trained.push(Trained::new(&seen, training::gradients(&seen)));
+        pupils.push(Pupil::new(format!("learned {k}"), optimizer));
+        courses.push(course);
+        files.push(path);
+    }
+
+    let (families, long) = families(args, &digits, &length, &pupils)?;
+    let mut summary = Summary::new(args, length.steps, trained, families, long);
+    summary.files = files;
+    summary.files.push(folder.write("curves.svg", plot::curves(&summary.families))?);
+    summary.seconds = begun.elapsed().as_secs_f64();
+    if json.write(&summary)? {
+        // A reader that closes its end early has seen what it wanted.
+        let _ = std::io::stdout().write_all(summary.text().as_bytes());
+    }
+    courses.iter().for_each(crate::course::Course::finish);
+    Ok(())
+}
+
+/// Ten times the steps that a problem of the training lasts, about.
+const LONG: usize = 10 * training::AGE;
+
+/// Everything that is judged, and what is left on unseen digits after very many steps.
+fn families(
+    args: &EquivariantArgs,
+    digits: &Digits,
+    length: &Length,
+    pupils: &[Pupil],
+) -> Result<(Vec<Family>, report::Long)> {
+    let seed = |k: u64| args.seed.wrapping_mul(64).wrapping_add(k);
+    let (starts, others, tuning) = (length.starts, length.others, length.tuning);
+    let place = Place::grassmann(PIXELS, COMPONENTS);
+    let large = Place::grassmann(4 * PIXELS, 2 * COMPONENTS);
+    let unseen = |count, k| Problems::digits(&place, digits, Classes::Unseen, true, count, seed(k));
+    let robust = |count, k| Problems::robust(&place, digits, length.images, count, seed(k));
+    // What the learned optimisers practised on: opponents are tuned for that as well.
+    let practised = Problems::mixed(&place, digits, CONDITIONS, 2 * tuning, seed(12))?;
+    let home = contest::tuned_at(&practised, &JUDGED, args.quick);
+    let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
+    let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
+        let (judged, title, home) = (JUDGED.to_vec(), title.to_string(), Some(&home[..]));
+        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged, home }.hold(pupils)
+    };
+    let all = vec![
+        field(
+            "unseen-digits",
+            "Digits 5 to 9, never seen, each problem under a rotation of its own",
+            unseen(starts, 1)?,
+            unseen(tuning, 2)?,
+            Goal::per_gradient(),
+        )?,
+        field(
+            "robust",
+            "Digits 5 to 9 with a robust loss, never seen, rotated",
+            robust(starts, 3)?,
+            robust(tuning, 4)?,
+            Goal::per_gradient(),
+        )?,
+        field(
+            "spectra",
+            "Random spectra like those of the training",
+            Problems::spectra(&place, CONDITIONS, starts, seed(5))?,
+            Problems::spectra(&place, CONDITIONS, tuning, seed(6))?,
+            vec![],
+        )?,
+        field(
+            "large",
+            "Random spectra on four times the dimension, 256x12",
+            Problems::spectra(&large, CONDITIONS, others, seed(7))?,
+            Problems::spectra(&large, CONDITIONS, tuning.min(4), seed(8))?,
+            Goal::elsewhere(),
+        )?,
+        field(
+            "hundred",
+            "Random spectra with a hundred times the largest condition number",
+            Problems::spectra(&place, hundred, others, seed(9))?,
+            Problems::spectra(&place, hundred, tuning, seed(10))?,
+            Goal::elsewhere(),
+        )?,
+    ];
+    let steps = if args.quick { LONG / 10 } else { LONG };
+    let few = unseen(others, 11)?;
+    Ok((all, report::Long::new(pupils, &few, steps)))
+}
+
+fn save(
+    trained: &pullback_learned::Trained<pullback_learned::Equivariant>,
+    path: &Path,
+    provenance: &Provenance,
+) -> Result<()> {
+    trained.save(path, provenance).map_err(|e| match e {
+        FileError::Io { source, .. } => {
+            Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
+        }
+        e => during("saving the optimiser")(e),
+    })
+}

@@ -1,0 +1,156 @@
+//! The commands `equivariant` and `evaluate` as a user meets them: the built program, its output, its files, and what it
+//! says of an optimiser that it cannot use.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of its own for each test, below the folder that Cargo keeps for tests.
+fn folder(test: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gap").join(test);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn program(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(args).env_remove("PULLBACK_DATA").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The program failed with this status, printed nothing but a message, and the message has these words.
+#[track_caller]
+fn fails(out: &Output, status: i32, words: &[&str]) {
+    let message = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(status), "{message}");
+    assert!(message.starts_with("error: ") && !message.contains("panicked"), "{message}");
+    assert!(out.stdout.is_empty(), "{}", text(&out.stdout));
+    for w in words {
+        assert!(message.contains(w), "`{w}` is not in: {message}");
+    }
+}
+
+fn path(p: &Path) -> &str {
+    p.to_str().unwrap()
+}
+
+fn json(run: &Output) -> serde_json::Value {
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    serde_json::from_slice(&run.stdout).unwrap()
+}
+
+/// The factor of a family against an opponent after so many steps.
+fn factor(family: &serde_json::Value, opponent: &str, steps: u64) -> f64 {
+    let all = family["factors"].as_array().unwrap();
+    let found = all.iter().find(|f| f["opponent"] == opponent && f["steps"] == steps);
+    found.unwrap_or_else(|| panic!("{opponent} {steps}: {family}"))["factor"].as_f64().unwrap()
+}
+
+#[test]
+fn an_equivariant_optimiser_is_trained_judged_and_then_evaluated() {
+    let out = folder("both");
+    let flags = ["--quick", "--steps", "2", "--starts", "3", "--seed", "4", "--json", "-", "--out", path(&out)];
+    let summary = json(&program(&[&["equivariant"], &flags[..]].concat()));
+    let families = summary["families"].as_array().unwrap();
+    assert_eq!(
+        families.iter().map(|f| f["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["unseen-digits", "robust", "spectra", "large", "hundred"]
+    );
+    for f in families {
+        for row in f["rows"].as_array().unwrap() {
+            let left: Vec<f64> = row["at"].as_array().unwrap().iter().map(|a| a["mean"].as_f64().unwrap()).collect();
+            assert!(left.iter().all(|l| (1e-13..2.0).contains(l)), "{row}");
+        }
+        // Two steps of training leave L-BFGS about as it was, and that is far ahead of plain descent after a hundred steps.
+        assert!(factor(f, "gradient descent", 100) > 10.0, "{f}");
+        assert!((0.1..10.0).contains(&factor(f, "L-BFGS, tuned", 10)), "{f}");
+        // Opponents paid for their numbers.
+        let tuned = f["rows"].as_array().unwrap().iter().filter(|r| !r["tuning"].as_array().unwrap().is_empty());
+        assert!(tuned.clone().count() == 8 && tuned.clone().all(|r| r["tuning"][0]["gradients"].as_u64().unwrap() > 0));
+    }
+    let judged =
+        families.iter().flat_map(|f| f["factors"].as_array().unwrap()).filter(|f| !f["goal"].is_null()).count();
+    assert_eq!(judged, 2 * 6 + 2);
+    assert!(fs::read_to_string(out.join("curves.svg")).unwrap().contains("unseen-digits"));
+    assert!(!out.join("equivariant-0.training.json").exists());
+
+    let saved = out.join("equivariant-0.safetensors");
+    let flags = ["evaluate", path(&saved), "--quick", "--starts", "2", "--json", "-", "--out", path(&out)];
+    let report = json(&program(&flags));
+    let axes = report["axes"].as_array().unwrap();
+    assert_eq!((axes.len(), report["left_out"].as_array().unwrap().len()), (13, 0));
+    // What is equivariant does not see a basis or a unit: what is left is the same, to rounding.
+    let mean = |axis: &serde_json::Value| axis["rows"][0]["at"][1]["mean"].as_f64().unwrap();
+    let named = |name: &str| axes.iter().find(|a| a["name"] == name).unwrap();
+    for same in ["bases", "loss x0.8", "loss x1.2", "loss x4"] {
+        assert!((mean(named(same)) / mean(named("home")) - 1.0).abs() < 1e-4, "{same}");
+    }
+    assert!(report["other_bases"].as_f64().unwrap() < 1.001);
+    // Every factor below one is named.
+    let below =
+        axes.iter().flat_map(|a| a["factors"].as_array().unwrap()).filter(|f| f["factor"].as_f64().unwrap() < 1.0);
+    assert_eq!(report["loses"].as_array().unwrap().len(), below.count());
+
+    // Cut short, or something else.
+    let whole = fs::read(&saved).unwrap();
+    let cut = out.join("cut.safetensors");
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    fails(&program(&["evaluate", path(&cut)]), 1, &["cut.safetensors", "not a whole safetensors file"]);
+    fails(&program(&["evaluate", path(&out.join("curves.svg"))]), 1, &["curves.svg", "safetensors"]);
+    // It is not of the kind that `pca` trains.
+    fails(
+        &program(&["pca", "--load", path(&saved)]),
+        1,
+        &["equivariant-0.safetensors", "gm-lstm", "equivariant-lbfgs"],
+    );
+}
+
+#[test]
+fn optimisers_for_other_places_are_refused_or_judged_where_they_belong() {
+    let out = folder("other_places");
+    let contest = |command: &str, network: &str| {
+        let args = [command, "--quick", "--passes", "1", "--starts", "1", "--steps", "1", "--learned", network];
+        let run = program(&[&args[..], &["--out", path(&out)]].concat());
+        assert!(run.status.success(), "{}", text(&run.stderr));
+    };
+    contest("clustering", "matrix-lstm");
+    let spd = out.join("matrix-lstm.safetensors");
+    fails(&program(&["evaluate", path(&spd)]), 1, &["SPD(5)", "Grassmann and Stiefel"]);
+    // Frames: Brockett's cost, on all axes but the robust loss of subspaces.
+    contest("faces", "subspace");
+    let frames = out.join("subspace.safetensors");
+    let run = ["evaluate", path(&frames), "--quick", "--starts", "2", "--json", "-", "--out", path(&out)];
+    let report = json(&program(&run));
+    assert_eq!(report["optimiser"]["kind"], "subspace");
+    let left_out = report["left_out"].as_array().unwrap();
+    assert_eq!((left_out.len(), &left_out[0]["axis"]), (1, &"objective".into()));
+    assert!(report["other_bases"].is_null() && !report["loses"].as_array().unwrap().is_empty());
+    fails(&program(&["evaluate", "nowhere.safetensors"]), 1, &["nowhere.safetensors", "No such file"]);
+}
+
+#[test]
+fn a_network_for_frames_is_not_loaded_for_subspaces() {
+    let out = folder("frames");
+    let args = ["faces", "--quick", "--passes", "1", "--starts", "1", "--steps", "1", "--learned", "gm-lstm"];
+    let run = program(&[&args[..], &["--out", path(&out)]].concat());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let frames = out.join("gm-lstm.safetensors");
+    let load = ["pca", "--components", "10", "--load", path(&frames), "--out", path(&out)];
+    fails(&program(&load), 1, &["St(64, 10)", "Gr(64, 10)", "gm-lstm.safetensors"]);
+}
+
+#[test]
+fn help_names_every_flag() {
+    let help = text(&program(&["evaluate", "--help"]).stdout);
+    for flag in ["--seed", "--starts", "--quick", "--out", "--json", "--data", "OPTIMISER", "Examples:"] {
+        assert!(help.contains(flag), "{help}");
+    }
+    let help = text(&program(&["equivariant", "--help"]).stdout);
+    for flag in ["--seed", "--steps", "--trainings", "--starts", "--quick", "--resume", "--out", "--json", "--data"] {
+        assert!(help.contains(flag), "{help}");
+    }
+    fails(&program(&["equivariant", "--trainings", "0"]), 2, &["1 to 100"]);
+}
