@@ -99,6 +99,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let eps = lists::eps::<Of<C::State>>();
         let tight = Stop { tolerance: 1e-12f64.max(50.0 * eps), products: 2 * self.solution.settings.products };
         let apart = |a: &Raw<_>, b: &Raw<_>| lists::length(&lists::minus(&a.value, &b.value));
+        if here.is_small() {
+            here.factor()?;
+        }
         let near = here.distances(&raw.solved)?.into_iter().fold(0.0f64, |w, d| if d <= w { w } else { d });
         let done = raw.solved.members.iter().all(|m| m.status == Status::Converged) && near <= 1e-2 * threshold;
         let better = match done {

@@ -271,7 +271,9 @@ impl<'t, T: Scalar> Local<'t, T> {
         let lengths = self.lengths(&found.x)?;
         let one = |(m, length): (usize, &f64)| {
             let s = &found.members[m];
-            let (smallest, _) = s.seen.unwrap_or((f64::NAN, f64::NAN));
+            // What a solver has seen need not hold the smallest of them; a factorisation, where there is one, does.
+            let known = self.factor.get().and_then(|f| f.singular(m));
+            let (smallest, _) = known.or(s.seen).unwrap_or((f64::NAN, f64::NAN));
             match s.residual == 0.0 {
                 true => 0.0,
                 false => s.residual * found.sizes[m] / (smallest * length),
