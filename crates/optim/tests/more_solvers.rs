@@ -67,8 +67,8 @@ fn a_cost_may_rise_above_the_last_one_and_not_above_the_last_few() {
 
 #[test]
 fn a_simplex_on_a_line_is_reflected_or_contracted() {
-    // From 0 and 1 or -1, towards 1.4 and -1.4: where the simplex points away, the reflected point is taken, at 1; where
-    // it points there, the point at 2 is worse, and the contracted one at 1.5 is taken.
+    // From 0 and 1 or -1, towards 1.4 and -1.4: where the simplex points away, the reflected point is taken, at 1;
+    // where it points there, the point at 2 is worse, and the contracted one at 1.5 is taken.
     let line = Euclidean::new(1, 1);
     let mut ends = [1.4, -1.4].map(|c| {
         let problem = Problem::new(&line, &0.0f64, move |x: Var| (x - c) * (x - c));
