@@ -35,13 +35,40 @@ pub enum Build {
     Broken(BTreeSet<usize>, String),
 }
 
-/// Compiles the tests of the copy.
+/// What is compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Chosen {
+    /// The tests of these packages; of all if none is named.
+    pub packages: Vec<String>,
+    /// These tests, as `target` or `crate:target`; all if none is named.
+    pub targets: BTreeSet<String>,
+}
+
+impl Chosen {
+    /// As arguments of Cargo. A test is named without its crate, so one of the same name in another crate comes along.
+    fn arguments(&self) -> Vec<&str> {
+        let mut out: Vec<&str> = self.packages.iter().flat_map(|name| ["--package", name]).collect();
+        if out.is_empty() {
+            out.push("--workspace");
+        }
+        for name in &self.targets {
+            match name.rsplit(':').next().unwrap_or(name) {
+                "lib" => out.push("--lib"),
+                target => out.extend(["--test", target]),
+            }
+        }
+        out
+    }
+}
+
+/// Compiles tests of the copy.
 ///
 /// # Errors
 /// [`Error::Build`] if something else than a planted error does not compile.
-pub fn build(tree: &Tree, target: &Path, planted: &Planted, jobs: usize) -> Result<Build> {
+pub fn build(tree: &Tree, target: &Path, planted: &Planted, chosen: &Chosen, jobs: usize) -> Result<Build> {
     let started = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--workspace", "--no-run", "--message-format=json", "--jobs", &jobs.to_string()])
+        .args(["test", "--no-run", "--message-format=json", "--jobs", &jobs.to_string()])
+        .args(chosen.arguments())
         .current_dir(&tree.to)
         .env("CARGO_TARGET_DIR", target)
         .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ mod results;
 mod table;
 mod trial;
 
-pub use binaries::{Binary, Build, build};
+pub use binaries::{Binary, Build, Chosen, build};
 pub use list::{Expect, Mutant, parse, spans};
 pub use plant::{Planted, Tree, VARIABLE, plant};
 pub use results::{Results, Verdict};

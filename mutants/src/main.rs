@@ -3,8 +3,8 @@
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use pullback_mutants::{
-    Binary, Build, Error, Expect, Limits, Mutant, Planted, Result, Results, Tree, Trial, Verdict, build, parse, plant,
-    table,
+    Binary, Build, Chosen, Error, Expect, Limits, Mutant, Planted, Result, Results, Tree, Trial, Verdict, build, parse,
+    plant, table,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,12 @@ struct Arguments {
     /// Try the survivors again, and keep the rest.
     #[arg(long)]
     survivors: bool,
-    /// Only the tests that an entry names first; an error that they do not find gets no verdict.
+    /// Compile and run only the tests that an entry names first; an error that they do not find gets no verdict.
     #[arg(long)]
     first: bool,
+    /// Compile and run only the tests of these packages; an error that they do not find gets no verdict.
+    #[arg(long, value_delimiter = ',')]
+    package: Vec<String>,
     /// Trust that all tests pass without an error.
     #[arg(long)]
     trust: bool,
@@ -64,7 +67,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
         results.clear();
     }
     if !arguments.list {
-        let (binaries, broken) = compiled(&tree, &scratch.join("build"), &list, arguments.jobs)?;
+        let named = list.iter().filter(|m| arguments.first && wanted(arguments, m, &results));
+        let targets = named.flat_map(|m| m.first.iter().map(|(name, _)| name.clone())).collect();
+        let chosen = Chosen { packages: arguments.package.clone(), targets };
+        let (binaries, broken) = compiled(&tree, &scratch.join("build"), &list, &chosen, arguments.jobs)?;
         for &i in &broken {
             results.put(&list[i], Verdict::NotCompiled, 0.0)?;
         }
@@ -95,12 +101,18 @@ fn wanted(arguments: &Arguments, m: &Mutant, results: &Results) -> bool {
 }
 
 /// Plants and compiles everything; what does not compile is left out.
-fn compiled(tree: &Tree, target: &Path, list: &[Mutant], jobs: usize) -> Result<(Vec<Binary>, BTreeSet<usize>)> {
+fn compiled(
+    tree: &Tree,
+    target: &Path,
+    list: &[Mutant],
+    chosen: &Chosen,
+    jobs: usize,
+) -> Result<(Vec<Binary>, BTreeSet<usize>)> {
     let mut broken = BTreeSet::new();
     loop {
         let planted: Planted = plant(tree, list, &broken)?;
         eprintln!("compiling the tests with {} errors behind switches", list.len() - broken.len());
-        match build(tree, target, &planted, jobs)? {
+        match build(tree, target, &planted, chosen, jobs)? {
             Build::Done(binaries) => return Ok((binaries, broken)),
             Build::Broken(which, why) => {
                 eprintln!("{why}");
@@ -143,8 +155,9 @@ fn trials(
         let watch = |binary: &str| bar.set_message(format!("{}: {binary}", m.id));
         let found = if arguments.first { trial.first(m, i, watch)? } else { trial.run(m, i, watch)? };
         bar.inc(1);
-        if arguments.first && found.is_none() {
-            say(&bar, &format!("{:40} is not found by the tests named first", m.id));
+        if found.is_none() && (arguments.first || !arguments.package.is_empty()) {
+            let tried = if arguments.first { "named first" } else { "of these packages" };
+            say(&bar, &format!("{:40} is not found by the tests {tried}", m.id));
             continue;
         }
         let verdict = found.map_or(Verdict::Survived, Verdict::Found);

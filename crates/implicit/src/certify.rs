@@ -145,17 +145,22 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         Ok(Checked { error, parts, failure: bad(exact).or(unknown) })
     }
 
-    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest modulus of the spectrum that
-    /// was seen, by the solver or by a random vector.
+    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest singular value, which a
+    /// factorisation knows in small systems; in others, over the smallest modulus of the spectrum that was seen, by the
+    /// solver or by a random vector.
     fn distances(&self, here: &Local<'_, Of<C::State>>, solved: &Solved<Of<C::State>>) -> Result<Vec<f64>> {
         let mut far: Vec<f64> = solved.members.iter().map(|m| m.distance).collect();
-        if !here.is_small() {
-            let (settings, length) = (&self.solution.settings, here.lengths(&solved.x)?);
-            let probe = here.probe(settings.products, self.solution.aid)?;
-            for (m, d) in far.iter_mut().enumerate().filter(|(m, _)| solved.members[*m].residual > 0.0) {
-                let seen = solved.members[m].residual * solved.sizes[m] / (probe[m].low * length[m]);
-                *d = if seen <= *d { *d } else { seen };
-            }
+        let (settings, length) = (&self.solution.settings, here.lengths(&solved.x)?);
+        let factor = here.is_small().then(|| here.factor()).transpose()?;
+        let probe = match factor {
+            Some(_) => None,
+            None => Some(here.probe(settings.products, self.solution.aid)?),
+        };
+        for (m, d) in far.iter_mut().enumerate().filter(|(m, _)| solved.members[*m].residual > 0.0) {
+            let known = factor.and_then(|f| f.singular(m));
+            let Some(low) = known.map(|(low, _)| low).or(probe.map(|p| p[m].low)) else { continue };
+            let seen = solved.members[m].residual * solved.sizes[m] / (low * length[m]);
+            *d = if seen <= *d { *d } else { seen };
         }
         Ok(far)
     }

@@ -145,3 +145,13 @@ fn a_run_with_a_bar_is_the_run_without() {
     let shown = problem.run(TrustRegions::default(), Stop::GradientNorm(1e-8)).to_end_with_progress().unwrap();
     assert!(shown.why.met("gradient norm"));
 }
+
+#[test]
+fn a_gradient_that_is_off_in_the_seventh_digit_disagrees() {
+    let line = Euclidean::new(1, 1);
+    for (off, agrees) in [(1e-12, true), (1e-7, false), (1e-3, false)] {
+        let problem = Problem::new(&line, &3.0f64, |x| x * x * 0.5).with_gradient(move |x| *x * (1.0 + off));
+        let found = problem.check_derivatives(&3.0).unwrap();
+        assert_eq!(found.agree(), agrees, "{off:e}: {found}");
+    }
+}

@@ -196,3 +196,45 @@ fn single_precision_ends_with_a_verdict_near_the_answer() {
     assert!(found.verdict != Verdict::Running);
     assert!((found.point[(0, 0)] - 0.5).abs() < 1e-4 && found.violation < 1e-4, "{}", found.verdict);
 }
+
+#[test]
+fn the_gradient_that_is_reported_is_that_at_the_multipliers() {
+    // 2 x + gamma for |x|^2 under sum x = 1: not only small, but the number that was judged.
+    let space = Euclidean::new(3, 1);
+    let x0: Mat<f64> = mat![[3.0], [-1.0], [0.5]];
+    let problem = Constrained::new(&space, &x0, |x| x.exp().sum()).equal_zero(|x| x.sum() - 1.0);
+    let found = problem.solve(AugmentedLagrangian { penalty: Some(30.0), ..settings() }, Lbfgs::default()).unwrap();
+    assert_solved(&found);
+    let gamma = found.equal[0].data()[0];
+    let length = (0..3).map(|i| (found.point[(i, 0)].exp() + gamma).powi(2)).sum::<f64>().sqrt();
+    assert!((length - found.gradient).abs() < 1e-9, "{length:e}, reported {:e}", found.gradient);
+}
+
+#[test]
+fn a_multiplier_of_a_slack_inequality_is_no_solution() {
+    // From the multiplier of x <= 1, which binds, to x <= 3, which does not.
+    let line = Euclidean::new(1, 1);
+    let few = AugmentedLagrangian { penalty: Some(1.0), enough: 0.9, ..settings() };
+    let bound =
+        |at: f64| Constrained::new(&line, &0.0f64, |x: Var| (x - 2.0) * (x - 2.0)).at_most_zero(move |x| x - at);
+    let (narrow, wide) = (bound(1.0), bound(3.0));
+    let mut run = narrow.run(few, TrustRegions::default()).unwrap();
+    for _ in 0..3 {
+        assert!(run.step().unwrap().is_some());
+    }
+    let mut rest = wide.resume(few, TrustRegions::default(), run.state().clone()).unwrap();
+    while rest.step().unwrap().is_some() {}
+    let found = rest.finish().unwrap();
+    assert_solved(&found);
+    assert!((found.point - 2.0).abs() < 1e-6 && found.at_most[0].data()[0] == 0.0, "{}", found.point);
+}
+
+#[test]
+fn products_with_the_hessian_are_counted() {
+    let line = Euclidean::new(1, 1);
+    let problem = Constrained::new(&line, &0.0f64, |x: Var| x.exp() - x).equal_zero(|x| x - 1.0);
+    let with = problem.solve(settings(), TrustRegions::default()).unwrap().counts;
+    let without = problem.solve(settings(), Lbfgs::default()).unwrap().counts;
+    assert!(with.hessians > 0 && without.hessians == 0, "{with:?}, {without:?}");
+    assert!(with.costs > 0 && with.gradients > 0 && with.retractions > 0);
+}

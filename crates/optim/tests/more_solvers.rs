@@ -44,6 +44,42 @@ fn barzilai_borwein_steps_in_flat_space_are_their_recurrence() {
 }
 
 #[test]
+fn a_cost_may_rise_above_the_last_one_and_not_above_the_last_few() {
+    let m = Euclidean::new(4, 1);
+    let x0: Mat<f64> = mat![[1.0], [-2.0], [0.5], [0.3]];
+    let problem = Problem::new(&m, &x0, |x| {
+        let curved = x.hadamard(x) + 0.01;
+        let weights = x.tape().constant(&mat![[1.0], [7.0], [60.0], [900.0]]);
+        (curved.sqrt().hadamard(weights)).sum() + x.dot(x)
+    });
+    let mut rises = 0;
+    for memory in [1, 2, 3] {
+        let solver = BarzilaiBorwein { memory, ..BarzilaiBorwein::default() };
+        let c = problem.solve(solver, Stop::GradientNorm(1e-6) | Stop::Iterations(200)).unwrap().history.costs();
+        for k in 1..c.len() {
+            let worst = c[k.saturating_sub(memory)..k].iter().copied().fold(f64::MIN, f64::max);
+            assert!(c[k] <= worst * (1.0 + 1e-13), "memory {memory}, step {k}: {:e} above {worst:e}", c[k]);
+            rises += usize::from(c[k] > c[k - 1] * (1.0 + 1e-9));
+        }
+    }
+    assert!(rises > 3, "{rises}");
+}
+
+#[test]
+fn a_simplex_on_a_line_is_reflected_or_contracted() {
+    // From 0 and 1 or -1, towards 1.4 and -1.4: where the simplex points away, the reflected point is taken, at 1;
+    // where it points there, the point at 2 is worse, and the contracted one at 1.5 is taken.
+    let line = Euclidean::new(1, 1);
+    let mut ends = [1.4, -1.4].map(|c| {
+        let problem = Problem::new(&line, &0.0f64, move |x: Var| (x - c) * (x - c));
+        let solver = NelderMead { size: Some(1.0), ..NelderMead::default() };
+        problem.solve(solver, Stop::Iterations(1)).unwrap().point.abs()
+    });
+    ends.sort_by(f64::total_cmp);
+    assert!((ends[0] - 1.0).abs() < 1e-12 && (ends[1] - 1.5).abs() < 1e-12, "{ends:?}");
+}
+
+#[test]
 fn barzilai_borwein_reaches_what_costs_cannot_tell() {
     let stop = Stop::GradientNorm(1e-8) | Stop::Iterations(400);
     let found = dominant(BarzilaiBorwein::default(), stop);

@@ -7,7 +7,7 @@ mod maps;
 use maps::{Matrices, error, metric, right, selfadjoint, spread, wave};
 use pullback::{Batch, Shape, faer::Mat};
 use pullback_implicit::Error;
-use pullback_implicit::linear::{Adjoint, Method, Positive, SelfAdjoint, Status, Stop, solve, spectrum};
+use pullback_implicit::linear::{Adjoint, Map, Method, Positive, SelfAdjoint, Status, Stop, solve, spectrum};
 
 fn all() -> Vec<Method> {
     vec![
@@ -206,4 +206,141 @@ fn wrong_arguments_are_typed() {
     let map = Matrices::new(vec![pullback::faer::mat![[1.0, 0.0], [0.0, 30.0]]], vec![1.0, 1.0]);
     let x = solve(&map, &right(&map), None, Method::Chebyshev { low: 0.5, high: 2.0 }, &stop).unwrap();
     assert_eq!(x.members[0].status, Status::Diverged);
+}
+
+/// `|u|` in the metric of a map.
+fn length(map: &Matrices, u: &Mat<f64>) -> f64 {
+    (0..map.g.len()).map(|i| map.g[i] * u[(i, 0)].powi(2)).sum::<f64>().sqrt()
+}
+
+/// A map whose products are wrong in the seventh digit, each in another way.
+struct Noisy(Matrices, std::cell::Cell<f64>);
+
+impl Map for Noisy {
+    fn shapes(&self) -> &[Shape] {
+        self.0.shapes()
+    }
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+    fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.1.set(self.1.get() + 1.0);
+        self.0.times(v, out, |m, i, j| self.0.a[m][(i, j)] * (1.0 + 1e-7 * (self.1.get() + i as f64).sin()));
+        Ok(())
+    }
+    fn adjoint(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.0.adjoint(v, out)
+    }
+}
+
+#[test]
+fn a_recurrence_that_has_left_the_truth_is_not_believed() {
+    let map = Noisy(Matrices::new(vec![selfadjoint(&spread(8, 5.0), &[1.0; 8], 0.7)], vec![1.0; 8]), 0.0.into());
+    for method in [Method::Cg(Positive::asserted()), Method::BiCgStab, Method::Chebyshev { low: 0.2, high: 1.0 }] {
+        let s = solve(&map, &right(&map.0), None, method, &Stop::at(1e-12)).unwrap().members[0];
+        assert!(s.residual > 1e-10 && s.residual < 1e-5 && s.status == Status::Stalled, "{method:?}: {s:?}");
+    }
+}
+
+#[test]
+fn every_member_is_judged_by_its_own_right_hand_side() {
+    let g = metric(9);
+    let a = selfadjoint(&spread(9, 10.0), &g, 0.7);
+    let map = Matrices::new(vec![a.clone(), a.clone(), a], g);
+    let mut b = right(&map);
+    b[0].data_mut()[..9].iter_mut().for_each(|x| *x *= 1e8);
+    b[0].data_mut()[18..].iter_mut().for_each(|x| *x *= 1e-8);
+    for method in all() {
+        let x = solve(&map, &b, None, method, &Stop::at(1e-11)).unwrap();
+        for m in 0..3 {
+            let s = x.members[m];
+            assert!(error(&map, &b, &x, m) < 1e-9 && s.residual < 1e-9, "{method:?}, member {m}: {s:?}");
+            assert!(matches!(s.status, Status::Converged | Status::Truncated), "{method:?}, member {m}: {s:?}");
+        }
+    }
+}
+
+#[test]
+fn nearly_singular_is_not_singular() {
+    for low in [1e-4, 1e-9, 1e-11] {
+        let map = Matrices::new(vec![selfadjoint(&[1.0, low], &[1.0; 2], 0.7)], vec![1.0; 2]);
+        let b = right(&map);
+        let mut methods = vec![Method::Minres(SelfAdjoint::asserted()), Method::Gmres { restart: 8 }, Method::Dense];
+        if low == 1e-4 {
+            methods.push(Method::Lsmr);
+        }
+        for method in methods {
+            let s = solve(&map, &b, None, method, &Stop::at(1e-11)).unwrap().members[0];
+            assert_ne!(s.status, Status::Singular, "{method:?} with {low:e}: {s:?}");
+        }
+    }
+}
+
+#[test]
+fn the_adaptive_series_stops_where_what_is_missing_is_within_the_tolerance() {
+    for rate in [0.5, 0.9, 0.99, 0.999] {
+        let values: Vec<f64> = (0..4).map(|i| 1.0 - rate * [1.0, 0.6, 0.3, 0.1][i]).collect();
+        let map = Matrices::new(vec![selfadjoint(&values, &[1.0; 4], 0.7)], vec![1.0; 4]);
+        let b = right(&map);
+        let stop = Stop { tolerance: 1e-5, products: 100_000 };
+        let x = solve(&map, &b, None, Method::NeumannAdaptive, &stop).unwrap();
+        let truth = pullback::value(|a: pullback::Var| a.solve(b[0].member(0)), &map.a[0]).unwrap().into_mat();
+        let missing = length(&map, &(x.x[0].member(0) - truth)) / length(&map, &b[0].member(0));
+        assert!(missing <= 1e-5 && x.members[0].status == Status::Converged, "rate {rate}: {missing:e}");
+    }
+}
+
+#[test]
+fn residuals_of_chebyshev_are_its_polynomials() {
+    // After k steps the residual along an eigenvalue l is T_k((c - l) / h) / T_k(c / h) of what it was.
+    let values: Vec<f64> = (0..6).map(|i| 0.5 + 0.3 * i as f64).collect();
+    let diagonal = Mat::from_fn(6, 6, |i, j| if i == j { values[i] } else { 0.0 });
+    let map = Matrices::new(vec![diagonal], vec![1.0; 6]);
+    let b = right(&map);
+    let (low, high) = (0.4, 2.2);
+    let (c, h) = (0.5 * (low + high), 0.5 * (high - low));
+    for k in 1..7 {
+        let stop = Stop { tolerance: 1e-300, products: k };
+        let x = solve(&map, &b, None, Method::Chebyshev { low, high }, &stop).unwrap();
+        let polynomial = |t: f64| (1..k).fold((1.0, t), |(before, now), _| (now, 2.0 * t * now - before)).1;
+        for (i, value) in values.iter().enumerate() {
+            let left = b[0].data()[i] - value * x.x[0].data()[i];
+            let expected = polynomial((c - value) / h) / polynomial(c / h) * b[0].data()[i];
+            assert!((left - expected).abs() < 1e-12, "{k} steps, eigenvalue {value}: {left:e} and not {expected:e}");
+        }
+    }
+}
+
+#[test]
+fn witnesses_are_given_to_no_other_maps() {
+    for n in [6, 60] {
+        let g = metric(n);
+        let plain = selfadjoint(&spread(n, 10.0), &g, 0.7);
+        let mut turned = plain.clone();
+        (0..n - 1).for_each(|i| turned[(i, i + 1)] += 1e-3);
+        let mixed: Vec<f64> = (0..n).map(|i| if i % 3 == 0 { -1.0 } else { 2.0 }).collect();
+        let mixed = selfadjoint(&mixed, &g, 0.7);
+        let seen = |a: Mat<f64>| {
+            let map = Matrices::new(vec![a], g.clone());
+            (SelfAdjoint::certified(&map).unwrap().is_some(), Positive::certified(&map).unwrap().is_some())
+        };
+        assert_eq!((seen(plain), seen(turned), seen(mixed)), ((true, true), (false, false), (true, false)), "{n}");
+    }
+}
+
+#[test]
+fn short_cycles_that_gain_little_go_on() {
+    let map = Matrices::new(vec![selfadjoint(&spread(12, 300.0), &[1.0; 12], 0.7)], vec![1.0; 12]);
+    let stop = Stop { tolerance: 1e-8, products: 20_000 };
+    let x = solve(&map, &right(&map), None, Method::Gmres { restart: 2 }, &stop).unwrap();
+    assert!(x.members[0].status == Status::Converged && x.members[0].iterations > 100, "{:?}", x.members);
+}
+
+#[test]
+fn a_singular_map_has_the_shortest_of_its_least_squares_solutions() {
+    let map = Matrices::new(vec![selfadjoint(&[2.0, 1.0, 0.5, 0.0], &[1.0; 4], 0.7)], vec![1.0; 4]);
+    let b = right(&map);
+    let x = solve(&map, &b, None, Method::Dense, &Stop::at(1e-12)).unwrap();
+    let truth = pullback::value(|a: pullback::Var| a.pinv_of_rank(3) * b[0].member(0), &map.a[0]).unwrap().into_mat();
+    assert!((x.x[0].member(0) - truth).norm_l2() < 1e-10 && x.members[0].status == Status::Singular);
 }

@@ -187,3 +187,15 @@ fn a_certificate_reads_in_a_few_lines() {
     let text = c.at(&0.0, &2.0).jvp(&1.0).unwrap().certificate.to_string();
     assert!(text.starts_with("invalid: the linear system is singular"), "{text}");
 }
+
+#[test]
+fn a_complete_series_of_a_loop_that_still_moves_is_not_verified() {
+    // z <- z/2 + phi towards 2 phi, and L = z³: the series is complete, the point is 1e-6 from where it is going.
+    let p = program(&0.0f64, &1.0f64, |z, phi, _| z * 0.5 + phi, |z, _| z * z * z);
+    for (steps, verified) in [(12, false), (20, false), (60, true)] {
+        let d = p.derivative(steps, SERIES(60)).unwrap();
+        let error = (d.gradient / 24.0 - 1.0).abs();
+        assert_eq!(d.certificate.verdict == Verdict::Verified, verified, "{steps}: {error:e}, {}", d.certificate);
+        assert!(d.certificate.verdict.is_sound() == verified && (error < 1e-8) == verified, "{steps}: {error:e}");
+    }
+}

@@ -1,9 +1,10 @@
 //! Solutions as nodes of the tape: first and second derivatives against closed programs, layers inside layers.
 
 use crate::{apart, mat, qf, with_spectrum};
+use pullback::Shape;
 use pullback::faer::Mat;
 use pullback::prelude::*;
-use pullback_implicit::{Condition, Kind, Layer, Space, fixed_point, stationary};
+use pullback_implicit::{Condition, Kind, Layer, Space, fixed_point, root, stationary};
 
 /// `min z'Az/2 + sum log cosh z - phi'z`, solved by Newton's method in plain numbers.
 fn smooth(a: &'static Mat<f64>) -> Layer<impl Condition<State = Mat<f64>, Params = Mat<f64>> + Send + Sync + 'static> {
@@ -163,4 +164,18 @@ fn a_fixed_point_layer_and_a_solver_that_fails() {
     let c = fixed_point(&z0, &z0, |z: Var, phi: Var| (z * phi).cos()).flat();
     let broken = Layer::new(c, z0, z0, |_: &f64| Err(pullback_implicit::Error::NoSteps));
     assert!(grad(func(|p: Var| broken.apply(&p)), &0.8).is_err());
+}
+
+#[test]
+fn the_member_whose_system_is_singular_has_no_derivative() {
+    // z phi + phi = 0: z = -1, and any z where phi = 0, where nothing moves it.
+    let (z, phi) = (Batch::from_slice(Shape::batch(2, 1, 1), &[-1.0, 2.0]), [1.0, 0.0]);
+    let phi = Batch::from_slice(Shape::batch(2, 1, 1), &phi);
+    let c = root(&z, &phi, |z: Var, phi: Var| z.hadamard(phi) + phi).flat();
+    let answer = z.clone();
+    let layer = Layer::new(c, z, phi.clone(), move |_: &Batch| Ok(answer.clone()));
+    let both = Batch::from_slice(Shape::batch(2, 1, 1), &[1.0, 1.0]);
+    let failed = pullback::jvp(func(|p: Var| layer.apply(&p)), &phi, &both);
+    let text = format!("{:?}", failed.map(|_| ()));
+    assert!(text.contains("entry 1 is NaN"), "{text}");
 }
