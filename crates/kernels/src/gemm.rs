@@ -58,7 +58,7 @@ fn thin<T: Real>(
     add: bool,
 ) -> bool {
     // Long sums in single precision are gathered in double precision.
-    if k > GEMM_LONG && size_of::<T>() == 4 {
+    if size_of::<T>() == 4 && k > GEMM_LONG {
         return false;
     }
     if n <= COLUMNS && (n == 1 || !tb) {
