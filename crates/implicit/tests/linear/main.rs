@@ -6,8 +6,8 @@ mod maps;
 
 use maps::{Matrices, error, metric, right, selfadjoint, spread, wave};
 use pullback::{Batch, Shape, faer::Mat};
-use pullback_implicit::Error;
 use pullback_implicit::linear::{Adjoint, Map, Method, Positive, SelfAdjoint, Status, Stop, solve, spectrum};
+use pullback_implicit::{Error, Result};
 
 fn all() -> Vec<Method> {
     vec![

@@ -16,7 +16,7 @@ impl Matrices {
         let shapes = vec![Shape::batch(a.len(), a[0].nrows(), 1)];
         Matrices { a, g, shapes }
     }
-    fn times(&self, v: &[Batch], out: &mut [Batch], f: impl Fn(usize, usize, usize) -> f64) {
+    pub(crate) fn times(&self, v: &[Batch], out: &mut [Batch], f: impl Fn(usize, usize, usize) -> f64) {
         let n = self.g.len();
         for m in 0..self.a.len() {
             for i in 0..n {
