@@ -269,7 +269,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// ```
     /// use pullback::prelude::*;
-    /// let (gx, gy) = grad(|(x, y): (Var, Var)| x.hypot(y), &(3e200, 4e200))?;
+    /// let (gx, gy) = grad(|(x, y): (Var, Var)| x.hypot(y), &(3e200_f64, 4e200_f64))?;
     /// assert!((gx - 0.6).abs() < 1e-15 && (gy - 0.8).abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
     /// ```
