@@ -172,7 +172,8 @@ fn products<T: Kernels>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
     }
 }
 
-/// Products of a square matrix with few columns, beside those of the matrix with all columns, an entry of `A` at a time.
+/// Products of a square matrix with few columns, beside those of the matrix with all columns, an entry of `A` at a
+/// time.
 fn thin<T: Kernels>(wanted: &impl Fn(&str) -> bool, budget: Duration) {
     if !wanted("thin") {
         return;

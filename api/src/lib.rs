@@ -2,8 +2,8 @@
 //! without documentation.
 //!
 //! It is read from the sources and not from rustdoc, so it works on a stable compiler. A `pub` item of a private module
-//! is listed under that module; `pub use` says what of it is shown and where. Macros are not run: where a call of one makes
-//! public items or methods, the call is listed as it stands.
+//! is listed under that module; `pub use` says what of it is shown and where. Macros are not run: where a call of one
+//! makes public items or methods, the call is listed as it stands.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use std::path::{Path, PathBuf};

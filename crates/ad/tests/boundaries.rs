@@ -21,8 +21,8 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The files that a row names, by a name or by `folder/*.rs`: all files below the folder but for its `mod.rs`, and those
-/// of `ops` that are no rules.
+/// The files that a row names, by a name or by `folder/*.rs`: all files below the folder but for its `mod.rs`, and
+/// those of `ops` that are no rules.
 fn files(name: &str) -> Vec<PathBuf> {
     let Some(folder) = name.strip_suffix("/*.rs") else { return vec![source().join(name)] };
     let other = ["mod.rs", "documentation.rs", "direct.rs"].map(|f| source().join(folder).join(f));

@@ -37,6 +37,9 @@ fn shapes_that_do_not_fit() {
     says(&["elem_div", "2x3 and 2x4"], || a.elem_div(b));
     says(&["dot", "2x3 and 2x4", "equal shapes"], || a.dot(b));
     says(&["atan2", "2x3 and 2x4", "agree, or are 1"], || a.atan2(b));
+    says(&["quadratic_form", "2x4", "square"], || a.quadratic_form(b));
+    says(&["quadratic_form", "3x2", "square"], || a.quadratic_form(rnd(3, 2, 1)));
+    says(&["quadratic_form", "3x3 and 2x3", "as many rows"], || a.quadratic_form(rnd(3, 3, 1)));
     says(&["max", "2x3 and 2x4"], || a.max(b));
     says(&["min", "2x3 and 2x4"], || a.min(b));
     says(&["add_mul", "2x3", "2x4"], || a.add_mul(1.0, a, b));

@@ -1,5 +1,5 @@
-//! The commands `equivariant` and `evaluate` as a user meets them: the built program, its output, its files, and what it
-//! says of an optimiser that it cannot use.
+//! The commands `equivariant` and `evaluate` as a user meets them: the built program, its output, its files, and what
+//! it says of an optimiser that it cannot use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,8 @@ fn an_equivariant_optimiser_is_trained_judged_and_then_evaluated() {
             let left: Vec<f64> = row["at"].as_array().unwrap().iter().map(|a| a["mean"].as_f64().unwrap()).collect();
             assert!(left.iter().all(|l| (1e-13..2.0).contains(l)), "{row}");
         }
-        // Two steps of training leave L-BFGS about as it was, and that is far ahead of plain descent after a hundred steps.
+        // Two steps of training leave L-BFGS about as it was, and that is far ahead of plain descent after a hundred
+        // steps.
         assert!(factor(f, "gradient descent", 100) > 10.0, "{f}");
         assert!((0.1..10.0).contains(&factor(f, "L-BFGS, tuned", 10)), "{f}");
         // Opponents paid for their numbers.

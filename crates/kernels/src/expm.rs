@@ -17,7 +17,8 @@
 //! proper subsets, and the value is the jet of the empty set, so there is one program for all of them, and nothing is
 //! computed twice: in products of the value, the subsets of `k` symbols together cost `3^k`.
 //!
-//! What does not live here: choices by norms (`expm_scale.rs`), what is done to one matrix (`expm_matrix.rs`), adjoints (`L(A, G^T)^T`, which the rules write down).
+//! What does not live here: choices by norms (`expm_scale.rs`), what is done to one matrix (`expm_matrix.rs`), adjoints
+//! (`L(A, G^T)^T`, which the rules write down).
 
 use num_traits::Float;
 

@@ -3,9 +3,9 @@
 //! Every matrix is a packed column-major slice. Kernels are the functions of the traits in [`list`], one trait for a
 //! family, implemented for `f64` and `f32` alone, so that faer's generics are compiled here, once, at full
 //! optimisation, whatever the profile of the caller. Generic code asks for [`Kernels`], which is all of them; code that
-//! only needs a number asks for [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher derivatives of chosen eigenvalues
-//! excepted), none panics on data, and each that rests on a factorisation scans its input, because faer turns NaN into
-//! plausible numbers; what it finds wrong is a [`Failure`].
+//! only needs a number asks for [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher
+//! derivatives of chosen eigenvalues excepted), none panics on data, and each that rests on a factorisation scans its
+//! input, because faer turns NaN into plausible numbers; what it finds wrong is a [`Failure`].
 //!
 //! What does not live here: shapes of batches, tapes, derivatives' rules.
 

@@ -1,4 +1,5 @@
-//! Leaving the processor as it was found: every call of faer is followed by one of `clear_wide_registers`. No arithmetic lives here.
+//! Leaving the processor as it was found: every call of faer is followed by one of `clear_wide_registers`. No
+//! arithmetic lives here.
 //!
 //! faer's routines run on the widest registers and may return with their upper halves in use. Until something clears
 //! them, x86 code compiled for the baseline pays for a merge at every instruction; the factorisation after a product

@@ -1,4 +1,5 @@
-//! The Rayleigh quotient: the smallest eigenvalue of a symmetric matrix is the least value of x^T A x over unit vectors.
+//! The Rayleigh quotient: the smallest eigenvalue of a symmetric matrix is the least value of x^T A x over unit
+//! vectors.
 //!
 //! In pymanopt this is `pymanopt.Problem(Sphere(n), cost)` and `TrustRegions().run(problem)`. Here it is the same three
 //! things: a manifold, a cost as a closure, a solver. Gradient and Hessian come from the closure.

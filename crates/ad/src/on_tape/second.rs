@@ -1,5 +1,5 @@
-//! Second derivatives on a tape that the user holds: Hessian-vector products by a sweep over pairs, and the Hessian as an
-//! operator from a recorded gradient.
+//! Second derivatives on a tape that the user holds: Hessian-vector products by a sweep over pairs, and the Hessian as
+//! an operator from a recorded gradient.
 
 use super::reset;
 use crate::batch::{Batch, MatLike};

@@ -1,8 +1,8 @@
 //! What the documentation says of primitives and compositions: the form of a row, and the rows of compositions. What it
 //! says of a primitive stands beside its rule (`Primitive::DOC`); `docs/primitives.md` is made of both.
 //!
-//! A test compares the page with what it is made of; `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry`
-//! writes it anew.
+//! A test compares the page with what it is made of, and this writes it anew:
+//! `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry`.
 
 /// A primitive, for people.
 #[derive(Debug, Clone, Copy)]

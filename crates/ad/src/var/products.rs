@@ -53,7 +53,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// Where `A` does not depend on the variables, a gradient costs no product beyond that of the value and a
     /// Hessian-vector product one, `A V`; `x.dot(&a * x)` takes one more for each, since it cannot know that `A^T` is
-    /// `A`. Cost: one product `A X`; the symmetric part of plain numbers is computed once, when the program is recorded.
+    /// `A`. Cost: one product `A X`; the symmetric part of plain numbers is computed once, when the program is
+    /// recorded.
     ///
     /// ```
     /// use pullback::prelude::*;

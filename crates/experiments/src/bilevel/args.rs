@@ -6,10 +6,10 @@ use std::path::PathBuf;
 /// Bilevel problems on manifolds: estimators of the outer gradient beside the truth, and what is learned with them.
 ///
 /// Three tasks on built-in data. `penalties`: how much each pixel of an orthogonal classifier may leave the class
-/// means, for the loss on other digits. `few-shot`: features of digits that are shared by orthogonal heads of five classes and five examples
-/// each, judged on classes never seen. `weights`: weights of covariance matrices, some of another texture, whose centre
-/// is to be near clean ones. Each estimator is compared with the derivative of a long, exact unroll, which in turn is
-/// compared with finite differences; then the outer problem is solved with each of them.
+/// means, for the loss on other digits. `few-shot`: features of digits that are shared by orthogonal heads of five
+/// classes and five examples each, judged on classes never seen. `weights`: weights of covariance matrices, some of
+/// another texture, whose centre is to be near clean ones. Each estimator is compared with the derivative of a long,
+/// exact unroll, which in turn is compared with finite differences; then the outer problem is solved with each of them.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments bilevel                       all tasks\n  \

@@ -1,4 +1,5 @@
-//! Estimators beside the truth: the derivative of a long, exact unroll, itself held against finite differences. What the problem is, and what is learned with an estimator, is not known here.
+//! Estimators beside the truth: the derivative of a long, exact unroll, itself held against finite differences. What
+//! the problem is, and what is learned with an estimator, is not known here.
 
 use super::problem::Problem;
 use super::tasks::Task;

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 /// The papers' tables of cost and of accuracy, with our numbers beside theirs.
 ///
-/// Measures the meta-gradient of an inner loop of T steps: by a full unroll, by a checkpointed one, by the unrolled gradient-free loop and by
-/// implicit differentiation with the series of K = 5 terms at the solution that the loop reached, whose own time has a
-/// column. Shows seconds, the bytes that the recordings held, the bytes of everything that was allocated, and the most
-/// that the process had; every row is measured in a process of its own. Then the accuracies of the classical methods.
+/// Measures the meta-gradient of an inner loop of T steps: by a full unroll, by a checkpointed one, by the unrolled
+/// gradient-free loop and by implicit differentiation with the series of K = 5 terms at the solution that the loop
+/// reached, whose own time has a column. Shows seconds, the bytes that the recordings held, the bytes of everything
+/// that was allocated, and the most that the process had; every row is measured in a process of its own. Then the
+/// accuracies of the classical methods.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments tables --quick                a few lengths, under five minutes\n  \

@@ -126,7 +126,8 @@ fn faces(args: &RowArgs) -> Result<Row> {
     tall(args, &task, &m, members, step, info.bytes_current)
 }
 
-/// A task whose points are tall matrices, with the generalised matrix LSTM of the papers: the step network is 1024 wide.
+/// A task whose points are tall matrices, with the generalised matrix LSTM of the papers: the step network is 1024
+/// wide.
 fn tall<K: Task>(args: &RowArgs, task: &K, m: &dyn Manifold, members: usize, step: f64, before: i64) -> Result<Row> {
     let shape = m.shapes()[0];
     let options = GmLstmOptions {

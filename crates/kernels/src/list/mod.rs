@@ -3,8 +3,8 @@
 
 /// A family of kernels: a trait over [`Scalar`](crate::Scalar), and its methods for `f64` and `f32`.
 ///
-/// `fn name(x: X) -> Y = kernel;` declares `T::name`, which calls `kernel(x)`. Generic functions are compiled by whoever
-/// calls them with a type; here that is this crate, and so faer is compiled once.
+/// `fn name(x: X) -> Y = kernel;` declares `T::name`, which calls `kernel(x)`. Generic functions are compiled by
+/// whoever calls them with a type; here that is this crate, and so faer is compiled once.
 macro_rules! kernels {
     ($(#[$about:meta])* pub trait $Family:ident {
         $($(#[$doc:meta])* fn $name:ident($($x:ident: $X:ty),* $(,)?) $(-> $Y:ty)? = $kernel:expr;)*

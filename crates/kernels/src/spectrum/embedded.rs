@@ -1,4 +1,5 @@
-//! Second and higher derivatives of values and of weighted sums, from divided differences over the whole symmetric matrix.
+//! Second and higher derivatives of values and of weighted sums, from divided differences over the whole symmetric
+//! matrix.
 
 use num_traits::Float;
 

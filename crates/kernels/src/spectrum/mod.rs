@@ -6,9 +6,9 @@
 //! serves, in its split form `1/(s_i - s_j)`, `1/(s_i + s_j)`, `1/s_i`; up to first order it is computed without ever
 //! forming `B`.
 //!
-//! Here: which values are chosen, and what a handle holds. Derivatives are in `values.rs` (of the values), `weighted.rs`
-//! (of matrices with given weights on the values), `vectors.rs` (of the vectors) and `embedded.rs` (second and higher
-//! orders).
+//! Here: which values are chosen, and what a handle holds. Derivatives are in `values.rs` (of the values),
+//! `weighted.rs` (of matrices with given weights on the values), `vectors.rs` (of the vectors) and `embedded.rs`
+//! (second and higher orders).
 
 mod embedded;
 mod values;

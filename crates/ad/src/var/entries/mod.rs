@@ -1,8 +1,9 @@
-//! Entries: arithmetic, functions of an entry, the angle of a point. Comparisons and what they select are in `masks.rs`.
+//! Entries: arithmetic, functions of an entry, the angle of a point. Comparisons and what they select are in
+//! `masks.rs`.
 //!
-//! Each function has derivatives of every order up to 12, accurate over the whole range: in tails, near poles and ends of the
-//! domain, at tiny and at huge arguments (`crates/kernels/tests/accuracy.rs` states the numbers). Outside its domain a
-//! function is NaN.
+//! Each function has derivatives of every order up to 12, accurate over the whole range: in tails, near poles and ends
+//! of the domain, at tiny and at huge arguments (`crates/kernels/tests/accuracy.rs` states the numbers). Outside its
+//! domain a function is NaN.
 
 mod masks;
 

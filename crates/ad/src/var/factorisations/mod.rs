@@ -1,5 +1,5 @@
-//! Factorisations: Cholesky and polar factors. LU is in `lu.rs`, QR in `qr.rs`, the handle of a positive definite matrix
-//! in `spd.rs`.
+//! Factorisations: Cholesky and polar factors. LU is in `lu.rs`, QR in `qr.rs`, the handle of a positive definite
+//! matrix in `spd.rs`.
 
 mod lu;
 mod qr;

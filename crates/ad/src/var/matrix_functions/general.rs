@@ -179,7 +179,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     ///
     /// ```
     /// use pullback::{prelude::*, value_and_grad, faer::mat};
-    /// // A Jordan block: the root of [4 1; 0 4] is [2 1/4; 0 2], and the trace of the root has the gradient A^{-T/2} / 2.
+    /// // A Jordan block: the root of [4 1; 0 4] is [2 1/4; 0 2], and the trace of the root has the gradient
+    /// // A^{-T/2} / 2.
     /// let (t, g) = value_and_grad(|a| a.sqrtm().trace(), &mat![[4.0f64, 1.0], [0.0, 4.0]])?;
     /// assert!((t - 4.0).abs() < 1e-14);
     /// assert!((g - mat![[0.25, 0.0], [-0.03125, 0.25]]).norm_max() < 1e-15);

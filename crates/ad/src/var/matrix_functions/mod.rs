@@ -1,6 +1,6 @@
-//! Functions of a matrix: Cayley transforms, exponentials, functions of symmetric matrices. Logarithm, roots, powers and
-//! projectors of general matrices are in `general.rs`; rotations of space in `rotations.rs` and `quaternions.rs`, rigid
-//! motions in `motions.rs`.
+//! Functions of a matrix: Cayley transforms, exponentials, functions of symmetric matrices. Logarithm, roots, powers
+//! and projectors of general matrices are in `general.rs`; rotations of space in `rotations.rs` and `quaternions.rs`,
+//! rigid motions in `motions.rs`.
 
 pub(crate) mod general;
 mod motions;

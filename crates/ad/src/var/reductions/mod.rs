@@ -1,5 +1,5 @@
-//! Reductions: sums, inner products and norms of what is there, and of logarithms of sums. Extrema, softmax and products
-//! are in `extrema.rs`, norms with a choice at 0 in `norms.rs`, variances in `moments.rs`.
+//! Reductions: sums, inner products and norms of what is there, and of logarithms of sums. Extrema, softmax and
+//! products are in `extrema.rs`, norms with a choice at 0 in `norms.rs`, variances in `moments.rs`.
 
 mod extrema;
 mod moments;

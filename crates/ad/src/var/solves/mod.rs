@@ -1,5 +1,5 @@
-//! Solves: linear systems, inverses and determinants. Least squares are in `least_squares.rs`, equations whose unknown is a
-//! matrix between two others in `equations.rs`.
+//! Solves: linear systems, inverses and determinants. Least squares are in `least_squares.rs`, equations whose unknown
+//! is a matrix between two others in `equations.rs`.
 //!
 //! *`slogdet`*: the sign is locally constant, so `log |det|` carries the derivative.
 

@@ -1,5 +1,5 @@
-//! Spectra of symmetric matrices: eigenvalues, eigenvectors, projectors. Singular values are in `singular.rs`, spectra of
-//! general matrices in `general.rs`. Each method is a line over primitives of `ops`; no rule lives here.
+//! Spectra of symmetric matrices: eigenvalues, eigenvectors, projectors. Singular values are in `singular.rs`, spectra
+//! of general matrices in `general.rs`. Each method is a line over primitives of `ops`; no rule lives here.
 
 pub(crate) mod general;
 pub(crate) mod singular;
