@@ -1,41 +1,14 @@
 //! The commands `faces` and `clustering` as a user meets them: the built program, its output, its files, and what it
 //! says when data are missing or wrong.
 
+mod common;
+use common::{fails, killed_in_the_middle, path, program, text};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-/// A folder of its own for each test, below the folder that Cargo keeps for tests.
 fn folder(test: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contests").join(test);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
-
-fn program(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(args).env_remove("PULLBACK_DATA").output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The program failed with this status, printed nothing but a message, and the message has these words.
-#[track_caller]
-fn fails(out: &Output, status: i32, words: &[&str]) {
-    let message = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(status), "{message}");
-    assert!(message.starts_with("error: "), "{message}");
-    assert!(!message.contains("panicked") && !message.contains("RUST_BACKTRACE"), "{message}");
-    assert!(out.stdout.is_empty(), "{}", text(&out.stdout));
-    for w in words {
-        assert!(message.contains(w), "`{w}` is not in: {message}");
-    }
-}
-
-fn path(p: &Path) -> &str {
-    p.to_str().unwrap()
+    common::folder("contests", test)
 }
 
 /// A `.npy` as `numpy.save` writes it, but for the padding.
@@ -286,18 +259,9 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
     assert!(first.status.success(), "{}", text(&first.stderr));
     // Killed as soon as something of the training is written.
     let unfinished = parts.join("subspace.training.json");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pullback-experiments"))
-        .args(at(&parts, &[]))
-        .env_remove("PULLBACK_DATA")
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    while !unfinished.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(unfinished.exists() && !parts.join("subspace.safetensors").exists(), "killed in the middle");
+    let args = at(&parts, &[]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    killed_in_the_middle(&args, &unfinished, &parts.join("subspace.safetensors"));
     let kept = fs::read(&unfinished).unwrap();
 
     let again = run(&parts, &["--resume", "--json", "-"]);

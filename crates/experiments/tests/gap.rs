@@ -1,45 +1,13 @@
 //! The commands `equivariant` and `evaluate` as a user meets them: the built program, its output, its files, and what
 //! it says of an optimiser that it cannot use.
 
+mod common;
+use common::{fails, json, path, program, text};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
-/// A folder of its own for each test, below the folder that Cargo keeps for tests.
 fn folder(test: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gap").join(test);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
-
-fn program(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(args).env_remove("PULLBACK_DATA").output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The program failed with this status, printed nothing but a message, and the message has these words.
-#[track_caller]
-fn fails(out: &Output, status: i32, words: &[&str]) {
-    let message = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(status), "{message}");
-    assert!(message.starts_with("error: ") && !message.contains("panicked"), "{message}");
-    assert!(out.stdout.is_empty(), "{}", text(&out.stdout));
-    for w in words {
-        assert!(message.contains(w), "`{w}` is not in: {message}");
-    }
-}
-
-fn path(p: &Path) -> &str {
-    p.to_str().unwrap()
-}
-
-fn json(run: &Output) -> serde_json::Value {
-    assert!(run.status.success(), "{}", text(&run.stderr));
-    serde_json::from_slice(&run.stdout).unwrap()
+    common::folder("gap", test)
 }
 
 /// The factor of a family against an opponent after so many steps.

@@ -1,42 +1,18 @@
 //! The command `pca` as a user meets it: the built program, its output, its files, and what it says when something is
 //! wrong.
 
+mod common;
+use common::{fails, killed_in_the_middle, path, text};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A folder of its own for each test, below the folder that Cargo keeps for tests.
 fn folder(test: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("experiments").join(test);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
+    common::folder("experiments", test)
 }
 
 fn pca(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pullback-experiments"))
-        .arg("pca")
-        .args(args)
-        .env_remove("PULLBACK_DATA")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The program failed with this status, printed nothing but a message, and the message has these words.
-#[track_caller]
-fn fails(out: &Output, status: i32, words: &[&str]) {
-    let message = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(status), "{message}");
-    assert!(message.starts_with("error: "), "{message}");
-    assert!(!message.contains("panicked") && !message.contains("RUST_BACKTRACE"), "{message}");
-    assert!(out.stdout.is_empty(), "{}", text(&out.stdout));
-    for w in words {
-        assert!(message.contains(w), "`{w}` is not in: {message}");
-    }
+    common::program(&[&["pca"], args].concat())
 }
 
 const IMAGES: &str = "digits_images_8x8_u8.npy";
@@ -63,10 +39,6 @@ impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
-}
-
-fn path(p: &Path) -> &str {
-    p.to_str().unwrap()
 }
 
 #[test]
@@ -160,19 +132,9 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
     let first = run(&whole, &[]);
     assert!(first.status.success(), "{}", text(&first.stderr));
     let unfinished = parts.join("optimizer.training.json");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pullback-experiments"))
-        .arg("pca")
-        .args(flags(&parts))
-        .env_remove("PULLBACK_DATA")
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    while !unfinished.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(unfinished.exists() && !parts.join("optimizer.safetensors").exists(), "killed in the middle");
+    let args = flags(&parts);
+    let args: Vec<&str> = ["pca"].into_iter().chain(args.iter().map(String::as_str)).collect();
+    killed_in_the_middle(&args, &unfinished, &parts.join("optimizer.safetensors"));
     let kept = fs::read(&unfinished).unwrap();
     // Any number of threads goes on.
     let again = run(&parts, &["--resume", "--threads", "2"]);

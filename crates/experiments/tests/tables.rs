@@ -1,45 +1,27 @@
 //! The commands `tables`, `orthonet` and `bilevel` as a user meets them: the built program, its output, its files, and
 //! what it says when something is wrong.
 
+mod common;
+use common::{json, program, text};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
-/// A folder of its own for each test, below the folder that Cargo keeps for tests.
 fn folder(test: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tables").join(test);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
-
-fn program(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pullback-experiments")).args(args).env_remove("PULLBACK_DATA").output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    common::folder("tables", test)
 }
 
 /// A run whose summary is JSON on standard output, and nothing else anywhere.
 #[track_caller]
 fn summary(args: &[&str]) -> Value {
     let out = program(&[args, &["--json", "-"]].concat());
-    assert!(out.status.success() && out.stderr.is_empty(), "{}", text(&out.stderr));
-    serde_json::from_slice(&out.stdout).unwrap()
+    assert!(out.stderr.is_empty(), "{}", text(&out.stderr));
+    json(&out)
 }
 
-/// The program failed with this status, printed nothing but a message, and the message has these words.
 #[track_caller]
 fn fails(args: &[&str], status: i32, words: &[&str]) {
-    let out = program(args);
-    let message = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(status), "{message}");
-    assert!(out.stdout.is_empty() && !message.contains("panicked"), "{message}");
-    for w in words {
-        assert!(message.contains(w), "`{w}` is not in: {message}");
-    }
+    common::fails(&program(args), status, words);
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> &'v Vec<Value> {

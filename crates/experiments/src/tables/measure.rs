@@ -1,7 +1,7 @@
 //! One row of a table, measured in a process of its own: `pullback-experiments tables-row` prints it as JSON. Which
 //! rows there are, and what is said about them, is elsewhere.
 //!
-//! *Seconds* are processor time where Linux tells it (`/proc/thread-self/schedstat`), else time of the clock, of the
+//! *Seconds* are processor time of the thread on Linux (`CLOCK_THREAD_CPUTIME_ID`), else time of the clock, of the
 //! fastest of several runs; the first has to ask the system for its memory, the others find it in the tapes' pools.
 //! *Tapes* are the bytes that the tapes of the derivative held at most. *Held* is the most that was allocated at once
 //! during the first run, counted by the allocator: data, parameters, the inner loop, minibatches, recordings and
@@ -322,9 +322,19 @@ impl Clock {
     }
 }
 
-/// Nanoseconds that this thread ran, where the system tells.
+/// Nanoseconds that this thread ran, where the system tells. (The figure of `/proc/thread-self/schedstat` only moves
+/// with the ticks of the scheduler, which are longer than a short row.)
+#[cfg(target_os = "linux")]
 pub(crate) fn processor() -> Option<u64> {
-    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
+    use rustix::time::{ClockId, clock_gettime};
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Some(u64::try_from(now.tv_sec).ok()? * 1_000_000_000 + u64::try_from(now.tv_nsec).ok()?)
+}
+
+/// Nanoseconds that this thread ran, where the system tells.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn processor() -> Option<u64> {
+    None
 }
 
 /// The derivative of the whole loop.
@@ -405,6 +415,20 @@ mod tests {
 
     fn row(work: Work, how: How, steps: u32) -> Row {
         measured(&RowArgs { work, how, steps, seed: 3, one_batch: false, data: None }).unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_clock_tells_a_tenth_of_a_millisecond() {
+        let beyond = |_| {
+            let (clock, from) = (Instant::now(), processor().unwrap());
+            while processor().unwrap() < from + 100_000 {
+                assert!(clock.elapsed().as_secs() < 10, "the clock of the thread stands still");
+            }
+            processor().unwrap() - from
+        };
+        // Were it to move with ticks of milliseconds, it would always go far beyond.
+        assert!((0..20).map(beyond).min().unwrap() < 1_000_000);
     }
 
     #[test]
