@@ -9,6 +9,7 @@
 //! is reset, since a process measures one row.
 
 use super::args::{How, RowArgs};
+use super::clock::{Clock, processor};
 use super::printed::Work;
 use super::question::{Centres, Classifier, Components, Inner};
 use crate::covariances::{ORDER, Regions};
@@ -23,7 +24,6 @@ use pullback_learned::{
     Descent, Each, GmLstm, GmLstmOptions, InnerLoop, OnTangent, Rmm, RmmOptions, RmmParams, RmmStep, Task, Update,
 };
 use pullback_manifolds::{Grassmann, Manifold, Retraction, Spd, SpdRetraction, Stiefel, StiefelRetraction, rng};
-use std::time::Instant;
 
 /// Terms of the series after the first, as in the papers.
 const TERMS: usize = 5;
@@ -304,39 +304,6 @@ impl Repeat {
     }
 }
 
-/// Processor time of this thread, or time of the clock.
-struct Clock {
-    clock: Instant,
-    processor: Option<u64>,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Clock { clock: Instant::now(), processor: processor() }
-    }
-    fn seconds(&self) -> f64 {
-        match self.processor.zip(processor()) {
-            Some((from, to)) if to > from => (to - from) as f64 * 1e-9,
-            _ => self.clock.elapsed().as_secs_f64(),
-        }
-    }
-}
-
-/// Nanoseconds that this thread ran, where the system tells. (The figure of `/proc/thread-self/schedstat` only moves
-/// with the ticks of the scheduler, which are longer than a short row.)
-#[cfg(target_os = "linux")]
-pub(crate) fn processor() -> Option<u64> {
-    use rustix::time::{ClockId, clock_gettime};
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Some(u64::try_from(now.tv_sec).ok()? * 1_000_000_000 + u64::try_from(now.tv_nsec).ok()?)
-}
-
-/// Nanoseconds that this thread ran, where the system tells.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn processor() -> Option<u64> {
-    None
-}
-
 /// The derivative of the whole loop.
 fn whole<L: InnerLoop<K::Data>, K: Task>(
     on: &mut Sensitivity,
@@ -415,20 +382,6 @@ mod tests {
 
     fn row(work: Work, how: How, steps: u32) -> Row {
         measured(&RowArgs { work, how, steps, seed: 3, one_batch: false, data: None }).unwrap()
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_clock_tells_a_tenth_of_a_millisecond() {
-        let beyond = |_| {
-            let (clock, from) = (Instant::now(), processor().unwrap());
-            while processor().unwrap() < from + 100_000 {
-                assert!(clock.elapsed().as_secs() < 10, "the clock of the thread stands still");
-            }
-            processor().unwrap() - from
-        };
-        // Were it to move with ticks of milliseconds, it would always go far beyond.
-        assert!((0..20).map(beyond).min().unwrap() < 1_000_000);
     }
 
     #[test]

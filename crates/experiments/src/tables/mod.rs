@@ -6,6 +6,7 @@
 mod accuracy;
 pub(crate) mod args;
 mod claims;
+mod clock;
 pub(crate) mod measure;
 mod plots;
 mod printed;
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &TablesArgs) -> Result<()> {
     }
     summary.seconds = begun.elapsed().as_secs_f64();
     let rows = summary.rows.iter().map(|r| r.processor).sum::<Option<f64>>();
-    summary.processor = rows.zip(measure::processor()).map(|(rows, mine)| rows + mine as f64 * 1e-9);
+    summary.processor = rows.zip(clock::processor()).map(|(rows, mine)| rows + mine as f64 * 1e-9);
     if json.write(&summary)? {
         // A reader that closes its end early has seen what it wanted.
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
