@@ -26,7 +26,7 @@ use crate::expm_matrix::{coefficients, grow, mean, norm, orthogonalise, shifted,
 use crate::expm_scale::{Recipe, by_norm, by_powers, gain};
 use crate::gemm::gemm;
 use crate::real::{Real, finite};
-use crate::tolerances::{EXPM_ORDER, expm_squarings};
+use crate::tolerances::{EXPM_ORDER, WIDE, expm_squarings};
 use crate::{Failure, Scalar, Workspace};
 
 /// Slots of `n x n` numbers in the handle of a jet: powers of `X`, `W`, `e^{mu / 2^s} R`, its square, and `Q`.
@@ -102,9 +102,9 @@ fn value<T: Real>(
     let (v, levels) = rest.split_at_mut(n * n);
     jets.numerators(slots, u, v);
     let r0 = &mut slots[R0 * n * n..][..n * n];
-    for i in 0..n * n {
-        r0[i] = phi * (v[i] + u[i]);
-        v[i] -= u[i];
+    for (r0, (v, u)) in r0.iter_mut().zip(v.iter_mut().zip(u.iter())) {
+        *r0 = phi * (*v + *u);
+        *v -= *u;
     }
     crate::lu::lu(v, n, lu, w)?;
     crate::lu::lu_solve(lu, n, false, r0, n, w);
@@ -385,10 +385,20 @@ impl<'a, T> Others<'a, T> {
 /// `out = [out +] sum of c_k p_k`.
 #[inline]
 fn mix<T: Real, const K: usize>(out: &mut [T], c: [T; K], p: [&[T]; K], add: bool) {
+    match out.len() {
+        0..WIDE => mix_loop(out, c, p, add),
+        _ => pulp::Arch::new().dispatch(|| mix_loop(out, c, p, add)),
+    }
+}
+
+/// The loop of [`mix`], compiled for whatever registers the caller runs on.
+#[inline(always)]
+fn mix_loop<T: Real, const K: usize>(out: &mut [T], c: [T; K], p: [&[T]; K], add: bool) {
     let p = p.map(|p| &p[..out.len()]);
-    for (i, out) in out.iter_mut().enumerate() {
-        let sum = (0..K).fold(T::zero(), |sum, k| sum + c[k] * p[k][i]);
-        *out = if add { *out + sum } else { sum };
+    let sum = |i: usize| (0..K).fold(T::zero(), |sum, k| sum + c[k] * p[k][i]);
+    match add {
+        true => out.iter_mut().enumerate().for_each(|(i, out)| *out += sum(i)),
+        false => out.iter_mut().enumerate().for_each(|(i, out)| *out = sum(i)),
     }
 }
 
@@ -407,8 +417,9 @@ fn choose<T: Real>(x: &mut [T], n: usize, slots: &mut [T], third: &mut [T]) -> R
 
 /// Fewer squarings for a matrix far from normal: what was scaled by its norm is scaled back.
 fn rescaled<T: Real>(r: Recipe, x: &mut [T], n: usize, slots: &mut [T], third: &mut [T]) -> Option<Recipe> {
-    let [p1, p2, p4, p6] = [&*x, slot(slots, X2, n), slot(slots, X4, n), slot(slots, X6, n)].map(|x| norm(x, n));
+    let [p4, p6] = [X4, X6].map(|i| norm(slot(slots, i, n), n));
     let most = gain::<T>(r, p4, p6)?;
+    let [p1, p2] = [&*x, slot(slots, X2, n)].map(|x| norm(x, n));
     gemm(third, n, n, n, T::one(), slot(slots, X2, n), false, x, false, false);
     let found = by_powers::<T>(r, most, [p1, p2, norm(third, n), p4, p6])?;
     let less = (r.s - found.s) as i32;

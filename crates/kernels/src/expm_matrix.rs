@@ -21,9 +21,24 @@ pub(crate) fn shifted<T: Real>(a: &[T], n: usize, mu: T, x: &mut [T]) {
 
 /// The largest sum of moduli of a column.
 pub(crate) fn norm<T: Real>(x: &[T], n: usize) -> f64 {
-    let sum = |c: &[T]| c.iter().fold(0.0, |s, x| s + Scalar::f64(*x).abs());
     // NaN must not get lost in a maximum.
-    x.chunks_exact(n).map(sum).fold(0.0, |m, s| if s <= m { m } else { s })
+    x.chunks_exact(n).map(moduli).fold(0.0, |m, s| if s <= m { m } else { s })
+}
+
+/// The sum of moduli, in eight interleaved sums: one after the other, additions would wait for each other.
+fn moduli<T: Real>(x: &[T]) -> f64 {
+    let (blocks, rest) = x.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane += Scalar::f64(*x).abs();
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += Scalar::f64(*x).abs();
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// `2^e`, as far as it is a normal number.

@@ -51,6 +51,11 @@ pub(crate) fn by_norm<T: Scalar>(norm: f64) -> Option<Recipe> {
 /// says. One is not worth the search.
 pub(crate) fn gain<T: Scalar>(r: Recipe, fourth: f64, sixth: f64) -> Option<usize> {
     let &(_, theta) = expm_degrees::<T>().last()?;
+    // Two squarings less need a fourth of the radius; powers tell without roots.
+    let least = theta / 4.0;
+    if fourth > least.powi(4) || sixth > least.powi(6) {
+        return None;
+    }
     let radius = fourth.powf(0.25).max(sixth.powf(1.0 / 6.0));
     let gain = if radius > 0.0 { (theta / radius).log2().floor() } else { f64::INFINITY };
     let most = gain.min(r.s as f64).min(expm_unscalable::<T>() as f64);
