@@ -1,18 +1,19 @@
 //! `grad`, `vjp`, `jvp`, `hvp`, `jacobian`, ...: thin words over a tape and its sweeps.
 //!
-//! A driver runs the closure on a tape of its own; the methods of the same names on `&mut Tape` run it on a tape that
-//! keeps its buffers from call to call.
+//! A driver runs the closure on a tape that its thread keeps for that ([`release_buffers`](crate::release_buffers));
+//! the methods of the same names on `&mut Tape` run it on a tape of the caller's.
 
 use crate::batch::{Batch, MatLike};
 use crate::diagnose::first_bad;
 use crate::leaves::Leaves;
+use crate::lent::Lent;
 use crate::programs::{CostFn, Many, ManyFn};
 use crate::record::Mark;
 use crate::{Error, Failure, Key, Result, Scalar, Shape, Tape, Var};
 
 /// A program that ran: its tape, inputs and outputs.
 pub(crate) struct Ran<T: Scalar> {
-    tape: Tape<T>,
+    tape: Lent<T>,
     x: Vec<Key>,
     y: Vec<Key>,
 }
@@ -47,7 +48,7 @@ fn check_like<L: Leaves>(what: &'static str, x: &L, v: &L) -> Result<()> {
 }
 
 impl<T: Scalar> Ran<T> {
-    pub(crate) fn new<L: Leaves<Scalar = T>, F: for<'t> ManyFn<'t, L>>(tape: Tape<T>, x0: &L, f: F) -> Result<Self> {
+    pub(crate) fn new<L: Leaves<Scalar = T>, F: for<'t> ManyFn<'t, L>>(tape: Lent<T>, x0: &L, f: F) -> Result<Self> {
         let (x, y) = {
             let (vars, list) = inputs(&tape, x0, None);
             let y = f(vars).0;
@@ -146,10 +147,10 @@ pub type HessianMap<'x, L> = Box<dyn Fn(&L) -> Result<L> + 'x>;
 /// # Errors
 /// The first failure; [`Error::NonFinite`].
 pub fn value<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Batch<L::Scalar>> {
-    let ran = Ran::new(Tape::plain(), x0, |x| Many(vec![f(x)]))?;
+    let ran = Ran::new(Lent::plain(), x0, |x| Many(vec![f(x)]))?;
     match ran.value(0) {
         // Where it comes from is seen on a tape that records.
-        Err(Error::NonFinite { .. }) => Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?.value(0),
+        Err(Error::NonFinite { .. }) => Ran::new(Lent::recording(), x0, |x| Many(vec![f(x)]))?.value(0),
         found => found,
     }
     .map_err(|e| e.naming(x0))
@@ -177,7 +178,7 @@ pub fn grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<L> {
 /// As [`grad`].
 #[doc(alias = "grad_and_value")]
 pub fn value_and_grad<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<(L::Scalar, L)> {
-    Tape::new().value_and_grad(f, x0)
+    Lent::recording().value_and_grad(f, x0)
 }
 
 /// The value of `f` at `x0` and its derivative along `v`, at the memory of an evaluation.
@@ -203,7 +204,7 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
     v: &L,
 ) -> Result<Vec<(Batch<L::Scalar>, Batch<L::Scalar>)>> {
     check_like("the direction", x0, v)?;
-    let tape = Tape::forward();
+    let tape = Lent::forward();
     let (vars, _) = inputs(&tape, x0, Some(v));
     let y = f(vars).0;
     tape.check()?;
@@ -212,7 +213,7 @@ pub fn jvp_many<L: Leaves, F: for<'t> ManyFn<'t, L>>(
         return Ok(found);
     }
     // What is not finite, and where it comes from, is seen on a tape that records.
-    let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
+    let ran = Ran::new(Lent::recording(), x0, |x| f(x))?;
     let found = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>();
     let found = found.and_then(|y| Ok(y.into_iter().zip(ran.push(&v.batches())?).collect()));
     found.map_err(|e| e.naming(x0))
@@ -259,7 +260,7 @@ pub fn jvps<L: Leaves, F: for<'t> CostFn<'t, L>>(
 /// # Errors
 /// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
 pub fn vjp<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Pull<'x, L>)> {
-    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let ran = Ran::new(Lent::recording(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0).map_err(|e| e.naming(x0))?;
     Ok((y, Box::new(move |w| Ok(x0.rebuild_all(ran.pull(&[w]).map_err(|e| e.naming(x0))?)))))
 }
@@ -272,7 +273,7 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
     f: F,
     x0: &'x L,
 ) -> Result<(Vec<Batch<L::Scalar>>, PullMany<'x, L>)> {
-    let ran = Ran::new(Tape::new(), x0, |x| f(x))?;
+    let ran = Ran::new(Lent::recording(), x0, |x| f(x))?;
     let y = (0..ran.y.len()).map(|i| ran.value(i)).collect::<Result<Vec<_>>>().map_err(|e| e.naming(x0))?;
     Ok((
         y,
@@ -288,7 +289,7 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
 /// # Errors
 /// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
 pub fn linearize<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Push<'x, L>)> {
-    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let ran = Ran::new(Lent::recording(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0).map_err(|e| e.naming(x0))?;
     Ok((
         y,
@@ -312,7 +313,7 @@ pub fn linearize<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Re
 /// # Errors
 /// As [`grad`]; [`Error::Shape`] if `v` is not like `x0`.
 pub fn hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<L> {
-    Tape::new().hvp_of(f, x0, v)
+    Lent::recording().hvp_of(f, x0, v)
 }
 
 /// The value, the gradient and the Hessian applied to `v`, from one evaluation and the two sweeps of [`hvp`].
@@ -326,7 +327,7 @@ pub fn hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<L
 /// # Errors
 /// As [`hvp`].
 pub fn value_grad_hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) -> Result<(L::Scalar, L, L)> {
-    Tape::new().value_grad_hvp(f, x0, v)
+    Lent::recording().value_grad_hvp(f, x0, v)
 }
 
 /// The Hessian of `f` at `x0` as an operator: records the gradient once, each direction costs about two gradients.
@@ -334,7 +335,7 @@ pub fn value_grad_hvp<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L, v: &L) 
 /// # Errors
 /// As [`grad`]. The map: [`Error::Shape`] and those.
 pub fn hessian_map<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<HessianMap<'x, L>> {
-    let mut ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let mut ran = Ran::new(Lent::recording(), x0, |x| Many(vec![f(x)]))?;
     number(&ran.value(0).map_err(|e| e.naming(x0))?)?;
     let recorded = ran.tape.operations();
     let gradients = ran.tape.grads_recorded(Mark::START, ran.y(0), &ran.xs());

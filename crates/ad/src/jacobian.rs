@@ -3,10 +3,11 @@
 use crate::batch::Batch;
 use crate::drivers::{Ran, hessian_map};
 use crate::leaves::Leaves;
+use crate::lent::Lent;
 use crate::programs::{CostFn, Many};
 #[cfg(doc)]
 use crate::{Error, grad};
-use crate::{Result, Scalar, Shape, Tape};
+use crate::{Result, Scalar, Shape};
 use faer::Mat;
 
 /// The Jacobian of `f` at `x0`, `(entries of f) x (entries of x0)`, both in storage order.
@@ -17,7 +18,7 @@ use faer::Mat;
 /// The first failure; [`Error::NonFinite`].
 #[doc(alias("jacrev", "jacfwd"))]
 pub fn jacobian<L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &L) -> Result<Mat<L::Scalar>> {
-    let ran = Ran::new(Tape::new(), x0, |x| Many(vec![f(x)]))?;
+    let ran = Ran::new(Lent::recording(), x0, |x| Many(vec![f(x)]))?;
     let y = ran.value(0).map_err(|e| e.naming(x0))?;
     ran.judge_choices()?;
     let shapes = x0.shapes();

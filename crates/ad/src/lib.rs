@@ -38,6 +38,7 @@ mod in_program;
 mod invariance;
 mod jacobian;
 mod leaves;
+mod lent;
 mod on_tape;
 mod operators;
 mod ops;
@@ -68,6 +69,7 @@ pub use jacobian::{hessian, jacobian};
 #[doc(hidden)]
 pub use leaves::join;
 pub use leaves::{Leaves, VarTree};
+pub use lent::{Lent, release_buffers};
 pub use on_tape::HvpOperator;
 #[doc(hidden)]
 pub use ops::SECTIONS;

@@ -59,6 +59,8 @@ pub(crate) struct Store<T> {
     at: Cell<Option<Place>>,
     now: Cell<usize>,
     peak: Cell<usize>,
+    /// Bytes of all buffers that were ever made here.
+    made: Cell<usize>,
 }
 
 impl<T: Scalar> Store<T> {
@@ -77,7 +79,24 @@ impl<T: Scalar> Store<T> {
             at: Cell::new(None),
             now: Cell::new(0),
             peak: Cell::new(0),
+            made: Cell::new(0),
         }
+    }
+
+    /// Forgets what was set and found, and keeps the buffers.
+    pub(crate) fn renew(&mut self) {
+        self.forget();
+        self.shortcuts.set(true);
+        self.choice.set(Choice::Found);
+        self.warned.set(0.0);
+        self.ever.set(false);
+        self.at.set(None);
+        self.reset_peak();
+    }
+
+    /// Bytes of all buffers and of the workspace.
+    pub(crate) fn held(&self) -> usize {
+        self.made.get() + self.work.borrow().bytes()
     }
 
     /// A buffer of `len` entries, contents arbitrary.
@@ -92,7 +111,13 @@ impl<T: Scalar> Store<T> {
         if now > self.peak.get() {
             self.peak.set(now);
         }
-        found.unwrap_or_else(|| fresh(len))
+        found.unwrap_or_else(|| self.fresh(len))
+    }
+
+    #[cold]
+    fn fresh(&self, len: usize) -> Buf<T> {
+        self.made.set(self.made.get() + size_of::<T>() * len);
+        vec![T::zero(); len].into_boxed_slice()
     }
 
     /// Gives a buffer back.
@@ -251,8 +276,3 @@ fn may_follow(e: &Error) -> bool {
 
 /// Lengths below this have a list of their own.
 const SMALL: usize = 65;
-
-#[cold]
-fn fresh<T: Scalar>(len: usize) -> Buf<T> {
-    vec![T::zero(); len].into_boxed_slice()
-}

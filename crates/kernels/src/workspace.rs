@@ -21,8 +21,15 @@ impl<T> Default for Workspace<T> {
 
 impl<T> core::fmt::Debug for Workspace<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let scratch = size_of::<T>() * (self.inner.len() + self.outer.len());
-        f.debug_struct("Workspace").field("bytes", &(self.held.size_bytes() + scratch)).finish_non_exhaustive()
+        f.debug_struct("Workspace").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Workspace<T> {
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let numbers = size_of::<T>() * (self.inner.capacity() + self.outer.capacity());
+        self.held.size_bytes() + numbers + size_of::<usize>() * self.index.capacity()
     }
 }
 

@@ -94,6 +94,21 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
+    /// A cleared tape with switches as given, as if it were new, and its buffers.
+    pub(crate) fn renew(&mut self, records: bool, tangents: bool) {
+        self.clear();
+        self.store.renew();
+        (self.records, self.tangents, self.whole) = (Cell::new(records), Cell::new(tangents), records);
+        self.said.set(None);
+    }
+
+    /// Bytes of all buffers, those that wait for use included, of the records and of the kernels' workspace.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let inner = self.inner.borrow();
+        let records = size_of::<OpRec<T>>() * inner.ops.capacity() + size_of::<Val<T>>() * inner.vals.capacity();
+        self.store.held() + records
+    }
+
     /// Does it record?
     pub fn records(&self) -> bool {
         self.records.get()
