@@ -258,6 +258,12 @@ impl<T: Scalar> On<'_, T> {
         let positive = norm(u) == 0.0 || uu > 0.0;
         let verdict = (!positive).then(|| format!("<u,u> = {uu:e} for a tangent that is not zero"));
         self.said("metric: positive", "the metric is not positive", verdict);
+        if self.space.metric_is_ambient() {
+            let plain = crate::lists::inner(u, v);
+            self.equal("metric: ambient", "the metric is not the ambient one, and claims to be", uv, plain, size)?;
+        } else {
+            self.report.skip("metric: ambient", "not claimed");
+        }
         Ok(())
     }
 

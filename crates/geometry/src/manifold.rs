@@ -60,6 +60,12 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         self.inner(x, u, u).sqrt()
     }
 
+    /// Is [`inner`](Manifold::inner) the ambient inner product at every point? Who works with plain numbers then need
+    /// not ask for it. (A manifold that leaves `inner` as it is may say so; not to say so is never wrong.)
+    fn metric_is_ambient(&self) -> bool {
+        false
+    }
+
     /// The tangent at `x` nearest to the ambient vector `u`, in the ambient inner product: idempotent and self-adjoint.
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T>;
 

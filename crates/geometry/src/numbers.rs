@@ -1,7 +1,7 @@
 //! Programs on values, run on plain numbers: the tape that nobody sees.
 
 use crate::{Parts, Result};
-use pullback::{Batch, Scalar, Tape, Var};
+use pullback::{Batch, Lent, Scalar, Var};
 
 /// Runs `f` on lists of numbers, each as constants of a tape that keeps nothing.
 ///
@@ -35,7 +35,7 @@ pub fn try_apply<T: Scalar>(
     lists: &[&[Batch<T>]],
     f: &mut dyn for<'t> FnMut(&[Vec<Var<'t, T>>]) -> Option<Parts<'t, T>>,
 ) -> Result<Option<Vec<Batch<T>>>> {
-    let tape = Tape::plain();
+    let tape = Lent::plain();
     let lists: Vec<Vec<Var<'_, T>>> = lists.iter().map(|l| l.iter().map(|b| tape.constant(b)).collect()).collect();
     let Some(out) = f(&lists) else { return Ok(None) };
     tape.check()?;

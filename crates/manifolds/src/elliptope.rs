@@ -83,6 +83,9 @@ impl<T: Scalar> Manifold<T> for Elliptope {
     fn typical_distance(&self) -> f64 {
         10.0 * self.p as f64
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(u)))
     }

@@ -32,6 +32,9 @@ impl<T: Scalar> Manifold<T> for Euclidean {
     fn dim(&self) -> usize {
         self.n * self.p
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, _: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(only(u))
     }

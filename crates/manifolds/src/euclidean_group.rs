@@ -147,6 +147,9 @@ impl<T: Scalar> Manifold<T> for SpecialEuclidean {
         Manifold::<T>::typical_distance(&self.rotations)
             .hypot(Manifold::<T>::typical_distance(&Euclidean::new(self.n, 1)))
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let ((r, _), (w, v)) = (self.split(x), self.split(u));
         self.tangent(&Manifold::project(&self.rotations, &r, &w), v)

@@ -53,6 +53,9 @@ macro_rules! flat {
                 let dim: fn(usize) -> usize = $dim;
                 dim(self.n)
             }
+            fn metric_is_ambient(&self) -> bool {
+                true
+            }
             fn project<'t>(&self, _: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
                 one(only(u).$part())
             }

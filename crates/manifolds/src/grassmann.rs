@@ -174,6 +174,9 @@ impl<T: Scalar> Manifold<T> for Grassmann {
     fn dim(&self) -> usize {
         self.p * (self.n - self.p)
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(u)))
     }

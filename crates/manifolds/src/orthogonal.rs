@@ -188,6 +188,9 @@ impl<T: Scalar> Manifold<T> for Orthogonal {
     fn typical_distance(&self) -> f64 {
         std::f64::consts::PI * (self.n as f64).sqrt()
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let x = only(x);
         one(x * x.t_mul(only(u)).skew())

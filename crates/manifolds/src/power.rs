@@ -186,6 +186,9 @@ impl<T: Scalar, M: Manifold<T>> Manifold<T> for Power<M> {
         let [x, y, u] = self.copies_of([x, y, u]);
         self.together(&self.m.transport(&x, &y, &u))
     }
+    fn metric_is_ambient(&self) -> bool {
+        self.m.metric_is_ambient()
+    }
     fn transport_is_isometric(&self) -> bool {
         self.m.transport_is_isometric()
     }

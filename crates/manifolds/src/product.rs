@@ -192,6 +192,9 @@ impl<T: Scalar, F: Factors<T>> Manifold<T> for Product<F> {
     fn transport<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         self.each(|m, r| m.transport(&x[r.clone()], &y[r.clone()], &u[r]))
     }
+    fn metric_is_ambient(&self) -> bool {
+        Factors::<T>::each(&self.factors).into_iter().all(|m| m.metric_is_ambient())
+    }
     fn transport_is_isometric(&self) -> bool {
         Factors::<T>::each(&self.factors).into_iter().all(|m| m.transport_is_isometric())
     }

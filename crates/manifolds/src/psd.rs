@@ -59,6 +59,9 @@ impl<T: Scalar> Manifold<T> for PsdFixedRank {
     fn typical_distance(&self) -> f64 {
         10.0 * self.p as f64
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(submersion::horizontal(only(x), only(u)))
     }

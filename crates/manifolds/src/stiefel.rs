@@ -210,6 +210,9 @@ impl<T: Scalar> Manifold<T> for Stiefel {
         let (x, u, v) = (only(x), only(u), only(v));
         u.dot(v).lincomb(1.0, x.t_mul(u).dot(x.t_mul(v)), b - 1.0)
     }
+    fn metric_is_ambient(&self) -> bool {
+        self.metric.b() == 1.0
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(u)))
     }

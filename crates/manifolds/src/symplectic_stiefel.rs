@@ -117,6 +117,9 @@ impl<T: Scalar> Manifold<T> for SymplecticStiefel {
     fn dim(&self) -> usize {
         4 * self.n * self.p - self.p * (2 * self.p - 1)
     }
+    fn metric_is_ambient(&self) -> bool {
+        true
+    }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         one(project(only(x), only(u)))
     }

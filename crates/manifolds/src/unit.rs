@@ -97,6 +97,9 @@ pub(crate) fn curvature<'t, T: Scalar>(dot: Dot<'t, T>, u: Var<'t, T>, v: Var<'t
 /// What the two types have in common of the trait, given `dot(self)` and `norm` of vectors.
 macro_rules! unit_vectors {
     ($dot:expr) => {
+        fn metric_is_ambient(&self) -> bool {
+            true
+        }
         fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
             one(unit::project($dot, only(x), only(u)))
         }

@@ -59,14 +59,31 @@ impl<T: Scalar> Numbers<T> {
 
     /// The ambient inner product, over all matrices and members.
     pub fn dot(&self, u: &[Batch<T>]) -> f64 {
-        let pairs = self.0.iter().zip(u).flat_map(|(a, b)| a.data().iter().zip(b.data()));
-        pairs.map(|(a, b)| a.f64() * b.f64()).sum()
+        dot(&self.0, u)
     }
 
     /// Are all entries finite?
     pub fn is_finite(&self) -> bool {
         self.0.iter().all(|b| b.data().iter().all(|x| x.is_finite()))
     }
+}
+
+/// The ambient inner product of two lists, in double precision.
+pub(crate) fn dot<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>]) -> f64 {
+    u.iter().zip(v).map(|(u, v)| dot_entries(u.data(), v.data())).sum()
+}
+
+/// Eight interleaved sums: one after the other, additions would wait for each other.
+fn dot_entries<T: Scalar>(u: &[T], v: &[T]) -> f64 {
+    let ((u, u_rest), (v, v_rest)) = (u.as_chunks::<8>(), v.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (u, v) in u.iter().zip(v) {
+        for i in 0..8 {
+            sums[i] += u[i].f64() * v[i].f64();
+        }
+    }
+    let rest: f64 = u_rest.iter().zip(v_rest).map(|(u, v)| u.f64() * v.f64()).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// One matrix as it is stored: batch, rows and columns, and the bits of the numbers in double precision (which holds

@@ -1,8 +1,8 @@
 //! A manifold on plain numbers, on tapes that are kept: nothing is allocated once they have their size. No solver lives
 //! here.
 
-use crate::numbers::Numbers;
-use pullback::{Batch, Result, Scalar, Shape, Tape, Var};
+use crate::numbers::{Numbers, dot};
+use pullback::{Batch, Lent, Result, Scalar, Shape, Tape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts};
 use smallvec::SmallVec;
 
@@ -14,8 +14,10 @@ type Handles<'t, T> = SmallVec<[Var<'t, T>; 2]>;
 #[derive(Debug)]
 pub struct Space<'m, T: Scalar = f64> {
     manifold: &'m dyn Manifold<T>,
-    plain: Tape<T>,
-    forward: Tape<T>,
+    plain: Lent<T>,
+    forward: Lent<T>,
+    /// Is the metric that of the ambient space? Then numbers are multiplied where they lie.
+    ambient: bool,
     time: Batch<T>,
     one: Batch<T>,
 }
@@ -39,7 +41,8 @@ impl<'m, T: Scalar> Space<'m, T> {
     /// The geometry of a manifold.
     pub fn new(manifold: &'m dyn Manifold<T>) -> Self {
         let (time, one) = (Batch::zeros(Shape::SCALAR), Batch::from_slice(Shape::SCALAR, &[T::one()]));
-        Space { manifold, plain: Tape::plain(), forward: Tape::forward(), time, one }
+        let ambient = manifold.metric_is_ambient();
+        Space { manifold, plain: Lent::plain(), forward: Lent::forward(), ambient, time, one }
     }
 
     /// The manifold.
@@ -75,6 +78,9 @@ impl<'m, T: Scalar> Space<'m, T> {
     /// # Errors
     /// The first failure.
     pub fn inner(&mut self, x: &[Batch<T>], u: &[Batch<T>], v: &[Batch<T>]) -> Result<f64> {
+        if self.ambient {
+            return Ok(dot(u, v));
+        }
         self.plain.clear();
         let (x, u, v) = (constants(&self.plain, x), constants(&self.plain, u), constants(&self.plain, v));
         let y = self.manifold.inner(&x, &u, &v);

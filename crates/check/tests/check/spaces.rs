@@ -12,6 +12,7 @@ enum Wrong {
     Nothing,
     Projection,
     Metric,
+    AmbientMetric,
     Retraction,
     RetractionOrder,
     OffManifold,
@@ -136,8 +137,12 @@ impl<T: Scalar> Manifold<T> for Sphere {
             Wrong::Metric => {
                 right + (u[0].hadamard(x[0]).sum() + u[0].slice(0, 0, 1, 1).sum()) * v[0].slice(1, 0, 1, 1).sum()
             }
+            Wrong::AmbientMetric => right * c(right, 1.0 + 1e-9),
             _ => right,
         }
+    }
+    fn metric_is_ambient(&self) -> bool {
+        true
     }
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         let twice = if self.is(Wrong::Projection) { c(x[0], 1.0 + 1e-8) } else { c(x[0], 1.0) };
@@ -264,6 +269,7 @@ fn every_broken_part_is_found_and_named() {
     for (wrong, words) in [
         (Wrong::Projection, "the projection of an ambient vector is not tangent"),
         (Wrong::Metric, "the metric is not symmetric"),
+        (Wrong::AmbientMetric, "the metric is not the ambient one, and claims to be"),
         (Wrong::Retraction, "does not start along its tangent"),
         (Wrong::RetractionOrder, "of first order only, and claims the second"),
         (Wrong::OffManifold, "the retraction leaves the manifold"),
