@@ -45,7 +45,7 @@ fn one_value_may_be_the_first_and_the_third_input() {
         tape.jvp_into(&[(x, &sym(&rnd(5, 5, 3)))], &[y], &mut [&mut out]).unwrap();
         assert!(out.max_abs() < 1e-13, "it moves by {:e}", out.max_abs());
         // Of a definite matrix the symmetric part alone is a matrix of both roles.
-        let g = sym(&tape.gradient(y.dot(&rnd(5, 5, 4)), x).unwrap().into_mat());
+        let g = sym(&tape.gradient(y.dot(rnd(5, 5, 4)), x).unwrap().into_mat());
         assert!(g.norm_max() < 1e-13, "it has the slope {:e}", g.norm_max());
     };
     same(&s0, &|x| x.spd().solve(x));
