@@ -51,8 +51,10 @@ impl Chosen {
         if out.is_empty() {
             out.push("--workspace");
         }
-        for name in &self.targets {
-            match name.rsplit(':').next().unwrap_or(name) {
+        // Unit tests of several crates are one argument, which Cargo takes once.
+        let names: BTreeSet<&str> = self.targets.iter().map(|name| name.rsplit(':').next().unwrap_or(name)).collect();
+        for name in names {
+            match name {
                 "lib" => out.push("--lib"),
                 target => out.extend(["--test", target]),
             }

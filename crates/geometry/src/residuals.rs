@@ -28,7 +28,8 @@ pub fn shapes<T: Scalar>(name: &dyn Fn() -> String, expected: &[Shape], x: &[Bat
     Ok(())
 }
 
-/// The largest entry of `X^T Y - shift I` for each member, in double precision.
+/// The largest entry of `X^T Y - shift I` for each member, in double precision; NaN if one is NaN, as the difference of
+/// two products that overflow is.
 pub fn gram_residual<T: Scalar>(x: &Batch<T>, y: &Batch<T>, shift: f64) -> Vec<f64> {
     let s = y.shape();
     let column = |m: &Batch<T>, b: usize, j: usize| {
@@ -44,7 +45,9 @@ pub fn gram_residual<T: Scalar>(x: &Batch<T>, y: &Batch<T>, shift: f64) -> Vec<f
                 for j in 0..s.cols {
                     let yj = column(y, b, j);
                     let dot: f64 = xi.iter().zip(&yj).map(|(a, b)| a.f64() * b.f64()).sum();
-                    worst = worst.max((dot - if i == j { shift } else { 0.0 }).abs());
+                    let off = (dot - if i == j { shift } else { 0.0 }).abs();
+                    // `f64::max` would drop NaN.
+                    worst = if off > worst || off.is_nan() { off } else { worst };
                 }
             }
             worst

@@ -4,7 +4,7 @@
 mod common;
 use common::*;
 use pullback_kernels::list::*;
-use pullback_kernels::{Failure, Workspace};
+use pullback_kernels::{Failure, Workspace, tolerances};
 
 /// Every order up to 20, and some on both sides of the crossovers.
 fn sizes() -> impl Iterator<Item = usize> {
@@ -328,4 +328,31 @@ fn an_unstable_exchange_is_refused() {
         is_schur(&t, &handle, 4, 1e-14, "two pairs");
     }
     assert!(refused > 0);
+}
+
+/// Two equal pairs of imaginary parts one, coupled by less than their own entries differ: an exchange of such leaves a
+/// little more than rounding now and then, is refused from the stated residual on, and never below it.
+#[test]
+fn an_exchange_is_refused_from_its_tolerance_on() {
+    let (mut r, mut w) = (rng(5), Workspace::default());
+    let (tolerance, mut refused) = (tolerances::swap_residual::<f64>(), 0);
+    for _ in 0..100_000 {
+        let x = random::<f64>(&mut r, 8);
+        let (e, big) = (10f64.powf(-16.0 * x[0].abs()), 10f64.powf(6.0 * x[1]));
+        let (c, a) = (big * 10f64.powf(4.0 * x[2]), 0.3 + e * x[5]);
+        let coupling = [x[3], x[4], x[6], x[7]].map(|x| big * x);
+        let [p, q, s, t] = coupling;
+        let t = [0.3, -c, 0.0, 0.0, 1.0 / c, 0.3, 0.0, 0.0, p, q, a, -c * (1.0 + e), s, t, (1.0 + e * x[3]) / c, a];
+        let mut handle = schur_of(&t, 4, &mut w, "two pairs");
+        match f64::schur_reorder(&mut handle, 4, &[false, false, true, true]) {
+            Ok(count) => assert_eq!(count, 2),
+            Err(Failure::Exchange { residual, .. }) => {
+                assert!(residual > tolerance, "{residual:e} is rounding");
+                refused += usize::from(residual < 1e-8);
+            }
+            Err(e) => panic!("{e}"),
+        }
+        is_schur(&t, &handle, 4, 1e-14, "two pairs");
+    }
+    assert!(refused > 5, "{refused} exchanges were refused for what they leave");
 }

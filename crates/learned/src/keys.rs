@@ -25,6 +25,15 @@ pub(crate) enum Purpose {
     Rollout,
 }
 
+#[cfg(test)]
+impl Purpose {
+    /// All of them.
+    pub(crate) const ALL: [Purpose; 8] = {
+        use Purpose::{Draw, Horizon, Instance, Rollout, Start, Train, Validation, WarmUp};
+        [Draw, Horizon, Start, Instance, WarmUp, Train, Validation, Rollout]
+    };
+}
+
 /// A place in the stream of random numbers. Copy it, send it, ask it twice: it gives the same generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(u64);
@@ -63,7 +72,7 @@ mod tests {
     fn keys_are_all_different() {
         let mut seen = std::collections::HashSet::new();
         for seed in 0..4 {
-            for purpose in [Purpose::Draw, Purpose::Start, Purpose::Train] {
+            for purpose in Purpose::ALL {
                 for step in 0..50 {
                     for member in 0..5 {
                         assert!(seen.insert(Key::new(seed, purpose).at(step).at(member).0));

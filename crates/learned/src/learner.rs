@@ -185,3 +185,52 @@ pub(crate) fn progress(job: &Job, filled_by: Option<String>, all: &[Contribution
         filled_by,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Descent, Each, Horizon, Member, Split, Subspace, SubspaceOptions, TrainingOptions, Update};
+    use crate::{Entry, Sides};
+    use pullback::{Batch, Shape, Var};
+    use pullback_manifolds::{Euclidean, rng};
+
+    /// The cost `x`.
+    struct Linear;
+    impl Task for Linear {
+        type Data = ();
+        fn sample(&self, _: Split, _: &[Member]) {}
+        fn cost<'t>(&self, x: &[Var<'t>], (): &()) -> Var<'t> {
+            x[0] * 1.0
+        }
+    }
+
+    /// Streams of two purposes may use different digits of one number, so that no correlation shows. So the numbers
+    /// themselves are compared: with those of the purpose, and with those of every other one.
+    #[test]
+    fn lengths_and_members_are_drawn_from_streams_of_their_own() {
+        let flat = Euclidean::new(1, 1);
+        let net = Each::new(Subspace::new(SubspaceOptions::new(Sides::Scalar)), Update::new(0.1));
+        let params = net.init(&mut rng(1));
+        // So long that no two lengths are equal by chance.
+        let horizon = Horizon::LogUniform(1_000_000, 1_000_000_000_000);
+        let options = TrainingOptions { horizon, members: 3, refresh: None, seed: 5, ..TrainingOptions::default() };
+        let setup = Setup { inner: Descent(net), manifold: &flat, task: &Linear, options };
+        let mut state = TrainingState::new(&setup, &params);
+        let point = || Numbers(vec![Batch::zeros(Shape::mat(1, 1))]);
+        (0..20).for_each(|instance| state.pool.push(Entry { point: point(), state: Numbers::default(), instance }));
+        for step in 0..30 {
+            state.step = step;
+            let stream = |purpose| Key::new(5, purpose).at(step as u64).rng();
+            let mut pool = state.pool.clone();
+            let (job, _) = state.job(&setup, &[]).unwrap();
+            for purpose in Purpose::ALL {
+                let length = horizon.at(stream(purpose).random());
+                assert_eq!(length == job.horizon, purpose == Purpose::Horizon, "step {step}: {purpose:?}");
+            }
+            let drawn: Vec<u64> = job.groups.iter().flatten().map(|(_, e)| e.instance).collect();
+            let by_hand = pool.draw(3, &mut stream(Purpose::Draw));
+            assert_eq!(drawn, by_hand.iter().map(|e| e.instance).collect::<Vec<_>>());
+            job.groups.into_iter().flatten().for_each(|(_, e)| state.pool.push(e));
+        }
+    }
+}

@@ -157,9 +157,17 @@ fn dot(u: &Mat<f64>, v: &Mat<f64>) -> f64 {
     (u.transpose() * v).diagonal().column_vector().iter().sum()
 }
 
-/// L-BFGS without line search on numbers, by the book, with branches.
-fn lbfgs(gr: &Grassmann, a: &Mat<f64>, x0: &Mat<f64>, steps: usize, pairs: usize) -> Vec<Mat<f64>> {
+/// L-BFGS without line search on numbers, by the book, with branches; and how many pairs it did not keep.
+fn lbfgs(
+    gr: &Grassmann,
+    a: &Mat<f64>,
+    x0: &Mat<f64>,
+    steps: usize,
+    pairs: usize,
+    caution: f64,
+) -> (Vec<Mat<f64>>, usize) {
     let (first, scale, longest) = (1.5, 2.0, 2.0);
+    let mut refused = 0;
     let mut x = x0.clone();
     let mut memory: Vec<(Mat<f64>, Mat<f64>)> = vec![];
     let mut last: Option<(Mat<f64>, Mat<f64>, Mat<f64>)> = None;
@@ -173,11 +181,13 @@ fn lbfgs(gr: &Grassmann, a: &Mat<f64>, x0: &Mat<f64>, steps: usize, pairs: usize
             let carry = |u: &Mat<f64>| gr.transport(from, &x, u).unwrap();
             memory.iter_mut().for_each(|(s, y)| (*s, *y) = (carry(s), carry(y)));
             let (s, y) = (carry(step), &g - carry(old));
-            if dot(&s, &y) > 1e-8 * dot(&s, &s).sqrt() * dot(&y, &y).sqrt() {
+            if dot(&s, &y) > caution * dot(&s, &s).sqrt() * dot(&y, &y).sqrt() {
                 if memory.len() == pairs {
                     memory.remove(0);
                 }
                 memory.push((s, y));
+            } else {
+                refused += 1;
             }
         }
         let mut q = g.clone();
@@ -202,24 +212,73 @@ fn lbfgs(gr: &Grassmann, a: &Mat<f64>, x0: &Mat<f64>, steps: usize, pairs: usize
         x = next;
         out.push(x.clone());
     }
-    out
+    (out, refused)
 }
 
 #[test]
 fn of_zeros_it_is_lbfgs_without_a_line_search() {
     let gr = Grassmann::new(8, 2);
-    let net = Equivariant::new(EquivariantOptions { pairs: 3, ..EquivariantOptions::default() });
-    let params = net.init(&mut rng(1));
-    let ours = Trained::new(net, params);
     let a = spread(8);
-    for seed in 0..4 {
-        let x0 = Manifold::<f64>::random_point(&gr, 1, &mut rng(seed)).swap_remove(0);
-        let plain = run(&ours, &gr, &a, &x0, 25, 1.0);
-        let book = lbfgs(&gr, &a, &x0.member(0), 25, 3);
-        for (x, y) in plain.iter().zip(&book) {
-            close(&x.member(0), y, 1e-9);
+    // With much caution it refuses pairs, and which ones matters from then on.
+    for caution in [1e-8, 0.5, 0.6, 0.7, 0.8] {
+        let net = Equivariant::new(EquivariantOptions { pairs: 3, caution, ..EquivariantOptions::default() });
+        let params = net.init(&mut rng(1));
+        let ours = Trained::new(net, params);
+        let mut refused = 0;
+        for seed in 0..4 {
+            let x0 = Manifold::<f64>::random_point(&gr, 1, &mut rng(seed)).swap_remove(0);
+            let plain = run(&ours, &gr, &a, &x0, 25, 1.0);
+            let (book, without) = lbfgs(&gr, &a, &x0.member(0), 25, 3, caution);
+            for (x, y) in plain.iter().zip(&book) {
+                close(&x.member(0), y, 1e-9);
+            }
+            refused += without;
+        }
+        assert!(caution < 0.55 || (5..90).contains(&refused), "caution {caution}: {refused} pairs were refused");
+    }
+}
+
+/// Whatever the network says, a step descends and is not too long: at weights that lead uphill, too.
+#[test]
+fn every_step_descends_and_is_no_longer_than_it_may_be() {
+    let gr = Grassmann::new(8, 2);
+    let a = spread(8);
+    let (slope, longest) = (0.2, 0.7);
+    let net = Equivariant::new(EquivariantOptions { slope, longest, additive: 1.0, ..EquivariantOptions::default() });
+    let (mut turned, mut kept, mut shortened) = (0, 0, 0);
+    for seed in 0..12 {
+        let mut params = net.init(&mut rng(seed));
+        let (weight, bias) = (&mut params.output.weight, &mut params.output.bias);
+        let z: Batch = gaussian(Shape::mat(weight.shape().len() + 8, 1), &mut rng(100 + seed));
+        weight.data_mut().iter_mut().zip(z.data()).for_each(|(w, z)| *w = 0.3 * z);
+        bias.data_mut().iter_mut().zip(&z.data()[z.data().len() - 8..]).for_each(|(b, z)| *b = *z);
+        // Times the gradient itself, both ways.
+        bias.data_mut()[7] = if seed % 2 == 0 { -3.0 } else { 1.0 };
+        let ours = Trained::new(net.clone(), params);
+        let mut x = Manifold::<f64>::random_point(&gr, 1, &mut rng(seed)).swap_remove(0);
+        let mut s = Method::begin(&ours, &[x.shape()]);
+        for _ in 0..15 {
+            let tape = Tape::plain();
+            let at = tape.constant(&x);
+            let e = at.grad(|x| x.t_mul(&a * x).trace().sum());
+            let r = Manifold::egrad_to_rgrad(&gr, &[at], Egrad(&[e])).0;
+            let state: Vec<Var<'_>> = s.iter().map(|s| tape.constant(s)).collect();
+            let (y, next) = ours.step_with(&gr, &[at], Egrad(&[e]), Rgrad(&r), &state);
+            tape.check().unwrap();
+            s = next.iter().map(Var::value).collect();
+            // The step is kept in the state, after the count, the point and the gradient.
+            let (step, g) = (s[3].member(0), r[0].value().member(0));
+            let (length, size) = (dot(&step, &step).sqrt(), dot(&g, &g).sqrt());
+            let cosine = -dot(&step, &g) / (length * size);
+            assert!(cosine > slope * (1.0 - 1e-12), "the cosine is {cosine}");
+            assert!(length < longest * (1.0 + 1e-12), "the length is {length}");
+            turned += usize::from(cosine > 1.0 - 1e-12);
+            kept += usize::from(cosine < 0.999);
+            shortened += usize::from(length > longest * (1.0 - 1e-12));
+            x = y[0].value();
         }
     }
+    assert!(turned > 20 && kept > 20 && shortened > 20, "{turned} {kept} {shortened}");
 }
 
 #[test]

@@ -157,6 +157,32 @@ fn every_inner_step_has_its_own_minibatch() {
     }
 }
 
+#[test]
+fn no_two_members_share_a_minibatch() {
+    let flat = FLAT();
+    let distinct = |slopes: &[f64]| slopes.iter().map(|d| d.to_bits()).collect::<std::collections::HashSet<_>>().len();
+    let mut sorted = vec![];
+    for group in [1, 2, 3] {
+        let task = Slope::default();
+        let warm_up = WarmUp { members: 7, steps: 4, push_after: 4, push_every: 1 };
+        let o = TrainingOptions { warm_up, group, ..options() };
+        let mut t = Training::new(Descent(sum(0.0)), 0.0, &flat, &task, &[&STILL], o);
+        // Nothing is estimated: what was drawn is the warm-up's, one slope for each member and step.
+        t.compare(&[]).unwrap();
+        let mut slopes = std::mem::take(&mut *task.drawn.lock().unwrap());
+        assert_eq!((slopes.len(), distinct(&slopes)), (28, 28));
+        // Three members and three inner steps, in groups of any size: the same nine slopes.
+        t.step().unwrap();
+        let mut inner = std::mem::take(&mut *task.drawn.lock().unwrap());
+        assert_eq!((inner.len(), distinct(&inner)), (9, 9));
+        inner.sort_by(f64::total_cmp);
+        sorted.push(inner.clone());
+        slopes.append(&mut inner);
+        assert_eq!(distinct(&slopes), 37, "what a warm-up has seen is not drawn again");
+    }
+    assert!(sorted.windows(2).all(|s| s[0] == s[1]), "a member's data depends on its group: {sorted:?}");
+}
+
 /// The cost `x`: all gradients are one.
 #[derive(Debug)]
 struct Linear;

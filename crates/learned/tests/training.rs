@@ -165,6 +165,37 @@ fn a_checkpoint_of_another_run_says_what_differs() {
     assert!(with(options(), &gr, &wide).contains("inner loop"));
 }
 
+/// Both lists of parameters in a checkpoint are those of this network, or it is refused: the best ones are asked for
+/// long after the run was continued.
+#[test]
+fn parameters_of_other_shapes_are_refused_where_they_stand() {
+    let gr = Grassmann::new(6, 2);
+    let task = eigen(0.02);
+    let task = &task;
+    let saved = |hidden: usize| -> (Each<GmLstm>, serde_json::Value) {
+        let options_of_net = GmLstmOptions { hidden, ..GmLstmOptions::new(6, 2) };
+        let net = Each::new(GmLstm::new(options_of_net), Update::new(0.02));
+        let mut t = Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &BOTH, options());
+        assert!(t.offer(1.0));
+        let text = t.checkpoint().to_text().unwrap();
+        drop(t);
+        (net, serde_json::from_str(&text).unwrap())
+    };
+    let ((net, narrow), (_, wide)) = (saved(8), saved(9));
+    for part in ["", "params", "best"] {
+        let mut mixed = narrow.clone();
+        if !part.is_empty() {
+            mixed["state"][part] = wide["state"][part].clone();
+        }
+        let mixed = TrainingCheckpoint::from_text(&mixed.to_string()).unwrap();
+        let mut t = Training::new(Descent(net.clone()), net.init(&mut rng(1)), &gr, &task, &BOTH, options());
+        match t.resume(&mixed) {
+            Ok(()) => assert_eq!(part, ""),
+            Err(e) => assert!(!part.is_empty() && e.to_string().contains("shapes of the parameters"), "{part}: {e}"),
+        }
+    }
+}
+
 #[test]
 fn draw_estimate_and_apply_are_a_step() {
     let (gr, task, net) = (Grassmann::new(6, 2), eigen(0.02), network());

@@ -92,10 +92,13 @@ fn zeroed_subspace_networks_are_gradient_descent_on_products_too() {
     for m in all {
         for sides in [Sides::Both, Sides::Rows, Sides::Columns, Sides::Scalar] {
             for mean_one in [true, false] {
-                let options = SubspaceOptions { mean_one, ..SubspaceOptions::new(sides) };
-                let net = Each::new(Subspace::new(options), Update::new(C));
-                let params = net.init(&mut rng(4));
-                same_steps(&Trained::new(net, params), &Rsgd { step: C }, &*m, 1e-14);
+                // What it rescales is the Riemannian gradient, whatever a network for the other kind would see.
+                for sees in [Sees::Riemannian, Sees::Euclidean] {
+                    let options = SubspaceOptions { mean_one, ..SubspaceOptions::new(sides) };
+                    let net = Each::new(Subspace::new(options), Update { sees, ..Update::new(C) });
+                    let params = net.init(&mut rng(4));
+                    same_steps(&Trained::new(net, params), &Rsgd { step: C }, &*m, 1e-14);
+                }
             }
         }
     }

@@ -17,7 +17,7 @@
 //! squares of size `x_0²`, which is the model's: points at distance `r` from the origin keep `1e-16 e^(2r)` of it. The
 //! ball ([`PoincareBall`](crate::PoincareBall)) does not cancel there, but ends at `r = 37`.
 
-use crate::matrices::{holds_for, one, only, shaped};
+use crate::matrices::{one, only, shaped};
 use crate::scalars::{Times, arc};
 use crate::{Egrad, Manifold, Parts, Result, Rgrad, Shapes, gaussian, residuals, verdicts};
 use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
@@ -219,10 +219,13 @@ impl<T: Scalar> Manifold<T> for Lorentz {
     }
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()> {
         shaped(self, &[x, u])?;
-        let batch = u[0].shape().batch;
-        let size = (0..x[0].shape().batch).map(|b| residuals::largest(&x[0], b)).fold(1.0, f64::max);
-        let off: Vec<f64> = (0..batch).map(|b| lorentz(&x[0], &u[0], b).abs()).collect();
-        holds_for(self, "<x, u> = 0", &off, &u[0], residuals::tolerance::<T>(self.n) * size)
+        let points = x[0].shape().batch;
+        let off: Vec<f64> = (0..u[0].shape().batch.max(points)).map(|b| lorentz(&x[0], &u[0], b).abs()).collect();
+        // Each member by its own point: far away the product is a difference of large numbers.
+        let largest = |m: &Batch<T>, b: usize| residuals::largest(m, if m.shape().batch == 1 { 0 } else { b });
+        residuals::tangent_equation(&|| Manifold::<T>::name(self), "<x, u> = 0", &off, |b| {
+            residuals::tolerance::<T>(self.n) * (1.0 + largest(&u[0], b)) * largest(&x[0], b).max(1.0)
+        })
     }
 }
 

@@ -144,6 +144,19 @@ fn one_point_two_points_and_equal_points() {
     }
 }
 
+/// Points whose distances are far below 1, and far above rounding, are different points.
+#[test]
+fn points_that_are_close_together_are_told_apart() {
+    let m = Euclidean::new(1, 1);
+    for size in [1e-6, 1e-9, 1e-11] {
+        let points = column(&[0.0, size, 3.0 * size, -2.0 * size, 9.0 * size]);
+        let c = median(&m, &points, &Effort::default()).unwrap();
+        assert_eq!((c.point[0].data()[0], c.residual), (size, 0.0), "{size:e}");
+        let c = mean(&m, &points, &Effort::default()).unwrap();
+        assert!((c.point[0].data()[0] / size - 2.2).abs() < 1e-3, "{size:e}: {c:?}");
+    }
+}
+
 #[test]
 fn what_has_none_says_so() {
     let so = Orthogonal::special(2);

@@ -198,6 +198,28 @@ fn retractions_are_of_second_order_along_a_geodesic_of_the_sphere() {
     }
 }
 
+/// Transport of `Z` is the projection `P Z + Z Q - P Z Q` at the new point, with `P` and `Q` those on its columns and
+/// rows; seen on matrices that are formed, for members whose points are as far from each other as any two are.
+#[test]
+fn transport_is_the_projection_of_the_matrix() {
+    let space = FixedRank::new(6, 5, 2);
+    let (x, _, z) = place(&space, 3, 5);
+    let (y, ..) = place(&space, 3, 6);
+    let w = numbers::apply(&[&x, &y, &z], &mut |l| Manifold::transport(&space, &l[0], &l[1], &l[2])).unwrap();
+    space.check_tangent(&y, &w).unwrap();
+    let formed = |x: &List, z: &List, b: usize| -> Mat<f64> {
+        let [u, s, v, du, ds, dv] = [&x[0], &x[1], &x[2], &z[0], &z[1], &z[2]].map(|m| m.member(b));
+        &du * &s * v.transpose() + &u * &ds * v.transpose() + &u * &s * dv.transpose()
+    };
+    for b in 0..3 {
+        let (ambient, found) = (formed(&x, &z, b), formed(&y, &w, b));
+        let (u, v) = (y[0].member(b), y[2].member(b));
+        let (p, q) = (&u * u.transpose(), &v * v.transpose());
+        let expected = &p * &ambient + &ambient * &q - &p * &ambient * &q;
+        assert!((found - expected).norm_max() < 1e-13, "member {b}");
+    }
+}
+
 #[test]
 fn large_matrices_are_never_formed() {
     // 20000 x 15000 of rank 3: the matrix would have 2.4 gigabytes.
