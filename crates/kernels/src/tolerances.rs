@@ -198,6 +198,10 @@ pub const LU_SMALL: usize = 16;
 pub const EIGH_TINY: usize = 3;
 /// Eigendecomposition: the largest `n` of the tridiagonal QL iteration.
 pub const EIGH_SMALL: usize = 24;
+/// Eigendecomposition: the least `n` of divide and conquer of our own.
+pub const EIGH_CONQUER: usize = 32;
+/// Tridiagonal eigenproblem: the largest block that divide and conquer leaves to the QL iteration.
+pub const CONQUER_LEAF: usize = 32;
 /// Polar: the largest `n` of the one-sided Jacobi method.
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
