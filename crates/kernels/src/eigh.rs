@@ -199,7 +199,9 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
     let (mut s, mut c, mut p) = (T::one(), T::one(), T::zero());
     for i in (l..m).rev() {
         let (f, b) = (s * e[i], c * e[i]);
-        let r = Float::sqrt(f * f + g * g);
+        let squares = f * f + g * g;
+        let lost = squares < T::min_positive_value() / T::EPS;
+        let (sine, cosine, r) = if lost { tiny_rotation(f, g) } else { (f, g, Float::sqrt(squares)) };
         e[i + 1] = r;
         if r == T::zero() {
             // The block falls apart here.
@@ -207,8 +209,7 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
             e[m] = T::zero();
             return;
         }
-        s = f / r;
-        c = g / r;
+        (s, c) = if lost { (sine, cosine) } else { (f / r, g / r) };
         g = d[i + 1] - p;
         let t = (d[i] - g) * s + two * c * b;
         p = s * t;
@@ -224,6 +225,15 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
     d[l] -= p;
     e[l] = g;
     e[m] = T::zero();
+}
+
+/// Sine, cosine and length of `(f, g)` where its squares have lost digits to underflow; zeros of two zeros.
+#[cold]
+fn tiny_rotation<T: Real>(f: T, g: T) -> (T, T, T) {
+    let unit = T::EPS * T::EPS * T::EPS * T::EPS;
+    let (f, g) = (f / unit, g / unit);
+    let r = Float::hypot(f, g);
+    if r == T::zero() { (r, r, r) } else { (f / r, g / r, r * unit) }
 }
 
 /// Ascending order, by insertion.

@@ -11,6 +11,7 @@
 //! Cost: at most `4/3 n^3` multiplications and additions for the products, `O(n^2)` divisions for the rest.
 
 mod deflate;
+pub(crate) mod reduce;
 mod secular;
 mod vectors;
 
@@ -136,7 +137,7 @@ impl<T: Real> Conquer<'_, T> {
                 return Err(Failure::NoConvergence);
             }
             let (packed, z, s) = (&packed[..k], &mut loewner[..k], &mut self.s[..k * k]);
-            Vectors { d, origin, tau, packed, z, s }.form();
+            Vectors { d, origin, tau, packed, z, rho, s }.form();
             shape.pack(q, n, kept, place, self.pack);
             shape.multiply(self.pack, s, q, n);
         }

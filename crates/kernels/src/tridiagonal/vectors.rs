@@ -1,8 +1,7 @@
 //! Eigenvectors of `diag(d) + rho z z^T` from the zeros of its secular equation (`secular.rs`).
 //!
 //! The zeros found are exact for another `z`, which Löwner's formula gives,
-//! `z_i^2 = prod_j (x_j - d_i) / prod_{j != i} (d_j - d_i)` up to `rho`, and which is `z` to rounding: vectors made with
-//! it are orthogonal however close the zeros are (Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 15, 1994).
+//! `rho z_i^2 = prod_j (x_j - d_i) / prod_{j != i} (d_j - d_i)`, and which is `z` to rounding: vectors made with it are orthogonal however close the zeros are (Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 15, 1994).
 
 use num_traits::Float;
 use pulp::{Arch, NullaryFnOnce};
@@ -20,6 +19,7 @@ pub(super) struct Vectors<'a, T> {
     /// The poles in the order of the rows, and their `z`, in place of which those of Löwner's formula come.
     pub(super) packed: &'a [T],
     pub(super) z: &'a mut [T],
+    pub(super) rho: T,
     pub(super) s: &'a mut [T],
 }
 
@@ -54,7 +54,7 @@ impl<T: Real> Vectors<'_, T> {
                 for l in 0..W {
                     let (over, under) = ((pole[l] - origin) - tau, pole[l] - d);
                     // Poles differ, so this is the factor of the zero above the pole itself.
-                    let under = if under == T::zero() { T::one() } else { under };
+                    let under = if under == T::zero() { self.rho } else { under };
                     product[l] *= over / under;
                 }
             }
