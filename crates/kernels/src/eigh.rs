@@ -1,5 +1,5 @@
 //! Eigendecomposition of the symmetric part: Jacobi's method for tiny matrices, the tridiagonal QL iteration for small
-//! ones, faer's divide and conquer for the rest.
+//! ones, faer's algorithms for a few sizes beyond; the rest is for `eigh_large.rs`.
 
 use faer::Par;
 use faer::diag::DiagMut;
@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, view, view_mut};
-use crate::tolerances::{EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
+use crate::tolerances::{EIGH_CONQUER, EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Workspace};
 
@@ -36,6 +36,8 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
         tridiagonalise(s, n, v, values, e, taus);
         ql(values, e, v, n)?;
         sort(v, values, n);
+    } else if n >= EIGH_CONQUER {
+        crate::eigh_large::eigh(a, n, scale, v, values, w)?;
     } else {
         let need = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
         let (stack, [s], _) = w.lend(need, [n * n], 0);
@@ -140,7 +142,32 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
     }
 }
 
+/// `T = V diag(d) V^T`, in no order, of a tridiagonal matrix whose largest entry is about 1; for small blocks of a large
+/// one.
+pub(crate) fn tridiagonal_ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Failure> {
+    identity_tall(v, n);
+    pulp::Arch::new().dispatch(Ql { d, e, v, n })
+}
+
+/// The iteration on the widest registers. It never fuses, so its bits are those of the plain one.
+struct Ql<'a, T> {
+    d: &'a mut [T],
+    e: &'a mut [T],
+    v: &'a mut [T],
+    n: usize,
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Ql<'_, T> {
+    type Output = Result<(), Failure>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        ql(self.d, self.e, self.v, self.n)
+    }
+}
+
 /// Diagonalises the tridiagonal matrix by implicit QL steps with Wilkinson's shift, rotating the columns of `v` along.
+#[inline(always)]
 fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Failure> {
     e[n - 1] = T::zero();
     // Far below rounding; still smaller ones would square to zero.
@@ -163,6 +190,7 @@ fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Fa
 }
 
 /// One implicit step on the block `l..=m`.
+#[inline(always)]
 fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m: usize) {
     let two = T::of(2.0);
     let shift = (d[l + 1] - d[l]) / (two * e[l]);
@@ -171,7 +199,9 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
     let (mut s, mut c, mut p) = (T::one(), T::one(), T::zero());
     for i in (l..m).rev() {
         let (f, b) = (s * e[i], c * e[i]);
-        let r = Float::sqrt(f * f + g * g);
+        let squares = f * f + g * g;
+        let lost = squares < T::min_positive_value() / T::EPS;
+        let (sine, cosine, r) = if lost { tiny_rotation(f, g) } else { (f, g, Float::sqrt(squares)) };
         e[i + 1] = r;
         if r == T::zero() {
             // The block falls apart here.
@@ -179,8 +209,7 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
             e[m] = T::zero();
             return;
         }
-        s = f / r;
-        c = g / r;
+        (s, c) = if lost { (sine, cosine) } else { (f / r, g / r) };
         g = d[i + 1] - p;
         let t = (d[i] - g) * s + two * c * b;
         p = s * t;
@@ -196,6 +225,15 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
     d[l] -= p;
     e[l] = g;
     e[m] = T::zero();
+}
+
+/// Sine, cosine and length of `(f, g)` where its squares have lost digits to underflow; zeros of two zeros.
+#[cold]
+fn tiny_rotation<T: Real>(f: T, g: T) -> (T, T, T) {
+    let unit = T::EPS * T::EPS * T::EPS * T::EPS;
+    let (f, g) = (f / unit, g / unit);
+    let r = Float::hypot(f, g);
+    if r == T::zero() { (r, r, r) } else { (f / r, g / r, r * unit) }
 }
 
 /// Ascending order, by insertion.

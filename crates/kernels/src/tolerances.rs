@@ -198,6 +198,16 @@ pub const LU_SMALL: usize = 16;
 pub const EIGH_TINY: usize = 3;
 /// Eigendecomposition: the largest `n` of the tridiagonal QL iteration.
 pub const EIGH_SMALL: usize = 24;
+/// Eigendecomposition: the least `n` of divide and conquer of our own.
+pub const EIGH_CONQUER: usize = 32;
+/// Eigendecomposition: reflections that are applied together.
+pub const EIGH_BLOCK: usize = 32;
+/// Tridiagonal eigenproblem: the largest block that divide and conquer leaves to the QL iteration.
+pub const CONQUER_LEAF: usize = 32;
+/// Reduction to tridiagonal form: columns of a panel, between two changes of the rest of the matrix.
+pub const REDUCE_PANEL: usize = 16;
+/// The same: columns of the rest that change in one product, whose part above the diagonal is wasted.
+pub const REDUCE_STRIP: usize = 64;
 /// Polar: the largest `n` of the one-sided Jacobi method.
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.

@@ -36,6 +36,8 @@ pub(crate) trait Registers: Sized {
     fn madd<S: Simd>(simd: S, a: Self::Of<S>, b: Self::Of<S>, c: Self::Of<S>) -> Self::Of<S>;
     /// The whole registers at the front.
     fn whole<S: Simd>(x: &[Self]) -> &[Self::Of<S>];
+    /// The same to write to.
+    fn whole_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Of<S>];
     /// Fewer entries than fill a register, and zeros.
     fn part<S: Simd>(simd: S, x: &[Self]) -> Self::Of<S>;
     /// As many entries as there is room for.
@@ -44,7 +46,7 @@ pub(crate) trait Registers: Sized {
 }
 
 macro_rules! registers {
-    ($($T:ty, $s:ident: $splat:ident $madd:ident $whole:ident $part:ident $write:ident $total:ident;)*) => {$(
+    ($($T:ty, $s:ident: $splat:ident $madd:ident $whole:ident $whole_mut:ident $part:ident $write:ident $total:ident;)*) => {$(
         impl Registers for $T {
             type Of<S: Simd> = S::$s;
 
@@ -59,6 +61,10 @@ macro_rules! registers {
             #[inline(always)]
             fn whole<S: Simd>(x: &[$T]) -> &[S::$s] {
                 S::$whole(x).0
+            }
+            #[inline(always)]
+            fn whole_mut<S: Simd>(x: &mut [$T]) -> &mut [S::$s] {
+                S::$whole_mut(x).0
             }
             #[inline(always)]
             fn part<S: Simd>(simd: S, x: &[$T]) -> S::$s {
@@ -76,8 +82,8 @@ macro_rules! registers {
     )*};
 }
 registers! {
-    f64, f64s: splat_f64s mul_add_e_f64s as_simd_f64s partial_load_f64s partial_store_f64s reduce_sum_f64s;
-    f32, f32s: splat_f32s mul_add_e_f32s as_simd_f32s partial_load_f32s partial_store_f32s reduce_sum_f32s;
+    f64, f64s: splat_f64s mul_add_e_f64s as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s reduce_sum_f64s;
+    f32, f32s: splat_f32s mul_add_e_f32s as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s reduce_sum_f32s;
 }
 
 impl<T: Real> Thin<'_, T> {

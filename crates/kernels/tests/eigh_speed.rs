@@ -1,0 +1,54 @@
+//! How long symmetric eigendecompositions take, beside faer's. Prints; judges nothing, hence ignored:
+//! `cargo test --release -p pullback-kernels --test eigh_speed -- --ignored --nocapture`.
+
+mod common;
+use std::time::Instant;
+
+use common::*;
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{MatMut, MatRef, Par};
+use pullback_kernels::list::*;
+use pullback_kernels::{Scalar, Workspace};
+
+/// The best times of calls that take turns, in microseconds.
+fn best<const K: usize>(mut calls: [&mut dyn FnMut(); K]) -> [f64; K] {
+    let mut best = [f64::INFINITY; K];
+    let start = Instant::now();
+    while start.elapsed().as_secs_f64() < 1.5 {
+        for (best, call) in best.iter_mut().zip(&mut calls) {
+            let start = Instant::now();
+            call();
+            *best = best.min(start.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    best
+}
+
+fn times<T: Kernels + faer::traits::RealField>(sizes: &[usize]) {
+    for &n in sizes {
+        let b = random::<T>(&mut rng(n as u64), n * n);
+        let a: Vec<T> = (0..n * n).map(|i| b[i] + b[i / n + i % n * n]).collect();
+        let (mut w, mut handle) = (Workspace::default(), vec![T::zero(); n * (n + 1)]);
+        let (mut q, mut d) = (vec![T::zero(); n * n], vec![T::zero(); n]);
+        let need = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(need);
+        let [ours, theirs] = best([&mut || T::eigh(&a, n, &mut handle, &mut w).unwrap(), &mut || {
+            let q = MatMut::from_column_major_slice_mut(&mut q, n, n);
+            let (a, d) = (MatRef::from_column_major_slice(&a, n, n), DiagMut::from_slice_mut(&mut d));
+            let stack = MemStack::new(&mut memory);
+            self_adjoint_evd(a, d, Some(q), Par::Seq, stack, Default::default()).unwrap();
+        }]);
+        let name = <T as Scalar>::NAME;
+        println!("{name} n = {n:4}: eigh {ours:10.1} us, faer's {theirs:10.1} us, ratio {:5.2}", theirs / ours);
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn times_of_eigendecompositions() {
+    let sizes = [16, 24, 25, 28, 32, 40, 48, 64, 96, 128, 200, 256, 384, 512, 1024];
+    times::<f64>(&sizes);
+    times::<f32>(&sizes);
+}
