@@ -26,7 +26,7 @@ pub(crate) type Derive<'f, T> = dyn Fn(&Local<'_, T>, Method, &Stop, Option<&[Ba
 /// A Newton step must leave at most this much of the residual, or the point is no solution: then the estimate was
 /// within a factor of 1.6 in thousands of random cases, while a fifth let some through that were off by 3. Newton's
 /// method at a double root leaves a quarter, and more at roots of higher order, so this tells degenerate solutions too.
-const CONTRACTION: f64 = 0.1;
+pub(crate) const CONTRACTION: f64 = 0.1;
 
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.
 const LOOK: usize = 12;
@@ -63,6 +63,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             if parts.is_some() && !part(m) {
                 member.verdict = member.verdict.worse(Verdict::Estimated);
             }
+        }
+        for member in self.start.failed() {
+            members[member] = Member::failed(member);
         }
         let mut verdict = members.iter().fold(Verdict::Verified, |v, m| v.worse(m.verdict));
         if !finite {
@@ -122,20 +125,20 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let unknown = left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
         let linear = apart(exact, raw) + largest(&left) * raw.scale;
         let bad = |r: &Raw<_>| r.solved.failure().filter(|(m, _)| r.solved.members[*m].residual > threshold);
+        let moved = self.moved(here);
         if let Some(next) = self.points.get(self.here + 1) {
             let best = derive(next, Method::Auto, &tight, Some(&exact.solved.x))?;
-            let (total, inner) = (apart(&best, raw), apart(&best, exact));
+            // A member that stood still has no better point to be compared with.
+            let stood: Vec<f64> = (0..left.len()).map(|m| if here.same(next, m) { moved[m] } else { 0.0 }).collect();
             let scale = raw.scale.max(best.scale);
-            let (parts, failure) = (parts(raw, &best, left.len()), bad(&best).or(unknown));
+            let more = largest(&stood) * scale;
+            let (total, inner) = (apart(&best, raw) + more, apart(&best, exact) + more);
+            let parts = parts(raw, &best, left.len()).map(|p| p.iter().zip(&stood).map(|(p, s)| p + s).collect());
+            let failure = bad(&best).or(unknown);
             return Ok(Checked { error: Errors { linear, inner, total, scale }, parts, failure });
         }
         // No step was needed: what is left of the inner error is that of a step within rounding.
-        let sizes = here.sizes();
-        let moved = self.newton.get(self.here).map_or(0.0, |n| {
-            let far = n.lengths.iter().zip(&sizes).zip(&here.stationarity);
-            far.filter(|(_, s)| **s > 0.0).map(|((d, s), _)| d / s.max(f64::MIN_POSITIVE)).fold(0.0, f64::max)
-        });
-        let inner = moved * exact.scale;
+        let inner = largest(&moved) * exact.scale;
         let scale = raw.scale.max(exact.scale);
         let error = Errors { linear, inner, total: linear + inner, scale };
         let parts = match better.is_some() {
@@ -143,6 +146,16 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             false => (left.len() > 1).then_some(left),
         };
         Ok(Checked { error, parts, failure: bad(exact).or(unknown) })
+    }
+
+    /// The length of the Newton step from here, relative to the size of the point.
+    fn moved(&self, here: &Local<'_, Of<C::State>>) -> Vec<f64> {
+        let (sizes, newton) = (here.sizes(), self.newton.get(self.here));
+        let one = |m: usize| match newton {
+            Some(n) if here.stationarity[m] > 0.0 => n.lengths[m] / sizes[m].max(f64::MIN_POSITIVE),
+            _ => 0.0,
+        };
+        (0..sizes.len()).map(one).collect()
     }
 
     /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest singular value, which a
@@ -193,15 +206,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 None => linear::wider(linear::wider(s.seen, ritz), probe.map(|p| (p[m].low, p[m].low))),
             };
             let symmetry = exact.as_ref().map(|all| all[m].symmetry).or(defects.as_ref().map(|d| d[m]));
-            let contraction = match (self.points.get(self.here + 1), here.stationarity[m]) {
-                (None, _) => None,
-                (Some(_), 0.0) => Some(0.0),
-                (Some(next), before) => Some(next.stationarity[m] / before),
-            };
             let mut member = Member {
                 stationarity: here.stationarity[m],
                 newton_step: self.newton.get(self.here).map(|n| n.lengths[m]),
-                contraction,
+                contraction: self.contraction(m),
                 residual: s.residual,
                 iterations: s.iterations,
                 status: s.status,
@@ -226,7 +234,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let stationary = self.solution.condition.kind() == Kind::Stationary;
         let eps = lists::eps::<Of<C::State>>();
         let mut verdict = Verdict::Verified;
-        if let Some((smallest, largest)) = of.spectrum {
+        // Of a step `F`, `A = I - DF` is a difference of maps of size 1 and more, and has their rounding.
+        let terms = if self.solution.condition.kind() == Kind::FixedPoint { 1.0 } else { 0.0 };
+        if let Some((smallest, largest)) = of.spectrum.map(|(low, high)| (low, high.max(terms))) {
             let floor = 16.0 * eps * (linear::Map::dim(here).max(1) as f64).min(1e3);
             verdict = verdict.worse(match smallest / largest {
                 _ if smallest.is_infinite() => Verdict::Verified,

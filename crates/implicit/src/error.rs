@@ -57,6 +57,16 @@ pub enum Error {
         /// How its solver ended.
         status: crate::linear::Status,
     },
+    /// The solver of a layer returned a point that is no solution, and the layer was told not to take one.
+    #[error("expected a solution of member {member} within {most:.1e} of its size, got {found}; solve it further")]
+    NotStationary {
+        /// Which member.
+        member: usize,
+        /// The distance that was allowed.
+        most: f64,
+        /// What was found.
+        found: crate::Stationarity,
+    },
     /// A condition returned another number or other shapes of matrices than the solution has.
     #[error("expected {what} of shapes {expected:?}, as the solution has, got {got:?}")]
     Condition {
@@ -109,6 +119,21 @@ pub enum Error {
         /// What came.
         got: f64,
     },
+}
+
+impl Error {
+    /// The member of the batch that it is about, if it says.
+    pub(crate) fn member(&self) -> Option<usize> {
+        use pullback_manifolds::Error as Geometry;
+        match self {
+            Error::Engine(pullback::Error::Data { member, .. })
+            | Error::Geometry(Geometry::Engine(pullback::Error::Data { member, .. })) => *member,
+            Error::Geometry(Geometry::NotAPoint { member, .. } | Geometry::NotTangent { member, .. })
+            | Error::NotFinite { member, .. }
+            | Error::System { member, .. } => Some(*member),
+            _ => None,
+        }
+    }
 }
 
 /// The text of `Display`, so that `unwrap()` and `main` print a sentence.

@@ -18,6 +18,7 @@ use crate::iteration::Of;
 use crate::layer_system::solution;
 use crate::lists::{self, List};
 use crate::members::Outcome;
+use crate::stationarity::Stationarity;
 use crate::trust::SolutionCertificate;
 use pullback::{Batch, Custom, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use pullback_manifolds::ambient;
@@ -54,6 +55,8 @@ pub(crate) struct Inner<C: Condition> {
     /// when its tape is replayed for a check.
     pub(crate) last: Mutex<Option<Outcome<Of<C::State>>>>,
     pub(crate) certify: AtomicBool,
+    /// How far a solution may be from one to be taken; `None` for anything finite.
+    pub(crate) within: Mutex<Option<f64>>,
     pub(crate) certificates: Mutex<Vec<SolutionCertificate>>,
 }
 
@@ -71,7 +74,7 @@ where
     /// A layer from a condition and a solver of it. `z` and `phi` say the structure and the shapes.
     ///
     /// The solver is not differentiated, and its result is polished by nobody: the derivatives are as accurate as it
-    /// is.
+    /// is, which [`Layer::solutions`] tells, and [`Layer::within`] insists on.
     pub fn new(
         condition: C,
         z: C::State,
@@ -79,7 +82,39 @@ where
         solver: impl Fn(&C::Params) -> Result<C::State> + Send + Sync + 'static,
     ) -> Self {
         let (last, certify, certificates) = (Mutex::new(None), AtomicBool::new(false), Mutex::new(vec![]));
-        Layer(Arc::new(Inner { condition, z, phi, solver: Box::new(solver), last, certify, certificates }))
+        let (solver, within) = (Box::new(solver), Mutex::new(None));
+        Layer(Arc::new(Inner { condition, z, phi, solver, last, certify, within, certificates }))
+    }
+
+    /// Takes no solution that is further than `distance` from one, relative to its size, or whose distance cannot be
+    /// told: such a member counts as failed, with [`Error::NotStationary`]. Without this, every finite answer of the
+    /// solver is taken, and [`Layer::solutions`] says what it is worth. Cost: a linearisation and two Newton systems
+    /// for each evaluation.
+    #[must_use]
+    pub fn within(self, distance: f64) -> Self {
+        *locked(&self.0.within) = Some(distance);
+        self
+    }
+
+    /// How far from solutions the members are that the solver returned when the layer was evaluated last; one that
+    /// failed is `Invalid`. Nothing is computed before it is asked for. Empty before the first evaluation.
+    ///
+    /// # Errors
+    /// The first failure of the condition.
+    pub fn solutions(&self) -> Result<Vec<Stationarity>> {
+        let last = locked(&self.0.last).clone();
+        let Some(last) = last else { return Ok(vec![]) };
+        if last.failures.iter().all(Option::is_some) {
+            return Ok((0..last.failures.len()).map(Stationarity::failed).collect());
+        }
+        let mut found = self.0.stationarity(&last.z, &last.safe)?;
+        for m in (0..found.len()).filter(|m| last.failures[*m].is_some()) {
+            found[m] = match last.failures[m] {
+                Some(Error::NotStationary { found, .. }) => found,
+                _ => Stationarity::failed(m),
+            };
+        }
+        Ok(found)
     }
 
     /// With certificates: every linear system that a reverse sweep solves for this layer leaves one, for

@@ -7,8 +7,9 @@ use crate::iteration::Of;
 use crate::layer::{Inner, along, constants, filled, locked, numbers};
 use crate::linear::{Adjoint, Map, Method, Status, Stop, solve};
 use crate::lists::{self, List};
-use crate::solution::rebuilt;
+use crate::solution::{Tapes, rebuilt};
 use crate::space::{Space, Tangents, sweep, sweep_back};
+use crate::stationarity::Stationarity;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Custom, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use pullback_manifolds::ambient;
@@ -159,6 +160,16 @@ pub(crate) fn numeric<C: Condition>(
 }
 
 impl<C: Condition> Inner<C> {
+    /// How far these numbers are from solutions.
+    pub(crate) fn stationarity(
+        &self,
+        z: &[Batch<Of<C::State>>],
+        phi: &[Batch<Of<C::State>>],
+    ) -> Result<Vec<Stationarity>> {
+        let (z, phi) = (rebuilt(&self.z, z.to_vec()), rebuilt(&self.phi, phi.to_vec()));
+        Ok(self.condition.at(&z, &phi).without_polish().linearise(&mut Tapes::new())?.stationarity())
+    }
+
     /// Leaves the certificate of the cotangent that `zbar` is pulled back to.
     fn certify(&self, z: &[Batch<Of<C::State>>], phi: &[Batch<Of<C::State>>], zbar: &[Batch<Of<C::State>>]) {
         let (z, phi) = (rebuilt(&self.z, z.to_vec()), rebuilt(&self.phi, phi.to_vec()));

@@ -66,14 +66,17 @@ mod iteration;
 mod layer;
 mod layer_system;
 pub mod linear;
+mod linearise;
 mod lists;
 mod local;
 mod members;
 mod missing;
+mod newton;
 mod recording;
 mod series;
 mod solution;
 mod space;
+mod stationarity;
 mod trust;
 mod verdict;
 
@@ -91,6 +94,7 @@ pub use layer::Layer;
 pub use lists::List;
 pub use solution::{Certified, Hypergradient, Linearisation, Settings, Solution, Tapes};
 pub use space::Space;
+pub use stationarity::Stationarity;
 pub use trust::{Errors, Member, SolutionCertificate};
 pub use verdict::{Verdict, Why};
 

@@ -111,6 +111,11 @@ pub(crate) fn finite<T: Scalar>(v: &[Batch<T>], b: usize) -> bool {
     v.iter().all(|v| of(v, b).iter().all(|x| x.is_finite()))
 }
 
+/// Is every entry of member `b` zero?
+pub(crate) fn is_zero<T: Scalar>(v: &[Batch<T>], b: usize) -> bool {
+    v.iter().all(|v| of(v, b).iter().all(|x| *x == T::zero()))
+}
+
 /// Normal numbers from a stream that depends on `seed` alone (splitmix64 and Box-Muller), to probe maps with.
 pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
     let mut state = seed;
@@ -126,6 +131,31 @@ pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
         (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
     };
     shapes.iter().map(|s| Batch::from_fn(*s, |_, _, _| T::of(normal()))).collect()
+}
+
+/// Random numbers as of [`noise`], the same in every member, so that what is probed with them finds in a member what it
+/// finds in that member alone.
+pub(crate) fn noise_alike<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
+    let one: Vec<Shape> = shapes.iter().map(|s| Shape::mat(s.rows, s.cols)).collect();
+    let one = noise::<T>(&one, seed);
+    let spread = |(v, s): (&Batch<T>, &Shape)| {
+        let mut all = Batch::zeros(*s);
+        (0..s.batch).for_each(|b| of_mut(&mut all, b).copy_from_slice(v.data()));
+        all
+    };
+    one.iter().zip(shapes).map(spread).collect()
+}
+
+/// `v` in the members that `keep` names, zero in the others.
+pub(crate) fn only<T: Scalar>(v: &[Batch<T>], keep: &dyn Fn(usize) -> bool) -> List<T> {
+    let mut v = v.to_vec();
+    (0..members(&shapes(&v))).filter(|m| !keep(*m)).for_each(|m| scale(&mut v, 0.0, m));
+    v
+}
+
+/// Member `b` of `to` becomes that of `from`, in the leaves that have members.
+pub(crate) fn copy_member<T: Scalar>(to: &mut [Batch<T>], from: &[Batch<T>], b: usize) {
+    to.iter_mut().zip(from).for_each(|(to, from)| of_mut(to, b).copy_from_slice(of(from, b)));
 }
 
 /// The rounding unit.

@@ -33,6 +33,12 @@ pub(crate) struct Slot<T: Scalar> {
     pub(crate) words: Tape<T>,
 }
 
+impl<T: Scalar> Slot<T> {
+    pub(crate) fn new() -> Self {
+        Slot { program: Tape::new(), words: Tape::new() }
+    }
+}
+
 /// What helps the linear solver, if there is anything.
 #[derive(Clone, Copy)]
 pub(crate) struct Aid<'a, T: Scalar> {
@@ -61,7 +67,7 @@ pub(crate) struct Local<'t, T: Scalar> {
     /// The length of that part.
     pub(crate) dropped: Vec<f64>,
     products: Cell<usize>,
-    method: OnceCell<Method>,
+    method: OnceCell<Vec<Method>>,
     factor: OnceCell<Factor<T>>,
     probe: OnceCell<Vec<Probe>>,
 }
@@ -84,8 +90,8 @@ impl<'t, T: Scalar> Local<'t, T> {
         c: &C,
         slot: &'t Slot<T>,
         at: List<T>,
-        z: &C::State,
-        phi: &C::Params,
+        like: (&C::State, &C::Params),
+        phi: &[Batch<T>],
     ) -> Result<Self>
     where
         C::State: Leaves<Scalar = T>,
@@ -99,8 +105,8 @@ impl<'t, T: Scalar> Local<'t, T> {
         space.check(&at)?;
         let tape = &slot.program;
         let w: Vec<Var<'t, T>> = shapes.iter().map(|s| tape.input(&Batch::zeros(*s))).collect();
-        let phi_in: Vec<Var<'t, T>> = phi.batches().iter().map(|b| tape.input(b)).collect();
-        let (out, raw) = run(c, tape, &at, &w, z, phi, &phi_in)?;
+        let phi_in: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();
+        let (out, raw) = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
         tape.check()?;
         let words = Tangents::new(&slot.words, space, &at)?;
         let value: List<T> = out.iter().map(Var::value).collect();
@@ -153,6 +159,20 @@ impl<'t, T: Scalar> Local<'t, T> {
             false => (self.dim.max(1) as f64).sqrt(),
         };
         (0..lists::members(&self.shapes)).map(one).collect()
+    }
+
+    /// Is the space small, and the map of this member known to be singular to rounding?
+    pub(crate) fn singular(&self, m: usize) -> bool {
+        self.factor.get().is_some_and(|f| f.singular_to_rounding(m))
+    }
+
+    /// Is a member at the same place in both?
+    pub(crate) fn same(&self, other: &Self, m: usize) -> bool {
+        let one = |(a, b): (&Batch<T>, &Batch<T>)| {
+            let each = a.shape().each();
+            a.data()[m * each..(m + 1) * each] == b.data()[m * each..(m + 1) * each]
+        };
+        self.at.iter().zip(&other.at).all(one)
     }
 
     /// The tangent that a cotangent of the solution is.
@@ -221,7 +241,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         if let Some(p) = self.probe.get() {
             return Ok(p);
         }
-        let mut r = lists::noise(&self.shapes, 0xB0DE);
+        let mut r = lists::noise_alike(&self.shapes, 0xB0DE);
         self.words.project(&mut r)?;
         let stop = Stop { tolerance: PROBE, products };
         let found = self.solve(&r, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
@@ -235,19 +255,20 @@ impl<'t, T: Scalar> Local<'t, T> {
         Ok(self.probe.get_or_init(|| all))
     }
 
-    /// The method that [`Method::Auto`] stands for here.
-    fn suited(&self) -> Result<Method> {
+    /// The method that [`Method::Auto`] stands for here, in each member.
+    fn suited(&self) -> Result<&[Method]> {
         if let Some(m) = self.method.get() {
-            return Ok(*m);
+            return Ok(m);
         }
         let m = match self.is_small() {
-            true => Method::Dense,
-            false => linear::look(self, linear::STEPS)?.0.method(),
+            true => vec![Method::Dense; self.stationarity.len()],
+            false => linear::look(self, linear::STEPS)?.0.into_iter().map(linear::Seen::method).collect(),
         };
-        Ok(*self.method.get_or_init(|| m))
+        Ok(self.method.get_or_init(|| m))
     }
 
-    /// Solves with `A`, or with its adjoint. Without a start, one is made of what is recycled.
+    /// Solves with `A`, or with its adjoint. Without a start, one is made of what is recycled. Members are systems of
+    /// their own: the method and the numbers of one do not depend on the others.
     pub(crate) fn solve(
         &self,
         b: &[Batch<T>],
@@ -261,8 +282,9 @@ impl<'t, T: Scalar> Local<'t, T> {
         let turned = Adjoint(self);
         let map: &dyn Map<T> = if adjoint { &turned } else { self };
         let auto = matches!(method, Method::Auto);
-        let method = if auto { self.suited()? } else { method };
-        if method == Method::Dense {
+        let methods = if auto { self.suited()? } else { &[method] };
+        let first = methods.first().copied().unwrap_or(Method::Dense);
+        if first == Method::Dense {
             return linear::solve_by(map, self.factor()?, adjoint, b, stop);
         }
         let recycled = match (start, aid.recycle) {
@@ -270,74 +292,98 @@ impl<'t, T: Scalar> Local<'t, T> {
             _ => None,
         };
         let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
-        let mut found = self.solve_from(map, adjoint, b, start.or(guess.as_deref()), method, auto, stop, aid)?;
+        let guess = start.or(guess.as_deref());
+        let ask = Ask { map, adjoint, stop, aid };
+        let own = |method: Method| move |m: usize| methods.len() == 1 || methods[m] == method;
+        let mut found = ask.solved(&lists::only(b, &own(first)), guess, first, auto)?;
+        for (_, method) in methods.iter().enumerate().skip(1).filter(|(k, m)| !methods[..*k].contains(m)) {
+            found.take(ask.solved(&lists::only(b, &own(*method)), guess, *method, auto)?, &own(*method));
+            found.method = Method::Auto;
+        }
         found.products += spent;
         if let (None, Some(recycle)) = (start, aid.recycle) {
             recycle.keep(&found.x);
         }
         Ok(found)
     }
+}
 
-    /// Solves by a method that is not dense, to an error and not only a residual that is small.
-    fn solve_from(
-        &self,
-        map: &dyn Map<T>,
-        adjoint: bool,
-        b: &[Batch<T>],
-        start: Option<&[Batch<T>]>,
-        method: Method,
-        auto: bool,
-        stop: &Stop,
-        aid: Aid<'_, T>,
-    ) -> Result<Solved<T>> {
-        let ask = |start: Option<&[Batch<T>]>, method, stop: &Stop| match aid.preconditioner {
-            None => linear::solve(map, b, start, method, stop),
-            Some(m) if adjoint => linear::solve_preconditioned(map, &Adjoint(m), b, start, method, stop),
-            Some(m) => linear::solve_preconditioned(map, m, b, start, method, stop),
-        };
-        let method = match aid.preconditioner {
+/// A map, and how its systems are to be solved.
+struct Ask<'s, T: Scalar> {
+    map: &'s dyn Map<T>,
+    /// Is the map the adjoint of the one that the preconditioner belongs to?
+    adjoint: bool,
+    stop: &'s Stop,
+    aid: Aid<'s, T>,
+}
+
+impl<T: Scalar> Ask<'_, T> {
+    /// By one method that is not dense, to an error and not only a residual that is small.
+    fn solved(&self, b: &[Batch<T>], start: Option<&[Batch<T>]>, method: Method, auto: bool) -> Result<Solved<T>> {
+        let (map, stop) = (self.map, self.stop);
+        let method = match self.aid.preconditioner {
             Some(m) if auto => linear::allowed(map, m, method)?,
             _ => method,
         };
-        let mut found = ask(start, method, stop)?;
-        if auto && found.members.iter().any(|s| s.status == Status::Indefinite) {
-            found = ask(Some(&found.x), Method::Minres(linear::SelfAdjoint::asserted()), stop)?;
+        let mut found = self.once(b, start, method, stop)?;
+        let indefinite: Vec<bool> = found.members.iter().map(|s| auto && s.status == Status::Indefinite).collect();
+        if indefinite.contains(&true) {
+            let minres = Method::Minres(linear::SelfAdjoint::asserted());
+            let again = self.solved(&lists::only(b, &|m| indefinite[m]), Some(&found.x), minres, false)?;
+            let others = (0..indefinite.len()).any(|m| !indefinite[m] && found.sizes[m] > 0.0);
+            found.take(again, &|m| indefinite[m]);
+            found.method = if others { Method::Auto } else { minres };
         }
+        let krylov = !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
         // A small residual is a small error only where the map is not nearly singular: go on where it is not.
         for _ in 0..2 {
-            let far = found.members.iter().filter(|s| s.status == Status::Converged);
-            let worst = far.map(|s| s.distance).fold(0.0, f64::max);
-            let krylov =
-                !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
-            let tighter =
-                (4.0 * stop.tolerance / worst.max(f64::MIN_POSITIVE) * residual(&found)).max(4.0 * T::EPS.f64());
-            if !krylov || worst <= 8.0 * stop.tolerance || tighter >= 0.9 * residual(&found) {
+            let tighter = |m: usize| {
+                let s = &found.members[m];
+                let far = s.status == Status::Converged && s.distance > 8.0 * stop.tolerance && !indefinite[m];
+                let to = (4.0 * stop.tolerance / s.distance * s.residual).max(4.0 * T::EPS.f64());
+                (far && krylov && to < 0.9 * s.residual).then_some(to)
+            };
+            let wanted: Vec<Option<f64>> = (0..found.members.len()).map(tighter).collect();
+            if wanted.iter().all(Option::is_none) {
                 break;
             }
-            let (spent, seen) = (found.products, found.members.clone());
-            let stop = Stop { tolerance: tighter, ..*stop };
-            found = ask(Some(&found.x), found.method, &stop)?;
-            found.products += spent;
-            for (new, old) in found.members.iter_mut().zip(seen) {
-                new.iterations += old.iterations;
-                new.seen = linear::wider(new.seen, old.seen);
-                // It was converged by the measure that was asked for.
-                if old.status == Status::Converged
-                    && new.status == Status::Stalled
-                    && new.residual <= 2.0 * old.residual
-                {
-                    new.status = Status::Converged;
-                }
-            }
+            let more = self.further(b, &found, method, &wanted)?;
+            found.take(more, &|m| wanted[m].is_some());
         }
         Ok(found)
     }
-}
 
-/// The largest residual of a member that converged.
-fn residual<T: Scalar>(found: &Solved<T>) -> f64 {
-    let converged = found.members.iter().filter(|s| s.status == Status::Converged);
-    converged.map(|s| s.residual).fold(0.0, f64::max)
+    fn once(&self, b: &[Batch<T>], start: Option<&[Batch<T>]>, method: Method, stop: &Stop) -> Result<Solved<T>> {
+        match self.aid.preconditioner {
+            None => linear::solve(self.map, b, start, method, stop),
+            Some(m) if self.adjoint => linear::solve_preconditioned(self.map, &Adjoint(m), b, start, method, stop),
+            Some(m) => linear::solve_preconditioned(self.map, m, b, start, method, stop),
+        }
+    }
+
+    /// Goes on in the members that have a tighter tolerance.
+    fn further(&self, b: &[Batch<T>], old: &Solved<T>, method: Method, to: &[Option<f64>]) -> Result<Solved<T>> {
+        let b = lists::only(b, &|m| to[m].is_some());
+        let mut new = match self.aid.preconditioner {
+            None => {
+                let all = to.iter().map(|t| t.unwrap_or(self.stop.tolerance)).collect();
+                linear::solve_to(self.map, &b, &old.x, method, self.stop, all)?
+            }
+            Some(_) => {
+                let tolerance = to.iter().flatten().fold(self.stop.tolerance, |a, t| a.min(*t));
+                self.once(&b, Some(&old.x), method, &Stop { tolerance, ..*self.stop })?
+            }
+        };
+        for (new, old) in new.members.iter_mut().zip(&old.members) {
+            new.iterations += old.iterations;
+            new.seen = linear::wider(new.seen, old.seen);
+            // It was converged by the measure that was asked for.
+            if old.status == Status::Converged && new.status == Status::Stalled && new.residual <= 2.0 * old.residual {
+                new.status = Status::Converged;
+            }
+        }
+        Ok(new)
+    }
 }
 
 impl<T: Scalar> Map<T> for Local<'_, T> {

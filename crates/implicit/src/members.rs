@@ -103,48 +103,50 @@ impl<C: Condition> Inner<C> {
             return Err(Error::Lists { expected: self.z.shapes(), got: lists::shapes(&z) });
         }
         let mut failures: Vec<Option<Error>> = (0..members).map(|m| unfinite(&z, m)).collect();
-        if (members == 1 && !masked) || failures.iter().all(Option::is_some) {
+        let Some(good) = failures.iter().position(Option::is_none) else { return Ok((z, failures)) };
+        if members == 1 && !masked && locked(&self.within).is_none() {
             return Ok((z, failures));
         }
-        if failures.iter().any(Option::is_some) {
-            // The program is not shown numbers that are none: members apart.
-            return if members == 1 { Ok((z, failures)) } else { self.known(z, phi, failures, masked) };
+        // The program is not shown numbers that are none: another member stands for them.
+        let (mut shown, mut safe) = (z.clone(), phi.to_vec());
+        for m in (0..members).filter(|m| failures[*m].is_some()) {
+            copy_member(&mut shown, m, &z, good, members);
+            copy_member(&mut safe, m, phi, good, members);
         }
         let tape = Tape::new();
-        let r = self.residual(&constants(&tape, &z), &constants(&tape, phi));
+        let r = self.residual(&constants(&tape, &shown), &constants(&tape, &safe));
         tape.check()?;
         let r: List<_> = r.iter().map(Var::value).collect();
         for (m, f) in failures.iter_mut().enumerate() {
-            *f = unfinite(&r, m);
+            *f = f.take().or(unfinite(&r, m));
         }
-        if masked && failures.iter().all(Option::is_none) {
-            let c = lists::noise(&self.z.shapes(), 0x5A11);
-            for (member, status) in numeric(self, &z, phi, c, false)?.1 {
-                failures[member] = Some(Error::System { member, status });
-            }
-        }
+        self.looked(&shown, &safe, masked, &mut failures)?;
         Ok((z, failures))
     }
 
-    /// Some members are known to have failed: the rest is looked at with one of the others in their place.
-    fn known(
+    /// Names the members, of those that have not failed, that are too far from a solution, and with `masked` those whose
+    /// linear system is singular.
+    fn looked(
         &self,
-        z: List<Of<C::State>>,
+        z: &[Batch<Of<C::State>>],
         phi: &[Batch<Of<C::State>>],
-        mut failures: Vec<Option<Error>>,
         masked: bool,
-    ) -> Result<Tried<Of<C::State>>> {
-        let members = failures.len();
-        let good = failures.iter().position(Option::is_none).unwrap_or(0);
-        let mut safe = phi.to_vec();
-        for m in (0..members).filter(|m| failures[*m].is_some()) {
-            copy_member(&mut safe, m, phi, good, members);
+        failures: &mut [Option<Error>],
+    ) -> Result<()> {
+        if let Some(most) = *locked(&self.within) {
+            for (member, found) in self.stationarity(z, phi)?.into_iter().enumerate() {
+                let good = found.verdict.is_sound() && found.distance <= most;
+                let error = (!good).then_some(Error::NotStationary { member, most, found });
+                failures[member] = failures[member].take().or(error);
+            }
         }
-        let (_, others) = self.whole(&safe, masked)?;
-        for (f, o) in failures.iter_mut().zip(others) {
-            *f = f.take().or(o);
+        if masked && failures.contains(&None) {
+            let c = lists::noise_alike(&self.z.shapes(), 0x5A11);
+            for (member, status) in numeric(self, z, phi, c, false)?.1 {
+                failures[member] = failures[member].take().or(Some(Error::System { member, status }));
+            }
         }
-        Ok((z, failures))
+        Ok(())
     }
 }
 

@@ -1,13 +1,15 @@
-//! A solution from anywhere, and its derivatives: the polish, and JVP, VJP and hypergradient with their certificates.
-//! What one point knows is in `local.rs`, and how trust is measured in `certify.rs`.
+//! A solution from anywhere, and its derivatives: JVP, VJP and hypergradient with their certificates. Where it is
+//! recorded is in `linearise.rs`, what one point knows in `local.rs`, and how trust is measured in `certify.rs`.
 
 use crate::certify::Raw;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::iteration::{Of, OuterFn};
 use crate::linear::{Map, Method, Recycle, Solved, Stop};
+use crate::linearise::{SLOTS, Start, linearise};
 use crate::lists::{self, List};
 use crate::local::{Aid, Local, Slot};
+use crate::newton::Newton;
 use crate::trust::SolutionCertificate;
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
@@ -54,13 +56,13 @@ impl<C: Condition> Copy for Solution<'_, C> {}
 /// The tapes that a linearisation is recorded on. Hold them and linearise often: buffers are kept.
 #[derive(Debug)]
 pub struct Tapes<T: Scalar = f64> {
-    slots: [Slot<T>; 3],
+    slots: [Slot<T>; SLOTS],
 }
 
 impl<T: Scalar> Tapes<T> {
     /// Empty ones.
     pub fn new() -> Self {
-        Tapes { slots: std::array::from_fn(|_| Slot { program: Tape::new(), words: Tape::new() }) }
+        Tapes { slots: std::array::from_fn(|_| Slot::new()) }
     }
 
     /// The most bytes that were ever in use.
@@ -150,9 +152,14 @@ impl<'a, C: Condition> Solution<'a, C> {
 
     /// Records the condition, polishes the solution, and records it again there.
     ///
+    /// Members of a batch are independent. A member at which the condition fails, or whose residual is not finite, is
+    /// named by [`Linearisation::failures`] and masked: its part of every derivative is 0, its verdict `Invalid`. To
+    /// find it, the batch is recorded again with another member in its place; that costs nothing where nobody fails.
+    ///
     /// # Errors
     /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if
-    /// shapes do not fit; the first failure of the condition; [`Error::Setting`].
+    /// shapes do not fit; the first failure of the condition, of a batch if it fails in every member or cannot be laid
+    /// to one; [`Error::Setting`].
     pub fn linearise<'t>(&self, tapes: &'t mut Tapes<Of<C::State>>) -> Result<Linearisation<'t, 'a, C>> {
         let s = &self.settings;
         if !(s.tolerance > 0.0 && s.tolerance < 1.0) {
@@ -162,36 +169,7 @@ impl<'a, C: Condition> Solution<'a, C> {
             slot.program.clear();
             slot.words.clear();
         }
-        let tapes = &*tapes;
-        let mut slots = tapes.slots.iter();
-        let mut record = |at| match slots.next() {
-            Some(slot) => Local::record(self.condition, slot, at, self.z, self.phi),
-            None => unreachable!("a solution, a polished one, and one to check it"),
-        };
-        let mut lin =
-            Linearisation { solution: *self, points: vec![record(self.z.batches())?], newton: vec![], here: 0 };
-        for _ in 0..usize::from(s.polish) + usize::from(s.check) {
-            let last = &lin.points[lin.points.len() - 1];
-            let newton = Newton::of(last, s, self.aid)?;
-            let (enough, step) = (newton.enough(last), newton.step(last));
-            lin.newton.push(newton);
-            let next = match enough {
-                true => break,
-                false => self.condition.space().step(&last.at, &step).and_then(&mut record),
-            };
-            // A step that leaves the domain of the condition is no step; the certificate says so.
-            let Ok(next) = next else { break };
-            let before = &lin.newton[lin.newton.len() - 1];
-            let grew = |m: usize| next.stationarity[m] > last.stationarity[m] && !before.is_rounding(last, m, 10.0);
-            let worse = (0..next.stationarity.len()).any(grew);
-            lin.points.push(next);
-            if lin.here == 0 && s.polish && !worse && lin.points.len() == 2 {
-                lin.here = 1;
-            } else {
-                break;
-            }
-        }
-        Ok(lin)
+        linearise(self, &tapes.slots)
     }
 
     /// The derivative of an outer loss `(z, phi) -> number`, on tapes of its own.
@@ -222,52 +200,6 @@ impl<'a, C: Condition> Solution<'a, C> {
     }
 }
 
-/// The Newton step at a point.
-#[derive(Debug)]
-pub(crate) struct Newton<T: Scalar> {
-    solved: Solved<T>,
-    pub(crate) lengths: Vec<f64>,
-}
-
-/// Up to this many rounding units of `A z`, a residual is rounding.
-const ROUNDING: f64 = 100.0;
-
-impl<T: Scalar> Newton<T> {
-    /// `A d = -rho`.
-    fn of(local: &Local<'_, T>, s: &Settings, aid: Aid<'_, T>) -> Result<Self> {
-        let mut right = local.rho.clone();
-        (0..local.stationarity.len()).for_each(|m| lists::scale(&mut right, -1.0, m));
-        let stop = Stop { tolerance: 1e-10f64.max(100.0 * T::EPS.f64()), products: s.products };
-        let solved = local.solve(&right, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
-        let lengths = local.lengths(&solved.x)?;
-        Ok(Newton { solved, lengths })
-    }
-
-    /// Is the residual of a member rounding, within a factor of `slack`?
-    pub(crate) fn is_rounding(&self, local: &Local<'_, T>, m: usize, slack: f64) -> bool {
-        let high = self.solved.members[m].seen.map_or(0.0, |(_, high)| high);
-        local.stationarity[m] <= slack * ROUNDING * T::EPS.f64() * high * (local.sizes()[m] + self.lengths[m])
-    }
-
-    /// Is the point so near to the solution in every member that a step would change nothing that matters?
-    fn enough(&self, local: &Local<'_, T>) -> bool {
-        let sizes = local.sizes();
-        let near = |m: usize| self.lengths[m] <= 1e-2 * T::EPS.f64().sqrt() * sizes[m];
-        (0..self.lengths.len()).all(|m| local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near(m))
-    }
-
-    /// The step, zero in members where it is not finite.
-    fn step(&self, local: &Local<'_, T>) -> List<T> {
-        let mut d = self.solved.x.clone();
-        for m in 0..self.lengths.len() {
-            if !lists::finite(&d, m) || local.stationarity[m] == 0.0 {
-                lists::scale(&mut d, 0.0, m);
-            }
-        }
-        d
-    }
-}
-
 /// A solution, recorded and polished: derivatives are sweeps and linear solves from here.
 pub struct Linearisation<'t, 'a, C: Condition> {
     pub(crate) solution: Solution<'a, C>,
@@ -277,6 +209,8 @@ pub struct Linearisation<'t, 'a, C: Condition> {
     pub(crate) newton: Vec<Newton<Of<C::State>>>,
     /// Which point is differentiated.
     pub(crate) here: usize,
+    /// What was recorded at first, and which members have failed.
+    pub(crate) start: Start<Of<C::State>>,
 }
 
 impl<C: Condition> std::fmt::Debug for Solution<'_, C> {
@@ -301,9 +235,18 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         self.points.iter().map(Local::operations).sum()
     }
 
-    /// The solution that is differentiated.
+    /// The solution that is differentiated; members that failed are as they were given.
     pub fn solution(&self) -> C::State {
-        rebuilt(self.solution.z, self.points[self.here].at.clone())
+        let mut at = self.points[self.here].at.clone();
+        let given = self.solution.z.batches();
+        self.start.failed().for_each(|m| lists::copy_member(&mut at, &given, m));
+        rebuilt(self.solution.z, at)
+    }
+
+    /// The members of the batch at which the condition fails, and why.
+    pub fn failures(&self) -> Vec<(usize, Error)> {
+        let all = self.start.failures.iter().enumerate();
+        all.filter_map(|(m, e)| Some((m, e.clone()?))).collect()
     }
 
     /// The derivative of the solution along `dphi`: the tangent `dz` with `A dz = -B dphi`.
@@ -316,6 +259,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let (value, certificate) = self.certified(&|local, method, stop, start| {
             let mut b = local.push_params(&dphi)?;
             (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
+            self.start.mask(&mut b);
             let solved = local.solve(&b, false, start, method, stop, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
         })?;
@@ -335,8 +279,9 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
     /// # Errors
     /// [`Error::Lists`] if `zbar` has other shapes than the solution; the first failure of a rule.
     pub fn vjp(&self, zbar: &C::State) -> Result<Certified<C::Params>> {
-        let zbar = zbar.batches();
+        let mut zbar = zbar.batches();
         fits(&zbar, &self.solution.z.batches())?;
+        self.start.mask(&mut zbar);
         let (value, certificate) = self.certified(&|local, method, stop, start| {
             let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&value), value, solved })
@@ -354,6 +299,9 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
 
     /// The derivative of an outer loss `(z, phi) -> number` by the parameters, through the solution and directly.
     ///
+    /// Members that failed are shown to the loss as one that did not: mask them by [`Linearisation::failures`] where the
+    /// value of the loss matters, or where it is more than a sum over members.
+    ///
     /// # Errors
     /// [`pullback::Error::NotScalar`] if the loss is not one number; the first failure of the loss or of a rule.
     pub fn hypergradient<O>(&self, outer: O) -> Result<Hypergradient<C::State, C::Params>>
@@ -362,7 +310,9 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
     {
         let outer = &outer;
         let (value, certificate) = self.certified(&|local, method, stop, start| {
-            let (_, zbar, direct) = self.loss(&local.at, outer)?;
+            let (_, mut zbar, mut direct) = self.loss(&local.at, outer)?;
+            self.start.mask(&mut zbar);
+            self.start.mask(&mut direct);
             let (mut value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             let scale = lists::length(&value) + lists::length(&direct);
             lists::add_all(&mut value, 1.0, &direct);
@@ -380,7 +330,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
     {
         let tape = Tape::new();
         let (z, at) = crate::estimate::bind(&tape, self.solution.z, at);
-        let (p, phi) = crate::estimate::bind(&tape, self.solution.phi, &self.solution.phi.batches());
+        let (p, phi) = crate::estimate::bind(&tape, self.solution.phi, &self.start.phi);
         let loss = outer(z, p);
         let zeros = |v: &[Var<'_, Of<C::State>>]| -> List<_> { v.iter().map(|v| Batch::zeros(v.shape())).collect() };
         let (mut zbar, mut direct) = (zeros(&at), zeros(&phi));

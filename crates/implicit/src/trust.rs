@@ -2,7 +2,7 @@
 //! in `certify.rs`.
 
 use crate::linear::{Method, Status};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, Why};
 use std::fmt;
 
 /// Estimates of the error of a derivative, as lengths of all its entries together.
@@ -33,7 +33,7 @@ pub struct Member {
     pub stationarity: f64,
     /// The length of the Newton step from there: about the distance to the solution. `None` if it was not asked for.
     pub newton_step: Option<f64>,
-    /// How much of the residual that step leaves.
+    /// How much that step leaves, of the residual or of the step after it, whichever is more.
     pub contraction: Option<f64>,
     /// The relative residual of the linear system, computed anew.
     pub residual: f64,
@@ -56,6 +56,26 @@ pub struct Member {
     pub error: Option<f64>,
     /// What all that means for this member.
     pub verdict: Verdict,
+}
+
+impl Member {
+    /// Of a member at which the condition fails, nothing is known.
+    pub(crate) fn failed(member: usize) -> Self {
+        Member {
+            stationarity: f64::NAN,
+            newton_step: None,
+            contraction: None,
+            residual: f64::NAN,
+            iterations: 0,
+            status: Status::NonFinite,
+            spectrum: None,
+            exact: false,
+            symmetry: None,
+            normal: f64::NAN,
+            error: None,
+            verdict: Verdict::Invalid(Why::Failed { member }),
+        }
+    }
 }
 
 /// How far to trust the derivative of a solution. `Display` says it in a few lines.

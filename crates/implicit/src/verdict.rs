@@ -20,10 +20,10 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Why {
-    /// The point is no solution of the condition, and one Newton step does not make it one: the residual fell by this
-    /// factor only.
+    /// The point is no solution of the condition, and one Newton step does not make it one: the residual, or the next
+    /// step, fell by this factor only.
     NotASolution {
-        /// `|residual after a Newton step| / |residual before|`.
+        /// The larger of `|residual after a Newton step| / |residual before|` and of the same ratio of two steps.
         contraction: f64,
     },
     /// The inner loop still moves by this much of the state.
@@ -78,7 +78,7 @@ pub enum Why {
         /// Its standard error, relative to its length.
         standard_error: f64,
     },
-    /// The solver or the program of a member of a layer failed; the layer says how.
+    /// The condition of a member failed, or the solver of a layer; the linearisation or the layer says how.
     Failed {
         /// The member of the batch.
         member: usize,
@@ -127,7 +127,7 @@ impl fmt::Display for Why {
         match self {
             Why::NotASolution { contraction } => write!(
                 f,
-                "the point is no solution (a Newton step leaves {contraction:.1e} of the residual); run the solver longer"
+                "the point is no solution (a Newton step leaves {contraction:.1e} of what is missing); run the solver longer"
             ),
             Why::StillMoving { distance } => {
                 write!(f, "the inner loop is {distance:.1e} of the state from its fixed point; run more steps")

@@ -263,3 +263,85 @@ fn a_layer_is_replayed_with_other_members_failing() {
     let rest = |g: &Batch| Mat::from_fn(2 * N, 1, |k, _| g.data()[2 * N + k]);
     assert!(apart(&rest(&second), &rest(&first)) < 1e-14 && second.data()[N..2 * N].iter().all(|x| *x == 0.0));
 }
+
+/// The cubic layer, by a solver that is off by a factor `1 + off` in each member.
+fn rough(off: [f64; 4]) -> Layer<impl Condition<State = Batch, Params = Batch> + Send + Sync + 'static> {
+    let blank = batch(|_, _| 0.0);
+    let c = stationary(&blank, &blank, |z: Var, phi: Var| {
+        let square = z.hadamard(z);
+        z.dot(z) * 0.5 + square.dot(square) * 0.25 - z.dot(phi)
+    })
+    .flat();
+    Layer::new(c, blank.clone(), blank, move |phi: &Batch| {
+        Ok(Batch::from_fn(phi.shape(), |m, i, _| root(phi.data()[m * N + i]) * (1.0 + off[m])))
+    })
+}
+
+fn masked_square<C>(layer: &Layer<C>, phi: &Batch) -> pullback::Result<Batch>
+where
+    C: Condition<State = Batch, Params = Batch> + Send + Sync + 'static,
+{
+    let f = func(|phi: Var| {
+        let (z, mask) = layer.apply_masked(&phi);
+        (mask * z.dot(z)).sum()
+    });
+    grad(&f, phi)
+}
+
+#[test]
+fn the_forward_solve_has_a_certificate_for_each_member() {
+    let phi = batch(|m, i| 0.6 + 0.5 * m as f64 - 0.2 * i as f64);
+    let layer = rough([0.0, 1e-3, f64::NAN, 2.0]);
+    assert!(layer.solutions().unwrap().is_empty());
+    let f = |layer: &Layer<_>| masked_square(layer, &phi);
+    let g = f(&layer).unwrap();
+    let found = layer.solutions().unwrap();
+    assert_eq!(found[0].verdict, Verdict::Verified, "{}", found[0]);
+    // The Newton step is the distance: 1e-3 of the solution.
+    assert_eq!(found[1].verdict, Verdict::Estimated, "{}", found[1]);
+    assert!((found[1].distance / 1e-3 - 1.0).abs() < 0.01, "{}", found[1]);
+    assert_eq!(found[2].verdict, Verdict::Invalid(Why::Failed { member: 2 }));
+    assert!(matches!(found[3].verdict, Verdict::Suspect(Why::NotASolution { .. })), "{}", found[3]);
+    // Anything finite is taken, unless the layer was told otherwise: then members fail, one by one.
+    assert!(g.data()[3 * N] != 0.0 && layer.failures().len() == 1);
+    for (within, named) in [(0.5, vec![2, 3]), (1e-2, vec![2, 3]), (1e-4, vec![1, 2, 3])] {
+        let strict = rough([0.0, 1e-3, f64::NAN, 2.0]).within(within);
+        let h = f(&strict).unwrap();
+        let failures = strict.failures();
+        assert_eq!(failures.iter().map(|f| f.0).collect::<Vec<_>>(), named, "{within}");
+        for m in 0..4 {
+            let same = |k| if named.contains(&m) { h.data()[k] == 0.0 } else { h.data()[k] == g.data()[k] };
+            assert!((m * N..(m + 1) * N).all(same), "{within} {m}");
+        }
+        let last = &failures[failures.len() - 1].1;
+        assert!(matches!(last, Error::NotStationary { member: 3, .. }), "{last}");
+        assert!(last.to_string().starts_with("expected a solution of member 3 within"), "{last}");
+        // What was found of a solution that was not taken is still told.
+        let told = strict.solutions().unwrap();
+        assert!((told[1].distance / 1e-3 - 1.0).abs() < 0.01 && told[0].verdict == Verdict::Verified);
+    }
+}
+
+#[test]
+fn a_forward_solve_is_judged_where_the_map_is_singular_and_in_a_batch_of_one() {
+    // phi z²/2 - z phi: any z at phi = 0.
+    let layer = reciprocal();
+    let phi = Batch::from_fn(Shape::batch(3, 1, 1), |m, _, _| [2.0, 0.0, -1.0][m]);
+    let tape = Tape::plain();
+    let _ = layer.apply(&tape.constant(&phi));
+    let found = layer.solutions().unwrap();
+    let singular = Verdict::Suspect(Why::Solver { member: 1, status: Status::Singular });
+    assert!(found[0].verdict == Verdict::Verified && found[2].verdict == Verdict::Verified, "{found:?}");
+    assert_eq!(found[1].verdict, singular);
+    // One member, a point of no solution: NaN, which drivers report, if the layer is strict; else its certificate says.
+    let lone = |strict: bool| {
+        let c = stationary(&0.0f64, &1.0f64, |z: Var, phi: Var| ((z - phi).dot(z - phi) + 1.0).ln()).flat();
+        let layer = Layer::new(c, 0.0f64, 1.0f64, |_: &f64| Ok(9.0));
+        if strict { layer.within(0.1) } else { layer }
+    };
+    let (free, strict) = (lone(false), lone(true));
+    assert!(grad(func(|p: Var| free.apply(&p)), &1.0).is_ok());
+    assert!(!free.solutions().unwrap()[0].verdict.is_sound());
+    assert!(grad(func(|p: Var| strict.apply(&p)), &1.0).is_err());
+    assert!(matches!(strict.failures()[0].1, Error::NotStationary { member: 0, .. }));
+}

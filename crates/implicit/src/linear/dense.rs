@@ -27,7 +27,7 @@ impl<T: Scalar> Frame<T> {
         let (d, n) = (map.dim(), lists::members(map.shapes()));
         let (mut basis, mut lowered): (Vec<List<T>>, Vec<List<T>>) = (vec![], vec![]);
         for k in 0..d {
-            let mut v: List<T> = lists::noise(map.shapes(), 0xF0 + k as u64);
+            let mut v: List<T> = lists::noise_alike(map.shapes(), 0xF0 + k as u64);
             map.project(&mut v)?;
             let mut g = lists::zeros(map.shapes());
             map.lower(&v, &mut g)?;

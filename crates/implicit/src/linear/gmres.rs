@@ -125,7 +125,7 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
             columns[m][k + 1] = if complete { 0.0 } else { c[m] };
             left[m] = triangles[m].push(std::mem::take(&mut columns[m]));
             team.members[m].iterations += 1;
-            full[m] = complete || left[m] <= team.stop.tolerance * team.size[m];
+            full[m] = complete || left[m] <= team.tolerance[m] * team.size[m];
             lists::scale(&mut next, if full[m] { 0.0 } else { 1.0 / c[m] }, m);
         }
         basis.push(next);

@@ -93,6 +93,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
             team.residual()?;
             let r = team.r.clone();
             team.norm(&r, &mut beta)?;
+            // Whoever is not looked at by schedule goes on: a member does not stop sooner because another ended.
+            let looked = |o: &One, size: f64| step % LOOK == 0 || done(o, size);
+            let unseen: Vec<usize> = (0..n).filter(|m| !looked(&one[*m], team.size[*m])).collect();
+            unseen.iter().for_each(|m| beta[*m] = f64::MAX);
             team.judge(&beta);
             for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
                 if done(&one[m], team.size[m]) {

@@ -107,7 +107,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
             lists::add(&mut team.x, turn.phi, &w, m);
             left[m] = o.phi_bar.abs();
             team.members[m].iterations += 1;
-            if o.beta <= T::EPS.f64() * o.size && left[m] > team.stop.tolerance * team.size[m] {
+            if o.beta <= T::EPS.f64() * o.size && left[m] > team.tolerance[m] * team.size[m] {
                 team.rest(m, Status::Stalled);
             }
         }

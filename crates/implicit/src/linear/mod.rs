@@ -24,7 +24,7 @@ pub use precondition::{Diagonal, solve_preconditioned};
 pub use recycle::Recycle;
 pub(crate) use richardson::rate;
 pub use symmetric::{Positive, SelfAdjoint};
-pub(crate) use symmetric::{STEPS, defect, lanczos, look, tolerance as symmetric_to_rounding};
+pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, tolerance as symmetric_to_rounding};
 
 use crate::error::Result;
 use crate::lists::{self, List};
@@ -276,6 +276,15 @@ impl<T: Scalar> Solved<T> {
         let bad = |s: &Solution| !matches!(s.status, Status::Converged);
         self.members.iter().position(bad).map(|b| (b, self.members[b].status))
     }
+
+    /// Takes over the members of another solution of the same systems that `which` names.
+    pub(crate) fn take(&mut self, from: Solved<T>, which: &dyn Fn(usize) -> bool) {
+        self.products += from.products;
+        for m in (0..self.members.len()).filter(|m| which(*m)) {
+            lists::copy_member(&mut self.x, &from.x, m);
+            (self.members[m], self.sizes[m]) = (from.members[m], from.sizes[m]);
+        }
+    }
 }
 
 /// Solves `A x = b` for every member, from `start` or from zero.
@@ -295,7 +304,25 @@ pub fn solve<T: Scalar>(
     if lists::shapes(b) != map.shapes() {
         return Err(crate::Error::Lists { expected: map.shapes().to_vec(), got: lists::shapes(b) });
     }
-    let mut team = Team::new(map, b, start, *stop)?;
+    run(Team::new(map, b, start, *stop)?, method)
+}
+
+/// As [`solve`], with a tolerance for each member.
+pub(crate) fn solve_to<T: Scalar>(
+    map: &dyn Map<T>,
+    b: &[Batch<T>],
+    start: &[Batch<T>],
+    method: Method,
+    stop: &Stop,
+    tolerance: Vec<f64>,
+) -> Result<Solved<T>> {
+    let mut team = Team::new(map, b, Some(start), *stop)?;
+    team.tolerance = tolerance;
+    run(team, method)
+}
+
+fn run<T: Scalar>(mut team: Team<'_, T>, method: Method) -> Result<Solved<T>> {
+    let map = team.map;
     let method = match method {
         Method::Auto => {
             let (method, looked) = choose(map)?;
@@ -353,6 +380,6 @@ fn choose<T: Scalar>(map: &dyn Map<T>) -> Result<(Method, usize)> {
     if map.dim() <= SMALL {
         return Ok((Method::Dense, 0));
     }
-    let (witness, products) = symmetric::look(map, symmetric::STEPS)?;
-    Ok((witness.method(), products))
+    let (seen, products) = symmetric::look(map, symmetric::STEPS)?;
+    Ok((symmetric::all(&seen).method(), products))
 }

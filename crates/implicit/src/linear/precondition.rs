@@ -236,7 +236,7 @@ impl<T: Scalar> Rounds<'_, '_, T> {
     /// By how much `A` lengthens a random vector and its image: two products.
     fn lengthened(&mut self) -> Result<Vec<(f64, f64)>> {
         let map = self.both.map;
-        let mut v = lists::noise(map.shapes(), 0x1E7);
+        let mut v = lists::noise_alike(map.shapes(), 0x1E7);
         map.project(&mut v)?;
         let (mut av, mut aav) = (lists::zeros(map.shapes()), lists::zeros(map.shapes()));
         map.apply(&v, &mut av)?;
@@ -303,7 +303,7 @@ impl<T: Scalar> Diagonal<T> {
     pub fn probed(map: &dyn Map<T>, probes: usize) -> Result<Self> {
         let (mut sum, mut av) = (lists::zeros::<T>(map.shapes()), lists::zeros::<T>(map.shapes()));
         for k in 0..probes {
-            let mut v: List<T> = lists::noise(map.shapes(), 0xD1A6 + k as u64);
+            let mut v: List<T> = lists::noise_alike(map.shapes(), 0xD1A6 + k as u64);
             v.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x = x.signum()));
             map.apply(&v, &mut av)?;
             for ((s, v), av) in sum.iter_mut().zip(&v).zip(&av) {

@@ -100,7 +100,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
                     lists::combine(&mut team.x, 0.0, 1.0, &best, m);
                 }
                 team.rest(m, if length[m].is_finite() { Status::Diverged } else { Status::NonFinite });
-            } else if enough(until, length[m], team.members[m].rate, team.size[m], team.stop.tolerance) {
+            } else if enough(until, length[m], team.members[m].rate, team.size[m], team.tolerance[m]) {
                 team.rest(m, Status::Converged);
             }
         }

@@ -24,7 +24,7 @@ impl SelfAdjoint {
     /// # Errors
     /// The first failure of the map.
     pub fn certified<T: Scalar>(map: &dyn Map<T>) -> Result<Option<Self>> {
-        Ok(match look(map, STEPS)?.0 {
+        Ok(match all(&look(map, STEPS)?.0) {
             Seen::Neither => None,
             Seen::SelfAdjoint(s) => Some(s),
             Seen::Positive(_) => Some(SelfAdjoint(())),
@@ -43,7 +43,7 @@ impl Positive {
     /// # Errors
     /// The first failure of the map.
     pub fn certified<T: Scalar>(map: &dyn Map<T>) -> Result<Option<Self>> {
-        Ok(match look(map, STEPS)?.0 {
+        Ok(match all(&look(map, STEPS)?.0) {
             Seen::Positive(p) => Some(p),
             _ => None,
         })
@@ -77,27 +77,39 @@ pub(crate) fn tolerance<T: Scalar>() -> f64 {
     T::EPS.f64().sqrt()
 }
 
-/// What the map shows of itself, and the products that it took.
-pub(crate) fn look<T: Scalar>(map: &dyn Map<T>, steps: usize) -> Result<(Seen, usize)> {
+/// What the map of each member shows of itself, and the products that it took.
+pub(crate) fn look<T: Scalar>(map: &dyn Map<T>, steps: usize) -> Result<(Vec<Seen>, usize)> {
     if map.dim() <= SMALL {
-        let all = spectrum(map)?;
-        return Ok((judged::<T>(&all), map.dim()));
+        return Ok((spectrum(map)?.iter().map(judged::<T>).collect(), map.dim()));
     }
     let defects = defect(map)?;
-    if defects.iter().any(|d| *d > tolerance::<T>() || d.is_nan()) {
-        return Ok((Seen::Neither, 2));
+    let skew = |m: usize| defects[m] > tolerance::<T>() || defects[m].is_nan();
+    if (0..defects.len()).all(skew) {
+        return Ok((vec![Seen::Neither; defects.len()], 2));
     }
     let ritz = lanczos(map, steps, 0x5EED)?;
-    let positive = ritz.iter().all(|r| r.is_some_and(|(low, high)| low > 100.0 * T::EPS.f64() * high));
-    let seen = if positive { Seen::Positive(Positive(())) } else { Seen::SelfAdjoint(SelfAdjoint(())) };
-    Ok((seen, 2 + steps))
+    let one = |m: usize| match ritz[m] {
+        _ if skew(m) => Seen::Neither,
+        Some((low, high)) if low > 100.0 * T::EPS.f64() * high => Seen::Positive(Positive(())),
+        _ => Seen::SelfAdjoint(SelfAdjoint(())),
+    };
+    Ok(((0..defects.len()).map(one).collect(), 2 + steps))
 }
 
-fn judged<T: Scalar>(all: &[Spectrum]) -> Seen {
-    let floor = 100.0 * T::EPS.f64();
-    match all.iter().all(|s| s.symmetry <= tolerance::<T>()) {
+/// What is true of all of them.
+pub(crate) fn all(seen: &[Seen]) -> Seen {
+    let worst = |a: Seen, b: &Seen| match (a, b) {
+        (Seen::Neither, _) | (_, Seen::Neither) => Seen::Neither,
+        (Seen::Positive(_), b) => *b,
+        (a, _) => a,
+    };
+    seen.iter().fold(Seen::Positive(Positive(())), worst)
+}
+
+fn judged<T: Scalar>(s: &Spectrum) -> Seen {
+    match s.symmetry <= tolerance::<T>() {
         false => Seen::Neither,
-        true if all.iter().all(|s| s.low > floor * s.high) => Seen::Positive(Positive(())),
+        true if s.low > 100.0 * T::EPS.f64() * s.high => Seen::Positive(Positive(())),
         true => Seen::SelfAdjoint(SelfAdjoint(())),
     }
 }
@@ -106,7 +118,7 @@ fn judged<T: Scalar>(all: &[Spectrum]) -> Seen {
 pub(crate) fn defect<T: Scalar>(map: &dyn Map<T>) -> Result<Vec<f64>> {
     let zeros = || lists::zeros::<T>(map.shapes());
     let random = |seed| -> Result<(List<T>, List<T>, List<T>)> {
-        let mut u = lists::noise(map.shapes(), seed);
+        let mut u = lists::noise_alike(map.shapes(), seed);
         map.project(&mut u)?;
         let (mut au, mut gu) = (zeros(), zeros());
         map.apply(&u, &mut au)?;
@@ -130,7 +142,7 @@ pub(crate) fn defect<T: Scalar>(map: &dyn Map<T>) -> Result<Vec<f64>> {
 pub(crate) fn lanczos<T: Scalar>(map: &dyn Map<T>, steps: usize, seed: u64) -> Result<Vec<Option<(f64, f64)>>> {
     let n = lists::members(map.shapes());
     let zeros = || lists::zeros::<T>(map.shapes());
-    let mut v = lists::noise(map.shapes(), seed);
+    let mut v = lists::noise_alike(map.shapes(), seed);
     map.project(&mut v)?;
     let (mut basis, mut lowered): (Vec<List<T>>, Vec<List<T>>) = (vec![], vec![]);
     let (mut diagonal, mut off) = (vec![vec![]; n], vec![vec![]; n]);

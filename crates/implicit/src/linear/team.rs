@@ -10,6 +10,8 @@ use pullback::{Batch, Scalar};
 pub(super) struct Team<'m, T: Scalar> {
     pub(super) map: &'m dyn Map<T>,
     pub(super) stop: Stop,
+    /// The tolerance of each member.
+    pub(super) tolerance: Vec<f64>,
     /// The right-hand side, projected to the space.
     pub(super) b: List<T>,
     pub(super) x: List<T>,
@@ -31,6 +33,7 @@ impl<'m, T: Scalar> Team<'m, T> {
         let mut team = Team {
             map,
             stop,
+            tolerance: vec![stop.tolerance; n],
             b: b.to_vec(),
             x: start.map_or_else(zeros, <[_]>::to_vec),
             r: zeros(),
@@ -53,9 +56,12 @@ impl<'m, T: Scalar> Team<'m, T> {
         team.inner(&b, &b, &mut size)?;
         for m in 0..n {
             team.size[m] = size[m].max(0.0).sqrt();
-            if team.size[m] == 0.0 && team.works[m] {
+            let zero = team.size[m] == 0.0 && lists::is_zero(&b, m);
+            // The square of a length may be too small to be a number: then there is no length to work with.
+            let lost = !zero && size[m] < f64::MIN_POSITIVE;
+            if (zero || lost) && team.works[m] {
                 lists::scale(&mut team.x, 0.0, m);
-                team.rest(m, Status::Converged);
+                team.rest(m, if zero { Status::Converged } else { Status::NonFinite });
             }
         }
         match start {
@@ -156,7 +162,7 @@ impl<'m, T: Scalar> Team<'m, T> {
             }
             if !residuals[m].is_finite() {
                 self.rest(m, Status::NonFinite);
-            } else if residuals[m] <= self.stop.tolerance * self.size[m] {
+            } else if residuals[m] <= self.tolerance[m] * self.size[m] {
                 self.rest(m, Status::Converged);
             }
         }
@@ -186,12 +192,12 @@ impl<'m, T: Scalar> Team<'m, T> {
             // A recurrence drifts from the truth; a little of that is rounding, which is that of the product `A x`.
             let product = s.seen.map_or(0.0, |(_, high)| high * length[m]) / self.size[m].max(f64::MIN_POSITIVE);
             let rounding = (10.0 * T::EPS.f64() * (1.0 + product)).min(T::EPS.f64().sqrt());
-            let reached = s.residual <= 10.0 * self.stop.tolerance.max(rounding);
+            let reached = s.residual <= 10.0 * self.tolerance[m].max(rounding);
             let singular = s.seen.is_some_and(|(low, high)| low <= 100.0 * T::EPS.f64() * high);
             s.status = match s.status {
                 Status::Converged | Status::Stalled if !reached && singular => Status::Singular,
                 Status::Converged if !reached => Status::Stalled,
-                Status::Stalled if s.residual <= self.stop.tolerance => Status::Converged,
+                Status::Stalled if s.residual <= self.tolerance[m] => Status::Converged,
                 other => other,
             };
         }

@@ -1,0 +1,53 @@
+//! The Newton step at a point: whether it matters, and how far it leads. Where it is taken is in `linearise.rs`.
+
+use crate::error::Result;
+use crate::linear::{Method, Solved, Status, Stop};
+use crate::lists::{self, List};
+use crate::local::{Aid, Local};
+use crate::solution::Settings;
+use pullback::Scalar;
+
+/// The Newton step at a point.
+#[derive(Debug)]
+pub(crate) struct Newton<T: Scalar> {
+    solved: Solved<T>,
+    pub(crate) lengths: Vec<f64>,
+}
+
+/// Up to this many rounding units of `A z`, a residual is rounding.
+const ROUNDING: f64 = 100.0;
+
+impl<T: Scalar> Newton<T> {
+    /// `A d = -rho`.
+    pub(crate) fn of(local: &Local<'_, T>, s: &Settings, aid: Aid<'_, T>) -> Result<Self> {
+        let mut right = local.rho.clone();
+        (0..local.stationarity.len()).for_each(|m| lists::scale(&mut right, -1.0, m));
+        let stop = Stop { tolerance: 1e-10f64.max(100.0 * T::EPS.f64()), products: s.products };
+        let solved = local.solve(&right, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
+        let lengths = local.lengths(&solved.x)?;
+        Ok(Newton { solved, lengths })
+    }
+
+    /// How the solver of the step ended. A residual of zero needs no step, but a map that is regular.
+    pub(crate) fn status(&self, m: usize) -> Status {
+        self.solved.members[m].status
+    }
+
+    /// Is the residual of a member rounding, within a factor of `slack`?
+    pub(crate) fn is_rounding(&self, local: &Local<'_, T>, m: usize, slack: f64) -> bool {
+        let high = self.solved.members[m].seen.map_or(0.0, |(_, high)| high);
+        local.stationarity[m] <= slack * ROUNDING * T::EPS.f64() * high * (local.sizes()[m] + self.lengths[m])
+    }
+
+    /// Is the point of a member so near to the solution that a step would change nothing that matters?
+    pub(crate) fn enough(&self, local: &Local<'_, T>, m: usize) -> bool {
+        let near = self.lengths[m] <= 1e-2 * T::EPS.f64().sqrt() * local.sizes()[m];
+        local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near
+    }
+
+    /// The step, zero in members that stand still and where it is not finite.
+    pub(crate) fn step(&self, still: &[bool]) -> List<T> {
+        let d = &self.solved.x;
+        lists::only(d, &|m| !still[m] && lists::finite(d, m))
+    }
+}
