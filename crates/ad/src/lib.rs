@@ -73,7 +73,7 @@ pub use on_tape::HvpOperator;
 pub use ops::SECTIONS;
 #[doc(hidden)]
 pub use ops::documentation::{COMPOSED, COMPOSITIONS, PrimitiveDoc, Section};
-pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
+pub use ops::{control::gauge::Gauge, layout::moves::Axis, products::linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
 pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};
 pub use shape::Shape;
