@@ -86,6 +86,11 @@ pub use var::{AtZero, General, Lu, Operand, Schur, Singular, Spd, Symmetric, Var
 #[doc = include_str!("../../../docs/coming-from.md")]
 struct ComingFrom;
 
+/// The first page of the book, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/start.md")]
+struct Start;
+
 /// What most programs need.
 pub mod prelude {
     pub use crate::{
