@@ -1,24 +1,26 @@
 //! The engine on held, warm tapes: gradients and Hessian-vector products against their primal, in one interleaved run.
 //!
-//! `cargo bench -p pullback-benches` prints every ratio that the README quotes. Add `-- SECONDS` for the budget of a
-//! row, and `brockett`, `product` or `node` for one table.
+//! `cargo bench -p pullback-benches --bench engine -- --race` prints every ratio that the README quotes; a number is
+//! the budget of a row in seconds, and `brockett`, `product` or `node` select a table. Without `--race` Criterion
+//! measures the same cases, one after the other: `-- --save-baseline NAME`, `-- --baseline NAME`, `-- brockett/4x2`.
 
+mod harness;
+
+use harness::Harness;
 use pullback::{Batch, Shape, Tape, Var};
-use pullback_benches::{Race, against, entries, pretty};
+use pullback_benches::{Measured, Race, against, entries, pretty};
 use pullback_kernels::Workspace;
 use pullback_kernels::list::*;
-use std::time::Duration;
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let seconds = args.iter().find_map(|a| a.parse().ok()).unwrap_or(1.0);
-    let names: Vec<&String> = args.iter().filter(|a| a.parse::<f64>().is_err()).collect();
-    let tables: [(&str, fn(Duration)); 3] = [("brockett", brockett), ("product", product), ("node", node)];
+    let (mut harness, names) = Harness::from_args(1.0);
+    let tables: [(&str, fn(&mut Harness)); 3] = [("brockett", brockett), ("product", product), ("node", node)];
     for (name, table) in tables {
         if names.is_empty() || names.iter().any(|n| *n == name) {
-            table(Duration::from_secs_f64(seconds));
+            table(&mut harness);
         }
     }
+    harness.finish();
 }
 
 fn batch(m: usize, n: usize, seed: u64) -> Batch<f64> {
@@ -45,12 +47,12 @@ fn record<'t>(tape: &'t Tape, x: &Batch<f64>, a: &Batch<f64>, n: &Batch<f64>) ->
     (x, q.t_mul(a * q).dot(n))
 }
 
-fn brockett(budget: Duration) {
-    println!("Brockett cost <N, Q'AQ>, Q = qr(X); replay on a held tape");
-    println!(
+fn brockett(harness: &mut Harness) {
+    harness.heading("Brockett cost <N, Q'AQ>, Q = qr(X); replay on a held tape");
+    harness.heading(&format!(
         "{:<8} {:>10} {:>10} {:>10} {:>10}   gradient/primal    HVP/gradient      direction/gradient",
         "X", "primal", "gradient", "HVP", "direction"
-    );
+    ));
     for (m, p) in [(4, 2), (16, 8), (64, 16), (256, 64)] {
         let (x0, a, n, v) = (batch(m, p, 1), batch(m, m, 2), batch(p, p, 3), batch(m, p, 4));
         // One tape for value, gradient and product: the same buffers, so that only the work differs.
@@ -59,7 +61,7 @@ fn brockett(budget: Duration) {
         let (x3, y3) = record(&second, &x0, &a, &n);
         let h = second.hvp_operator(y3, x3).expect("smooth");
         let (mut g1, mut h1, mut h2) = (Batch::zeros(x0.shape()), Batch::zeros(x0.shape()), Batch::zeros(x0.shape()));
-        let measured = Race::new()
+        let race = Race::new()
             .with("bare", bare_brockett(&x0, &a, &n))
             .with("evaluate", || {
                 first.set(x2, &x0);
@@ -75,40 +77,45 @@ fn brockett(budget: Duration) {
                 first.replay().expect("full rank");
                 first.hvp_into(y2, x2, &v, &mut h1).expect("smooth");
             })
-            .with("direction", || h.apply_into(&v, &mut h2).expect("smooth"))
-            .run(budget);
-        let primal = measured.faster("bare", "evaluate");
-        println!(
-            "{:<8} {:>10} {:>10} {:>10} {:>10}   {}  {}  {}",
-            format!("{m}x{p}"),
-            pretty(measured.time(primal)),
-            pretty(measured.time("gradient")),
-            pretty(measured.time("hvp")),
-            pretty(measured.time("direction")),
-            against(measured.ratio("gradient", primal), 2.6),
-            against(measured.ratio("hvp", "gradient"), 3.3),
-            against(measured.ratio("direction", "gradient"), 2.2),
-        );
+            .with("direction", || h.apply_into(&v, &mut h2).expect("smooth"));
+        if let Some(measured) = harness.measure(&format!("brockett/{m}x{p}"), race) {
+            print_brockett(m, p, &measured);
+        }
     }
 }
 
-fn product(budget: Duration) {
-    println!("\nOne product C = AB: value and both cotangents from a given one, against raw products");
+fn print_brockett(m: usize, p: usize, measured: &Measured) {
+    let primal = measured.faster("bare", "evaluate");
+    println!(
+        "{:<8} {:>10} {:>10} {:>10} {:>10}   {}  {}  {}",
+        format!("{m}x{p}"),
+        pretty(measured.time(primal)),
+        pretty(measured.time("gradient")),
+        pretty(measured.time("hvp")),
+        pretty(measured.time("direction")),
+        against(measured.ratio("gradient", primal), 2.6),
+        against(measured.ratio("hvp", "gradient"), 3.3),
+        against(measured.ratio("direction", "gradient"), 2.2),
+    );
+}
+
+fn product(harness: &mut Harness) {
+    harness.heading("\nOne product C = AB: value and both cotangents from a given one, against raw products");
     for n in [4, 8, 16, 32, 64, 128, 256] {
         let (a0, b0, w) = (batch(n, n, 1), batch(n, n, 2), batch(n, n, 3));
         let tape = Tape::new();
         let (a, b) = (tape.input(&a0), tape.input(&b0));
         let c = a * b;
         let mut raw = vec![0.0; n * n];
-        let measured = Race::new()
+        let race = Race::new()
             .with("raw", || f64::gemm(&mut raw, n, n, n, 1.0, a0.data(), false, b0.data(), false, false))
             .with("vjp", || {
                 tape.replay().expect("finite");
                 let mut sum = 0.0;
                 tape.vjp_visit(&[(c, &w)], &[a, b], |_, g| sum += g.data()[0]).expect("smooth");
                 sum
-            })
-            .run(budget);
+            });
+        let Some(measured) = harness.measure(&format!("product/{n}x{n}"), race) else { continue };
         let (raw, vjp) = (measured.time("raw"), measured.time("vjp"));
         let verdict = match n {
             4 => format!("{:.0} ns (<= 350){}", vjp * 1e9, if vjp <= 350e-9 { "" } else { "  MISSED" }),
@@ -120,9 +127,9 @@ fn product(budget: Duration) {
 }
 
 /// A chain of additions, products with a constant and `tanh`: what a node costs beyond its kernels.
-fn node(budget: Duration) {
-    println!(
-        "\nA chain of 300 nodes (scale, product with a constant, tanh): replay and gradient, beyond the raw kernels"
+fn node(harness: &mut Harness) {
+    harness.heading(
+        "\nA chain of 300 nodes (scale, product with a constant, tanh): replay and gradient, beyond the raw kernels",
     );
     for n in [1, 2, 4, 8] {
         let (x0, a0) = (batch(n, n, 1), batch(n, n, 2));
@@ -139,13 +146,11 @@ fn node(budget: Duration) {
         tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
         let (mine, own) = (raw.gradient(), g.data());
         assert!(mine.iter().zip(own).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs()), "{mine:?} {own:?}");
-        let measured = Race::new()
-            .with("raw", || raw.gradient()[0])
-            .with("tape", || {
-                tape.replay().expect("finite");
-                tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
-            })
-            .run(budget);
+        let race = Race::new().with("raw", || raw.gradient()[0]).with("tape", || {
+            tape.replay().expect("finite");
+            tape.gradient_into(f, &[x], &mut [&mut g]).expect("smooth");
+        });
+        let Some(measured) = harness.measure(&format!("node/{n}x{n}"), race) else { continue };
         let extra = (measured.time("tape") - measured.time("raw")) / 300.0 * 1e9;
         let mark = if extra <= 40.0 { "" } else { "  MISSED" };
         println!(

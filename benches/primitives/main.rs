@@ -1,20 +1,23 @@
 //! Every factorisation beside faer's own low-level call, and reductions beside plain loops, in one interleaved run:
 //! value, gradient, Hessian-vector product.
 //!
-//! `cargo bench -p pullback-benches --bench primitives` prints the table and marks what misses its target; arguments
-//! select rows by name, `n=16` selects an order, and a number is the budget of a row in seconds. The rows live in the
-//! files beside this one.
+//! `cargo bench -p pullback-benches --bench primitives -- --race` prints the table and marks what misses its target;
+//! arguments select rows by name, `n=16` selects an order, and a number is the budget of a row in seconds. Without
+//! `--race` Criterion measures the same cases, one after the other: `-- --save-baseline NAME`, `-- --baseline NAME`,
+//! and `-- 'qr/n=16'` for some. The rows live in the files beside this one.
 
 mod eigen;
 mod factor;
 mod general;
+#[path = "../harness.rs"]
+mod harness;
 mod reductions;
 mod rotations;
 mod spectral;
 
+use harness::Harness;
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Measured, Race, against, entries, pretty};
-use std::time::Duration;
 
 /// One line of the table.
 pub(crate) struct Row {
@@ -34,24 +37,25 @@ const HVP: f64 = 3.3;
 const SMALL: (f64, f64) = (1.5, 0.6e-6);
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let seconds = args.iter().find_map(|a| a.parse().ok()).unwrap_or(0.5);
+    let (mut harness, args) = Harness::from_args(0.5);
     let orders: Vec<usize> = args.iter().filter_map(|a| a.strip_prefix("n=")?.parse().ok()).collect();
-    let names: Vec<&String> = args.iter().filter(|a| a.parse::<f64>().is_err() && !a.starts_with("n=")).collect();
-    let budget = Duration::from_secs_f64(seconds);
-    println!(
+    let names: Vec<&String> = args.iter().filter(|a| !a.starts_with("n=")).collect();
+    harness.heading(&format!(
         "{:<12} {:>4} {:>10} {:>10} {:>10} {:>10}   value+gradient to primal   HVP to value+gradient",
         "f = <W, op>", "n", "faer", "value", "gradient", "HVP"
-    );
+    ));
     let rows = factor::rows().into_iter().chain(spectral::rows()).chain(eigen::rows()).chain(reductions::rows());
     for row in rows.chain(general::rows()) {
         if names.is_empty() || names.iter().any(|n| row.name.contains(n.as_str())) {
             for n in [4, 16, 64, 256].into_iter().filter(|n| orders.is_empty() || orders.contains(n)) {
-                print(&row, n, &measure(&row, n, budget));
+                if let Some(measured) = measure(&row, n, &mut harness) {
+                    print(&row, n, &measured);
+                }
             }
         }
     }
-    rotations::print(&names, budget);
+    rotations::run(&names, &mut harness);
+    harness.finish();
 }
 
 /// A seeded batch of one.
@@ -73,7 +77,7 @@ fn record<'t>(tape: &'t Tape, row: &Row, x0: &[Batch<f64>]) -> (Vec<Var<'t>>, Va
     (x, y)
 }
 
-fn measure(row: &Row, n: usize, budget: Duration) -> Measured {
+fn measure(row: &Row, n: usize, harness: &mut Harness) -> Option<Measured> {
     let x0 = (row.inputs)(n);
     let v: Vec<Batch<f64>> = x0.iter().map(|x| batch(x.shape().rows, x.shape().cols, 77)).collect();
     let (first, second) = (Tape::new(), Tape::new());
@@ -81,7 +85,7 @@ fn measure(row: &Row, n: usize, budget: Duration) -> Measured {
     let mut g: Vec<Batch<f64>> = x0.iter().map(|x| Batch::zeros(x.shape())).collect();
     let mut h = g.clone();
     let seeds: Vec<(Var<'_>, &dyn pullback::MatLike<f64>)> = x3.iter().zip(&v).map(|(x, v)| (*x, v as _)).collect();
-    Race::new()
+    let race = Race::new()
         .with("faer", (row.faer)(n, &x0))
         .with("value", || first.replay().expect("regular"))
         .with("gradient", || {
@@ -91,8 +95,8 @@ fn measure(row: &Row, n: usize, budget: Duration) -> Measured {
         .with("hvp", || {
             second.replay().expect("regular");
             second.hvps_into(y3, &seeds, &mut h.iter_mut().collect::<Vec<_>>()).expect("smooth");
-        })
-        .run(budget)
+        });
+    harness.measure(&format!("{}/n={n}", row.name), race)
 }
 
 fn print(row: &Row, n: usize, m: &Measured) {

@@ -1,9 +1,9 @@
 //! Rotations and rigid motions of a batch: nanoseconds a member beside the plain loop that nobody differentiates.
 
+use crate::harness::Harness;
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_benches::{Race, entries};
 use std::hint::black_box;
-use std::time::Duration;
 
 /// Members of the batch.
 const MEMBERS: usize = 1000;
@@ -40,18 +40,18 @@ fn plain(w: &[f64], r: &mut [f64]) {
     }
 }
 
-/// Prints the rows whose names contain one of `names`, or all.
-pub(crate) fn print(names: &[&String], budget: Duration) {
-    println!(
+/// Measures the rows whose names contain one of `names`, or all.
+pub(crate) fn run(names: &[&String], harness: &mut Harness) {
+    harness.heading(&format!(
         "\n{:<18} {:>10} {:>10} {:>10} {:>10}   ns a member, batch of {MEMBERS}",
         "f = <W, op>", "loop", "value", "gradient", "HVP"
-    );
+    ));
     for row in ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|n| row.0.contains(n.as_str()))) {
-        one(row, budget);
+        one(row, harness);
     }
 }
 
-fn one(&(name, rows, program, limit): &Row, budget: Duration) {
+fn one(&(name, rows, program, limit): &Row, harness: &mut Harness) {
     let of = |rows: usize, cols: usize, seed: u64| {
         let shape = Shape::batch(MEMBERS, rows, cols);
         Batch::from_slice(shape, &entries(shape.len(), seed))
@@ -65,7 +65,7 @@ fn one(&(name, rows, program, limit): &Row, budget: Duration) {
     };
     let ((x2, y2), (x3, y3)) = (record(&first), record(&second));
     let (mut g, mut h, mut r) = (v.clone(), v.clone(), vec![0.0; 9 * MEMBERS]);
-    let m = Race::new()
+    let race = Race::new()
         .with("loop", || plain(black_box(x0.data()), black_box(&mut r)))
         .with("value", || first.replay().expect("regular"))
         .with("gradient", || {
@@ -75,8 +75,8 @@ fn one(&(name, rows, program, limit): &Row, budget: Duration) {
         .with("hvp", || {
             second.replay().expect("regular");
             second.hvps_into(y3, &[(x3, &v)], &mut [&mut h]).expect("smooth");
-        })
-        .run(budget);
+        });
+    let Some(m) = harness.measure(&format!("{name}/batch={MEMBERS}"), race) else { return };
     let each = |what: &str| 1e9 * m.time(what) / MEMBERS as f64;
     let mark = if m.time("gradient") <= limit * MEMBERS as f64 { "" } else { "  MISSED" };
     println!(

@@ -37,6 +37,11 @@ impl<'a> Race<'a> {
         self
     }
 
+    /// The candidates as they were added, for another way to measure.
+    pub fn into_candidates(self) -> impl Iterator<Item = (&'a str, Box<dyn FnMut() + 'a>)> {
+        self.candidates.into_iter().map(|c| (c.name, c.run))
+    }
+
     /// Runs all of them in turns for about `budget` and returns what was measured.
     pub fn run(mut self, budget: Duration) -> Measured {
         const TURNS: u32 = 400;

@@ -1,6 +1,6 @@
 //! Writes the seed corpora: `cargo run --example seeds`, in this folder. The same files every time.
 
-use pullback_fuzz::families::FAMILIES;
+use pullback_fuzz::families::targets;
 use pullback_fuzz::parsing::{arrays, damage};
 use pullback_learned::{Each, GmLstm, GmLstmOptions, Provenance, Trained, Update};
 use pullback_manifolds::{Euclidean, rng};
@@ -8,7 +8,7 @@ use std::io::Result;
 use std::path::Path;
 
 fn main() -> Result<()> {
-    for (name, ..) in FAMILIES {
+    for (name, ..) in targets() {
         write(name, &cases())?;
     }
     let whole =

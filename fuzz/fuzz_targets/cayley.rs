@@ -1,7 +1,7 @@
-//! The family `cayley`: see `families::cayley`.
+//! The target `cayley`: see `families::matrix_functions::cayley`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::cayley::cayley(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::matrix_functions::cayley::cayley(&drawn.into()));

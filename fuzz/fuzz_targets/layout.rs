@@ -1,4 +1,4 @@
-//! The family `layout`: see `families::layout`.
+//! The target `layout`: see `families::layout`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
-//! The family `lu`: see `families::lu`.
+//! The target `lu`: see `families::solves::lu`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::lu::lu(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::solves::lu::lu(&drawn.into()));

@@ -1,7 +1,7 @@
-//! The family `qr`: see `families::qr`.
+//! The target `qr`: see `families::factorisations::qr`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use pullback_fuzz::{Drawn, families};
 
-fuzz_target!(|drawn: Drawn| families::qr::qr(&drawn.into()));
+fuzz_target!(|drawn: Drawn| families::factorisations::qr::qr(&drawn.into()));

@@ -1,4 +1,4 @@
-//! The family `reductions`: see `families::reductions`.
+//! The target `reductions`: see `families::reductions`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

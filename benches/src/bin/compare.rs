@@ -27,7 +27,7 @@ struct Options {
     /// A ratio above this is marked.
     #[arg(long, default_value_t = 1.03)]
     limit: f64,
-    /// Arguments of the benchmark: rows by name, and a number of seconds for the budget of a row.
+    /// Arguments of the benchmark's race: rows by name, and a number of seconds for the budget of a row.
     #[arg(trailing_var_arg = true)]
     rest: Vec<String>,
 }
@@ -55,7 +55,7 @@ fn main() -> Result<()> {
         let turns: Vec<_> =
             if round % 2 == 0 { turns.into_iter().collect() } else { turns.into_iter().rev().collect() };
         for (executable, times) in turns {
-            times.read(&output(Command::new(executable).args(&options.rest))?);
+            times.read(&output(Command::new(executable).arg("--race").args(&options.rest))?);
         }
     }
     print(&before, &after, options.limit)

@@ -17,7 +17,7 @@
 //! selections.
 
 use crate::ops::Op;
-use crate::ops::select::{Keep, Select};
+use crate::ops::entries::select::{Keep, Select};
 use crate::record::OpRec;
 use crate::sweep::{Recording, steps};
 use crate::value::Value;

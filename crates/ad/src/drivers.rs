@@ -267,6 +267,22 @@ pub fn vjp<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(
 
 /// [`vjp`] of a program with several outputs: one cotangent for each.
 ///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::{jvp_many, pin_many, vjp_many};
+/// let (a, e) = (faer::mat![[2.0, 1.0], [1.0, 3.0]], faer::mat![[0.1, 0.0], [0.2, -0.1]]);
+/// let qr = pin_many(&a, |a: Var| a.qr().into());
+/// let (y, pull) = vjp_many(qr, &a)?;
+/// let along = jvp_many(qr, &a, &e)?;                      // (Q, dQ) and (R, dR)
+/// let w: Vec<Batch> = y.clone();                          // any cotangents, here the factors themselves
+/// let g = pull(&w)?;
+/// let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+/// let left: f64 = along.iter().zip(&w).map(|((_, dy), w)| dot(dy.data(), w.data())).sum();
+/// let right = (0..2).flat_map(|i| (0..2).map(move |j| (i, j))).map(|at| g[at] * e[at]).sum::<f64>();
+/// assert!((left - right).abs() < 1e-12);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`vjp`]; [`Error::Leaves`] if the number of cotangents is not that of the outputs.
 pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(

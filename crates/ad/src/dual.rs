@@ -3,7 +3,7 @@
 use crate::custom::CustomFn;
 use crate::eager::Eager;
 use crate::error::Place;
-use crate::ops::{Op, part::Part};
+use crate::ops::{Op, layout::part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
 use crate::{Scalar, Shape};

@@ -2,7 +2,7 @@
 
 use crate::custom::CustomFn;
 use crate::error::Place;
-use crate::ops::part::Part;
+use crate::ops::layout::part::Part;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value};
@@ -176,7 +176,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn plus_product(self, m: Product, a: &Self, b: &Self) -> Self {
         let (shape, store) = (self.shape, self.store);
         if m.shape(a.shape, b.shape) != Some(shape) {
-            return Self::one(Op::MulAdd(crate::ops::product::MulAdd(m)), &[&self, a, b]);
+            return Self::one(Op::MulAdd(crate::ops::products::product::MulAdd(m)), &[&self, a, b]);
         }
         let mut buf = self.into_buf();
         accumulate(&mut buf, shape, true, m, a, b);
@@ -208,7 +208,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             true => Self::build(self.shape, self.store, |y| {
                 T::lincomb(T::of(alpha), self.data(), T::of(beta), b.data(), y);
             }),
-            false => run(Op::LinComb(crate::ops::arithmetic::LinComb { alpha, beta }), [self, b]),
+            false => run(Op::LinComb(crate::ops::entries::arithmetic::LinComb { alpha, beta }), [self, b]),
         }
     }
 
@@ -220,7 +220,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             }
             ([s], v) if self.shape.batch == 1 => Self::build(b.shape, self.store, |y| T::scale(*s, v, y)),
             (v, [s]) if b.shape.batch == 1 => Self::build(self.shape, self.store, |y| T::scale(*s, v, y)),
-            _ => run(Op::Hadamard(crate::ops::arithmetic::Hadamard), [self, b]),
+            _ => run(Op::Hadamard(crate::ops::entries::arithmetic::Hadamard), [self, b]),
         }
     }
 
@@ -228,7 +228,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn dot(&self, b: &Self) -> Self {
         match self.shape == b.shape && self.shape.batch == 1 {
             true => Self::build(Shape::SCALAR, self.store, |y| y[0] = T::dot(self.data(), b.data())),
-            false => run(Op::Dot(crate::ops::reduce::Dot), [self, b]),
+            false => run(Op::Dot(crate::ops::reductions::reduce::Dot), [self, b]),
         }
     }
 
@@ -262,7 +262,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn solved_by(self, t: &Self, tri: Triangle) -> Self {
         let (shape, store) = (self.shape, self.store);
         if t.shape.batch > shape.batch {
-            return run(Op::Trsm(crate::ops::trsm::Trsm(tri)), [t, &self]);
+            return run(Op::Trsm(crate::ops::solves::trsm::Trsm(tri)), [t, &self]);
         }
         let mut buf = self.into_buf();
         let (t, each) = (Arg { shape: t.shape, data: t.data() }, shape.each());
@@ -308,5 +308,5 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
 #[inline]
 pub(crate) fn accumulate<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: &Eager<'_, T>, b: &Eager<'_, T>) {
     let (a, b) = (Arg { shape: a.shape, data: a.data() }, Arg { shape: b.shape, data: b.data() });
-    crate::ops::product::gemm_batched(c, cs, add, m, a, b);
+    crate::ops::products::product::gemm_batched(c, cs, add, m, a, b);
 }

@@ -8,7 +8,7 @@ use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::leaves::VarTree;
 use crate::ops::Op;
-use crate::ops::guard::OfFinite;
+use crate::ops::control::guard::OfFinite;
 use crate::record::{Judged, Mark};
 use crate::scratch::mark_depends;
 use crate::store::Buf;

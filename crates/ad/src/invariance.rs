@@ -1,11 +1,12 @@
 //! Does a program depend on the choice of a basis that is not determined? Asked where eigenvectors or singular vectors
 //! of tied values, or a basis of a complement, were differentiated.
 //!
-//! The first-order verdict of the rules (`ops/gauge.rs`, `ops/vectors.rs`) sees the slope of the program along the
-//! choice at the basis that the decomposition happened to return. At the identity, or at any diagonal matrix, that
-//! basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be too. So
-//! what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its value
-//! compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last digits.
+//! The first-order verdict of the rules (`ops/control/gauge.rs`, `ops/spectra/vectors.rs`) sees the slope of the program
+//! along the choice at the basis that the decomposition happened to return. At the identity, or at any diagonal matrix,
+//! that basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be
+//! too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its
+//! value compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last
+//! digits.
 //!
 //! Then the cotangents are pulled back through the turned program too, and compared: a value may be the same at every
 //! choice and its derivative not. And a program that does not see the basis may still have cotangents of tied values
@@ -18,7 +19,7 @@
 //! Costs two or three copies of the tape, as many evaluations and up to three sweeps, and only where there is a tie or
 //! a complement. Rules are not known here.
 
-use crate::ops::gauge::Gauge;
+use crate::ops::control::gauge::Gauge;
 use crate::ops::{Arg, Op};
 use crate::record::{Inner, Judged, OpRec};
 use crate::scratch::mark_depends;

@@ -75,7 +75,7 @@ pub use on_tape::HvpOperator;
 pub use ops::SECTIONS;
 #[doc(hidden)]
 pub use ops::documentation::{COMPOSED, COMPOSITIONS, PrimitiveDoc, Section};
-pub use ops::{gauge::Gauge, layout::Axis, linear::LinearMap};
+pub use ops::{control::gauge::Gauge, layout::moves::Axis, products::linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
 pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};
 pub use shape::Shape;
@@ -87,6 +87,11 @@ pub use var::{AtZero, General, Lu, Operand, Schur, Singular, Spd, Symmetric, Var
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/coming-from.md")]
 struct ComingFrom;
+
+/// The first page of the book, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/start.md")]
+struct Start;
 
 /// What most programs need.
 pub mod prelude {

@@ -19,7 +19,7 @@ impl<'t, T: Scalar> Mul for Var<'t, T> {
     fn mul(self, b: Self) -> Self {
         match self.shape().is_scalar() || b.shape().is_scalar() {
             true => self.hadamard(b),
-            false => self.op2(Op::Mul(ops::product::Mul(Product::NN)), b),
+            false => self.op2(Op::Mul(ops::products::product::Mul(Product::NN)), b),
         }
     }
 }
@@ -28,7 +28,7 @@ impl<T: Scalar> Add for Var<'_, T> {
     type Output = Self;
     #[track_caller]
     fn add(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: 1.0 }), b)
+        self.op2(Op::LinComb(ops::entries::arithmetic::LinComb { alpha: 1.0, beta: 1.0 }), b)
     }
 }
 
@@ -36,7 +36,7 @@ impl<T: Scalar> Sub for Var<'_, T> {
     type Output = Self;
     #[track_caller]
     fn sub(self, b: Self) -> Self {
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha: 1.0, beta: -1.0 }), b)
+        self.op2(Op::LinComb(ops::entries::arithmetic::LinComb { alpha: 1.0, beta: -1.0 }), b)
     }
 }
 

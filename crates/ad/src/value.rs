@@ -49,11 +49,11 @@ pub(crate) trait Value: Clone + Sized {
 
     // ---- products: alpha op(A) op(B) -----------------------------------------------------------------------
     fn product(m: Product, a: &Self, b: &Self) -> Self {
-        Self::one(Op::Mul(ops::product::Mul(m)), &[a, b])
+        Self::one(Op::Mul(ops::products::product::Mul(m)), &[a, b])
     }
     /// `self + alpha op(A) op(B)`.
     fn plus_product(self, m: Product, a: &Self, b: &Self) -> Self {
-        Self::one(Op::MulAdd(ops::product::MulAdd(m)), &[&self, a, b])
+        Self::one(Op::MulAdd(ops::products::product::MulAdd(m)), &[&self, a, b])
     }
     fn mul(&self, b: &Self) -> Self {
         Self::product(Product::NN, self, b)
@@ -67,27 +67,27 @@ pub(crate) trait Value: Clone + Sized {
 
     // ---- entries -----------------------------------------------------------------------------------------------
     fn lincomb(&self, alpha: f64, b: &Self, beta: f64) -> Self {
-        Self::one(Op::LinComb(ops::arithmetic::LinComb { alpha, beta }), &[self, b])
+        Self::one(Op::LinComb(ops::entries::arithmetic::LinComb { alpha, beta }), &[self, b])
     }
     fn add(&self, b: &Self) -> Self {
         self.lincomb(1.0, b, 1.0)
     }
     fn scale(&self, alpha: f64) -> Self {
-        Self::one(Op::Scale(ops::arithmetic::Scale { alpha }), &[self])
+        Self::one(Op::Scale(ops::entries::arithmetic::Scale { alpha }), &[self])
     }
     /// `alpha self`, in place where the numbers are owned.
     fn scaled(self, alpha: f64) -> Self {
         self.scale(alpha)
     }
     fn hadamard(&self, b: &Self) -> Self {
-        Self::one(Op::Hadamard(ops::arithmetic::Hadamard), &[self, b])
+        Self::one(Op::Hadamard(ops::entries::arithmetic::Hadamard), &[self, b])
     }
     fn divide(&self, b: &Self) -> Self {
-        Self::one(Op::Divide(ops::arithmetic::Divide), &[self, b])
+        Self::one(Op::Divide(ops::entries::arithmetic::Divide), &[self, b])
     }
     /// `f^(k)(x) o v`, where `self = x` and `y = f(x)`.
     fn unary_derivative(&self, f: Unary, k: u32, y: &Self, v: &Self) -> Self {
-        Self::one(Op::UnaryDerivative(ops::unary::UnaryDerivative { f, k }), &[self, y, v])
+        Self::one(Op::UnaryDerivative(ops::entries::unary::UnaryDerivative { f, k }), &[self, y, v])
     }
     /// `f^(k)(x) o self`, in place where the numbers are owned.
     fn unary_pulled(self, f: Unary, k: u32, x: &Self, y: &Self) -> Self {
@@ -96,30 +96,30 @@ pub(crate) trait Value: Clone + Sized {
 
     // ---- shapes and reductions ---------------------------------------------------------------------------------
     fn sum_to(&self, shape: Shape) -> Self {
-        Self::one(Op::SumTo(ops::reduce::SumTo { shape }), &[self])
+        Self::one(Op::SumTo(ops::reductions::reduce::SumTo { shape }), &[self])
     }
     fn broadcast_to(&self, shape: Shape) -> Self {
-        Self::one(Op::BroadcastTo(ops::reduce::BroadcastTo { shape }), &[self])
+        Self::one(Op::BroadcastTo(ops::reductions::reduce::BroadcastTo { shape }), &[self])
     }
     /// `<A, B>`, one number for each member of the batch.
     fn dot(&self, b: &Self) -> Self {
-        Self::one(Op::Dot(ops::reduce::Dot), &[self, b])
+        Self::one(Op::Dot(ops::reductions::reduce::Dot), &[self, b])
     }
     fn t(&self) -> Self {
-        Self::one(Op::Transpose(ops::layout::Transpose), &[self])
+        Self::one(Op::Transpose(ops::layout::moves::Transpose), &[self])
     }
-    fn part(&self, part: ops::part::Part) -> Self {
+    fn part(&self, part: ops::layout::part::Part) -> Self {
         Self::one(Op::Part(part), &[self])
     }
     /// A part of `self`, in place where the numbers are owned.
-    fn parted(self, part: ops::part::Part) -> Self {
+    fn parted(self, part: ops::layout::part::Part) -> Self {
         self.part(part)
     }
 
     // ---- solves and functions ------------------------------------------------------------------------------------
     /// `op(T)^{-1} B` or `B op(T)^{-1}`.
     fn trsm(&self, tri: Triangle, b: &Self) -> Self {
-        Self::one(Op::Trsm(ops::trsm::Trsm(tri)), &[self, b])
+        Self::one(Op::Trsm(ops::solves::trsm::Trsm(tri)), &[self, b])
     }
     /// [`Value::trsm`] with `self` as right-hand side, in place where the numbers are owned.
     fn solved_by(self, t: &Self, tri: Triangle) -> Self {
@@ -129,15 +129,15 @@ pub(crate) trait Value: Clone + Sized {
     fn spectral(f: SymFn, a: &Self, h: &Self, es: &[&Self]) -> Self {
         let mut x: SmallVec<[&Self; 5]> = SmallVec::from_slice(&[a, h]);
         x.extend_from_slice(es);
-        Self::one(Op::Spectral(ops::spectral::Spectral { f }), &x)
+        Self::one(Op::Spectral(ops::matrix_functions::spectral::Spectral { f }), &x)
     }
     /// The solution of `H X + X H = C`.
     fn sym_lyap(h: &Self, handle: &Self, c: &Self) -> Self {
-        Self::one(Op::SymLyap(ops::polar::SymLyap), &[h, handle, c])
+        Self::one(Op::SymLyap(ops::solves::sym_lyapunov::SymLyap), &[h, handle, c])
     }
     /// Identity, or a failure when the number is zero.
     fn nonzero(&self, what: &'static str) -> Self {
-        Self::one(Op::Nonzero(ops::guard::Nonzero { what }), &[self])
+        Self::one(Op::Nonzero(ops::control::guard::Nonzero { what }), &[self])
     }
 }
 

@@ -39,7 +39,8 @@ fn below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The modules of this crate that a file names outside of comments and tests; those of `ops` as `ops::file`.
+/// The modules of this crate that a file names outside of comments and tests; those of `ops` as `ops::family` or
+/// `ops::file`.
 fn imports(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let code: Vec<&str> = text.split("#[cfg(test)]").next().unwrap_or_default().lines().collect();
@@ -152,6 +153,19 @@ fn families_have_one_name() {
     };
     let families: BTreeSet<String> = names.iter().cloned().collect();
     assert_eq!(stems(source().join("var")), families, "methods (crates/ad/src/var) and the registry differ");
+    let rules: BTreeSet<String> = stems(source().join("ops"))
+        .into_iter()
+        .filter(|s| !["direct", "documentation"].contains(&s.as_str()))
+        .collect();
+    assert_eq!(rules, families, "rules (crates/ad/src/ops) and the registry differ");
+    for (name, doc) in pullback::SECTIONS.iter().zip(&names).flat_map(|(s, f)| s.rows.iter().map(move |r| (f, r))) {
+        let (path, outside) = (doc.1.file, ["src/custom.rs", "src/checkpoint.rs"]);
+        let at_home = path.contains(&format!("src/ops/{name}/")) || outside.iter().any(|f| path.ends_with(f));
+        assert!(at_home, "the rule of `{}` is of the family {name} and stands in {path}", doc.0);
+    }
+    let fuzzed = stems(source().join("../../../fuzz/src/families"));
+    let fuzzed: BTreeSet<String> = fuzzed.into_iter().filter(|s| !["case", "property"].contains(&s.as_str())).collect();
+    assert_eq!(fuzzed, families, "fuzz targets (fuzz/src/families) and the registry differ");
     let kernels = stems(source().join("../../kernels/src/list"));
     let numeric: BTreeSet<String> = families.iter().filter(|f| *f != "control").cloned().collect();
     assert_eq!(kernels, numeric, "kernels (crates/kernels/src/list) and the registry differ");
@@ -166,8 +180,8 @@ fn families_have_one_name() {
 fn an_import_is_seen() {
     let sweep = imports(&source().join("sweep.rs"));
     assert!(sweep.contains("record") && sweep.contains("value") && !sweep.contains("tape"), "{sweep:?}");
-    assert!(imports(&source().join("dead.rs")).contains("ops::select"));
+    assert!(imports(&source().join("dead.rs")).contains("ops::entries"));
     assert!(imports(&source().join("views.rs")).contains("tape"));
-    assert!(breaks("ops::select", "rule") && !breaks("ops::direct", "rule") && !breaks("ops", "rule"));
-    assert!(breaks("tape", "tape") && breaks("ops::select", "ops") && !breaks("Shape", "anything"));
+    assert!(breaks("ops::entries", "rule") && !breaks("ops::direct", "rule") && !breaks("ops", "rule"));
+    assert!(breaks("tape", "tape") && breaks("ops::entries", "ops") && !breaks("Shape", "anything"));
 }

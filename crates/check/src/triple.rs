@@ -61,6 +61,20 @@ pub fn check_triple<'x>(
 }
 
 /// [`check_triple`] where there is a reverse rule only: slopes, and differences in double-double if they are given.
+///
+/// ```
+/// use faer::{Mat, mat};
+/// use pullback_check::check_gradient;
+/// // The sum of the squares of the entries, and its gradient.
+/// let x0 = mat![[1.0, 0.5], [-0.3, 0.8]];
+/// check_gradient(
+///     |x| vec![Mat::from_fn(1, 1, |_, _| x[0].squared_norm_l2())],
+///     |x, w| vec![&x[0] * (2.0 * w[0][(0, 0)])],
+///     &[x0],
+/// )
+/// .run()
+/// .assert_ok();
+/// ```
 pub fn check_gradient<'x>(
     value: impl Fn(&[Mat<f64>]) -> Vec<Mat<f64>> + 'x,
     vjp: impl Fn(&[Mat<f64>], &[Mat<f64>]) -> Vec<Mat<f64>> + 'x,

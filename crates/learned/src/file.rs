@@ -54,10 +54,10 @@ pub enum FileError {
     #[error("the options in the metadata do not parse: {0}")]
     Options(serde_json::Error),
     /// The options parse and make no optimiser.
-    #[error("the options in the metadata make no optimiser: {0}")]
+    #[error("no optimiser can be made from the options in the metadata: {0}")]
     Setting(String),
     /// Options of other sizes than the tensors.
-    #[error("the options ask for {} parameters; the tensors hold {got}", expected.map_or("uncountably many".into(), |n| n.to_string()))]
+    #[error("the options ask for {} parameters; the tensors hold {got}", expected.map_or("more than can be counted".into(), |n| n.to_string()))]
     Count {
         /// By the options.
         expected: Option<usize>,

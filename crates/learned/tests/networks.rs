@@ -277,3 +277,16 @@ fn a_gradient_of_zeros_is_no_accident() {
         }
     }
 }
+
+#[path = "../examples/architectures.rs"]
+#[allow(unreachable_pub)]
+mod architectures;
+
+#[test]
+fn every_architecture_runs_untrained() {
+    let table = architectures::run().unwrap();
+    println!("{table}");
+    for name in ["5242 parameters", "1472 parameters"] {
+        assert!(table.contains(name), "{table}");
+    }
+}

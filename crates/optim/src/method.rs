@@ -150,6 +150,18 @@ fn first<'t, T: Scalar>(tape: &'t Tape<T>, method: &dyn Method<T>, points: &[Sha
 ///
 /// `cost` gives one number for each member. Memory is that of one step unless the tape records. The gradient is part of
 /// the program, so derivatives through it see the Hessian of the cost.
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback_manifolds::Euclidean;
+/// use pullback_optim::{Rsgd, descend};
+/// // Three steps from 1 on c x² / 2 end at (1 - 0.1 c)³, and the derivative by c is -0.3 (1 - 0.1 c)².
+/// let m = Euclidean::new(1, 1);
+/// let end = func(|c: Var| descend(&m, &Rsgd { step: 0.1 }, c.tape().constant(&1.0), 3, |x, _| c * x * x * 0.5));
+/// let (x, slope): (f64, f64) = value_and_grad(end, &2.0)?;
+/// assert!((x - 0.512).abs() < 1e-12 && (slope + 0.192).abs() < 1e-12);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 pub fn descend<'t, T: Scalar>(
     m: &dyn Manifold<T>,
     method: &dyn Method<T>,

@@ -24,13 +24,15 @@ impl<'t, L: Leaves, F: Fn(L::Vars<'t>, usize) -> Var<'t, L::Scalar>> BatchFn<'t,
 /// ```
 /// use pullback::prelude::*;
 /// use pullback_manifolds::{Grassmann, Manifold, rng};
-/// use pullback_optim::{Problem, Rsgd, Rsvrg, Stop};
+/// use pullback_optim::{Problem, Rsgd, Rsrg, Rsvrg, Stop};
 ///
 /// let data: Vec<faer::Mat<f64>> = (0..8).map(|k| faer::Mat::from_fn(5, 5, |i, j| ((i + 2 * j + k) as f64).sin())).collect();
 /// let gr = Grassmann::new(5, 2);
 /// let x0 = gr.random_point(1, &mut rng(1)).swap_remove(0);
 /// let problem = Problem::stochastic(&gr, &x0, 8, |x, k| { let y = x.t_mul(&data[k]); -y.dot(y).sum() });
 /// let found = problem.solve(Rsvrg::new(0.01), Stop::Iterations(400))?;
+/// assert!(problem.whole(&found.point)? < problem.whole(&x0)?);
+/// let found = problem.solve(Rsrg::new(0.01), Stop::Iterations(400))?;     // the recursive estimate
 /// assert!(problem.whole(&found.point)? < problem.whole(&x0)?);
 /// # use pullback::faer;
 /// # Ok::<(), pullback_optim::Error>(())

@@ -1,11 +1,11 @@
 //! Moves of entries.
 
 use super::property::{holds, pick};
-use super::{Case, Family};
+use super::{Case, Target};
 use pullback::{Axis, Var};
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = (
+pub const TARGET: Target = (
     "layout",
     layout,
     &["transpose", "reshape", "slice", "embed", "concat", "gather", "scatter", "diag", "from_diag", "part"],

@@ -1,11 +1,11 @@
 //! Reductions over axes, selections, distances, partial sums.
 
 use super::property::{holds, pick};
-use super::{Case, Family};
+use super::{Case, Target};
 use pullback::Axis;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const FAMILY: Family = (
+pub const TARGET: Target = (
     "reductions",
     reductions,
     &[

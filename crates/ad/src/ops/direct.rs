@@ -17,7 +17,7 @@ use crate::{Scalar, Shape};
 use pullback_kernels::WithTangent;
 use smallvec::SmallVec;
 
-use super::product::gemm_batched;
+use super::products::product::gemm_batched;
 
 /// A cotangent of pairs at rest.
 pub(crate) type Pair<T> = (Buf<T>, Option<Buf<T>>);

@@ -1,4 +1,4 @@
-//! The registry: one line for a primitive, one file for its rules. Nothing here knows tapes or sweeps.
+//! The registry: one line for a primitive, one file for its rules, a folder for a family. Nothing here knows tapes or sweeps.
 //!
 //! Signs in every derivation here, in `var` and in the kernels:
 //! - `dA` is the tangent of `A` (`eA` a second one), `gA` its cotangent; in code, `g` is that of an only output;
@@ -29,54 +29,86 @@ macro_rules! no_derivative {
     };
 }
 
-pub(crate) mod action;
-pub(crate) mod arithmetic;
-pub(crate) mod atan2;
-pub(crate) mod cayley;
-pub(crate) mod cholesky;
-pub(crate) mod columns;
-pub(crate) mod complement;
-pub(crate) mod cumsum;
-pub(crate) mod det;
 pub(crate) mod direct;
-pub(crate) mod distance;
 pub(crate) mod documentation;
-pub(crate) mod eig;
-pub(crate) mod expm;
-pub(crate) mod extremum;
-pub(crate) mod family;
-pub(crate) mod gauge;
-pub(crate) mod guard;
-pub(crate) mod hypot;
-pub(crate) mod layout;
-pub(crate) mod least_squares;
-pub(crate) mod linear;
-pub(crate) mod logm;
-pub(crate) mod lu;
-pub(crate) mod lu_factors;
-pub(crate) mod lyapunov;
-pub(crate) mod part;
-pub(crate) mod peak;
-pub(crate) mod permute;
-pub(crate) mod polar;
-pub(crate) mod product;
-pub(crate) mod projector;
-pub(crate) mod qr;
-pub(crate) mod quadratic;
-pub(crate) mod reduce;
-pub(crate) mod rotation;
-pub(crate) mod schur;
-pub(crate) mod select;
-pub(crate) mod softmax;
-pub(crate) mod spd;
-pub(crate) mod spectral;
-pub(crate) mod spectrum;
-pub(crate) mod sqrtm;
-pub(crate) mod svd;
-pub(crate) mod sylvester;
-pub(crate) mod trsm;
-pub(crate) mod unary;
-pub(crate) mod vectors;
+
+// The rules: a folder for each family, a file for what is derived together.
+
+/// Functions of entries, with broadcasting: arithmetic, functions of one entry, choices between entries.
+pub(crate) mod entries {
+    pub(crate) mod arithmetic;
+    pub(crate) mod atan2;
+    pub(crate) mod extremum;
+    pub(crate) mod hypot;
+    pub(crate) mod select;
+    pub(crate) mod unary;
+}
+/// Sums, norms, extrema, softmax and distances.
+pub(crate) mod reductions {
+    pub(crate) mod cumsum;
+    pub(crate) mod distance;
+    pub(crate) mod peak;
+    pub(crate) mod reduce;
+    pub(crate) mod softmax;
+}
+/// Moves of entries, and triangles. All linear: each rule is the transpose of another operation here.
+pub(crate) mod layout {
+    pub(crate) mod moves;
+    pub(crate) mod part;
+}
+/// Products of matrices, quadratic forms, and linear maps that are given as functions.
+pub(crate) mod products {
+    pub(crate) mod linear;
+    pub(crate) mod product;
+    pub(crate) mod quadratic;
+}
+/// Linear systems, determinants, least squares, and the matrix equations of Sylvester, Stein and Lyapunov.
+pub(crate) mod solves {
+    pub(crate) mod det;
+    pub(crate) mod least_squares;
+    pub(crate) mod lu;
+    pub(crate) mod lyapunov;
+    pub(crate) mod sylvester;
+    pub(crate) mod sym_lyapunov;
+    pub(crate) mod trsm;
+}
+/// Factors of a matrix: LU, Cholesky, QR, polar, Schur, and positive definite matrices that were factorised.
+pub(crate) mod factorisations {
+    pub(crate) mod cholesky;
+    pub(crate) mod complement;
+    pub(crate) mod lu_factors;
+    pub(crate) mod permute;
+    pub(crate) mod polar;
+    pub(crate) mod qr;
+    pub(crate) mod schur;
+    pub(crate) mod spd;
+}
+/// Exponentials, logarithms, roots and other functions of a matrix; rotations.
+pub(crate) mod matrix_functions {
+    pub(crate) mod action;
+    pub(crate) mod cayley;
+    pub(crate) mod expm;
+    pub(crate) mod family;
+    pub(crate) mod logm;
+    pub(crate) mod projector;
+    pub(crate) mod rotation;
+    pub(crate) mod spectral;
+    pub(crate) mod sqrtm;
+}
+/// Eigenvalues and eigenvectors, singular values and singular vectors.
+pub(crate) mod spectra {
+    pub(crate) mod columns;
+    pub(crate) mod eig;
+    pub(crate) mod eigh;
+    pub(crate) mod spectrum;
+    pub(crate) mod svd;
+    pub(crate) mod vectors;
+}
+/// Operations that decide what a derivative is allowed to be: guards, gauges, stops.
+pub(crate) mod control {
+    pub(crate) mod gauge;
+    pub(crate) mod guard;
+}
 
 pub(crate) type Shapes = SmallVec<[Shape; 3]>;
 
@@ -220,127 +252,127 @@ macro_rules! registry {
 
 registry! {
     "Entries", "" {
-        LinComb(arithmetic::LinComb) "add",
-        Scale(arithmetic::Scale) "scale",
-        Shift(arithmetic::Shift) "shift",
-        Hadamard(arithmetic::Hadamard) "hadamard",
-        Divide(arithmetic::Divide) "elem_div",
-        Unary(unary::UnaryFn) "unary",
-        UnaryDerivative(unary::UnaryDerivative) "unary_derivative",
-        Extremum(extremum::Extremum) "extremum",
-        Route(extremum::Route) "route",
-        Atan2(atan2::Atan2) "atan2",
-        Reciprocal(atan2::Reciprocal) "atan2_derivative",
-        Hypot(hypot::Hypot) "hypot",
-        Compare(select::Compare) "compare",
-        Select(select::Select) "select",
-        Keep(select::Keep) "keep",
+        LinComb(entries::arithmetic::LinComb) "add",
+        Scale(entries::arithmetic::Scale) "scale",
+        Shift(entries::arithmetic::Shift) "shift",
+        Hadamard(entries::arithmetic::Hadamard) "hadamard",
+        Divide(entries::arithmetic::Divide) "elem_div",
+        Unary(entries::unary::UnaryFn) "unary",
+        UnaryDerivative(entries::unary::UnaryDerivative) "unary_derivative",
+        Extremum(entries::extremum::Extremum) "extremum",
+        Route(entries::extremum::Route) "route",
+        Atan2(entries::atan2::Atan2) "atan2",
+        Reciprocal(entries::atan2::Reciprocal) "atan2_derivative",
+        Hypot(entries::hypot::Hypot) "hypot",
+        Compare(entries::select::Compare) "compare",
+        Select(entries::select::Select) "select",
+        Keep(entries::select::Keep) "keep",
     }
     "Reductions", "" {
-        SumTo(reduce::SumTo) "sum",
-        BroadcastTo(reduce::BroadcastTo) "broadcast",
-        Dot(reduce::Dot) "dot",
-        Norm(reduce::Norm) "norm",
-        LogSumExp(softmax::LogSumExp) "log_sum_exp",
-        Softmax(softmax::Softmax) "softmax",
-        LogSoftmax(softmax::LogSoftmax) "log_softmax",
-        Peak(peak::Peak) "peak",
-        PeakAt(peak::PeakAt) "peak_at",
-        Winners(peak::Winners) "winners",
-        CumSum(cumsum::CumSum) "cumsum",
-        Distances(distance::Distances) "distances",
-        DistancesPush(distance::DistancesPush) "distances_push",
-        DistancesPull(distance::DistancesPull) "distances_pull",
+        SumTo(reductions::reduce::SumTo) "sum",
+        BroadcastTo(reductions::reduce::BroadcastTo) "broadcast",
+        Dot(reductions::reduce::Dot) "dot",
+        Norm(reductions::reduce::Norm) "norm",
+        LogSumExp(reductions::softmax::LogSumExp) "log_sum_exp",
+        Softmax(reductions::softmax::Softmax) "softmax",
+        LogSoftmax(reductions::softmax::LogSoftmax) "log_softmax",
+        Peak(reductions::peak::Peak) "peak",
+        PeakAt(reductions::peak::PeakAt) "peak_at",
+        Winners(reductions::peak::Winners) "winners",
+        CumSum(reductions::cumsum::CumSum) "cumsum",
+        Distances(reductions::distance::Distances) "distances",
+        DistancesPush(reductions::distance::DistancesPush) "distances_push",
+        DistancesPull(reductions::distance::DistancesPull) "distances_pull",
     }
     "Layout", "All linear; each rule is its transpose." {
-        Transpose(layout::Transpose) "transpose",
-        Reshape(layout::Reshape) "reshape",
-        Slice(layout::Slice) "slice",
-        Embed(layout::Embed) "embed",
-        Concat(layout::Concat) "concat",
-        Gather(layout::Gather) "gather",
-        Scatter(layout::Scatter) "scatter",
-        Diag(layout::Diag) "diag",
-        FromDiag(layout::FromDiag) "from_diag",
-        Part(part::Part) "part",
+        Transpose(layout::moves::Transpose) "transpose",
+        Reshape(layout::moves::Reshape) "reshape",
+        Slice(layout::moves::Slice) "slice",
+        Embed(layout::moves::Embed) "embed",
+        Concat(layout::moves::Concat) "concat",
+        Gather(layout::moves::Gather) "gather",
+        Scatter(layout::moves::Scatter) "scatter",
+        Diag(layout::moves::Diag) "diag",
+        FromDiag(layout::moves::FromDiag) "from_diag",
+        Part(layout::part::Part) "part",
     }
     "Products", "" {
-        Mul(product::Mul) "matmul",
-        MulAdd(product::MulAdd) "matmul_add",
-        QuadraticForm(quadratic::QuadraticForm) "quadratic_form",
-        Linear(linear::Linear<T>) "linear_map",
+        Mul(products::product::Mul) "matmul",
+        MulAdd(products::product::MulAdd) "matmul_add",
+        QuadraticForm(products::quadratic::QuadraticForm) "quadratic_form",
+        Linear(products::linear::Linear<T>) "linear_map",
     }
     "Solves", "" {
-        Trsm(trsm::Trsm) "solve_triangular",
-        Lu(lu::Lu) "lu",
-        LuSolve(lu::LuSolve) "solve",
-        LuInverse(lu::LuInverse) "inverse",
-        LuLogdet(lu::LuLogdet) "logdet",
-        LuSign(lu::LuSign) "det_sign",
-        CompleteLu(det::CompleteLu) "det_factor",
-        Det(det::Det) "det",
-        Cofactor(det::Cofactor) "cofactor",
-        LeastFactor(least_squares::LeastFactor) "least_factor",
-        LeastSolve(least_squares::LeastSolve) "least_squares",
-        SymLyap(polar::SymLyap) "sym_lyapunov",
-        Sylvester(sylvester::Sylvester) "sylvester",
-        Lyapunov(lyapunov::Lyapunov) "lyapunov",
+        Trsm(solves::trsm::Trsm) "solve_triangular",
+        Lu(solves::lu::Lu) "lu",
+        LuSolve(solves::lu::LuSolve) "solve",
+        LuInverse(solves::lu::LuInverse) "inverse",
+        LuLogdet(solves::lu::LuLogdet) "logdet",
+        LuSign(solves::lu::LuSign) "det_sign",
+        CompleteLu(solves::det::CompleteLu) "det_factor",
+        Det(solves::det::Det) "det",
+        Cofactor(solves::det::Cofactor) "cofactor",
+        LeastFactor(solves::least_squares::LeastFactor) "least_factor",
+        LeastSolve(solves::least_squares::LeastSolve) "least_squares",
+        SymLyap(solves::sym_lyapunov::SymLyap) "sym_lyapunov",
+        Sylvester(solves::sylvester::Sylvester) "sylvester",
+        Lyapunov(solves::lyapunov::Lyapunov) "lyapunov",
     }
     "Factorisations", "" {
-        LuFactors(lu_factors::LuFactors) "lu_factors",
-        Cholesky(cholesky::Cholesky) "cholesky",
-        CholeskyPush(cholesky::CholeskyPush) "cholesky_push",
-        CholeskyPull(cholesky::CholeskyPull) "cholesky_pull",
-        LowerProduct(cholesky::LowerProduct) "lower_product",
-        Spd(spd::Spd) "spd",
-        SpdSolve(spd::SpdSolve) "spd_solve",
-        SpdInverse(spd::SpdInverse) "spd_inverse",
-        SpdLogdet(spd::SpdLogdet) "spd_logdet",
-        SpdFactor(spd::SpdFactor) "spd_factor",
-        Qr(qr::Qr) "qr",
-        Complement(complement::Complement) "complement",
-        Pivots(permute::Pivots) "pivots",
-        Permute(permute::Permute) "permute",
-        Polar(polar::Polar) "polar",
-        Schur(schur::Schur) "schur",
+        LuFactors(factorisations::lu_factors::LuFactors) "lu_factors",
+        Cholesky(factorisations::cholesky::Cholesky) "cholesky",
+        CholeskyPush(factorisations::cholesky::CholeskyPush) "cholesky_push",
+        CholeskyPull(factorisations::cholesky::CholeskyPull) "cholesky_pull",
+        LowerProduct(factorisations::cholesky::LowerProduct) "lower_product",
+        Spd(factorisations::spd::Spd) "spd",
+        SpdSolve(factorisations::spd::SpdSolve) "spd_solve",
+        SpdInverse(factorisations::spd::SpdInverse) "spd_inverse",
+        SpdLogdet(factorisations::spd::SpdLogdet) "spd_logdet",
+        SpdFactor(factorisations::spd::SpdFactor) "spd_factor",
+        Qr(factorisations::qr::Qr) "qr",
+        Complement(factorisations::complement::Complement) "complement",
+        Pivots(factorisations::permute::Pivots) "pivots",
+        Permute(factorisations::permute::Permute) "permute",
+        Polar(factorisations::polar::Polar) "polar",
+        Schur(factorisations::schur::Schur) "schur",
     }
     "Matrix functions", "" {
-        Cayley(cayley::Cayley) "cayley",
-        Expm(expm::Expm) "expm",
-        ExpmJet(expm::ExpmJet) "expm_along",
-        Action(action::Action) "expm_multiply",
-        ActionPull(action::ActionPull) "expm_multiply_pull",
-        Rotation(rotation::Rotation) "rotation",
-        Sqrtm(sqrtm::Sqrtm) "sqrtm",
-        Logm(logm::Logm) "logm",
-        LogmAlong(logm::LogmAlong) "logm_along",
-        Projector(projector::Projector) "group_projector",
-        ProjectorAlong(projector::ProjectorAlong) "group_projector_along",
-        Definite(spectral::Definite) "positive_definite",
-        Spectral(spectral::Spectral) "spectral",
-        SpectralTrace(spectral::SpectralTrace) "spectral_trace",
+        Cayley(matrix_functions::cayley::Cayley) "cayley",
+        Expm(matrix_functions::expm::Expm) "expm",
+        ExpmJet(matrix_functions::expm::ExpmJet) "expm_along",
+        Action(matrix_functions::action::Action) "expm_multiply",
+        ActionPull(matrix_functions::action::ActionPull) "expm_multiply_pull",
+        Rotation(matrix_functions::rotation::Rotation) "rotation",
+        Sqrtm(matrix_functions::sqrtm::Sqrtm) "sqrtm",
+        Logm(matrix_functions::logm::Logm) "logm",
+        LogmAlong(matrix_functions::logm::LogmAlong) "logm_along",
+        Projector(matrix_functions::projector::Projector) "group_projector",
+        ProjectorAlong(matrix_functions::projector::ProjectorAlong) "group_projector_along",
+        Definite(matrix_functions::spectral::Definite) "positive_definite",
+        Spectral(matrix_functions::spectral::Spectral) "spectral",
+        SpectralTrace(matrix_functions::spectral::SpectralTrace) "spectral_trace",
     }
     "Spectra", "" {
-        Eigh(spectral::Eigh) "eigh",
-        Svd(svd::Svd) "svd",
-        Spectrum(spectrum::Spectrum) "spectrum",
-        Weighted(spectrum::Weighted) "spectrum_weighted",
-        Along(spectrum::Along) "spectrum_along",
-        Vectors(vectors::Vectors) "vectors",
-        Pull(vectors::Pull) "vectors_pull",
-        Resolvent(vectors::Resolvent) "resolvent",
-        Eig(eig::Eig) "eig",
-        EigVerdict(eig::Judge) "eig_verdict",
-        Columns(columns::Columns) "packed_columns",
+        Eigh(spectra::eigh::Eigh) "eigh",
+        Svd(spectra::svd::Svd) "svd",
+        Spectrum(spectra::spectrum::Spectrum) "spectrum",
+        Weighted(spectra::spectrum::Weighted) "spectrum_weighted",
+        Along(spectra::spectrum::Along) "spectrum_along",
+        Vectors(spectra::vectors::Vectors) "vectors",
+        Pull(spectra::vectors::Pull) "vectors_pull",
+        Resolvent(spectra::vectors::Resolvent) "resolvent",
+        Eig(spectra::eig::Eig) "eig",
+        EigVerdict(spectra::eig::Judge) "eig_verdict",
+        Columns(spectra::columns::Columns) "packed_columns",
     }
     "Control", "" {
-        Alias(guard::Alias) "alias",
-        StopGradient(guard::StopGradient) "stop_gradient",
-        Nonzero(guard::Nonzero) "nonzero",
-        Vanishing(guard::Vanishing) "vanishing",
-        OfFinite(guard::OfFinite) "of_finite",
-        Positive(guard::Positive) "positive",
-        Invariant(gauge::Invariant) "invariant",
+        Alias(control::guard::Alias) "alias",
+        StopGradient(control::guard::StopGradient) "stop_gradient",
+        Nonzero(control::guard::Nonzero) "nonzero",
+        Vanishing(control::guard::Vanishing) "vanishing",
+        OfFinite(control::guard::OfFinite) "of_finite",
+        Positive(control::guard::Positive) "positive",
+        Invariant(control::gauge::Invariant) "invariant",
         Custom(crate::custom::CustomOp<T>) "custom",
         Checkpoint(crate::checkpoint::Checkpoint<T>) "checkpoint",
     }
@@ -350,7 +382,7 @@ impl<T: Scalar> Op<T> {
     /// The method that users call for this operation alone. Methods that make several say their names themselves.
     pub(crate) fn method(&self) -> &'static &'static str {
         match self {
-            Op::Extremum(extremum::Extremum { max }) => {
+            Op::Extremum(entries::extremum::Extremum { max }) => {
                 if *max {
                     &"max"
                 } else {
@@ -360,15 +392,15 @@ impl<T: Scalar> Op<T> {
             Op::MulAdd(_) => &"add_mul",
             Op::FromDiag(_) => &"to_diag",
             Op::Part(p) => p.method(),
-            Op::Linear(linear::Linear { transpose, .. }) => {
+            Op::Linear(products::linear::Linear { transpose, .. }) => {
                 if *transpose {
                     &"mapped_transposed"
                 } else {
                     &"mapped"
                 }
             }
-            Op::Sylvester(sylvester::Sylvester { stein: true, .. }) => &"stein",
-            Op::Lyapunov(lyapunov::Lyapunov { discrete: true, .. }) => &"discrete_lyapunov",
+            Op::Sylvester(solves::sylvester::Sylvester { stein: true, .. }) => &"stein",
+            Op::Lyapunov(solves::lyapunov::Lyapunov { discrete: true, .. }) => &"discrete_lyapunov",
             op => op.label(),
         }
     }

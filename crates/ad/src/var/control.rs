@@ -17,7 +17,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn stop_gradient(self) -> Self {
-        self.op1(Op::StopGradient(ops::guard::StopGradient))
+        self.op1(Op::StopGradient(ops::control::guard::StopGradient))
     }
 
     /// The same numbers in the members where all entries of `condition` are positive; elsewhere the failure
@@ -46,11 +46,11 @@ impl<'t, T: Scalar> Var<'t, T> {
             let members = self.tape.filled(Shape::batch(c.batch, 1, 1), T::zero());
             return (self + members).where_positive(condition, what);
         }
-        self.tape.push_one(Op::Positive(ops::guard::Positive { what }), &[&self, &condition])
+        self.tape.push_one(Op::Positive(ops::control::guard::Positive { what }), &[&self, &condition])
     }
 
     #[track_caller]
     pub(crate) fn alias(self) -> Self {
-        self.op1(Op::Alias(ops::guard::Alias))
+        self.op1(Op::Alias(ops::control::guard::Alias))
     }
 }

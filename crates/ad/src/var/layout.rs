@@ -1,7 +1,7 @@
 //! Layout: transposes, reshapes, blocks, rows and columns, shifts, turns, stacks, triangles and diagonals.
 
-use crate::ops::layout::{Embed, Scatter, Slice};
-use crate::ops::part::Part;
+use crate::ops::layout::moves::{Embed, Scatter, Slice};
+use crate::ops::layout::part::Part;
 use crate::ops::{self, Op};
 use crate::{Axis, Scalar, Shape, Var};
 use std::ops::{Bound, Range, RangeBounds};
@@ -31,7 +31,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn t(self) -> Self {
-        self.op1(Op::Transpose(ops::layout::Transpose))
+        self.op1(Op::Transpose(ops::layout::moves::Transpose))
     }
 
     /// The same entries in column-major order, `rows x cols` each.
@@ -47,7 +47,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn reshape_batch(self, shape: Shape) -> Self {
-        self.op1(Op::Reshape(ops::layout::Reshape { shape }))
+        self.op1(Op::Reshape(ops::layout::moves::Reshape { shape }))
     }
 
     /// The block of `rows x cols` that starts at `(row, col)`, of each member.
@@ -64,7 +64,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn slice(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
         let shape = self.shape().with(rows, cols);
-        self.op1(Op::Slice(ops::layout::Slice { at: (0, row, col), shape }))
+        self.op1(Op::Slice(ops::layout::moves::Slice { at: (0, row, col), shape }))
     }
 
     /// Member `b` of the batch.
@@ -76,7 +76,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let (s, n) = (self.shape(), self.shape().batch);
         assert!(b < n, "member: expected an index below {n}, of the batch {s}, got {b}");
         let shape = Shape { batch: 1, ..self.shape() };
-        self.op1(Op::Slice(ops::layout::Slice { at: (b, 0, 0), shape }))
+        self.op1(Op::Slice(ops::layout::moves::Slice { at: (b, 0, 0), shape }))
     }
 
     /// Columns `j..j + n`.
@@ -106,7 +106,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn concat(parts: &[Self], axis: Axis) -> Self {
         assert!(!parts.is_empty(), "concat: expected at least one value, got an empty list");
-        parts[0].tape.push_one(Op::Concat(ops::layout::Concat { axis }), &parts.iter().collect::<Vec<_>>())
+        parts[0].tape.push_one(Op::Concat(ops::layout::moves::Concat { axis }), &parts.iter().collect::<Vec<_>>())
     }
 
     /// Rows, columns or members `index[0], index[1], ...`; repetition is allowed.
@@ -114,7 +114,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn gather(self, axis: Axis, index: &[usize]) -> Self {
-        self.op1(Op::Gather(ops::layout::Gather { axis, index: index.into() }))
+        self.op1(Op::Gather(ops::layout::moves::Gather { axis, index: index.into() }))
     }
 
     /// The diagonal as a column.
@@ -122,7 +122,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn diag(self) -> Self {
-        self.op1(Op::Diag(ops::layout::Diag))
+        self.op1(Op::Diag(ops::layout::moves::Diag))
     }
 
     /// A column as a diagonal matrix.
@@ -131,7 +131,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn to_diag(self) -> Self {
         let n = self.shape().rows;
-        self.op1(Op::FromDiag(ops::layout::FromDiag { rows: n, cols: n }))
+        self.op1(Op::FromDiag(ops::layout::moves::FromDiag { rows: n, cols: n }))
     }
 
     /// The lower triangle.

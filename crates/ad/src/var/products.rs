@@ -1,6 +1,6 @@
 //! Products: matrices with matrices, with constant linear maps, with themselves, and entry by block.
 
-use crate::ops::linear::{Linear, LinearMap};
+use crate::ops::products::linear::{Linear, LinearMap};
 use crate::ops::{self, Op};
 use crate::value::Product;
 use crate::{Axis, Operand, Scalar, Shape, Var};
@@ -14,7 +14,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn matmul(self, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Mul(ops::product::Mul(Product::NN)), b.on(self.tape))
+        self.op2(Op::Mul(ops::products::product::Mul(Product::NN)), b.on(self.tape))
     }
 
     /// `A^T B`.
@@ -30,7 +30,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn t_mul(self, b: impl Operand<'t, T>) -> Self {
         let _said = self.tape.saying(&"t_mul");
-        self.op2(Op::Mul(ops::product::Mul(Product::TN)), b.on(self.tape))
+        self.op2(Op::Mul(ops::products::product::Mul(Product::TN)), b.on(self.tape))
     }
 
     /// `A B^T`.
@@ -38,7 +38,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn mul_t(self, b: impl Operand<'t, T>) -> Self {
         let _said = self.tape.saying(&"mul_t");
-        self.op2(Op::Mul(ops::product::Mul(Product::NT)), b.on(self.tape))
+        self.op2(Op::Mul(ops::products::product::Mul(Product::NT)), b.on(self.tape))
     }
 
     /// `A^T B^T`.
@@ -46,7 +46,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn t_mul_t(self, b: impl Operand<'t, T>) -> Self {
         let _said = self.tape.saying(&"t_mul_t");
-        self.op2(Op::Mul(ops::product::Mul(Product::new(1.0, true, true))), b.on(self.tape))
+        self.op2(Op::Mul(ops::products::product::Mul(Product::new(1.0, true, true))), b.on(self.tape))
     }
 
     /// The quadratic form `tr(X^T A X)` of each member, `x^T A x` for a column; of `A` only the symmetric part matters.
@@ -72,7 +72,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub fn quadratic_form(self, a: impl Operand<'t, T>) -> Self {
         let _said = self.tape.saying(&"quadratic_form");
         let a = a.sym_on(self.tape);
-        let q = self.tape.push(Op::QuadraticForm(ops::quadratic::QuadraticForm), &[&a, &self]);
+        let q = self.tape.push(Op::QuadraticForm(ops::products::quadratic::QuadraticForm), &[&a, &self]);
         self.tape.handle(q)
     }
 
@@ -82,7 +82,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn add_mul(self, alpha: f64, a: impl Operand<'t, T>, b: impl Operand<'t, T>) -> Self {
         let (a, b) = (a.on(self.tape), b.on(self.tape));
-        self.tape.push_one(Op::MulAdd(ops::product::MulAdd(Product::new(alpha, false, false))), &[&self, &a, &b])
+        self.tape
+            .push_one(Op::MulAdd(ops::products::product::MulAdd(Product::new(alpha, false, false))), &[&self, &a, &b])
     }
 
     /// `A X` for a constant linear map `A`: a sparse matrix of faer (with the feature `sparse`), or an operator of

@@ -96,7 +96,7 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # The primitives
 
-Everything that the engine can do to a value is one of these. Each is one file of `crates/ad/src/ops` with its derivation; users
+Everything that the engine can do to a value is one of these. Each is in a file of `crates/ad/src/ops/<family>` with its derivation; users
 reach it through the operation in the second column. This page is made of what stands beside each rule (`DOC`) and of
 `crates/ad/src/ops/documentation.rs`; a test compares them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew. Tests also fail when a
 primitive has no row here, no line in `crates/ad/tests/primitives/table.rs`, or no target in `fuzz/`.
@@ -122,19 +122,24 @@ fn the_page_is_what_it_is_made_of() {
 
 #[test]
 fn every_primitive_has_a_fuzz_target() {
-    let families = super::families::FAMILIES;
-    let fuzzed: BTreeSet<&str> = families.iter().flat_map(|f| f.2.iter().copied()).collect();
+    use super::families::{FAMILIES, targets};
+    let fuzzed: BTreeSet<&str> = targets().flat_map(|t| t.2.iter().copied()).collect();
     let missing: Vec<_> = primitives().filter(|p| !fuzzed.contains(p)).collect();
-    assert!(missing.is_empty(), "no family of fuzz/src/families reaches {missing:?}");
+    assert!(missing.is_empty(), "no target of fuzz/src/families reaches {missing:?}");
     let manifest = root("fuzz/Cargo.toml");
-    for (name, ..) in families {
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no target {name}");
-        let seed = format!("{}/../../fuzz/corpus/{name}/seed-00", env!("CARGO_MANIFEST_DIR"));
-        assert!(
-            std::path::Path::new(&seed).exists(),
-            "{name} has no seeds: `cargo run --example seeds` in fuzz/ writes them"
-        );
-        let target = root(&format!("fuzz/fuzz_targets/{name}.rs"));
-        assert!(target.contains(&format!("families::{name}::{name}(")), "the target {name} does not call its family");
+    for (family, targets) in FAMILIES {
+        for (name, _, reached) in *targets {
+            assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no target {name}");
+            let seed = format!("{}/../../fuzz/corpus/{name}/seed-00", env!("CARGO_MANIFEST_DIR"));
+            assert!(
+                std::path::Path::new(&seed).exists(),
+                "{name} has no seeds: `cargo run --example seeds` in fuzz/ writes them"
+            );
+            let target = root(&format!("fuzz/fuzz_targets/{name}.rs"));
+            assert!(target.contains(&format!("{name}::{name}(")), "the target {name} does not call its property");
+            let rows =
+                SECTIONS.iter().find(|s| s.title.to_lowercase() == *family).expect("a family of the registry").rows;
+            assert!(reached.iter().any(|p| rows.iter().any(|(n, _)| n == p)), "{name} reaches nothing of {family}");
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Comparisons, which make masks, and what a mask selects. The rules are in `ops/select.rs`.
+//! Comparisons, which make masks, and what a mask selects. The rules are in `ops/entries/select.rs`.
 
 use crate::ops::Op;
-use crate::ops::select::{Compare, Relation, Select};
+use crate::ops::entries::select::{Compare, Relation, Select};
 use crate::{Operand, Scalar, Shape, Var};
 
 macro_rules! comparisons {

@@ -7,7 +7,7 @@
 
 mod masks;
 
-use crate::ops::{self, Op, atan2::Atan2, hypot::Hypot, unary::UnaryFn};
+use crate::ops::{self, Op, entries::atan2::Atan2, entries::hypot::Hypot, entries::unary::UnaryFn};
 use crate::{Operand, Scalar, Unary, Var};
 
 macro_rules! entrywise {
@@ -27,12 +27,12 @@ macro_rules! entrywise {
 impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     pub(crate) fn scaled(self, alpha: f64) -> Self {
-        self.op1(Op::Scale(ops::arithmetic::Scale { alpha }))
+        self.op1(Op::Scale(ops::entries::arithmetic::Scale { alpha }))
     }
 
     #[track_caller]
     pub(crate) fn shifted(self, c: f64) -> Self {
-        self.op1(Op::Shift(ops::arithmetic::Shift { c }))
+        self.op1(Op::Shift(ops::entries::arithmetic::Shift { c }))
     }
 
     /// `A o B`, entry by entry, with broadcasting.
@@ -47,7 +47,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn hadamard(self, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Hadamard(ops::arithmetic::Hadamard), b.on(self.tape))
+        self.op2(Op::Hadamard(ops::entries::arithmetic::Hadamard), b.on(self.tape))
     }
 
     /// `A / B`, entry by entry, with broadcasting. Follows IEEE where `B` is zero.
@@ -55,7 +55,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn elem_div(self, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Divide(ops::arithmetic::Divide), b.on(self.tape))
+        self.op2(Op::Divide(ops::entries::arithmetic::Divide), b.on(self.tape))
     }
 
     /// `alpha A + beta B`.
@@ -64,7 +64,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn lincomb(self, alpha: f64, b: impl Operand<'t, T>, beta: f64) -> Self {
         let _said = self.tape.saying(&"lincomb");
-        self.op2(Op::LinComb(ops::arithmetic::LinComb { alpha, beta }), b.on(self.tape))
+        self.op2(Op::LinComb(ops::entries::arithmetic::LinComb { alpha, beta }), b.on(self.tape))
     }
 
     entrywise! {
@@ -101,7 +101,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn powf(self, p: f64) -> Self {
         let _said = self.tape.saying(&"powf");
-        self.op1(Op::Unary(ops::unary::UnaryFn(Unary::Pow(p))))
+        self.op1(Op::Unary(ops::entries::unary::UnaryFn(Unary::Pow(p))))
     }
 
     #[track_caller]
@@ -110,7 +110,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let Some(shape) = x.broadcast(y) else {
             panic!("{name}: expected sizes that agree, or are 1, in batch, rows and columns, got {x} and {y}")
         };
-        self.broadcast_to(shape).op2(Op::Extremum(ops::extremum::Extremum { max }), b.broadcast_to(shape))
+        self.broadcast_to(shape).op2(Op::Extremum(ops::entries::extremum::Extremum { max }), b.broadcast_to(shape))
     }
 
     /// The larger, entry by entry, with broadcasting. A tie halves the derivative.

@@ -3,7 +3,7 @@
 //! *Wide LU*, `A = [X Y]` with `X` square: `P X = L U` and `W = L^{-1} P Y` give `P A = L [U W]`, whose derivative is
 //! that of a square LU and of a triangular solve.
 
-use crate::ops::{Op, lu_factors::LuFactors};
+use crate::ops::{Op, factorisations::lu_factors::LuFactors};
 use crate::{Axis, Scalar, Triangle, Var};
 
 /// # Factorisations: LU

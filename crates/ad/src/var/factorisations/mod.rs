@@ -23,7 +23,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn cholesky(self) -> Self {
-        self.op1(Op::Cholesky(ops::cholesky::Cholesky))
+        self.op1(Op::Cholesky(ops::factorisations::cholesky::Cholesky))
     }
 
     /// [`Var::cholesky`] for programs that have another way when it fails.
@@ -50,7 +50,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn polar(self) -> (Self, Self) {
-        let id = self.tape().push(Op::Polar(ops::polar::Polar), &[&self]);
+        let id = self.tape().push(Op::Polar(ops::factorisations::polar::Polar), &[&self]);
         (self.tape().handle(id), self.tape().handle(id + 1))
     }
 }

@@ -4,7 +4,7 @@
 //!   fast as a rule.
 //! - *Upper factor*: `A = U^T U` with `U = L^T`.
 
-use crate::ops::{Op, spd};
+use crate::ops::{Op, factorisations::spd};
 use crate::{Operand, Scalar, Uplo, Var};
 
 /// `sym(A)` with its Cholesky factorisation: solves, inverse and log-determinant from one factorisation, to any order

@@ -10,7 +10,10 @@
 //! which loses half of the digits near the imaginary axis) or iterated.
 
 use crate::batch::MatLike;
-use crate::ops::{Op, action::Action, logm, projector::Projector, sqrtm};
+use crate::ops::{
+    Op, matrix_functions::action::Action, matrix_functions::logm, matrix_functions::projector::Projector,
+    matrix_functions::sqrtm,
+};
 use crate::{Batch, Operand, Scalar, Var};
 use pullback_kernels::{Failure, Group, Workspace};
 use smallvec::SmallVec;

@@ -18,7 +18,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn cayley(self, alpha: f64) -> Self {
-        self.tape().push_one(Op::Cayley(ops::cayley::Cayley { alpha }), &[&self])
+        self.tape().push_one(Op::Cayley(ops::matrix_functions::cayley::Cayley { alpha }), &[&self])
     }
 
     /// `C X` for the Cayley transform `C` of `W = U V^T`, with `U` and `V` of `n x k`, by Woodbury's identity:
@@ -68,7 +68,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn expm(self) -> Self {
-        self.tape().push_one(Op::Expm(ops::expm::Expm), &[&self])
+        self.tape().push_one(Op::Expm(ops::matrix_functions::expm::Expm), &[&self])
     }
 
     /// The exponential and its Fréchet derivative along `e`: `exp(A)` and `D exp(A)[E]`, for the price of three
@@ -103,7 +103,7 @@ impl<'t, T: Scalar> Var<'t, T> {
 
     #[track_caller]
     fn expm_handle(self) -> (Self, Self) {
-        let id = self.tape().push(Op::Expm(ops::expm::Expm), &[&self]);
+        let id = self.tape().push(Op::Expm(ops::matrix_functions::expm::Expm), &[&self]);
         (self.tape().handle(id), self.tape().handle(id + 1))
     }
 
@@ -116,7 +116,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let full = (1 << es.len()) - 1;
         for s in if es.len() > EXPM_ORDER { full..=full } else { 1..=full } {
             let id = {
-                let (op, x) = ops::expm::along(s, &self, es, &handles);
+                let (op, x) = ops::matrix_functions::expm::along(s, &self, es, &handles);
                 self.tape().push(Op::ExpmJet(op), &x)
             };
             y = self.tape().handle(id);
@@ -176,7 +176,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     pub fn powm_spd(self, p: f64) -> Self {
         let _said = self.tape().saying(&"powm_spd");
         let s = self.symmetric();
-        let handle = self.tape().push_one(Op::Definite(ops::spectral::Definite), &[&self, &s.handle]);
+        let handle = self.tape().push_one(Op::Definite(ops::matrix_functions::spectral::Definite), &[&self, &s.handle]);
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
     }
 

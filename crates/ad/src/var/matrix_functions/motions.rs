@@ -20,7 +20,7 @@
 //! `R v - hat(R w) p = R v + hat(p) R w`, so `Ad = [R hat(p) R; 0 R]`.
 
 use crate::ops::Op;
-use crate::ops::unary::UnaryDerivative;
+use crate::ops::entries::unary::UnaryDerivative;
 use crate::{Axis, Scalar, Shape, Var};
 use pullback_kernels::Unary;
 

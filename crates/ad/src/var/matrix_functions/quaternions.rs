@@ -9,7 +9,7 @@
 //! formula into `R = I + 2 u_0 V + 2 V^2`.
 
 use crate::ops::Op;
-use crate::ops::guard::Nonzero;
+use crate::ops::control::guard::Nonzero;
 use crate::{Batch, Scalar, Shape, Var};
 
 /// `K = constant + linear vec(R)`, column by column: the places of the entries of `R` with a plus and with a minus.

@@ -1,6 +1,6 @@
 //! Rotations of space, their rotation vectors, and the Jacobians between the two.
 //!
-//! **Exponential.** `exp(hat(w))` is a primitive of its own, by Rodrigues' formula: `ops/rotation.rs`.
+//! **Exponential.** `exp(hat(w))` is a primitive of its own, by Rodrigues' formula: `ops/matrix_functions/rotation.rs`.
 //!
 //! **Logarithm.** Of a rotation `R` with unit quaternion `q = (q_0, v)` the file `quaternions.rs` finds a multiple `c`
 //! that is well conditioned. So `q = c / |c|`, up to a sign that makes `q_0` positive. With
@@ -19,7 +19,7 @@
 //! where `J` becomes singular.
 
 use crate::ops::Op;
-use crate::ops::rotation::Rotation;
+use crate::ops::matrix_functions::rotation::Rotation;
 use crate::{Axis, Scalar, Var};
 
 /// Terms of `h`. The first that is left out is `0.04^16 / 33 < 1e-23`; the third derivative has a factor of

@@ -5,9 +5,9 @@ mod extrema;
 mod moments;
 pub(crate) mod norms;
 
-use crate::ops::cumsum::CumSum;
-use crate::ops::reduce::{Norm, Over};
-use crate::ops::softmax::LogSumExp;
+use crate::ops::reductions::cumsum::CumSum;
+use crate::ops::reductions::reduce::{Norm, Over};
+use crate::ops::reductions::softmax::LogSumExp;
 use crate::ops::{self, Op};
 use crate::{Axis, Operand, Scalar, Shape, Var};
 
@@ -31,7 +31,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn sum_to(self, shape: Shape) -> Self {
-        if self.shape() == shape { self } else { self.op1(Op::SumTo(ops::reduce::SumTo { shape })) }
+        if self.shape() == shape { self } else { self.op1(Op::SumTo(ops::reductions::reduce::SumTo { shape })) }
     }
 
     /// Repeats along every axis of size 1.
@@ -39,7 +39,11 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn broadcast_to(self, shape: Shape) -> Self {
-        if self.shape() == shape { self } else { self.op1(Op::BroadcastTo(ops::reduce::BroadcastTo { shape })) }
+        if self.shape() == shape {
+            self
+        } else {
+            self.op1(Op::BroadcastTo(ops::reductions::reduce::BroadcastTo { shape }))
+        }
     }
 
     /// The sum of all entries of all members.
@@ -118,7 +122,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn dot(self, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Dot(ops::reduce::Dot), b.on(self.tape))
+        self.op2(Op::Dot(ops::reductions::reduce::Dot), b.on(self.tape))
     }
 
     /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.
@@ -126,7 +130,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn norm(self) -> Self {
-        self.op1(Op::Norm(ops::reduce::Norm { over: ops::reduce::Over::ALL }))
+        self.op1(Op::Norm(ops::reductions::reduce::Norm { over: ops::reductions::reduce::Over::ALL }))
     }
 
     reductions! {

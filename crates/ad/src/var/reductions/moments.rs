@@ -5,7 +5,7 @@
 //! keep their digits however large the mean is. In particular the variance of equal entries is exactly 0.
 
 use crate::ops::Op;
-use crate::ops::reduce::{Norm, Over};
+use crate::ops::reductions::reduce::{Norm, Over};
 use crate::{Scalar, Var};
 
 macro_rules! moments {

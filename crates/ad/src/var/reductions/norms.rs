@@ -1,9 +1,9 @@
 //! Norms with a choice at 0, inner products of rows and columns, distances between points.
 
 use crate::ops::Op;
-use crate::ops::distance::Distances;
-use crate::ops::reduce::{Norm, Over};
-use crate::ops::select::{Keep, Select};
+use crate::ops::entries::select::{Keep, Select};
+use crate::ops::reductions::distance::Distances;
+use crate::ops::reductions::reduce::{Norm, Over};
 use crate::{Axis, Operand, Scalar, Shape, Var};
 
 /// What the derivative of a norm is at 0, where there is none.

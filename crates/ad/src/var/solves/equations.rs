@@ -2,9 +2,9 @@
 //!
 //! No rule lives here: each method is a primitive on a matrix and the handle of its Schur form.
 
-use crate::ops::lyapunov::Lyapunov;
-use crate::ops::sylvester::Sylvester;
-use crate::ops::{Op, schur};
+use crate::ops::solves::lyapunov::Lyapunov;
+use crate::ops::solves::sylvester::Sylvester;
+use crate::ops::{Op, factorisations::schur};
 use crate::{Operand, Scalar, Var};
 
 /// A general square matrix with its real Schur form: several matrix equations from one factorisation, to any order of

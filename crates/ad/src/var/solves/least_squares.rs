@@ -3,7 +3,7 @@
 //! `A^+` is `A^+ I`, or `(A^{+T} I)^T`, whichever identity is the smaller.
 
 use crate::ops::Op;
-use crate::ops::least_squares::{LeastFactor, LeastSolve};
+use crate::ops::solves::least_squares::{LeastFactor, LeastSolve};
 use crate::{Operand, Scalar, Var};
 
 /// # Solves: least squares

@@ -6,7 +6,7 @@
 pub(crate) mod equations;
 mod least_squares;
 
-use crate::ops::{self, Op, det, lu};
+use crate::ops::{self, Op, solves::det, solves::lu};
 use crate::{Operand, Result, Scalar, Triangle, Uplo, Var};
 
 /// # Solves
@@ -33,7 +33,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn solve_triangular_with(self, how: Triangle, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Trsm(ops::trsm::Trsm(how)), b.on(self.tape))
+        self.op2(Op::Trsm(ops::solves::trsm::Trsm(how)), b.on(self.tape))
     }
 
     /// An LU factorisation to solve with more than once. Poisons: singular to working precision.
@@ -41,7 +41,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn lu(self) -> Lu<'t, T> {
-        Lu { a: self, handle: self.op1(Op::Lu(ops::lu::Lu)) }
+        Lu { a: self, handle: self.op1(Op::Lu(ops::solves::lu::Lu)) }
     }
 
     /// `A^{-1} B`. Poisons: singular to working precision.
@@ -134,7 +134,7 @@ impl<'t, T: Scalar> Lu<'t, T> {
     #[must_use]
     pub fn solve(self, b: impl Operand<'t, T>) -> Var<'t, T> {
         let b = b.on(self.a.tape);
-        self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: false }), &[&self.a, &self.handle, &b])
+        self.a.tape.push_one(Op::LuSolve(ops::solves::lu::LuSolve { transpose: false }), &[&self.a, &self.handle, &b])
     }
 
     /// `A^{-T} B`.
@@ -143,21 +143,21 @@ impl<'t, T: Scalar> Lu<'t, T> {
     pub fn solve_transpose(self, b: impl Operand<'t, T>) -> Var<'t, T> {
         let _said = self.a.tape.saying(&"solve_transpose");
         let b = b.on(self.a.tape);
-        self.a.tape.push_one(Op::LuSolve(ops::lu::LuSolve { transpose: true }), &[&self.a, &self.handle, &b])
+        self.a.tape.push_one(Op::LuSolve(ops::solves::lu::LuSolve { transpose: true }), &[&self.a, &self.handle, &b])
     }
 
     /// `A^{-1}`.
     #[track_caller]
     #[must_use]
     pub fn inverse(self) -> Var<'t, T> {
-        self.a.op2(Op::LuInverse(ops::lu::LuInverse), self.handle)
+        self.a.op2(Op::LuInverse(ops::solves::lu::LuInverse), self.handle)
     }
 
     /// `log |det A|`.
     #[track_caller]
     #[must_use]
     pub fn logdet(self) -> Var<'t, T> {
-        self.a.op2(Op::LuLogdet(ops::lu::LuLogdet), self.handle)
+        self.a.op2(Op::LuLogdet(ops::solves::lu::LuLogdet), self.handle)
     }
 
     /// The sign of `det A`: 1 or -1, without derivative.

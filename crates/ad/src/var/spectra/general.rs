@@ -2,7 +2,7 @@
 //! condition numbers, the spectral radius, and what is smooth where eigenvalues coincide. Each is a line over
 //! primitives of `ops`; no rule lives here.
 
-use crate::ops::columns::Columns;
+use crate::ops::spectra::columns::Columns;
 use crate::ops::{self, Op};
 use crate::{Scalar, Shape, Var};
 use pullback_kernels::ColumnOp;
@@ -86,7 +86,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn general(self) -> General<'t, T> {
         let _said = self.tape().saying(&"general");
-        let id = self.tape().push(Op::Eig(ops::eig::Eig), &[&self]);
+        let id = self.tape().push(Op::Eig(ops::spectra::eig::Eig), &[&self]);
         let at = |k: u32| self.tape().handle(id + k);
         General { values: at(0), vectors: at(1), inverse: at(2), notes: at(3) }
     }

@@ -4,8 +4,8 @@
 pub(crate) mod general;
 pub(crate) mod singular;
 
-use crate::ops::spectrum::{Chosen, Spectrum, Weighted};
-use crate::ops::vectors::{Frame, Vectors};
+use crate::ops::spectra::spectrum::{Chosen, Spectrum, Weighted};
+use crate::ops::spectra::vectors::{Frame, Vectors};
 use crate::ops::{self, Op};
 use crate::{Gauge, Operand, Scalar, Shape, Var};
 use pullback_kernels::SymFn;
@@ -106,7 +106,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let _said = self.tape().saying(&"symmetric");
         Symmetric {
             a: self,
-            handle: self.tape().push_one(Op::Eigh(ops::spectral::Eigh), &[&self]),
+            handle: self.tape().push_one(Op::Eigh(ops::spectra::eigh::Eigh), &[&self]),
             gauge: Gauge::Error,
         }
     }
@@ -139,7 +139,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[must_use]
     pub fn map(self, f: SymFn) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"map");
-        self.push(Op::Spectral(ops::spectral::Spectral { f }))
+        self.push(Op::Spectral(ops::matrix_functions::spectral::Spectral { f }))
     }
 
     /// `tr f(A)`.
@@ -147,7 +147,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[must_use]
     pub fn trace(self, f: SymFn) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"trace");
-        self.push(Op::SpectralTrace(ops::spectral::SpectralTrace { f }))
+        self.push(Op::SpectralTrace(ops::matrix_functions::spectral::SpectralTrace { f }))
     }
 
     /// `D^k f(A)[E_1, ..., E_k]`, the Fréchet derivatives of `f` as values.
@@ -156,7 +156,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     pub fn frechet(self, f: SymFn, es: &[Var<'t, T>]) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"frechet");
         let x: Vec<&Var<'t, T>> = [&self.a, &self.handle].into_iter().chain(es).collect();
-        self.a.tape().push_one(Op::Spectral(ops::spectral::Spectral { f }), &x)
+        self.a.tape().push_one(Op::Spectral(ops::matrix_functions::spectral::Spectral { f }), &x)
     }
 
     /// The `X` with `A X + X A = C`, with the symmetric part of `A` and any `C`: a Lyapunov equation from the
@@ -177,7 +177,9 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[must_use]
     pub fn lyapunov(self, c: impl Operand<'t, T>) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"lyapunov");
-        self.a.tape().push_one(Op::SymLyap(ops::polar::SymLyap), &[&self.a, &self.handle, &c.on(self.a.tape)])
+        self.a
+            .tape()
+            .push_one(Op::SymLyap(ops::solves::sym_lyapunov::SymLyap), &[&self.a, &self.handle, &c.on(self.a.tape)])
     }
 
     /// The eigenvalues `range` of the ascending list, as a column: [`Var::eigvalsh`]. Ties among others do not matter.

@@ -1,8 +1,8 @@
 //! Singular values and vectors, and norms that are made of them.
 
 use super::chosen;
-use crate::ops::spectrum::Spectrum;
-use crate::ops::vectors::{Frame, Vectors};
+use crate::ops::spectra::spectrum::Spectrum;
+use crate::ops::spectra::vectors::{Frame, Vectors};
 use crate::ops::{self, Op};
 use crate::{Gauge, Scalar, Var};
 use std::ops::Range;
@@ -18,7 +18,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let shape = self.shape();
         let flip = shape.rows < shape.cols;
         let a = if flip { self.t() } else { self };
-        let handle = self.tape().push_one(Op::Svd(ops::svd::Svd { flip }), &[&a]);
+        let handle = self.tape().push_one(Op::Svd(ops::spectra::svd::Svd { flip }), &[&a]);
         Singular { a, handle, flip, count: shape.rows.min(shape.cols), gauge: Gauge::Error }
     }
 

@@ -1,0 +1,261 @@
+//! Softmax, its logarithm, and the logarithm of a sum of exponentials: over all entries of a member, each column or
+//! each row.
+//!
+//! With `p = softmax(x)`, `p_i = e^{x_i - t} / s`, `t = max x`, `s = sum e^{x_i - t}`:
+//!
+//! | value | derivative | transpose |
+//! |---|---|---|
+//! | `lse = t + ln s` | `d lse = sum p o dx` | `gx = p g` |
+//! | `p` | `dp = p o (dx - sum p o dx)` | `gx = p o (g - sum p o g)` |
+//! | `ln p = (x - t) - ln s` | `d ln p = dx - sum p o dx` | `gx = g - p (sum g)` |
+//!
+//! The rules use `p` as a value of the vocabulary, so every higher order follows from the same lines. Nothing
+//! overflows, and the shift by `t` is subtracted before `ln s`, so that `ln p` keeps its digits when all entries are
+//! large.
+//!
+//! *Infinite entries.* An entry `-inf` has weight 0 and derivative 0. If all entries of a group are `-inf`, then
+//! `lse = -inf`, `ln p = -inf` and the weights are 0 (not `0/0`): the group takes part in nothing. An entry `+inf`
+//! gives `lse = +inf`, and weights and derivatives are NaN, by IEEE.
+//!
+//! *Small weights.* A weight below the smallest normal number is set to 0: it is below the rounding of every sum it
+//! can enter with a weight of 1, and arithmetic with subnormal numbers is many times slower.
+//!
+//! Cost: one pass with one exponential for each entry; a derivative of `lse` or `ln p` takes the weights anew.
+//! Source: derived.
+
+use super::reduce::Over;
+use crate::ops::documentation::PrimitiveDoc;
+use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+
+/// `e^x / sum e^x`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Softmax {
+    pub(crate) over: Over,
+}
+
+/// `ln softmax(x)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LogSoftmax {
+    pub(crate) over: Over,
+}
+
+/// `ln sum e^x`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LogSumExp {
+    pub(crate) over: Over,
+}
+
+impl Over {
+    /// The weights of a softmax, as a function of what it is taken of.
+    fn weights<V: Value>(self, x: &V) -> V {
+        V::one(Op::Softmax(Softmax { over: self }), &[x])
+    }
+
+    /// `sum a o b` over the axes.
+    fn sum_of<V: Value>(self, a: &V, b: &V) -> V {
+        if self == Over::ALL { a.dot(b) } else { a.hadamard(b).sum_to(self.shape(a.shape())) }
+    }
+}
+
+/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits.
+/// It goes back into the sum at once, so that it stays below a unit in the last place of `s`.
+#[inline]
+fn carry<T: Scalar>(s: &mut T, lost: &mut T, e: T) {
+    let next = *s + e;
+    // `s` is at least about as large as `e`, or is 0.
+    *lost += (*s - next) + e;
+    *s = next + *lost;
+    *lost -= *s - next;
+}
+
+/// The largest entry `t` and `s = sum e^{x - t}` of each group of a member; `put` gets every `e^{x - t}` with its
+/// place.
+fn exponentials<T: Scalar>(over: Over, x: &[T], m: usize, groups: [&mut [T]; 3], mut put: impl FnMut(usize, T)) {
+    let [top, sum, lost] = groups;
+    lost.fill(T::zero());
+    let larger = |x: T, t: T| if x > t || x.is_nan() { x } else { t };
+    top.fill(T::neg_infinity());
+    sum.fill(T::zero());
+    for (j, column) in x.chunks_exact(m.max(1)).enumerate() {
+        match &mut top[over.place(j, m)] {
+            [t] => *t = column.iter().fold(*t, |t, &x| larger(x, t)),
+            top => top.iter_mut().zip(column).for_each(|(t, &x)| *t = larger(x, *t)),
+        }
+    }
+    // Where all entries are -inf, every one gives e^{-inf - 0} = 0.
+    let base = |t: T| if t == T::neg_infinity() { T::zero() } else { t };
+    for (j, column) in x.chunks_exact(m.max(1)).enumerate() {
+        let group = over.place(j, m);
+        match (&top[group.clone()], &mut sum[group.clone()], &mut lost[group]) {
+            ([t], [s], [lost]) => {
+                let t = base(*t);
+                for (i, &x) in column.iter().enumerate() {
+                    let e = (x - t).exp();
+                    carry(s, lost, e);
+                    put(i + j * m, e);
+                }
+            }
+            (top, sum, lost) => {
+                let groups = top.iter().zip(sum.iter_mut().zip(lost));
+                for (i, (&x, (t, (s, lost)))) in column.iter().zip(groups).enumerate() {
+                    let e = (x - base(*t)).exp();
+                    carry(s, lost, e);
+                    put(i + j * m, e);
+                }
+            }
+        }
+    }
+}
+
+/// `y = f(x or y before, t, s)` for every entry, with the `t` and `s` of its group.
+fn finish<T: Scalar>(over: Over, m: usize, top: &[T], sum: &[T], y: &mut [T], f: impl Fn(T, T, T) -> T) {
+    for (j, column) in y.chunks_exact_mut(m.max(1)).enumerate() {
+        let group = over.place(j, m);
+        match (&top[group.clone()], &sum[group]) {
+            ([t], [s]) => column.iter_mut().for_each(|y| *y = f(*y, *t, *s)),
+            (top, sum) => column.iter_mut().zip(top.iter().zip(sum)).for_each(|(y, (t, s))| *y = f(*y, *t, *s)),
+        }
+    }
+}
+
+/// Runs `f` with buffers of one number a group: for the largest entry, the sum, and what the sum lost.
+fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce([&mut [T]; 3])) {
+    let groups = over.shape(x).each();
+    let mut buffers = [s.take(groups), s.take(groups), s.take(groups)];
+    f(buffers.each_mut().map(|b| &mut **b));
+    buffers.into_iter().for_each(|b| s.put(b));
+}
+
+impl<T: Scalar> Primitive<T> for Softmax {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`softmax`, `column_softmax`, `row_softmax`, derivatives of `log_sum_exp` and `log_softmax`",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "an entry `-inf` has weight 0; where all are `-inf`, all weights are 0; weights below the smallest normal number are 0",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (over, m) = (self.over, x[0].shape.rows);
+        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+            for b in 0..x[0].shape.batch {
+                let (x, y) = (x[0].member(b), y[0].member(b));
+                exponentials(over, x, m, [top, sum, lost], |i, e| y[i] = e);
+                // A sum of 0 is that of a group of -inf: weights 0.
+                sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
+                finish(over, m, top, sum, y, |e, _, r| {
+                    let p = e * r;
+                    // NaN is not below, and stays.
+                    if p < T::min_positive_value() { T::zero() } else { p }
+                });
+            }
+        });
+        Ok(())
+    }
+
+    /// `dp = p o (dx - sum p o dx)`.
+    fn jvp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| y[0].hadamard(&d.lincomb(1.0, &self.over.sum_of(y[0], d), -1.0))))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, _: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, y[0].hadamard(&g.lincomb(1.0, &self.over.sum_of(y[0], g), -1.0)));
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for LogSoftmax {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`log_softmax`, `column_log_softmax`, `row_log_softmax`",
+        cost: &["pass", "4 passes", "4 passes"],
+        degenerate: "as `softmax`; a weight of 0 has the logarithm `-inf`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (over, m) = (self.over, x[0].shape.rows);
+        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+            for b in 0..x[0].shape.batch {
+                exponentials(over, x[0].member(b), m, [top, sum, lost], |_, _| ());
+                sum.iter_mut().for_each(|s| *s = s.ln());
+                y[0].member(b).copy_from_slice(x[0].member(b));
+                // -inf - t - ln s is -inf, whatever t and ln s are, but for t = -inf.
+                finish(
+                    over,
+                    m,
+                    top,
+                    sum,
+                    y[0].member(b),
+                    |x, t, log| {
+                        if t == T::neg_infinity() { t } else { (x - t) - log }
+                    },
+                );
+            }
+        });
+        Ok(())
+    }
+
+    /// `d ln p = dx - sum p o dx`.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| d.lincomb(1.0, &self.over.sum_of(&self.over.weights(x[0]), d), -1.0)))
+    }
+
+    /// `gx = g - p (sum g)`.
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            let whole = g.sum_to(self.over.shape(x[0].shape()));
+            out.add(0, g.lincomb(1.0, &self.over.weights(x[0]).hadamard(&whole), -1.0));
+        }
+    }
+}
+
+impl<T: Scalar> Primitive<T> for LogSumExp {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`log_sum_exp`, `column_log_sum_exp`, `row_log_sum_exp`",
+        cost: &["pass", "3 passes", "3 passes"],
+        degenerate: "no overflow; an entry `-inf` has weight 0, also where all are; empty sums are `-inf`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(self.over.shape(x[0]))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (over, m) = (self.over, x[0].shape.rows);
+        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+            for b in 0..x[0].shape.batch {
+                exponentials(over, x[0].member(b), m, [top, sum, lost], |_, _| ());
+                for (y, (t, s)) in y[0].member(b).iter_mut().zip(top.iter().zip(&*sum)) {
+                    *y = if t.is_infinite() { *t } else { *t + s.ln() };
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// `d lse = sum p o dx`.
+    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
+        out1(dx[0].map(|d| self.over.sum_of(&self.over.weights(x[0]), d)))
+    }
+
+    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
+        if let Some(g) = &dy[0] {
+            out.add(0, self.over.weights(x[0]).hadamard(g));
+        }
+    }
+}

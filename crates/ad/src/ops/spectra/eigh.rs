@@ -1,0 +1,36 @@
+//! The eigendecomposition of a symmetric matrix, as a handle: numbers without a derivative. What is made of it (functions
+//! of the matrix, eigenvalues, eigenvectors) has the rules, in `matrix_functions/spectral.rs`, `spectrum.rs` and
+//! `vectors.rs`.
+
+use crate::ops::documentation::PrimitiveDoc;
+use crate::ops::{Arg, Out, Primitive, Shapes, members, one, square};
+use crate::store::{Store, Trouble};
+use crate::value::{Grads, Outs, Value};
+use crate::{Scalar, Shape};
+
+/// The eigendecomposition of `sym(A)` as a handle: `V`, then the eigenvalues.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Eigh;
+
+impl<T: Scalar> Primitive<T> for Eigh {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`symmetric`: the handle of an eigendecomposition of `(A + A^T)/2`",
+        conditions: "finite",
+        gauge: "eigenvectors; never seen",
+        cost: &["5-9", "0", "0"],
+        degenerate: "none: nothing differentiates an eigenvector",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let n = square(x[0])?;
+        one(x[0].with(n, n + 1))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let w = &mut *s.work.borrow_mut();
+        members(x[0].shape.batch, |b| T::eigh(x[0].member(b), x[0].shape.rows, y[0].member(b), w))
+    }
+
+    no_derivative!();
+}
