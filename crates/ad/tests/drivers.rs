@@ -57,3 +57,16 @@ fn inline_closures_infer() {
     let j = jacobian(|x| x.t() * x, &mat![[1.0], [2.0]]).unwrap();
     close(&j, &mat![[2.0, 4.0]], 1e-14);
 }
+
+/// Every member in the order of NumPy, and every entry at its place.
+#[test]
+fn batches_are_read_in_row_major_order() {
+    let shape = pullback::Shape::batch(3, 2, 4);
+    let data: Vec<f64> = (0..24).map(f64::from).collect();
+    let b = Batch::from_row_major(shape, &data);
+    for k in 0..3 {
+        for (i, j) in (0..2).flat_map(|i| (0..4).map(move |j| (i, j))) {
+            assert_eq!(b.member(k)[(i, j)], data[8 * k + 4 * i + j], "member {k}, row {i}, column {j}");
+        }
+    }
+}

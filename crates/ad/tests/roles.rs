@@ -25,6 +25,11 @@ fn every_output_of_an_operation_may_be_a_target() {
         for (k, (x, g)) in all.iter().zip(&out).enumerate() {
             close(g, &alone(*x), 1e-14);
             assert!(g.max_abs() > 1e-3, "gradient {k} of order {n}");
+            // Beside the matrix, and no other factor.
+            let (mut by_a, mut by_x) = (Batch::zeros(a.shape()), Batch::zeros(x.shape()));
+            tape.gradient_into(y, &[a, *x], &mut [&mut by_a, &mut by_x]).unwrap();
+            close(&by_a, &out[0], 1e-14);
+            close(&by_x, g, 1e-14);
         }
         // What is known of two of them: <w, Q> has the slope w |R|² by Q, and so on.
         let size = r.dot(r).value().scalar();
@@ -101,19 +106,20 @@ fn a_tie_among_others_is_judged_anew() {
     }
 }
 
-/// Outputs that depend on a basis do so even if their sum does not.
+/// Squares of the entries of a vector of length one depend on which vector it is, and their sum does not: so every
+/// output is judged. At the identity, where the basis is that of the axes, no single slope sees it.
 #[test]
-fn outputs_that_cancel_in_their_sum_are_judged_one_by_one() {
-    let both = func(|a: Var| {
+fn outputs_whose_sum_is_determined_are_judged_one_by_one() {
+    let squares = func(|a: Var| {
         let v = a.eigh().1.column_range(0, 1);
-        Var::concat(&[v, -v], pullback::Axis::Rows)
+        v.hadamard(v)
     });
-    let e = jacobian(both, &Mat::<f64>::identity(3, 3)).unwrap_err();
-    let tied = matches!(failure(&e), Failure::GaugeDependent { .. } | Failure::TiedVectors { .. });
-    assert!(tied, "{e}");
-    let e = hessian(func(|a: Var| (both(a) * 0.5).sum()), &Mat::<f64>::identity(3, 3));
-    // The sum itself is 0 for every basis; its second derivative through vectors does not exist all the same.
-    assert!(e.is_err() || e.unwrap().norm_max() == 0.0);
+    let eye = Mat::<f64>::identity(3, 3);
+    for e in [jacobian(squares, &eye).unwrap_err(), jacobian(|a: Var| squares(a) * 2.0 - 1.0, &eye).unwrap_err()] {
+        assert!(matches!(failure(&e), Failure::GaugeDependent { .. }), "{e}");
+    }
+    let found = jacobian(squares, &mat![[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]).unwrap();
+    assert_eq!(found.norm_max(), 0.0, "at a simple value they are stationary");
 }
 
 /// Something failed, and then an attempt fails too: the error of the first stays that of the tape.
@@ -167,6 +173,44 @@ impl Custom for Stumbles {
     }
     fn vjp<'t>(&self, x: &[Var<'t>], _: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
         vec![dy[0].map(|g| g + x[0].cholesky() * 0.0)]
+    }
+}
+
+/// `x` itself, with a reverse rule that fails.
+struct StumblesBack;
+
+impl Custom for StumblesBack {
+    fn name(&self) -> &'static str {
+        "stumbles back"
+    }
+    fn value<'t>(&self, x: &[Var<'t>]) -> Vec<Var<'t>> {
+        vec![x[0] * 1.0]
+    }
+    fn jvp<'t>(&self, _: &[Var<'t>], _: &[Var<'t>], dx: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        vec![dx[0]]
+    }
+    fn vjp<'t>(&self, x: &[Var<'t>], _: &[Var<'t>], dy: &[Option<Var<'t>>]) -> Vec<Option<Var<'t>>> {
+        vec![dy[0].map(|g| g + x[0].cholesky() * 0.0)]
+    }
+}
+
+/// A Hessian-vector product runs the tangent of the reverse rule: its failure is told where the forward rule has none.
+#[test]
+fn a_reverse_rule_that_fails_is_told_where_tangents_are_carried() {
+    let f = func(|x: Var| x.tape().custom(Arc::new(StumblesBack), &[x])[0].dot(x));
+    let x0 = mat![[1.0, 2.0], [2.0, 1.0]];
+    assert!(jvp(f, &x0, &x0).is_ok());
+    let tape = Tape::new();
+    let x = tape.input(&x0);
+    let y = f(x);
+    let errors = [
+        tape.hvp(y, x, &x0).unwrap_err(),
+        hvp(f, &x0, &x0).unwrap_err(),
+        grad(f, &x0).unwrap_err(),
+        hvp(func(|x: Var| x.checkpoint(f)), &x0, &x0).unwrap_err(),
+    ];
+    for (k, e) in errors.iter().enumerate() {
+        assert!(matches!(e, Error::Data { failure: Failure::NotPositiveDefinite { .. }, .. }), "{k}: {e}");
     }
 }
 

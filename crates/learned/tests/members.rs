@@ -369,3 +369,18 @@ fn products_are_trained_on_with_shared_parameters() {
     assert!(t.state().pool.entries().all(|e| e.point.len() == 2));
     assert_ne!(t.params(), &fresh);
 }
+
+#[test]
+fn the_pool_is_a_bounded_queue_and_draws_without_repetition() {
+    let mut pool = Pool::new(3);
+    for k in 0..5 {
+        pool.push(Entry { point: Default::default(), state: Default::default(), instance: k });
+    }
+    assert_eq!(pool.entries().map(|e| e.instance).collect::<Vec<_>>(), [2, 3, 4]);
+    let mut drawn: Vec<u64> = pool.draw(2, &mut rng(1)).iter().map(|e| e.instance).collect();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!((drawn.len(), pool.len()), (2, 1));
+    assert_eq!(pool.draw(9, &mut rng(1)).len(), 1);
+    assert!(pool.is_empty() && pool.draw(1, &mut rng(1)).is_empty());
+}
