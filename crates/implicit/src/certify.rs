@@ -6,6 +6,7 @@ use crate::condition::{Condition, Kind};
 use crate::error::Result;
 use crate::iteration::Of;
 use crate::linear::{self, Method, Solved, Status, Stop};
+use crate::linearise::{beyond, scratch};
 use crate::lists::{self, List};
 use crate::local::{Local, Probe};
 use crate::solution::Linearisation;
@@ -27,6 +28,14 @@ pub(crate) type Derive<'f, T> = dyn Fn(&Local<'_, T>, Method, &Stop, Option<&[Ba
 /// within a factor of 1.6 in thousands of random cases, while a fifth let some through that were off by 3. Newton's
 /// method at a double root leaves a quarter, and more at roots of higher order, so this tells degenerate solutions too.
 pub(crate) const CONTRACTION: f64 = 0.1;
+
+/// An inner error of more than this, relative to the derivative, is not believed because Newton's method contracts: the
+/// derivative at the point after the next one must agree.
+const SLOPPY: f64 = 3e-3;
+
+/// The derivative at the point after the next one may differ from that at the next one by this much of the error that is
+/// estimated, so that the estimate is within a factor of two.
+const DOUBT: f64 = 0.3;
 
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.
 const LOOK: usize = 12;
@@ -55,6 +64,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let error = checked.as_ref().map(|c| c.error);
         let parts = checked.as_ref().and_then(|c| c.parts.clone());
         let small = error.is_some_and(|e| e.total <= threshold * e.scale);
+        let doubted = |e: f64, d: f64| (e > SLOPPY && !(d <= DOUBT)).then_some(Why::NotASolution { contraction: d });
         // Members are systems of their own: a small one is not right because a large one is.
         let part = |m: usize| parts.as_ref().map_or(small, |p| p[m] <= threshold);
         let mut members = self.members(here, &raw.solved, &part)?;
@@ -63,6 +73,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             if parts.is_some() && !part(m) {
                 member.verdict = member.verdict.worse(Verdict::Estimated);
             }
+            if let (Some(p), Some(Checked { doubts: Some(d), .. })) = (&parts, &checked) {
+                member.verdict =
+                    doubted(p[m], d[m]).map_or(member.verdict, |w| member.verdict.worse(Verdict::Suspect(w)));
+            }
         }
         for member in self.start.failed() {
             members[member] = Member::failed(member);
@@ -70,6 +84,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let mut verdict = members.iter().fold(Verdict::Verified, |v, m| v.worse(m.verdict));
         if !finite {
             verdict = verdict.worse(Verdict::Invalid(Why::NotFinite));
+        }
+        if let Some(c) = &checked {
+            let inner = if c.error.inner > 0.0 { c.error.inner / c.error.scale } else { 0.0 };
+            verdict = doubted(inner, c.doubt).map_or(verdict, |w| verdict.worse(Verdict::Suspect(w)));
         }
         if let Some((member, status)) = checked.and_then(|c| c.failure) {
             verdict = verdict.worse(Verdict::Suspect(Why::Solver { member, status }));
@@ -134,8 +152,13 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             let more = largest(&stood) * scale;
             let (total, inner) = (apart(&best, raw) + more, apart(&best, exact) + more);
             let parts = parts(raw, &best, left.len()).map(|p| p.iter().zip(&stood).map(|(p, s)| p + s).collect());
-            let failure = bad(&best).or(unknown);
-            return Ok(Checked { error: Errors { linear, inner, total, scale }, parts, failure });
+            let error = Errors { linear, inner, total, scale };
+            // The better solution is known up to what its own solver left.
+            let vague = self.distances(here, &best.solved)?;
+            let vague = vague.iter().position(|d| *d * scale > (0.5 * total).max(threshold * scale));
+            let failure = bad(&best).or(unknown).or(vague.map(|m| (m, Status::Stalled)));
+            let checked = Checked { error, parts, doubt: 0.0, doubts: None, failure };
+            return self.doubted(checked, &best, derive, &tight);
         }
         // No step was needed: what is left of the inner error is that of a step within rounding.
         let inner = largest(&moved) * exact.scale;
@@ -145,7 +168,32 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             true => parts(raw, exact, left.len()),
             false => (left.len() > 1).then_some(left),
         };
-        Ok(Checked { error, parts, failure: bad(exact).or(unknown) })
+        Ok(Checked { error, parts, doubt: 0.0, doubts: None, failure: bad(exact).or(unknown) })
+    }
+
+    /// Where the error is not small, the derivative at one more point says whether its estimate is to be believed.
+    fn doubted(
+        &self,
+        checked: Checked,
+        best: &Raw<Of<C::State>>,
+        derive: &Derive<'_, Of<C::State>>,
+        tight: &Stop,
+    ) -> Result<Checked> {
+        let (e, parts) = (checked.error, &checked.parts);
+        if e.inner <= SLOPPY * e.scale && parts.iter().flatten().all(|p| *p <= SLOPPY) {
+            return Ok(checked);
+        }
+        let slots = scratch();
+        let Some((point, lost)) = beyond(self, &slots) else {
+            return Ok(Checked { doubt: f64::INFINITY, ..checked });
+        };
+        let after = derive(&point, Method::Auto, tight, Some(&best.solved.x))?;
+        let apart = lists::length(&lists::minus(&after.value, &best.value));
+        let doubt = if lost.contains(&true) { f64::INFINITY } else { apart / e.total };
+        let left = self::parts(best, &after, lost.len());
+        let ratio = |(m, (left, part)): (usize, (&f64, &f64))| if lost[m] { f64::INFINITY } else { left / part };
+        let doubts = left.zip(parts.as_ref()).map(|(l, p)| l.iter().zip(p).enumerate().map(ratio).collect());
+        Ok(Checked { doubt, doubts, ..checked })
     }
 
     /// The length of the Newton step from here, relative to the size of the point.
@@ -278,6 +326,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
 struct Checked {
     error: Errors,
     parts: Option<Vec<f64>>,
+    /// How much of the error the derivative changes once more from the better point to the one after it, where it was
+    /// looked at: of the whole, and of each member.
+    doubt: f64,
+    doubts: Option<Vec<f64>>,
     failure: Option<(usize, Status)>,
 }
 

@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// A tangent space has fewer dimensions than its manifold claims.
     #[error(
-        "expected a tangent space of dimension {expected}, and only {got} independent directions were found; is `dim` of the manifold right?"
+        "expected a tangent space of dimension {expected}, and only {got} independent directions were found; is `dim` of the manifold right, and the point well inside it?"
     )]
     Dimension {
         /// What the manifold says.

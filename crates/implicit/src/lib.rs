@@ -52,6 +52,7 @@
 //! On a manifold the derivative of a program is that of an extension to the ambient space, whose action on normal
 //! vectors is arbitrary; `.on(&manifold)` projects every term to the tangent space.
 
+mod ask;
 pub mod bilevel;
 mod certificate;
 mod certify;

@@ -115,7 +115,23 @@ fn tried<C: Condition>(s: &Solution<'_, C>, start: &Start<Of<C::State>>) -> Opti
     recorded(s, &scratch(), start).err()
 }
 
-fn scratch<T: Scalar>() -> [Slot<T>; ONCE] {
+/// The point after the last one, in `slots`, and who did not get there.
+pub(crate) fn beyond<'s, C: Condition>(
+    lin: &Linearisation<'_, '_, C>,
+    slots: &'s [Slot<Of<C::State>>],
+) -> Option<(Local<'s, Of<C::State>>, Vec<bool>)> {
+    let (k, n) = (lin.points.len() - 1, lin.start.members());
+    let newton = lin.newton.get(k)?;
+    let mut still: Vec<bool> = (0..n).map(|m| newton.enough(&lin.points[k], m)).collect();
+    let arrived = still.clone();
+    let next = match still.contains(&false) {
+        true => stepped(lin, newton, &mut still, &mut slots.iter())?,
+        false => record(lin, slots.first()?, lin.points[k].at.clone()).ok()?,
+    };
+    Some((next, (0..n).map(|m| still[m] && !arrived[m]).collect()))
+}
+
+pub(crate) fn scratch<T: Scalar>() -> [Slot<T>; ONCE] {
     std::array::from_fn(|_| Slot::new())
 }
 
@@ -173,12 +189,12 @@ fn recorded<'t, 'a, C: Condition>(
 
 /// The condition where the steps lead. A step that leaves the domain of the condition is no step: its member stands
 /// still, as do those named in `still`; `None` if nobody can be told, or nobody moves.
-fn stepped<'t, C: Condition>(
-    lin: &Linearisation<'t, '_, C>,
+fn stepped<'s, C: Condition>(
+    lin: &Linearisation<'_, '_, C>,
     newton: &Newton<Of<C::State>>,
     still: &mut [bool],
-    slots: &mut std::slice::Iter<'t, Slot<Of<C::State>>>,
-) -> Option<Local<'t, Of<C::State>>> {
+    slots: &mut std::slice::Iter<'s, Slot<Of<C::State>>>,
+) -> Option<Local<'s, Of<C::State>>> {
     let (s, last) = (&lin.solution, &lin.points[lin.points.len() - 1]);
     let at = |still: &[bool]| -> Result<List<Of<C::State>>> {
         let mut at = s.condition.space().step(&last.at, &newton.step(still))?;

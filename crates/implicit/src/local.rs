@@ -17,9 +17,10 @@
 //! `b = G^{-1} P zbar`; with `A* p = b`, `zbar · dz = <b, dz> = -<p, B dphi>`, so the parameters get `-B^T G p`. For a
 //! stationary point `B^T G = (D_phi c)^T`, and the metric drops out.
 
+use crate::ask::{Aid, Ask};
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
-use crate::linear::{self, Adjoint, Factor, Map, Method, Recycle, SMALL, Solved, Status, Stop};
+use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::recording::{finite, normal_parts, run};
 use crate::space::{Tangents, sweep, sweep_back};
@@ -37,13 +38,6 @@ impl<T: Scalar> Slot<T> {
     pub(crate) fn new() -> Self {
         Slot { program: Tape::new(), words: Tape::new() }
     }
-}
-
-/// What helps the linear solver, if there is anything.
-#[derive(Clone, Copy)]
-pub(crate) struct Aid<'a, T: Scalar> {
-    pub(crate) preconditioner: Option<&'a dyn Map<T>>,
-    pub(crate) recycle: Option<&'a Recycle<T>>,
 }
 
 /// A condition at one point.
@@ -308,81 +302,22 @@ impl<'t, T: Scalar> Local<'t, T> {
     }
 }
 
-/// A map, and how its systems are to be solved.
-struct Ask<'s, T: Scalar> {
-    map: &'s dyn Map<T>,
-    /// Is the map the adjoint of the one that the preconditioner belongs to?
-    adjoint: bool,
-    stop: &'s Stop,
-    aid: Aid<'s, T>,
-}
-
-impl<T: Scalar> Ask<'_, T> {
-    /// By one method that is not dense, to an error and not only a residual that is small.
-    fn solved(&self, b: &[Batch<T>], start: Option<&[Batch<T>]>, method: Method, auto: bool) -> Result<Solved<T>> {
-        let (map, stop) = (self.map, self.stop);
-        let method = match self.aid.preconditioner {
-            Some(m) if auto => linear::allowed(map, m, method)?,
-            _ => method,
-        };
-        let mut found = self.once(b, start, method, stop)?;
-        let indefinite: Vec<bool> = found.members.iter().map(|s| auto && s.status == Status::Indefinite).collect();
-        if indefinite.contains(&true) {
-            let minres = Method::Minres(linear::SelfAdjoint::asserted());
-            let again = self.solved(&lists::only(b, &|m| indefinite[m]), Some(&found.x), minres, false)?;
-            let others = (0..indefinite.len()).any(|m| !indefinite[m] && found.sizes[m] > 0.0);
-            found.take(again, &|m| indefinite[m]);
-            found.method = if others { Method::Auto } else { minres };
-        }
-        let krylov = !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
-        // A small residual is a small error only where the map is not nearly singular: go on where it is not.
-        for _ in 0..2 {
-            let tighter = |m: usize| {
-                let s = &found.members[m];
-                let far = s.status == Status::Converged && s.distance > 8.0 * stop.tolerance && !indefinite[m];
-                let to = (4.0 * stop.tolerance / s.distance * s.residual).max(4.0 * T::EPS.f64());
-                (far && krylov && to < 0.9 * s.residual).then_some(to)
-            };
-            let wanted: Vec<Option<f64>> = (0..found.members.len()).map(tighter).collect();
-            if wanted.iter().all(Option::is_none) {
-                break;
-            }
-            let more = self.further(b, &found, method, &wanted)?;
-            found.take(more, &|m| wanted[m].is_some());
-        }
-        Ok(found)
+impl<T: Scalar> Local<'_, T> {
+    /// `out = v - out`.
+    fn away_from(&self, v: &[Batch<T>], out: &mut [Batch<T>]) {
+        (0..lists::members(&self.shapes)).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
     }
 
-    fn once(&self, b: &[Batch<T>], start: Option<&[Batch<T>]>, method: Method, stop: &Stop) -> Result<Solved<T>> {
-        match self.aid.preconditioner {
-            None => linear::solve(self.map, b, start, method, stop),
-            Some(m) if self.adjoint => linear::solve_preconditioned(self.map, &Adjoint(m), b, start, method, stop),
-            Some(m) => linear::solve_preconditioned(self.map, m, b, start, method, stop),
+    /// `out = (D m)* v` for the program `m`, in the metric.
+    fn pulled(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.products.set(self.products.get() + 1);
+        if self.words.ambient {
+            return sweep_back(self.tape, &self.out, v, &self.w, out);
         }
-    }
-
-    /// Goes on in the members that have a tighter tolerance.
-    fn further(&self, b: &[Batch<T>], old: &Solved<T>, method: Method, to: &[Option<f64>]) -> Result<Solved<T>> {
-        let b = lists::only(b, &|m| to[m].is_some());
-        let mut new = match self.aid.preconditioner {
-            None => {
-                let all = to.iter().map(|t| t.unwrap_or(self.stop.tolerance)).collect();
-                linear::solve_to(self.map, &b, &old.x, method, self.stop, all)?
-            }
-            Some(_) => {
-                let tolerance = to.iter().flatten().fold(self.stop.tolerance, |a, t| a.min(*t));
-                self.once(&b, Some(&old.x), method, &Stop { tolerance, ..*self.stop })?
-            }
-        };
-        for (new, old) in new.members.iter_mut().zip(&old.members) {
-            new.iterations += old.iterations;
-            new.seen = linear::wider(new.seen, old.seen);
-            // It was converged by the measure that was asked for.
-            if old.status == Status::Converged && new.status == Status::Stalled && new.residual <= 2.0 * old.residual {
-                new.status = Status::Converged;
-            }
-        }
-        Ok(new)
+        let (mut g, mut s) = (lists::zeros(&self.shapes), lists::zeros(&self.shapes));
+        self.words.lower(v, &mut g)?;
+        sweep_back(self.tape, &self.out, &g, &self.w, &mut s)?;
+        self.words.raise(&s, out)
     }
 }
 
@@ -405,27 +340,36 @@ impl<T: Scalar> Map<T> for Local<'_, T> {
             Kind::Root => sweep(self.tape, &self.w, v, &self.out, out),
             Kind::FixedPoint => {
                 sweep(self.tape, &self.w, v, &self.out, out)?;
-                (0..lists::members(&self.shapes)).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
+                self.away_from(v, out);
                 Ok(())
             }
         }
+    }
+    fn rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        if self.kind == Kind::FixedPoint {
+            self.products.set(self.products.get() + 1);
+            return sweep(self.tape, &self.w, v, &self.out, out);
+        }
+        self.apply(v, out)?;
+        self.away_from(v, out);
+        Ok(())
     }
     fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         if self.kind == Kind::Stationary {
             return self.apply(v, out);
         }
-        self.products.set(self.products.get() + 1);
-        if self.words.ambient {
-            sweep_back(self.tape, &self.out, v, &self.w, out)?;
-        } else {
-            let (mut g, mut s) = (lists::zeros(&self.shapes), lists::zeros(&self.shapes));
-            self.words.lower(v, &mut g)?;
-            sweep_back(self.tape, &self.out, &g, &self.w, &mut s)?;
-            self.words.raise(&s, out)?;
-        }
+        self.pulled(v, out)?;
         if self.kind == Kind::FixedPoint {
-            (0..lists::members(&self.shapes)).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
+            self.away_from(v, out);
         }
+        Ok(())
+    }
+    fn adjoint_rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        if self.kind == Kind::FixedPoint {
+            return self.pulled(v, out);
+        }
+        self.adjoint(v, out)?;
+        self.away_from(v, out);
         Ok(())
     }
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The Newton step at a point: whether it matters, and how far it leads. Where it is taken is in `linearise.rs`.
 
+use crate::ask::Aid;
 use crate::error::Result;
 use crate::linear::{Method, Solved, Status, Stop};
 use crate::lists::{self, List};
-use crate::local::{Aid, Local};
+use crate::local::Local;
 use crate::solution::Settings;
 use pullback::Scalar;
 

@@ -145,6 +145,10 @@ impl<I: Iteration> LastStep<'_, '_, I> {
 
     /// `out = A' v`.
     fn pull(&mut self, v: &[Batch<Of<I::State>>], out: &mut [Batch<Of<I::State>>]) -> Result<()> {
+        // Where every vector is tangent, nothing is between the sweep and its outcome.
+        if let ([to], [v], [from], [out], true) = (self.outs, v, self.from, &mut *out, self.words.u.is_empty()) {
+            return Ok(self.tape.vjp_into(&[(*to, v)], &[*from], &mut [out])?);
+        }
         match (self.outs, v, self.from, &mut *self.pulled) {
             ([to], [v], [from], [w]) => self.tape.vjp_into(&[(*to, v)], &[*from], &mut [w])?,
             (to, v, from, w) => self.tape.vjp_into(&seeds(to, v), from, &mut w.iter_mut().collect::<Vec<_>>())?,

@@ -1,6 +1,7 @@
 //! A solution from anywhere, and its derivatives: JVP, VJP and hypergradient with their certificates. Where it is
 //! recorded is in `linearise.rs`, what one point knows in `local.rs`, and how trust is measured in `certify.rs`.
 
+use crate::ask::Aid;
 use crate::certify::Raw;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
@@ -8,7 +9,7 @@ use crate::iteration::{Of, OuterFn};
 use crate::linear::{Map, Method, Recycle, Solved, Stop};
 use crate::linearise::{SLOTS, Start, linearise};
 use crate::lists::{self, List};
-use crate::local::{Aid, Local, Slot};
+use crate::local::{Local, Slot};
 use crate::newton::Newton;
 use crate::trust::SolutionCertificate;
 use pullback::{Batch, Leaves, Scalar, Tape, Var};

@@ -49,6 +49,24 @@ pub trait Map<T: Scalar = f64> {
     /// # Errors
     /// As [`Map::apply`].
     fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()>;
+    /// `out = v - A v`, the next term of Neumann's series. A map that is `I` minus another leaves out two passes here.
+    ///
+    /// # Errors
+    /// As [`Map::apply`].
+    fn rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.apply(v, out)?;
+        (0..lists::members(self.shapes())).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
+        Ok(())
+    }
+    /// `out = v - A* v`, likewise.
+    ///
+    /// # Errors
+    /// As [`Map::apply`].
+    fn adjoint_rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.adjoint(v, out)?;
+        (0..lists::members(self.shapes())).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
+        Ok(())
+    }
     /// `out = G v`, so that the inner product is `<u, v> = u · G v`. The ambient one unless told otherwise.
     ///
     /// # Errors
@@ -87,6 +105,12 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
     }
     fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.0.apply(v, out)
+    }
+    fn rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.0.adjoint_rest(v, out)
+    }
+    fn adjoint_rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.0.rest(v, out)
     }
     fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.0.lower(v, out)

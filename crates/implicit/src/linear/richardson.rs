@@ -50,7 +50,7 @@ pub(super) fn grows(lengths: &[f64], smallest: f64) -> bool {
 
 pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) -> Result<()> {
     let n = team.n();
-    let (mut v, mut av) = (team.r.clone(), team.zeros());
+    let (mut v, mut next) = (team.r.clone(), team.zeros());
     let (mut best, mut least, mut grew) = (team.x.clone(), vec![f64::INFINITY; n], vec![false; n]);
     let mut length = vec![0.0; n];
     team.norm(&v, &mut length)?;
@@ -74,8 +74,9 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
         if !team.goes_on() {
             break;
         }
-        team.apply(&mut v, &mut av)?;
-        (0..n).filter(|m| team.works[*m]).for_each(|m| lists::add(&mut v, -step, &av, m));
+        team.term(step, &mut v, &mut next)?;
+        // From here on `v` is the new term and `next` the one before it.
+        std::mem::swap(&mut v, &mut next);
         team.norm(&v, &mut length)?;
         for m in 0..n {
             if !team.works[m] {
@@ -89,11 +90,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
             if length[m] < least[m] {
                 (least[m], grew[m]) = (length[m], false);
             } else if !grew[m] && length[m].is_finite() {
-                // The sum before the last term, `x - step v_k`, was better; and `v_k = v_{k+1} + step A v_k`.
+                // The sum before the last term, `x - step v_k`, was better.
                 grew[m] = true;
                 lists::combine(&mut best, 0.0, 1.0, &team.x, m);
-                lists::add(&mut best, -step, &v, m);
-                lists::add(&mut best, -step * step, &av, m);
+                lists::add(&mut best, -step, &next, m);
             }
             if !length[m].is_finite() || grows(&lengths[m], least[m].min(lengths[m][0])) {
                 if grew[m] {

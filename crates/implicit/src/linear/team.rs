@@ -100,6 +100,18 @@ impl<'m, T: Scalar> Team<'m, T> {
         self.map.apply(v, out)
     }
 
+    /// `out = v - step A v`, likewise.
+    pub(super) fn term(&mut self, step: f64, v: &mut [Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
+        self.silence(v);
+        self.products += 1;
+        if step == 1.0 {
+            return self.map.rest(v, out);
+        }
+        self.map.apply(v, out)?;
+        (0..self.n()).for_each(|m| lists::combine(out, -step, 1.0, v, m));
+        Ok(())
+    }
+
     /// `out = A* v`, likewise.
     pub(super) fn adjoint(&mut self, v: &mut [Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.silence(v);

@@ -12,5 +12,6 @@ mod mistakes;
 mod more_forms;
 mod spaces;
 mod synthetic;
+mod unseen_forms;
 
 pub(crate) use matrices::{apart, dot, mat, qf, solve, sym, with_spectrum};

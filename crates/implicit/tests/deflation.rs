@@ -1,0 +1,137 @@
+//! What deflation could save beside a start from earlier solutions, on systems that move slowly: products to a residual
+//! of 1e-8 over a sequence. The vectors are the best that there are, eigenvectors of the system before to rounding, so
+//! that no Ritz vectors of earlier solves can save more.
+//!
+//! `cargo test -p pullback-implicit --test deflation -- --nocapture` prints the table of `docs/implicit.md`.
+
+#[path = "solutions/matrices.rs"]
+mod matrices;
+
+use matrices::{dot, mat, qf, solve};
+use pullback::faer::Mat;
+use pullback::{Batch, Shape};
+use pullback_implicit::Result;
+use pullback_implicit::linear::{Map, Method, Positive, Recycle, Stop, solve as linear_solve};
+
+const N: usize = 120;
+const SYSTEMS: usize = 12;
+
+/// A symmetric matrix `A`, or `A - A U E^{-1} U' A` with `E = U' A U`: the map of deflated conjugate gradients (Saad,
+/// Yeung, Erhel & Guyomarc'h 2000), whose kernel is the space of `U`.
+struct Deflated<'a> {
+    a: &'a Mat<f64>,
+    /// `A U` and `E^{-1} U' A`.
+    taken: Option<(Mat<f64>, Mat<f64>)>,
+    shapes: Vec<Shape>,
+}
+
+impl Map for Deflated<'_> {
+    fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+    fn dim(&self) -> usize {
+        N
+    }
+    fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        let v = v[0].member(0);
+        let mut w = self.a * &v;
+        if let Some((au, eua)) = &self.taken {
+            w -= au * (eua * &v);
+        }
+        out[0] = Batch::of(&w);
+        Ok(())
+    }
+    fn adjoint(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
+        self.apply(v, out)
+    }
+    fn is_ambient(&self) -> bool {
+        true
+    }
+}
+
+/// Products and the error of a system, with the vectors in `u` deflated.
+fn deflated(a: &Mat<f64>, b: &Mat<f64>, u: Option<&Mat<f64>>, start: Option<&Mat<f64>>) -> (usize, Mat<f64>) {
+    let shapes = vec![Shape::mat(N, 1)];
+    let base = start.map_or(Mat::zeros(N, 1), Clone::clone);
+    let r = b - a * &base;
+    let stop = Stop { tolerance: 1e-8 * b.norm_l2() / r.norm_l2(), products: 4000 };
+    let cg = Method::Cg(Positive::asserted());
+    let Some(u) = u else {
+        let map = Deflated { a, taken: None, shapes };
+        let x = linear_solve(&map, &[Batch::of(&r)], None, cg, &stop).unwrap();
+        return (x.products, base + x.x[0].member(0));
+    };
+    // x = U E^{-1} U' r + (I - U E^{-1} U' A) y,  (A - A U E^{-1} U' A) y = r - A U E^{-1} U' r.
+    let au = a * u;
+    let e = u.transpose() * &au;
+    let down = |v: &Mat<f64>| solve(&e, &(u.transpose() * v));
+    let eua = solve(&e, &au.transpose().to_owned());
+    let right = &r - &au * down(&r);
+    let map = Deflated { a, taken: Some((au, eua.clone())), shapes };
+    let stop = Stop { tolerance: 1e-8 * b.norm_l2() / right.norm_l2(), ..stop };
+    let y = linear_solve(&map, &[Batch::of(&right)], None, cg, &stop).unwrap();
+    let y0 = y.x[0].member(0);
+    (y.products + u.ncols(), base + u * down(&r) + &y0 - u * (&eua * &y0))
+}
+
+/// The eigenvectors of the smallest eigenvalues.
+fn smallest(a: &Mat<f64>, k: usize) -> Mat<f64> {
+    let tape = pullback::Tape::plain();
+    let v = tape.constant(a).sym().eigh().1.value().into_mat();
+    let l = |j: usize| {
+        let c = Mat::from_fn(N, 1, |i, _| v[(i, j)]);
+        dot(&c, &(a * &c))
+    };
+    let mut order: Vec<usize> = (0..N).collect();
+    order.sort_by(|i, j| l(*i).total_cmp(&l(*j)));
+    Mat::from_fn(N, k, |i, j| v[(i, order[j])])
+}
+
+/// A sequence of systems: eigenvalues given, eigenvectors and right-hand sides that turn slowly.
+fn sequence(values: &dyn Fn(usize) -> f64) -> Vec<(Mat<f64>, Mat<f64>)> {
+    let (g, h) = (mat(1, N, N), mat(2, N, N));
+    let (b, c) = (mat(3, N, 1), mat(4, N, 1));
+    let one = |k: usize| {
+        let t = 0.01 * k as f64;
+        let q = qf(&(&g + &h * t));
+        let d = Mat::from_fn(N, N, |i, j| if i == j { values(i) * (1.0 + t * (i as f64).sin()) } else { 0.0 });
+        (&q * d * q.transpose(), &b + &c * t)
+    };
+    (0..SYSTEMS).map(one).collect()
+}
+
+fn products(systems: &[(Mat<f64>, Mat<f64>)], solutions: usize, vectors: usize) -> usize {
+    let (recycle, mut total) = (Recycle::new(solutions), 0);
+    for (k, (a, b)) in systems.iter().enumerate() {
+        let map = Deflated { a, taken: None, shapes: vec![Shape::mat(N, 1)] };
+        let start = recycle.start(&map, &[Batch::of(b)]).unwrap();
+        let (start, spent) = start.map_or((None, 0), |(x, p)| (Some(x[0].member(0)), p));
+        let u = (vectors > 0 && k > 0).then(|| smallest(&systems[k - 1].0, vectors));
+        let (taken, x) = deflated(a, b, u.as_ref(), start.as_ref());
+        assert!((a * &x - b).norm_l2() < 1e-6 * b.norm_l2(), "{}", (a * &x - b).norm_l2());
+        recycle.keep(&[Batch::of(&x)]);
+        total += taken + spent;
+    }
+    total
+}
+
+#[test]
+fn what_deflation_could_save() {
+    println!("products of {SYSTEMS} systems of dimension {N}");
+    println!(
+        "{:<28} {:>8} {:>22} {:>22} {:>22}",
+        "", "alone", "2, 3, 4 solutions", "2, 4, 8 vectors", "3 solutions and 2, 4, 8"
+    );
+    for exponent in [2, 3, 4, 5] {
+        let kappa = 10f64.powi(exponent);
+        let even = sequence(&|i| kappa.powf(-(i as f64) / (N - 1) as f64));
+        let few = sequence(&|i| if i < 4 { (1.0 + i as f64) / kappa } else { 0.1 + 0.9 * i as f64 / N as f64 });
+        for (name, s) in [("even in the logarithm", even), ("four small ones", few)] {
+            let row = |f: &dyn Fn(usize) -> usize, l: [usize; 3]| l.map(|k| format!("{:>6}", f(k))).join(" ");
+            let solutions = row(&|k| products(&s, k, 0), [2, 3, 4]);
+            let vectors = row(&|k| products(&s, 0, k), [2, 4, 8]);
+            let both = row(&|k| products(&s, 3, k), [2, 4, 8]);
+            println!("1e{exponent}, {name:<22} {:>8} {solutions:>22} {vectors:>22} {both:>22}", products(&s, 0, 0));
+        }
+    }
+}
