@@ -45,14 +45,14 @@ impl<T: Scalar> Program<T> {
         let used = inner.ops[mark.ops..].iter().flat_map(|r| r.inputs.iter().copied());
         let used = used.chain(outputs.iter().map(|y| y.id));
         let mut outside: Vec<u32> = vec![];
-        let mut inside: Vec<u32> = vec![];
+        let mut literals: Vec<u32> = vec![];
         for id in x.iter().map(|x| x.id).chain(used.filter(|id| !made.contains(id))) {
-            let list = if (id as usize) < mark.vals { &mut outside } else { &mut inside };
+            let list = if (id as usize) < mark.vals { &mut outside } else { &mut literals };
             if !list.contains(&id) {
                 list.push(id);
             }
         }
-        let ids = outside.iter().chain(&inside).copied().chain(made.iter().copied());
+        let ids = outside.iter().chain(&literals).copied().chain(made.iter().copied());
         let place: BTreeMap<u32, u32> = ids.enumerate().map(|(k, id)| (id, k as u32)).collect();
         let mut shapes = vec![Shape::SCALAR; place.len()];
         place.iter().for_each(|(&id, &k)| shapes[k as usize] = inner.vals[id as usize].shape);
@@ -66,7 +66,7 @@ impl<T: Scalar> Program<T> {
         };
         let program = Program {
             inputs: outside.len(),
-            literals: inside.iter().map(literal).collect(),
+            literals: literals.iter().map(literal).collect(),
             ops,
             shapes,
             outputs: outputs.iter().map(|y| place[&y.id]).collect(),
@@ -181,12 +181,12 @@ impl<T: Scalar> Primitive<T> for Checkpoint<T> {
             y.data.copy_from_slice(run.vals[id as usize].data());
         }
         // The first failure inside is the one to tell, with its own line; the operation itself only passes it on.
-        let mut inside = store.take_failure();
-        if let Some(Error::Data { derivative, .. }) = &mut inside {
+        let mut failure = store.take_failure();
+        if let Some(Error::Data { derivative, .. }) = &mut failure {
             *derivative = false;
         }
-        let failed = inside.is_some();
-        before.into_iter().chain(inside).for_each(|e| store.remember(e));
+        let failed = failure.is_some();
+        before.into_iter().chain(failure).for_each(|e| store.remember(e));
         match failed {
             true => Err(Failure::Unsupported { what: "an operation inside failed" }.into()),
             false => Ok(()),

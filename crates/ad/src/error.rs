@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// The program read a number at this line and went on: on other numbers it might have taken another branch.
     #[error(
-        "this tape cannot be replayed: the program read a value at {line} and recorded further operations after it"
+        "this tape cannot be replayed: the program read a value at {line} and recorded further operations after it, which may depend on what it read; read values after the last operation, or record the program again"
     )]
     NotReplayable {
         /// Where the value was read.

@@ -96,7 +96,8 @@ impl<T: Scalar> Tape<T> {
             return;
         }
         let targets = x.iter().map(|x| x.id).collect();
-        let judged = Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, settled: Cell::new(false) };
+        let judged =
+            Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, independent: Cell::new(false) };
         let found = self.inner().depends_on_a_choice(&self.store, &judged);
         found.into_iter().for_each(|e| self.store.remember(e));
         self.keep_judged(judged);
@@ -136,7 +137,7 @@ impl<T: Scalar> Tape<T> {
         if inner.gauges > 0 {
             let targets = x.iter().map(|x| x.id).collect();
             let judged =
-                Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, settled: Cell::new(false) };
+                Judged { ops: mark.ops..end.ops, base: mark.vals, targets, y: y.id, independent: Cell::new(false) };
             inner.depends_on_a_choice(store, &judged).into_iter().for_each(|e| store.remember(e));
         }
         let places = x.iter().map(|x| (x.id as usize - mark.vals, inner.vals[x.id as usize].shape));

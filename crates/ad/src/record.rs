@@ -60,7 +60,7 @@ pub(crate) struct Judged {
     pub(crate) targets: Vec<u32>,
     pub(crate) y: u32,
     /// Found not to depend on a choice, whatever the targets are.
-    pub(crate) settled: Cell<bool>,
+    pub(crate) independent: Cell<bool>,
 }
 
 impl<T: Scalar> Inner<T> {

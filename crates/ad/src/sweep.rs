@@ -53,8 +53,8 @@ fn with<V, H: Deref<Target = V>, O>(ids: &[u32], load: impl Fn(u32) -> H, f: imp
         // Two matrices with their handles, and a right-hand side.
         [a, b, c, d, e] => f(&[&*load(a), &*load(b), &*load(c), &*load(d), &*load(e)]),
         _ => {
-            let held: Vec<H> = ids.iter().map(|&i| load(i)).collect();
-            f(&held.iter().map(|h| &**h).collect::<Vec<_>>())
+            let loaded: Vec<H> = ids.iter().map(|&i| load(i)).collect();
+            f(&loaded.iter().map(|h| &**h).collect::<Vec<_>>())
         }
     }
 }

@@ -204,7 +204,7 @@ fn a_program_that_reads_and_goes_on_is_not_replayable() {
     assert_eq!(
         e.to_string(),
         format!(
-            "this tape cannot be replayed: the program read a value at {at} and recorded further operations after it"
+            "this tape cannot be replayed: the program read a value at {at} and recorded further operations after it, which may depend on what it read; read values after the last operation, or record the program again"
         )
     );
     // Derivatives at the recorded point are as good as ever.

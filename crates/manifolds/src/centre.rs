@@ -245,15 +245,16 @@ impl<'s, T: Scalar> Cloud<'s, T> {
         })
     }
 
-    /// Where the points pull at `x`. Those that are there do not pull but hold.
+    /// Where the points pull at `x`. Points at `x` itself do not pull; their weight resists the pull of the others.
     fn pull(&self, x: &[Batch<T>], seen: &Seen<T>) -> Result<Pull<T>> {
         let scale = seen.distances.iter().fold(0.0, |m: f64, d| m.max(*d));
         let here = |d: f64| d <= T::EPS.f64() * (1.0 + scale);
-        let held: f64 = self.weights.iter().zip(&seen.distances).filter(|(_, d)| here(**d)).map(|(w, _)| w).sum();
+        let weight_here: f64 =
+            self.weights.iter().zip(&seen.distances).filter(|(_, d)| here(**d)).map(|(w, _)| w).sum();
         let direction = self.combined(seen, |d| if here(d) { 0.0 } else { 1.0 / d });
         let whole = self.norm(x, &direction)?;
         let rate: f64 = self.weights.iter().zip(&seen.distances).filter(|(_, d)| !here(**d)).map(|(w, d)| w / d).sum();
-        let length = (whole - held).max(0.0);
+        let length = (whole - weight_here).max(0.0);
         let size = if rate > 0.0 { 1.0 / rate } else { 0.0 };
         Ok(Pull { direction, whole, length, step: length * size, size })
     }

@@ -57,7 +57,7 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`cholesky_upper`*", "`cholesky`, `transpose`", "as `cholesky`", "var/factorisations/spd.rs"],
     ["*`Spd::half_solve`*", "`spd`, `spd_factor`, `solve_triangular`", "as `spd`", "var/factorisations/spd.rs"],
     ["*`slogdet`*", "`lu`, `det_sign`, `logdet`", "as `lu`", "var/solves/mod.rs"],
-    ["*`lstsq`*, *`pinv`*", "`least_factor`, `least_squares`", "as those", "var/solves/least_squares.rs"],
+    ["*`lstsq`*, *`pinv`*", "`least_squares_factor`, `least_squares`", "as those", "var/solves/least_squares.rs"],
     ["*`kron`*", "a product, `gather`", "-", "var/products.rs"],
     ["*`hat`*, *`vee`*", "`scatter` or `gather`, `part`", "3 numbers, or 1", "var/matrix_functions/rotations.rs"],
     ["*`so3_log`*", "a linear map to the quaternion's products, `select`, `norm`, half-angle formulas, a polynomial", "a rotation, but not by half a turn, else `NotDifferentiable`", "var/matrix_functions/rotations.rs"],

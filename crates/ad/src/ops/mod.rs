@@ -1,4 +1,5 @@
-//! The registry: one line for a primitive, one file for its rules, a folder for a family. Nothing here knows tapes or sweeps.
+//! The registry: one line for a primitive, one file for its rules, a folder for a family. What a primitive is stands in
+//! `primitive.rs`. Nothing here knows tapes or sweeps.
 //!
 //! Signs in every derivation here, in `var` and in the kernels:
 //! - `dA` is the tangent of `A` (`eA` a second one), `gA` its cotangent; in code, `g` is that of an only output;
@@ -12,9 +13,7 @@ use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 use direct::{Eval, Pull, PullPairs, Push};
-use documentation::{PrimitiveDoc, Section};
-use pullback_kernels::Failure;
-use smallvec::{SmallVec, smallvec};
+use documentation::Section;
 
 /// The rules of what has no derivative: a handle, whose users give theirs to `A`, or a decision, which is locally
 /// constant. Every such primitive asks for these rules by name and none gets them by default, so that a rule that was
@@ -31,6 +30,7 @@ macro_rules! no_derivative {
 
 pub(crate) mod direct;
 pub(crate) mod documentation;
+mod primitive;
 
 // The rules: a folder for each family, a file for what is derived together.
 
@@ -110,89 +110,7 @@ pub(crate) mod control {
     pub(crate) mod guard;
 }
 
-pub(crate) type Shapes = SmallVec<[Shape; 3]>;
-
-/// An input of a kernel.
-#[derive(Clone, Copy)]
-pub(crate) struct Arg<'a, T> {
-    pub(crate) shape: Shape,
-    pub(crate) data: &'a [T],
-}
-
-impl<'a, T> Arg<'a, T> {
-    /// Member `b`; a batch of one serves every `b`.
-    #[inline]
-    pub(crate) fn member(&self, b: usize) -> &'a [T] {
-        if self.shape.batch == 1 {
-            return self.data;
-        }
-        let o = self.shape.offset(b);
-        &self.data[o..o + self.shape.each()]
-    }
-}
-
-/// An output of a kernel. Its contents are arbitrary until written.
-pub(crate) struct Out<'a, T> {
-    pub(crate) shape: Shape,
-    pub(crate) data: &'a mut [T],
-}
-
-impl<T> Out<'_, T> {
-    #[inline]
-    pub(crate) fn member(&mut self, b: usize) -> &mut [T] {
-        if self.shape.batch == 1 {
-            return self.data;
-        }
-        let o = self.shape.offset(b);
-        &mut self.data[o..o + self.shape.each()]
-    }
-}
-
-/// A primitive: its shapes, its value, and two derivative rules, each derived by hand and each the other's test.
-pub(crate) trait Primitive<T: Scalar> {
-    /// What the page of primitives says of it.
-    const DOC: PrimitiveDoc;
-
-    /// The shapes of the outputs, or what would fit.
-    fn infer(&self, x: &[Shape]) -> Result<Shapes, String>;
-    /// Writes the outputs. The only place where numbers are looked at.
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], store: &Store<T>) -> Result<(), Trouble>;
-    /// Tangents of the outputs; absent means zero. At least one `dx` is present.
-    fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>>;
-    /// Adds to the cotangents of the inputs. At least one `dy` is present.
-    fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>);
-
-    /// Is it linear in all its inputs together, with one output? Over numbers its tangent is then its value at their
-    /// tangents.
-    const LINEAR: bool = false;
-
-    // Shortcuts over plain numbers, from buffer to buffer (`direct.rs`). `None` or `false`: nothing was done, ask the
-    // rule.
-
-    /// What `eval` does.
-    #[inline(always)]
-    fn eval_direct(&self, _: Eval<'_, T>) -> Option<Result<(), Trouble>> {
-        None
-    }
-    /// What `jvp` does.
-    #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool
-    where
-        Self: Sized,
-    {
-        Self::LINEAR && p.linear(self)
-    }
-    /// What `vjp` does.
-    #[inline(always)]
-    fn pull_direct(&self, _: Pull<'_, T>) -> bool {
-        false
-    }
-    /// What `vjp` does over pairs. Only for an operation with one input.
-    #[inline(always)]
-    fn pull_pairs(&self, _: PullPairs<'_, T>) -> bool {
-        false
-    }
-}
+pub(crate) use primitive::{Arg, Out, Primitive, Shapes, members, one, out1, square, two};
 
 macro_rules! registry {
     ($($family:literal, $text:literal { $($Op:ident($Ty:ty) $name:literal,)* })*) => {
@@ -312,8 +230,8 @@ registry! {
         CompleteLu(solves::det::CompleteLu) "det_factor",
         Det(solves::det::Det) "det",
         Cofactor(solves::det::Cofactor) "cofactor",
-        LeastFactor(solves::least_squares::LeastFactor) "least_factor",
-        LeastSolve(solves::least_squares::LeastSolve) "least_squares",
+        LeastSquaresFactor(solves::least_squares::LeastSquaresFactor) "least_squares_factor",
+        LeastSquaresSolve(solves::least_squares::LeastSquaresSolve) "least_squares",
         SymLyap(solves::sym_lyapunov::SymLyap) "sym_lyapunov",
         Sylvester(solves::sylvester::Sylvester) "sylvester",
         Lyapunov(solves::lyapunov::Lyapunov) "lyapunov",
@@ -421,7 +339,7 @@ impl<T: Scalar> Op<T> {
                 | Op::LuInverse(_)
                 | Op::LuLogdet(_)
                 | Op::Det(_)
-                | Op::LeastSolve(_)
+                | Op::LeastSquaresSolve(_)
                 | Op::Lyapunov(_)
                 | Op::LogmAlong(_)
                 | Op::ProjectorAlong(_)
@@ -434,38 +352,4 @@ impl<T: Scalar> Op<T> {
                 | Op::ExpmJet(_)
         )
     }
-}
-
-// ---- small helpers that rules share ---------------------------------------------------------------------------
-
-/// One output shape.
-pub(crate) fn one(s: Shape) -> Result<Shapes, String> {
-    Ok(smallvec![s])
-}
-
-/// One output tangent.
-pub(crate) fn out1<V>(v: Option<V>) -> Outs<Option<V>> {
-    smallvec![v]
-}
-
-/// A square matrix, or why not.
-pub(crate) fn square(x: Shape) -> Result<usize, String> {
-    if x.rows == x.cols { Ok(x.rows) } else { Err("expected a square matrix".into()) }
-}
-
-/// Runs a kernel for every member of the batch and names the member that failed.
-#[inline(always)]
-pub(crate) fn members(batch: usize, mut f: impl FnMut(usize) -> Result<(), Failure>) -> Result<(), Trouble> {
-    for member in 0..batch {
-        if let Err(failure) = f(member) {
-            return Err(Trouble { member, failure });
-        }
-    }
-    Ok(())
-}
-
-/// Two different outputs at once.
-pub(crate) fn two<'s, 'a, T>(y: &'s mut [Out<'a, T>]) -> (&'s mut Out<'a, T>, &'s mut Out<'a, T>) {
-    let (a, b) = y.split_at_mut(1);
-    (&mut a[0], &mut b[0])
 }

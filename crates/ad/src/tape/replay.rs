@@ -38,7 +38,7 @@ impl<T: Scalar> Tape<T> {
         // What was found holds at every value of the targets; for other values it is asked again.
         self.answered.borrow_mut().retain(|asked| asked.x.contains(&x.id));
         for judged in inner.judged.iter().filter(|j| !j.targets.contains(&x.id)) {
-            judged.settled.set(false);
+            judged.independent.set(false);
         }
     }
 
@@ -68,10 +68,10 @@ impl<T: Scalar> Tape<T> {
     fn judge_recorded(&self) -> Result<()> {
         let inner = self.inner.borrow();
         let everywhere = inner.has_complements_only();
-        let asked = inner.judged.iter().filter(|j| !(everywhere && j.settled.get()));
+        let asked = inner.judged.iter().filter(|j| !(everywhere && j.independent.get()));
         let judge = |j: &Judged| {
             let found = inner.depends_on_a_choice(&self.store, j);
-            j.settled.set(everywhere && found.is_none());
+            j.independent.set(everywhere && found.is_none());
             found
         };
         match asked.map(judge).find_map(|found| found) {

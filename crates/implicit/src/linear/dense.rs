@@ -167,10 +167,10 @@ impl<T: Scalar> Factor<T> {
         let (mut svd, mut symmetry, mut low) = (vec![], vec![], vec![]);
         for m in 0..frame.members {
             let a = matrix.member(m);
-            let about = of_matrix(&a)?;
-            symmetry.push(about.symmetry);
-            low.push((about.low, about.high));
-            if about.largest.is_infinite() {
+            let properties = of_matrix(&a)?;
+            symmetry.push(properties.symmetry);
+            low.push((properties.low, properties.high));
+            if properties.largest.is_infinite() {
                 svd.push(None);
                 continue;
             }

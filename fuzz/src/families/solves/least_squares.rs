@@ -5,7 +5,7 @@ use super::{Case, Target};
 use pullback::faer::Mat;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const TARGET: Target = ("least_squares", least_squares, &["least_factor", "least_squares"]);
+pub const TARGET: Target = ("least_squares", least_squares, &["least_squares_factor", "least_squares"]);
 
 /// Least squares and pseudo-inverses.
 pub fn least_squares(case: &Case) {

@@ -160,7 +160,7 @@ fn block<L, S>(
     }
 }
 
-fn inside(at: (usize, usize, usize), part: Shape, whole: Shape) -> Result<(), String> {
+fn within_bounds(at: (usize, usize, usize), part: Shape, whole: Shape) -> Result<(), String> {
     match at.0 + part.batch <= whole.batch && at.1 + part.rows <= whole.rows && at.2 + part.cols <= whole.cols {
         true => Ok(()),
         false => Err(format!("expected a block inside {whole}; {part} at (member, row, column) {at:?} is not")),
@@ -179,7 +179,7 @@ impl<T: Scalar> Primitive<T> for Slice {
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        inside(self.at, self.shape, x[0])?;
+        within_bounds(self.at, self.shape, x[0])?;
         one(self.shape)
     }
 
@@ -203,7 +203,7 @@ impl<T: Scalar> Primitive<T> for Embed {
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        inside(self.at, x[0], self.shape)?;
+        within_bounds(self.at, x[0], self.shape)?;
         one(self.shape)
     }
 

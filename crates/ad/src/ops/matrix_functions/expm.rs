@@ -151,9 +151,9 @@ fn within<V: Value>(
     des: &[Option<&V>],
     dhandles: &[Option<&V>],
 ) -> (V, V) {
-    let inside = || (0..=set).filter(|t| t & !set == 0);
-    let e: SmallVec<[Option<&V>; 8]> = inside().map(|t| es[t]).chain(inside().map(|t| des[t])).collect();
-    let h: SmallVec<[Option<&V>; 8]> = inside().map(|t| handles[t]).chain(inside().map(|t| dhandles[t])).collect();
+    let subsets = || (0..=set).filter(|t| t & !set == 0);
+    let e: SmallVec<[Option<&V>; 8]> = subsets().map(|t| es[t]).chain(subsets().map(|t| des[t])).collect();
+    let h: SmallVec<[Option<&V>; 8]> = subsets().map(|t| handles[t]).chain(subsets().map(|t| dhandles[t])).collect();
     member(&e, &h)
 }
 
@@ -334,14 +334,14 @@ impl<T: Scalar> Primitive<T> for ExpmJet {
 
 /// The member of a set `s` of single directions, from `A` and the handles of all sets of smaller number.
 pub(crate) fn along<'v, V>(s: usize, a: &'v V, es: &'v [V], handles: &'v [V]) -> (ExpmJet, SmallVec<[&'v V; 8]>) {
-    let inside = || (0..=s).filter(|t| t & !s == 0);
+    let subsets = || (0..=s).filter(|t| t & !s == 0);
     let direction = |t: usize| match t.count_ones() {
         0 => Some(a),
         1 => Some(&es[t.trailing_zeros() as usize]),
         _ => None,
     };
-    let e: SmallVec<[Option<&V>; 8]> = inside().map(direction).collect();
-    let known: SmallVec<[Option<&V>; 8]> = inside().map(|t| handles.get(t)).collect();
+    let e: SmallVec<[Option<&V>; 8]> = subsets().map(direction).collect();
+    let known: SmallVec<[Option<&V>; 8]> = subsets().map(|t| handles.get(t)).collect();
     ExpmJet::of(&e, &known)
 }
 

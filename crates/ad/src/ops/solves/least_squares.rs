@@ -30,13 +30,13 @@ use pullback_kernels::{Failure, Least};
 
 /// The handle: orthogonal factors of `A`, whose rank is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LeastFactor {
+pub(crate) struct LeastSquaresFactor {
     pub(crate) rank: usize,
 }
 
 /// `op(A)^+ B` from `(A, handle, B)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LeastSolve {
+pub(crate) struct LeastSquaresSolve {
     pub(crate) rank: usize,
     pub(crate) transpose: bool,
     /// `B` is in the range of `op(A)`, by how it was computed.
@@ -47,7 +47,7 @@ fn sizes(a: Shape, r: usize) -> Least {
     Least { m: a.rows, n: a.cols, r }
 }
 
-impl<T: Scalar> Primitive<T> for LeastFactor {
+impl<T: Scalar> Primitive<T> for LeastSquaresFactor {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`lstsq`, `pinv`: the handle of orthogonal factors at a known rank",
         conditions: "the rank stated (full by default), else `RankDeficient` or `NotDifferentiable`",
@@ -74,17 +74,17 @@ impl<T: Scalar> Primitive<T> for LeastFactor {
     no_derivative!();
 }
 
-impl LeastSolve {
+impl LeastSquaresSolve {
     /// `op(A)^+ B`.
     fn solve<V: Value>(self, x: &[&V], b: &V) -> V {
-        V::one(Op::LeastSolve(self), &[x[0], x[1], b])
+        V::one(Op::LeastSquaresSolve(self), &[x[0], x[1], b])
     }
     /// The solve `op(A)^{+T} B`.
     fn flip(self) -> Self {
-        LeastSolve { transpose: !self.transpose, consistent: false, ..self }
+        LeastSquaresSolve { transpose: !self.transpose, consistent: false, ..self }
     }
     fn consistent(self) -> Self {
-        LeastSolve { consistent: true, ..self }
+        LeastSquaresSolve { consistent: true, ..self }
     }
     /// May `B` have a part outside the range of `op(A)`, which has `m` rows?
     fn has_residual(self, m: usize) -> bool {
@@ -108,10 +108,10 @@ impl LeastSolve {
     }
 }
 
-impl<T: Scalar> Primitive<T> for LeastSolve {
+impl<T: Scalar> Primitive<T> for LeastSquaresSolve {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`lstsq`, `lstsq_of_rank`, `pinv`, `pinv_of_rank`, and the transposes",
-        conditions: "as `least_factor`",
+        conditions: "as `least_squares_factor`",
         cost: &["4", "12", "12"],
         degenerate: "the derivative among matrices of the rank; its gradient has no part normal to them",
         source: "Golub & Pereyra 1973, thm 4.3",
@@ -155,8 +155,8 @@ impl<T: Scalar> Primitive<T> for LeastSolve {
         }
         if self.rank < n {
             let c = V::product(self.times_t(1.0), da, &self.flip().consistent().solve(x, y));
-            let inside = self.consistent().solve(x, &V::product(self.times(1.0), a, &c));
-            dy = dy.add(&c).lincomb(1.0, &inside, -1.0);
+            let in_row_space = self.consistent().solve(x, &V::product(self.times(1.0), a, &c));
+            dy = dy.add(&c).lincomb(1.0, &in_row_space, -1.0);
         }
         out1(Some(dy))
     }

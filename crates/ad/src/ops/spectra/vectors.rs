@@ -146,8 +146,8 @@ impl Frame {
             let slope = self.pair(dq, &bq).add(&self.pair(&bq, dq));
             self.times(y, &slope, false).add(&self.times(dq, &self.pair(q, z), false)).scaled(-c)
         });
-        let inside = plus(by_a, by_q).map(|rhs| self.resolvent(x, &rhs));
-        plus(inside, dq.map(|dq| self.times(q, &self.pair(dq, y), false).scaled(-c)))
+        let resolved = plus(by_a, by_q).map(|rhs| self.resolvent(x, &rhs));
+        plus(resolved, dq.map(|dq| self.times(q, &self.pair(dq, y), false).scaled(-c)))
     }
 
     /// `gA` and `gQ` of `Y = R(Z)` for the cotangent `gY` (`h` in code), with `t = R(h)`.

@@ -3,16 +3,19 @@
 //! `A^+` is `A^+ I`, or `(A^{+T} I)^T`, whichever identity is the smaller.
 
 use crate::ops::Op;
-use crate::ops::solves::least_squares::{LeastFactor, LeastSolve};
+use crate::ops::solves::least_squares::{LeastSquaresFactor, LeastSquaresSolve};
 use crate::{Operand, Scalar, Var};
 
 /// # Solves: least squares
 /// Of full and of known rank.
 impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
-    fn least(self, rank: usize, transpose: bool, b: Self) -> Self {
-        let handle = self.tape.push_one(Op::LeastFactor(LeastFactor { rank }), &[&self]);
-        self.tape.push_one(Op::LeastSolve(LeastSolve { rank, transpose, consistent: false }), &[&self, &handle, &b])
+    fn lstsq_at_rank(self, rank: usize, transpose: bool, b: Self) -> Self {
+        let handle = self.tape.push_one(Op::LeastSquaresFactor(LeastSquaresFactor { rank }), &[&self]);
+        self.tape.push_one(
+            Op::LeastSquaresSolve(LeastSquaresSolve { rank, transpose, consistent: false }),
+            &[&self, &handle, &b],
+        )
     }
 
     /// The `X` of least norm among those that make `|A X - B|` least, for a matrix of full rank. Poisons:
@@ -39,7 +42,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[must_use]
     pub fn lstsq_of_rank(self, r: usize, b: impl Operand<'t, T>) -> Self {
         let _said = self.tape.saying(&"lstsq_of_rank");
-        self.least(r, false, b.on(self.tape))
+        self.lstsq_at_rank(r, false, b.on(self.tape))
     }
 
     /// The pseudo-inverse of a matrix of full rank. Poisons: rank-deficient.
@@ -59,8 +62,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         let _said = self.tape.saying(&"pinv_of_rank");
         let (m, n) = (self.rows(), self.cols());
         match m > n {
-            true => self.least(r, true, self.tape.eye(n)).t(),
-            false => self.least(r, false, self.tape.eye(m)),
+            true => self.lstsq_at_rank(r, true, self.tape.eye(n)).t(),
+            false => self.lstsq_at_rank(r, false, self.tape.eye(m)),
         }
     }
 }
