@@ -82,21 +82,23 @@ fn a_root_with_few_digits_is_refused() {
     }
 }
 
-/// Eigenvalues that are tied to rounding, with weights that are equal to rounding: a Hessian is that of equal ones. The
-/// quotient of two roundings is no slope.
+/// Eigenvalues that are tied to rounding, with weights that are equal to rounding: derivatives of second and third order
+/// are those of equal ones. The quotient of two roundings is no slope.
 #[test]
 fn weights_that_are_equal_to_rounding_have_no_slope_between_tied_values() {
     let a = mat![[1.0, 0.0, 0.0], [0.0, 1.0 + f64::EPSILON, 0.0], [0.0, 0.0, 3.0]];
-    let e = sym(&rnd(3, 3, 7));
+    let (e, m) = (sym(&rnd(3, 3, 7)), sym(&rnd(3, 3, 8)));
     let along = |second: f64| {
         let w = mat![[1.0], [second], [2.0]];
-        hvp(func(|a: Var| a.eigvalsh().dot(&w)), &a, &e).unwrap()
+        let f = func(|a: Var| a.eigvalsh().dot(&w));
+        [hvp(f, &a, &e).unwrap(), hvp(func(|a: Var| a.grad(f).dot(&m)), &a, &e).unwrap()]
     };
     let equal = along(1.0);
-    assert!(equal.norm_max() > 1e-3);
+    assert!(equal.iter().all(|d| d.norm_max() > 1e-3));
     for rounding in [-4.0, 4.0] {
-        let found = along(1.0 + rounding * f64::EPSILON);
-        assert!((&found - &equal).norm_max() < 1e-12, "{rounding}: {found:?} {equal:?}");
+        for (k, (found, equal)) in along(1.0 + rounding * f64::EPSILON).iter().zip(&equal).enumerate() {
+            assert!((found - equal).norm_max() < 1e-12, "order {}, {rounding}: {found:?} {equal:?}", k + 2);
+        }
     }
 }
 
