@@ -125,3 +125,15 @@ fn culprits(message: &serde_json::Value, planted: &Planted) -> BTreeSet<usize> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_several_crates_have_is_named_once() {
+        let targets = ["kernels:lib", "ad:lib", "kernels:thresholds", "manifolds:thresholds"].map(String::from).into();
+        let chosen = Chosen { packages: vec!["pullback".into()], targets };
+        assert_eq!(chosen.arguments(), ["--package", "pullback", "--lib", "--test", "thresholds"]);
+    }
+}
