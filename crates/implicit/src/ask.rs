@@ -2,7 +2,7 @@
 //! method suits a member is asked in `local.rs`.
 
 use crate::error::Result;
-use crate::linear::{self, Adjoint, Map, Method, Recycle, Solved, Status, Stop};
+use crate::linear::{self, Adjoint, Map, Method, Recycle, Solved, Status, Stop, Watched};
 use crate::lists;
 use pullback::{Batch, Scalar};
 
@@ -61,6 +61,25 @@ impl<T: Scalar> Ask<'_, T> {
             let more = self.further(b, &found, method, &wanted)?;
             found.take(more, &|m| wanted[m].is_some());
         }
+        Ok(found)
+    }
+
+    /// By conjugate gradients, with the directions lifted that earlier maps shortened most; those of this one are kept.
+    pub(crate) fn deflated(
+        &self,
+        recycle: &Recycle<T>,
+        b: &[Batch<T>],
+        start: Option<&[Batch<T>]>,
+        method: Method,
+        auto: bool,
+    ) -> Result<Solved<T>> {
+        let ritz = recycle.ritz(self.map)?;
+        let watched = Watched::new(self.map, recycle.vectors(), ritz.as_ref())?;
+        let preconditioner = ritz.as_ref().map(|r| r as &dyn Map<T>);
+        let ask = Ask { map: &watched, aid: Aid { preconditioner, ..self.aid }, ..*self };
+        let mut found = ask.solved(b, start, method, auto)?;
+        found.products += ritz.map_or(0, |r| r.len());
+        recycle.keep_ritz(watched.shortened()?);
         Ok(found)
     }
 

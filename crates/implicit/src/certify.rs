@@ -64,7 +64,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let error = checked.as_ref().map(|c| c.error);
         let parts = checked.as_ref().and_then(|c| c.parts.clone());
         let small = error.is_some_and(|e| e.total <= threshold * e.scale);
-        let doubted = |e: f64, d: f64| (e > SLOPPY && !(d <= DOUBT)).then_some(Why::NotASolution { contraction: d });
+        let doubted =
+            |e: f64, d: f64| (e > SLOPPY && (d > DOUBT || d.is_nan())).then_some(Why::NotASolution { contraction: d });
         // Members are systems of their own: a small one is not right because a large one is.
         let part = |m: usize| parts.as_ref().map_or(small, |p| p[m] <= threshold);
         let mut members = self.members(here, &raw.solved, &part)?;

@@ -288,6 +288,17 @@ impl<'t, T: Scalar> Local<'t, T> {
         let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
         let guess = start.or(guess.as_deref());
         let ask = Ask { map, adjoint, stop, aid };
+        let same = methods.iter().all(|m| *m == first) && matches!(first, Method::Cg(_));
+        if let (Some(recycle), None, true) = (aid.recycle, aid.preconditioner, same)
+            && recycle.deflates()
+        {
+            let mut found = ask.deflated(recycle, b, guess, first, auto)?;
+            found.products += spent;
+            if start.is_none() {
+                recycle.keep(&found.x);
+            }
+            return Ok(found);
+        }
         let own = |method: Method| move |m: usize| methods.len() == 1 || methods[m] == method;
         let mut found = ask.solved(&lists::only(b, &own(first)), guess, first, auto)?;
         for (_, method) in methods.iter().enumerate().skip(1).filter(|(k, m)| !methods[..*k].contains(m)) {

@@ -2,16 +2,21 @@
 //! of 1e-8 over a sequence. The vectors are the best that there are, eigenvectors of the system before to rounding, so
 //! that no Ritz vectors of earlier solves can save more.
 //!
-//! `cargo test -p pullback-implicit --test deflation -- --nocapture` prints the table of `docs/implicit.md`.
+//! Then what the Ritz vectors save that [`Recycle::deflating`] keeps.
+//!
+//! `cargo test -p pullback-implicit --test deflation -- --nocapture` prints the tables of `docs/implicit.md`.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
+#[allow(dead_code)]
+#[path = "solutions/spaces.rs"]
+mod spaces;
 
-use matrices::{dot, mat, qf, solve};
+use matrices::{apart, dot, mat, qf, solve, sym};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape};
-use pullback_implicit::Result;
 use pullback_implicit::linear::{Map, Method, Positive, Recycle, Stop, solve as linear_solve};
+use pullback_implicit::{Condition, Result, stationary};
 
 const N: usize = 120;
 const SYSTEMS: usize = 12;
@@ -132,6 +137,70 @@ fn what_deflation_could_save() {
             let vectors = row(&|k| products(&s, 0, k), [2, 4, 8]);
             let both = row(&|k| products(&s, 3, k), [2, 4, 8]);
             println!("1e{exponent}, {name:<22} {:>8} {solutions:>22} {vectors:>22} {both:>22}", products(&s, 0, 0));
+        }
+    }
+}
+
+/// Products of the derivatives of a sequence of solutions, each to a residual of 1e-8.
+fn derivatives(systems: &[(Mat<f64>, Mat<f64>)], recycle: &Recycle) -> usize {
+    let zero = Mat::zeros(N, 1);
+    let one = |(a, b): &(Mat<f64>, Mat<f64>)| {
+        let c = stationary(&zero, &zero, |z, phi| z.dot(a * z) * 0.5 - z.dot(phi)).flat();
+        let s = c.at(&zero, &zero).method(Method::Cg(Positive::asserted())).tolerance(1e-8).without_check();
+        let d = s.recycling(recycle).vjp(b).unwrap();
+        assert!((a * &d.value - b).norm_l2() < 1e-7 * b.norm_l2(), "{}", d.certificate);
+        d.certificate.products
+    };
+    systems.iter().map(one).sum()
+}
+
+#[test]
+fn what_the_ritz_vectors_of_earlier_systems_save() {
+    println!(
+        "products of {SYSTEMS} derivatives, with the last three solutions recycled and 0, 2, 4, 8 Ritz vectors kept"
+    );
+    for exponent in [2, 3, 4, 5] {
+        let kappa = 10f64.powi(exponent);
+        let even = sequence(&|i| kappa.powf(-(i as f64) / (N - 1) as f64));
+        let few = sequence(&|i| if i < 4 { (1.0 + i as f64) / kappa } else { 0.1 + 0.9 * i as f64 / N as f64 });
+        let row = |s: &[(Mat<f64>, Mat<f64>)]| [0, 2, 4, 8].map(|k| derivatives(s, &Recycle::new(3).deflating(k)));
+        let (even, few) = (row(&even), row(&few));
+        println!("1e{exponent}, even in the logarithm {even:?}, four small ones {few:?}");
+        // Where a few directions are what is hard, they are found and taken out.
+        assert!(exponent < 4 || 5 * few[2] < 4 * few[0], "{few:?}");
+    }
+}
+
+#[test]
+fn deflated_derivatives_are_right_in_a_metric_and_in_every_member() {
+    // M A M = I on the positive matrices, so M = A^{-1/2}; 78 dimensions, in the metric of each point.
+    let n = 12;
+    let (spd, g, h) = (spaces::Spd(n), mat(610, n, n), mat(612, n, n));
+    let (recycle, target) = (Recycle::new(1).deflating(3), sym(&mat(611, n, n)));
+    for k in 0..4 {
+        let b = &g + &h * (0.02 * k as f64);
+        let a = &b * b.transpose() + Mat::<f64>::identity(n, n) * 0.1;
+        let m = pullback::value(|a: pullback::Var| a.invsqrtm_spd(), &a).unwrap().into_mat();
+        let c =
+            stationary(&m, &a, |m: pullback::Var, a: pullback::Var| (m * a.sym()).trace() + m.spd().inverse().trace())
+                .on(&spd);
+        let closed = pullback::grad(|a: pullback::Var| a.sym().invsqrtm_spd().dot(&target), &a).unwrap();
+        let d = c.at(&m, &a).recycling(&recycle).hypergradient(|m, _| m.dot(&target)).unwrap();
+        assert!(apart(&d.gradient, &closed) < 1e-7, "{k}: {:e} {}", apart(&d.gradient, &closed), d.certificate);
+        assert!(d.certificate.verdict.is_sound(), "{}", d.certificate);
+    }
+    // Two members: four small eigenvalues, and none.
+    let systems = sequence(&|i| if i < 4 { (1.0 + i as f64) * 1e-4 } else { 0.1 + 0.9 * i as f64 / N as f64 });
+    let easy = sequence(&|i| 1.0 + i as f64 / N as f64);
+    let (zero, recycle) = (Batch::zeros(Shape::batch(2, N, 1)), Recycle::new(2).deflating(4));
+    for ((a, b), (e, f)) in systems.iter().zip(&easy).take(4) {
+        let both = Batch::from_fn(Shape::batch(2, N, N), |m, i, j| [a, e][m][(i, j)]);
+        let right = Batch::from_fn(zero.shape(), |m, i, _| [b, f][m][(i, 0)]);
+        let c = stationary(&zero, &zero, |z, phi| z.dot(&both * z) * 0.5 - z.dot(phi)).flat();
+        let d = c.at(&zero, &zero).tolerance(1e-9).recycling(&recycle).vjp(&right).unwrap();
+        for (m, (a, b)) in [(a, b), (e, f)].into_iter().enumerate() {
+            let left = (a * d.value.member(m) - b).norm_l2() / b.norm_l2();
+            assert!(left < 1e-7, "{m}: {left:e} {}", d.certificate);
         }
     }
 }

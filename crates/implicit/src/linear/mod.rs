@@ -13,6 +13,7 @@ mod minres;
 mod precondition;
 mod recycle;
 mod richardson;
+mod ritz;
 mod symmetric;
 mod team;
 mod tridiagonal;
@@ -23,6 +24,7 @@ pub(crate) use precondition::allowed;
 pub use precondition::{Diagonal, solve_preconditioned};
 pub use recycle::Recycle;
 pub(crate) use richardson::rate;
+pub(crate) use ritz::Watched;
 pub use symmetric::{Positive, SelfAdjoint};
 pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, tolerance as symmetric_to_rounding};
 

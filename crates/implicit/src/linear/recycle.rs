@@ -3,6 +3,7 @@
 //! iterative solution of Ax = b with successive right-hand sides*, 1998). Two solutions extrapolate along a line, three
 //! along a parabola; each costs a product. One alone is a warm start, scaled.
 
+use super::ritz::Ritz;
 use super::{Map, images};
 use crate::error::Result;
 use crate::lists::{self, List};
@@ -16,12 +17,47 @@ use std::collections::VecDeque;
 pub struct Recycle<T: Scalar = f64> {
     most: usize,
     kept: RefCell<VecDeque<List<T>>>,
+    vectors: usize,
+    ritz: RefCell<Option<Ritz<T>>>,
 }
 
 impl<T: Scalar> Recycle<T> {
     /// Keeps the last `most` solutions; 0 keeps none, so that every system starts from zero.
     pub fn new(most: usize) -> Self {
-        Recycle { most, kept: RefCell::new(VecDeque::with_capacity(most)) }
+        let (kept, ritz) = (RefCell::new(VecDeque::with_capacity(most)), RefCell::new(None));
+        Recycle { most, kept, vectors: 0, ritz }
+    }
+
+    /// Keeps also so many harmonic Ritz vectors: the directions that the maps before shortened most are lengthened by a
+    /// preconditioner. It serves systems that [`crate::Solution::recycling`] solves by conjugate gradients without
+    /// another preconditioner. Cost: a product for each vector, and two for each system.
+    #[must_use]
+    pub fn deflating(self, vectors: usize) -> Self {
+        Recycle { vectors, ..self }
+    }
+
+    /// Were Ritz vectors asked for?
+    pub(crate) fn deflates(&self) -> bool {
+        self.vectors > 0
+    }
+
+    /// How many Ritz vectors are kept.
+    pub(crate) fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// The Ritz vectors of the systems before, made those of this tangent space.
+    pub(crate) fn ritz(&self, map: &dyn Map<T>) -> Result<Option<Ritz<T>>> {
+        let mut ritz = self.ritz.borrow().clone().filter(|r| r.shapes() == map.shapes());
+        ritz.as_mut().map(|r| r.settle(map)).transpose()?;
+        Ok(ritz)
+    }
+
+    /// Keeps Ritz vectors.
+    pub(crate) fn keep_ritz(&self, ritz: Option<Ritz<T>>) {
+        if ritz.is_some() {
+            *self.ritz.borrow_mut() = ritz;
+        }
     }
 
     /// How many solutions are kept at the moment.
