@@ -2,7 +2,7 @@
 //! 2005; as a preconditioner, Carpentieri, Duff & Giraud, *A class of spectral two-level preconditioners*, 2003).
 //!
 //! Of vectors `o` with images `q = A o` that are orthonormal, `H = <q, o>` is `A^{-1}` in the space of the images. An
-//! eigenvector `c` of it with the eigenvalue `1/theta` of largest modulus is a direction `u = sum c o` that `A` shortens
+//! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens
 //! most. Then `M = I + sum (sigma/theta - 1) u u*` with `|u| = 1` lifts those eigenvalues to `sigma`, the smallest that
 //! is not lifted. `M` is positive whatever the `u` are, so nothing is lost where they are no eigenvectors any more.
 
