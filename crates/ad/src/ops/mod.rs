@@ -322,6 +322,8 @@ registry! {
     }
     "Spectra", "" {
         Eigh(spectral::Eigh) "eigh",
+        EighValues(spectral::EighValues) "eigh_values",
+        EighComplete(spectral::EighComplete) "eigh_complete",
         Svd(svd::Svd) "svd",
         Spectrum(spectrum::Spectrum) "spectrum",
         Weighted(spectrum::Weighted) "spectrum_weighted",
@@ -394,6 +396,7 @@ impl<T: Scalar> Op<T> {
                 | Op::LogmAlong(_)
                 | Op::ProjectorAlong(_)
                 | Op::Definite(_)
+                | Op::EighComplete(_)
                 | Op::Spectral(_)
                 | Op::SpectralTrace(_)
                 | Op::Spectrum(_)

@@ -12,22 +12,33 @@
 //! - `dY = D^{k+1} f(A)[E, dA] + sum_i D^k f(A)[.., dE_i, ..]`;
 //! - since `D^k f(A)` is self-adjoint in each direction: `gE_i = D^k f(A)[.., gY, ..]`, `gA = D^{k+1} f(A)[E, gY]`.
 //!
-//! So nothing here ever differentiates an eigenvector. The eigendecomposition is a handle, as in `lu`.
+//! So nothing here ever differentiates an eigenvector. The eigendecomposition is a handle, as in `lu`. A trace takes
+//! eigenvalues alone, in a handle of the same shape, and its derivatives complete it.
 //!
 //! Conditions: the spectrum lies in the domain of `f` (positive for `ln`, `sqrt`, powers), else `NotPositiveDefinite`.
 //! Cost (n³): `eigh` 5-9, value 2, k = 1: 8, k = 2: 10 and one pass of n³ divided differences.
 
 use super::documentation::PrimitiveDoc;
-use super::{Arg, Out, Primitive, Shapes, members, one, out1, square};
+use super::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
 use pullback_kernels::SymFn;
+use pullback_kernels::tolerances::EIGH_CONQUER;
 use smallvec::SmallVec;
 
 /// The eigendecomposition of `sym(A)` as a handle: `V`, then the eigenvalues.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Eigh;
+
+/// The eigenvalues of `sym(A)` in a handle without vectors, for what needs them in derivatives only. Small ones have
+/// vectors too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct EighValues;
+
+/// The handle with vectors, from `(A, handle without)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct EighComplete;
 
 /// The handle, from `(A, handle)`, of a matrix that must be positive definite.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +54,8 @@ pub(crate) struct Spectral {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SpectralTrace {
     pub(crate) f: SymFn,
+    /// The handle is one of [`EighValues`].
+    pub(crate) values: bool,
 }
 
 impl<T: Scalar> Primitive<T> for Eigh {
@@ -63,6 +76,52 @@ impl<T: Scalar> Primitive<T> for Eigh {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let w = &mut *s.work.borrow_mut();
         members(x[0].shape.batch, |b| T::eigh(x[0].member(b), x[0].shape.rows, y[0].member(b), w))
+    }
+
+    no_derivative!();
+}
+
+impl<T: Scalar> Primitive<T> for EighValues {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`trace_fun`: the eigenvalues of `(A + A^T)/2`, and what their vectors are made of when a derivative asks for them",
+        conditions: "finite",
+        gauge: "none",
+        cost: &["1.3", "0", "0"],
+        degenerate: "none: nothing differentiates an eigenvector",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        let n = square(x[0])?;
+        one(x[0].with(n, n + 1))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (n, w) = (x[0].shape.rows, &mut *s.work.borrow_mut());
+        let run = if n < EIGH_CONQUER { T::eigh } else { T::eigh_values };
+        members(x[0].shape.batch, |b| run(x[0].member(b), n, y[0].member(b), w))
+    }
+
+    no_derivative!();
+}
+
+impl<T: Scalar> Primitive<T> for EighComplete {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "derivatives of `trace_fun`: the vectors that `eigh_values` left out",
+        conditions: "of order 32 or more",
+        gauge: "eigenvectors; never seen",
+        cost: &["3", "0", "0"],
+        degenerate: "none: nothing differentiates an eigenvector",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[1])
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let (n, w) = (x[0].shape.rows, &mut *s.work.borrow_mut());
+        members(x[1].shape.batch, |b| T::eigh_complete(x[1].member(b), n, y[0].member(b), w))
     }
 
     no_derivative!();
@@ -165,7 +224,12 @@ impl SpectralTrace {
     fn gradient<V: Value>(self, x: &[&V]) -> Option<V> {
         let (scale, g) = self.f.derivative();
         (scale != 0.0).then(|| {
-            let m = V::spectral(g, x[0], x[1], &[]);
+            let m = if self.values && x[0].shape().rows >= EIGH_CONQUER {
+                let handle = V::one(Op::EighComplete(EighComplete), &[x[0], x[1]]);
+                V::spectral(g, x[0], &handle, &[])
+            } else {
+                V::spectral(g, x[0], x[1], &[])
+            };
             if scale == 1.0 { m } else { m.scale(scale) }
         })
     }
