@@ -142,11 +142,10 @@ fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &
     }
 }
 
-/// `T = V diag(d) V^T`, in no order, of a tridiagonal matrix whose largest entry is about 1; for small blocks of a large
-/// one.
-pub(crate) fn tridiagonal_ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Failure> {
-    identity_tall(v, n);
-    pulp::Arch::new().dispatch(Ql { d, e, v, n })
+/// `T = V diag(d) V^T`, in no order, of a tridiagonal matrix whose largest entry is about 1; for small blocks of a
+/// large one. `v` comes with `rows` rows of the identity, whichever are wanted, and leaves with these rows of `V`.
+pub(crate) fn tridiagonal_ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize) -> Result<(), Failure> {
+    pulp::Arch::new().dispatch(Ql { d, e, v, rows })
 }
 
 /// The iteration on the widest registers. It never fuses, so its bits are those of the plain one.
@@ -154,7 +153,7 @@ struct Ql<'a, T> {
     d: &'a mut [T],
     e: &'a mut [T],
     v: &'a mut [T],
-    n: usize,
+    rows: usize,
 }
 
 impl<T: Real> pulp::NullaryFnOnce for Ql<'_, T> {
@@ -162,13 +161,14 @@ impl<T: Real> pulp::NullaryFnOnce for Ql<'_, T> {
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        ql(self.d, self.e, self.v, self.n)
+        ql(self.d, self.e, self.v, self.rows)
     }
 }
 
 /// Diagonalises the tridiagonal matrix by implicit QL steps with Wilkinson's shift, rotating the columns of `v` along.
 #[inline(always)]
-fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Failure> {
+fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize) -> Result<(), Failure> {
+    let n = d.len();
     e[n - 1] = T::zero();
     // Far below rounding; still smaller ones would square to zero.
     let floor = T::EPS * T::EPS * Float::max(max_abs(d), max_abs(e));
@@ -183,7 +183,7 @@ fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Fa
             if iteration == ITERATIONS {
                 return Err(Failure::NoConvergence);
             }
-            ql_step(d, e, v, n, l, m);
+            ql_step(d, e, v, rows, l, m);
         }
     }
     Ok(())
@@ -191,7 +191,7 @@ fn ql<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize) -> Result<(), Fa
 
 /// One implicit step on the block `l..=m`.
 #[inline(always)]
-fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m: usize) {
+fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize, l: usize, m: usize) {
     let two = T::of(2.0);
     let shift = (d[l + 1] - d[l]) / (two * e[l]);
     let root = Float::sqrt(shift * shift + T::one());
@@ -215,8 +215,8 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], n: usize, l: usize, m
         p = s * t;
         d[i + 1] = g + p;
         g = c * t - b;
-        let (left, right) = v.split_at_mut((i + 1) * n);
-        for (x, y) in left[i * n..].iter_mut().zip(&mut right[..n]) {
+        let (left, right) = v.split_at_mut((i + 1) * rows);
+        for (x, y) in left[i * rows..].iter_mut().zip(&mut right[..rows]) {
             let old = *y;
             *y = s * *x + c * old;
             *x = c * *x - s * old;

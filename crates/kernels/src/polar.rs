@@ -1,5 +1,6 @@
-//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest), and the
-//! Lyapunov equation their derivatives solve. No derivative lives here.
+//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest) or, of
+//! large well-conditioned ones, by the eigenvectors of `A^T A`; and the Lyapunov equation their derivatives solve. No
+//! derivative lives here.
 
 use faer::Par;
 use faer::diag::DiagMut;
@@ -10,7 +11,7 @@ use num_traits::Float;
 use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
 use crate::sums::dot;
-use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_rank, unit_range};
+use crate::tolerances::{ITERATIONS, POLAR_GRAM, POLAR_ROWS, POLAR_SMALL, polar_gram, polar_rank, unit_range};
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
@@ -32,8 +33,16 @@ pub(crate) fn polar<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    let (v, s) = handle.split_at_mut(n * n);
     let scale = balance(max_abs(a), unit_range());
+    if n >= POLAR_GRAM {
+        let mut buffer = w.take(m * n + n * n);
+        let done = by_gram(a, m, n, scale, wf, h, handle, &mut buffer, w);
+        w.put(buffer);
+        if done? {
+            return Ok(());
+        }
+    }
+    let (v, s) = handle.split_at_mut(n * n);
     // `u` holds the scaled matrix or `U`; `work` holds the scaled matrix, later `V diag(s)`.
     let thin = ComputeSvdVectors::Thin;
     let small = n <= POLAR_SMALL && m <= POLAR_ROWS;
@@ -59,6 +68,44 @@ pub(crate) fn polar<T: Real>(
     gemm(h, n, n, n, T::one(), vs, false, v, true, false);
     mirror(h, n, true);
     Ok(())
+}
+
+/// From `A^T A = V diag(s^2) V^T`: `W = A V diag(1/s) V^T`. `false`, and nothing of use, where the condition of `A`
+/// would cost digits, which the eigenvalues tell.
+fn by_gram<T: Real>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    scale: T,
+    wf: &mut [T],
+    h: &mut [T],
+    handle: &mut [T],
+    buffer: &mut [T],
+    w: &mut Workspace<T>,
+) -> Result<bool, Failure> {
+    let (x, rest) = buffer.split_at_mut(m * n);
+    let g = &mut rest[..n * n];
+    crate::wide::flat::scale(scale, a, x);
+    gemm(g, n, n, m, T::one(), x, true, x, false, false);
+    crate::eigh::eigh(g, n, handle, w)?;
+    let (v, s) = handle.split_at_mut(n * n);
+    if s[0] <= polar_gram::<T>() * s[n - 1] {
+        return Ok(false);
+    }
+    s.iter_mut().for_each(|x| *x = Float::sqrt(*x));
+    let columns = |factor: &dyn Fn(T) -> T, g: &mut [T]| {
+        for ((g, v), &s) in g.chunks_exact_mut(n).zip(v.chunks_exact(n)).zip(&*s) {
+            crate::wide::flat::scale(factor(s), v, g);
+        }
+    };
+    columns(&|s| T::one() / s, g);
+    gemm(h, n, n, n, T::one(), g, false, v, true, false);
+    gemm(wf, m, n, n, T::one(), x, false, h, false, false);
+    columns(&|s| s / scale, g);
+    gemm(h, n, n, n, T::one(), g, false, v, true, false);
+    mirror(h, n, true);
+    s.iter_mut().for_each(|x| *x /= scale);
+    Ok(true)
 }
 
 /// Is the smallest singular value more than rounding of the largest?

@@ -43,6 +43,13 @@ pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
     T::EPS * T::of(m.max(n) as f64)
 }
 
+/// Polar, by the eigenvalues of `A^T A`: the least of them over the largest. The condition of `A` is then at most 10, and
+/// the factor is orthogonal to what its square leaves of rounding at worst.
+#[must_use]
+pub fn polar_gram<T: Scalar>() -> T {
+    T::of(0.01)
+}
+
 /// Eigenvalues and singular values are tied if their distance is at most this times the largest of them: a backward
 /// error of rounding could make them equal. (Decompositions were seen to err by a few units at small orders and by
 /// about the square root of the order beyond; a gap of `2^-46` is still one at orders up to five.)
@@ -204,14 +211,18 @@ pub const EIGH_CONQUER: usize = 32;
 pub const EIGH_BLOCK: usize = 32;
 /// Tridiagonal eigenproblem: the largest block that divide and conquer leaves to the QL iteration.
 pub const CONQUER_LEAF: usize = 32;
+/// The same for values alone.
+pub const CONQUER_ENDS_LEAF: usize = 24;
 /// Reduction to tridiagonal form: columns of a panel, between two changes of the rest of the matrix.
-pub const REDUCE_PANEL: usize = 16;
+pub const REDUCE_PANEL: usize = 8;
 /// The same: columns of the rest that change in one product, whose part above the diagonal is wasted.
 pub const REDUCE_STRIP: usize = 64;
 /// Polar: the largest `n` of the one-sided Jacobi method.
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
+/// Polar: the least `n` for which the eigenvectors of `A^T A` are tried.
+pub const POLAR_GRAM: usize = 64;
 /// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to
 /// it.
 pub const SCHUR_SMALL: usize = 96;

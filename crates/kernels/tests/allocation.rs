@@ -29,6 +29,10 @@ fn kernels_allocate_nothing_once_grown() {
             f64::lu_solve(&h, n, true, &mut y, n, &mut w);
             f64::lu_inverse(&h, n, &mut y, &mut w);
             f64::eigh(&a, n, &mut h, &mut w).unwrap();
+            if n >= 64 {
+                f64::eigh_values(&a, n, &mut projector[..n * (n + 1)], &mut w).unwrap();
+                f64::eigh_complete(&projector[..n * (n + 1)], n, &mut h, &mut w).unwrap();
+            }
             f64::spectral_domain(SymFn::Ln, &a, &h, n).unwrap();
             f64::spectral(SymFn::Ln, &h, n, &[], &mut x, &mut w).unwrap();
             f64::spectral(SymFn::Ln, &h, n, &[&b], &mut x, &mut w).unwrap();

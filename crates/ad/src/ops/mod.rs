@@ -272,6 +272,8 @@ registry! {
     }
     "Spectra", "" {
         Eigh(spectra::eigh::Eigh) "eigh",
+        EighValues(spectra::eigh::EighValues) "eigh_values",
+        EighComplete(spectra::eigh::EighComplete) "eigh_complete",
         Svd(spectra::svd::Svd) "svd",
         Spectrum(spectra::spectrum::Spectrum) "spectrum",
         Weighted(spectra::spectrum::Weighted) "spectrum_weighted",
@@ -344,6 +346,7 @@ impl<T: Scalar> Op<T> {
                 | Op::LogmAlong(_)
                 | Op::ProjectorAlong(_)
                 | Op::Definite(_)
+                | Op::EighComplete(_)
                 | Op::Spectral(_)
                 | Op::SpectralTrace(_)
                 | Op::Spectrum(_)

@@ -304,6 +304,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("x ln x" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].symmetric().map(SymFn::XLogX)], judges),
         line!("Fréchet derivative of the logarithm" covers ["spectral"], SQUARE, |n, _| vec![Spd(n), Any(n, n)], |x| vec![x[0].symmetric().frechet(SymFn::Ln, &[x[1]])], judges),
         line!("trace_fun" covers ["spectral_trace", "spectral"], SQUARE, |n, _| vec![Spd(n)], |x| vec![x[0].trace_fun(SymFn::Ln), x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::XLogX)], judges),
+        line!("trace_fun, large" covers ["eigh_values", "eigh_complete"], &[(33, 33)], |n, _| vec![Symmetric(n)], |x| vec![x[0].trace_fun(SymFn::Exp)], judges),
         line!("trace_fun, any spectrum" covers ["spectral_trace"], SQUARE, |n, _| vec![Symmetric(n)], |x| vec![x[0].trace_fun(SymFn::Pow(3.0)), x[0].trace_fun(SymFn::Exp)], judges),
         // ---- spectra ----------------------------------------------------------------------------------------------
         line!("modulus and sign of a matrix" covers ["eigh", "spectral"], SQUARE, |n, _| vec![Gapped(n)], |x| { let a = x[0].symmetric(); vec![a.map(SymFn::Abs), a.map(SymFn::Sign), a.trace(SymFn::Abs)] }, judges),

@@ -13,6 +13,16 @@ kernels! {
         fn eigh(
             a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>,
         ) -> Result<(), Failure> = crate::eigh::eigh;
+        /// The eigenvalues of `(A + A^T)/2`, of order [`EIGH_CONQUER`](crate::tolerances::EIGH_CONQUER) or more, into a
+        /// handle of the shape of [`eigh`](Self::eigh)'s, with the values in the same place and a reduction of the
+        /// matrix before them.
+        fn eigh_values(
+            a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>,
+        ) -> Result<(), Failure> = crate::eigh_large::values;
+        /// The handle of [`eigh`](Self::eigh) from that of [`eigh_values`](Self::eigh_values).
+        fn eigh_complete(
+            half: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>,
+        ) -> Result<(), Failure> = crate::eigh_large::complete;
         /// Thin SVD of a tall `m x n` matrix into a handle of `m n + n n + n` numbers: `U`, `V`, then `s`, descending.
         /// The entry of largest modulus of each column of `U` (of `V`, if `flip`) is positive.
         fn svd(

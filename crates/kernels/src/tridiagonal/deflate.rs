@@ -10,7 +10,8 @@ pub(super) const TOP: usize = 0;
 pub(super) const BOTH: usize = 1;
 pub(super) const BOTTOM: usize = 2;
 
-/// Two halves beside each other: `diag(d) + rho z z^T` in the basis of the columns of `q`.
+/// Two halves beside each other: `diag(d) + rho z z^T` in the basis of their vectors, whose columns are numbered
+/// through.
 #[derive(Debug)]
 pub(super) struct Halves<'a, T> {
     /// The order.
@@ -18,9 +19,6 @@ pub(super) struct Halves<'a, T> {
     pub(super) d: &'a mut [T],
     pub(super) z: &'a mut [T],
     pub(super) rho: T,
-    /// The columns, `stride` apart.
-    pub(super) q: &'a mut [T],
-    pub(super) stride: usize,
     /// Columns by ascending `d`.
     pub(super) sorted: &'a [usize],
     /// `TOP`, `BOTH` or `BOTTOM`.
@@ -32,8 +30,9 @@ impl<T: Real> Halves<'_, T> {
     /// the others follow, ascending too.
     ///
     /// A column leaves if its `z` is rounding, or if a rotation that makes it so moves the matrix by rounding only
-    /// (Dongarra and Sorensen 1987; the tolerance is LAPACK's).
-    pub(super) fn split(&mut self, kept: &mut [usize]) -> usize {
+    /// (Dongarra and Sorensen 1987; the tolerance is LAPACK's). `turn(p, j, c, s)` does to columns `p` and `j` what
+    /// that rotation does, `(c x + s y, c y - s x)`.
+    pub(super) fn split(&mut self, kept: &mut [usize], mut turn: impl FnMut(usize, usize, T, T)) -> usize {
         let tolerance = T::of(8.0) * T::EPS * Float::max(max_abs(self.d), self.rho);
         let (mut k, mut from) = (0, self.m);
         let mut pending = None;
@@ -44,7 +43,8 @@ impl<T: Real> Halves<'_, T> {
                 continue;
             }
             if let Some(p) = pending {
-                if self.rotate(p, j, tolerance) {
+                if let Some((c, s)) = self.rotate(p, j, tolerance) {
+                    turn(p, j, c, s);
                     from = self.drop(kept, from, p);
                 } else {
                     kept[k] = p;
@@ -71,26 +71,20 @@ impl<T: Real> Halves<'_, T> {
         from - 1
     }
 
-    /// Turns columns `p` and `j` so that `z_p` is 0, if what that puts beside the diagonal is at most the tolerance.
-    fn rotate(&mut self, p: usize, j: usize, tolerance: T) -> bool {
+    /// Turns columns `p` and `j` so that `z_p` is 0, if what that puts beside the diagonal is at most the tolerance:
+    /// cosine and sine.
+    fn rotate(&mut self, p: usize, j: usize, tolerance: T) -> Option<(T, T)> {
         let (d, z) = (&mut *self.d, &mut *self.z);
         let length = Float::hypot(z[p], z[j]);
         let (c, s) = (z[j] / length, -z[p] / length);
         if Float::abs((d[j] - d[p]) * c * s) > tolerance {
-            return false;
+            return None;
         }
         (z[p], z[j]) = (T::zero(), length);
         (d[p], d[j]) = (d[p] * c * c + d[j] * s * s, d[p] * s * s + d[j] * c * c);
         if self.kind[p] != self.kind[j] {
             (self.kind[p], self.kind[j]) = (BOTH, BOTH);
         }
-        let (low, high) = (p.min(j), p.max(j));
-        let (left, right) = self.q.split_at_mut(high * self.stride);
-        let (x, y) = (&mut left[low * self.stride..][..self.m], &mut right[..self.m]);
-        let (c, s) = if p < j { (c, s) } else { (c, -s) };
-        for (x, y) in x.iter_mut().zip(y) {
-            (*x, *y) = (c * *x + s * *y, c * *y - s * *x);
-        }
-        true
+        Some((c, s))
     }
 }

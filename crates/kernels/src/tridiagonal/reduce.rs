@@ -1,11 +1,11 @@
 //! Reduction of a symmetric matrix to a tridiagonal one by reflections, a panel of columns at a time. The tridiagonal
 //! problem is solved in `mod.rs`.
 //!
-//! `H_k = I - tau v v^T` makes column `k` zero below its second entry, and `H A H = A - v w^T - w v^T` with
-//! `w = p - (tau/2) (p^T v) v`, `p = tau A v`. Inside a panel the matrix is left as it is, and what the earlier `v` and
-//! `w` of the panel change is taken into account where a column or a product `A v` is formed; after it the rest is changed
-//! by one product (Dongarra, Hammarling and Sorensen 1989; LAPACK's `latrd`). So each `A v` reads the lower triangle
-//! once, which serves both `A v` and `A^T v`, and writes nothing.
+//! `H_k = I - tau v v^T` makes column `k` zero below its second entry, and `H A H = A - v w^T - w v^T` with `w = p -
+//! (tau/2) (p^T v) v`, `p = tau A v`. Inside a panel the matrix is left as it is, and what the earlier `v` and `w` of
+//! the panel change is taken into account where a column or a product `A v` is formed; after it the rest is changed by
+//! one product (Dongarra, Hammarling and Sorensen 1989; LAPACK's `latrd`). So each `A v` reads the lower triangle once,
+//! which serves both `A v` and `A^T v`, and writes nothing.
 //!
 //! Cost: `4/3 n^3` multiplications and additions, half of them in products of a matrix with a vector.
 
@@ -18,7 +18,6 @@ use crate::qr::reflector;
 use crate::real::Real;
 use crate::sums::dot;
 use crate::tolerances::{REDUCE_PANEL, REDUCE_STRIP};
-use crate::wide::Registers;
 use crate::wide_registers::clear_wide_registers;
 
 /// Numbers of scratch memory for order `n`.

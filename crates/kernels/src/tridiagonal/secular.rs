@@ -1,13 +1,13 @@
 //! The zeros of the secular equation, several at once. What is done with them is in `vectors.rs`.
 //!
-//! With poles `d_0 < d_1 < ...` and `rho > 0`, `diag(d) + rho z z^T` has the zeros of
-//! `f(x) = 1/rho + sum_i z_i^2 / (d_i - x)` as eigenvalues: one above each pole and below the next, the last one within
-//! `rho |z|^2` of the last pole. A zero is kept as its nearest pole, the *origin*, and the distance `tau` from it, whose
-//! digits are all right: so is `d_i - x = (d_i - origin) - tau` for every `i`, which the vectors are made of.
+//! With poles `d_0 < d_1 < ...` and `rho > 0`, `diag(d) + rho z z^T` has the zeros of `f(x) = 1/rho + sum_i z_i^2 /
+//! (d_i - x)` as eigenvalues: one above each pole and below the next, the last one within `rho |z|^2` of the last pole.
+//! A zero is kept as its nearest pole, the *origin*, and the distance `tau` from it, whose digits are all right: so is
+//! `d_i - x = (d_i - origin) - tau` for every `i`, which the vectors are made of.
 //!
-//! Each step interpolates what the other poles contribute, to second order, by two terms with the poles next to the zero
-//! (Gragg's zero finder; Borges and Gragg 1993): it converges cubically and from one side. A bracket guards it against
-//! rounding. Sources: Li, LAPACK Working Note 89 (1993), for the first guess and the interpolation.
+//! Each step interpolates what the other poles contribute, to second order, by two terms with the poles next to the
+//! zero (Gragg's zero finder; Borges and Gragg 1993): it converges cubically and from one side. A bracket guards it
+//! against rounding. Sources: Li, LAPACK Working Note 89 (1993), for the first guess and the interpolation.
 
 use num_traits::Float;
 use pulp::{Arch, NullaryFnOnce};
@@ -105,57 +105,69 @@ impl<T: Real, const W: usize> Group<T, W> {
     /// Origins, brackets and first guesses, from the values in the middle.
     #[inline(always)]
     fn start(f: &Function<'_, T>, from: usize, reach: T) -> Self {
-        let (k, zero, half) = (f.d.len(), T::zero(), T::of(0.5));
+        let mut g = Self::beside(f, from, reach);
+        let rest = g.rest(f);
+        for l in 0..W {
+            g.choose(f, l, rest.f[l]);
+        }
+        g
+    }
+
+    /// The poles next to the zeros from `from` on, seen from those below, and `tau` in the middle between them, or of
+    /// what the last zero can reach.
+    #[inline(always)]
+    fn beside(f: &Function<'_, T>, from: usize, reach: T) -> Self {
+        let (k, zero, half) = (f.d.len(), [T::zero(); W], T::of(0.5));
         let mut g = Group {
             from,
             left: [0; W],
-            weights: [[zero; W]; 2],
-            poles: [[zero; W]; 2],
+            weights: [zero; 2],
+            poles: [zero; 2],
             last: [false; W],
-            origin: [zero; W],
-            tau: [zero; W],
-            low: [zero; W],
-            high: [zero; W],
+            origin: zero,
+            tau: zero,
+            low: zero,
+            high: zero,
         };
-        let mut gap = [zero; W];
         for l in 0..W {
             let j = (from + l).min(k - 1);
-            g.last[l] = j == k - 1;
             let a = j.min(k - 2);
-            (g.left[l], g.origin[l]) = (a, f.d[j]);
-            g.weights[0][l] = f.z[a] * f.z[a];
-            g.weights[1][l] = f.z[a + 1] * f.z[a + 1];
-            gap[l] = f.d[a + 1] - f.d[a];
-            g.tau[l] = half * if g.last[l] { reach } else { gap[l] };
-            g.poles[0][l] = f.d[a] - f.d[j];
-            g.poles[1][l] = f.d[a + 1] - f.d[j];
-        }
-        let rest = g.rest(f);
-        for l in 0..W {
-            let middle = g.tau[l];
-            let near: T = (0..2).fold(zero, |s, p| s + g.weights[p][l] / (g.poles[p][l] - middle));
-            let c = f.inverse + rest.f[l];
-            let above = c + near <= zero;
-            // The weight of the origin, that of the other pole, its place, and which way the zero lies.
-            let (p, q, other, sign) = match (g.last[l], above) {
-                (true, _) => (g.weights[1][l], g.weights[0][l], -gap[l], T::one()),
-                (false, false) => (g.weights[0][l], g.weights[1][l], gap[l], T::one()),
-                (false, true) => (g.weights[1][l], g.weights[0][l], gap[l], -T::one()),
-            };
-            (g.low[l], g.high[l]) = match (g.last[l], above) {
-                (true, true) => (middle, (middle + middle) * (T::one() + T::of(8.0) * T::EPS)),
-                (_, false) => (zero, middle),
-                (false, true) => (-middle, zero),
-            };
-            if above && !g.last[l] {
-                g.origin[l] = f.d[g.left[l] + 1];
-                g.poles[0][l] = -gap[l];
-                g.poles[1][l] = zero;
+            (g.last[l], g.left[l], g.origin[l]) = (j == k - 1, a, f.d[j]);
+            for p in 0..2 {
+                g.weights[p][l] = f.z[a + p] * f.z[a + p];
+                g.poles[p][l] = f.d[a + p] - f.d[j];
             }
-            let guess = sign * quadratic(sign * c, sign * c * other + p + q, p * other, g.last[l]);
-            g.tau[l] = between(g.low[l], guess, g.high[l]);
+            g.tau[l] = half * if g.last[l] { reach } else { g.poles[1][l] - g.poles[0][l] };
         }
         g
+    }
+
+    /// The nearer pole becomes the origin of zero `l`, told by the sign in the middle, where the other poles contribute
+    /// `rest`; with them as they are there, the first guess is a zero of a quadratic equation.
+    #[inline(always)]
+    fn choose(&mut self, f: &Function<'_, T>, l: usize, rest: T) {
+        let (middle, last) = (self.tau[l], self.last[l]);
+        let gap = self.poles[1][l] - self.poles[0][l];
+        let near: T = (0..2).fold(T::zero(), |s, p| s + self.weights[p][l] / (self.poles[p][l] - middle));
+        let c = f.inverse + rest;
+        let above = c + near <= T::zero();
+        // The weight of the origin, that of the other pole, its place, and which way the zero lies.
+        let (p, q, other, sign) = match (last, above) {
+            (true, _) => (self.weights[1][l], self.weights[0][l], -gap, T::one()),
+            (false, false) => (self.weights[0][l], self.weights[1][l], gap, T::one()),
+            (false, true) => (self.weights[1][l], self.weights[0][l], gap, -T::one()),
+        };
+        (self.low[l], self.high[l]) = match (last, above) {
+            (true, true) => (middle, (middle + middle) * (T::one() + T::of(8.0) * T::EPS)),
+            (_, false) => (T::zero(), middle),
+            (false, true) => (-middle, T::zero()),
+        };
+        if above && !last {
+            self.origin[l] = f.d[self.left[l] + 1];
+            (self.poles[0][l], self.poles[1][l]) = (-gap, T::zero());
+        }
+        let guess = sign * quadratic(sign * c, sign * c * other + p + q, p * other, last);
+        self.tau[l] = between(self.low[l], guess, self.high[l]);
     }
 
     /// Sums over all poles but the two next to each zero.

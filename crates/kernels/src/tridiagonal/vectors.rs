@@ -1,7 +1,8 @@
 //! Eigenvectors of `diag(d) + rho z z^T` from the zeros of its secular equation (`secular.rs`).
 //!
 //! The zeros found are exact for another `z`, which Löwner's formula gives,
-//! `rho z_i^2 = prod_j (x_j - d_i) / prod_{j != i} (d_j - d_i)`, and which is `z` to rounding: vectors made with it are orthogonal however close the zeros are (Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 15, 1994).
+//! `rho z_i^2 = prod_j (x_j - d_i) / prod_{j != i} (d_j - d_i)`, and which is `z` to rounding: vectors made with it are
+//! orthogonal however close the zeros are (Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 15, 1994).
 
 use num_traits::Float;
 use pulp::{Arch, NullaryFnOnce};
@@ -9,7 +10,7 @@ use pulp::{Arch, NullaryFnOnce};
 use crate::real::Real;
 use crate::sums::dot;
 
-/// The vectors as columns of `s`, rows in the order of `packed` poles.
+/// What the vectors are made of.
 #[derive(Debug)]
 pub(super) struct Vectors<'a, T> {
     /// The poles in ascending order, as the zeros.
@@ -20,30 +21,24 @@ pub(super) struct Vectors<'a, T> {
     pub(super) packed: &'a [T],
     pub(super) z: &'a mut [T],
     pub(super) rho: T,
-    pub(super) s: &'a mut [T],
 }
 
 impl<T: Real> Vectors<'_, T> {
-    pub(super) fn form(self) {
-        Arch::new().dispatch(self);
+    /// All of them, as columns of `s`.
+    pub(super) fn form(self, s: &mut [T]) {
+        Arch::new().dispatch(Form { vectors: self, s });
     }
-}
 
-impl<T: Real> NullaryFnOnce for Vectors<'_, T> {
-    type Output = ();
+    /// Their products with two rows, in pairs; `s` holds one vector.
+    pub(super) fn products(self, rows: [&[T]; 2], s: &mut [T], out: &mut [T]) {
+        Arch::new().dispatch(Products { vectors: self, rows, s, out });
+    }
 
     #[inline(always)]
-    fn call(mut self) {
-        if size_of::<T>() == 8 {
-            self.loewner::<8>()
-        } else {
-            self.loewner::<16>()
-        }
-        self.columns();
+    fn prepare(&mut self) {
+        if size_of::<T>() == 8 { self.loewner::<8>() } else { self.loewner::<16>() }
     }
-}
 
-impl<T: Real> Vectors<'_, T> {
     #[inline(always)]
     fn loewner<const W: usize>(&mut self) {
         for (z, p) in self.z.chunks_mut(W).zip(self.packed.chunks(W)) {
@@ -65,16 +60,53 @@ impl<T: Real> Vectors<'_, T> {
         }
     }
 
+    /// Vector `j`.
     #[inline(always)]
-    fn columns(&mut self) {
-        let k = self.d.len();
-        for (j, s) in self.s.chunks_exact_mut(k).enumerate() {
-            let (origin, tau) = (self.origin[j], self.tau[j]);
-            for (s, (&z, &pole)) in s.iter_mut().zip(self.z.iter().zip(self.packed)) {
-                *s = z / ((pole - origin) - tau);
+    fn column(&self, j: usize, s: &mut [T]) {
+        let (origin, tau) = (self.origin[j], self.tau[j]);
+        for (s, (&z, &pole)) in s.iter_mut().zip(self.z.iter().zip(self.packed)) {
+            *s = z / ((pole - origin) - tau);
+        }
+        let scale = T::one() / Float::sqrt(dot(s, s));
+        s.iter_mut().for_each(|s| *s *= scale);
+    }
+}
+
+struct Form<'a, T> {
+    vectors: Vectors<'a, T>,
+    s: &'a mut [T],
+}
+
+impl<T: Real> NullaryFnOnce for Form<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        self.vectors.prepare();
+        for (j, s) in self.s.chunks_exact_mut(self.vectors.d.len()).enumerate() {
+            self.vectors.column(j, s);
+        }
+    }
+}
+
+struct Products<'a, T> {
+    vectors: Vectors<'a, T>,
+    rows: [&'a [T]; 2],
+    s: &'a mut [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> NullaryFnOnce for Products<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        self.vectors.prepare();
+        for (j, out) in self.out.chunks_exact_mut(2).enumerate() {
+            self.vectors.column(j, self.s);
+            for (out, row) in out.iter_mut().zip(self.rows) {
+                *out = dot(row, self.s);
             }
-            let scale = T::one() / Float::sqrt(dot(s, s));
-            s.iter_mut().for_each(|s| *s *= scale);
         }
     }
 }

@@ -5,7 +5,11 @@ use super::{Case, Target};
 use pullback::SymFn;
 
 /// The name of the target, its property, and the primitives that it reaches.
-pub const TARGET: Target = ("spectral", spectral, &["eigh", "positive_definite", "spectral", "spectral_trace"]);
+pub const TARGET: Target = (
+    "spectral",
+    spectral,
+    &["eigh", "eigh_values", "eigh_complete", "positive_definite", "spectral", "spectral_trace"],
+);
 
 /// Functions of symmetric matrices, their traces and Fréchet derivatives.
 pub fn spectral(case: &Case) {
@@ -22,7 +26,10 @@ pub fn spectral(case: &Case) {
             ("x ln x", |x| vec![x[0].symmetric().map(SymFn::XLogX)]),
             ("trace", |x| {
                 let a = x[0].symmetric();
-                vec![a.trace(SymFn::Exp), a.trace(SymFn::Ln), a.trace(SymFn::Pow(3.0)), a.trace(SymFn::XLogX)]
+                // As many copies as make the values of a large matrix, each of them tied.
+                let copies = x[0].tape().eye(32usize.div_ceil(x[0].rows().max(1)));
+                let traces = [a.trace(SymFn::Exp), a.trace(SymFn::Ln), a.trace(SymFn::Pow(3.0)), a.trace(SymFn::XLogX)];
+                [&traces[..], &[x[0].kron(copies).trace_fun(SymFn::Exp)]].concat()
             }),
             ("frechet", |x| vec![x[0].symmetric().frechet(SymFn::Ln, &[x[1]])]),
         ],

@@ -13,17 +13,19 @@
 //! - since `D^k f(A)` is self-adjoint in each direction: `gE_i = D^k f(A)[.., gY, ..]`, `gA = D^{k+1} f(A)[E, gY]`.
 //!
 //! So nothing here ever differentiates an eigenvector. The eigendecomposition is a handle, as in `lu`
-//! (`spectra/eigh.rs`).
+//! (`spectra/eigh.rs`). A trace takes eigenvalues alone, in a handle of the same shape, and its derivatives complete it.
 //!
 //! Conditions: the spectrum lies in the domain of `f` (positive for `ln`, `sqrt`, powers), else `NotPositiveDefinite`.
 //! Cost (n³): `eigh` 5-9, value 2, k = 1: 8, k = 2: 10 and one pass of n³ divided differences.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::spectra::eigh::EighComplete;
+use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
 use pullback_kernels::SymFn;
+use pullback_kernels::tolerances::EIGH_CONQUER;
 use smallvec::SmallVec;
 
 /// The handle, from `(A, handle)`, of a matrix that must be positive definite.
@@ -40,6 +42,8 @@ pub(crate) struct Spectral {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SpectralTrace {
     pub(crate) f: SymFn,
+    /// The handle is one of [`EighValues`](crate::ops::spectra::eigh::EighValues).
+    pub(crate) values: bool,
 }
 
 impl<T: Scalar> Primitive<T> for Definite {
@@ -139,7 +143,12 @@ impl SpectralTrace {
     fn gradient<V: Value>(self, x: &[&V]) -> Option<V> {
         let (scale, g) = self.f.derivative();
         (scale != 0.0).then(|| {
-            let m = V::spectral(g, x[0], x[1], &[]);
+            let m = if self.values && x[0].shape().rows >= EIGH_CONQUER {
+                let handle = V::one(Op::EighComplete(EighComplete), &[x[0], x[1]]);
+                V::spectral(g, x[0], &handle, &[])
+            } else {
+                V::spectral(g, x[0], x[1], &[])
+            };
             if scale == 1.0 { m } else { m.scale(scale) }
         })
     }

@@ -180,11 +180,14 @@ impl<'t, T: Scalar> Var<'t, T> {
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
     }
 
-    /// `tr f((A + A^T)/2)`; its gradient is `f'(A)`, with the scalar derivative `f'`, right to any order at ties.
+    /// `tr f((A + A^T)/2)`; its gradient is `f'(A)`, with the scalar derivative `f'`, right to any order at ties. From order
+    /// 32 on the value takes no eigenvectors; a derivative completes them.
     #[track_caller]
     #[must_use]
     pub fn trace_fun(self, f: SymFn) -> Self {
         let _said = self.tape().saying(&"trace_fun");
-        self.symmetric().trace(f)
+        let handle = self.tape().push_one(Op::EighValues(ops::spectra::eigh::EighValues), &[&self]);
+        let trace = ops::matrix_functions::spectral::SpectralTrace { f, values: true };
+        self.tape().push_one(Op::SpectralTrace(trace), &[&self, &handle])
     }
 }

@@ -147,7 +147,7 @@ impl<'t, T: Scalar> Symmetric<'t, T> {
     #[must_use]
     pub fn trace(self, f: SymFn) -> Var<'t, T> {
         let _said = self.a.tape().saying(&"trace");
-        self.push(Op::SpectralTrace(ops::matrix_functions::spectral::SpectralTrace { f }))
+        self.push(Op::SpectralTrace(ops::matrix_functions::spectral::SpectralTrace { f, values: false }))
     }
 
     /// `D^k f(A)[E_1, ..., E_k]`, the Fréchet derivatives of `f` as values.
