@@ -33,8 +33,8 @@ pub(crate) const CONTRACTION: f64 = 0.1;
 /// derivative at the point after the next one must agree.
 const SLOPPY: f64 = 3e-3;
 
-/// The derivative at the point after the next one may differ from that at the next one by this much of the error that is
-/// estimated, so that the estimate is within a factor of two.
+/// The derivative at the point after the next one may differ from that at the next one by this much of the error that
+/// is estimated, so that the estimate is within a factor of two.
 const DOUBT: f64 = 0.3;
 
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.

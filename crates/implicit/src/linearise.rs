@@ -1,5 +1,6 @@
-//! Where a solution is recorded: at the point as given, at the polished one and at one more to check with; which members
-//! of a batch stand still in a step, and which cannot be recorded at all. What the points are good for is not known here.
+//! Where a solution is recorded: at the point as given, at the polished one and at one more to check with; which
+//! members of a batch stand still in a step, and which cannot be recorded at all. What the points are good for is not
+//! known here.
 //!
 //! A failure of a program stops the whole batch. The member that its error names is replaced by one that did not fail,
 //! and the batch is tried again, on tapes of its own, until it can be recorded.
@@ -13,8 +14,8 @@ use crate::newton::Newton;
 use crate::solution::{Linearisation, Solution};
 use pullback::{Batch, Leaves, Scalar};
 
-/// Slots that recording once may take: the point as given; the polished one, once more if a member fails there, and once
-/// more if a member is better off where it was; the one to check with, and once more if a member fails there.
+/// Slots that recording once may take: the point as given; the polished one, once more if a member fails there, and
+/// once more if a member is better off where it was; the one to check with, and once more if a member fails there.
 const ONCE: usize = 6;
 
 /// Slots for recording all members, and then those that do not fail.

@@ -124,8 +124,8 @@ impl<C: Condition> Inner<C> {
         Ok((z, failures))
     }
 
-    /// Names the members, of those that have not failed, that are too far from a solution, and with `masked` those whose
-    /// linear system is singular.
+    /// Names the members, of those that have not failed, that are too far from a solution, and with `masked` those
+    /// whose linear system is singular.
     fn looked(
         &self,
         z: &[Batch<Of<C::State>>],

@@ -300,8 +300,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
 
     /// The derivative of an outer loss `(z, phi) -> number` by the parameters, through the solution and directly.
     ///
-    /// Members that failed are shown to the loss as one that did not: mask them by [`Linearisation::failures`] where the
-    /// value of the loss matters, or where it is more than a sum over members.
+    /// Members that failed are shown to the loss as one that did not: mask them by [`Linearisation::failures`] where
+    /// the value of the loss matters, or where it is more than a sum over members.
     ///
     /// # Errors
     /// [`pullback::Error::NotScalar`] if the loss is not one number; the first failure of the loss or of a rule.

@@ -232,7 +232,8 @@ fn cubic(phi: f64) -> f64 {
     (0..80).fold(0.0, |z: f64, _| z - (z + z * z * z - phi) / (1.0 + 3.0 * z * z))
 }
 
-/// `(z + z³ - phi) s = 0` in every member, with `s` below the entries of `phi`; no solution above 5, not finite above 4.
+/// `(z + z³ - phi) s = 0` in every member, with `s` below the entries of `phi`; no solution above 5, not finite above
+/// 4.
 fn cubics(members: usize) -> Layer<impl Condition<State = Batch, Params = Batch> + Send + Sync + 'static> {
     let blank = |rows| Batch::zeros(Shape::batch(members, rows, 1));
     let (z, phi) = (blank(N), blank(N + 1));

@@ -1,5 +1,6 @@
-//! Deflation by harmonic Ritz vectors of earlier systems (Morgan, *Restarted block-GMRES with deflation of eigenvalues*,
-//! 2005; as a preconditioner, Carpentieri, Duff & Giraud, *A class of spectral two-level preconditioners*, 2003).
+//! Deflation by harmonic Ritz vectors of earlier systems (Morgan, *Restarted block-GMRES with deflation of
+//! eigenvalues*, 2005; as a preconditioner, Carpentieri, Duff & Giraud, *A class of spectral two-level
+//! preconditioners*, 2003).
 //!
 //! Of vectors `o` with images `q = A o` that are orthonormal, `H = <q, o>` is `A^{-1}` in the space of the images. An
 //! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens
