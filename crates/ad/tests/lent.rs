@@ -72,7 +72,7 @@ fn maps_that_are_held_keep_their_tapes() {
     let maps: Vec<_> = x.iter().map(|x| vjp(|x: Var| x * x * x, x).unwrap()).collect();
     // Many more calls than tapes are kept.
     for x in &x {
-        assert_eq!(grad(|x: Var| x.exp(), x).unwrap(), x.exp());
+        assert_eq!(grad(|x: Var| x * x, x).unwrap(), 2.0 * x);
     }
     for (x, (y, pull)) in x.iter().zip(&maps) {
         assert_eq!((y.scalar(), pull(&1.0_f64).unwrap()), (x * x * x, 3.0 * x * x));
