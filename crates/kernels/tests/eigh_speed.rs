@@ -1,4 +1,4 @@
-//! How long symmetric eigendecompositions take, beside faer's. Prints; judges nothing, hence ignored:
+//! How long symmetric eigendecompositions take, beside faer's, and polar factors. Prints; judges nothing, hence ignored:
 //! `cargo test --release -p pullback-kernels --test eigh_speed -- --ignored --nocapture`.
 
 mod common;
@@ -65,4 +65,24 @@ fn times_of_eigendecompositions() {
     let sizes = [16, 24, 25, 28, 32, 40, 48, 64, 96, 128, 200, 256, 384, 512, 1024];
     times::<f64>(&sizes);
     times::<f32>(&sizes);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn times_of_polar_factors() {
+    for (m, n) in [(48, 48), (64, 64), (128, 128), (256, 256), (512, 512), (256, 64), (784, 64)] {
+        // The identity and half of a random matrix of norm about 1: a condition of about 3.
+        let mut a = random::<f64>(&mut rng(n as u64), m * n);
+        a.iter_mut().for_each(|x| *x *= 0.43 / (m as f64).sqrt());
+        (0..n).for_each(|i| a[i + i * m] += 1.0);
+        let mut w = Workspace::default();
+        let [mut wf, mut h, mut handle, mut svd] =
+            [m * n, n * n, n * (n + 1), n * (m + n + 1)].map(|len| vec![0.0; len]);
+        let mut other = Workspace::default();
+        let [polar, svd] =
+            best([&mut || f64::polar(&a, m, n, &mut wf, &mut h, &mut handle, &mut w).unwrap(), &mut || {
+                f64::svd(&a, m, n, false, &mut svd, &mut other).unwrap()
+            }]);
+        println!("{m} x {n}: polar {polar:10.1} us, an SVD alone {svd:10.1} us, ratio {:5.2}", svd / polar);
+    }
 }
