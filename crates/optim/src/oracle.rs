@@ -232,7 +232,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
     fn compare(&mut self, x: &[Batch<L::Scalar>], y: f64) -> Result<(), Error> {
         self.calls += 1;
         self.largest = self.largest.max(if y.is_finite() { y.abs() } else { 0.0 });
-        let asked = self.calls > 1 && (self.calls - 1).is_power_of_two() && (self.calls - 1).ilog2() % 2 == 0;
+        let asked = self.calls > 1 && (self.calls - 1).is_power_of_two() && (self.calls - 1).ilog2().is_multiple_of(2);
         if !asked || !self.value.replayable {
             return Ok(());
         }
