@@ -1,5 +1,5 @@
-//! Formulas: LaTeX between dollar signs to MathML. Where a formula begins and ends is for the parser of Markdown to say,
-//! so that dollar signs in code stay what they are.
+//! Formulas: LaTeX between dollar signs to MathML. Where a formula begins and ends is for the parser of Markdown to
+//! say, so that dollar signs in code stay what they are.
 
 use crate::Error;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};

@@ -1,9 +1,9 @@
 //! Does a program depend on the choice of a basis that is not determined? Asked where eigenvectors or singular vectors
 //! of tied values, or a basis of a complement, were differentiated.
 //!
-//! The first-order verdict of the rules (`ops/control/gauge.rs`, `ops/spectra/vectors.rs`) sees the slope of the program
-//! along the choice at the basis that the decomposition happened to return. At the identity, or at any diagonal matrix,
-//! that basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be
+//! The first-order verdict of the rules (`ops/control/gauge.rs`, `ops/spectra/vectors.rs`) sees the slope of the
+//! program along the choice at the basis that the decomposition happened to return. At the identity, or at any
+//! diagonal matrix, that basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be
 //! too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its
 //! value compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last
 //! digits.

@@ -43,8 +43,8 @@ pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
     T::EPS * T::of(m.max(n) as f64)
 }
 
-/// Polar, by the eigenvalues of `A^T A`: the least of them over the largest. The condition of `A` is then at most 10, and
-/// the factor is orthogonal to what its square leaves of rounding at worst.
+/// Polar, by the eigenvalues of `A^T A`: the least of them over the largest. The condition of `A` is then at most 10,
+/// and the factor is orthogonal to what its square leaves of rounding at worst.
 #[must_use]
 pub fn polar_gram<T: Scalar>() -> T {
     T::of(0.01)

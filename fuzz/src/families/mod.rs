@@ -4,8 +4,8 @@
 //! Whatever the case: a value with derivatives whose identities hold to rounding (dot test, second orders, symmetry),
 //! or a typed error. No panic, and nothing that is silently not a number.
 //!
-//! The families are those of the registry. A target is a file here, in the folder of its family where there are several,
-//! two lines below, a binary in `fuzz_targets/` with its entry in `Cargo.toml`, and a name in
+//! The families are those of the registry. A target is a file here, in the folder of its family where there are
+//! several, two lines below, a binary in `fuzz_targets/` with its entry in `Cargo.toml`, and a name in
 //! `crates/ad/tests/primitives/fuzzed.rs`.
 
 mod case;

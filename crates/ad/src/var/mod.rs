@@ -67,8 +67,8 @@ pub trait Operand<'t, T: Scalar>: Sealed {
     /// The value on the tape.
     fn on(self, tape: &'t Tape<T>) -> Var<'t, T>;
 
-    /// The symmetric part on the tape, for `quadratic_form`; that of plain numbers is computed once, when the program is
-    /// recorded.
+    /// The symmetric part on the tape, for `quadratic_form`; that of plain numbers is computed once, when the program
+    /// is recorded.
     #[doc(hidden)]
     #[track_caller]
     fn sym_on(self, tape: &'t Tape<T>) -> Var<'t, T>;

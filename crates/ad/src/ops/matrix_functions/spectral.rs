@@ -13,7 +13,8 @@
 //! - since `D^k f(A)` is self-adjoint in each direction: `gE_i = D^k f(A)[.., gY, ..]`, `gA = D^{k+1} f(A)[E, gY]`.
 //!
 //! So nothing here ever differentiates an eigenvector. The eigendecomposition is a handle, as in `lu`
-//! (`spectra/eigh.rs`). A trace takes eigenvalues alone, in a handle of the same shape, and its derivatives complete it.
+//! (`spectra/eigh.rs`). A trace takes eigenvalues alone, in a handle of the same shape, and its derivatives complete
+//! it.
 //!
 //! Conditions: the spectrum lies in the domain of `f` (positive for `ln`, `sqrt`, powers), else `NotPositiveDefinite`.
 //! Cost (n³): `eigh` 5-9, value 2, k = 1: 8, k = 2: 10 and one pass of n³ divided differences.

@@ -1,6 +1,6 @@
-//! The eigendecomposition of a symmetric matrix, as a handle: numbers without a derivative. What is made of it (functions
-//! of the matrix, eigenvalues, eigenvectors) has the rules, in `matrix_functions/spectral.rs`, `spectrum.rs` and
-//! `vectors.rs`.
+//! The eigendecomposition of a symmetric matrix, as a handle: numbers without a derivative. What is made of it
+//! (functions of the matrix, eigenvalues, eigenvectors) has the rules, in `matrix_functions/spectral.rs`,
+//! `spectrum.rs` and `vectors.rs`.
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, members, one, square};

@@ -7,7 +7,8 @@
 //!   `r` the remainder `Y - Q W` is zero, which is checked. What a thin QR has beside `Q` and `[U W]` (more columns of
 //!   `Q`, zero rows of `R`) is not determined by `A`, so it is not given. The gauge condition of that rule, that
 //!   nothing depends on it, then holds by shape.
-//! - *Full* (`m > n`): `Q = [Q1 Q2]`, where only the span of `Q2` is determined; see `ops/factorisations/complement.rs`.
+//! - *Full* (`m > n`): `Q = [Q1 Q2]`, where only the span of `Q2` is determined; see
+//!   `ops/factorisations/complement.rs`.
 //! - *Pivoted*: `A P = Q R`, with `P` found where numbers are looked at, and locally constant.
 //! - *LQ*: `A^T = Q R` gives `A = L Q^T` with `L = R^T`.
 

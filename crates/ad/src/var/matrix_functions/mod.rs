@@ -180,8 +180,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         Symmetric { handle, ..s }.map(SymFn::Pow(p))
     }
 
-    /// `tr f((A + A^T)/2)`; its gradient is `f'(A)`, with the scalar derivative `f'`, right to any order at ties. From order
-    /// 32 on the value takes no eigenvectors; a derivative completes them.
+    /// `tr f((A + A^T)/2)`; its gradient is `f'(A)`, with the scalar derivative `f'`, right to any order at ties. From
+    /// order 32 on the value takes no eigenvectors; a derivative completes them.
     #[track_caller]
     #[must_use]
     pub fn trace_fun(self, f: SymFn) -> Self {

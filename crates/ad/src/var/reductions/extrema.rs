@@ -1,7 +1,8 @@
 //! Reductions over the rows, the columns or all entries of a member: extrema and where they are, softmax, products.
 //!
-//! The rules of extrema are in `ops/reductions/peak.rs`, those of softmax in `ops/reductions/softmax.rs`. A product is a tree of entrywise
-//! products, so it divides by nothing: its derivatives of every order are right when one, two or more entries are 0.
+//! The rules of extrema are in `ops/reductions/peak.rs`, those of softmax in `ops/reductions/softmax.rs`. A product is
+//! a tree of entrywise products, so it divides by nothing: its derivatives of every order are right when one, two or
+//! more entries are 0.
 
 use crate::ops::Op;
 use crate::ops::reductions::peak::{Peak, PeakAt};
