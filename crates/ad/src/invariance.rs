@@ -3,8 +3,8 @@
 //!
 //! The first-order verdict of the rules (`ops/control/gauge.rs`, `ops/spectra/vectors.rs`) sees the slope of the
 //! program along the choice at the basis that the decomposition happened to return. At the identity, or at any
-//! diagonal matrix, that basis is a critical point of many programs which depend on it: the slope is zero, and the gradient would be
-//! too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its
+//! diagonal matrix, that basis is a critical point of many programs which depend on it: the slope is zero, and the
+//! gradient would be too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its
 //! value compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last
 //! digits.
 //!
