@@ -2,11 +2,11 @@
 //! of tied values, or a basis of a complement, were differentiated.
 //!
 //! The first-order verdict of the rules (`ops/control/gauge.rs`, `ops/spectra/vectors.rs`) sees the slope of the
-//! program along the choice at the basis that the decomposition happened to return. At the identity, or at any
-//! diagonal matrix, that basis is a critical point of many programs which depend on it: the slope is zero, and the
-//! gradient would be too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and its
-//! value compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its last
-//! digits.
+//! program along the choice at the basis that the decomposition happened to return. At the identity, or at any diagonal
+//! matrix, that basis is a critical point of many programs which depend on it: the slope is zero, and the gradient
+//! would be too. So what follows the basis is evaluated once more with another choice, turned by a finite rotation, and
+//! its value compared. How much rounding alone changes is measured in the same way, with the basis perturbed in its
+//! last digits.
 //!
 //! Then the cotangents are pulled back through the turned program too, and compared: a value may be the same at every
 //! choice and its derivative not. And a program that does not see the basis may still have cotangents of tied values
