@@ -82,8 +82,8 @@ fn a_root_with_few_digits_is_refused() {
     }
 }
 
-/// Eigenvalues that are tied to rounding, with weights that are equal to rounding: derivatives of second and third order
-/// are those of equal ones. The quotient of two roundings is no slope.
+/// Eigenvalues that are tied to rounding, with weights that are equal to rounding: derivatives of second and third
+/// order are those of equal ones. The quotient of two roundings is no slope.
 #[test]
 fn weights_that_are_equal_to_rounding_have_no_slope_between_tied_values() {
     let a = mat![[1.0, 0.0, 0.0], [0.0, 1.0 + f64::EPSILON, 0.0], [0.0, 0.0, 3.0]];

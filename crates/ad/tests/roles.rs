@@ -118,7 +118,8 @@ fn outputs_whose_sum_is_determined_are_judged_one_by_one() {
     for e in [jacobian(squares, &eye).unwrap_err(), jacobian(|a: Var| squares(a) * 2.0 - 1.0, &eye).unwrap_err()] {
         assert!(matches!(failure(&e), Failure::GaugeDependent { .. }), "{e}");
     }
-    // Along the identity the values stay tied, so that forward mode, which many outputs of one number take, goes through.
+    // Along the identity the values stay tied, so that forward mode, which many outputs of one number take, goes
+    // through.
     let e = jacobian(|x: Var| squares(x.tape().eye(3) * x), &2.0).unwrap_err();
     assert!(matches!(failure(&e), Failure::GaugeDependent { .. }), "{e}");
     let found = jacobian(squares, &mat![[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]).unwrap();

@@ -1,5 +1,5 @@
-//! How long symmetric eigendecompositions take, beside faer's, and polar factors. Prints; judges nothing, hence ignored:
-//! `cargo test --release -p pullback-kernels --test eigh_speed -- --ignored --nocapture`.
+//! How long symmetric eigendecompositions take, beside faer's, and polar factors. Prints; judges nothing, hence
+//! ignored: `cargo test --release -p pullback-kernels --test eigh_speed -- --ignored --nocapture`.
 
 mod common;
 use std::time::Instant;

@@ -143,7 +143,8 @@ impl InnerLoop<()> for BeyondTangents {
 #[test]
 fn series_see_the_tangent_part_of_what_moves_as_a_tangent() {
     // On tangents the loop is P <- phi P. With p_t = phi^t P_0 and v the outer gradient, the unroll is the sum of
-    // phi^(T-1-t) <v, p_t>, T equal terms, and the series is that of phi^k <v, p_(T-1)>. That of ambient matrices grows.
+    // phi^(T-1-t) <v, p_t>, T equal terms, and the series is that of phi^k <v, p_(T-1)>. That of ambient matrices
+    // grows.
     let st = Stiefel::new(5, 2);
     let (phi, steps) = (0.6, 12);
     let by = |estimator| first(&st, BeyondTangents, phi, options(steps, estimator)).0;
