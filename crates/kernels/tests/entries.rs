@@ -187,11 +187,14 @@ fn special_values_follow_ieee() {
 
 /// Arguments of every kind, so that registers hold mixed ones.
 fn mixture<T: Kernels>(n: usize, seed: usize) -> Vec<T> {
-    let special = [0.0, -0.0, f64::INFINITY, f64::NAN, 1e-42, 3e4, -2e5, f64::NEG_INFINITY, -1.0, 1.0];
+    let special = [0.0, -0.0, f64::INFINITY, f64::NAN, 1e-42, 3e4, -2e5, f64::NEG_INFINITY, -1.0, 1.0, 5e-324];
+    // Where a function becomes its argument.
+    let border = [0.12, -0.24, 0.2499, 0.25, 0.2501, -0.49, 0.4999, 0.5, 0.5001, 0.9].map(|k| k * T::EPS.f64());
+    let special = [&special[..], &border].concat();
     (0..n)
         .map(|i| {
             let k = (i * 7919 + seed * 104_729) % 1009;
-            T::of(if k.is_multiple_of(11) { special[k % 10] } else { (k as f64 - 504.0) * [0.001, 0.01, 0.2][k % 3] })
+            T::of(if k.is_multiple_of(11) { special[k % special.len()] } else { (k as f64 - 504.0) * [0.001, 0.01, 0.2][k % 3] })
         })
         .collect()
 }

@@ -42,14 +42,19 @@ pub(super) fn exp<const F: bool, T: Lane>(x: T) -> T {
     (y * a) * b
 }
 
-/// `e^x - 1` for any `x`: `2 (2^(n-1) (e^r - 1) + (2^(n-1) - 1/2))`, where the power does not overflow before the
-/// result does.
+/// `(e^x - 1) / 2` for any `x` that is not tiny: `2^(n-1) (e^r - 1) + (2^(n-1) - 1/2)`, where the power does not
+/// overflow before twice the result does.
 #[inline(always)]
-fn exp_m1<const F: bool, T: Lane>(x: T) -> T {
-    let half = T::of(0.5);
+fn half_exp_m1<const F: bool, T: Lane>(x: T) -> T {
     let (shifted, r, rest) = reduced::<F, T>(clamp(x, T::of(-40.0), T::EXP_RANGE[1]));
     let power = T::half_power(shifted);
-    let y = madd::<F, T>(power, r + rest, power - half);
+    madd::<F, T>(power, r + rest, power - T::of(0.5))
+}
+
+/// `e^x - 1` for any `x`.
+#[inline(always)]
+fn exp_m1<const F: bool, T: Lane>(x: T) -> T {
+    let y = half_exp_m1::<F, T>(x);
     // Half of a subnormal number may not be one.
     if x.abs() < T::TINY { x } else { y + y }
 }
@@ -86,16 +91,27 @@ impl<T: Lane> Entry<T> for ExpM1 {
     fn at<const F: bool>(&self, x: T) -> T {
         exp_m1::<F, T>(x)
     }
+
+    #[inline(always)]
+    fn keeps(&self, x: T) -> bool {
+        x.abs() < T::TINY
+    }
 }
 
 impl<T: Lane> Entry<T> for Tanh {
-    /// `u / (u + 2)` with `u = e^(2 |x|) - 1`; from 20 on it is 1.
+    /// `u / (u + 1)` with `u = (e^(2 |x|) - 1) / 2`; from 20 on it is 1.
     #[inline(always)]
     fn at<const F: bool>(&self, x: T) -> T {
         let size = x.abs();
         let size = if size > T::of(20.0) { T::of(20.0) } else { size };
-        let u = exp_m1::<F, T>(size + size);
-        (u / (u + T::of(2.0))).copysign(x)
+        let u = half_exp_m1::<F, T>(size + size);
+        let u = if size + size < T::TINY { size } else { u };
+        (u / (u + T::one())).copysign(x)
+    }
+
+    #[inline(always)]
+    fn keeps(&self, x: T) -> bool {
+        x.abs() + x.abs() < T::TINY
     }
 }
 

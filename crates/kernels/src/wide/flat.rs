@@ -18,7 +18,13 @@ impl<F: FnOnce()> pulp::NullaryFnOnce for Wide<F> {
 /// Runs a loop over `n` entries.
 #[inline(always)]
 fn run(n: usize, f: impl FnOnce()) {
-    if n < FLAT_WIDE { f() } else { pulp::Arch::new().dispatch(Wide(f)) }
+    if n < FLAT_WIDE { f() } else { wide(f) }
+}
+
+/// Out of the way of short loops, which then save no registers.
+#[inline(never)]
+fn wide(f: impl FnOnce()) {
+    pulp::Arch::new().dispatch(Wide(f));
 }
 
 /// `y = f(x)`.

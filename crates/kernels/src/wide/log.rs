@@ -71,4 +71,9 @@ impl<T: Lane> Entry<T> for Ln1p {
     fn at<const F: bool>(&self, x: T) -> T {
         ln_1p::<F, T>(x)
     }
+
+    #[inline(always)]
+    fn keeps(&self, x: T) -> bool {
+        x.abs() < T::TINY
+    }
 }

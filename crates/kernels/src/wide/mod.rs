@@ -42,6 +42,12 @@ pub(crate) trait Entry<T> {
     fn other(&self, _: T) -> Option<T> {
         None
     }
+
+    /// Is the value, in every bit, the entry itself? `false` is always right.
+    #[inline(always)]
+    fn keeps(&self, _: T) -> bool {
+        false
+    }
 }
 
 /// What multiplies a direction: a function of an entry `x` and of the value `y` there.
@@ -84,6 +90,16 @@ pub(crate) fn map<T: Lane, E: Entry<T>>(f: E, x: &[T], y: &mut [T]) {
     if E::PLAIN && x.len() < 4 {
         return y.iter_mut().zip(x).for_each(|(y, &x)| *y = f.other(x).unwrap_or_else(|| f.at::<false>(x)));
     }
+    // Where a few entries are all kept, a call costs more than they do.
+    if let ([x], [y]) = (x, &mut *y)
+        && f.keeps(*x)
+    {
+        *y = *x;
+        return;
+    }
+    if x.len() <= 4 && x.iter().all(|&x| f.keeps(x)) {
+        return y.copy_from_slice(x);
+    }
     fitting(size_of_val(x)).dispatch(Map { f, x, y });
 }
 
@@ -92,6 +108,12 @@ pub(crate) fn map<T: Lane, E: Entry<T>>(f: E, x: &[T], y: &mut [T]) {
 pub(crate) fn multiply<T: Lane, E: Slope<T>>(f: E, x: &[T], y: &[T], v: &mut [T]) {
     debug_assert!(x.len() == v.len() && y.len() == v.len());
     // Where all entries are gentle, a call costs more than they do.
+    if let ([y], [v]) = (y, &mut *v)
+        && let Some(slope) = f.gentle(*y)
+    {
+        *v *= slope;
+        return;
+    }
     if v.len() < 16 && y.iter().all(|y| f.gentle(*y).is_some()) {
         return v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f.gentle(y).unwrap_or(y));
     }
