@@ -134,7 +134,8 @@ impl<'a, T: Scalar> Again<'a, T> {
             one[0] = T::one();
             slots[y as usize] = Some((one, None));
             for k in (0..self.inner.ops.len()).rev() {
-                let pairs = Pairs { inner: self.inner, store: self.store, swept: Some((&tangents, 0)) };
+                let swept = Some((&tangents[..], 0));
+                let pairs = Pairs { inner: self.inner, store: self.store, swept, tangents_only: false };
                 T::reverse_pairs(&pairs, k..k + 1, 0, &depends, &mut slots);
                 let bad = |i: &u32| {
                     let Some((re, du)) = &slots[*i as usize] else { return false };

@@ -64,7 +64,7 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
     fn add_to(slot: &mut Option<Self::Slot>, v: Self) {
         let (mut re, mut du) = match slot.take() {
             None => (None, None),
-            Some((re, du)) => (Some(re), du),
+            Some((re, du)) => (wanted(re), du),
         };
         Eager::add_to(&mut re, v.re);
         if let Some(d) = v.du {
@@ -76,16 +76,18 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self) {
         let (mut re, mut du) = match slot.take() {
             None => (None, None),
-            Some((re, du)) => (Some(re), du),
+            Some((re, du)) => (wanted(re), du),
         };
         Eager::add_product_to(&mut re, shape, m, &a.re, &b.re);
-        if let Some(da) = &a.du {
-            Eager::add_product_to(&mut du, shape, m, da, &b.re);
-        }
-        if let Some(db) = &b.du {
-            Eager::add_product_to(&mut du, shape, m, &a.re, db);
-        }
+        add_product_tangent(&mut du, shape, m, a, b);
         *slot = re.map(|re| (re, du));
+    }
+
+    /// The value stays as it is, or empty.
+    fn add_product_tangent_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self) {
+        let (re, mut du) = slot.take().unwrap_or_else(|| (Buf::default(), None));
+        add_product_tangent(&mut du, shape, m, a, b);
+        *slot = Some((re, du));
     }
 
     /// `d(A B) = dA B + A dB`, the second product accumulated in place.
@@ -150,6 +152,28 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
 
     fn filled(cx: &'a Store<T>, shape: Shape, x: f64) -> Self {
         Dual { re: Eager::filled(cx, shape, x), du: None }
+    }
+}
+
+/// The value in a slot, unless nobody reads it and it is empty.
+#[inline]
+fn wanted<T>(re: Buf<T>) -> Option<Buf<T>> {
+    if re.is_empty() { None } else { Some(re) }
+}
+
+/// The tangent of `slot += alpha op(A) op(B)`.
+fn add_product_tangent<'a, T: Scalar>(
+    du: &mut Option<Buf<T>>,
+    shape: Shape,
+    m: Product,
+    a: &Dual<Eager<'a, T>>,
+    b: &Dual<Eager<'a, T>>,
+) {
+    if let Some(da) = &a.du {
+        Eager::add_product_to(du, shape, m, da, &b.re);
+    }
+    if let Some(db) = &b.du {
+        Eager::add_product_to(du, shape, m, &a.re, db);
     }
 }
 

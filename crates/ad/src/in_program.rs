@@ -130,7 +130,7 @@ impl<T: Scalar> Tape<T> {
             }
             true => {
                 yk.into_iter().for_each(|k| pairs[k] = Some((self.one_number(), None)));
-                let over = Pairs { inner, store, swept: None };
+                let over = Pairs { inner, store, swept: None, tangents_only: false };
                 T::reverse_pairs(&over, mark.ops..end.ops, mark.vals, &depends, &mut pairs);
             }
         }
@@ -207,7 +207,7 @@ impl<T: Scalar> Tape<T> {
                     let v = &inner.vals[v.id as usize];
                     pairs[k] = Some((copy(&v.buf), v.tan.as_ref().map(copy)));
                 }
-                let over = Pairs { inner, store, swept: None };
+                let over = Pairs { inner, store, swept: None, tangents_only: false };
                 T::forward_pairs(&over, mark.ops..end.ops, mark.vals, &mut pairs);
             }
         }

@@ -4,7 +4,7 @@ use crate::dead;
 use crate::error::Place;
 
 use crate::record::OpRec;
-use crate::value::{Grads, Outs, Value};
+use crate::value::{Grads, Outs, TANGENT_ONLY, Value};
 use crate::{Scalar, Shape};
 use smallvec::SmallVec;
 use std::ops::{Deref, Range};
@@ -27,6 +27,11 @@ pub(crate) trait Recording<V: Value> {
     /// May there be selections among the operations?
     fn selects(&self) -> bool {
         true
+    }
+    /// Is of the cotangent of this value only the tangent read?
+    #[inline(always)]
+    fn tangent_only(&self, _id: u32) -> bool {
+        false
     }
     /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
     fn at(&self, line: Option<Place>) -> Option<Place>;
@@ -117,6 +122,7 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
         }
         // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
         let place = |i: u32| match (i as usize).checked_sub(base) {
+            Some(p) if depends[p] != 0 && rec.tangent_only(i) => p as u32 | TANGENT_ONLY,
             Some(p) if depends[p] != 0 => p as u32,
             _ => u32::MAX,
         };

@@ -38,6 +38,10 @@ pub(crate) trait Value: Clone + Sized {
     fn add_to(slot: &mut Option<Self::Slot>, v: Self);
     /// `slot += alpha op(A) op(B)`, summed over the batch if the slot's shape has a batch of one.
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self);
+    /// The same where nobody reads more of the slot than its tangent, if this kind of value has one.
+    fn add_product_tangent_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self) {
+        Self::add_product_to(slot, shape, m, a, b);
+    }
     /// Names the line that what follows is attributed to, and returns the one before.
     fn at(cx: Self::Cx, line: Option<Place>) -> Option<Place>;
     /// Runs a user's function of recorded values.
@@ -176,10 +180,13 @@ pub(crate) fn plus<V: Value>(a: Option<V>, b: Option<V>) -> Option<V> {
     }
 }
 
+/// Set in the number of a slot of which only the tangent is read.
+pub(crate) const TANGENT_ONLY: u32 = 1 << 31;
+
 /// Where a reverse rule puts the cotangents of its inputs.
 pub(crate) struct Grads<'g, V: Value> {
     pub(crate) slots: &'g mut [Option<V::Slot>],
-    /// Which slot belongs to which input; `u32::MAX` where nobody asks.
+    /// Which slot belongs to which input: a number, in which [`TANGENT_ONLY`] may be set; `u32::MAX` where nobody asks.
     pub(crate) places: &'g [u32],
     pub(crate) x: &'g [&'g V],
 }
@@ -199,7 +206,7 @@ impl<V: Value> Grads<'_, V> {
         }
         let shape = self.x[i].shape();
         let v = if v.shape() == shape { v } else { v.sum_to(shape) };
-        V::add_to(&mut self.slots[self.places[i] as usize], v);
+        V::add_to(&mut self.slots[(self.places[i] & !TANGENT_ONLY) as usize], v);
     }
 
     /// Adds a product in place.
@@ -207,7 +214,9 @@ impl<V: Value> Grads<'_, V> {
     pub(crate) fn add_product(&mut self, i: usize, m: Product, a: &V, b: &V) {
         if self.wants(i) {
             let shape = self.x[i].shape();
-            V::add_product_to(&mut self.slots[self.places[i] as usize], shape, m, a, b);
+            let (place, last) = (self.places[i] & !TANGENT_ONLY, self.places[i] & TANGENT_ONLY != 0);
+            let add = if last { V::add_product_tangent_to } else { V::add_product_to };
+            add(&mut self.slots[place as usize], shape, m, a, b);
         }
     }
 }

@@ -94,6 +94,8 @@ pub(crate) struct Pairs<'a, T: Scalar> {
     pub(crate) store: &'a Store<T>,
     /// Tangents of a forward sweep, counted from the given value.
     pub(crate) swept: Option<(&'a [Option<Buf<T>>], usize)>,
+    /// Will nobody read the cotangents of inputs of the tape, but for their tangents?
+    pub(crate) tangents_only: bool,
 }
 
 impl<'a, T: Scalar> Pairs<'a, T> {
@@ -130,6 +132,10 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     }
     fn selects(&self) -> bool {
         self.inner.selects > 0
+    }
+    #[inline]
+    fn tangent_only(&self, id: u32) -> bool {
+        self.tangents_only && !self.inner.vals[id as usize].made
     }
     fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)

@@ -84,7 +84,9 @@ impl<T: Scalar> Tape<T> {
             reset(duals, inner.vals.len());
             let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());
             duals[y.id as usize] = Some((one.into_buf(), None));
-            let pairs = Pairs { inner, store, swept: Some((tangents, 0)) };
+            // A selection looks at what it lets pass.
+            let tangents_only = gradients.is_empty() && inner.selects == 0;
+            let pairs = Pairs { inner, store, swept: Some((tangents, 0)), tangents_only };
             T::reverse_pairs(&pairs, 0..inner.ops.len(), 0, depends, duals);
             for ((x, _), out) in seeds.iter().zip(out.iter_mut()) {
                 match &duals[x.id as usize] {

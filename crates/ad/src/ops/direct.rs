@@ -333,7 +333,8 @@ impl<'a, T: Scalar> PullPairs<'a, T> {
         match &mut self.slots[self.inputs[0] as usize - self.base] {
             slot @ None => *slot = Some((g, Some(dg))),
             Some((re, du)) => {
-                add(re, g);
+                // Empty where nobody reads it.
+                if re.is_empty() { *re = g } else { add(re, g) }
                 match du {
                     Some(du) => add(du, dg),
                     None => *du = Some(dg),

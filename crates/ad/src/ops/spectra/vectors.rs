@@ -134,9 +134,10 @@ impl Frame {
         }
     }
 
-    /// `dY` of `Y = R(Z)` along tangents of `A` and `Q` at fixed `Z`, where `y = R(Z)`, `x = (A, handle, Q, Z)`.
-    fn moved<V: Value>(self, x: &[&V], y: &V, da: Option<&V>, dq: Option<&V>) -> Option<V> {
+    /// `dY` of `Y = R(Z)`, where `y = R(Z)`, along the tangents `dx` of `x = (A, handle, Q, Z)`.
+    fn moved<V: Value>(self, x: &[&V], y: &V, dx: &[Option<&V>]) -> Option<V> {
         let (c, q, z) = (self.c(), x[2], x[3]);
+        let (da, dq, dz) = (dx[0], dx[2], dx[3]);
         let by_a = da.map(|da| {
             let drift = self.times(y, &self.pair(q, &self.act(da, q)), false);
             self.act(da, y).lincomb(1.0, &drift, -c)
@@ -146,7 +147,13 @@ impl Frame {
             let slope = self.pair(dq, &bq).add(&self.pair(&bq, dq));
             self.times(y, &slope, false).add(&self.times(dq, &self.pair(q, z), false)).scaled(-c)
         });
-        let resolved = plus(by_a, by_q).map(|rhs| self.resolvent(x, &rhs));
+        let moved = plus(by_a, by_q);
+        let rhs = match (&moved, dz) {
+            (Some(moved), Some(dz)) => Some(moved.add(dz)),
+            (Some(_), None) => moved,
+            (None, dz) => dz.cloned(),
+        };
+        let resolved = rhs.map(|rhs| self.resolvent(x, &rhs));
         plus(resolved, dq.map(|dq| self.times(q, &self.pair(dq, y), false).scaled(-c)))
     }
 
@@ -283,7 +290,7 @@ impl<T: Scalar> Primitive<T> for Resolvent {
         operation: "`(x_i - A)^+ z_i`, in derivatives of `vectors`",
         conditions: "as `vectors`",
         gauge: "as `vectors`",
-        cost: &["4 (singular 8)", "14 (singular 28)", "10 (singular 20)"],
+        cost: &["4 (singular 8)", "10 (singular 20)", "10 (singular 20)"],
         degenerate: "as `vectors`",
         source: "Kato, *Perturbation Theory*, I.5.3; derived",
         ..PrimitiveDoc::of(file!())
@@ -301,7 +308,7 @@ impl<T: Scalar> Primitive<T> for Resolvent {
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let f = self.frame;
-        out1(plus(f.moved(x, y[0], dx[0], dx[2]), dx[3].map(|dz| f.resolvent(x, dz))))
+        out1(f.moved(x, y[0], dx))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
@@ -321,7 +328,7 @@ impl<T: Scalar> Primitive<T> for Pull {
         operation: "the reverse rule of `vectors`",
         conditions: "as `vectors`",
         gauge: "as `vectors`",
-        cost: &["6 (singular 8)", "24 (singular 44)", "18 (singular 36)"],
+        cost: &["6 (singular 8)", "18 (singular 36)", "18 (singular 36)"],
         degenerate: "as `vectors`",
         source: "derived",
         ..PrimitiveDoc::of(file!())
@@ -338,16 +345,16 @@ impl<T: Scalar> Primitive<T> for Pull {
         })
     }
 
-    /// `dK = K(dZ) + outer(dY, Q) + outer(Y, dQ)` for `Y = R(Z)`, where `dY` is taken at fixed `Z`.
+    /// `dK = outer(dY, Q) + outer(Y, dQ)` for `Y = R(Z)`. Where only `Z` moves this is `K(dZ)`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (f, a) = (self.frame, x[0].shape());
-        let mut dk = dx[3].map(|dz| V::one(Op::Pull(Pull { frame: f, first: false }), &[x[0], x[1], x[2], dz]));
-        if dx[0].is_some() || dx[2].is_some() {
-            let y = f.resolvent(x, x[3]);
-            dk = plus(dk, f.moved(x, &y, dx[0], dx[2]).map(|dy| f.outer(&dy, x[2], a)));
-            dk = plus(dk, dx[2].map(|dq| f.outer(&y, dq, a)));
+        if dx[0].is_none() && dx[2].is_none() {
+            let pull = Op::Pull(Pull { frame: f, first: false });
+            return out1(dx[3].map(|dz| V::one(pull, &[x[0], x[1], x[2], dz])));
         }
-        out1(dk)
+        let y = f.resolvent(x, x[3]);
+        let by_y = f.moved(x, &y, dx).map(|dy| f.outer(&dy, x[2], a));
+        out1(plus(by_y, dx[2].map(|dq| f.outer(&y, dq, a))))
     }
 
     /// With `H = B(gK) Q`, `<gK, K> = <Y, H>` for `Y = R(Z)`: `gZ = R(H)`. `A` and `Q` move `Y`, whose cotangent is
