@@ -284,7 +284,7 @@ impl<T: Scalar> Question<'_, T> {
             let chooses = choosing.binary_search(&k).is_ok();
             if chooses || rec.inputs.iter().any(|&i| touched[i as usize]) {
                 // Only what is asked about chooses otherwise, and what goes with it.
-                let goes_with = matches!(rec.op, Op::Resolvent(_) | Op::Pull(_));
+                let goes_with = matches!(rec.op, Op::Resolvent(_) | Op::VectorsPull(_));
                 self.store.choose(if chooses || goes_with { choice } else { outer });
                 done &= T::evaluate(&mut inner.vals, rec, self.store).is_ok() && !self.store.has_failed();
                 touched[rec.first as usize..(rec.first + rec.outs) as usize].fill(true);

@@ -4,7 +4,7 @@
 use crate::Scalar;
 use crate::eager::Eager;
 use crate::error::{Line, Place};
-use crate::ops::direct::Eval;
+use crate::ops::direct::EvalStep;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store, Trouble};
 use crate::val::Val;
@@ -131,7 +131,7 @@ fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std:
     let (before, out) = vals.split_at_mut(rec.first as usize);
     let out = &mut out[..rec.outs as usize];
     if store.takes_shortcuts()
-        && let Some(done) = rec.op.eval_direct(Eval { inputs: &rec.inputs, before, out: &mut *out, store })
+        && let Some(done) = rec.op.eval_direct(EvalStep { inputs: &rec.inputs, before, out: &mut *out, store })
     {
         return done;
     }

@@ -5,7 +5,7 @@ use crate::dual::Dual;
 use crate::eager::Eager;
 use crate::error::Place;
 use crate::ops::direct::Pair;
-use crate::ops::direct::{Carried, Pull, PullPairs, Push};
+use crate::ops::direct::{Carried, PullPairsStep, PullStep, PushStep};
 use crate::record::{Inner, OpRec};
 use crate::store::{Buf, Store};
 use crate::sweep::Recording;
@@ -78,13 +78,13 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
         let Numbers { inner, store } = *self;
         let (first, inputs, vals) = (step.first, &*step.inputs, &*inner.vals);
         store.takes_shortcuts()
-            && step.op.pull_direct(Pull { first, inputs, vals, store, base, depends, slots, place: &step.line })
+            && step.op.pull_direct(PullStep { first, inputs, vals, store, base, depends, slots, place: &step.line })
     }
     #[inline]
     fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
         let Numbers { inner, store } = *self;
         let (first, inputs, vals, tangents) = (step.first, &*step.inputs, &*inner.vals, slots);
-        store.takes_shortcuts() && step.op.push_direct(Push { first, inputs, vals, tangents, base, store })
+        store.takes_shortcuts() && step.op.push_direct(PushStep { first, inputs, vals, tangents, base, store })
     }
 }
 
@@ -145,7 +145,7 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
         let (first, inputs, carried, store) = (step.first, &*step.inputs, self.carried(), self.store);
         inputs.len() == 1
             && store.takes_shortcuts()
-            && step.op.pull_pairs(PullPairs { first, inputs, carried, store, base, slots, place: &step.line })
+            && step.op.pull_pairs(PullPairsStep { first, inputs, carried, store, base, slots, place: &step.line })
     }
 }
 

@@ -27,67 +27,67 @@ impl Field for f32 {
 
 /// `re + du e` with `e e = 0`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Dual<T> {
+pub(crate) struct DualNumber<T> {
     pub(crate) re: T,
     pub(crate) du: T,
 }
 
-impl<T: Field> Add for Dual<T> {
+impl<T: Field> Add for DualNumber<T> {
     type Output = Self;
     #[inline(always)]
     fn add(self, b: Self) -> Self {
-        Dual { re: self.re + b.re, du: self.du + b.du }
+        DualNumber { re: self.re + b.re, du: self.du + b.du }
     }
 }
 
-impl<T: Field> Sub for Dual<T> {
+impl<T: Field> Sub for DualNumber<T> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, b: Self) -> Self {
-        Dual { re: self.re - b.re, du: self.du - b.du }
+        DualNumber { re: self.re - b.re, du: self.du - b.du }
     }
 }
 
-impl<T: Field> Mul for Dual<T> {
+impl<T: Field> Mul for DualNumber<T> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, b: Self) -> Self {
-        Dual { re: self.re * b.re, du: self.du * b.re + self.re * b.du }
+        DualNumber { re: self.re * b.re, du: self.du * b.re + self.re * b.du }
     }
 }
 
-impl<T: Field> Div for Dual<T> {
+impl<T: Field> Div for DualNumber<T> {
     type Output = Self;
     #[inline(always)]
     fn div(self, b: Self) -> Self {
         let re = self.re / b.re;
-        Dual { re, du: (self.du - re * b.du) / b.re }
+        DualNumber { re, du: (self.du - re * b.du) / b.re }
     }
 }
 
-impl<T: Field> AddAssign for Dual<T> {
+impl<T: Field> AddAssign for DualNumber<T> {
     #[inline(always)]
     fn add_assign(&mut self, b: Self) {
         *self = *self + b;
     }
 }
 
-impl<T: Field> SubAssign for Dual<T> {
+impl<T: Field> SubAssign for DualNumber<T> {
     #[inline(always)]
     fn sub_assign(&mut self, b: Self) {
         *self = *self - b;
     }
 }
 
-impl<T: Field> DivAssign for Dual<T> {
+impl<T: Field> DivAssign for DualNumber<T> {
     #[inline(always)]
     fn div_assign(&mut self, b: Self) {
         *self = *self / b;
     }
 }
 
-impl<T: Field> Field for Dual<T> {
-    const ZERO: Self = Dual { re: T::ZERO, du: T::ZERO };
+impl<T: Field> Field for DualNumber<T> {
+    const ZERO: Self = DualNumber { re: T::ZERO, du: T::ZERO };
 }
 
 /// A few columns: entry `k` of column `j`.
@@ -136,16 +136,16 @@ impl<T: Field, C: Columns<T>> Columns<T> for Option<C> {
 }
 
 /// A pair of columns is a column of pairs.
-impl<T, A: Columns<T>, B: Columns<T>> Columns<Dual<T>> for (A, B) {
+impl<T, A: Columns<T>, B: Columns<T>> Columns<DualNumber<T>> for (A, B) {
     #[inline(always)]
-    fn at(&self, j: usize, k: usize) -> Dual<T> {
-        Dual { re: self.0.at(j, k), du: self.1.at(j, k) }
+    fn at(&self, j: usize, k: usize) -> DualNumber<T> {
+        DualNumber { re: self.0.at(j, k), du: self.1.at(j, k) }
     }
 }
 
-impl<T: Copy, A: ColumnsMut<T>, B: ColumnsMut<T>> ColumnsMut<Dual<T>> for (A, B) {
+impl<T: Copy, A: ColumnsMut<T>, B: ColumnsMut<T>> ColumnsMut<DualNumber<T>> for (A, B) {
     #[inline(always)]
-    fn put(&mut self, j: usize, k: usize, x: Dual<T>) {
+    fn put(&mut self, j: usize, k: usize, x: DualNumber<T>) {
         self.0.put(j, k, x.re);
         self.1.put(j, k, x.du);
     }

@@ -6,7 +6,7 @@
 //! - pull: `gA = P^T L^{-T} (stril(L^T gL) + triu(gU U^T)) U^{-T}`.
 
 use crate::Scalar;
-use crate::field::{Columns, ColumnsMut, Dual, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
+use crate::field::{Columns, ColumnsMut, DualNumber, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
 use crate::real::Real;
 
 /// The tangents of `L` and `U` along `da`, from `[L, U, p, da]`. The result is `false` if `n > 4` and nothing was done.
@@ -71,7 +71,7 @@ fn pull_duals<const N: usize, T: Real>(
 ) {
     let x = x.map(|x| pairs::<N, T>(x, N).block());
     let g = g.map(|g| g.map(|g| pairs::<N, T>(g, N).block()));
-    pull_of::<N, Dual<T>>(x, order(p), g, (columns_mut::<T, N>(out, N), columns_mut::<T, N>(dout, N)));
+    pull_of::<N, DualNumber<T>>(x, order(p), g, (columns_mut::<T, N>(out, N), columns_mut::<T, N>(dout, N)));
 }
 
 /// The order of the rows. NaN, where a factorisation failed, becomes 0.

@@ -8,7 +8,7 @@
 //! `fold(C) = triu(C) + stril(C)^T`, and `copy(M) = triu(M) + striu(M)^T` is its adjoint. Cost: as by products, without
 //! their calls.
 
-use crate::field::{Columns, ColumnsMut, Dual, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
+use crate::field::{Columns, ColumnsMut, DualNumber, Field, WithTangent, columns, columns_mut, pairs, up_to_four};
 use crate::real::Real;
 
 /// The tangents of `Q` and `R` along `da`.
@@ -50,7 +50,7 @@ fn pull_duals<const N: usize, T: Real>(
 ) {
     let gr = gr.map(|g| pairs::<N, T>(g, N).block());
     let g = (columns_mut::<T, N>(g, m), columns_mut::<T, N>(dg, m));
-    pull_of::<N, Dual<T>>(pairs::<N, T>(q, m), pairs::<N, T>(r, N), m, gr, g);
+    pull_of::<N, DualNumber<T>>(pairs::<N, T>(q, m), pairs::<N, T>(r, N), m, gr, g);
 }
 
 #[inline(always)]

@@ -17,7 +17,7 @@
 //! Arithmetic is in double precision for either scalar. Cost: about 100 operations a member, without a branch.
 //! Source: Rodrigues 1840; derived here.
 
-use crate::field::{Dual, Field, WithTangent};
+use crate::field::{DualNumber, Field, WithTangent};
 use crate::real::{Real, finite};
 use crate::stumpff::{LANES, Lanes, abreast};
 use crate::{Failure, Scalar};
@@ -137,8 +137,8 @@ pub(crate) fn pull_pairs<T: Real>(
     });
 }
 
-fn duals<const N: usize>(re: [f64; N], du: [f64; N]) -> [Dual<f64>; N] {
-    std::array::from_fn(|i| Dual { re: re[i], du: du[i] })
+fn duals<const N: usize>(re: [f64; N], du: [f64; N]) -> [DualNumber<f64>; N] {
+    std::array::from_fn(|i| DualNumber { re: re[i], du: du[i] })
 }
 
 /// `[b, c, 2a', 2b', c']` from `c_m, .., c_{m+4}`, and perhaps more.

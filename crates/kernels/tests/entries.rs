@@ -194,7 +194,11 @@ fn mixture<T: Kernels>(n: usize, seed: usize) -> Vec<T> {
     (0..n)
         .map(|i| {
             let k = (i * 7919 + seed * 104_729) % 1009;
-            T::of(if k.is_multiple_of(11) { special[k % special.len()] } else { (k as f64 - 504.0) * [0.001, 0.01, 0.2][k % 3] })
+            T::of(if k.is_multiple_of(11) {
+                special[k % special.len()]
+            } else {
+                (k as f64 - 504.0) * [0.001, 0.01, 0.2][k % 3]
+            })
         })
         .collect()
 }

@@ -23,14 +23,14 @@ use super::products::product::gemm_batched;
 pub(crate) type Pair<T> = (Buf<T>, Option<Buf<T>>);
 
 /// A step at replay: the values before it, and the places of its outputs.
-pub(crate) struct Eval<'a, T: Scalar> {
+pub(crate) struct EvalStep<'a, T: Scalar> {
     pub(crate) inputs: &'a [u32],
     pub(crate) before: &'a [Val<T>],
     pub(crate) out: &'a mut [Val<T>],
     pub(crate) store: &'a Store<T>,
 }
 
-impl<'a, T: Scalar> Eval<'a, T> {
+impl<'a, T: Scalar> EvalStep<'a, T> {
     #[inline(always)]
     pub(crate) fn input(&self, i: usize) -> Arg<'a, T> {
         self.before[self.inputs[i] as usize].arg()
@@ -41,7 +41,7 @@ impl<'a, T: Scalar> Eval<'a, T> {
 
 /// A step of a reverse sweep over numbers: the operation, and where cotangents are. Nobody asked to keep those of its
 /// outputs.
-pub(crate) struct Pull<'a, T: Scalar> {
+pub(crate) struct PullStep<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,
     pub(crate) inputs: &'a [u32],
@@ -54,7 +54,7 @@ pub(crate) struct Pull<'a, T: Scalar> {
     pub(crate) place: &'a Place,
 }
 
-impl<'a, T: Scalar> Pull<'a, T> {
+impl<'a, T: Scalar> PullStep<'a, T> {
     /// Remembers a failure of the rule, in the words that the sweep would have used.
     #[cold]
     pub(crate) fn fail(&self, op: &'static str, batch: usize, trouble: Trouble) {
@@ -63,8 +63,8 @@ impl<'a, T: Scalar> Pull<'a, T> {
 
     /// The same again, for a function of its own: what is lent to one cannot stay in registers.
     #[inline(always)]
-    pub(crate) fn again(&mut self) -> Pull<'_, T> {
-        Pull { slots: &mut *self.slots, ..*self }
+    pub(crate) fn again(&mut self) -> PullStep<'_, T> {
+        PullStep { slots: &mut *self.slots, ..*self }
     }
 
     #[inline(always)]
@@ -149,7 +149,7 @@ impl<'a, T: Scalar> Pull<'a, T> {
 // ---- forward sweeps over numbers ------------------------------------------------------------------------------------
 
 /// A step of a forward sweep over numbers, at least one of whose inputs has a tangent.
-pub(crate) struct Push<'a, T: Scalar> {
+pub(crate) struct PushStep<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,
     pub(crate) inputs: &'a [u32],
@@ -159,7 +159,7 @@ pub(crate) struct Push<'a, T: Scalar> {
     pub(crate) store: &'a Store<T>,
 }
 
-impl<'a, T: Scalar> Push<'a, T> {
+impl<'a, T: Scalar> PushStep<'a, T> {
     #[inline(always)]
     pub(crate) fn input(&self, i: usize) -> Arg<'a, T> {
         self.vals[self.inputs[i] as usize].arg()
@@ -273,7 +273,7 @@ impl<'a, T: Scalar> Carried<'a, T> {
 
 /// A step of a reverse sweep over pairs whose only input depends on a target. Nobody asked to keep the cotangents of
 /// its outputs.
-pub(crate) struct PullPairs<'a, T: Scalar> {
+pub(crate) struct PullPairsStep<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,
     pub(crate) inputs: &'a [u32],
@@ -285,7 +285,7 @@ pub(crate) struct PullPairs<'a, T: Scalar> {
     pub(crate) place: &'a Place,
 }
 
-impl<'a, T: Scalar> PullPairs<'a, T> {
+impl<'a, T: Scalar> PullPairsStep<'a, T> {
     /// Remembers a failure of the rule, in the words that the sweep would have used.
     #[cold]
     pub(crate) fn fail(&self, op: &'static str, batch: usize, trouble: Trouble) {
@@ -334,7 +334,11 @@ impl<'a, T: Scalar> PullPairs<'a, T> {
             slot @ None => *slot = Some((g, Some(dg))),
             Some((re, du)) => {
                 // Empty where nobody reads it.
-                if re.is_empty() { *re = g } else { add(re, g) }
+                if re.is_empty() {
+                    *re = g
+                } else {
+                    add(re, g)
+                }
                 match du {
                     Some(du) => add(du, dg),
                     None => *du = Some(dg),

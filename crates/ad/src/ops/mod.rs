@@ -12,7 +12,7 @@
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
-use direct::{Eval, Pull, PullPairs, Push};
+use direct::{EvalStep, PullPairsStep, PullStep, PushStep};
 use documentation::Section;
 
 /// The rules of what has no derivative: a handle, whose users give theirs to `A`, or a decision, which is locally
@@ -135,19 +135,19 @@ macro_rules! registry {
                 match self { $($(Op::$Op(p) => p.eval(x, y, s),)*)* }
             }
             #[inline(always)]
-            pub(crate) fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+            pub(crate) fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
                 match self { $($(Op::$Op(p) => p.eval_direct(step),)*)* }
             }
             #[inline(always)]
-            pub(crate) fn push_direct(&self, step: Push<'_, T>) -> bool {
+            pub(crate) fn push_direct(&self, step: PushStep<'_, T>) -> bool {
                 match self { $($(Op::$Op(p) => p.push_direct(step),)*)* }
             }
             #[inline(always)]
-            pub(crate) fn pull_direct(&self, step: Pull<'_, T>) -> bool {
+            pub(crate) fn pull_direct(&self, step: PullStep<'_, T>) -> bool {
                 match self { $($(Op::$Op(p) => p.pull_direct(step),)*)* }
             }
             #[inline]
-            pub(crate) fn pull_pairs(&self, step: PullPairs<'_, T>) -> bool {
+            pub(crate) fn pull_pairs(&self, step: PullPairsStep<'_, T>) -> bool {
                 match self { $($(Op::$Op(p) => p.pull_pairs(step),)*)* }
             }
             #[inline(never)]
@@ -279,7 +279,7 @@ registry! {
         Weighted(spectra::spectrum::Weighted) "spectrum_weighted",
         Along(spectra::spectrum::Along) "spectrum_along",
         Vectors(spectra::vectors::Vectors) "vectors",
-        Pull(spectra::vectors::Pull) "vectors_pull",
+        VectorsPull(spectra::vectors::VectorsPull) "vectors_pull",
         Resolvent(spectra::vectors::Resolvent) "resolvent",
         Eig(spectra::eig::Eig) "eig",
         EigVerdict(spectra::eig::Judge) "eig_verdict",

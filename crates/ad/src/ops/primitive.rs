@@ -1,7 +1,7 @@
 //! What a primitive is, what its kernel sees, and small helpers that rules share. Which primitives there are is the
 //! registry's business.
 
-use super::direct::{Eval, Pull, PullPairs, Push};
+use super::direct::{EvalStep, PullPairsStep, PullStep, PushStep};
 use super::documentation::PrimitiveDoc;
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
@@ -70,12 +70,12 @@ pub(crate) trait Primitive<T: Scalar> {
 
     /// What `eval` does.
     #[inline(always)]
-    fn eval_direct(&self, _: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+    fn eval_direct(&self, _: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
         None
     }
     /// What `jvp` does.
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool
     where
         Self: Sized,
     {
@@ -83,12 +83,12 @@ pub(crate) trait Primitive<T: Scalar> {
     }
     /// What `vjp` does.
     #[inline(always)]
-    fn pull_direct(&self, _: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, _: PullStep<'_, T>) -> bool {
         false
     }
     /// What `vjp` does over pairs. Only for an operation with one input.
     #[inline(always)]
-    fn pull_pairs(&self, _: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, _: PullPairsStep<'_, T>) -> bool {
         false
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Cost: one pass each. Rules are exact; the quotient follows IEEE where the divisor vanishes.
 
-use crate::ops::direct::{Pull, Push};
+use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -114,7 +114,7 @@ impl<T: Scalar> Primitive<T> for LinComb {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         if p.input(0).shape != p.input(1).shape {
             return false;
         }
@@ -158,7 +158,7 @@ impl<T: Scalar> Primitive<T> for Scale {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         let Some(mut g) = p.take() else { return true };
         let alpha = T::of(self.alpha);
         g.iter_mut().for_each(|x| *x *= alpha);
@@ -229,12 +229,12 @@ impl<T: Scalar> Primitive<T> for Hadamard {
     }
 
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         p.bilinear(self)
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         let (a, b) = (p.input(0), p.input(1));
         if a.shape != b.shape {
             return false;

@@ -5,7 +5,7 @@
 //! At a kink the derivative is stated: for `abs` at 0 it is 0, the mean of the derivatives from the left and from the
 //! right; for `relu` at 0 it is 0, the derivative from the left.
 
-use crate::ops::direct::{Pull, Push};
+use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -53,7 +53,7 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
     }
 
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let Some(da) = p.tangent(0) else { return false };
         let mut dy = p.room();
         dy.copy_from_slice(da.data);
@@ -63,7 +63,7 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         let Some(mut g) = p.take() else { return true };
         let done = T::unary_derivative_assign(self.0, 1, p.input(0).data, p.output().data, &mut g);
         debug_assert!(done.is_ok(), "a first derivative exists");

@@ -21,7 +21,7 @@
 use super::cholesky::lower;
 use super::permute::Permute;
 use super::qr::in_registers;
-use crate::ops::direct::{Pull, PullPairs, Push, member, member_of};
+use crate::ops::direct::{PullPairsStep, PullStep, PushStep, member, member_of};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::{Axis, Embed, Slice};
 use crate::ops::layout::part::Part;
@@ -109,7 +109,7 @@ impl<T: Scalar> Primitive<T> for LuFactors {
     }
 
     /// The rule above for small square matrices, as loops (`kernels/src/lu_rules.rs`).
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let [l, u, order] = p.outputs::<3>();
         let (n, each) = (l.shape.rows, l.shape.each());
         if !square_in_registers(l.shape) {
@@ -125,12 +125,12 @@ impl<T: Scalar> Primitive<T> for LuFactors {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         pull_in_registers(&mut p.again())
     }
 
     /// The same loops in dual numbers.
-    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, mut p: PullPairsStep<'_, T>) -> bool {
         let (shape, _) = p.input(0);
         let (n, each) = (shape.rows, shape.each());
         if !square_in_registers(shape) {
@@ -175,7 +175,7 @@ fn square_in_registers(a: Shape) -> bool {
     a.rows == a.cols && in_registers(a)
 }
 
-fn pull_in_registers<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+fn pull_in_registers<T: Scalar>(p: &mut PullStep<'_, T>) -> bool {
     let (shape, store) = (p.input(0).shape, p.store);
     let (n, each) = (shape.rows, shape.each());
     if !square_in_registers(shape) {

@@ -17,7 +17,7 @@
 //! Cost (m = n, n³): value 8/3, JVP 6, VJP 7.
 //! Sources: Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650.
 
-use crate::ops::direct::{Eval, Pull, PullPairs, Push, member, member_of};
+use crate::ops::direct::{EvalStep, PullPairsStep, PullStep, PushStep, member, member_of};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::part::Part;
 use crate::ops::{Arg, Out, Primitive, Shapes, members, two};
@@ -110,7 +110,7 @@ impl<T: Scalar> Primitive<T> for Qr {
     }
 
     #[inline(always)]
-    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
         let (a, [q, r]) = (step.input(0), step.out) else { return None };
         if a.shape.batch != 1 || self.transposed.is_some() || step.inputs.len() != 1 {
             return None;
@@ -120,7 +120,7 @@ impl<T: Scalar> Primitive<T> for Qr {
     }
 
     /// The rule above for few columns, as loops over rows (`kernels/src/qr_rules.rs`).
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let [q, r] = p.outputs::<2>();
         let Shape { batch, rows: m, cols: n } = q.shape;
         // A wide matrix has another `R`, and a rule in words.
@@ -137,12 +137,12 @@ impl<T: Scalar> Primitive<T> for Qr {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         pull_in_registers(&mut p.again())
     }
 
     /// The same loops in dual numbers.
-    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, mut p: PullPairsStep<'_, T>) -> bool {
         let (shape, _) = p.input(0);
         let Shape { batch, rows: m, cols: n } = shape;
         if !in_registers(shape) {
@@ -168,7 +168,7 @@ pub(super) fn in_registers(a: Shape) -> bool {
     (1..=FACTORS_IN_REGISTERS).contains(&a.cols) && a.cols <= a.rows
 }
 
-fn pull_in_registers<T: Scalar>(p: &mut Pull<'_, T>) -> bool {
+fn pull_in_registers<T: Scalar>(p: &mut PullStep<'_, T>) -> bool {
     let (shape, store) = (p.input(0).shape, p.store);
     let Shape { rows: m, cols: n, .. } = shape;
     if !in_registers(shape) {

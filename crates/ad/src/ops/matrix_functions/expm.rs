@@ -27,7 +27,7 @@
 //! `28 + 4 s`. Sources: Al-Mohy & Higham 2009 (two papers: scaling; Fréchet derivative), Mathias 1996, Higham & Relton
 //! 2014; derived here.
 
-use crate::ops::direct::{self, Pull, PullPairs, Push};
+use crate::ops::direct::{self, PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, square, two};
 use crate::store::{Buf, Store, Trouble};
@@ -219,7 +219,7 @@ impl<T: Scalar> Primitive<T> for Expm {
     }
 
     /// The rule above, where it does not fail; else that says so.
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let ([y, handle], a) = (p.outputs::<2>(), p.input(0));
         let (n, each, len) = (y.shape.rows, y.shape.each(), handle.shape.each());
         let Some(da) = p.tangent(0) else { return false };
@@ -238,12 +238,12 @@ impl<T: Scalar> Primitive<T> for Expm {
 
     /// The transpose of `D exp(A)[gY^T]`, whose handle nobody will ask for.
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         pull_numbers(&mut p.again());
         true
     }
 
-    fn pull_pairs(&self, p: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, p: PullPairsStep<'_, T>) -> bool {
         pull_pairs(p)
     }
 }
@@ -345,7 +345,7 @@ pub(crate) fn along<'v, V>(s: usize, a: &'v V, es: &'v [V], handles: &'v [V]) ->
     ExpmJet::of(&e, &known)
 }
 
-fn pull_numbers<T: Scalar>(p: &mut Pull<'_, T>) {
+fn pull_numbers<T: Scalar>(p: &mut PullStep<'_, T>) {
     let (a, store) = (p.input(0), p.store);
     let ([y, handle], [g, _]) = (p.outputs::<2>(), p.take_all::<2>());
     let Some(mut g) = g else { return };
@@ -369,7 +369,7 @@ fn pull_numbers<T: Scalar>(p: &mut Pull<'_, T>) {
 }
 
 /// With the jets of the cotangent and of the tangent, that of both: nothing is computed twice.
-fn pull_pairs<T: Scalar>(mut p: PullPairs<'_, T>) -> bool {
+fn pull_pairs<T: Scalar>(mut p: PullPairsStep<'_, T>) -> bool {
     let ((shape, a), [_, (handles, handle)], store) = (p.input(0), p.outputs::<2>(), p.store);
     // A matrix that moves and a handle that does not: the words of the rule make its tangent.
     if a.1.is_some() != handle.1.is_some() {

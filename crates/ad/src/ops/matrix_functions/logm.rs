@@ -13,7 +13,7 @@
 //! up to the fourth, else `Unsupported`. Gauge: none. Cost (n³, `s` square roots): value `45 + s`, JVP and VJP
 //! `35 + 3 s`. Sources: Al-Mohy & Higham 2012; Al-Mohy, Higham & Relton 2013; derived here.
 
-use crate::ops::direct::{self, PullPairs};
+use crate::ops::direct::{self, PullPairsStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, matrix_functions::family, members, out1, square, two};
 use crate::store::{Store, Trouble};
@@ -61,7 +61,7 @@ impl<T: Scalar> Primitive<T> for Logm {
         }
     }
 
-    fn pull_pairs(&self, p: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, p: PullPairsStep<'_, T>) -> bool {
         pull_pairs(p)
     }
 }
@@ -102,7 +102,7 @@ impl<T: Scalar> Primitive<T> for LogmAlong {
 
 /// Over pairs, `gA = (D log(A)[gL^T])^T` and its tangent are two coefficients of one jet with the directions `gL^T`,
 /// `dA` and, of both symbols, the tangent of `gL^T`: the words of the rule would compute the first three times.
-fn pull_pairs<T: Scalar>(mut p: PullPairs<'_, T>) -> bool {
+fn pull_pairs<T: Scalar>(mut p: PullPairsStep<'_, T>) -> bool {
     let ((shape, a), [_, (handles, handle)], store) = (p.input(0), p.outputs::<2>(), p.store);
     if a.1.is_none() {
         return false;

@@ -18,7 +18,7 @@
 //! Conditions: finite entries and a finite `|w|^2`. Cost: about 100 operations a member each for value, JVP and VJP,
 //! for a batch at once. Source: Rodrigues 1840; derived.
 
-use crate::ops::direct::{Pull, PullPairs, Push};
+use crate::ops::direct::{PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, entries::unary, layout::moves, one, out1};
 use crate::store::{Store, Trouble};
@@ -125,7 +125,7 @@ impl<T: Scalar> Primitive<T> for Rotation {
         out.add(0, sum.add(&gt.scaled(2.0).hadamard(w)));
     }
 
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let Some(dw) = p.tangent(0) else { return false };
         let mut dphi = p.room();
         T::rotations_push(self.m as usize, p.input(0).data, dw.data, &mut dphi);
@@ -133,12 +133,12 @@ impl<T: Scalar> Primitive<T> for Rotation {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         pull_numbers(self.m, &mut p.again());
         true
     }
 
-    fn pull_pairs(&self, mut p: PullPairs<'_, T>) -> bool {
+    fn pull_pairs(&self, mut p: PullPairsStep<'_, T>) -> bool {
         let [Some((g, dg))] = p.take_all::<1>() else { return true };
         let (shape, w) = p.input(0);
         let (mut gw, mut dgw) = (p.store.take(shape.len()), p.store.take(shape.len()));
@@ -150,7 +150,7 @@ impl<T: Scalar> Primitive<T> for Rotation {
 
 /// A function of its own, since the loop of a sweep has to stay small.
 #[inline(never)]
-fn pull_numbers<T: Scalar>(m: u32, p: &mut Pull<'_, T>) {
+fn pull_numbers<T: Scalar>(m: u32, p: &mut PullStep<'_, T>) {
     let Some(g) = p.take() else { return };
     let w = p.input(0);
     let mut gw = p.store.take(w.data.len());

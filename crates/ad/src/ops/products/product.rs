@@ -6,7 +6,7 @@
 //! Cost in multiples of n³: value 2, JVP 4, VJP 4. A batch of one serves every member of the other factor, and its
 //! cotangent is then summed in place.
 
-use crate::ops::direct::{Eval, Pull, Push};
+use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -140,7 +140,7 @@ impl<T: Scalar> Primitive<T> for Mul {
     }
 
     #[inline(always)]
-    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
         let (m, a, b, y) = (self.0, step.input(0), step.input(1), &mut step.out[0]);
         if (a.shape.batch, b.shape.batch) != (1, 1) {
             return None;
@@ -152,7 +152,7 @@ impl<T: Scalar> Primitive<T> for Mul {
     }
 
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let mut dy = p.room();
         let (a, b, da, db) = (p.input(0), p.input(1), p.tangent(0), p.tangent(1));
         tangents(&mut dy, p.output().shape, false, self.0, [&a, &b], [da.as_ref(), db.as_ref()]);
@@ -160,7 +160,7 @@ impl<T: Scalar> Primitive<T> for Mul {
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         let Some(g) = p.take() else { return true };
         let (a, b) = (p.input(0), p.input(1));
         let gy = Arg { shape: p.output().shape, data: &g };
@@ -209,7 +209,7 @@ impl<T: Scalar> Primitive<T> for MulAdd {
     }
 
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let shape = p.output().shape;
         if p.input(0).shape != shape {
             return false;

@@ -1,7 +1,7 @@
 //! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in
 //! `softmax.rs`.
 
-use crate::ops::direct::{Eval, Pull, Push};
+use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -228,7 +228,7 @@ impl<T: Scalar> Primitive<T> for Dot {
     }
 
     #[inline(always)]
-    fn eval_direct(&self, step: Eval<'_, T>) -> Option<Result<(), Trouble>> {
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
         let (a, b, y) = (step.input(0), step.input(1), &mut step.out[0]);
         if y.buf.len() != 1 || a.data.len() != b.data.len() {
             return None;
@@ -238,12 +238,12 @@ impl<T: Scalar> Primitive<T> for Dot {
     }
 
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         p.bilinear(self)
     }
 
     #[inline(always)]
-    fn pull_direct(&self, mut p: Pull<'_, T>) -> bool {
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         let (a, b) = (p.input(0), p.input(1));
         if a.shape != b.shape || p.output().shape != Shape::SCALAR {
             return false;

@@ -9,7 +9,7 @@
 //!
 //! Conditions: no zero on the diagonal. Cost (n right-hand sides, n³): value 1, JVP 3, VJP 3. Source: Giles 2008, 2.3.
 
-use crate::ops::direct::Push;
+use crate::ops::direct::PushStep;
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::part::Part;
 use crate::ops::{Arg, Out, Primitive, Shapes, members, one, out1, square};
@@ -97,7 +97,7 @@ impl<T: Scalar> Primitive<T> for Trsm {
 
     /// Linear in the right-hand side, if the triangle does not move.
     #[inline(always)]
-    fn push_direct(&self, p: Push<'_, T>) -> bool {
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
         let (t, shape) = (p.input(0), p.output().shape);
         if p.tangent(0).is_some() || p.input(1).shape != shape || t.shape.batch != 1 {
             return false;

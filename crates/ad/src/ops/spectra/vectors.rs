@@ -8,7 +8,7 @@
 //! `dQ = R(B(dA) Q)`, `gA = K(gQ)`, `K(Z) = outer(R(Z), Q)`,
 //!
 //! where `outer` is given by `<outer(Y, Q), E> = <Y, B(E) Q>` for every `E`: it is `sym(Y Q^T)`, or `Y_u V^T + U Y_v^T`
-//! for singular values. [`Pull`] computes `K` in the eigenbasis, where it costs a third less.
+//! for singular values. [`VectorsPull`] computes `K` in the eigenbasis, where it costs a third less.
 //!
 //! `R` and `K` are functions of `A`, of `Q` and of `Z`. Write `pair(X, Y)` for the diagonal of `X^T Y`, as a diagonal
 //! matrix. Then `Y diag(x) - B Y = Z - c Q pair(Q, Z)`, `pair(Q, Y) = 0` and `diag(x) = c pair(Q, B Q)`.
@@ -74,7 +74,7 @@ pub(crate) struct Resolvent {
 
 /// `K(Z)` from `(A, handle, Q, Z)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Pull {
+pub(crate) struct VectorsPull {
     pub(crate) frame: Frame,
     pub(crate) first: bool,
 }
@@ -277,7 +277,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
-            out.add(0, V::one(Op::Pull(Pull { frame: self.frame, first: true }), &[x[0], x[1], y[0], g]));
+            out.add(0, V::one(Op::VectorsPull(VectorsPull { frame: self.frame, first: true }), &[x[0], x[1], y[0], g]));
         }
         if let Some(Some(g)) = dy.get(1) {
             out.add(0, Weighted(self.frame.of).of(&[x[0], x[1], g]));
@@ -323,7 +323,7 @@ impl<T: Scalar> Primitive<T> for Resolvent {
     }
 }
 
-impl<T: Scalar> Primitive<T> for Pull {
+impl<T: Scalar> Primitive<T> for VectorsPull {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "the reverse rule of `vectors`",
         conditions: "as `vectors`",
@@ -349,7 +349,7 @@ impl<T: Scalar> Primitive<T> for Pull {
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         let (f, a) = (self.frame, x[0].shape());
         if dx[0].is_none() && dx[2].is_none() {
-            let pull = Op::Pull(Pull { frame: f, first: false });
+            let pull = Op::VectorsPull(VectorsPull { frame: f, first: false });
             return out1(dx[3].map(|dz| V::one(pull, &[x[0], x[1], x[2], dz])));
         }
         let y = f.resolvent(x, x[3]);
