@@ -302,6 +302,24 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
 
 /// The value of `f` at `x0` and its derivative there as a linear map, recorded once.
 ///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::{Pull, Push};
+/// let x = faer::mat![[1.0, 2.0], [0.0, 3.0]];
+/// let square = pin(&x, |x: Var| x * x);
+/// // Both maps may be kept where a type has to be named.
+/// struct Linear<'x> {
+///     forward: Push<'x, faer::Mat<f64>>,
+///     backward: Pull<'x, faer::Mat<f64>>,
+/// }
+/// let map = Linear { forward: linearize(square, &x)?.1, backward: vjp(square, &x)?.1 };
+/// let v = faer::mat![[0.0, 1.0], [0.0, 0.0]];
+/// let dy = (map.forward)(&v)?; // V X + X V
+/// assert_eq!(dy.member(0), &v * &x + &x * &v);
+/// assert_eq!((map.backward)(&v)?, &v * x.transpose() + x.transpose() * &v);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
 /// # Errors
 /// The first failure; [`Error::NonFinite`]. The map: [`Error::Shape`] and those.
 pub fn linearize<'x, L: Leaves, F: for<'t> CostFn<'t, L>>(f: F, x0: &'x L) -> Result<(Batch<L::Scalar>, Push<'x, L>)> {

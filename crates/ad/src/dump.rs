@@ -31,6 +31,18 @@ pub struct Dump {
 
 impl<T: Scalar> Tape<T> {
     /// What was recorded.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// use pullback::{Dump, DumpRow};
+    /// let tape = Tape::new();
+    /// let x = tape.input(&faer::mat![[1.0, 2.0], [3.0, 4.0]]);
+    /// let _y = (x * x).sin().sum();
+    /// let dump: Dump = tape.dump();
+    /// let largest: &DumpRow = dump.rows.iter().max_by_key(|row| row.bytes).unwrap();
+    /// assert_eq!((dump.rows.len(), largest.bytes), (3, 32));
+    /// println!("{dump}"); // a line for each operation, with its shapes, bytes and place in the source
+    /// ```
     pub fn dump(&self) -> Dump {
         let inner = self.inner();
         let row = |r: &crate::record::OpRec<T>| {

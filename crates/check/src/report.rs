@@ -85,6 +85,23 @@ pub struct Skipped {
 }
 
 /// The outcome of a check. `Display` prints it as a table.
+///
+/// A check in a program rather than in a test reads it:
+///
+/// ```
+/// use pullback_check::{Check, Defect, Remainders, Report, Skipped, check};
+/// let x = faer::mat![[2.0, 0.5], [0.5, 1.0]];
+/// let described: Check<'_, faer::Mat<f64>> = check(|a: pullback::Var| a.logdet(), &x);
+/// let report: Report = described.run();
+/// let worst: &Defect = report.defects.iter().max_by(|a, b| a.defect.total_cmp(&b.defect)).unwrap();
+/// println!("{}: {:.1e}, allowed {:.1e}", worst.what, worst.defect, worst.tolerance);
+/// let first: &Remainders = &report.taylor[0];
+/// println!("a slope of {} was to be seen; the last step: {:?}", first.expected, first.steps.last());
+/// for Skipped { what, why } in &report.skipped {
+///     println!("{what}: left out, {why}");
+/// }
+/// assert!(report.is_ok(), "{report}");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use = "a report that nobody reads checks nothing; `assert_ok` it"]
 pub struct Report {

@@ -111,6 +111,24 @@ impl<'m, L: Leaves> Problem<'m, L, ()> {
 
 impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// A run of a solver from the start, which lends its state step by step. Nothing is computed yet.
+    ///
+    /// ```
+    /// use pullback_manifolds::Sphere;
+    /// use pullback_optim::{Counts, GradientDescent, Problem, Progress, Row, Stop, Why};
+    /// let a = pullback::faer::mat![[3.0, 0.0], [0.0, 1.0]];
+    /// let (sphere, start) = (Sphere::new(2, 1), pullback::faer::mat![[0.6], [0.8]]);
+    /// let problem = Problem::new(&sphere, &start, |x: pullback::Var| x.quadratic_form(&a));
+    /// let mut run = problem.run(GradientDescent::default(), Stop::GradientNorm(1e-8));
+    /// while let Some(Progress { iteration, cost, gradient, .. }) = run.step()? {
+    ///     println!("{iteration}: cost {cost:.6}, gradient {gradient:.1e}");
+    /// }
+    /// let found = run.finish();
+    /// assert!(matches!(found.why, Why::Met(_)));
+    /// let first: &Row = &found.history.rows[0];
+    /// let Counts { costs, gradients, .. } = found.counts;
+    /// assert!(found.cost < first.cost && costs >= gradients);
+    /// # Ok::<(), pullback_optim::Error>(())
+    /// ```
     pub fn run<S: Solver<L::Scalar>>(&self, solver: S, stop: Stop) -> Run<'_, L, S> {
         let oracle = Program::new(self.start, &self.cost, self.form, &self.by_hand);
         Run::new((self.manifold, self.start), Box::new(oracle), solver, stop)

@@ -28,6 +28,45 @@ pub enum Step {
 ///
 /// A solver is its settings. What changes is in the state, which is written to and read from checkpoints as it is, so a
 /// resumed run continues bit for bit.
+///
+/// ```
+/// use pullback_manifolds::Sphere;
+/// use pullback_optim::{Iterate, Numbers, Problem, Result, Solver, Step, Stop, View};
+/// /// Polyak's step `(f - f*) / |grad f|^2`, for a cost whose least value is known.
+/// #[derive(Debug)]
+/// struct Polyak {
+///     least: f64,
+/// }
+/// impl Solver for Polyak {
+///     type State = Numbers<f64>;
+///     fn name(&self) -> String {
+///         format!("Polyak({})", self.least)
+///     }
+///     fn begin(&self, _: &mut View<'_, '_, f64>, at: &Iterate<f64>) -> Result<Numbers<f64>> {
+///         Ok(Numbers::zeros(&at.x))
+///     }
+///     fn step(
+///         &self,
+///         view: &mut View<'_, '_, f64>,
+///         at: &Iterate<f64>,
+///         next: &mut Iterate<f64>,
+///         direction: &mut Numbers<f64>,
+///     ) -> Result<Step> {
+///         let t = (at.cost - self.least) / (at.norm * at.norm);
+///         direction.copy_from(&at.rgrad);
+///         view.retract(at, direction, -t, next)?;
+///         view.cost(next)?;
+///         view.gradient(next)?;
+///         Ok(Step::Moved { length: t * at.norm })
+///     }
+/// }
+/// let a = pullback::faer::mat![[3.0, 0.0], [0.0, 1.0]];
+/// let (sphere, start) = (Sphere::new(2, 1), pullback::faer::mat![[0.6], [0.8]]);
+/// let problem = Problem::new(&sphere, &start, |x: pullback::Var| x.quadratic_form(&a));
+/// let found = problem.solve(Polyak { least: 1.0 }, Stop::GradientNorm(1e-6) | Stop::Iterations(200))?;
+/// assert!((found.cost - 1.0).abs() < 1e-9, "{found}");
+/// # Ok::<(), pullback_optim::Error>(())
+/// ```
 pub trait Solver<T: Scalar = f64>: std::fmt::Debug {
     /// What it keeps from step to step, buffers included. Buffers may be skipped by serialisation.
     type State: Clone + Serialize + DeserializeOwned;

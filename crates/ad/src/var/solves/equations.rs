@@ -30,12 +30,12 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// # Example
     /// Both Gramians of a linear system from one factorisation, and a gradient through them:
     /// ```
-    /// use pullback::{Var, faer::mat, grad};
+    /// use pullback::{Schur, Var, faer::mat, grad};
     ///
     /// let (b, c) = (mat![[1.0f64], [2.0]], mat![[1.0f64, 0.5]]);
     /// let gradient = grad(
     ///     |a: Var| {
-    ///         let schur = a.schur();
+    ///         let schur: Schur = a.schur();
     ///         let reachable = schur.lyapunov(-(&b * b.transpose()));
     ///         let observable = schur.lyapunov_transpose(-(c.transpose() * &c));
     ///         reachable.dot(observable)

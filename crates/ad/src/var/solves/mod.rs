@@ -122,6 +122,21 @@ impl<'t, T: Scalar> Var<'t, T> {
 }
 
 /// `A` with its LU factorisation: solves, inverse and determinant from one factorisation, to any order of derivative.
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::{Lu, Operand};
+/// /// `b^T A^-1 b + log |det A|`, of a matrix that is factorised once.
+/// fn objective<'t>(a: Lu<'t>, b: impl Operand<'t, f64> + Copy) -> Var<'t> {
+///     a.solve(b).dot(b) + a.logdet()
+/// }
+/// let a = faer::mat![[2.0, 0.0], [0.0, 4.0]];
+/// let b = faer::mat![[1.0], [2.0]];
+/// let g = grad(pin(&a, |a: Var| objective(a.lu(), &b)), &a)?;
+/// // -A^-T b b^T A^-T + A^-T
+/// assert_eq!(g, faer::mat![[0.25, -0.25], [-0.25, 0.0]]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Lu<'t, T: Scalar = f64> {
     a: Var<'t, T>,

@@ -8,6 +8,20 @@ use crate::{Scalar, Shape, Var};
 use pullback_kernels::ColumnOp;
 
 /// A general matrix with its eigenvalues and eigenvectors, to ask several things of. Made by [`Var::general`].
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::General;
+/// /// Largest real part of an eigenvalue: below 0 where `x' = A x` is stable.
+/// fn abscissa<'t>(a: General<'t>) -> Var<'t> {
+///     a.values().0.max_all()
+/// }
+/// let a = faer::mat![[-1.0, 5.0], [0.0, -2.0]];
+/// let (rate, g) = value_and_grad(|a: Var| abscissa(a.general()), &a)?;
+/// assert!((rate + 1.0f64).abs() < 1e-15);
+/// assert!((g - faer::mat![[1.0, 0.0], [5.0, 0.0]]).norm_max() < 1e-13);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct General<'t, T: Scalar = f64> {
     values: Var<'t, T>,

@@ -114,6 +114,19 @@ impl<'t, T: Scalar> Var<'t, T> {
 
 /// `A` with the eigendecomposition of its symmetric part: any function of it, eigenvalues and vectors, from one
 /// decomposition.
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::Symmetric;
+/// /// How much of the variance the first `p` directions explain.
+/// fn explained<'t>(covariance: Symmetric<'t>, n: usize, p: usize) -> Var<'t> {
+///     covariance.values(n - p..n).sum() / covariance.values(0..n).sum()
+/// }
+/// let c = faer::mat![[3.0, 0.0], [0.0, 1.0]];
+/// let (share, g) = value_and_grad(|c: Var| explained(c.symmetric(), 2, 1), &c)?;
+/// assert_eq!((share, g), (0.75, faer::mat![[0.0625, 0.0], [0.0, -0.1875]]));
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Symmetric<'t, T: Scalar = f64> {
     pub(crate) a: Var<'t, T>,

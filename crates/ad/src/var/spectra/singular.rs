@@ -89,7 +89,21 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 }
 
-/// A matrix with its thin singular value decomposition.
+/// A matrix with its thin singular value decomposition: values, vectors and what is made of them, from one
+/// decomposition.
+///
+/// ```
+/// use pullback::prelude::*;
+/// use pullback::Singular;
+/// /// The logarithm of the condition number.
+/// fn log_condition<'t>(a: Singular<'t>, n: usize) -> Var<'t> {
+///     a.values(0..1).ln() - a.values(n - 1..n).ln()
+/// }
+/// let a = faer::mat![[4.0, 0.0], [0.0, 2.0]];
+/// let g = grad(|a: Var| log_condition(a.singular(), 2).sum(), &a)?;
+/// assert!((g - faer::mat![[0.25, 0.0], [0.0, -0.5]]).norm_max() < 1e-15);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Singular<'t, T: Scalar = f64> {
     /// Tall: transposed if `flip`.
