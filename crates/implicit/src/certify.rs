@@ -5,6 +5,7 @@
 use crate::condition::{Condition, Kind};
 use crate::error::Result;
 use crate::iteration::Of;
+use crate::kinks::Question;
 use crate::linear::{self, Method, Solved, Status, Stop};
 use crate::linearise::{beyond, scratch};
 use crate::lists::{self, List};
@@ -48,6 +49,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     pub(crate) fn certified(
         &self,
         derive: &Derive<'_, Of<C::State>>,
+        asked: &Question<'_, Of<C::State>>,
     ) -> Result<(List<Of<C::State>>, SolutionCertificate)> {
         let eps = lists::eps::<Of<C::State>>();
         let (s, threshold) = (&self.solution.settings, eps.sqrt());
@@ -105,6 +107,14 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 m.verdict = m.verdict.worse(v);
                 verdict = verdict.worse(v);
             }
+        }
+        if s.check && members.iter().any(|m| m.verdict.is_sound()) {
+            let kinks = self.kinks(here, &raw.solved.x, asked)?;
+            let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
+            for (m, bend) in members.iter_mut().zip(kinks.members) {
+                (m.verdict, verdict) = (bends(bend, m.verdict), bends(bend, verdict));
+            }
+            verdict = bends(kinks.loss, verdict);
         }
         let certificate = SolutionCertificate {
             members,

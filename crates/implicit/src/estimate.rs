@@ -206,7 +206,8 @@ impl<T: Scalar> Sensitivity<T> {
                     Estimator::IrmmCode { terms, alpha } => (Sum::Coded { alpha }, terms),
                     _ => (Sum::FixedPoint, 0),
                 };
-                let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
+                let motion = visible_motion(&before, &end).or(motion);
+                let path = Path { phi, last: steps - 1, before: &before, end: &end, motion };
                 series(plain, words, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };

@@ -24,7 +24,7 @@ use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Solved, Status, S
 use crate::lists::{self, List};
 use crate::recording::{finite, normal_parts, run};
 use crate::space::{Tangents, sweep, sweep_back};
-use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
+use pullback::{Batch, Leaves, Origin, Scalar, Shape, Tape, Var};
 use std::cell::{Cell, OnceCell};
 
 /// The tapes of one point.
@@ -178,8 +178,7 @@ impl<'t, T: Scalar> Local<'t, T> {
 
     /// `B dphi`.
     pub(crate) fn push_params(&self, dphi: &[Batch<T>]) -> Result<List<T>> {
-        let mut c = lists::zeros(&self.shapes);
-        sweep(self.tape, &self.phi, dphi, &self.out, &mut c)?;
+        let mut c = self.slope_by_params(dphi)?;
         match self.kind {
             Kind::Stationary => return self.raised(&c),
             Kind::FixedPoint => (0..lists::members(&self.shapes)).for_each(|m| lists::scale(&mut c, -1.0, m)),
@@ -203,6 +202,63 @@ impl<'t, T: Scalar> Local<'t, T> {
             g.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x = -*x));
         }
         Ok(g)
+    }
+
+    /// What the program returned, in its own coordinates: of a cost the gradient as a cotangent, else a tangent.
+    pub(crate) fn outcome(&self) -> List<T> {
+        self.out.iter().map(Var::value).collect()
+    }
+
+    /// The derivative of [`Local::outcome`] along a tangent.
+    pub(crate) fn slope_by_state(&self, d: &[Batch<T>]) -> Result<List<T>> {
+        let mut c = lists::zeros(&self.shapes);
+        sweep(self.tape, &self.w, d, &self.out, &mut c)?;
+        Ok(c)
+    }
+
+    /// The derivative of [`Local::outcome`] along a direction of the parameters.
+    pub(crate) fn slope_by_params(&self, dphi: &[Batch<T>]) -> Result<List<T>> {
+        let mut c = lists::zeros(&self.shapes);
+        sweep(self.tape, &self.phi, dphi, &self.out, &mut c)?;
+        Ok(c)
+    }
+
+    /// Fails where the derivative by the parameters does, or is not finite, and names the member if it can be told.
+    pub(crate) fn try_params(&self) -> Result<()> {
+        let phi: Vec<Shape> = self.phi.iter().map(Var::shape).collect();
+        let pushed = self.slope_by_params(&lists::noise_alike(&phi, 0x9A2A))?;
+        let mut pulled = lists::zeros(&phi);
+        sweep_back(self.tape, &self.out, &lists::noise_alike(&self.shapes, 0x9A2B), &self.phi, &mut pulled)?;
+        for b in pushed.iter().chain(&pulled) {
+            let Some(index) = b.data().iter().position(|x| !x.is_finite()) else { continue };
+            let (value, shared) = (b.data()[index].f64(), b.shape().batch != lists::members(&self.shapes));
+            return Err(match shared {
+                true => pullback::Error::NonFinite { what: "cotangent", index, value, origin: Origin::Unknown }.into(),
+                false => Error::NoDerivative { member: index / b.shape().each(), value },
+            });
+        }
+        Ok(())
+    }
+
+    /// What the ambient product of an outcome with this is, is its inner product with the tangent `p`.
+    pub(crate) fn weights(&self, p: &[Batch<T>]) -> Result<List<T>> {
+        let mut g = p.to_vec();
+        if self.kind != Kind::Stationary {
+            self.words.lower(p, &mut g)?;
+        }
+        Ok(g)
+    }
+
+    /// Makes an ambient vector tangent and, in a metric that is not that of the entries, no longer than the point.
+    pub(crate) fn cap(&self, v: &mut [Batch<T>]) -> Result<()> {
+        self.words.project(v)?;
+        if self.words.ambient {
+            return Ok(());
+        }
+        for (m, (length, most)) in self.lengths(v)?.into_iter().zip(self.sizes()).enumerate() {
+            lists::scale(v, if length > most { most / length } else { 1.0 }, m);
+        }
+        Ok(())
     }
 
     /// Operations on the tape of the condition.

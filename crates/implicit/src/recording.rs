@@ -65,6 +65,23 @@ pub(crate) fn run<'t, C: Condition>(
     Ok((space.project(&base, &raw), Some(raw)))
 }
 
+/// What the program of a condition returns in the coordinates of the tangent space at `at`, as numbers.
+pub(crate) fn outcome<C: Condition>(
+    c: &C,
+    at: &[Batch<Of<C::State>>],
+    w: &[Batch<Of<C::State>>],
+    like: (&C::State, &C::Params),
+    phi: &[Batch<Of<C::State>>],
+) -> Result<List<Of<C::State>>> {
+    let tape = Tape::plain();
+    let put = |l: &[Batch<_>]| -> Vec<Var<'_, _>> { l.iter().map(|b| tape.input(b)).collect() };
+    let (out, _) = run(c, &tape, at, &put(w), like.0, like.1, &put(phi))?;
+    tape.check()?;
+    let value: List<_> = out.iter().map(Var::value).collect();
+    finite(&value)?;
+    Ok(value)
+}
+
 /// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
 /// member.
 pub(crate) fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {

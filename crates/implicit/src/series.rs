@@ -19,6 +19,7 @@ use crate::estimate::{Recorded, add, bind, difference, double, norm, seeds};
 use crate::iteration::{Iteration, Of, copy, list};
 use crate::linear::rate;
 use crate::lists;
+use crate::loop_kinks::Parts;
 use crate::missing;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
@@ -75,13 +76,17 @@ const CREDIBLE: f64 = 0.3;
 const SLOPE: f64 = 10.0;
 
 /// Where the inner loop went.
-pub(crate) struct Path<'a, T: Scalar> {
-    /// The state before the last step.
-    pub(crate) before: &'a [Batch<T>],
+pub(crate) struct Path<'a, I: Iteration> {
+    /// The parameters.
+    pub(crate) phi: &'a I::Params,
+    /// The number of the last step.
+    pub(crate) last: usize,
+    /// The state before it.
+    pub(crate) before: &'a [Batch<Of<I::State>>],
     /// The state after it.
-    pub(crate) end: &'a [Batch<T>],
+    pub(crate) end: &'a [Batch<Of<I::State>>],
     /// The last motion of the loop that was well above rounding, if there was one.
-    pub(crate) motion: Option<Vec<Batch<T>>>,
+    pub(crate) motion: Option<Vec<Batch<Of<I::State>>>>,
 }
 
 /// `P_end P_before`, recorded once; empty where every vector is tangent.
@@ -92,7 +97,7 @@ struct Words<'t, T: Scalar> {
 }
 
 impl<'t, T: Scalar> Words<'t, T> {
-    fn new<I: Iteration>(tape: &'t Tape<T>, it: &I, like: &I::State, path: &Path<'_, T>) -> Result<Self>
+    fn new<I: Iteration>(tape: &'t Tape<T>, it: &I, like: &I::State, path: &Path<'_, I>) -> Result<Self>
     where
         I::State: Leaves<Scalar = T>,
     {
@@ -119,21 +124,31 @@ impl<'t, T: Scalar> Words<'t, T> {
 }
 
 /// The linear map `A` of the last step, in both directions, between tangent vectors at `z_T`.
-struct LastStep<'s, 't, I: Iteration> {
-    plain: &'s mut Tape<Of<I::State>>,
-    tape: &'t Tape<Of<I::State>>,
-    it: &'s I,
-    like: &'s I::State,
-    from: &'s [Var<'t, Of<I::State>>],
-    outs: &'s [Var<'t, Of<I::State>>],
-    path: &'s Path<'s, Of<I::State>>,
+pub(crate) struct LastStep<'s, 't, I: Iteration> {
+    pub(crate) plain: &'s mut Tape<Of<I::State>>,
+    pub(crate) tape: &'t Tape<Of<I::State>>,
+    pub(crate) it: &'s I,
+    pub(crate) like: &'s I::State,
+    pub(crate) from: &'s [Var<'t, Of<I::State>>],
+    pub(crate) outs: &'s [Var<'t, Of<I::State>>],
+    pub(crate) path: &'s Path<'s, I>,
+    /// Which leaves of the state the step hands on as they are.
+    constant: Vec<bool>,
     words: Words<'t, Of<I::State>>,
     pulled: Vec<Batch<Of<I::State>>>,
 }
 
 impl<I: Iteration> LastStep<'_, '_, I> {
+    /// Makes the leaves of `v` zero that the step hands on as they are. `A` is the identity on them and nothing of them
+    /// comes from elsewhere, so no other leaf of a term and no derivative by parameters depends on what stands there; but
+    /// what gathers there has nothing to do with how the loop contracts.
+    pub(crate) fn leave_out(&self, v: &mut [Batch<Of<I::State>>]) {
+        let constant = v.iter_mut().zip(&self.constant).filter(|(_, c)| **c);
+        constant.for_each(|(v, _)| v.data_mut().fill(lists::number(0.0)));
+    }
+
     /// The tangent part of `v` at `z`.
-    fn project(&mut self, z: &[Batch<Of<I::State>>], v: &[Batch<Of<I::State>>]) -> Result<Vec<Batch<Of<I::State>>>> {
+    pub(crate) fn project(&mut self, z: &[Batch<Of<I::State>>], v: &[Batch<Of<I::State>>]) -> Result<Vec<Batch<Of<I::State>>>> {
         self.plain.clear();
         let plain = &*self.plain;
         let (z, _) = bind(plain, self.like, z);
@@ -180,7 +195,7 @@ pub(crate) fn series<'t, I: Iteration>(
     it: &I,
     like: &I::State,
     rec: &Recorded<'t, I::State, I::Params>,
-    path: &Path<'_, Of<I::State>>,
+    path: &Path<'_, I>,
     sum: Sum,
     terms: usize,
     gradient: &mut [Batch<Of<I::State>>],
@@ -193,8 +208,10 @@ pub(crate) fn series<'t, I: Iteration>(
     };
     let outs = list(&rec.end);
     let (words, pulled) = (Words::new(words, it, like, path)?, at_end.clone());
-    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path, words, pulled };
-    let v = last_step.project(path.end, &start)?;
+    let constant = rec.from.iter().zip(&outs).map(|(from, to)| from.is_same(to)).collect();
+    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path, constant, words, pulled };
+    let mut v = last_step.project(path.end, &start)?;
+    last_step.leave_out(&mut v);
     let first = norm(&v);
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(first > 0.0, motion);
@@ -236,8 +253,16 @@ pub(crate) fn series<'t, I: Iteration>(
         Ok(g)
     };
     let own = pull(&p)?;
-    let target = if sum == Sum::FixedPoint { at_end } else { last_step.project(path.end, &at_end)? };
+    let mut target = if sum == Sum::FixedPoint { at_end.clone() } else { last_step.project(path.end, &at_end)? };
+    last_step.leave_out(&mut target);
     judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
+    if certificate.verdict.is_sound() {
+        let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient };
+        let bend = last_step.bends(&parts)?;
+        if bend > 0.0 {
+            certificate.verdict = Verdict::Suspect(Why::Kink { bend });
+        }
+    }
     add(gradient, &own, sum.sign());
     Ok((value, certificate))
 }
@@ -268,6 +293,7 @@ fn next_term<I: Iteration>(
     next: &mut [Batch<Of<I::State>>],
 ) -> Result<()> {
     last_step.pull(v, next)?;
+    last_step.leave_out(next);
     let alpha = match sum {
         Sum::FixedPoint => return Ok(()),
         Sum::Printed => 1.0,

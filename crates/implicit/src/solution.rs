@@ -6,6 +6,7 @@ use crate::certify::Raw;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::iteration::{Of, OuterFn};
+use crate::kinks::{Loss, Question};
 use crate::linear::{Map, Method, Recycle, Solved, Stop};
 use crate::linearise::{SLOTS, Start, linearise};
 use crate::lists::{self, List};
@@ -257,13 +258,14 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
     pub fn jvp(&self, dphi: &C::Params) -> Result<Certified<C::State>> {
         let dphi = dphi.batches();
         fits(&dphi, &self.solution.phi.batches())?;
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let mut b = local.push_params(&dphi)?;
             (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
             self.start.mask(&mut b);
             let solved = local.solve(&b, false, start, method, stop, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
-        })?;
+        };
+        let (value, certificate) = self.certified(derive, &Question::Push(&dphi))?;
         Ok(Certified { value: rebuilt(self.solution.z, value), certificate })
     }
 
@@ -283,10 +285,11 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let mut zbar = zbar.batches();
         fits(&zbar, &self.solution.z.batches())?;
         self.start.mask(&mut zbar);
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&value), value, solved })
-        })?;
+        };
+        let (value, certificate) = self.certified(derive, &Question::Pull(None))?;
         Ok(Certified { value: rebuilt(self.solution.phi, value), certificate })
     }
 
@@ -310,21 +313,35 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         O: for<'s> OuterFn<'s, C::State, C::Params>,
     {
         let outer = &outer;
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
-            let (_, mut zbar, mut direct) = self.loss(&local.at, outer)?;
-            self.start.mask(&mut zbar);
-            self.start.mask(&mut direct);
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
+            let (_, zbar, direct) = self.loss(&local.at, outer)?;
             let (mut value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             let scale = lists::length(&value) + lists::length(&direct);
             lists::add_all(&mut value, 1.0, &direct);
             Ok(Raw { scale, value, solved })
-        })?;
-        let (loss, ..) = self.loss(&self.points[self.here].at, outer)?;
+        };
+        let (loss, zbar, direct) = self.loss(&self.points[self.here].at, outer)?;
+        let value = &|z: &[Batch<_>], phi: &[Batch<_>]| self.loss_alone(z, phi, outer);
+        let asked = Question::Pull(Some(Loss { value, zbar: &zbar, direct: &direct }));
+        let (value, certificate) = self.certified(derive, &asked)?;
         let gradient = rebuilt(self.solution.phi, value);
         Ok(Hypergradient { value: loss, gradient, solution: self.solution(), certificate })
     }
 
-    /// The outer loss and its derivatives by the solution and by the parameters.
+    /// The outer loss.
+    fn loss_alone<O>(&self, z: &[Batch<Of<C::State>>], phi: &[Batch<Of<C::State>>], outer: &O) -> Result<f64>
+    where
+        O: for<'s> OuterFn<'s, C::State, C::Params>,
+    {
+        let tape = Tape::plain();
+        let (z, _) = crate::estimate::bind(&tape, self.solution.z, z);
+        let (p, _) = crate::estimate::bind(&tape, self.solution.phi, phi);
+        let loss = outer(z, p);
+        tape.check()?;
+        Ok(crate::estimate::double(loss.scalar()))
+    }
+
+    /// The outer loss and its derivatives by the solution and by the parameters, 0 in members that failed.
     fn loss<O>(&self, at: &[Batch<Of<C::State>>], outer: &O) -> Result<(f64, List<Of<C::State>>, List<Of<C::State>>)>
     where
         O: for<'s> OuterFn<'s, C::State, C::Params>,
@@ -337,6 +354,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let (mut zbar, mut direct) = (zeros(&at), zeros(&phi));
         let by: Vec<_> = at.iter().chain(&phi).copied().collect();
         tape.gradient_into(loss, &by, &mut zbar.iter_mut().chain(direct.iter_mut()).collect::<Vec<_>>())?;
+        self.start.mask(&mut zbar);
+        self.start.mask(&mut direct);
         Ok((crate::estimate::double(loss.scalar()), zbar, direct))
     }
 }
