@@ -110,7 +110,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         if s.check && members.iter().any(|m| m.verdict.is_sound()) {
             let kinks = self.kinks(here, &raw.solved.x, asked)?;
-            let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
+            let bends =
+                |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
             for (m, bend) in members.iter_mut().zip(kinks.members) {
                 (m.verdict, verdict) = (bends(bend, m.verdict), bends(bend, verdict));
             }

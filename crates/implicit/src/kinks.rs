@@ -56,7 +56,7 @@ impl Kinks {
 const FACTOR: f64 = 4.0;
 
 /// The lengths, relative to the entries, the longest first.
-pub(crate) fn moves<T: Scalar>() -> [f64; 3] {
+fn moves<T: Scalar>() -> [f64; 3] {
     let least = 5.0 * lists::eps::<T>().sqrt();
     [FACTOR * FACTOR * least, FACTOR * least, least]
 }
@@ -126,26 +126,36 @@ pub(crate) fn beside<T: Scalar>(x: &[Batch<T>], a: f64, v: &[Batch<T>]) -> List<
 }
 
 /// Do the three differences, of the longest move first, follow the law of a jump or that of a change of slope?
-pub(crate) fn is_bent(dots: impl Fn(usize, usize) -> f64) -> bool {
+fn is_bent(dots: impl Fn(usize, usize) -> f64) -> bool {
     let apart = |i: usize, j: usize, c: f64| (c * c * dots(j, j) - 2.0 * c * dots(i, j) + dots(i, i)).max(0.0).sqrt();
     let length = |i: usize| dots(i, i).sqrt();
     let law = |c: f64, within: f64| apart(0, 1, c) <= within * length(0) && apart(1, 2, c) <= within * length(1);
     length(2) > 0.0 && (law(1.0, 0.02) || law(FACTOR, 0.1))
 }
 
-/// A number as a function of the length of a move: how much of its change to a side is not that of `slope`; 0 where it
-/// does not bend. `size` is the length of the slope, without what cancels in it.
-pub(crate) fn number_bends<T: Scalar>(at: f64, slope: f64, size: f64, value: &dyn Fn(f64) -> Option<f64>) -> f64 {
-    let mut worst = 0.0f64;
-    for side in [1.0, -1.0] {
-        let Some(delta) = differences::<T, _>(|h| value(side * h).map(|f| f - at - side * h * slope)) else { continue };
+/// A number as a function of the length of a move.
+pub(crate) struct Line {
+    /// The number.
+    pub(crate) at: f64,
+    /// A size whose rounding it has.
+    pub(crate) noise: f64,
+    /// Its derivative, and the length of that without what cancels in it.
+    pub(crate) slope: f64,
+    pub(crate) size: f64,
+}
+
+impl Line {
+    /// How much of its change to a side is not that of the slope; 0 where it does not bend.
+    pub(crate) fn bends<T: Scalar>(&self, value: &dyn Fn(f64) -> Option<f64>) -> f64 {
         let h = moves::<T>()[2];
-        let floor = h * least_jump::<T>() * size + 32.0 * lists::eps::<T>() * at.abs();
-        if delta[2].abs() > floor && is_bent(|i, j| delta[i] * delta[j]) {
-            worst = worst.max(share(delta[2].abs(), h * size));
-        }
+        let floor = h * least_jump::<T>() * self.size + 32.0 * lists::eps::<T>() * self.noise;
+        let sides = [1.0, -1.0].map(|side| {
+            let delta = |h: f64| value(side * h).map(|f| f - self.at - side * h * self.slope);
+            let found = differences::<T, _>(delta, |d| d.abs() > floor);
+            found.filter(|d| is_bent(|i, j| d[i] * d[j])).map_or(0.0, |d| share(d[2].abs(), h * self.size))
+        });
+        sides[0].max(sides[1])
     }
-    worst
 }
 
 /// How much of a change is not that of the slope.
@@ -153,60 +163,53 @@ fn share(bend: f64, slope: f64) -> f64 {
     bend / (bend + slope)
 }
 
-/// Something at the three lengths; `None` if it cannot be had at one of them.
-pub(crate) fn differences<T: Scalar, D>(of: impl Fn(f64) -> Option<D>) -> Option<[D; 3]> {
+/// What differs at the three lengths, the longest first. `None` if it cannot be had at one of them, or if at the
+/// shortest, which is looked at first and mostly is enough, nothing is seen.
+fn differences<T: Scalar, D>(of: impl Fn(f64) -> Option<D>, is_seen: impl Fn(&D) -> bool) -> Option<[D; 3]> {
     let [a, b, c] = moves::<T>();
-    Some([of(a)?, of(b)?, of(c)?])
+    let last = of(c).filter(is_seen)?;
+    Some([of(a)?, of(b)?, last])
 }
 
 /// A program with outcome `at` as a function of the length of a move: how much of its change to a side is not that of
 /// `slope`, in each member; 0 where it does not bend, or where `weight`, if there is one, does not see it.
-pub(crate) struct Bends<'b, T: Scalar> {
-    pub(crate) at: &'b [Batch<T>],
-    pub(crate) slope: &'b [Batch<T>],
+struct Bends<'b, T: Scalar> {
+    at: &'b [Batch<T>],
+    slope: &'b [Batch<T>],
     /// The length of the slope of each member, without what cancels in it.
-    pub(crate) size: &'b [f64],
-    pub(crate) weight: Option<&'b [Batch<T>]>,
+    size: &'b [f64],
+    weight: Option<&'b [Batch<T>]>,
 }
 
 impl<T: Scalar> Bends<'_, T> {
-    pub(crate) fn of(&self, outcome: &dyn Fn(f64) -> Option<List<T>>) -> Vec<f64> {
+    fn of(&self, outcome: &dyn Fn(f64) -> Option<List<T>>) -> Vec<f64> {
         let mut worst = vec![0.0f64; self.size.len()];
         for side in [1.0, -1.0] {
-            let Some(delta) = self.deltas(side, outcome) else { continue };
-            let one = |m: usize| self.one(&delta, self.size[m], &|u, v| lists::dot(u, v, m));
-            worst.iter_mut().enumerate().for_each(|(m, w)| *w = w.max(one(m)));
+            let delta = |h: f64| {
+                let mut d = lists::minus(&outcome(side * h)?, self.at);
+                lists::add_all(&mut d, -side * h, self.slope);
+                Some(d)
+            };
+            let found = differences::<T, _>(delta, |d| (0..worst.len()).any(|m| self.seen(d, m) > 0.0));
+            for (m, worst) in worst.iter_mut().enumerate() {
+                let bent = |d: &[List<T>; 3]| is_bent(|i, j| lists::dot(&d[i], &d[j], m));
+                *worst = worst.max(found.as_ref().filter(|d| bent(d)).map_or(0.0, |d| self.seen(&d[2], m)));
+            }
         }
         worst
     }
 
-    /// The same of all members together.
-    pub(crate) fn of_all(&self, outcome: &dyn Fn(f64) -> Option<List<T>>) -> f64 {
-        let sides = [1.0, -1.0].map(|side| {
-            let delta = self.deltas(side, outcome);
-            delta.map_or(0.0, |delta| self.one(&delta, self.size[0], &|u, v| lists::all_dot(u, v)))
-        });
-        sides[0].max(sides[1])
-    }
-
-    fn deltas(&self, side: f64, outcome: &dyn Fn(f64) -> Option<List<T>>) -> Option<[List<T>; 3]> {
-        differences::<T, _>(|h| {
-            let mut d = lists::minus(&outcome(side * h)?, self.at);
-            lists::add_all(&mut d, -side * h, self.slope);
-            Some(d)
-        })
-    }
-
-    fn one(&self, delta: &[List<T>; 3], size: f64, dot: &dyn Fn(&[Batch<T>], &[Batch<T>]) -> f64) -> f64 {
-        let h = moves::<T>()[2];
+    /// How much of the change of a member over the shortest length is `delta`; 0 if it may be rounding.
+    fn seen(&self, delta: &[Batch<T>], m: usize) -> f64 {
+        let (h, size) = (moves::<T>()[2], self.size[m]);
+        let dot = |u: &[Batch<T>], v: &[Batch<T>]| lists::dot(u, v, m);
         let noise = 32.0 * lists::eps::<T>() * (size + dot(self.at, self.at).sqrt());
         let floor = h * least_jump::<T>() * size + noise;
         let (seen, long) = match self.weight {
-            Some(w) => (dot(w, &delta[2]).abs(), dot(w, w).sqrt()),
-            None => (dot(&delta[2], &delta[2]).sqrt(), 1.0),
+            Some(w) => (dot(w, delta).abs(), dot(w, w).sqrt()),
+            None => (dot(delta, delta).sqrt(), 1.0),
         };
-        let bent = seen > floor * long && is_bent(|i, j| dot(&delta[i], &delta[j]));
-        if bent { share(seen, h * size * long) } else { 0.0 }
+        if seen > floor * long { share(seen, h * size * long) } else { 0.0 }
     }
 }
 
@@ -214,9 +217,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     /// Where the condition or the loss bends, as far as what was asked meets it. `x` is the solution of the linear
     /// system. Where a program cannot be run beside the solution, nothing is found.
     ///
-    /// Cost: six runs of the gradient of the condition, or of the step or residual, and two forward sweeps, for a
-    /// derivative along a direction; twelve runs, twelve of the loss and two sweeps for a cotangent; where something
-    /// bends, a solve and six runs more.
+    /// Cost: for a derivative along a direction two runs of the gradient of the condition, or of the step or residual, and
+    /// two forward sweeps; for a cotangent four runs, six of the loss, and two sweeps. Where something may bend, at most three times as many runs, a solve and six runs more.
     pub(crate) fn kinks(
         &self,
         here: &Local<'_, Of<C::State>>,
@@ -288,12 +290,13 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         weight: Option<&[Batch<Of<C::State>>]>,
     ) -> Result<Vec<f64>> {
         let (s, at) = (&self.solution, here.outcome());
-        let (mut slope, by_phi) = (here.slope_by_state(d)?, here.slope_by_params(dphi)?);
-        let length = |v: &[Batch<_>], m| lists::dot(v, v, m).sqrt();
-        let size: Vec<f64> =
-            (0..here.stationarity.len()).map(|m| length(&slope, m) + length(&by_phi, m)).collect();
-        lists::add_all(&mut slope, 1.0, &by_phi);
+        let nothing = |v: &[Batch<_>]| lists::all_dot(v, v) == 0.0;
         let zero = lists::zeros(&lists::shapes(d));
+        let mut slope = if nothing(d) { zero.clone() } else { here.slope_by_state(d)? };
+        let by_phi = if nothing(dphi) { zero.clone() } else { here.slope_by_params(dphi)? };
+        let length = |v: &[Batch<_>], m| lists::dot(v, v, m).sqrt();
+        let size: Vec<f64> = (0..here.stationarity.len()).map(|m| length(&slope, m) + length(&by_phi, m)).collect();
+        lists::add_all(&mut slope, 1.0, &by_phi);
         let run = |h: f64| {
             let (w, phi) = (beside(&zero, h, d), beside(&self.start.phi, h, dphi));
             outcome(s.condition, &here.at, &w, (s.z, s.phi), &phi).ok()
@@ -318,7 +321,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             (loss.value)(&at, &beside(&self.start.phi, h, dphi)).ok().filter(|f| f.is_finite())
         };
         let Some(at) = run(0.0) else { return 0.0 };
-        let size = by_state.abs() + by_params.abs();
-        number_bends::<Of<C::State>>(at, by_state + by_params, size, &run)
+        let (slope, size) = (by_state + by_params, by_state.abs() + by_params.abs());
+        Line { at, noise: at.abs(), slope, size }.bends::<Of<C::State>>(&run)
     }
 }

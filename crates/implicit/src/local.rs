@@ -344,7 +344,8 @@ impl<'t, T: Scalar> Local<'t, T> {
         let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
         let guess = start.or(guess.as_deref());
         let ask = Ask { map, adjoint, stop, aid };
-        let same = methods.iter().all(|m| *m == first) && matches!(first, Method::Cg(_));
+        let krylov = matches!(first, Method::Cg(_) | Method::Minres(_) | Method::Gmres { .. } | Method::BiCgStab);
+        let same = methods.iter().all(|m| *m == first) && krylov;
         if let (Some(recycle), None, true) = (aid.recycle, aid.preconditioner, same)
             && recycle.deflates()
         {

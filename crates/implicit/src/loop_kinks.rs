@@ -2,63 +2,80 @@
 //! far from the point it is looked for, is in `kinks.rs`.
 
 use crate::error::Result;
-use crate::estimate::{bind, double, rebuilt, run};
+use crate::estimate::{bind, double, rebuilt, run, seeds};
 use crate::iteration::{Iteration, Of};
-use crate::kinks::{Bends, anywhere, beside, number_bends};
-use crate::lists;
+use crate::kinks::{Line, anywhere, beside};
+use crate::lists::{self, List};
 use crate::series::LastStep;
-use crate::space::sweep;
-use pullback::{Batch, Leaves, Scalar, Tape, Var};
+use pullback::{Batch, Leaves, Tape, Var};
+use std::cell::RefCell;
 
 /// What the derivative by the parameters is made of.
-pub(crate) struct Parts<'p, 't, T: Scalar> {
+pub(crate) struct Parts<'p, 't, I: Iteration> {
     /// The handles of the parameters on the tape of the last step.
-    pub(crate) phi: &'p [Var<'t, T>],
+    pub(crate) phi: &'p [Var<'t, Of<I::State>>],
     /// The sum of the series.
-    pub(crate) p: &'p [Batch<T>],
-    /// The derivatives of the loss by the state and by the parameters.
-    pub(crate) by_state: &'p [Batch<T>],
-    pub(crate) direct: &'p [Batch<T>],
+    pub(crate) p: &'p [Batch<Of<I::State>>],
+    /// The derivatives of the loss by the state and by the parameters, and the loss.
+    pub(crate) by_state: &'p [Batch<Of<I::State>>],
+    pub(crate) direct: &'p [Batch<Of<I::State>>],
+    pub(crate) loss: f64,
 }
 
 impl<I: Iteration> LastStep<'_, '_, I> {
-    /// How much of the change of the last step, as far as the derivative meets it, or of the loss is not that of their
-    /// derivatives, to one side of where they are; 0 where neither bends. The state before the step and the parameters
-    /// are moved at random, and the loss along what the step makes of that.
+    /// How much of the change of `<p, F>`, with the last step `F` and the sum `p`, or of the loss after the step is not
+    /// that of its derivative, to one side of where they are; 0 where neither bends. The state before the step and the
+    /// parameters are moved at random.
     ///
-    /// Cost: six steps and six losses without recording, and two forward sweeps over the step.
-    pub(crate) fn bends(&mut self, of: &Parts<'_, '_, Of<I::State>>) -> Result<f64> {
+    /// Cost: four reverse sweeps over the step, two steps and two losses; at most six steps and six losses where
+    /// something may bend.
+    pub(crate) fn bends(&mut self, of: &Parts<'_, '_, I>) -> Result<f64> {
         let mut d = anywhere(self.path.before, 0x0B5);
         self.leave_out(&mut d);
         let d = self.project(self.path.before, &d)?;
         let params = self.path.phi.batches();
         let dphi = anywhere(&params, 0x5EED);
-        let (mut slope, mut by_phi) = (d.clone(), d.clone());
-        sweep(self.tape, self.from, &d, self.outs, &mut slope)?;
-        sweep(self.tape, of.phi, &dphi, self.outs, &mut by_phi)?;
-        let size = lists::length(&slope) + lists::length(&by_phi);
-        lists::add_all(&mut slope, 1.0, &by_phi);
+        let by = |v: &[Batch<_>]| -> Result<(f64, f64)> {
+            let by_state = self.pulled_to(self.from, v, &d)?;
+            Ok((lists::all_dot(&by_state, &d), lists::all_dot(&self.pulled_to(of.phi, v, &dphi)?, &dphi)))
+        };
+        let (step, loss) = (by(of.p)?, by(of.by_state)?);
+        let direct = lists::all_dot(of.direct, &dphi);
         let (it, like, path) = (self.it, self.like, self.path);
-        let tape = std::cell::RefCell::new(&mut *self.plain);
+        let tape = RefCell::new(&mut *self.plain);
         let moved = |h: f64| rebuilt(path.phi, beside(&params, h, &dphi));
-        let step = |h: f64| {
+        let after = |h: f64| -> Option<List<_>> {
             let from = beside(path.before, h, &d);
             run(&mut tape.borrow_mut(), it, like, from, &moved(h), path.last..path.last + 1).ok()
         };
-        let loss = |h: f64| {
-            let mut tape = tape.borrow_mut();
-            loss_at(&mut tape, it, like, &beside(path.end, h, &slope), &moved(h)).filter(|f| f.is_finite())
+        let along = |h: f64| Some(lists::all_dot(of.p, &after(h)?));
+        let lost = |h: f64| {
+            let z = after(h)?;
+            loss_at(&mut tape.borrow_mut(), it, like, &z, &moved(h))
         };
-        let whole = Bends { at: path.end, slope: &slope, size: &[size], weight: Some(of.p) };
-        let step = whole.of_all(&step);
-        let (by_state, direct) = (lists::all_dot(of.by_state, &slope), lists::all_dot(of.direct, &dphi));
-        let Some(at) = loss(0.0) else { return Ok(step) };
-        let size = by_state.abs() + direct.abs();
-        Ok(number_bends::<Of<I::State>>(at, by_state + direct, size, &loss).max(step))
+        let at = lists::all_dot(of.p, path.end);
+        let size = lists::length(of.p) * lists::length(path.end);
+        let step = Line { at, noise: size, slope: step.0 + step.1, size: step.0.abs() + step.1.abs() };
+        let slopes = [loss.0, loss.1, direct];
+        let size = slopes.iter().map(|s| s.abs()).sum();
+        let loss = Line { at: of.loss, noise: of.loss.abs(), slope: slopes.iter().sum(), size };
+        Ok(step.bends::<Of<I::State>>(&along).max(loss.bends::<Of<I::State>>(&lost)))
+    }
+
+    /// `v` at the end of the step pulled back to values with the shapes of `like`.
+    fn pulled_to(
+        &self,
+        to: &[Var<'_, Of<I::State>>],
+        v: &[Batch<Of<I::State>>],
+        like: &[Batch<Of<I::State>>],
+    ) -> Result<List<Of<I::State>>> {
+        let mut g = like.to_vec();
+        self.tape.vjp_into(&seeds(self.outs, v), to, &mut g.iter_mut().collect::<Vec<_>>())?;
+        Ok(g)
     }
 }
 
-/// The outer loss as a number; `None` if it fails.
+/// The outer loss as a number, without recording; `None` if it fails or is not finite.
 fn loss_at<I: Iteration>(
     tape: &mut Tape<Of<I::State>>,
     it: &I,
@@ -72,5 +89,5 @@ fn loss_at<I: Iteration>(
     let (phi, _) = bind(tape, phi, &phi.batches());
     let loss = it.outer(tape, z, phi);
     tape.check().ok()?;
-    Some(double(loss.scalar()))
+    Some(double(loss.scalar())).filter(|f| f.is_finite())
 }

@@ -148,7 +148,11 @@ impl<I: Iteration> LastStep<'_, '_, I> {
     }
 
     /// The tangent part of `v` at `z`.
-    pub(crate) fn project(&mut self, z: &[Batch<Of<I::State>>], v: &[Batch<Of<I::State>>]) -> Result<Vec<Batch<Of<I::State>>>> {
+    pub(crate) fn project(
+        &mut self,
+        z: &[Batch<Of<I::State>>],
+        v: &[Batch<Of<I::State>>],
+    ) -> Result<Vec<Batch<Of<I::State>>>> {
         self.plain.clear();
         let plain = &*self.plain;
         let (z, _) = bind(plain, self.like, z);
@@ -257,7 +261,7 @@ pub(crate) fn series<'t, I: Iteration>(
     last_step.leave_out(&mut target);
     judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
     if certificate.verdict.is_sound() {
-        let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient };
+        let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient, loss: value };
         let bend = last_step.bends(&parts)?;
         if bend > 0.0 {
             certificate.verdict = Verdict::Suspect(Why::Kink { bend });

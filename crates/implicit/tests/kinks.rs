@@ -142,10 +142,9 @@ fn kinks_on_manifolds() {
     let spd = Spd(3);
     let s = mat![[2.0, 0.0, 0.3], [0.0, 1.0, 0.0], [0.3, 0.0, 0.7]];
     let m = sym(&solve(&s, &Mat::identity(3, 3)));
-    let c = stationary(&m, &s, |m: Var, s: Var| {
-        m.dot(s.sym()) - m.spd().logdet() + m.block(0..1, 1..2).abs().sum() * 0.1
-    })
-    .on(&spd);
+    let c =
+        stationary(&m, &s, |m: Var, s: Var| m.dot(s.sym()) - m.spd().logdet() + m.block(0..1, 1..2).abs().sum() * 0.1)
+            .on(&spd);
     let d = c.at(&m, &s).hypergradient(|m: Var, _: Var| m.sum()).unwrap();
     assert!(is_kink(d.certificate.verdict), "{}", d.certificate);
 }
@@ -176,8 +175,9 @@ fn a_kink_in_one_of_many_dimensions_by_every_solver() {
     // |u'z| for a direction u that no entry knows of, orthogonal to the solution.
     let (u, phi) = (Mat::from_fn(n, 1, |i, _| q[(i, 0)]), &a * Mat::from_fn(n, 1, |i, _| q[(i, 1)]));
     let z = solve(&a, &phi);
-    let c = stationary(&z, &phi, |z: Var, phi: Var| z.dot(&a * z) * 0.5 + z.dot(&u).max(0.0).square() * 0.5 - z.dot(phi))
-        .flat();
+    let c =
+        stationary(&z, &phi, |z: Var, phi: Var| z.dot(&a * z) * 0.5 + z.dot(&u).max(0.0).square() * 0.5 - z.dot(phi))
+            .flat();
     for method in [Method::Auto, Method::Cg(Positive::asserted()), Method::Gmres { restart: 60 }, Method::Lsmr] {
         let d = c.at(&z, &phi).method(method).hypergradient(|z: Var, _: Var| z.dot(&w)).unwrap();
         // The solution is orthogonal to u to rounding: at the kink.
@@ -205,9 +205,8 @@ fn kinks_of_a_loop_and_of_its_loss() {
     let smooth = program(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.sum());
     let loss = program(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.abs().sum());
     // The second entry bends nowhere near, and the loss does not see the first.
-    let unseen = program(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| {
-        z.row_range(1, 1).sum()
-    });
+    let unseen =
+        program(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| z.row_range(1, 1).sum());
     for how in [Estimator::FixedPoint { terms: 60 }, Estimator::FixedPoint { terms: 8 }] {
         assert!(is_kink(bent.derivative(80, how).unwrap().certificate.verdict), "{how:?}");
         assert!(is_kink(loss.derivative(80, how).unwrap().certificate.verdict), "{how:?}");

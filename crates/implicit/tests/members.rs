@@ -307,7 +307,8 @@ fn a_parameter_derivative_that_fails_in_one_member() {
     });
     // Eigenvectors of a matrix whose eigenvalues are tied: a rule that refuses.
     let shape = Shape::batch(3, 2, 2);
-    let phi = Batch::from_fn(shape, |m, i, j| if i == j { 1.0 + if m == 1 { 0.0 } else { (m + 2 * i) as f64 } } else { 0.0 });
+    let phi =
+        Batch::from_fn(shape, |m, i, j| if i == j { 1.0 + if m == 1 { 0.0 } else { (m + 2 * i) as f64 } } else { 0.0 });
     let z = Batch::from_fn(Shape::batch(3, 1, 1), |_, _, _| 0.0);
     let at = pullback::value(func(vectors), &phi).unwrap();
     let z = Batch::from_fn(z.shape(), |m, _, _| at.data()[m]);
