@@ -71,6 +71,7 @@ pub mod linear;
 mod linearise;
 mod lists;
 mod local;
+mod local_map;
 mod loop_kinks;
 mod members;
 mod missing;

@@ -168,3 +168,21 @@ pub(crate) fn all_finite<T: Scalar>(v: &[Batch<T>]) -> bool {
 pub(crate) fn number<T: Scalar>(x: f64) -> T {
     T::of(x)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_the_bits_of_the_plain_loop() {
+        for n in [0usize, 1, 3, 7, 8, 31, 64, 127, 1000] {
+            let [x, mut y] = [1, 2].map(|seed| noise::<f64>(&[Shape::mat(n, 1)], seed));
+            let (a, mut plain) = (0.1, y[0].data().to_vec());
+            plain.iter_mut().zip(x[0].data()).for_each(|(y, x)| *y += a * *x);
+            let mut all = y.clone();
+            add(&mut y, a, &x, 0);
+            add_all(&mut all, a, &x);
+            assert!(y[0].data() == plain && all[0].data() == plain, "{n}");
+        }
+    }
+}

@@ -5,13 +5,20 @@ use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::iteration::Of;
 use crate::lists::{self, List};
+use crate::space::Space;
 use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use std::cell::Cell;
 
-/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection.
+/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection. Of a step, the
+/// point that it leads to, since what is taken off it is a constant.
 type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
 
-/// Runs the program of a condition in the coordinates of the tangent space.
+/// The coordinates that stand for the point itself: zero, and in flat space the point.
+pub(crate) fn origin<T: Scalar>(space: Space<'_, T>, at: &[Batch<T>]) -> List<T> {
+    if matches!(space, Space::Flat) { at.to_vec() } else { lists::zeros(&lists::shapes(at)) }
+}
+
+/// Runs the program of a condition in the coordinates of the tangent space, of which [`origin`] is the point `at`.
 pub(crate) fn run<'t, C: Condition>(
     c: &C,
     tape: &'t Tape<Of<C::State>>,
@@ -25,11 +32,11 @@ pub(crate) fn run<'t, C: Condition>(
     let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
     let shapes = lists::shapes(at);
     let bound = |w: &[Var<'t, Of<C::State>>]| {
-        let v = space.project(&base, w);
         // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
-        let x: Vec<_> = match c.kind() {
-            Kind::Stationary => space.retract(&base, &v),
-            _ => base.iter().zip(v).map(|(z, v)| *z + v).collect(),
+        let x: Vec<_> = match (space, c.kind()) {
+            (Space::Flat, _) => w.to_vec(),
+            (_, Kind::Stationary) => space.retract(&base, &space.project(&base, w)),
+            _ => base.iter().zip(space.project(&base, w)).map(|(z, v)| *z + v).collect(),
         };
         let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
         let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
@@ -58,14 +65,10 @@ pub(crate) fn run<'t, C: Condition>(
     if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
         return Err(misfit("a step or residual", &out));
     }
-    let raw = match c.kind() {
-        Kind::FixedPoint => out.iter().zip(&base).map(|(y, z)| *y - *z).collect(),
-        _ => out,
-    };
-    Ok((space.project(&base, &raw), Some(raw)))
+    Ok((space.project(&base, &out), Some(out)))
 }
 
-/// What the program of a condition returns in the coordinates of the tangent space at `at`, as numbers.
+/// What the program of a condition returns at the tangent `w` at `at`, as numbers.
 pub(crate) fn outcome<C: Condition>(
     c: &C,
     at: &[Batch<Of<C::State>>],
@@ -75,7 +78,9 @@ pub(crate) fn outcome<C: Condition>(
 ) -> Result<List<Of<C::State>>> {
     let tape = Tape::plain();
     let put = |l: &[Batch<_>]| -> Vec<Var<'_, _>> { l.iter().map(|b| tape.input(b)).collect() };
-    let (out, _) = run(c, &tape, at, &put(w), like.0, like.1, &put(phi))?;
+    let mut from = origin(c.space(), at);
+    lists::add_all(&mut from, 1.0, w);
+    let (out, _) = run(c, &tape, at, &put(&from), like.0, like.1, &put(phi))?;
     tape.check()?;
     let value: List<_> = out.iter().map(Var::value).collect();
     finite(&value)?;
@@ -84,12 +89,11 @@ pub(crate) fn outcome<C: Condition>(
 
 /// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
 /// member.
-pub(crate) fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
-    let raw: List<T> = raw.iter().map(Var::value).collect();
-    let off = lists::minus(&raw, projected);
-    let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
-    let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
-    let n = lists::members(&lists::shapes(&raw));
+pub(crate) fn normal_parts<T: Scalar>(raw: &[Batch<T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
+    let off = lists::minus(raw, projected);
+    let size = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let part = |m| if size(raw, m) > 0.0 { size(&off, m) / size(raw, m) } else { 0.0 };
+    let n = lists::members(&lists::shapes(raw));
     ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())
 }
 

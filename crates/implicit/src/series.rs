@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::estimate::{Recorded, add, bind, difference, double, norm, seeds};
 use crate::iteration::{Iteration, Of, copy, list};
 use crate::linear::rate;
-use crate::lists;
+use crate::lists::{self, List};
 use crate::loop_kinks::Parts;
 use crate::missing;
 use crate::verdict::{Verdict, Why};
@@ -219,27 +219,7 @@ pub(crate) fn series<'t, I: Iteration>(
     let first = norm(&v);
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(first > 0.0, motion);
-    let mut p = v.clone();
-    let mut kept = vec![v];
-    let (mut last, mut grew) = (first, false);
-    for _ in 0..terms {
-        if last == 0.0 {
-            break;
-        }
-        // A term that is kept no longer lends its place to the next one.
-        let mut next = if kept.len() > KEPT { kept.remove(0) } else { at_end.clone() };
-        next_term(&mut last_step, sum, &kept[kept.len() - 1], &mut next)?;
-        let now = norm(&next);
-        certificate.norms.push(now / first);
-        if now > last && grew && now > GROWTH * first {
-            certificate.truncated = true;
-            break;
-        }
-        (grew, last) = (now > last, now);
-        add(&mut p, &next, 1.0);
-        kept.push(next);
-        certificate.terms += 1;
-    }
+    let (p, mut kept) = summed(&mut last_step, sum, v, terms, &mut certificate)?;
     if let [.., now] = certificate.norms[1..] {
         certificate.rho = rate(&certificate.norms);
         certificate.missing = Some(now * certificate.rho.unwrap_or(0.0));
@@ -262,13 +242,47 @@ pub(crate) fn series<'t, I: Iteration>(
     judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
     if certificate.verdict.is_sound() {
         let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient, loss: value };
-        let bend = last_step.bends(&parts)?;
-        if bend > 0.0 {
+        // A sweep that fails there is no failure of the derivative, which does not need it.
+        if let Ok(bend) = last_step.bends(&parts)
+            && bend > 0.0
+        {
             certificate.verdict = Verdict::Suspect(Why::Kink { bend });
         }
     }
     add(gradient, &own, sum.sign());
     Ok((value, certificate))
+}
+
+/// `v + v_1 + ... + v_K`, and the last of the terms. It stops early where they grow, or vanish.
+fn summed<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
+    sum: Sum,
+    v: List<Of<I::State>>,
+    terms: usize,
+    certificate: &mut Certificate,
+) -> Result<(List<Of<I::State>>, Vec<List<Of<I::State>>>)> {
+    let (first, mut p) = (norm(&v), v.clone());
+    let mut kept = vec![v];
+    let (mut last, mut grew) = (first, false);
+    for _ in 0..terms {
+        if last == 0.0 {
+            break;
+        }
+        // A term that is kept no longer lends its place to the next one.
+        let mut next = if kept.len() > KEPT { kept.remove(0) } else { p.clone() };
+        next_term(last_step, sum, &kept[kept.len() - 1], &mut next)?;
+        let now = norm(&next);
+        certificate.norms.push(now / first);
+        if now > last && grew && now > GROWTH * first {
+            certificate.truncated = true;
+            break;
+        }
+        (grew, last) = (now > last, now);
+        add(&mut p, &next, 1.0);
+        kept.push(next);
+        certificate.terms += 1;
+    }
+    Ok((p, kept))
 }
 
 /// The outer loss as a function of fresh handles for the state: its gradient by the state is returned, and that by the

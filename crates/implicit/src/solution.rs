@@ -27,7 +27,8 @@ pub struct Settings {
     /// Does the solution take one Newton step first? It does only where that lowers the residual, and not where the
     /// residual is rounding.
     pub polish: bool,
-    /// Is the error estimated? That costs a second linearisation and its solves.
+    /// Is the error estimated, and is the solution looked at for a kink? That costs a second linearisation and its
+    /// solves, and a few runs of the condition and of the loss beside the solution.
     pub check: bool,
 }
 
@@ -154,9 +155,11 @@ impl<'a, C: Condition> Solution<'a, C> {
 
     /// Records the condition, polishes the solution, and records it again there.
     ///
-    /// Members of a batch are independent. A member at which the condition fails, or whose residual is not finite, is
-    /// named by [`Linearisation::failures`] and masked: its part of every derivative is 0, its verdict `Invalid`. To
-    /// find it, the batch is recorded again with another member in its place; that costs nothing where nobody fails.
+    /// Members of a batch are independent. A member at which the condition fails, whose residual is not finite, or whose
+    /// derivative by the parameters fails or is not finite, is named by [`Linearisation::failures`] and masked: its part
+    /// of every derivative is 0, its verdict `Invalid`. To find it, the batch is recorded again with another member in
+    /// its place; where nobody fails that costs a forward and a reverse sweep. If the derivative by the parameters fails
+    /// in all members, or in a solution that is not batched, it is there to be asked for, and fails then.
     ///
     /// # Errors
     /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if
@@ -245,7 +248,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         rebuilt(self.solution.z, at)
     }
 
-    /// The members of the batch at which the condition fails, and why.
+    /// The members of the batch at which the condition, or its derivative by the parameters, fails, and why.
     pub fn failures(&self) -> Vec<(usize, Error)> {
         let all = self.start.failures.iter().enumerate();
         all.filter_map(|(m, e)| Some((m, e.clone()?))).collect()
