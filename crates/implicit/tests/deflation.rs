@@ -188,7 +188,7 @@ fn roots(systems: &[(Mat<f64>, Mat<f64>)], method: Method, recycle: &Recycle) ->
 fn what_the_ritz_vectors_save_other_solvers() {
     println!("the same for maps that are not positive");
     // Four small eigenvalues of both signs among others of both signs, and the same skewed.
-    let signed = |i: usize, x: f64| if i % 2 == 0 { x } else { -x };
+    let signed = |i: usize, x: f64| if i.is_multiple_of(2) { x } else { -x };
     for exponent in [2, 3, 4] {
         let kappa = 10f64.powi(exponent);
         let of = |i: usize| if i < 4 { (1.0 + i as f64) / kappa } else { 0.1 + 0.9 * i as f64 / N as f64 };
