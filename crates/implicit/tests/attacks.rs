@@ -50,7 +50,7 @@ fn distance(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
 fn complex_spectra_next_to_the_unit_circle() {
     let mut tally = Tally::default();
     for radius in [0.9f64, 0.99, 0.999, 0.999_99, 1.000_01, 1.01] {
-        for angle in [1e-3f64, 0.3, 1.5, 3.0, 3.141] {
+        for angle in [1e-3f64, 0.3, 1.5, 3.0, 3.13] {
             for wide in [0.0, 0.2] {
                 // Two turning planes; with `wide` they are not orthogonal to each other.
                 let turn = |i: usize, j: usize, a: f64| radius * [[a.cos(), -a.sin()], [a.sin(), a.cos()]][i][j];
