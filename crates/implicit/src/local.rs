@@ -4,7 +4,8 @@
 //! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the
 //! tangent space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the
 //! retraction and `P` the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose
-//! are part of every sweep, and no normal component ever enters. Where only first derivatives are taken, of steps and
+//! are part of every sweep, and no normal component ever stays: vectors are tangent, so one of the projections before and after a
+//! program is enough, the one after it in the direction of the sweep. Where only first derivatives are taken, of steps and
 //! residuals, `z_0 + P w` serves as well. In flat space `w` is the point itself, and taken at `z_0`.
 //!
 //! - Stationary point of `f`: the gradient of `f(x(w), phi)` by `w` is a cotangent `c(w, phi)`, and `rho = G^{-1} c`
@@ -22,7 +23,7 @@ use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
-use crate::recording::{finite, normal_parts, origin, run};
+use crate::recording::{Recorded, finite, normal_parts, origin, run};
 use crate::space::{Tangents, sweep, sweep_back};
 use pullback::{Batch, Leaves, Origin, Scalar, Shape, Tape, Var};
 use std::cell::{Cell, OnceCell};
@@ -46,6 +47,9 @@ pub(crate) struct Local<'t, T: Scalar> {
     pub(crate) tape: &'t Tape<T>,
     pub(crate) w: Vec<Var<'t, T>>,
     phi: Vec<Var<'t, T>>,
+    /// What tangents are pushed forward from, and pulled back from; see [`Recorded`].
+    pub(crate) from: Vec<Var<'t, T>>,
+    pub(crate) raw: Vec<Var<'t, T>>,
     pub(crate) out: Vec<Var<'t, T>>,
     pub(crate) kind: Kind,
     pub(crate) words: Tangents<'t, T>,
@@ -100,13 +104,13 @@ impl<'t, T: Scalar> Local<'t, T> {
         let tape = &slot.program;
         let w: Vec<Var<'t, T>> = origin(space, &at).iter().map(|b| tape.input(b)).collect();
         let phi_in: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();
-        let (out, raw) = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
+        let Recorded { from, out, raw } = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
         tape.check()?;
         let words = Tangents::new(&slot.words, space, &at)?;
         let mut value: List<T> = out.iter().map(Var::value).collect();
         let n = lists::members(&shapes);
         let (mut normal, mut dropped) = (vec![0.0; n], vec![0.0; n]);
-        if let Some(raw) = raw {
+        if c.kind() != Kind::Stationary {
             let mut raw: List<T> = raw.iter().map(Var::value).collect();
             if c.kind() == Kind::FixedPoint {
                 raw = lists::minus(&raw, &at);
@@ -123,6 +127,8 @@ impl<'t, T: Scalar> Local<'t, T> {
             tape,
             w,
             phi: phi_in,
+            from,
+            raw,
             out,
             kind,
             words,
@@ -204,7 +210,7 @@ impl<'t, T: Scalar> Local<'t, T> {
             Kind::FixedPoint | Kind::Root => {
                 let mut gp = lists::zeros(&self.shapes);
                 self.words.lower(p, &mut gp)?;
-                sweep_back(self.tape, &self.out, &gp, &self.phi, &mut g)?;
+                sweep_back(self.tape, &self.raw, &gp, &self.phi, &mut g)?;
             }
         }
         if self.kind != Kind::FixedPoint {
@@ -222,7 +228,7 @@ impl<'t, T: Scalar> Local<'t, T> {
     /// The derivative of [`Local::outcome`] along a tangent.
     pub(crate) fn slope_by_state(&self, d: &[Batch<T>]) -> Result<List<T>> {
         let mut c = lists::zeros(&self.shapes);
-        sweep(self.tape, &self.w, d, &self.out, &mut c)?;
+        sweep(self.tape, &self.from, d, &self.out, &mut c)?;
         Ok(c)
     }
 

@@ -19,11 +19,11 @@ impl<T: Scalar> Local<'_, T> {
     fn pulled(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.products.set(self.products.get() + 1);
         if self.words.ambient {
-            return sweep_back(self.tape, &self.out, v, &self.w, out);
+            return sweep_back(self.tape, &self.raw, v, &self.w, out);
         }
         let (mut g, mut s) = (lists::zeros(&self.shapes), lists::zeros(&self.shapes));
         self.words.lower(v, &mut g)?;
-        sweep_back(self.tape, &self.out, &g, &self.w, &mut s)?;
+        sweep_back(self.tape, &self.raw, &g, &self.w, &mut s)?;
         self.words.raise(&s, out)
     }
 }
@@ -38,15 +38,15 @@ impl<T: Scalar> Map<T> for Local<'_, T> {
     fn apply(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.products.set(self.products.get() + 1);
         match self.kind {
-            Kind::Stationary if self.words.ambient => sweep(self.tape, &self.w, v, &self.out, out),
+            Kind::Stationary if self.words.ambient => sweep(self.tape, &self.from, v, &self.out, out),
             Kind::Stationary => {
                 let mut c = lists::zeros(&self.shapes);
-                sweep(self.tape, &self.w, v, &self.out, &mut c)?;
+                sweep(self.tape, &self.from, v, &self.out, &mut c)?;
                 self.words.raise(&c, out)
             }
-            Kind::Root => sweep(self.tape, &self.w, v, &self.out, out),
+            Kind::Root => sweep(self.tape, &self.from, v, &self.out, out),
             Kind::FixedPoint => {
-                sweep(self.tape, &self.w, v, &self.out, out)?;
+                sweep(self.tape, &self.from, v, &self.out, out)?;
                 self.away_from(v, out);
                 Ok(())
             }
@@ -55,7 +55,7 @@ impl<T: Scalar> Map<T> for Local<'_, T> {
     fn rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         if self.kind == Kind::FixedPoint {
             self.products.set(self.products.get() + 1);
-            return sweep(self.tape, &self.w, v, &self.out, out);
+            return sweep(self.tape, &self.from, v, &self.out, out);
         }
         self.apply(v, out)?;
         self.away_from(v, out);

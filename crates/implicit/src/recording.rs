@@ -9,9 +9,16 @@ use crate::space::Space;
 use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use std::cell::Cell;
 
-/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection. Of a step, the
-/// point that it leads to, since what is taken off it is a constant.
-type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
+/// What a condition leaves on the tape.
+pub(crate) struct Recorded<'t, T: Scalar> {
+    /// What a tangent is pushed forward from: `P w` where it can be, which is `w` for a tangent.
+    pub(crate) from: Vec<Var<'t, T>>,
+    /// The outcome in the tangent space.
+    pub(crate) out: Vec<Var<'t, T>>,
+    /// The outcome before its projection, from where a tangent may be pulled back as well. Of a step, the point that it
+    /// leads to, since what is taken off it is a constant. Of a cost, `out`.
+    pub(crate) raw: Vec<Var<'t, T>>,
+}
 
 /// The coordinates that stand for the point itself: zero, and in flat space the point.
 pub(crate) fn origin<T: Scalar>(space: Space<'_, T>, at: &[Batch<T>]) -> List<T> {
@@ -31,17 +38,22 @@ pub(crate) fn run<'t, C: Condition>(
     let space = c.space();
     let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
     let shapes = lists::shapes(at);
-    let bound = |w: &[Var<'t, Of<C::State>>]| {
-        // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
+    // With the tangent `v = P w`. Only the Hessian of a cost sees more of the retraction than that its derivative at 0
+    // is the identity.
+    let bound = |v: &[Var<'t, Of<C::State>>]| {
         let x: Vec<_> = match (space, c.kind()) {
-            (Space::Flat, _) => w.to_vec(),
-            (_, Kind::Stationary) => space.retract(&base, &space.project(&base, w)),
-            _ => base.iter().zip(space.project(&base, w)).map(|(z, v)| *z + v).collect(),
+            (Space::Flat, _) => v.to_vec(),
+            (_, Kind::Stationary) => space.retract(&base, v),
+            _ => base.iter().zip(v).map(|(z, v)| *z + *v).collect(),
         };
         let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
         let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         let p = phi.bind(&mut || p.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         c.program(tape, x, p)
+    };
+    let tangent = |w: &[Var<'t, Of<C::State>>]| match space {
+        Space::Flat => w.to_vec(),
+        _ => space.project(&base, w),
     };
     let misfit = |what, got: &[Var<'t, _>]| {
         let got = got.iter().map(Var::shape).collect();
@@ -50,7 +62,7 @@ pub(crate) fn run<'t, C: Condition>(
     if c.kind() == Kind::Stationary {
         let wrong = Cell::new(None);
         let slope = w.to_vec().grad(|w| {
-            let out = bound(&w);
+            let out = bound(&tangent(&w));
             match out.as_slice() {
                 [cost] if cost.shape().is_scalar() => cost.sum(),
                 _ => {
@@ -59,13 +71,15 @@ pub(crate) fn run<'t, C: Condition>(
                 }
             }
         });
-        return wrong.into_inner().map_or(Ok((slope, None)), Err);
+        let found = Recorded { from: w.to_vec(), raw: slope.clone(), out: slope };
+        return wrong.into_inner().map_or(Ok(found), Err);
     }
-    let out = bound(w);
+    let from = tangent(w);
+    let out = bound(&from);
     if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
         return Err(misfit("a step or residual", &out));
     }
-    Ok((space.project(&base, &out), Some(out)))
+    Ok(Recorded { from, out: space.project(&base, &out), raw: out })
 }
 
 /// What the program of a condition returns at the tangent `w` at `at`, as numbers.
@@ -80,7 +94,7 @@ pub(crate) fn outcome<C: Condition>(
     let put = |l: &[Batch<_>]| -> Vec<Var<'_, _>> { l.iter().map(|b| tape.input(b)).collect() };
     let mut from = origin(c.space(), at);
     lists::add_all(&mut from, 1.0, w);
-    let (out, _) = run(c, &tape, at, &put(&from), like.0, like.1, &put(phi))?;
+    let out = run(c, &tape, at, &put(&from), like.0, like.1, &put(phi))?.out;
     tape.check()?;
     let value: List<_> = out.iter().map(Var::value).collect();
     finite(&value)?;

@@ -264,12 +264,13 @@ fn summed<I: Iteration>(
     let (first, mut p) = (norm(&v), v.clone());
     let mut kept = vec![v];
     let (mut last, mut grew) = (first, false);
-    for _ in 0..terms {
+    for k in 0..terms {
         if last == 0.0 {
             break;
         }
-        // A term that is kept no longer lends its place to the next one.
-        let mut next = if kept.len() > KEPT { kept.remove(0) } else { p.clone() };
+        // A term that is kept no longer lends its place to the next one. Before the last of them, two go round.
+        let most = if k + KEPT + 1 < terms { 1 } else { KEPT };
+        let mut next = if kept.len() > most { kept.remove(0) } else { p.clone() };
         next_term(last_step, sum, &kept[kept.len() - 1], &mut next)?;
         let now = norm(&next);
         certificate.norms.push(now / first);
