@@ -124,8 +124,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         Ok((raw.value, certificate))
     }
 
-    /// Takes back the verdicts of members that have a kink at the solution, and of the whole if the loss has one. A sweep
-    /// that fails here is no failure of the derivative, which does not need it.
+    /// Takes back the verdicts of members that have a kink at the solution, and of the whole if the loss has one. A
+    /// sweep that fails here is no failure of the derivative, which does not need it.
     fn looked_beside(
         &self,
         here: &Local<'_, Of<C::State>>,

@@ -39,8 +39,8 @@ pub(crate) struct Loss<'q, T: Scalar> {
     pub(crate) direct: &'q [Batch<T>],
 }
 
-/// How much of the change to one side is not that of the derivative: of the condition in each member, and of the loss. 0
-/// where nothing was found, 1 where it is all of it.
+/// How much of the change to one side is not that of the derivative: of the condition in each member, and of the loss.
+/// 0 where nothing was found, 1 where it is all of it.
 pub(crate) struct Kinks {
     pub(crate) members: Vec<f64>,
     pub(crate) loss: f64,
@@ -217,8 +217,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     /// Where the condition or the loss bends, as far as what was asked meets it. `x` is the solution of the linear
     /// system. Where a program cannot be run beside the solution, nothing is found.
     ///
-    /// Cost: for a derivative along a direction two runs of the gradient of the condition, or of the step or residual, and
-    /// two forward sweeps; for a cotangent four runs, six of the loss, and two sweeps. Where something may bend, at most three times as many runs, a solve and six runs more.
+    /// Cost: for a derivative along a direction two runs of the gradient of the condition, or of the step or residual,
+    /// and two forward sweeps; for a cotangent four runs, six of the loss, and two sweeps. Where something may bend, at
+    /// most three times as many runs, a solve and six runs more.
     pub(crate) fn kinks(
         &self,
         here: &Local<'_, Of<C::State>>,

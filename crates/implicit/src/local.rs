@@ -4,9 +4,10 @@
 //! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the
 //! tangent space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the
 //! retraction and `P` the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose
-//! are part of every sweep, and no normal component ever stays: vectors are tangent, so one of the projections before and after a
-//! program is enough, the one after it in the direction of the sweep. Where only first derivatives are taken, of steps and
-//! residuals, `z_0 + P w` serves as well. In flat space `w` is the point itself, and taken at `z_0`.
+//! are part of every sweep, and no normal component ever stays: vectors are tangent, so one of the projections before
+//! and after a program is enough, the one after it in the direction of the sweep. Where only first derivatives are
+//! taken, of steps and residuals, `z_0 + P w` serves as well. In flat space `w` is the point itself, and taken at
+//! `z_0`.
 //!
 //! - Stationary point of `f`: the gradient of `f(x(w), phi)` by `w` is a cotangent `c(w, phi)`, and `rho = G^{-1} c`
 //!   with the metric `G`. `A = G^{-1} D_w c` is the Hessian of `f o R`, self-adjoint in the metric wherever `z_0` is,

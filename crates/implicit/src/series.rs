@@ -140,8 +140,8 @@ pub(crate) struct LastStep<'s, 't, I: Iteration> {
 
 impl<I: Iteration> LastStep<'_, '_, I> {
     /// Makes the leaves of `v` zero that the step hands on as they are. `A` is the identity on them and nothing of them
-    /// comes from elsewhere, so no other leaf of a term and no derivative by parameters depends on what stands there; but
-    /// what gathers there has nothing to do with how the loop contracts.
+    /// comes from elsewhere, so no other leaf of a term and no derivative by parameters depends on what stands there;
+    /// but what gathers there has nothing to do with how the loop contracts.
     pub(crate) fn leave_out(&self, v: &mut [Batch<Of<I::State>>]) {
         let constant = v.iter_mut().zip(&self.constant).filter(|(_, c)| **c);
         constant.for_each(|(v, _)| v.data_mut().fill(lists::number(0.0)));

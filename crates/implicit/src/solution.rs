@@ -155,11 +155,12 @@ impl<'a, C: Condition> Solution<'a, C> {
 
     /// Records the condition, polishes the solution, and records it again there.
     ///
-    /// Members of a batch are independent. A member at which the condition fails, whose residual is not finite, or whose
-    /// derivative by the parameters fails or is not finite, is named by [`Linearisation::failures`] and masked: its part
-    /// of every derivative is 0, its verdict `Invalid`. To find it, the batch is recorded again with another member in
-    /// its place; where nobody fails that costs a forward and a reverse sweep. If the derivative by the parameters fails
-    /// in all members, or in a solution that is not batched, it is there to be asked for, and fails then.
+    /// Members of a batch are independent. A member at which the condition fails, whose residual is not finite, or
+    /// whose derivative by the parameters fails or is not finite, is named by [`Linearisation::failures`] and masked:
+    /// its part of every derivative is 0, its verdict `Invalid`. To find it, the batch is recorded again with another
+    /// member in its place; where nobody fails that costs a forward and a reverse sweep. If the derivative by the
+    /// parameters fails in all members, or in a solution that is not batched, it is there to be asked for, and fails
+    /// then.
     ///
     /// # Errors
     /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if

@@ -170,8 +170,8 @@ fn near<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> bool {
     lists::length(&lists::minus(a, b)) <= 8.0 * T::EPS.f64() * lists::length(b)
 }
 
-/// Runs a sweep that fills `out`. A number that is not finite is the affair of the member that has it, not a failure; but
-/// what a sweep that fails early does not fill must not pass for a result, so one that failed runs again over NaNs.
+/// Runs a sweep that fills `out`. A number that is not finite is the affair of the member that has it, not a failure;
+/// but what a sweep that fails early does not fill must not pass for a result, so one that failed runs again over NaNs.
 fn known<T: Scalar>(
     out: &mut [Batch<T>],
     sweep: &mut dyn FnMut(&mut [Batch<T>]) -> pullback::Result<()>,

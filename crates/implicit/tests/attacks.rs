@@ -1,7 +1,7 @@
-//! More attacks on what is said of derivatives: complex spectra next to the unit circle, kernels that parameters touch by
-//! 1e-8, products of badly scaled factors, single precision, second derivatives at suspect solutions, failing members of
-//! layers inside layers, loops that go on in the middle. Nothing wrong is `Verified`, what is `Estimated` is within a
-//! factor of two.
+//! More attacks on what is said of derivatives: complex spectra next to the unit circle, kernels that parameters touch
+//! by 1e-8, products of badly scaled factors, single precision, second derivatives at suspect solutions, failing
+//! members of layers inside layers, loops that go on in the middle. Nothing wrong is `Verified`, what is `Estimated` is
+//! within a factor of two.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
@@ -250,8 +250,8 @@ fn second_derivatives_at_suspect_solutions() {
 
 #[test]
 fn a_member_that_fails_in_a_layer_inside_a_layer_inside_a_program() {
-    // The outer layer's condition holds the inner one: z = cube(phi), y = z - 0.3 tanh(y). The inner solver fails in one
-    // member.
+    // The outer layer's condition holds the inner one: z = cube(phi), y = z - 0.3 tanh(y). The inner solver fails in
+    // one member.
     let blank = Batch::zeros(Shape::batch(3, 1, 1));
     let inner = sloppy(0.0);
     let seen = inner.clone();
@@ -375,7 +375,8 @@ fn error_bars_of_evolution_strategies_where_the_loss_is_rough() {
         within += usize::from(z.abs() < 2.0);
         squares += z * z / 200.0;
     }
-    // Of a Student distribution of 39 degrees of freedom 94.8 %, and 1.05 of squares; 200 draws scatter by 1.6 % and 0.11.
+    // Of a Student distribution of 39 degrees of freedom 94.8 %, and 1.05 of squares; 200 draws scatter by 1.6 % and
+    // 0.11.
     assert!((181..=199).contains(&within) && (0.7..1.5).contains(&squares), "{within} {squares}");
 }
 

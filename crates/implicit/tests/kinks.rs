@@ -1,6 +1,6 @@
-//! Kinks at the solution: of costs, steps, residuals and losses, in the solution and in the parameters, on manifolds, in
-//! one member of a batch, in loops. What is wrong is not sound; what is near a kink, or bends where the derivative does
-//! not meet it, or is only steep, keeps its verdict and its value.
+//! Kinks at the solution: of costs, steps, residuals and losses, in the solution and in the parameters, on manifolds,
+//! in one member of a batch, in loops. What is wrong is not sound; what is near a kink, or bends where the derivative
+//! does not meet it, or is only steep, keeps its verdict and its value.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;

@@ -161,8 +161,8 @@ fn a_series_is_cut_off_where_its_terms_are_twice_as_long_as_the_first() {
 
 #[test]
 fn what_a_step_hands_on_is_no_part_of_the_contraction() {
-    // p <- tanh(phi p + x) beside a constant x, handed on as it is or as a copy: one derivative to the bit, but only the
-    // first knows that the loop contracts by phi (1 - p^2), and not by 1.
+    // p <- tanh(phi p + x) beside a constant x, handed on as it is or as a copy: one derivative to the bit, but only
+    // the first knows that the loop contracts by phi (1 - p^2), and not by 1.
     let (x, phi) = (Mat::from_fn(3, 1, |i, _| 0.3 + 0.2 * i as f64), 0.6);
     let start = (Mat::<f64>::zeros(3, 1), x);
     let handed = program(

@@ -3,10 +3,10 @@
 //! preconditioners*, 2003).
 //!
 //! Of vectors `o` with images `q = A o` that are orthonormal, `H = <q, o>` is `A^{-1}` in the space of the images. An
-//! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens
-//! most. Of a map that is not positive, `H = <o, o>` is `A^{-*} A^{-1}` there, and the roots of its eigenvalues are
-//! lengths. Then `M = I + sum (sigma/theta - 1) u u*` with `|u| = 1` lifts those eigenvalues to `sigma`, the smallest that
-//! is not lifted. `M` is positive whatever the `u` are, so nothing is lost where they are no eigenvectors any more.
+//! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens most. Of a map
+//! that is not positive, `H = <o, o>` is `A^{-*} A^{-1}` there, and the roots of its eigenvalues are lengths. Then `M =
+//! I + sum (sigma/theta - 1) u u*` with `|u| = 1` lifts those eigenvalues to `sigma`, the smallest that is not lifted.
+//! `M` is positive whatever the `u` are, so nothing is lost where they are no eigenvectors any more.
 
 use super::Map;
 use super::images::Pair;
@@ -64,8 +64,8 @@ impl<'m, T: Scalar> Watched<'m, T> {
         Ok(Some(ritz))
     }
 
-    /// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each, for
-    /// each member, 0 where there is none.
+    /// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each,
+    /// for each member, 0 where there is none.
     fn reduced(&self, seen: &Pairs<T>, keep: usize) -> Result<(Pairs<T>, Vec<Vec<f64>>)> {
         let map = self.map;
         let mut pairs: Vec<Pair<T>> = vec![];
