@@ -3,26 +3,39 @@
 //!
 //! `cargo bench -p pullback-benches --bench adjoints`. The target of the first two is 1.2 sweeps. `-- SECONDS` sets the
 //! budget of a row. A term is the difference between a series of many terms and one of few, over the number of terms
-//! between, so that what is paid once is in neither.
+//! between, so that what is paid once is in neither. What is paid once, recording and the certificate, is as much as
+//! dozens of sweeps over a small step, so the smaller the step, the more terms lie between; else the difference would
+//! be mostly the noise of that.
+//!
+//! The column `chained` is a sweep whose cotangent is what the sweep before returned, as in any iteration, beside one
+//! whose cotangent stands there: a processor begins the next of those before the last has ended. `product` is what a
+//! call of the map of the linear solver costs, whose recorded program holds the projections of the tangent space too.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_benches::{Race, against, entries, pretty};
-use pullback_implicit::linear::{Adjoint, Method, Stop, solve};
+use pullback_implicit::linear::{Adjoint, Map, Method, Stop, solve};
 use pullback_implicit::{Condition, Estimator, Iteration, Sensitivity, Tapes, fixed_point, program};
 use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Terms, or iterations, of the short and of the long run. The short one is so long that its certificate, which looks
-/// at the last eleven terms, costs as much as that of the long one.
+/// Terms, or iterations, of the short run: so many that its certificate, which looks at the last eleven terms, costs as
+/// much as that of the long one.
 const FEW: usize = 12;
+/// Iterations of the long run of GMRES, whose cost grows with their number, and the fewest terms of the others.
 const MANY: usize = 28;
+/// The most terms of a long run, and the seconds that the sweeps between the short one and the long one may take.
+const MOST: usize = 252;
+const BETWEEN: f64 = 3e-4;
 
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(4.0);
     let budget = Duration::from_secs_f64(seconds);
     println!("an adjoint iteration over one reverse sweep of the recorded step");
-    println!("{:<22} {:>10}   {:<22} {:<22} {:<8}", "step", "sweep", "series", "Neumann", "GMRES");
+    println!(
+        "{:<22} {:>10}   {:<22} {:<22} {:>6} {:>8} {:>8}",
+        "step", "sweep", "series", "Neumann", "GMRES", "chained", "product"
+    );
     for n in [16, 64, 256] {
         network(n, budget);
     }
@@ -89,25 +102,64 @@ where
     let solved =
         |method, products| solve(&adjoint, &b, None, method, &Stop { tolerance: 1e-300, products }).expect("finite");
     let (mut on, mut on2) = (Sensitivity::new(), Sensitivity::new());
+    let mut there = [v.clone(), v.clone()];
+    let mut chained = |n: usize| {
+        there[0].data_mut().copy_from_slice(v.data());
+        for _ in 0..n {
+            let [a, b] = &mut there;
+            tape.vjp_into(&[(to, &*a)], &[from], &mut [&mut *b]).expect("a cotangent");
+            there.swap(0, 1);
+        }
+    };
+    let (mut x, mut y) = (b.clone(), b.clone());
+    let mut products = |n: usize| {
+        x[0].data_mut().copy_from_slice(v.data());
+        for _ in 0..n {
+            adjoint.rest(&x, &mut y).expect("a cotangent");
+            std::mem::swap(&mut x, &mut y);
+        }
+    };
+    let mut sweeps = |n: usize| {
+        for _ in 0..n {
+            tape.vjp_into(&[(to, &v)], &[from], &mut [&mut w]).expect("a cotangent");
+        }
+    };
+    let many = terms(&mut sweeps);
     let times = Race::new()
-        .with("sweeps", || {
-            // As many as there are terms between, so that turns of all candidates are about as long.
-            for _ in FEW..MANY {
-                tape.vjp_into(&[(to, &v)], &[from], &mut [&mut w]).expect("a cotangent");
-            }
-        })
+        // As many as there are terms between, so that turns of all candidates are about as long.
+        .with("sweeps", || sweeps(many - FEW))
+        .with("chained", || chained(many - FEW))
+        .with("product", || products(many - FEW))
         .with("series few", || series(&mut on, FEW).gradient)
-        .with("series many", || series(&mut on2, MANY).gradient)
+        .with("series many", || series(&mut on2, many).gradient)
         .with("Neumann few", || solved(Method::Neumann { terms: FEW }, 1000))
-        .with("Neumann many", || solved(Method::Neumann { terms: MANY }, 1000))
+        .with("Neumann many", || solved(Method::Neumann { terms: many }, 1000))
         .with("GMRES few", || solved(Method::Gmres { restart: MANY }, FEW))
         .with("GMRES many", || solved(Method::Gmres { restart: MANY }, MANY))
         .run(budget);
-    let sweep = times.time("sweeps") / (MANY - FEW) as f64;
-    let each = |what: &str| {
-        let (few, many) = (times.time(&format!("{what} few")), times.time(&format!("{what} many")));
-        (many - few) / (MANY - FEW) as f64 / sweep
+    let sweep = times.time("sweeps") / (many - FEW) as f64;
+    let each = |what: &str, many: usize| {
+        let (few, long) = (times.time(&format!("{what} few")), times.time(&format!("{what} many")));
+        (long - few) / (many - FEW) as f64 / sweep
     };
-    let (series, neumann) = (against(each("series"), 1.2), against(each("Neumann"), 1.2));
-    println!("{name:<22} {:>10}   {series:<22} {neumann:<22} {:>6.2}", pretty(sweep), each("GMRES"));
+    let (series, neumann) = (against(each("series", many), 1.2), against(each("Neumann", many), 1.2));
+    let beside = |what: &str| times.ratio(what, "sweeps");
+    println!(
+        "{name:<22} {:>10}   {series:<22} {neumann:<22} {:>6.2} {:>8.2} {:>8.2}",
+        pretty(sweep),
+        each("GMRES", MANY),
+        beside("chained"),
+        beside("product")
+    );
+}
+
+/// Terms of a long run, from the shortest time of a few sweeps.
+fn terms(sweeps: &mut dyn FnMut(usize)) -> usize {
+    let time = |n: usize, sweeps: &mut dyn FnMut(usize)| {
+        let start = Instant::now();
+        sweeps(n);
+        start.elapsed().as_secs_f64() / n as f64
+    };
+    let sweep = (0..20).map(|_| time(4, sweeps)).fold(f64::INFINITY, f64::min);
+    FEW + ((BETWEEN / sweep) as usize).clamp(MANY - FEW, MOST - FEW)
 }

@@ -64,7 +64,7 @@ impl<T: Scalar> Ask<'_, T> {
         Ok(found)
     }
 
-    /// By conjugate gradients, with the directions lifted that earlier maps shortened most; those of this one are kept.
+    /// By a Krylov method, with the directions lifted that earlier maps shortened most; those of this one are kept.
     pub(crate) fn deflated(
         &self,
         recycle: &Recycle<T>,
@@ -74,7 +74,8 @@ impl<T: Scalar> Ask<'_, T> {
         auto: bool,
     ) -> Result<Solved<T>> {
         let ritz = recycle.ritz(self.map)?;
-        let watched = Watched::new(self.map, recycle.vectors(), ritz.as_ref())?;
+        let positive = matches!(method, Method::Cg(_));
+        let watched = Watched::new(self.map, positive, recycle.vectors(), ritz.as_ref())?;
         let preconditioner = ritz.as_ref().map(|r| r as &dyn Map<T>);
         let ask = Ask { map: &watched, aid: Aid { preconditioner, ..self.aid }, ..*self };
         let mut found = ask.solved(b, start, method, auto)?;

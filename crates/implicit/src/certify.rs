@@ -5,6 +5,7 @@
 use crate::condition::{Condition, Kind};
 use crate::error::Result;
 use crate::iteration::Of;
+use crate::kinks::Question;
 use crate::linear::{self, Method, Solved, Status, Stop};
 use crate::linearise::{beyond, scratch};
 use crate::lists::{self, List};
@@ -48,6 +49,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     pub(crate) fn certified(
         &self,
         derive: &Derive<'_, Of<C::State>>,
+        asked: &Question<'_, Of<C::State>>,
     ) -> Result<(List<Of<C::State>>, SolutionCertificate)> {
         let eps = lists::eps::<Of<C::State>>();
         let (s, threshold) = (&self.solution.settings, eps.sqrt());
@@ -106,6 +108,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 verdict = verdict.worse(v);
             }
         }
+        if s.check && members.iter().any(|m| m.verdict.is_sound()) {
+            verdict = self.looked_beside(here, &raw.solved.x, asked, &mut members, verdict);
+        }
         let certificate = SolutionCertificate {
             members,
             error,
@@ -117,6 +122,24 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             threshold,
         };
         Ok((raw.value, certificate))
+    }
+
+    /// Takes back the verdicts of members that have a kink at the solution, and of the whole if the loss has one. A
+    /// sweep that fails here is no failure of the derivative, which does not need it.
+    fn looked_beside(
+        &self,
+        here: &Local<'_, Of<C::State>>,
+        x: &[Batch<Of<C::State>>],
+        asked: &Question<'_, Of<C::State>>,
+        members: &mut [Member],
+        mut verdict: Verdict,
+    ) -> Verdict {
+        let Ok(kinks) = self.kinks(here, x, asked) else { return verdict };
+        let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
+        for (m, bend) in members.iter_mut().zip(kinks.members) {
+            (m.verdict, verdict) = (bends(bend, m.verdict), bends(bend, verdict));
+        }
+        bends(kinks.loss, verdict)
     }
 
     /// The error of a derivative at `here`.

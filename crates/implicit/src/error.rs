@@ -49,6 +49,16 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+    /// A condition has no derivative by the parameters at a member of the solution.
+    #[error(
+        "the derivative of the condition by its parameters has the entry {value} at member {member}; is it differentiable there?"
+    )]
+    NoDerivative {
+        /// Which member.
+        member: usize,
+        /// The entry.
+        value: f64,
+    },
     /// The linear system of a member of a layer could not be solved.
     #[error("the linear system of member {member} {status}; its solution has no derivative")]
     System {
@@ -130,6 +140,7 @@ impl Error {
             | Error::Geometry(Geometry::Engine(pullback::Error::Data { member, .. })) => *member,
             Error::Geometry(Geometry::NotAPoint { member, .. } | Geometry::NotTangent { member, .. })
             | Error::NotFinite { member, .. }
+            | Error::NoDerivative { member, .. }
             | Error::System { member, .. } => Some(*member),
             _ => None,
         }

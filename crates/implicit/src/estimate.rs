@@ -206,7 +206,8 @@ impl<T: Scalar> Sensitivity<T> {
                     Estimator::IrmmCode { terms, alpha } => (Sum::Coded { alpha }, terms),
                     _ => (Sum::FixedPoint, 0),
                 };
-                let path = Path { before: &before, end: &end, motion: visible_motion(&before, &end).or(motion) };
+                let motion = visible_motion(&before, &end).or(motion);
+                let path = Path { phi, last: steps - 1, before: &before, end: &end, motion };
                 series(plain, words, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
             }
         };
@@ -369,11 +370,7 @@ pub(crate) fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
 
 /// `to += c v`.
 pub(crate) fn add<T: Scalar>(to: &mut [Batch<T>], v: &[Batch<T>], c: f64) {
-    for (to, v) in to.iter_mut().zip(v) {
-        for (to, v) in to.data_mut().iter_mut().zip(v.data()) {
-            *to += T::of(c) * *v;
-        }
-    }
+    lists::add_all(to, c, v);
 }
 
 pub(crate) fn double<T: Scalar>(x: T) -> f64 {

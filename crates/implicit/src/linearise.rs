@@ -80,10 +80,25 @@ pub(crate) fn linearise<'t, 'a, C: Condition>(
     let z = s.z.batches();
     let n = lists::members(&lists::shapes(&z));
     let whole = Start { z, phi: s.phi.batches(), failures: vec![None; n] };
-    match recorded(s, &slots[..ONCE], &whole) {
-        Err(e) if n > 1 => recorded(s, &slots[ONCE..], &sound(s, e, &whole)?),
-        found => found,
+    let first = match recorded(s, &slots[..ONCE], &whole).and_then(by_params) {
+        Err(e) if n > 1 => e,
+        found => return found,
+    };
+    match sound(s, first, &whole) {
+        Ok(start) => recorded(s, &slots[ONCE..], &start),
+        // Where no member has a derivative by its parameters, that by the solution is still there to be had.
+        Err(first) => recorded(s, &slots[ONCE..], &whole).map_err(|_| first),
     }
+}
+
+/// Is there a derivative by the parameters in every member of a batch? One without is to be known before anything is
+/// asked, so the condition is differentiated once in either direction, at random. A single solution reports it where it
+/// is asked for.
+fn by_params<'t, 'a, C: Condition>(lin: Linearisation<'t, 'a, C>) -> Result<Linearisation<'t, 'a, C>> {
+    if lin.start.members() > 1 {
+        lin.points[0].try_params()?;
+    }
+    Ok(lin)
 }
 
 /// What can be recorded of a batch that failed with `first`: without the members that errors name, one after the other.
@@ -113,7 +128,7 @@ fn tested<C: Condition>(s: &Solution<'_, C>, whole: &Start<Of<C::State>>) -> Opt
 
 /// Why this cannot be recorded, if it cannot.
 fn tried<C: Condition>(s: &Solution<'_, C>, start: &Start<Of<C::State>>) -> Option<Error> {
-    recorded(s, &scratch(), start).err()
+    recorded(s, &scratch(), start).and_then(by_params).err()
 }
 
 /// The point after the last one, in `slots`, and who did not get there.

@@ -55,9 +55,7 @@ pub(crate) fn add<T: Scalar>(y: &mut [Batch<T>], a: f64, x: &[Batch<T>], b: usiz
     if a == 0.0 {
         return;
     }
-    for (y, x) in y.iter_mut().zip(x) {
-        of_mut(y, b).iter_mut().zip(of(x, b)).for_each(|(y, x)| *y += T::of(a) * *x);
-    }
+    y.iter_mut().zip(x).for_each(|(y, x)| T::axpy(T::of(a), of(x, b), of_mut(y, b)));
 }
 
 /// `y = a y + c x` in member `b`.
@@ -94,9 +92,7 @@ pub(crate) fn all_dot<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>]) -> f64 {
 
 /// `to += c v`, all members.
 pub(crate) fn add_all<T: Scalar>(to: &mut [Batch<T>], c: f64, v: &[Batch<T>]) {
-    for (to, v) in to.iter_mut().zip(v) {
-        to.data_mut().iter_mut().zip(v.data()).for_each(|(to, v)| *to += T::of(c) * *v);
-    }
+    to.iter_mut().zip(v).for_each(|(to, v)| T::axpy(T::of(c), v.data(), to.data_mut()));
 }
 
 /// `a - b`.
@@ -171,4 +167,22 @@ pub(crate) fn all_finite<T: Scalar>(v: &[Batch<T>]) -> bool {
 /// A number of the scalar.
 pub(crate) fn number<T: Scalar>(x: f64) -> T {
     T::of(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_the_bits_of_the_plain_loop() {
+        for n in [0usize, 1, 3, 7, 8, 31, 64, 127, 1000] {
+            let [x, mut y] = [1, 2].map(|seed| noise::<f64>(&[Shape::mat(n, 1)], seed));
+            let (a, mut plain) = (0.1, y[0].data().to_vec());
+            plain.iter_mut().zip(x[0].data()).for_each(|(y, x)| *y += a * *x);
+            let mut all = y.clone();
+            add(&mut y, a, &x, 0);
+            add_all(&mut all, a, &x);
+            assert!(y[0].data() == plain && all[0].data() == plain, "{n}");
+        }
+    }
 }

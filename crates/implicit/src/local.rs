@@ -4,8 +4,10 @@
 //! Let `rho(z, phi)` be the residual of the condition, a tangent at `z`. It is recorded in the coordinates of the
 //! tangent space at the point `z_0`: `w` is an ambient vector, `x(w) = R(P w)` the point it leads to (`R` the
 //! retraction and `P` the projection at `z_0`), and `w = 0` is where derivatives are taken. So `P` and its transpose
-//! are part of every sweep, and no normal component ever enters. Where only first derivatives are taken, of steps and
-//! residuals, `z_0 + P w` serves as well.
+//! are part of every sweep, and no normal component ever stays: vectors are tangent, so one of the projections before
+//! and after a program is enough, the one after it in the direction of the sweep. Where only first derivatives are
+//! taken, of steps and residuals, `z_0 + P w` serves as well. In flat space `w` is the point itself, and taken at
+//! `z_0`.
 //!
 //! - Stationary point of `f`: the gradient of `f(x(w), phi)` by `w` is a cotangent `c(w, phi)`, and `rho = G^{-1} c`
 //!   with the metric `G`. `A = G^{-1} D_w c` is the Hessian of `f o R`, self-adjoint in the metric wherever `z_0` is,
@@ -22,9 +24,9 @@ use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
-use crate::recording::{finite, normal_parts, run};
+use crate::recording::{Recorded, finite, normal_parts, origin, run};
 use crate::space::{Tangents, sweep, sweep_back};
-use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
+use pullback::{Batch, Leaves, Origin, Scalar, Shape, Tape, Var};
 use std::cell::{Cell, OnceCell};
 
 /// The tapes of one point.
@@ -43,14 +45,17 @@ impl<T: Scalar> Slot<T> {
 /// A condition at one point.
 #[derive(Debug)]
 pub(crate) struct Local<'t, T: Scalar> {
-    tape: &'t Tape<T>,
-    w: Vec<Var<'t, T>>,
+    pub(crate) tape: &'t Tape<T>,
+    pub(crate) w: Vec<Var<'t, T>>,
     phi: Vec<Var<'t, T>>,
-    out: Vec<Var<'t, T>>,
-    kind: Kind,
-    words: Tangents<'t, T>,
-    shapes: Vec<Shape>,
-    dim: usize,
+    /// What tangents are pushed forward from, and pulled back from; see [`Recorded`].
+    pub(crate) from: Vec<Var<'t, T>>,
+    pub(crate) raw: Vec<Var<'t, T>>,
+    pub(crate) out: Vec<Var<'t, T>>,
+    pub(crate) kind: Kind,
+    pub(crate) words: Tangents<'t, T>,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) dim: usize,
     /// The point.
     pub(crate) at: List<T>,
     /// The residual `rho` there, and its length in each member.
@@ -60,7 +65,7 @@ pub(crate) struct Local<'t, T: Scalar> {
     pub(crate) normal: Vec<f64>,
     /// The length of that part.
     pub(crate) dropped: Vec<f64>,
-    products: Cell<usize>,
+    pub(crate) products: Cell<usize>,
     method: OnceCell<Vec<Method>>,
     factor: OnceCell<Factor<T>>,
     probe: OnceCell<Vec<Probe>>,
@@ -98,15 +103,24 @@ impl<'t, T: Scalar> Local<'t, T> {
         let space = c.space();
         space.check(&at)?;
         let tape = &slot.program;
-        let w: Vec<Var<'t, T>> = shapes.iter().map(|s| tape.input(&Batch::zeros(*s))).collect();
+        let w: Vec<Var<'t, T>> = origin(space, &at).iter().map(|b| tape.input(b)).collect();
         let phi_in: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();
-        let (out, raw) = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
+        let Recorded { from, out, raw } = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
         tape.check()?;
         let words = Tangents::new(&slot.words, space, &at)?;
-        let value: List<T> = out.iter().map(Var::value).collect();
-        finite(&value)?;
+        let mut value: List<T> = out.iter().map(Var::value).collect();
         let n = lists::members(&shapes);
-        let (normal, dropped) = raw.map_or_else(|| (vec![0.0; n], vec![0.0; n]), |raw| normal_parts(&raw, &value));
+        let (mut normal, mut dropped) = (vec![0.0; n], vec![0.0; n]);
+        if c.kind() != Kind::Stationary {
+            let mut raw: List<T> = raw.iter().map(Var::value).collect();
+            if c.kind() == Kind::FixedPoint {
+                raw = lists::minus(&raw, &at);
+                value.clone_from(&raw);
+                words.project(&mut value)?;
+            }
+            (normal, dropped) = normal_parts(&raw, &value);
+        }
+        finite(&value)?;
         let dim = space.dim(&shapes);
         let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
         let (products, method, factor, probe) = (Cell::new(0), OnceCell::new(), OnceCell::new(), OnceCell::new());
@@ -114,6 +128,8 @@ impl<'t, T: Scalar> Local<'t, T> {
             tape,
             w,
             phi: phi_in,
+            from,
+            raw,
             out,
             kind,
             words,
@@ -178,8 +194,7 @@ impl<'t, T: Scalar> Local<'t, T> {
 
     /// `B dphi`.
     pub(crate) fn push_params(&self, dphi: &[Batch<T>]) -> Result<List<T>> {
-        let mut c = lists::zeros(&self.shapes);
-        sweep(self.tape, &self.phi, dphi, &self.out, &mut c)?;
+        let mut c = self.slope_by_params(dphi)?;
         match self.kind {
             Kind::Stationary => return self.raised(&c),
             Kind::FixedPoint => (0..lists::members(&self.shapes)).for_each(|m| lists::scale(&mut c, -1.0, m)),
@@ -196,13 +211,71 @@ impl<'t, T: Scalar> Local<'t, T> {
             Kind::FixedPoint | Kind::Root => {
                 let mut gp = lists::zeros(&self.shapes);
                 self.words.lower(p, &mut gp)?;
-                sweep_back(self.tape, &self.out, &gp, &self.phi, &mut g)?;
+                sweep_back(self.tape, &self.raw, &gp, &self.phi, &mut g)?;
             }
         }
         if self.kind != Kind::FixedPoint {
             g.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x = -*x));
         }
         Ok(g)
+    }
+
+    /// What the program returned, in its own coordinates: of a cost the gradient as a cotangent, of a step where it
+    /// leads to, projected, of a root a tangent.
+    pub(crate) fn outcome(&self) -> List<T> {
+        self.out.iter().map(Var::value).collect()
+    }
+
+    /// The derivative of [`Local::outcome`] along a tangent.
+    pub(crate) fn slope_by_state(&self, d: &[Batch<T>]) -> Result<List<T>> {
+        let mut c = lists::zeros(&self.shapes);
+        sweep(self.tape, &self.from, d, &self.out, &mut c)?;
+        Ok(c)
+    }
+
+    /// The derivative of [`Local::outcome`] along a direction of the parameters.
+    pub(crate) fn slope_by_params(&self, dphi: &[Batch<T>]) -> Result<List<T>> {
+        let mut c = lists::zeros(&self.shapes);
+        sweep(self.tape, &self.phi, dphi, &self.out, &mut c)?;
+        Ok(c)
+    }
+
+    /// Fails where the derivative by the parameters does, or is not finite, and names the member if it can be told.
+    pub(crate) fn try_params(&self) -> Result<()> {
+        let phi: Vec<Shape> = self.phi.iter().map(Var::shape).collect();
+        let pushed = self.slope_by_params(&lists::noise_alike(&phi, 0x9A2A))?;
+        let mut pulled = lists::zeros(&phi);
+        sweep_back(self.tape, &self.out, &lists::noise_alike(&self.shapes, 0x9A2B), &self.phi, &mut pulled)?;
+        for b in pushed.iter().chain(&pulled) {
+            let Some(index) = b.data().iter().position(|x| !x.is_finite()) else { continue };
+            let (value, shared) = (b.data()[index].f64(), b.shape().batch != lists::members(&self.shapes));
+            return Err(match shared {
+                true => pullback::Error::NonFinite { what: "cotangent", index, value, origin: Origin::Unknown }.into(),
+                false => Error::NoDerivative { member: index / b.shape().each(), value },
+            });
+        }
+        Ok(())
+    }
+
+    /// What the ambient product of an outcome with this is, is its inner product with the tangent `p`.
+    pub(crate) fn weights(&self, p: &[Batch<T>]) -> Result<List<T>> {
+        let mut g = p.to_vec();
+        if self.kind != Kind::Stationary {
+            self.words.lower(p, &mut g)?;
+        }
+        Ok(g)
+    }
+
+    /// Makes an ambient vector tangent and, in a metric that is not that of the entries, no longer than the point.
+    pub(crate) fn cap(&self, v: &mut [Batch<T>]) -> Result<()> {
+        self.words.project(v)?;
+        if self.words.ambient {
+            return Ok(());
+        }
+        for (m, (length, most)) in self.lengths(v)?.into_iter().zip(self.sizes()).enumerate() {
+            lists::scale(v, if length > most { most / length } else { 1.0 }, m);
+        }
+        Ok(())
     }
 
     /// Operations on the tape of the condition.
@@ -288,7 +361,8 @@ impl<'t, T: Scalar> Local<'t, T> {
         let (guess, spent) = recycled.map_or((None, 0), |(x, products)| (Some(x), products));
         let guess = start.or(guess.as_deref());
         let ask = Ask { map, adjoint, stop, aid };
-        let same = methods.iter().all(|m| *m == first) && matches!(first, Method::Cg(_));
+        let krylov = matches!(first, Method::Cg(_) | Method::Minres(_) | Method::Gmres { .. } | Method::BiCgStab);
+        let same = methods.iter().all(|m| *m == first) && krylov;
         if let (Some(recycle), None, true) = (aid.recycle, aid.preconditioner, same)
             && recycle.deflates()
         {
@@ -310,86 +384,5 @@ impl<'t, T: Scalar> Local<'t, T> {
             recycle.keep(&found.x);
         }
         Ok(found)
-    }
-}
-
-impl<T: Scalar> Local<'_, T> {
-    /// `out = v - out`.
-    fn away_from(&self, v: &[Batch<T>], out: &mut [Batch<T>]) {
-        (0..lists::members(&self.shapes)).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
-    }
-
-    /// `out = (D m)* v` for the program `m`, in the metric.
-    fn pulled(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        self.products.set(self.products.get() + 1);
-        if self.words.ambient {
-            return sweep_back(self.tape, &self.out, v, &self.w, out);
-        }
-        let (mut g, mut s) = (lists::zeros(&self.shapes), lists::zeros(&self.shapes));
-        self.words.lower(v, &mut g)?;
-        sweep_back(self.tape, &self.out, &g, &self.w, &mut s)?;
-        self.words.raise(&s, out)
-    }
-}
-
-impl<T: Scalar> Map<T> for Local<'_, T> {
-    fn shapes(&self) -> &[Shape] {
-        &self.shapes
-    }
-    fn dim(&self) -> usize {
-        self.dim
-    }
-    fn apply(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        self.products.set(self.products.get() + 1);
-        match self.kind {
-            Kind::Stationary if self.words.ambient => sweep(self.tape, &self.w, v, &self.out, out),
-            Kind::Stationary => {
-                let mut c = lists::zeros(&self.shapes);
-                sweep(self.tape, &self.w, v, &self.out, &mut c)?;
-                self.words.raise(&c, out)
-            }
-            Kind::Root => sweep(self.tape, &self.w, v, &self.out, out),
-            Kind::FixedPoint => {
-                sweep(self.tape, &self.w, v, &self.out, out)?;
-                self.away_from(v, out);
-                Ok(())
-            }
-        }
-    }
-    fn rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        if self.kind == Kind::FixedPoint {
-            self.products.set(self.products.get() + 1);
-            return sweep(self.tape, &self.w, v, &self.out, out);
-        }
-        self.apply(v, out)?;
-        self.away_from(v, out);
-        Ok(())
-    }
-    fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        if self.kind == Kind::Stationary {
-            return self.apply(v, out);
-        }
-        self.pulled(v, out)?;
-        if self.kind == Kind::FixedPoint {
-            self.away_from(v, out);
-        }
-        Ok(())
-    }
-    fn adjoint_rest(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        if self.kind == Kind::FixedPoint {
-            return self.pulled(v, out);
-        }
-        self.adjoint(v, out)?;
-        self.away_from(v, out);
-        Ok(())
-    }
-    fn lower(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
-        self.words.lower(v, out)
-    }
-    fn is_ambient(&self) -> bool {
-        self.words.ambient
-    }
-    fn project(&self, v: &mut [Batch<T>]) -> Result<()> {
-        self.words.project(v)
     }
 }

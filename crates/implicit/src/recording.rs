@@ -5,13 +5,27 @@ use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::iteration::Of;
 use crate::lists::{self, List};
+use crate::space::Space;
 use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use std::cell::Cell;
 
-/// What a condition leaves on the tape: its outcome in the tangent space, and before the projection.
-type Recorded<'t, T> = (Vec<Var<'t, T>>, Option<Vec<Var<'t, T>>>);
+/// What a condition leaves on the tape.
+pub(crate) struct Recorded<'t, T: Scalar> {
+    /// What a tangent is pushed forward from: `P w` where it can be, which is `w` for a tangent.
+    pub(crate) from: Vec<Var<'t, T>>,
+    /// The outcome in the tangent space.
+    pub(crate) out: Vec<Var<'t, T>>,
+    /// The outcome before its projection, from where a tangent may be pulled back as well. Of a step, the point that it
+    /// leads to, since what is taken off it is a constant. Of a cost, `out`.
+    pub(crate) raw: Vec<Var<'t, T>>,
+}
 
-/// Runs the program of a condition in the coordinates of the tangent space.
+/// The coordinates that stand for the point itself: zero, and in flat space the point.
+pub(crate) fn origin<T: Scalar>(space: Space<'_, T>, at: &[Batch<T>]) -> List<T> {
+    if matches!(space, Space::Flat) { at.to_vec() } else { lists::zeros(&lists::shapes(at)) }
+}
+
+/// Runs the program of a condition in the coordinates of the tangent space, of which [`origin`] is the point `at`.
 pub(crate) fn run<'t, C: Condition>(
     c: &C,
     tape: &'t Tape<Of<C::State>>,
@@ -24,17 +38,22 @@ pub(crate) fn run<'t, C: Condition>(
     let space = c.space();
     let base: Vec<_> = at.iter().map(|b| tape.constant(b)).collect();
     let shapes = lists::shapes(at);
-    let bound = |w: &[Var<'t, Of<C::State>>]| {
-        let v = space.project(&base, w);
-        // Only the Hessian of a cost sees more of the retraction than that its derivative at 0 is the identity.
-        let x: Vec<_> = match c.kind() {
-            Kind::Stationary => space.retract(&base, &v),
-            _ => base.iter().zip(v).map(|(z, v)| *z + v).collect(),
+    // With the tangent `v = P w`. Only the Hessian of a cost sees more of the retraction than that its derivative at 0
+    // is the identity.
+    let bound = |v: &[Var<'t, Of<C::State>>]| {
+        let x: Vec<_> = match (space, c.kind()) {
+            (Space::Flat, _) => v.to_vec(),
+            (_, Kind::Stationary) => space.retract(&base, v),
+            _ => base.iter().zip(v).map(|(z, v)| *z + *v).collect(),
         };
         let (mut x, mut p) = (x.into_iter(), phi_in.iter().copied());
         let x = z.bind(&mut || x.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         let p = phi.bind(&mut || p.next().unwrap_or_else(|| unreachable!("one handle for each leaf")));
         c.program(tape, x, p)
+    };
+    let tangent = |w: &[Var<'t, Of<C::State>>]| match space {
+        Space::Flat => w.to_vec(),
+        _ => space.project(&base, w),
     };
     let misfit = |what, got: &[Var<'t, _>]| {
         let got = got.iter().map(Var::shape).collect();
@@ -43,7 +62,7 @@ pub(crate) fn run<'t, C: Condition>(
     if c.kind() == Kind::Stationary {
         let wrong = Cell::new(None);
         let slope = w.to_vec().grad(|w| {
-            let out = bound(&w);
+            let out = bound(&tangent(&w));
             match out.as_slice() {
                 [cost] if cost.shape().is_scalar() => cost.sum(),
                 _ => {
@@ -52,27 +71,43 @@ pub(crate) fn run<'t, C: Condition>(
                 }
             }
         });
-        return wrong.into_inner().map_or(Ok((slope, None)), Err);
+        let found = Recorded { from: w.to_vec(), raw: slope.clone(), out: slope };
+        return wrong.into_inner().map_or(Ok(found), Err);
     }
-    let out = bound(w);
+    let from = tangent(w);
+    let out = bound(&from);
     if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
         return Err(misfit("a step or residual", &out));
     }
-    let raw = match c.kind() {
-        Kind::FixedPoint => out.iter().zip(&base).map(|(y, z)| *y - *z).collect(),
-        _ => out,
-    };
-    Ok((space.project(&base, &raw), Some(raw)))
+    Ok(Recorded { from, out: space.project(&base, &out), raw: out })
+}
+
+/// What the program of a condition returns at the tangent `w` at `at`, as numbers.
+pub(crate) fn outcome<C: Condition>(
+    c: &C,
+    at: &[Batch<Of<C::State>>],
+    w: &[Batch<Of<C::State>>],
+    like: (&C::State, &C::Params),
+    phi: &[Batch<Of<C::State>>],
+) -> Result<List<Of<C::State>>> {
+    let tape = Tape::plain();
+    let put = |l: &[Batch<_>]| -> Vec<Var<'_, _>> { l.iter().map(|b| tape.input(b)).collect() };
+    let mut from = origin(c.space(), at);
+    lists::add_all(&mut from, 1.0, w);
+    let out = run(c, &tape, at, &put(&from), like.0, like.1, &put(phi))?.out;
+    tape.check()?;
+    let value: List<_> = out.iter().map(Var::value).collect();
+    finite(&value)?;
+    Ok(value)
 }
 
 /// The part of the outcome of a program that its projection dropped, relative to the whole and as a length, for each
 /// member.
-pub(crate) fn normal_parts<T: Scalar>(raw: &[Var<'_, T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
-    let raw: List<T> = raw.iter().map(Var::value).collect();
-    let off = lists::minus(&raw, projected);
-    let size = |v: &List<T>, m| lists::dot(v, v, m).sqrt();
-    let part = |m| if size(&raw, m) > 0.0 { size(&off, m) / size(&raw, m) } else { 0.0 };
-    let n = lists::members(&lists::shapes(&raw));
+pub(crate) fn normal_parts<T: Scalar>(raw: &[Batch<T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
+    let off = lists::minus(raw, projected);
+    let size = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let part = |m| if size(raw, m) > 0.0 { size(&off, m) / size(raw, m) } else { 0.0 };
+    let n = lists::members(&lists::shapes(raw));
     ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())
 }
 

@@ -18,7 +18,8 @@ use crate::error::Result;
 use crate::estimate::{Recorded, add, bind, difference, double, norm, seeds};
 use crate::iteration::{Iteration, Of, copy, list};
 use crate::linear::rate;
-use crate::lists;
+use crate::lists::{self, List};
+use crate::loop_kinks::Parts;
 use crate::missing;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
@@ -75,13 +76,17 @@ const CREDIBLE: f64 = 0.3;
 const SLOPE: f64 = 10.0;
 
 /// Where the inner loop went.
-pub(crate) struct Path<'a, T: Scalar> {
-    /// The state before the last step.
-    pub(crate) before: &'a [Batch<T>],
+pub(crate) struct Path<'a, I: Iteration> {
+    /// The parameters.
+    pub(crate) phi: &'a I::Params,
+    /// The number of the last step.
+    pub(crate) last: usize,
+    /// The state before it.
+    pub(crate) before: &'a [Batch<Of<I::State>>],
     /// The state after it.
-    pub(crate) end: &'a [Batch<T>],
+    pub(crate) end: &'a [Batch<Of<I::State>>],
     /// The last motion of the loop that was well above rounding, if there was one.
-    pub(crate) motion: Option<Vec<Batch<T>>>,
+    pub(crate) motion: Option<Vec<Batch<Of<I::State>>>>,
 }
 
 /// `P_end P_before`, recorded once; empty where every vector is tangent.
@@ -92,7 +97,7 @@ struct Words<'t, T: Scalar> {
 }
 
 impl<'t, T: Scalar> Words<'t, T> {
-    fn new<I: Iteration>(tape: &'t Tape<T>, it: &I, like: &I::State, path: &Path<'_, T>) -> Result<Self>
+    fn new<I: Iteration>(tape: &'t Tape<T>, it: &I, like: &I::State, path: &Path<'_, I>) -> Result<Self>
     where
         I::State: Leaves<Scalar = T>,
     {
@@ -119,21 +124,35 @@ impl<'t, T: Scalar> Words<'t, T> {
 }
 
 /// The linear map `A` of the last step, in both directions, between tangent vectors at `z_T`.
-struct LastStep<'s, 't, I: Iteration> {
-    plain: &'s mut Tape<Of<I::State>>,
-    tape: &'t Tape<Of<I::State>>,
-    it: &'s I,
-    like: &'s I::State,
-    from: &'s [Var<'t, Of<I::State>>],
-    outs: &'s [Var<'t, Of<I::State>>],
-    path: &'s Path<'s, Of<I::State>>,
+pub(crate) struct LastStep<'s, 't, I: Iteration> {
+    pub(crate) plain: &'s mut Tape<Of<I::State>>,
+    pub(crate) tape: &'t Tape<Of<I::State>>,
+    pub(crate) it: &'s I,
+    pub(crate) like: &'s I::State,
+    pub(crate) from: &'s [Var<'t, Of<I::State>>],
+    pub(crate) outs: &'s [Var<'t, Of<I::State>>],
+    pub(crate) path: &'s Path<'s, I>,
+    /// Which leaves of the state the step hands on as they are.
+    constant: Vec<bool>,
     words: Words<'t, Of<I::State>>,
     pulled: Vec<Batch<Of<I::State>>>,
 }
 
 impl<I: Iteration> LastStep<'_, '_, I> {
+    /// Makes the leaves of `v` zero that the step hands on as they are. `A` is the identity on them and nothing of them
+    /// comes from elsewhere, so no other leaf of a term and no derivative by parameters depends on what stands there;
+    /// but what gathers there has nothing to do with how the loop contracts.
+    pub(crate) fn leave_out(&self, v: &mut [Batch<Of<I::State>>]) {
+        let constant = v.iter_mut().zip(&self.constant).filter(|(_, c)| **c);
+        constant.for_each(|(v, _)| v.data_mut().fill(lists::number(0.0)));
+    }
+
     /// The tangent part of `v` at `z`.
-    fn project(&mut self, z: &[Batch<Of<I::State>>], v: &[Batch<Of<I::State>>]) -> Result<Vec<Batch<Of<I::State>>>> {
+    pub(crate) fn project(
+        &mut self,
+        z: &[Batch<Of<I::State>>],
+        v: &[Batch<Of<I::State>>],
+    ) -> Result<Vec<Batch<Of<I::State>>>> {
         self.plain.clear();
         let plain = &*self.plain;
         let (z, _) = bind(plain, self.like, z);
@@ -180,7 +199,7 @@ pub(crate) fn series<'t, I: Iteration>(
     it: &I,
     like: &I::State,
     rec: &Recorded<'t, I::State, I::Params>,
-    path: &Path<'_, Of<I::State>>,
+    path: &Path<'_, I>,
     sum: Sum,
     terms: usize,
     gradient: &mut [Batch<Of<I::State>>],
@@ -193,32 +212,14 @@ pub(crate) fn series<'t, I: Iteration>(
     };
     let outs = list(&rec.end);
     let (words, pulled) = (Words::new(words, it, like, path)?, at_end.clone());
-    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path, words, pulled };
-    let v = last_step.project(path.end, &start)?;
+    let constant = rec.from.iter().zip(&outs).map(|(from, to)| from.is_same(to)).collect();
+    let mut last_step = LastStep { plain, tape, it, like, from: &rec.from, outs: &outs, path, constant, words, pulled };
+    let mut v = last_step.project(path.end, &start)?;
+    last_step.leave_out(&mut v);
     let first = norm(&v);
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(first > 0.0, motion);
-    let mut p = v.clone();
-    let mut kept = vec![v];
-    let (mut last, mut grew) = (first, false);
-    for _ in 0..terms {
-        if last == 0.0 {
-            break;
-        }
-        // A term that is kept no longer lends its place to the next one.
-        let mut next = if kept.len() > KEPT { kept.remove(0) } else { at_end.clone() };
-        next_term(&mut last_step, sum, &kept[kept.len() - 1], &mut next)?;
-        let now = norm(&next);
-        certificate.norms.push(now / first);
-        if now > last && grew && now > GROWTH * first {
-            certificate.truncated = true;
-            break;
-        }
-        (grew, last) = (now > last, now);
-        add(&mut p, &next, 1.0);
-        kept.push(next);
-        certificate.terms += 1;
-    }
+    let (p, mut kept) = summed(&mut last_step, sum, v, terms, &mut certificate)?;
     if let [.., now] = certificate.norms[1..] {
         certificate.rho = rate(&certificate.norms);
         certificate.missing = Some(now * certificate.rho.unwrap_or(0.0));
@@ -236,10 +237,53 @@ pub(crate) fn series<'t, I: Iteration>(
         Ok(g)
     };
     let own = pull(&p)?;
-    let target = if sum == Sum::FixedPoint { at_end } else { last_step.project(path.end, &at_end)? };
+    let mut target = if sum == Sum::FixedPoint { at_end.clone() } else { last_step.project(path.end, &at_end)? };
+    last_step.leave_out(&mut target);
     judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
+    if certificate.verdict.is_sound() {
+        let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient, loss: value };
+        // A sweep that fails there is no failure of the derivative, which does not need it.
+        if let Ok(bend) = last_step.bends(&parts)
+            && bend > 0.0
+        {
+            certificate.verdict = Verdict::Suspect(Why::Kink { bend });
+        }
+    }
     add(gradient, &own, sum.sign());
     Ok((value, certificate))
+}
+
+/// `v + v_1 + ... + v_K`, and the last of the terms. It stops early where they grow, or vanish.
+fn summed<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
+    sum: Sum,
+    v: List<Of<I::State>>,
+    terms: usize,
+    certificate: &mut Certificate,
+) -> Result<(List<Of<I::State>>, Vec<List<Of<I::State>>>)> {
+    let (first, mut p) = (norm(&v), v.clone());
+    let mut kept = vec![v];
+    let (mut last, mut grew) = (first, false);
+    for k in 0..terms {
+        if last == 0.0 {
+            break;
+        }
+        // A term that is kept no longer lends its place to the next one. Before the last of them, two go round.
+        let most = if k + KEPT + 1 < terms { 1 } else { KEPT };
+        let mut next = if kept.len() > most { kept.remove(0) } else { p.clone() };
+        next_term(last_step, sum, &kept[kept.len() - 1], &mut next)?;
+        let now = norm(&next);
+        certificate.norms.push(now / first);
+        if now > last && grew && now > GROWTH * first {
+            certificate.truncated = true;
+            break;
+        }
+        (grew, last) = (now > last, now);
+        add(&mut p, &next, 1.0);
+        kept.push(next);
+        certificate.terms += 1;
+    }
+    Ok((p, kept))
 }
 
 /// The outer loss as a function of fresh handles for the state: its gradient by the state is returned, and that by the
@@ -268,6 +312,7 @@ fn next_term<I: Iteration>(
     next: &mut [Batch<Of<I::State>>],
 ) -> Result<()> {
     last_step.pull(v, next)?;
+    last_step.leave_out(next);
     let alpha = match sum {
         Sum::FixedPoint => return Ok(()),
         Sum::Printed => 1.0,

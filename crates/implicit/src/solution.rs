@@ -6,6 +6,7 @@ use crate::certify::Raw;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::iteration::{Of, OuterFn};
+use crate::kinks::{Loss, Question};
 use crate::linear::{Map, Method, Recycle, Solved, Stop};
 use crate::linearise::{SLOTS, Start, linearise};
 use crate::lists::{self, List};
@@ -26,7 +27,8 @@ pub struct Settings {
     /// Does the solution take one Newton step first? It does only where that lowers the residual, and not where the
     /// residual is rounding.
     pub polish: bool,
-    /// Is the error estimated? That costs a second linearisation and its solves.
+    /// Is the error estimated, and is the solution looked at for a kink? That costs a second linearisation and its
+    /// solves, and a few runs of the condition and of the loss beside the solution.
     pub check: bool,
 }
 
@@ -153,9 +155,12 @@ impl<'a, C: Condition> Solution<'a, C> {
 
     /// Records the condition, polishes the solution, and records it again there.
     ///
-    /// Members of a batch are independent. A member at which the condition fails, or whose residual is not finite, is
-    /// named by [`Linearisation::failures`] and masked: its part of every derivative is 0, its verdict `Invalid`. To
-    /// find it, the batch is recorded again with another member in its place; that costs nothing where nobody fails.
+    /// Members of a batch are independent. A member at which the condition fails, whose residual is not finite, or
+    /// whose derivative by the parameters fails or is not finite, is named by [`Linearisation::failures`] and masked:
+    /// its part of every derivative is 0, its verdict `Invalid`. To find it, the batch is recorded again with another
+    /// member in its place; where nobody fails that costs a forward and a reverse sweep. If the derivative by the
+    /// parameters fails in all members, or in a solution that is not batched, it is there to be asked for, and fails
+    /// then.
     ///
     /// # Errors
     /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if
@@ -244,7 +249,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         rebuilt(self.solution.z, at)
     }
 
-    /// The members of the batch at which the condition fails, and why.
+    /// The members of the batch at which the condition, or its derivative by the parameters, fails, and why.
     pub fn failures(&self) -> Vec<(usize, Error)> {
         let all = self.start.failures.iter().enumerate();
         all.filter_map(|(m, e)| Some((m, e.clone()?))).collect()
@@ -257,13 +262,14 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
     pub fn jvp(&self, dphi: &C::Params) -> Result<Certified<C::State>> {
         let dphi = dphi.batches();
         fits(&dphi, &self.solution.phi.batches())?;
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let mut b = local.push_params(&dphi)?;
             (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
             self.start.mask(&mut b);
             let solved = local.solve(&b, false, start, method, stop, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
-        })?;
+        };
+        let (value, certificate) = self.certified(derive, &Question::Push(&dphi))?;
         Ok(Certified { value: rebuilt(self.solution.z, value), certificate })
     }
 
@@ -283,10 +289,11 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let mut zbar = zbar.batches();
         fits(&zbar, &self.solution.z.batches())?;
         self.start.mask(&mut zbar);
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             Ok(Raw { scale: lists::length(&value), value, solved })
-        })?;
+        };
+        let (value, certificate) = self.certified(derive, &Question::Pull(None))?;
         Ok(Certified { value: rebuilt(self.solution.phi, value), certificate })
     }
 
@@ -310,21 +317,35 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         O: for<'s> OuterFn<'s, C::State, C::Params>,
     {
         let outer = &outer;
-        let (value, certificate) = self.certified(&|local, method, stop, start| {
-            let (_, mut zbar, mut direct) = self.loss(&local.at, outer)?;
-            self.start.mask(&mut zbar);
-            self.start.mask(&mut direct);
+        let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
+            let (_, zbar, direct) = self.loss(&local.at, outer)?;
             let (mut value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
             let scale = lists::length(&value) + lists::length(&direct);
             lists::add_all(&mut value, 1.0, &direct);
             Ok(Raw { scale, value, solved })
-        })?;
-        let (loss, ..) = self.loss(&self.points[self.here].at, outer)?;
+        };
+        let (loss, zbar, direct) = self.loss(&self.points[self.here].at, outer)?;
+        let value = &|z: &[Batch<_>], phi: &[Batch<_>]| self.loss_alone(z, phi, outer);
+        let asked = Question::Pull(Some(Loss { value, zbar: &zbar, direct: &direct }));
+        let (value, certificate) = self.certified(derive, &asked)?;
         let gradient = rebuilt(self.solution.phi, value);
         Ok(Hypergradient { value: loss, gradient, solution: self.solution(), certificate })
     }
 
-    /// The outer loss and its derivatives by the solution and by the parameters.
+    /// The outer loss.
+    fn loss_alone<O>(&self, z: &[Batch<Of<C::State>>], phi: &[Batch<Of<C::State>>], outer: &O) -> Result<f64>
+    where
+        O: for<'s> OuterFn<'s, C::State, C::Params>,
+    {
+        let tape = Tape::plain();
+        let (z, _) = crate::estimate::bind(&tape, self.solution.z, z);
+        let (p, _) = crate::estimate::bind(&tape, self.solution.phi, phi);
+        let loss = outer(z, p);
+        tape.check()?;
+        Ok(crate::estimate::double(loss.scalar()))
+    }
+
+    /// The outer loss and its derivatives by the solution and by the parameters, 0 in members that failed.
     fn loss<O>(&self, at: &[Batch<Of<C::State>>], outer: &O) -> Result<(f64, List<Of<C::State>>, List<Of<C::State>>)>
     where
         O: for<'s> OuterFn<'s, C::State, C::Params>,
@@ -337,6 +358,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let (mut zbar, mut direct) = (zeros(&at), zeros(&phi));
         let by: Vec<_> = at.iter().chain(&phi).copied().collect();
         tape.gradient_into(loss, &by, &mut zbar.iter_mut().chain(direct.iter_mut()).collect::<Vec<_>>())?;
+        self.start.mask(&mut zbar);
+        self.start.mask(&mut direct);
         Ok((crate::estimate::double(loss.scalar()), zbar, direct))
     }
 }

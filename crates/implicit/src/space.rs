@@ -53,6 +53,14 @@ impl<T: Scalar> Space<'_, T> {
         }
     }
 
+    /// Does it say that its metric is the ambient one?
+    fn is_ambient(&self) -> bool {
+        match self {
+            Space::Flat => true,
+            Space::On(m) => m.metric_is_ambient(),
+        }
+    }
+
     fn inner<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
         match self {
             Space::Flat => ambient(u, v),
@@ -98,21 +106,30 @@ impl<'t, T: Scalar> Tangents<'t, T> {
         let x: Vec<Var<'t, T>> = at.iter().map(|b| tape.input(b)).collect();
         let u: Vec<Var<'t, T>> = noise.iter().map(|b| tape.input(b)).collect();
         let projected = space.project(&x, &u);
-        let raised = space.raise(&x, &u);
-        // <a, u>_x is linear in a, so its gradient by a, anywhere, is G u.
-        let slope = u.clone().grad(|a| space.inner(&x, &a, &u).sum());
-        let lowered = space.project(&x, &slope);
-        let words = Tangents { tape, u, projected, raised, lowered, whole: false, ambient: false };
+        let (raised, lowered) = match space.is_ambient() {
+            true => (vec![], vec![]),
+            false => {
+                // <a, u>_x is linear in a, so its gradient by a, anywhere, is G u.
+                let slope = u.clone().grad(|a| space.inner(&x, &a, &u).sum());
+                (space.raise(&x, &u), space.project(&x, &slope))
+            }
+        };
+        let ambient = space.is_ambient();
+        let words = Tangents { tape, u, projected, raised, lowered, whole: false, ambient };
         tape.check()?;
         let mut p = noise.clone();
         words.word(&words.projected, &noise, &mut p)?;
-        let (mut r, mut l) = (p.clone(), p.clone());
-        words.word(&words.raised, &noise, &mut r)?;
-        words.word(&words.lowered, &p, &mut l)?;
-        let near = |a: &[Batch<T>], b: &[Batch<T>]| {
-            lists::length(&lists::minus(a, b)) <= 8.0 * T::EPS.f64() * lists::length(b)
-        };
-        Ok(Tangents { whole: near(&p, &noise), ambient: near(&r, &p) && near(&l, &p), ..words })
+        let ambient = ambient || words.seems_ambient(&noise, &p)?;
+        Ok(Tangents { whole: near(&p, &noise), ambient, ..words })
+    }
+
+    /// Is the metric the ambient one at this point, though the manifold does not say that it is one everywhere? `p` is
+    /// the tangent part of `noise`.
+    fn seems_ambient(&self, noise: &[Batch<T>], p: &[Batch<T>]) -> Result<bool> {
+        let (mut r, mut l) = (p.to_vec(), p.to_vec());
+        self.word(&self.raised, noise, &mut r)?;
+        self.word(&self.lowered, p, &mut l)?;
+        Ok(near(&r, p) && near(&l, p))
     }
 
     fn word(&self, outs: &[Var<'t, T>], v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
@@ -148,17 +165,26 @@ impl<'t, T: Scalar> Tangents<'t, T> {
     }
 }
 
-/// A number that is not finite is the affair of the member that has it, not a failure of the sweep.
-pub(crate) fn lenient(found: pullback::Result<()>) -> Result<()> {
-    match found {
+/// Are two vectors the same up to rounding?
+fn near<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> bool {
+    lists::length(&lists::minus(a, b)) <= 8.0 * T::EPS.f64() * lists::length(b)
+}
+
+/// Runs a sweep that fills `out`. A number that is not finite is the affair of the member that has it, not a failure;
+/// but what a sweep that fails early does not fill must not pass for a result, so one that failed runs again over NaNs.
+fn known<T: Scalar>(
+    out: &mut [Batch<T>],
+    sweep: &mut dyn FnMut(&mut [Batch<T>]) -> pullback::Result<()>,
+) -> Result<()> {
+    match sweep(out) {
+        Ok(()) => return Ok(()),
+        Err(pullback::Error::NonFinite { .. }) => out.iter_mut().for_each(|b| b.data_mut().fill(T::nan())),
+        Err(e) => return Err(e.into()),
+    }
+    match sweep(out) {
         Ok(()) | Err(pullback::Error::NonFinite { .. }) => Ok(()),
         Err(e) => Err(e.into()),
     }
-}
-
-/// What a sweep that fails early does not fill must not pass for a result.
-fn unknown<T: Scalar>(out: &mut [Batch<T>]) {
-    out.iter_mut().for_each(|b| b.data_mut().fill(T::nan()));
 }
 
 /// Pushes `v` at `from` forward to `to`.
@@ -169,11 +195,12 @@ pub(crate) fn sweep<'t, T: Scalar>(
     to: &[Var<'t, T>],
     out: &mut [Batch<T>],
 ) -> Result<()> {
-    unknown(out);
-    if let ([from], [v], [to], [out]) = (from, v, to, &mut *out) {
-        return lenient(tape.jvp_into(&[(*from, v)], &[*to], &mut [out]));
-    }
-    lenient(tape.jvp_into(&seeds(from, v), to, &mut out.iter_mut().collect::<Vec<_>>()))
+    known(out, &mut |out| {
+        if let ([from], [v], [to], [out]) = (from, v, to, &mut *out) {
+            return tape.jvp_into(&[(*from, v)], &[*to], &mut [out]);
+        }
+        tape.jvp_into(&seeds(from, v), to, &mut out.iter_mut().collect::<Vec<_>>())
+    })
 }
 
 /// Pulls `v` at `to` back to `from`.
@@ -184,11 +211,12 @@ pub(crate) fn sweep_back<'t, T: Scalar>(
     from: &[Var<'t, T>],
     out: &mut [Batch<T>],
 ) -> Result<()> {
-    unknown(out);
-    if let ([to], [v], [from], [out]) = (to, v, from, &mut *out) {
-        return lenient(tape.vjp_into(&[(*to, v)], &[*from], &mut [out]));
-    }
-    lenient(tape.vjp_into(&seeds(to, v), from, &mut out.iter_mut().collect::<Vec<_>>()))
+    known(out, &mut |out| {
+        if let ([to], [v], [from], [out]) = (to, v, from, &mut *out) {
+            return tape.vjp_into(&[(*to, v)], &[*from], &mut [out]);
+        }
+        tape.vjp_into(&seeds(to, v), from, &mut out.iter_mut().collect::<Vec<_>>())
+    })
 }
 
 pub(crate) fn seeds<'v, 't, T: Scalar>(at: &[Var<'t, T>], v: &'v [Batch<T>]) -> Vec<(Var<'t, T>, &'v dyn MatLike<T>)> {

@@ -71,6 +71,13 @@ pub enum Why {
         /// The normal part, relative to the whole.
         normal: f64,
     },
+    /// The condition or the outer loss has a kink at the solution (`|x|`, `max`, `clamp`, a branch): beside it they do
+    /// not change as their derivative there says, so the derivative is that of one side, or of none. A wrong rule of a
+    /// custom primitive looks alike.
+    Kink {
+        /// How much of the change to one side is not that of the derivative, from 0 to 1.
+        bend: f64,
+    },
     /// The formula is not the derivative of the solution.
     OtherFormula,
     /// The number is a mean over random samples of a smoothed loss.
@@ -146,6 +153,10 @@ impl fmt::Display for Why {
             Why::Diverges { rate } => write!(f, "the terms grow by {rate:.3} each; solve instead of summing"),
             Why::NotSymmetric { defect } => write!(f, "second derivatives are unsymmetric by {defect:.1e}"),
             Why::NotTangent { normal } => write!(f, "{normal:.1e} of the residual is normal to the manifold"),
+            Why::Kink { bend } => write!(
+                f,
+                "a kink at the solution: to one side {bend:.1e} of the change is not that of the derivative, which holds on one side at most"
+            ),
             Why::OtherFormula => f.write_str("the formula is not the derivative of the solution"),
             Why::Sampled { standard_error } => {
                 write!(

@@ -15,8 +15,8 @@ mod spaces;
 use matrices::{apart, dot, mat, qf, solve, sym};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape};
-use pullback_implicit::linear::{Map, Method, Positive, Recycle, Stop, solve as linear_solve};
-use pullback_implicit::{Condition, Result, stationary};
+use pullback_implicit::linear::{Map, Method, Positive, Recycle, SelfAdjoint, Stop, solve as linear_solve};
+use pullback_implicit::{Condition, Result, Settings, root, stationary};
 
 const N: usize = 120;
 const SYSTEMS: usize = 12;
@@ -168,6 +168,42 @@ fn what_the_ritz_vectors_of_earlier_systems_save() {
         println!("1e{exponent}, even in the logarithm {even:?}, four small ones {few:?}");
         // Where a few directions are what is hard, they are found and taken out.
         assert!(exponent < 4 || 5 * few[2] < 4 * few[0], "{few:?}");
+    }
+}
+
+/// As [`derivatives`], of roots of maps that need not be positive, by another method.
+fn roots(systems: &[(Mat<f64>, Mat<f64>)], method: Method, recycle: &Recycle) -> usize {
+    let zero = Mat::zeros(N, 1);
+    let one = |(a, b): &(Mat<f64>, Mat<f64>)| {
+        let c = root(&zero, &zero, |z, phi| a.transpose().to_owned() * z - phi).flat();
+        let settings = Settings { method, tolerance: 1e-8, products: 20_000, check: false, ..Settings::new::<f64>() };
+        let d = c.at(&zero, &zero).with(settings).recycling(recycle).vjp(b).unwrap();
+        assert!((a * &d.value - b).norm_l2() < 1e-7 * b.norm_l2(), "{method:?}: {}", d.certificate);
+        d.certificate.products
+    };
+    systems.iter().map(one).sum()
+}
+
+#[test]
+fn what_the_ritz_vectors_save_other_solvers() {
+    println!("the same for maps that are not positive");
+    // Four small eigenvalues of both signs among others of both signs, and the same skewed.
+    let signed = |i: usize, x: f64| if i.is_multiple_of(2) { x } else { -x };
+    for exponent in [2, 3, 4] {
+        let kappa = 10f64.powi(exponent);
+        let of = |i: usize| if i < 4 { (1.0 + i as f64) / kappa } else { 0.1 + 0.9 * i as f64 / N as f64 };
+        let both = sequence(&|i| signed(i, of(i)));
+        let (one, skew) = (sequence(&of), mat(5, N, N) * (0.02 / (N as f64).sqrt()));
+        let skewed: Vec<_> = one.iter().map(|(a, b)| (a + &skew - skew.transpose(), b.clone())).collect();
+        let minres = Method::Minres(SelfAdjoint::asserted());
+        let row =
+            |s: &[(Mat<f64>, Mat<f64>)], method| [0, 2, 4, 8].map(|k| roots(s, method, &Recycle::new(3).deflating(k)));
+        let (m, g, h) = (
+            row(&both, minres),
+            row(&skewed, Method::Gmres { restart: 30 }),
+            row(&skewed, Method::Gmres { restart: N }),
+        );
+        println!("1e{exponent}, MINRES, both signs {m:?}; GMRES(30), not self-adjoint {g:?}; GMRES({N}) {h:?}");
     }
 }
 

@@ -286,3 +286,96 @@ fn second_derivatives_of_members_of_all_kinds() {
     }
     assert!((1..4).all(|m| cut(&h, m).data().iter().all(|x| *x == 0.0)));
 }
+
+/// Something of the eigenvectors, one number for each matrix.
+fn vectors(phi: Var<'_>) -> Var<'_> {
+    phi.sym().eigh().1.hadamard(Mat::from_fn(2, 2, |i, j| 1.0 + (i + 2 * j) as f64)).sum_each()
+}
+
+#[test]
+fn a_parameter_derivative_that_fails_in_one_member() {
+    // z = sqrt(phi) + phi has a solution at phi = 0 and no derivative there.
+    let number = Shape::batch(4, 1, 1);
+    let phi = Batch::from_slice(number, &[1.0f64, 0.25, 0.0, 4.0]);
+    let z = Batch::from_fn(number, |m, _, _| phi.data()[m].sqrt() + phi.data()[m]);
+    let c = root(&z, &phi, |z: Var, phi: Var| z * 2.0 - (phi.sqrt() + phi) * 2.0).flat();
+    masked(&c, &z, &phi, 2, &|z, phi| {
+        let c = root(z, phi, |z: Var, phi: Var| z * 2.0 - (phi.sqrt() + phi) * 2.0).flat();
+        let d = c.at(z, phi).jvp(&Batch::from_fn(phi.shape(), |_, _, _| 1.0)).unwrap();
+        let p = c.at(z, phi).vjp(&Batch::from_fn(z.shape(), |_, _, _| 1.0)).unwrap();
+        (d.value, p.value)
+    });
+    // Eigenvectors of a matrix whose eigenvalues are tied: a rule that refuses.
+    let shape = Shape::batch(3, 2, 2);
+    let phi =
+        Batch::from_fn(shape, |m, i, j| if i == j { 1.0 + if m == 1 { 0.0 } else { (m + 2 * i) as f64 } } else { 0.0 });
+    let z = Batch::from_fn(Shape::batch(3, 1, 1), |_, _, _| 0.0);
+    let at = pullback::value(func(vectors), &phi).unwrap();
+    let z = Batch::from_fn(z.shape(), |m, _, _| at.data()[m]);
+    let c = root(&z, &phi, |z: Var, phi: Var| z - vectors(phi)).flat();
+    let mut tapes = Tapes::new();
+    let lin = c.at(&z, &phi).linearise(&mut tapes).unwrap();
+    assert_eq!(lin.failures().iter().map(|f| f.0).collect::<Vec<_>>(), [1], "{:?}", lin.failures());
+}
+
+/// That member `bad` is named and masked, and that the others have to the bit what `alone` finds.
+fn masked<C: Condition<State = Batch, Params = Batch>>(
+    c: &C,
+    z: &Batch,
+    phi: &Batch,
+    bad: usize,
+    alone: &dyn Fn(&Batch, &Batch) -> (Batch, Batch),
+) {
+    let mut tapes = Tapes::new();
+    let lin = c.at(z, phi).linearise(&mut tapes).unwrap();
+    let failures = lin.failures();
+    assert!(failures.len() == 1 && failures[0].0 == bad, "{failures:?}");
+    let (dphi, zbar) = (Batch::from_fn(phi.shape(), |_, _, _| 1.0), Batch::from_fn(z.shape(), |_, _, _| 1.0));
+    let (pushed, pulled) = (lin.jvp(&dphi).unwrap(), lin.vjp(&zbar).unwrap());
+    let loss = lin.hypergradient(|z: Var, _: Var| z.sum()).unwrap();
+    for members in [&pushed.certificate.members, &pulled.certificate.members, &loss.certificate.members] {
+        for (m, found) in members.iter().enumerate() {
+            match m == bad {
+                true => assert_eq!(found.verdict, Verdict::Invalid(Why::Failed { member: m })),
+                false => assert_eq!(found.verdict, Verdict::Verified, "{m}"),
+            }
+        }
+    }
+    for m in 0..z.shape().batch {
+        let (d, p) = (cut(&pushed.value, m), cut(&pulled.value, m));
+        if m == bad {
+            assert!(d.data().iter().chain(p.data()).chain(cut(&loss.gradient, m).data()).all(|x| *x == 0.0));
+            continue;
+        }
+        let (one, back) = alone(&cut(z, m), &cut(phi, m));
+        assert_eq!((d.data(), p.data()), (one.data(), back.data()), "{m}");
+        assert_eq!(cut(&loss.gradient, m).data(), back.data(), "{m}");
+    }
+}
+
+#[test]
+fn where_no_member_has_a_derivative_by_its_parameters() {
+    let z = Batch::zeros(Shape::batch(3, 1, 1));
+    let c = root(&z, &z, |z: Var, phi: Var| z - phi.sqrt()).flat();
+    // Linearised all the same, for its map; but no derivative by the parameters is sound.
+    let mut tapes = Tapes::new();
+    let lin = c.at(&z, &z).linearise(&mut tapes).unwrap();
+    assert!(lin.failures().is_empty());
+    let ones = Batch::from_fn(z.shape(), |_, _, _| 1.0);
+    assert!(lin.jvp(&ones).map_or(true, |d| !d.certificate.verdict.is_sound()));
+    assert!(lin.vjp(&ones).map_or(true, |d| !d.certificate.verdict.is_sound()));
+}
+
+#[test]
+fn a_parameter_that_members_share_and_one_member_cannot_take() {
+    // sqrt(s - shift) with s shared: member 1 stands where it has no derivative, the others have theirs.
+    let shift = Batch::from_slice(Shape::batch(3, 1, 1), &[0.0f64, 1.0, -3.0]);
+    let z = Batch::from_slice(shift.shape(), &[1.0, 0.0, 2.0]);
+    let phi = (shift.clone(), 1.0f64);
+    let c = root(&z, &phi, |z: Var, (shift, s): (Var, Var)| z - (s - shift).sqrt()).flat();
+    let mut tapes = Tapes::new();
+    let lin = c.at(&z, &phi).linearise(&mut tapes).unwrap();
+    assert_eq!(lin.failures().iter().map(|f| f.0).collect::<Vec<_>>(), [1], "{:?}", lin.failures());
+    let d = lin.hypergradient(|z: Var, _| z.sum()).unwrap();
+    assert!((d.gradient.1 - (0.5 + 0.25f64)).abs() < 1e-14, "{}", d.gradient.1);
+}

@@ -158,3 +158,37 @@ fn a_series_is_cut_off_where_its_terms_are_twice_as_long_as_the_first() {
     assert_eq!(run(1.07, 11), (true, 10));
     assert_eq!(run(-1.3, 9), (true, 2));
 }
+
+#[test]
+fn what_a_step_hands_on_is_no_part_of_the_contraction() {
+    // p <- tanh(phi p + x) beside a constant x, handed on as it is or as a copy: one derivative to the bit, but only
+    // the first knows that the loop contracts by phi (1 - p^2), and not by 1.
+    let (x, phi) = (Mat::from_fn(3, 1, |i, _| 0.3 + 0.2 * i as f64), 0.6);
+    let start = (Mat::<f64>::zeros(3, 1), x);
+    let handed = program(
+        &start,
+        &phi,
+        |(p, x): (Var, Var), phi: Var, _| ((p * phi + x).tanh(), x),
+        |(p, x), _: Var| p.dot(p) + p.dot(x) + x.sum(),
+    );
+    let copied = program(
+        &start,
+        &phi,
+        |(p, x): (Var, Var), phi: Var, _| ((p * phi + x).tanh(), x * 1.0),
+        |(p, x), _: Var| p.dot(p) + p.dot(x) + x.sum(),
+    );
+    for (steps, terms) in [(1, 0), (4, 2), (30, 5), (60, 40)] {
+        for how in
+            [Estimator::FixedPoint { terms }, Estimator::IrmmPaper { terms }, Estimator::IrmmCode { terms, alpha: 0.1 }]
+        {
+            let (a, b) = (handed.derivative(steps, how).unwrap(), copied.derivative(steps, how).unwrap());
+            assert_eq!((a.gradient, a.value), (b.gradient, b.value), "{how:?} after {steps} steps");
+        }
+    }
+    let how = Estimator::FixedPoint { terms: 40 };
+    let (a, b) = (handed.derivative(60, how).unwrap(), copied.derivative(60, how).unwrap());
+    let slowest = (0..3).map(|i| phi * (1.0 - a.state.0[(i, 0)].powi(2))).fold(0.0f64, f64::max);
+    let (ours, theirs) = (a.certificate.rho.unwrap(), b.certificate.rho.unwrap());
+    assert!((ours - slowest).abs() < 0.01 && theirs > 0.9, "{ours} {theirs}, and not {slowest}");
+    assert!(a.certificate.verdict.is_sound() && a.certificate.error.unwrap() < 1e-8, "{}", a.certificate);
+}

@@ -104,6 +104,19 @@ fn the_tangent_loop_in_flat_space_is_its_closed_form_with_and_without_a_constant
     }
 }
 
+#[test]
+fn the_contraction_of_the_tangent_loop_is_that_of_its_tangent() {
+    // P <- q P; the point is part of the state, and has nothing to do with how the loop contracts.
+    let (c, phi) = (0.3, 0.6);
+    for terms in [1, 3, 9, 40] {
+        let inner = OnTangent::new(Times, Update::new(c), 0.4);
+        let o = options(12, Estimator::FixedPoint { terms });
+        let (found, _) = first(&Euclidean::new(3, 2), inner, (phi, vec![]), o);
+        let rho = found.rho[0];
+        assert!((rho - (1.0 - c * phi)).abs() < 1e-9, "{terms} terms: {rho}");
+    }
+}
+
 /// A tangent loop at a point that is a constant: `P <- phi P + 3 x sym(x^T P)`. The second term is 0 for every tangent;
 /// it is what a program may do with matrices that are none.
 #[derive(Debug, Clone, PartialEq)]

@@ -108,6 +108,11 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.tape
     }
 
+    /// Is it the same value of the same tape, and not another one that holds the same numbers?
+    pub fn is_same(&self, other: &Var<'_, T>) -> bool {
+        std::ptr::eq(self.tape, other.tape) && (self.id, self.generation) == (other.id, other.generation)
+    }
+
     /// Its shape.
     #[track_caller]
     pub fn shape(&self) -> Shape {

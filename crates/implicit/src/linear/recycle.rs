@@ -29,8 +29,8 @@ impl<T: Scalar> Recycle<T> {
     }
 
     /// Keeps also so many harmonic Ritz vectors: the directions that the maps before shortened most are lengthened by a
-    /// preconditioner. It serves systems that [`crate::Solution::recycling`] solves by conjugate gradients without
-    /// another preconditioner. Cost: a product for each vector, and two for each system.
+    /// preconditioner. It serves systems that [`crate::Solution::recycling`] solves by conjugate gradients, MINRES,
+    /// GMRES or BiCGStab without another preconditioner. Cost: a product for each vector, and two for each system.
     #[must_use]
     pub fn deflating(self, vectors: usize) -> Self {
         Recycle { vectors, ..self }

@@ -3,9 +3,10 @@
 //! preconditioners*, 2003).
 //!
 //! Of vectors `o` with images `q = A o` that are orthonormal, `H = <q, o>` is `A^{-1}` in the space of the images. An
-//! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens
-//! most. Then `M = I + sum (sigma/theta - 1) u u*` with `|u| = 1` lifts those eigenvalues to `sigma`, the smallest that
-//! is not lifted. `M` is positive whatever the `u` are, so nothing is lost where they are no eigenvectors any more.
+//! eigenvector `c` of its largest eigenvalue `1/theta` is a direction `u = sum c o` that `A` shortens most. Of a map
+//! that is not positive, `H = <o, o>` is `A^{-*} A^{-1}` there, and the roots of its eigenvalues are lengths. Then `M =
+//! I + sum (sigma/theta - 1) u u*` with `|u| = 1` lifts those eigenvalues to `sigma`, the smallest that is not lifted.
+//! `M` is positive whatever the `u` are, so nothing is lost where they are no eigenvectors any more.
 
 use super::Map;
 use super::images::Pair;
@@ -22,6 +23,8 @@ type Pairs<T> = Vec<(List<T>, List<T>)>;
 pub(crate) struct Watched<'m, T: Scalar> {
     map: &'m dyn Map<T>,
     keep: usize,
+    /// Is the map positive?
+    positive: bool,
     seen: RefCell<Pairs<T>>,
 }
 
@@ -30,7 +33,7 @@ const WINDOW: usize = 20;
 
 impl<'m, T: Scalar> Watched<'m, T> {
     /// Remembers the images of the vectors of `ritz` at once: one product for each.
-    pub(crate) fn new(map: &'m dyn Map<T>, keep: usize, ritz: Option<&Ritz<T>>) -> Result<Self> {
+    pub(crate) fn new(map: &'m dyn Map<T>, positive: bool, keep: usize, ritz: Option<&Ritz<T>>) -> Result<Self> {
         let mut seen = vec![];
         for u in ritz.iter().flat_map(|r| &r.vectors) {
             let (mut u, mut au) = (u.clone(), lists::zeros(map.shapes()));
@@ -38,12 +41,12 @@ impl<'m, T: Scalar> Watched<'m, T> {
             map.apply(&u, &mut au)?;
             seen.push((u, au));
         }
-        Ok(Watched { map, keep, seen: RefCell::new(seen) })
+        Ok(Watched { map, keep, positive, seen: RefCell::new(seen) })
     }
 
     /// The directions that the map shortens most, of what it was seen to do; `None` if too little was seen.
     pub(crate) fn shortened(&self) -> Result<Option<Ritz<T>>> {
-        let (pairs, values) = reduced(self.map, &self.seen.borrow(), self.keep + 1)?;
+        let (pairs, values) = self.reduced(&self.seen.borrow(), self.keep + 1)?;
         if pairs.len() <= self.keep {
             return Ok(None);
         }
@@ -60,44 +63,53 @@ impl<'m, T: Scalar> Watched<'m, T> {
         ritz.settle(self.map)?;
         Ok(Some(ritz))
     }
-}
 
-/// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each, for
-/// each member, 0 where there is none.
-fn reduced<T: Scalar>(map: &dyn Map<T>, seen: &Pairs<T>, keep: usize) -> Result<(Pairs<T>, Vec<Vec<f64>>)> {
-    let mut pairs: Vec<Pair<T>> = vec![];
-    for (v, av) in seen {
-        let mut pair = Pair { origin: v.clone(), image: av.clone(), ..Pair::zeros(map) };
-        map.lower(&pair.image, &mut pair.lowered)?;
-        pair.orthonormalise(&pairs);
-        pairs.push(pair);
-    }
-    let (keep, n) = (keep.min(pairs.len()), lists::members(map.shapes()));
-    let zeros = || lists::zeros::<T>(map.shapes());
-    let mut out: Pairs<T> = (0..keep).map(|_| (zeros(), zeros())).collect();
-    let mut values = vec![vec![0.0; n]; keep];
-    for m in 0..n {
-        let sound: Vec<&Pair<T>> = pairs.iter().filter(|p| lists::dot(&p.image, &p.lowered, m) > 0.5).collect();
-        let l = sound.len();
-        if l == 0 {
-            continue;
+    /// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each,
+    /// for each member, 0 where there is none.
+    fn reduced(&self, seen: &Pairs<T>, keep: usize) -> Result<(Pairs<T>, Vec<Vec<f64>>)> {
+        let map = self.map;
+        let mut pairs: Vec<Pair<T>> = vec![];
+        for (v, av) in seen {
+            let mut pair = Pair { origin: v.clone(), image: av.clone(), ..Pair::zeros(map) };
+            map.lower(&pair.image, &mut pair.lowered)?;
+            pair.orthonormalise(&pairs);
+            pairs.push(pair);
         }
-        let h = Batch::from_fn(Shape::mat(l, l), |_, i, j| T::of(lists::dot(&sound[i].lowered, &sound[j].origin, m)));
-        let tape = Tape::plain();
-        let (theta, c) = tape.constant(&h).sym().eigh();
-        tape.check()?;
-        let (theta, c) = (theta.value(), c.value());
-        let mut order: Vec<usize> = (0..l).collect();
-        order.sort_by(|i, j| theta.data()[*j].f64().total_cmp(&theta.data()[*i].f64()));
-        for (k, from) in order.into_iter().take(keep).enumerate() {
-            values[k][m] = theta.data()[from].f64();
-            for (p, c) in sound.iter().zip(&c.data()[from * l..(from + 1) * l]) {
-                lists::add(&mut out[k].0, c.f64(), &p.origin, m);
-                lists::add(&mut out[k].1, c.f64(), &p.image, m);
+        // What an origin is multiplied with to be an entry of H.
+        let mut duals: Vec<List<T>> = pairs.iter().map(|p| p.lowered.clone()).collect();
+        if !self.positive {
+            pairs.iter().zip(&mut duals).try_for_each(|(p, d)| map.lower(&p.origin, d))?;
+        }
+        let (keep, n) = (keep.min(pairs.len()), lists::members(map.shapes()));
+        let zeros = || lists::zeros::<T>(map.shapes());
+        let mut out: Pairs<T> = (0..keep).map(|_| (zeros(), zeros())).collect();
+        let mut values = vec![vec![0.0; n]; keep];
+        for m in 0..n {
+            let both = pairs.iter().zip(&duals);
+            let (sound, duals): (Vec<&Pair<T>>, Vec<&List<T>>) =
+                both.filter(|(p, _)| lists::dot(&p.image, &p.lowered, m) > 0.5).unzip();
+            let l = sound.len();
+            if l == 0 {
+                continue;
+            }
+            let h = Batch::from_fn(Shape::mat(l, l), |_, i, j| T::of(lists::dot(duals[i], &sound[j].origin, m)));
+            let tape = Tape::plain();
+            let (theta, c) = tape.constant(&h).sym().eigh();
+            tape.check()?;
+            let (theta, c) = (theta.value(), c.value());
+            let mut order: Vec<usize> = (0..l).collect();
+            order.sort_by(|i, j| theta.data()[*j].f64().total_cmp(&theta.data()[*i].f64()));
+            for (k, from) in order.into_iter().take(keep).enumerate() {
+                let theta = theta.data()[from].f64();
+                values[k][m] = if self.positive { theta } else { theta.max(0.0).sqrt() };
+                for (p, c) in sound.iter().zip(&c.data()[from * l..(from + 1) * l]) {
+                    lists::add(&mut out[k].0, c.f64(), &p.origin, m);
+                    lists::add(&mut out[k].1, c.f64(), &p.image, m);
+                }
             }
         }
+        Ok((out, values))
     }
-    Ok((out, values))
 }
 
 impl<T: Scalar> Map<T> for Watched<'_, T> {
@@ -112,7 +124,7 @@ impl<T: Scalar> Map<T> for Watched<'_, T> {
         let mut seen = self.seen.borrow_mut();
         seen.push((v.to_vec(), out.to_vec()));
         if seen.len() >= 2 * self.keep + WINDOW {
-            let (fewer, _) = reduced(self.map, &seen, 2 * self.keep)?;
+            let (fewer, _) = self.reduced(&seen, 2 * self.keep)?;
             *seen = fewer;
         }
         Ok(())

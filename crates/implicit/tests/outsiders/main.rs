@@ -15,7 +15,7 @@ mod sizes;
 use matrices::{dot, mat, qf, solve, sym, with_spectrum};
 use pullback::faer::Mat;
 use pullback_implicit::linear::{Method, Positive, SelfAdjoint};
-use pullback_implicit::{Derivative, Hypergradient, Result, Verdict};
+use pullback_implicit::{Derivative, Hypergradient, Result, Verdict, Why};
 use std::fmt::Display;
 
 /// How many verdicts of each kind there were: verified, estimated, unsound, errors.
@@ -24,6 +24,8 @@ struct Tally([usize; 4]);
 
 impl Tally {
     fn verdict(&mut self, verdict: Verdict, told: Option<f64>, error: f64, scale: f64, what: &dyn Display) {
+        // All of them are smooth.
+        assert!(!matches!(verdict, Verdict::Suspect(Why::Kink { .. })), "{what}");
         let kind = match verdict {
             Verdict::Verified => {
                 assert!(error <= 1e-6 * scale, "verified and wrong by {error:.2e} of {scale:.2e}: {what}");

@@ -7,7 +7,7 @@ use pullback::faer::Mat;
 use pullback::{Batch, Shape};
 use pullback_implicit::linear::{Diagonal, Method, Positive, SelfAdjoint};
 use pullback_implicit::{
-    Condition, Hypergradient, Result, SolutionCertificate, Verdict, fixed_point, root, stationary,
+    Condition, Hypergradient, Result, SolutionCertificate, Verdict, Why, fixed_point, root, stationary,
 };
 
 /// What a case found: the gradient, its certificate, and the truth if there is one.
@@ -21,6 +21,8 @@ fn judge(kind: &str, case: u64, found: Result<Found>, sound: &mut [usize; 2]) {
     let Ok(f) = found else { return };
     let c = &f.certificate;
     let what = format!("{kind}, case {case}: error {:.2e} of {:.2e}\n{c}\n{:?}", f.error, f.scale, c.members[0]);
+    // All of them are smooth.
+    assert!(!matches!(c.verdict, Verdict::Suspect(Why::Kink { .. })), "{what}");
     match c.verdict {
         Verdict::Verified => {
             assert!(f.error <= 1e-6 * f.scale, "verified and wrong: {what}");
