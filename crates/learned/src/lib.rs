@@ -115,6 +115,7 @@ mod outer;
 mod pool;
 mod rmm;
 mod rollout;
+mod steps;
 mod subspace;
 mod task;
 mod train;
