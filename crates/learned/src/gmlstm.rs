@@ -22,7 +22,7 @@
 //! see the basis `X` of a subspace, not the subspace.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
-use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform};
+use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, orthogonal, shared, uniform};
 use crate::optimizer::{TINY, number};
 use crate::update::{Proposal, StepForm, Update};
 use pullback::{Batch, Scalar, Shape, Var};
@@ -202,9 +202,20 @@ impl<T: Scalar> GmLstm<T> {
     }
 }
 
-/// The next state of a network's two cells, from the wide input.
+/// `(H, C)` from the sums `[f i o g]` that enter the gates, all transposed: `p` columns for each gate.
+fn gates<'t, T: Scalar>(sums: Var<'t, T>, c: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
+    let p = c.cols();
+    let open = sums.column_range(0, 3 * p).sigmoid();
+    let gate = |k: usize| open.column_range(k * p, p);
+    let g = sums.column_range(3 * p, p).tanh();
+    let c = gate(0).hadamard(c) + gate(1).hadamard(g);
+    (gate(2).hadamard(c.tanh()), c)
+}
+
+/// The next state of a network's two cells, from the wide input, all transposed: `Z^T W` needs no transpose of the
+/// large factor.
 fn run_cells<'t, T: Scalar>(w: [&CellVars<'t, T>; 2], z: Var<'t, T>, s: &[Var<'t, T>; 4]) -> [Var<'t, T>; 4] {
-    let run = |w: &CellVars<'t, T>, z: Var<'t, T>, h: Var<'t, T>, c| gates(w.x.t_mul(z) + w.h.t_mul(h), c);
+    let run = |w: &CellVars<'t, T>, z: Var<'t, T>, h: Var<'t, T>, c| gates((z * w.x).add_mul(1.0, h, w.h), c);
     let (h1, c1) = run(w[0], z, s[0], s[1]);
     let (h2, c2) = run(w[1], h1, s[2], s[3]);
     [h1, c1, h2, c2]
@@ -262,12 +273,12 @@ impl<T: Scalar> MatrixRule<T> for GmLstm<T> {
             Input::Scaled(s) => g.scaled(s),
             Input::Rms => g.elem_div(rms),
         };
-        let z = z.reshape_batch(wide);
-        let s = [state.h1, state.c1, state.h2, state.c2].map(|s| s.reshape_batch(wide));
+        let z = z.reshape_batch(wide).t();
+        let s = [state.h1, state.c1, state.h2, state.c2].map(|s| s.reshape_batch(wide).t());
 
         let net = &phi.direction;
         let a = run_cells([&net.cell1, &net.cell2], z, &s);
-        let direction = net.head.t_mul(a[2]).reshape_batch(tall);
+        let direction = (a[2] * net.head).t().reshape_batch(tall);
         let direction = match o.input {
             Input::Scaled(_) => direction.scaled(o.output_scale),
             Input::Rms => direction.hadamard(rms.scaled(o.output_scale)),
@@ -275,9 +286,9 @@ impl<T: Scalar> MatrixRule<T> for GmLstm<T> {
 
         let net = &phi.step;
         let b = run_cells([&net.cell1, &net.cell2], z, &s);
-        let h = net.head.t_mul(b[2]).relu().reshape_batch(Shape::mat(tall.each(), tall.batch));
+        let h = (b[2] * net.head).relu().t().reshape_batch(Shape::mat(tall.each(), tall.batch));
         let h = (net.weight1 * h + net.bias1).relu();
         let x = (net.weight2 * h + net.bias2).reshape_batch(number(tall));
-        (Proposal { direction, number: Some(x) }, shared(a, b, tall, o.normalise_state))
+        (Proposal { direction, number: Some(x) }, shared(a, b, |s| s.t().reshape_batch(tall), o.normalise_state))
     }
 }

@@ -76,15 +76,15 @@ pub(crate) fn gates<'t, T: Scalar>(sums: Var<'t, T>, c: Var<'t, T>) -> (Var<'t, 
 }
 
 /// The state that two networks share: the product of what each would make of it, entry by entry, brought to norm one if
-/// asked for.
+/// asked for. `shaped` gives a product the shape of the state.
 pub(crate) fn shared<'t, T: Scalar>(
     a: [Var<'t, T>; 4],
     b: [Var<'t, T>; 4],
-    shape: Shape,
+    shaped: impl Fn(Var<'t, T>) -> Var<'t, T>,
     normalise: bool,
 ) -> CellStatesVars<'t, T> {
     let one = |k: usize| {
-        let s = a[k].hadamard(b[k]).reshape_batch(shape);
+        let s = shaped(a[k].hadamard(b[k]));
         if normalise { s.elem_div(s.dot(s).shifted(crate::optimizer::TINY).sqrt()) } else { s }
     };
     CellStatesVars { h1: one(0), c1: one(1), h2: one(2), c2: one(3) }

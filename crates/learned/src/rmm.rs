@@ -282,7 +282,7 @@ impl<T: Scalar> MatrixRule<T> for Rmm<T> {
         let seen = net.head.first().map_or(h2, |w| bilinear(*w, h2).relu());
         let h = (net.weight1 * seen.reshape_batch(Shape::mat(shape.each(), shape.batch)) + net.bias1).relu();
         let x = (net.weight2 * h + net.bias2).reshape_batch(number(shape));
-        let next = shared(a, [h1, c1, h2, c2], shape, self.options.normalise_state);
+        let next = shared(a, [h1, c1, h2, c2], |s| s, self.options.normalise_state);
         (Proposal { direction, number: Some(x) }, next)
     }
 }
