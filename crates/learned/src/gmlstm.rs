@@ -205,11 +205,9 @@ impl<T: Scalar> GmLstm<T> {
 /// `(H, C)` from the sums `[f i o g]` that enter the gates, all transposed: `p` columns for each gate.
 fn gates<'t, T: Scalar>(sums: Var<'t, T>, c: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
     let p = c.cols();
-    let open = sums.column_range(0, 3 * p).sigmoid();
-    let gate = |k: usize| open.column_range(k * p, p);
-    let g = sums.column_range(3 * p, p).tanh();
-    let c = gate(0).hadamard(c) + gate(1).hadamard(g);
-    (gate(2).hadamard(c.tanh()), c)
+    let gate = |k: usize| sums.column_range(k * p, p);
+    let c = gate(0).sigmoid().hadamard(c) + gate(1).sigmoid().hadamard(gate(3).tanh());
+    (gate(2).sigmoid().hadamard(c.tanh()), c)
 }
 
 /// The next state of a network's two cells, from the wide input, all transposed: `Z^T W` needs no transpose of the
