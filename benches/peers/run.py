@@ -27,7 +27,7 @@ PEERS = {"torch": "PyTorch", "jax": "JAX", "scipy": "SciPy", "pymanopt": "pymano
 SUITES = {
     "peers": (HERE, list(PEERS), ["rayleigh", "subspace", "brockett", "procrustes"]),
     "gradbench": (HERE.parent / "gradbench", ["jax"], []),
-    "meta": (HERE / "meta", ["torch"], []),
+    "meta": (HERE / "meta", ["torch", "jax"], []),
 }
 KINDS = {
     "value": "value",

@@ -42,11 +42,12 @@ struct Asking<T: Scalar> {
     /// The same before the last step of a long loop.
     late: Vec<Batch<T>>,
     tapes: Sensitivity<T>,
-    /// What the last call found: an outer loss, and the derivative by the parameters.
-    value: f64,
+    /// What the last call found: the derivative by the parameters.
     gradient: GmLstmParams<T>,
     /// Or a point and a state.
     reached: Vec<Batch<T>>,
+    /// What the certificate says.
+    remark: String,
 }
 
 impl<T: Scalar> Asking<T> {
@@ -55,7 +56,7 @@ impl<T: Scalar> Asking<T> {
         let (trained, start) = (question.trained(), question.start());
         let late = walked(&question, &trained, &start, STEPS - 1).expect("the loop runs");
         let (gradient, reached) = (trained.parameters.clone(), vec![]);
-        Asking { question, trained, start, late, tapes: Sensitivity::new(), value: 0.0, gradient, reached }
+        Asking { question, trained, start, late, tapes: Sensitivity::new(), gradient, reached, remark: String::new() }
     }
 
     /// Parameters; the start; the two data matrices and the late state.
@@ -70,7 +71,9 @@ impl<T: Scalar> Asking<T> {
         let (from, steps) = if late { (&self.late, 1) } else { (&self.start, STEPS) };
         let found = self.tapes.derivative(&self.question, from, &self.trained.parameters, steps, how);
         let found = found.map_err(|e| e.to_string())?;
-        (self.value, self.gradient) = (found.value, found.gradient);
+        self.gradient = found.gradient;
+        let rho = found.certificate.rho;
+        self.remark = rho.map_or(String::new(), |rho| format!("contraction {rho:.2}"));
         Ok(())
     }
 }
@@ -103,6 +106,7 @@ impl<T: Scalar> Subject for Asking<T> {
         match kind {
             "steps" => {
                 self.reached = walked(&self.question, &self.trained, &self.start, STEPS)?;
+                self.remark.clear();
                 Ok(())
             }
             "implicit" => self.derivative(true, series),
@@ -112,11 +116,16 @@ impl<T: Scalar> Subject for Asking<T> {
         }
     }
 
+    fn remark(&self) -> String {
+        self.remark.clone()
+    }
+
     fn numbers(&self, kind: &str) -> Vec<f64> {
         let all = |list: &[Batch<T>]| list.iter().flat_map(|b| b.data().iter().map(|x| x.f64())).collect::<Vec<_>>();
         match kind {
             "steps" => all(&self.reached),
-            _ => [vec![self.value], all(&pullback::Leaves::batches(&self.gradient))].concat(),
+            // The loss would hide how far small derivatives are off.
+            _ => all(&pullback::Leaves::batches(&self.gradient)),
         }
     }
 }
