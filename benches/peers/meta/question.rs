@@ -92,12 +92,7 @@ impl<T: Scalar> Iteration for Question<T> {
         next.into_iter().chain(kept).collect()
     }
 
-    fn outer<'t>(
-        &self,
-        _: &'t Tape<T>,
-        z: Vec<Var<'t, T>>,
-        _: <Self::Params as Leaves>::Vars<'t>,
-    ) -> Var<'t, T> {
+    fn outer<'t>(&self, _: &'t Tape<T>, z: Vec<Var<'t, T>>, _: <Self::Params as Leaves>::Vars<'t>) -> Var<'t, T> {
         Self::cost(z[0], &self.judged)
     }
 
