@@ -102,6 +102,7 @@ mod checkpoint;
 mod each;
 mod equivariant;
 mod file;
+mod file_error;
 mod gmlstm;
 mod inner;
 mod invariants;
@@ -129,7 +130,8 @@ pub use equivariant::{
     Equivariant, EquivariantOptions, EquivariantParams, EquivariantState, EquivariantStateVars, EquivariantVars, Layer,
     LayerVars,
 };
-pub use file::{FileError, Provenance, Saved, SavedRule, Stored, VERSION};
+pub use file::{Provenance, Saved, SavedRule, Stored, VERSION};
+pub use file_error::FileError;
 pub use gmlstm::{
     Direction, DirectionVars, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, StepSize, StepSizeVars,
 };

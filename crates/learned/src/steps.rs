@@ -80,10 +80,7 @@ fn write<T: Scalar>(from: &Var<'_, T>, to: &mut Batch<T>) {
 }
 
 /// The Euclidean gradient of the sum of the members' costs.
-pub(crate) fn gradient<'t, T: Scalar>(
-    x: &[Var<'t, T>],
-    cost: &dyn Fn(&[Var<'t, T>]) -> Var<'t, T>,
-) -> Vec<Var<'t, T>> {
+pub(crate) fn gradient<'t, T: Scalar>(x: &[Var<'t, T>], cost: &dyn Fn(&[Var<'t, T>]) -> Var<'t, T>) -> Vec<Var<'t, T>> {
     use pullback::VarTree;
     x.to_vec().grad(|x| cost(&x).sum())
 }
