@@ -359,10 +359,7 @@ pub(crate) fn bind<'t, L: Leaves>(
 }
 
 /// A tree on a tape.
-pub(crate) fn bind_tree<'t, L: Leaves>(
-    tape: &'t Tape<L::Scalar>,
-    tree: &L,
-) -> (Vars<'t, L>, Vec<Var<'t, L::Scalar>>) {
+pub(crate) fn bind_tree<'t, L: Leaves>(tape: &'t Tape<L::Scalar>, tree: &L) -> (Vars<'t, L>, Vec<Var<'t, L::Scalar>>) {
     let mut handles = Vec::new();
     tree.visit("", &mut |_, m| handles.push(tape.input(m)));
     (tree.bind_all(&handles), handles)

@@ -79,7 +79,7 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
 
     /// What all its steps read and none changes, such as the parameters of a learned method, as constants of a tape.
     /// What takes many steps on one tape asks once and hands it to [`Method::step_holding`]; nothing unless told
-    /// otherwise.
+    /// otherwise. A method around another one passes both on.
     fn hold<'t>(&self, _tape: &'t Tape<T>) -> Parts<'t, T> {
         Parts::new()
     }

@@ -30,7 +30,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// ```
     /// use pullback::{Scalar, Var, prelude::*};
     /// fn line<'t, T: Scalar>(x: Var<'t, T>) -> Var<'t, T> { x.scaled(3.0).shifted(-1.0) }
-    /// assert_eq!(value(func(line), &2.0f32)?, 5.0);
+    /// assert_eq!(pullback::value(func(line), &2.0f32)?.data(), [5.0]);
     /// # Ok::<(), pullback::Error>(())
     /// ```
     #[track_caller]
