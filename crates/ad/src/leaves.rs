@@ -262,7 +262,7 @@ tuples! { (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, 
 
 /// Declares a struct of named leaves and the struct of handles that programs see in its place.
 ///
-/// The scalar is that of the fields; a struct may be generic in it. Fields may be any [`Leaves`](crate::Leaves),
+/// The scalar is that of the fields; a struct may be generic in it, with a default. Fields may be any [`Leaves`](crate::Leaves),
 /// structs of this kind among them.
 ///
 /// ```
@@ -270,13 +270,13 @@ tuples! { (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, 
 /// pullback::leaves! {
 ///     /// The weights of a layer.
 ///     #[derive(Clone)]
-///     pub struct Layer<T: Scalar> as LayerVars { weight: Mat<T>, bias: Mat<T> }
+///     pub struct Layer<T: Scalar = f64> as LayerVars { weight: Mat<T>, bias: Mat<T> }
 /// }
 /// pullback::leaves! {
 ///     struct Net as NetVars { first: Layer<f64>, scales: Vec<f64> }
 /// }
 /// let layer = Layer { weight: faer::mat![[1.0, 2.0]], bias: faer::mat![[3.0]] };
-/// let g = grad(|l: LayerVars<'_, f64>| { let y = l.weight.sum() * l.bias; y * y }, &layer)?;
+/// let g = grad(|l: LayerVars<'_>| { let y = l.weight.sum() * l.bias; y * y }, &layer)?;
 /// assert_eq!(g.bias, faer::mat![[54.0]]);
 /// let net = Net { first: layer, scales: vec![2.0, 5.0] };
 /// let g = grad(|n| n.first.weight.sum() * n.scales[1], &net)?;
@@ -285,15 +285,15 @@ tuples! { (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, 
 /// ```
 #[macro_export]
 macro_rules! leaves {
-    ($(#[$meta:meta])* $vis:vis struct $Name:ident $(<$T:ident: $Bound:path>)? as $Vars:ident {
+    ($(#[$meta:meta])* $vis:vis struct $Name:ident $(<$T:ident: $Bound:path $(= $Default:ty)?>)? as $Vars:ident {
         $(#[$m0:meta])* $v0:vis $first:ident: $First:ty $(, $(#[$fm:meta])* $fv:vis $field:ident: $Ty:ty)* $(,)?
     }) => {
         $(#[$meta])*
-        $vis struct $Name $(<$T: $Bound>)? { $(#[$m0])* pub $first: $First $(, $(#[$fm])* pub $field: $Ty)* }
+        $vis struct $Name $(<$T: $Bound $(= $Default)?>)? { $(#[$m0])* pub $first: $First $(, $(#[$fm])* pub $field: $Ty)* }
 
         /// The handles of the leaves.
         #[derive(Clone, Debug)]
-        $vis struct $Vars<'t $(, $T: $Bound)?> {
+        $vis struct $Vars<'t $(, $T: $Bound $(= $Default)?)?> {
             $(#[$m0])* pub $first: <$First as $crate::Leaves>::Vars<'t>
             $(, $(#[$fm])* pub $field: <$Ty as $crate::Leaves>::Vars<'t>)*
         }

@@ -225,6 +225,43 @@ impl<T: Scalar> Sensitivity<T> {
     }
 }
 
+/// A loop on a plain tape, whose parameters are put there once.
+struct Plain<'t, 's, I: Iteration> {
+    tape: &'t Tape<Of<I::State>>,
+    it: &'s I,
+    like: &'s I::State,
+    params: Vars<'t, I::Params>,
+}
+
+impl<'t, 's, I: Iteration> Plain<'t, 's, I> {
+    fn new(tape: &'t mut Tape<Of<I::State>>, it: &'s I, like: &'s I::State, phi: &I::Params) -> Self {
+        tape.clear();
+        let tape = &*tape;
+        Plain { tape, it, like, params: bind_tree(tape, phi).0 }
+    }
+
+    /// Runs the given steps from `z` in the memory of one step and returns the numbers of the state.
+    fn run(&self, z: Vec<Batch<Of<I::State>>>, steps: std::ops::Range<usize>) -> Result<Vec<Batch<Of<I::State>>>> {
+        if steps.is_empty() {
+            return Ok(z);
+        }
+        let (tape, mut t, mut out) = (self.tape, steps.start, Ok(z));
+        tape.scope(|| -> Vec<Var<'t, Of<I::State>>> {
+            let (z, _) = bind(tape, self.like, out.as_deref().unwrap_or_default());
+            let z = tape.iterate(z, steps.len(), |z| {
+                let next = self.it.step(tape, z, copy(&self.params), t);
+                t += 1;
+                next
+            });
+            out = tape.check().map(|()| list(&z).iter().map(Var::value).collect());
+            vec![]
+        });
+        let out = out?;
+        finite(&out, steps.end)?;
+        Ok(out)
+    }
+}
+
 /// Runs the given steps from `z` in constant memory and returns the numbers of the state.
 pub(crate) fn run<I: Iteration>(
     tape: &mut Tape<Of<I::State>>,
@@ -237,20 +274,7 @@ pub(crate) fn run<I: Iteration>(
     if steps.is_empty() {
         return Ok(z);
     }
-    tape.clear();
-    let tape = &*tape;
-    let (z, _) = bind(tape, like, &z);
-    let (phi, _) = bind(tape, phi, &phi.batches());
-    let mut t = steps.start;
-    let z = tape.iterate(z, steps.len(), |z| {
-        let next = it.step(tape, z, copy(&phi), t);
-        t += 1;
-        next
-    });
-    tape.check()?;
-    let out: Vec<_> = list(&z).iter().map(Var::value).collect();
-    finite(&out, steps.end)?;
-    Ok(out)
+    Plain::new(tape, it, like, phi).run(z, steps)
 }
 
 /// Runs `steps` steps and returns, beside the state, the last motion `z_t - z_{t-1}` that was well above rounding.
@@ -272,9 +296,13 @@ fn run_watching<I: Iteration>(
     }
     looks.reverse();
     let (mut z, mut t, mut motion) = (z0.batches(), 0, None);
+    if looks.is_empty() {
+        return Ok((z, motion));
+    }
+    let plain = Plain::new(tape, it, z0, phi);
     for look in looks {
-        let before = run(tape, it, z0, z, phi, t..look - 1)?;
-        z = run(tape, it, z0, before.clone(), phi, look - 1..look)?;
+        let before = plain.run(z, t..look - 1)?;
+        z = plain.run(before.clone(), look - 1..look)?;
         if let Some(seen) = visible_motion(&before, &z) {
             motion = Some(seen);
         }
@@ -302,7 +330,7 @@ pub(crate) fn record<'t, I: Iteration>(
     steps: std::ops::Range<usize>,
 ) -> Result<Recorded<'t, I::State, I::Params>> {
     let (mut z, from) = bind(tape, like, from);
-    let (params, phi) = bind(tape, phi, &phi.batches());
+    let (params, phi) = bind_tree(tape, phi);
     for t in steps {
         let next = it.step(tape, copy(&z), copy(&params), t);
         for (leaf, (a, b)) in list(&z).iter().zip(list(&next)).enumerate() {
@@ -329,6 +357,13 @@ pub(crate) fn bind<'t, L: Leaves>(
     let handles: Vec<Var<'t, L::Scalar>> = numbers.iter().map(|b| tape.input(b)).collect();
     let mut next = handles.iter().copied();
     (like.bind(&mut || next.next().unwrap_or_else(|| unreachable!("one handle for each leaf"))), handles)
+}
+
+/// A tree on a tape.
+pub(crate) fn bind_tree<'t, L: Leaves>(tape: &'t Tape<L::Scalar>, tree: &L) -> (Vars<'t, L>, Vec<Var<'t, L::Scalar>>) {
+    let mut handles = Vec::new();
+    tree.visit("", &mut |_, m| handles.push(tape.input(m)));
+    (tree.bind_all(&handles), handles)
 }
 
 pub(crate) fn rebuilt<L: Leaves>(like: &L, parts: Vec<Batch<L::Scalar>>) -> L {

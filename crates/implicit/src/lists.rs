@@ -36,7 +36,7 @@ fn of_mut<T: Scalar>(v: &mut Batch<T>, b: usize) -> &mut [T] {
 }
 
 /// `u · v` in double precision, in eight sums at once: one after the other would wait for itself.
-fn flat_dot<T: Scalar>(u: &[T], v: &[T]) -> f64 {
+pub(crate) fn flat_dot<T: Scalar>(u: &[T], v: &[T]) -> f64 {
     let (mut lanes, (us, vs)) = ([0.0; 8], (u.chunks_exact(8), v.chunks_exact(8)));
     let rest = us.remainder().iter().zip(vs.remainder()).map(|(u, v)| u.f64() * v.f64()).sum::<f64>();
     for (u, v) in us.zip(vs) {

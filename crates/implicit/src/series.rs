@@ -204,7 +204,8 @@ pub(crate) fn series<'t, I: Iteration>(
     terms: usize,
     gradient: &mut [Batch<Of<I::State>>],
 ) -> Result<(f64, Certificate)> {
-    let (value, at_end) = outer_gradient(tape, it, like, rec, path.end, gradient)?;
+    let (loss, at_end) = outer_gradient(tape, it, like, rec, path.end, gradient)?;
+    let value = double(loss.scalar());
     let start = match sum {
         Sum::FixedPoint => at_end.clone(),
         // The formula of 2022 looks from the point before the last step.
@@ -236,10 +237,16 @@ pub(crate) fn series<'t, I: Iteration>(
         tape.vjp_into(&seeds(&outs, p), &rec.phi, &mut g.iter_mut().collect::<Vec<_>>())?;
         Ok(g)
     };
-    let own = pull(&p)?;
+    let mut own = pull(&p)?;
     let mut target = if sum == Sum::FixedPoint { at_end.clone() } else { last_step.project(path.end, &at_end)? };
     last_step.leave_out(&mut target);
-    judge(&mut certificate, sum, &p, &kept, &target, &mut |e| Ok(norm(&pull(e)?)), norm(&own))?;
+    // The length of what is pulled is taken where it lies: parameters may be many.
+    let mut length = |e: &[Batch<_>]| -> Result<f64> {
+        let mut square = 0.0;
+        tape.vjp_visit(&seeds(&outs, e), &rec.phi, |_, g| square += lists::flat_dot(g.data(), g.data()))?;
+        Ok(square.sqrt())
+    };
+    judge(&mut certificate, sum, &p, &kept, &target, &mut length, norm(&own))?;
     if certificate.verdict.is_sound() {
         let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient, loss: value };
         // A sweep that fails there is no failure of the derivative, which does not need it.
@@ -249,7 +256,11 @@ pub(crate) fn series<'t, I: Iteration>(
             certificate.verdict = Verdict::Suspect(Why::Kink { bend });
         }
     }
-    add(gradient, &own, sum.sign());
+    match sum.sign() == 1.0 && !tape.depends_on(loss, &rec.phi) {
+        // There is no direct term: nothing to add to.
+        true => gradient.swap_with_slice(&mut own),
+        false => add(gradient, &own, sum.sign()),
+    }
     Ok((value, certificate))
 }
 
@@ -286,8 +297,8 @@ fn summed<I: Iteration>(
     Ok((p, kept))
 }
 
-/// The outer loss as a function of fresh handles for the state: its gradient by the state is returned, and that by the
-/// parameters, the direct term, goes to `direct`.
+/// The outer loss as a function of fresh handles for the state. Its gradient by the state is returned with it, and that
+/// by the parameters, the direct term, goes to `direct`, which is zero before and stays so where there is none.
 fn outer_gradient<'t, I: Iteration>(
     tape: &'t Tape<Of<I::State>>,
     it: &I,
@@ -295,13 +306,16 @@ fn outer_gradient<'t, I: Iteration>(
     rec: &Recorded<'t, I::State, I::Params>,
     at: &[Batch<Of<I::State>>],
     direct: &mut [Batch<Of<I::State>>],
-) -> Result<(f64, Vec<Batch<Of<I::State>>>)> {
+) -> Result<(Var<'t, Of<I::State>>, Vec<Batch<Of<I::State>>>)> {
     let (z, handles) = bind(tape, like, at);
     let loss = it.outer(tape, z, copy(&rec.params));
     let mut v: Vec<Batch<_>> = at.iter().map(|b| Batch::zeros(b.shape())).collect();
-    let by: Vec<Var<'_, _>> = handles.iter().chain(&rec.phi).copied().collect();
-    tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct.iter_mut()).collect::<Vec<_>>())?;
-    Ok((double(loss.scalar()), v))
+    // Most losses see the parameters through the state alone, and `direct` stays zero.
+    let phi: &[Var<'_, _>] = if tape.depends_on(loss, &rec.phi) { &rec.phi } else { &[] };
+    let by: Vec<Var<'_, _>> = handles.iter().chain(phi).copied().collect();
+    let direct = direct.iter_mut().take(phi.len());
+    tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct).collect::<Vec<_>>())?;
+    Ok((loss, v))
 }
 
 /// `next = v_{k+1}` of `v = v_k`.

@@ -5,7 +5,7 @@ use crate::inner::InnerLoop;
 use crate::learner::TrainingState;
 use crate::task::Task;
 use crate::worker::Setup;
-use pullback::{Batch, Leaves, Shape};
+use pullback::{Batch, Leaves, Scalar, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -17,35 +17,50 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingCheckpoint {
     version: u32,
+    /// Of the run. A file that does not say is of the time when there was one only.
+    #[serde(default = "double")]
+    scalar: String,
     inner: String,
     manifold: String,
     options: Value,
+    /// In double precision, which holds the numbers of single precision exactly.
     state: TrainingState,
 }
 
+fn double() -> String {
+    "f64".into()
+}
+
 impl TrainingCheckpoint {
-    pub(crate) fn new<L: InnerLoop<K::Data>, K: Task>(setup: &Setup<'_, L, K>, state: &TrainingState) -> Self {
+    pub(crate) fn new<T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>>(
+        setup: &Setup<'_, L, K, T>,
+        state: &TrainingState<T>,
+    ) -> Self {
         TrainingCheckpoint {
             version: VERSION,
+            scalar: T::NAME.into(),
             inner: format!("{:?}", setup.inner),
             manifold: format!("{:?}", setup.manifold),
             options: serde_json::to_value(&setup.options).unwrap_or(Value::Null),
-            state: state.clone(),
+            state: state.over(),
         }
     }
 
     /// The state, if the run is the same as that of `setup`.
-    pub(crate) fn state_for<L: InnerLoop<K::Data>, K: Task>(
+    pub(crate) fn state_for<T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>>(
         &self,
-        setup: &Setup<'_, L, K>,
+        setup: &Setup<'_, L, K, T>,
         params: &L::Params,
-    ) -> Result<TrainingState, Error> {
-        let here = TrainingCheckpoint::new(setup, &self.state);
+    ) -> Result<TrainingState<T>, Error> {
+        let here = TrainingCheckpoint::new(setup, &TrainingState::new(setup, params));
         let differs = |what: &str, expected: &dyn std::fmt::Display, got: &dyn std::fmt::Display| {
             Err(Error::Mismatch { what: what.into(), expected: expected.to_string(), got: got.to_string() })
         };
         if self.version != here.version {
             return differs("version", &here.version, &self.version);
+        }
+        if self.scalar != here.scalar {
+            return differs("scalar", &here.scalar, &self.scalar);
         }
         if self.inner != here.inner {
             return differs("inner loop", &here.inner, &self.inner);
@@ -67,7 +82,7 @@ impl TrainingCheckpoint {
                 return differs("shapes of the parameters", &format!("{:?}", params.shapes()), &format!("{got:?}"));
             }
         }
-        Ok(self.state.clone())
+        Ok(self.state.over())
     }
 
     /// As the text of a file. Numbers are written by their bits, so what is read is what was written.

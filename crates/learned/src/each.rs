@@ -2,23 +2,23 @@
 
 use crate::optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
 use crate::update::{Kind, Proposal, Sees, Update};
-use pullback::{Leaves, Shape, Var};
+use pullback::{Leaves, Scalar, Shape, Var};
 use pullback_manifolds::{Manifold, Parts};
 use rand::Rng;
 use std::fmt;
 
 /// The handles of a rule's parameters.
-pub type RuleVars<'t, R> = <<R as MatrixRule>::Params as Leaves>::Vars<'t>;
+pub type RuleVars<'t, R, T = f64> = <<R as MatrixRule<T>>::Params as Leaves>::Vars<'t>;
 /// The handles of a rule's state.
-pub type RuleState<'t, R> = <<R as MatrixRule>::State as Leaves>::Vars<'t>;
+pub type RuleState<'t, R, T = f64> = <<R as MatrixRule<T>>::State as Leaves>::Vars<'t>;
 
 /// A network for one matrix: from what it sees of the gradient to a direction and a number for the step. What becomes
 /// of them is the [`Update`]'s business.
-pub trait MatrixRule: fmt::Debug + Send + Sync {
+pub trait MatrixRule<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The parameters.
-    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// The state for one matrix.
-    type State: Leaves<Scalar = f64>;
+    type State: Leaves<Scalar = T>;
 
     /// Its name and sizes.
     fn name(&self) -> String;
@@ -38,11 +38,11 @@ pub trait MatrixRule: fmt::Debug + Send + Sync {
     /// The proposal for a batch of matrices and the next state, from a gradient.
     fn propose<'t>(
         &self,
-        phi: &RuleVars<'t, Self>,
-        g: Var<'t>,
+        phi: &RuleVars<'t, Self, T>,
+        g: Var<'t, T>,
         update: &Update,
-        state: &RuleState<'t, Self>,
-    ) -> (Proposal<'t>, RuleState<'t, Self>);
+        state: &RuleState<'t, Self, T>,
+    ) -> (Proposal<'t, T>, RuleState<'t, Self, T>);
 }
 
 /// A rule for one matrix as an optimiser: each matrix of a point has a state of its own, and all share the parameters.
@@ -57,19 +57,22 @@ pub struct Each<R> {
     pub update: Update,
 }
 
-impl<R: MatrixRule> Each<R> {
+impl<R> Each<R> {
     /// A rule with an update.
     pub fn new(rule: R, update: Update) -> Self {
         Each { rule, update }
     }
 
     /// Fresh parameters.
-    pub fn init(&self, rng: &mut dyn Rng) -> R::Params {
+    pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> R::Params
+    where
+        R: MatrixRule<T>,
+    {
         self.rule.init(&self.update, rng)
     }
 }
 
-impl<R: MatrixRule> LearnedOptimizer for Each<R> {
+impl<T: Scalar, R: MatrixRule<T>> LearnedOptimizer<T> for Each<R> {
     type Params = R::Params;
     type State = Vec<R::State>;
 
@@ -87,12 +90,12 @@ impl<R: MatrixRule> LearnedOptimizer for Each<R> {
 
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
-        phi: &ParamVars<'t, Self>,
-        x: &[Var<'t>],
-        g: Gradients<'_, 't>,
-        state: &StateVars<'t, Self>,
-    ) -> (Parts<'t>, StateVars<'t, Self>) {
+        m: &dyn Manifold<T>,
+        phi: &ParamVars<'t, Self, T>,
+        x: &[Var<'t, T>],
+        g: Gradients<'_, 't, T>,
+        state: &StateVars<'t, Self, T>,
+    ) -> (Parts<'t, T>, StateVars<'t, Self, T>) {
         let seen = match self.rule.kind() {
             Kind::Rescaled => g.rgrad.0,
             Kind::Gradient => self.update.seen(g),

@@ -24,12 +24,14 @@
 
 use crate::invariants::{self, FEATURES, Known};
 use crate::layers::uniform;
-use crate::memory::{Memory, newest_scale, over, remember, two_loops};
-use crate::optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars, TINY, number};
-use pullback::{Batch, Shape, Var};
+use crate::memory::{Memory, newest_scale, number as a_number, over, remember, two_loops};
+use crate::optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars, least, number};
+use pullback::{Batch, Scalar, Shape, Var};
 use pullback_manifolds::{Manifold, Parts};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// Numbers that the network puts out: `a`, `h`, and six coefficients.
 const OUTPUTS: usize = 8;
@@ -39,45 +41,45 @@ const MOMENTA: [f64; 3] = [0.5, 0.9, 0.97];
 pullback::leaves! {
     /// A layer: `W f + b`.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct Layer as LayerVars {
+    pub struct Layer<T: Scalar = f64> as LayerVars {
         /// `W`
-        weight: Batch<f64>,
+        weight: Batch<T>,
         /// `b`
-        bias: Batch<f64>,
+        bias: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// The network: two layers with `tanh`, and one without.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct EquivariantParams as EquivariantVars {
+    pub struct EquivariantParams<T: Scalar = f64> as EquivariantVars {
         /// Sees the features.
-        layer1: Layer,
+        layer1: Layer<T>,
         /// In between.
-        layer2: Layer,
+        layer2: Layer<T>,
         /// Gives the coefficients.
-        output: Layer,
+        output: Layer<T>,
     }
 }
 
 pullback::leaves! {
     /// What is kept from step to step. Tangents are at the point `before`.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct EquivariantState as EquivariantStateVars {
+    pub struct EquivariantState<T: Scalar = f64> as EquivariantStateVars {
         /// How many steps were taken.
-        count: Batch<f64>,
+        count: Batch<T>,
         /// The point of the last step.
-        before: Vec<Batch<f64>>,
+        before: Vec<Batch<T>>,
         /// The gradient there.
-        gradient: Vec<Batch<f64>>,
+        gradient: Vec<Batch<T>>,
         /// The step that was taken there.
-        step: Vec<Batch<f64>>,
+        step: Vec<Batch<T>>,
         /// The pairs.
-        memory: Memory,
+        memory: Memory<T>,
         /// The three momenta.
-        momenta: Vec<Vec<Batch<f64>>>,
+        momenta: Vec<Vec<Batch<T>>>,
         /// `gamma` of the last step.
-        scale: Batch<f64>,
+        scale: Batch<T>,
     }
 }
 
@@ -141,15 +143,30 @@ impl EquivariantOptions {
 }
 
 /// L-BFGS whose coefficients are learned.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Equivariant {
+#[derive(Clone, PartialEq)]
+pub struct Equivariant<T: Scalar = f64> {
     options: EquivariantOptions,
+    scalar: PhantomData<T>,
+}
+
+/// The scalar is part of the type and not of what is printed.
+impl<T: Scalar> fmt::Debug for Equivariant<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Equivariant").field("options", &self.options).finish()
+    }
 }
 
 impl Equivariant {
     /// The optimiser with these options; it has no parameters of its own.
     pub fn new(options: EquivariantOptions) -> Self {
-        Equivariant { options }
+        Equivariant { options, scalar: PhantomData }
+    }
+}
+
+impl<T: Scalar> Equivariant<T> {
+    /// The same on numbers of another scalar: `Equivariant::new(options).over::<f32>()` computes in single precision.
+    pub fn over<U: Scalar>(self) -> Equivariant<U> {
+        Equivariant { options: self.options, scalar: PhantomData }
     }
 
     /// Its options.
@@ -159,18 +176,18 @@ impl Equivariant {
 
     /// Fresh parameters: inner layers uniform in `±1/sqrt(inputs)`, the output layer zero. The optimiser is then
     /// L-BFGS.
-    pub fn init(&self, rng: &mut dyn Rng) -> EquivariantParams {
+    pub fn init(&self, rng: &mut dyn Rng) -> EquivariantParams<T> {
         let mut params = self.with(&mut |shape, inputs| uniform(shape, inputs, rng));
-        params.output.weight.data_mut().fill(0.0);
-        params.output.bias.data_mut().fill(0.0);
+        params.output.weight.data_mut().fill(T::zero());
+        params.output.bias.data_mut().fill(T::zero());
         params
     }
 
-    pub(crate) fn blank(&self) -> EquivariantParams {
+    pub(crate) fn blank(&self) -> EquivariantParams<T> {
         self.with(&mut |shape, _| Batch::zeros(shape))
     }
 
-    fn with(&self, make: &mut dyn FnMut(Shape, usize) -> Batch) -> EquivariantParams {
+    fn with(&self, make: &mut dyn FnMut(Shape, usize) -> Batch<T>) -> EquivariantParams<T> {
         let h = self.options.hidden;
         let mut layer = |rows, inputs: usize| Layer {
             weight: make(Shape::mat(rows, inputs), inputs),
@@ -180,44 +197,44 @@ impl Equivariant {
     }
 
     /// The outputs for a column of features for each member: each one number for each member.
-    fn network<'t>(&self, phi: &EquivariantVars<'t>, features: Var<'t>) -> Vec<Var<'t>> {
+    fn network<'t>(&self, phi: &EquivariantVars<'t, T>, features: Var<'t, T>) -> Vec<Var<'t, T>> {
         let f = if self.options.detach { features.stop_gradient() } else { features };
-        let dense = |w: &LayerVars<'t>, f: Var<'t>| w.weight * f + w.bias;
+        let dense = |w: &LayerVars<'t, T>, f: Var<'t, T>| w.weight * f + w.bias;
         let out = dense(&phi.output, dense(&phi.layer2, dense(&phi.layer1, f).tanh()).tanh());
         (0..OUTPUTS).map(|k| out.row_range(k, 1)).collect()
     }
 
     /// `-V` after the safeguards.
-    fn guarded<'t>(&self, at: &At<'_, 't>, v: Parts<'t>) -> Parts<'t> {
+    fn guarded<'t>(&self, at: &At<'_, 't, T>, v: Parts<'t, T>) -> Parts<'t, T> {
         let o = &self.options;
         let (m, x, g) = (at.m, at.x, at.g);
-        let length = |u: &[Var<'t>]| (m.inner(x, u, u) + TINY * TINY).sqrt();
+        let length = |u: &[Var<'t, T>]| m.inner(x, u, u).shifted(least::<T>()).sqrt();
         let (v_length, g_length) = (length(&v), length(g));
-        let descends = m.inner(x, &v, g).gt(v_length.hadamard(g_length) * o.slope);
+        let descends = m.inner(x, &v, g).gt(v_length.hadamard(g_length).scaled(o.slope));
         let along = v_length.elem_div(g_length);
-        let v: Parts<'t> = v.iter().zip(g).map(|(v, g)| descends.select(*v, g.hadamard(along))).collect();
-        let shorten = (length(&v) * (1.0 / o.longest)).max(1.0);
+        let v: Parts<'t, T> = v.iter().zip(g).map(|(v, g)| descends.select(*v, g.hadamard(along))).collect();
+        let shorten = length(&v).scaled(1.0 / o.longest).max(a_number(x[0].tape(), 1.0));
         v.iter().map(|v| -v.elem_div(shorten)).collect()
     }
 }
 
 /// A point and the gradient there.
-struct At<'a, 't> {
-    m: &'a dyn Manifold,
-    x: &'a [Var<'t>],
-    g: &'a [Var<'t>],
+struct At<'a, 't, T: Scalar> {
+    m: &'a dyn Manifold<T>,
+    x: &'a [Var<'t, T>],
+    g: &'a [Var<'t, T>],
 }
 
-impl LearnedOptimizer for Equivariant {
-    type Params = EquivariantParams;
-    type State = EquivariantState;
+impl<T: Scalar> LearnedOptimizer<T> for Equivariant<T> {
+    type Params = EquivariantParams<T>;
+    type State = EquivariantState<T>;
 
     fn name(&self) -> String {
         format!("equivariant L-BFGS({})", self.options.pairs)
     }
 
-    fn begin(&self, points: &[Shape]) -> EquivariantState {
-        let tangent = || -> Vec<Batch> { points.iter().map(|s| Batch::zeros(*s)).collect() };
+    fn begin(&self, points: &[Shape]) -> EquivariantState<T> {
+        let tangent = || -> Vec<Batch<T>> { points.iter().map(|s| Batch::zeros(*s)).collect() };
         let one = || Batch::zeros(points.first().map_or(Shape::SCALAR, |s| number(*s)));
         EquivariantState {
             count: one(),
@@ -232,42 +249,43 @@ impl LearnedOptimizer for Equivariant {
 
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
-        phi: &ParamVars<'t, Self>,
-        x: &[Var<'t>],
-        grads: Gradients<'_, 't>,
-        s: &StateVars<'t, Self>,
-    ) -> (Parts<'t>, StateVars<'t, Self>) {
+        m: &dyn Manifold<T>,
+        phi: &ParamVars<'t, Self, T>,
+        x: &[Var<'t, T>],
+        grads: Gradients<'_, 't, T>,
+        s: &StateVars<'t, Self, T>,
+    ) -> (Parts<'t, T>, StateVars<'t, Self, T>) {
         let o = &self.options;
         let g = grads.rgrad.0;
-        let going = s.count.gt(0.5);
+        let tape = s.count.tape();
+        let going = s.count.gt(a_number(tape, 0.5));
         // Before the first step there is no point to come from: this one serves, and what is carried is zero.
-        let from: Vec<Var<'t>> = x.iter().zip(&s.before).map(|(x, b)| going.select(*b, *x)).collect();
-        let bring = |u: &[Var<'t>]| m.transport(&from, x, u);
+        let from: Vec<Var<'t, T>> = x.iter().zip(&s.before).map(|(x, b)| going.select(*b, *x)).collect();
+        let bring = |u: &[Var<'t, T>]| m.transport(&from, x, u);
         let (step, last) = (bring(&s.step), bring(&s.gradient));
-        let change: Parts<'t> = g.iter().zip(&last).map(|(g, l)| (*g - *l).hadamard(going)).collect();
+        let change: Parts<'t, T> = g.iter().zip(&last).map(|(g, l)| (*g - *l).hadamard(going)).collect();
         let memory = remember(m, x, &s.memory, (&step, &change), going, o.caution, &bring);
-        let momenta: Vec<Parts<'t>> = s
+        let momenta: Vec<Parts<'t, T>> = s
             .momenta
             .iter()
             .zip(MOMENTA)
             .map(|(u, beta)| bring(u).iter().zip(g).map(|(u, g)| u.lincomb(beta, *g, 1.0 - beta)).collect())
             .collect();
 
-        let g_length = (m.inner(x, g, g) + TINY * TINY).sqrt();
-        let first = g_length.tape().constant(&(o.first / o.scale)).elem_div(g_length);
+        let g_length = m.inner(x, g, g).shifted(least::<T>()).sqrt();
+        let first = a_number(tape, o.first / o.scale).elem_div(g_length);
         let without = going.select(s.scale, first);
         let gamma = newest_scale(m, x, &memory, without);
         let known = Known { m, x, g, step: &step, change: &change, momenta: &momenta, last: &last };
         let features = invariants::features(&known, s.count, going, gamma, s.scale);
         let out = self.network(phi, features);
 
-        let scaling = gamma.hadamard(out[1].exp() * o.scale);
+        let scaling = gamma.hadamard(out[1].exp().scaled(o.scale));
         let base = two_loops(m, x, &memory, g, scaling);
         let v = self.combined(&known, &base, &out, s.count);
         let tangent = self.guarded(&At { m, x, g }, v);
         let next = EquivariantStateVars {
-            count: s.count + 1.0,
+            count: s.count.shifted(1.0),
             before: x.to_vec(),
             gradient: g.to_vec(),
             step: tangent.to_vec(),
@@ -279,20 +297,26 @@ impl LearnedOptimizer for Equivariant {
     }
 }
 
-impl Equivariant {
+impl<T: Scalar> Equivariant<T> {
     /// `V` of the head of this file.
-    fn combined<'t>(&self, k: &Known<'_, 't>, base: &Parts<'t>, out: &[Var<'t>], count: Var<'t>) -> Parts<'t> {
+    fn combined<'t>(
+        &self,
+        k: &Known<'_, 't, T>,
+        base: &Parts<'t, T>,
+        out: &[Var<'t, T>],
+        count: Var<'t, T>,
+    ) -> Parts<'t, T> {
         let o = &self.options;
         let much = out[0].exp();
         if o.additive == 0.0 {
             return base.iter().map(|b| b.hadamard(much)).collect();
         }
-        let w = (count * (1.0 / o.gate) + 1.0).recip() * o.additive;
-        let size = (k.m.inner(k.x, base, base) + TINY * TINY).sqrt().hadamard(w);
+        let w = count.scaled(1.0 / o.gate).shifted(1.0).recip().scaled(o.additive);
+        let size = k.m.inner(k.x, base, base).shifted(least::<T>()).sqrt().hadamard(w);
         let beside = [k.step, &k.momenta[0], &k.momenta[1], &k.momenta[2], k.change, k.g];
         let mut v = base.clone();
         for (u, c) in beside.into_iter().zip(&out[2..]) {
-            let weight = over(size.hadamard(*c), (k.m.inner(k.x, u, u) + TINY * TINY).sqrt());
+            let weight = over(size.hadamard(*c), k.m.inner(k.x, u, u).shifted(least::<T>()).sqrt());
             v.iter_mut().zip(u).for_each(|(v, u)| *v += u.hadamard(weight));
         }
         v.iter().map(|v| v.hadamard(much)).collect()

@@ -7,13 +7,14 @@
 
 use crate::each::{Each, MatrixRule};
 use crate::equivariant::{Equivariant, EquivariantOptions};
+use crate::file_error::FileError;
 use crate::gmlstm::{GmLstm, GmLstmOptions};
 use crate::optimizer::LearnedOptimizer;
 use crate::rmm::{Rmm, RmmOptions};
 use crate::subspace::{Subspace, SubspaceOptions};
 use crate::trained::Trained;
 use crate::update::Update;
-use pullback::{Batch, Leaves, Shape};
+use pullback::{Batch, Leaves, Scalar, Shape};
 use pullback_manifolds::Manifold;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -25,108 +26,8 @@ use std::path::Path;
 pub const VERSION: &str = "2";
 const FORMAT: &str = "pullback-learned";
 
-/// A file that cannot be written or is not what it should be.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// The system refuses.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Not a safetensors file: truncated, damaged or something else.
-    #[error("not a whole safetensors file: {0}")]
-    Damaged(safetensors::SafeTensorError),
-    /// A safetensors file, but not one of ours.
-    #[error("the metadata say {key} = {got:?}, expected {expected:?}")]
-    Foreign {
-        /// The entry of the metadata.
-        key: &'static str,
-        /// What we write there.
-        expected: &'static str,
-        /// What stands there, if anything.
-        got: Option<String>,
-    },
-    /// The options do not parse.
-    #[error("the options in the metadata do not parse: {0}")]
-    Options(serde_json::Error),
-    /// The options parse and make no optimiser.
-    #[error("no optimiser can be made from the options in the metadata: {0}")]
-    Setting(String),
-    /// Options of other sizes than the tensors.
-    #[error("the options ask for {} parameters; the tensors hold {got}", expected.map_or("more than can be counted".into(), |n| n.to_string()))]
-    Count {
-        /// By the options.
-        expected: Option<usize>,
-        /// In the file.
-        got: usize,
-    },
-    /// The optimiser was trained on another manifold, or with another metric or retraction.
-    #[error(
-        "this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it all the same"
-    )]
-    Geometry {
-        /// Where it was trained.
-        trained: String,
-        /// Where it is to be used.
-        here: String,
-        /// What differs.
-        differs: String,
-    },
-    /// A tensor is missing.
-    #[error("tensor {name} is missing")]
-    Missing {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor that the optimiser does not have.
-    #[error("tensor {name} belongs to no parameter of this optimiser")]
-    Unknown {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor of another type.
-    #[error("tensor {name} holds {got:?}, expected F64")]
-    Type {
-        /// Its name.
-        name: String,
-        /// What it holds.
-        got: Dtype,
-    },
-    /// A tensor of another shape than the options say.
-    #[error("tensor {name} has shape {got:?}; the options ask for {expected:?}")]
-    Shape {
-        /// Its name.
-        name: String,
-        /// The shape by the options.
-        expected: Vec<usize>,
-        /// The shape in the file.
-        got: Vec<usize>,
-    },
-    /// A number that is NaN or infinite.
-    #[error("tensor {name} holds {value} at position {index}")]
-    NonFinite {
-        /// Its name.
-        name: String,
-        /// Row-major position.
-        index: usize,
-        /// The number.
-        value: f64,
-    },
-}
-
-/// The text of `Display`, so that `unwrap()` and `main` print a sentence.
-impl std::fmt::Debug for FileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
 /// A rule for one matrix that can be stored.
-pub trait SavedRule: MatrixRule + Sized {
+pub trait SavedRule<T: Scalar = f64>: MatrixRule<T> + Sized {
     /// What stands in the file.
     const KIND: &'static str;
     /// Does an optimiser serve matrices of other sizes than it was trained on?
@@ -144,7 +45,7 @@ pub trait SavedRule: MatrixRule + Sized {
 }
 
 /// An optimiser that can be stored.
-pub trait Saved: LearnedOptimizer + Sized {
+pub trait Saved<T: Scalar = f64>: LearnedOptimizer<T> + Sized {
     /// What stands in the file.
     const KIND: &'static str;
     /// Does an optimiser serve points of other sizes than it was trained on?
@@ -166,7 +67,7 @@ pub trait Saved: LearnedOptimizer + Sized {
 
 macro_rules! rules_are_saved {
     ($($Rule:ident, $Options:ident, $kind:literal, $any:literal;)*) => {$(
-        impl SavedRule for $Rule {
+        impl<T: Scalar> SavedRule<T> for $Rule<T> {
             const KIND: &'static str = $kind;
             const ANY_SIZE: bool = $any;
             type Options = $Options;
@@ -174,7 +75,7 @@ macro_rules! rules_are_saved {
                 $Rule::options(self)
             }
             fn from_options(options: $Options) -> Self {
-                $Rule::new(options)
+                $Rule::new(options).over()
             }
             fn count(&self) -> Option<usize> {
                 $Rule::options(self).checked_count()
@@ -191,7 +92,7 @@ rules_are_saved! {
     Subspace, SubspaceOptions, "subspace", true;
 }
 
-impl<R: SavedRule> Saved for Each<R> {
+impl<T: Scalar, R: SavedRule<T>> Saved<T> for Each<R> {
     const KIND: &'static str = R::KIND;
     const ANY_SIZE: bool = R::ANY_SIZE;
     type Options = (R::Options, Update);
@@ -212,7 +113,7 @@ impl<R: SavedRule> Saved for Each<R> {
 /// More pairs than anybody keeps.
 const MOST_PAIRS: usize = 1000;
 
-impl Saved for Equivariant {
+impl<T: Scalar> Saved<T> for Equivariant<T> {
     const KIND: &'static str = "equivariant-lbfgs";
     const ANY_SIZE: bool = true;
     type Options = EquivariantOptions;
@@ -223,7 +124,7 @@ impl Saved for Equivariant {
         if options.pairs > MOST_PAIRS {
             return Err(format!("expected at most {MOST_PAIRS} pairs, got {}", options.pairs));
         }
-        Ok(Equivariant::new(options))
+        Ok(Equivariant::new(options).over())
     }
     fn count(&self) -> Option<usize> {
         self.options().checked_count()
@@ -247,6 +148,11 @@ pub struct Provenance {
 impl Provenance {
     /// The manifold of a training run, and its data in words.
     pub fn new(m: &dyn Manifold, data: impl Into<String>) -> Self {
+        Self::over(m, data)
+    }
+
+    /// The same for a run in any scalar.
+    pub fn over<T: Scalar>(m: &dyn Manifold<T>, data: impl Into<String>) -> Self {
         Provenance { manifold: m.name(), geometry: format!("{m:?}"), data: data.into() }
     }
 
@@ -267,21 +173,21 @@ impl Provenance {
 
 /// A trained optimiser as it was stored.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored<O: LearnedOptimizer> {
+pub struct Stored<O: LearnedOptimizer<T>, T: Scalar = f64> {
     /// The optimiser with its parameters, to be used wherever one likes.
-    pub trained: Trained<O>,
+    pub trained: Trained<O, T>,
     /// Where it was trained.
     pub provenance: Provenance,
 }
 
-impl<O: Saved> Stored<O> {
+impl<T: Scalar, O: Saved<T>> Stored<O, T> {
     /// The optimiser, if it was trained on the same kind of manifold: with the same metric and retraction, and of the
     /// same sizes unless the optimiser serves any.
     ///
     /// # Errors
     /// [`FileError::Geometry`] says what differs.
-    pub fn on(self, m: &dyn Manifold) -> Result<Trained<O>, FileError> {
-        let here = Provenance::new(m, "");
+    pub fn on(self, m: &dyn Manifold<T>) -> Result<Trained<O, T>, FileError> {
+        let here = Provenance::over(m, "");
         match self.provenance.differs(&here, O::ANY_SIZE) {
             None => Ok(self.trained),
             Some(differs) => {
@@ -327,7 +233,7 @@ impl<O: Saved> Stored<O> {
     }
 }
 
-impl<O: Saved> Trained<O> {
+impl<T: Scalar, O: Saved<T>> Trained<O, T> {
     /// As the bytes of a file.
     ///
     /// # Errors
@@ -336,13 +242,13 @@ impl<O: Saved> Trained<O> {
         let named = self.parameters.named();
         for (name, b) in &named {
             if let Some((index, value)) = b.first_non_finite() {
-                return Err(FileError::NonFinite { name: name.clone(), index, value });
+                return Err(FileError::NonFinite { name: name.clone(), index, value: value.f64() });
             }
         }
         let bytes: Vec<Vec<u8>> = named.iter().map(|(_, b)| row_major(b)).collect();
         let views = named.iter().zip(&bytes).map(|((name, b), bytes)| {
             let shape = vec![b.shape().rows, b.shape().cols];
-            TensorView::new(Dtype::F64, shape, bytes).map(|v| (name.clone(), v))
+            TensorView::new(dtype::<T>(), shape, bytes).map(|v| (name.clone(), v))
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(FileError::Damaged)?;
         let options = serde_json::to_string(&self.optimizer.saved_options()).map_err(FileError::Options)?;
@@ -397,7 +303,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// The tree of `like` with the numbers of the file, which has every leaf and nothing else.
-fn read_all<P: Leaves<Scalar = f64>>(file: &SafeTensors<'_>, like: &P) -> Result<P, FileError> {
+fn read_all<T: Scalar, P: Leaves<Scalar = T>>(file: &SafeTensors<'_>, like: &P) -> Result<P, FileError> {
     let mut wanted = Vec::new();
     like.visit("", &mut |name, m| wanted.push((name.to_string(), m.shape())));
     if let Some(name) = file.names().into_iter().find(|n| !wanted.iter().any(|(w, _)| w == n)) {
@@ -407,17 +313,31 @@ fn read_all<P: Leaves<Scalar = f64>>(file: &SafeTensors<'_>, like: &P) -> Result
     Ok(like.rebuild_all(leaves))
 }
 
-fn row_major(b: &Batch) -> Vec<u8> {
+/// What tensors of a scalar are called.
+fn dtype<T: Scalar>() -> Dtype {
+    if T::NAME == "f32" { Dtype::F32 } else { Dtype::F64 }
+}
+
+fn row_major<T: Scalar>(b: &Batch<T>) -> Vec<u8> {
     let s = b.shape();
-    (0..s.rows).flat_map(|i| (0..s.cols).map(move |j| b.data()[j * s.rows + i])).flat_map(f64::to_le_bytes).collect()
+    let numbers = (0..s.rows).flat_map(|i| (0..s.cols).map(move |j| b.data()[j * s.rows + i].f64()));
+    match dtype::<T>() {
+        Dtype::F32 => numbers.flat_map(|x| (x as f32).to_le_bytes()).collect(),
+        _ => numbers.flat_map(f64::to_le_bytes).collect(),
+    }
 }
 
 /// The tensor of this name, if it has these sizes and numbers of this type.
-fn tensor<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<TensorView<'a>, FileError> {
+fn tensor<'a>(
+    file: &SafeTensors<'a>,
+    name: &str,
+    shape: &[usize],
+    expected: Dtype,
+) -> Result<TensorView<'a>, FileError> {
     let name = || name.to_string();
     let t = file.tensor(&name()).map_err(|_| FileError::Missing { name: name() })?;
-    if t.dtype() != Dtype::F64 {
-        return Err(FileError::Type { name: name(), got: t.dtype() });
+    if t.dtype() != expected {
+        return Err(FileError::Type { name: name(), expected, got: t.dtype() });
     }
     if t.shape() != shape {
         return Err(FileError::Shape { name: name(), expected: shape.to_vec(), got: t.shape().to_vec() });
@@ -425,12 +345,14 @@ fn tensor<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<Ten
     Ok(t)
 }
 
-fn read(file: &SafeTensors<'_>, name: &str, shape: Shape) -> Result<Batch, FileError> {
-    let t = tensor(file, name, &[shape.rows, shape.cols])?;
-    let (chunks, _) = t.data().as_chunks::<8>();
-    let numbers: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
+fn read<T: Scalar>(file: &SafeTensors<'_>, name: &str, shape: Shape) -> Result<Batch<T>, FileError> {
+    let t = tensor(file, name, &[shape.rows, shape.cols], dtype::<T>())?;
+    let numbers: Vec<f64> = match dtype::<T>() {
+        Dtype::F32 => t.data().as_chunks().0.iter().map(|c| f64::from(f32::from_le_bytes(*c))).collect(),
+        _ => t.data().as_chunks().0.iter().map(|c| f64::from_le_bytes(*c)).collect(),
+    };
     if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
         return Err(FileError::NonFinite { name: name.to_string(), index, value: numbers[index] });
     }
-    Ok(Batch::from_fn(shape, |_, i, j| numbers[i * shape.cols + j]))
+    Ok(Batch::from_fn(shape, |_, i, j| T::of(numbers[i * shape.cols + j])))
 }

@@ -22,55 +22,57 @@
 //! see the basis `X` of a subspace, not the subspace.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
-use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform};
+use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, orthogonal, shared, uniform};
 use crate::optimizer::{TINY, number};
 use crate::update::{Proposal, StepForm, Update};
-use pullback::{Batch, Shape, Var};
+use pullback::{Batch, Scalar, Shape, Var};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 pullback::leaves! {
     /// The network that proposes a direction.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct Direction as DirectionVars {
+    pub struct Direction<T: Scalar = f64> as DirectionVars {
         /// Reads the gradient.
-        cell1: Cell,
+        cell1: Cell<T>,
         /// Reads the first cell.
-        cell2: Cell,
+        cell2: Cell<T>,
         /// `Wp`, `p x p`: from the second cell to the direction.
-        head: Batch<f64>,
+        head: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// The network that proposes a step size.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct StepSize as StepSizeVars {
+    pub struct StepSize<T: Scalar = f64> as StepSizeVars {
         /// Reads the gradient.
-        cell1: Cell,
+        cell1: Cell<T>,
         /// Reads the first cell.
-        cell2: Cell,
+        cell2: Cell<T>,
         /// `W0`, `p x p`.
-        head: Batch<f64>,
+        head: Batch<T>,
         /// `L1`, `hidden x pd`.
-        weight1: Batch<f64>,
+        weight1: Batch<T>,
         /// `b1`, `hidden x 1`.
-        bias1: Batch<f64>,
+        bias1: Batch<T>,
         /// `l2^T`, `1 x hidden`.
-        weight2: Batch<f64>,
+        weight2: Batch<T>,
         /// `b2`, a number.
-        bias2: Batch<f64>,
+        bias2: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// All parameters: `34 p² + hidden (pd + 2) + 1` numbers.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct GmLstmParams as GmLstmVars {
+    pub struct GmLstmParams<T: Scalar = f64> as GmLstmVars {
         /// The direction.
-        direction: Direction,
+        direction: Direction<T>,
         /// The step size.
-        step: StepSize,
+        step: StepSize<T>,
     }
 }
 
@@ -138,15 +140,30 @@ impl GmLstmOptions {
 }
 
 /// The generalised matrix LSTM.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GmLstm {
+#[derive(Clone, PartialEq)]
+pub struct GmLstm<T: Scalar = f64> {
     options: GmLstmOptions,
+    scalar: PhantomData<T>,
+}
+
+/// The scalar is part of the type and not of what is printed.
+impl<T: Scalar> fmt::Debug for GmLstm<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GmLstm").field("options", &self.options).finish()
+    }
 }
 
 impl GmLstm {
     /// The network with these options; it has no parameters of its own.
     pub fn new(options: GmLstmOptions) -> Self {
-        GmLstm { options }
+        GmLstm { options, scalar: PhantomData }
+    }
+}
+
+impl<T: Scalar> GmLstm<T> {
+    /// The same on numbers of another scalar: `GmLstm::new(options).over::<f32>()` computes in single precision.
+    pub fn over<U: Scalar>(self) -> GmLstm<U> {
+        GmLstm { options: self.options, scalar: PhantomData }
     }
 
     /// Its options.
@@ -156,18 +173,18 @@ impl GmLstm {
 
     /// Sets the output layers so that the network proposes nothing, whatever the rest: with the residual, the optimiser
     /// is gradient descent with step `c`.
-    pub fn zero_outputs(&self, update: &Update, params: &mut GmLstmParams) {
+    pub fn zero_outputs(&self, update: &Update, params: &mut GmLstmParams<T>) {
         let StepSize { weight2, bias2, .. } = &mut params.step;
         for b in [&mut params.direction.head, weight2, bias2] {
-            b.data_mut().fill(0.0);
+            b.data_mut().fill(T::zero());
         }
         if update.step != StepForm::Exp {
-            bias2.data_mut()[0] = 1.0;
+            bias2.data_mut()[0] = T::one();
         }
     }
 
     /// Parameters of the right shapes, all zero: what a file is read into.
-    pub(crate) fn blank(&self) -> GmLstmParams {
+    pub(crate) fn blank(&self) -> GmLstmParams<T> {
         let GmLstmOptions { p, d, hidden, .. } = self.options;
         let z = |rows, cols| Batch::zeros(Shape::mat(rows, cols));
         GmLstmParams {
@@ -185,17 +202,26 @@ impl GmLstm {
     }
 }
 
-/// The next state of a network's two cells, from the wide input.
-fn run_cells<'t>(w: [&CellVars<'t>; 2], z: Var<'t>, s: &[Var<'t>; 4]) -> [Var<'t>; 4] {
-    let run = |w: &CellVars<'t>, z: Var<'t>, h: Var<'t>, c| gates(w.x.t_mul(z) + w.h.t_mul(h), c);
+/// `(H, C)` from the sums `[f i o g]` that enter the gates, all transposed: `p` columns for each gate.
+fn gates<'t, T: Scalar>(sums: Var<'t, T>, c: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
+    let p = c.cols();
+    let gate = |k: usize| sums.column_range(k * p, p);
+    let c = gate(0).sigmoid().hadamard(c) + gate(1).sigmoid().hadamard(gate(3).tanh());
+    (gate(2).sigmoid().hadamard(c.tanh()), c)
+}
+
+/// The next state of a network's two cells, from the wide input, all transposed: `Z^T W` needs no transpose of the
+/// large factor.
+fn run_cells<'t, T: Scalar>(w: [&CellVars<'t, T>; 2], z: Var<'t, T>, s: &[Var<'t, T>; 4]) -> [Var<'t, T>; 4] {
+    let run = |w: &CellVars<'t, T>, z: Var<'t, T>, h: Var<'t, T>, c| gates((z * w.x).add_mul(1.0, h, w.h), c);
     let (h1, c1) = run(w[0], z, s[0], s[1]);
     let (h2, c2) = run(w[1], h1, s[2], s[3]);
     [h1, c1, h2, c2]
 }
 
-impl MatrixRule for GmLstm {
-    type Params = GmLstmParams;
-    type State = CellStates;
+impl<T: Scalar> MatrixRule<T> for GmLstm<T> {
+    type Params = GmLstmParams<T>;
+    type State = CellStates<T>;
 
     fn name(&self) -> String {
         format!("generalised matrix LSTM for {}x{}", self.options.p, self.options.d)
@@ -203,7 +229,7 @@ impl MatrixRule for GmLstm {
 
     /// Uniformly random orthogonal `W`s, linear layers uniform in `±1/sqrt(inputs)`, and output layers at zero if the
     /// network is to [start as descent](GmLstmOptions::start_as_descent).
-    fn init(&self, update: &Update, rng: &mut dyn Rng) -> GmLstmParams {
+    fn init(&self, update: &Update, rng: &mut dyn Rng) -> GmLstmParams<T> {
         let GmLstmOptions { p, d, hidden, .. } = self.options;
         let direction = Direction { cell1: cell(p, rng), cell2: cell(p, rng), head: orthogonal(p, rng) };
         let step = StepSize {
@@ -222,7 +248,7 @@ impl MatrixRule for GmLstm {
         params
     }
 
-    fn begin(&self, matrix: Shape) -> CellStates {
+    fn begin(&self, matrix: Shape) -> CellStates<T> {
         CellStates::zeros(matrix)
     }
 
@@ -231,36 +257,36 @@ impl MatrixRule for GmLstm {
     #[track_caller]
     fn propose<'t>(
         &self,
-        phi: &RuleVars<'t, Self>,
-        g: Var<'t>,
+        phi: &RuleVars<'t, Self, T>,
+        g: Var<'t, T>,
         _: &Update,
-        state: &RuleState<'t, Self>,
-    ) -> (Proposal<'t>, CellStatesVars<'t>) {
+        state: &RuleState<'t, Self, T>,
+    ) -> (Proposal<'t, T>, CellStatesVars<'t, T>) {
         let o = &self.options;
         let tall = g.shape();
         assert_eq!((tall.rows, tall.cols), (o.p, o.d), "this network is for points of {}x{}", o.p, o.d);
         let wide = Shape::mat(o.p, tall.batch * o.d);
-        let rms = ((g.dot(g) + TINY) * (1.0 / tall.each() as f64)).sqrt();
+        let rms = g.dot(g).shifted(TINY).scaled(1.0 / tall.each() as f64).sqrt();
         let z = match o.input {
-            Input::Scaled(s) => g * s,
+            Input::Scaled(s) => g.scaled(s),
             Input::Rms => g.elem_div(rms),
         };
-        let z = z.reshape_batch(wide);
-        let s = [state.h1, state.c1, state.h2, state.c2].map(|s| s.reshape_batch(wide));
+        let z = z.reshape_batch(wide).t();
+        let s = [state.h1, state.c1, state.h2, state.c2].map(|s| s.reshape_batch(wide).t());
 
         let net = &phi.direction;
         let a = run_cells([&net.cell1, &net.cell2], z, &s);
-        let direction = net.head.t_mul(a[2]).reshape_batch(tall);
+        let direction = (a[2] * net.head).t().reshape_batch(tall);
         let direction = match o.input {
-            Input::Scaled(_) => direction * o.output_scale,
-            Input::Rms => direction.hadamard(rms * o.output_scale),
+            Input::Scaled(_) => direction.scaled(o.output_scale),
+            Input::Rms => direction.hadamard(rms.scaled(o.output_scale)),
         };
 
         let net = &phi.step;
         let b = run_cells([&net.cell1, &net.cell2], z, &s);
-        let h = net.head.t_mul(b[2]).relu().reshape_batch(Shape::mat(tall.each(), tall.batch));
+        let h = (b[2] * net.head).relu().t().reshape_batch(Shape::mat(tall.each(), tall.batch));
         let h = (net.weight1 * h + net.bias1).relu();
         let x = (net.weight2 * h + net.bias2).reshape_batch(number(tall));
-        (Proposal { direction, number: Some(x) }, shared(a, b, tall, o.normalise_state))
+        (Proposal { direction, number: Some(x) }, shared(a, b, |s| s.t().reshape_batch(tall), o.normalise_state))
     }
 }

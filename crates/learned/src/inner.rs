@@ -2,41 +2,41 @@
 
 use crate::each::{MatrixRule, RuleState};
 use crate::optimizer::{Gradients, LearnedOptimizer};
-use crate::pool::gradient;
+use crate::steps::gradient;
 use crate::trained::handles;
 use crate::update::Update;
-use pullback::{Batch, Leaves, Shape, Var};
+use pullback::{Batch, Leaves, Scalar, Shape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use std::fmt;
 
 /// The cost of each member, on the data of a step.
-pub type Cost<'c, 't> = &'c dyn Fn(&[Var<'t>]) -> Var<'t>;
+pub type Cost<'c, 't, T = f64> = &'c dyn Fn(&[Var<'t, T>]) -> Var<'t, T>;
 
 /// An inner loop: the point, and what moves beside it. `D` is the data of a step, which a loop may look at.
-pub trait InnerLoop<D>: fmt::Debug + Sync {
+pub trait InnerLoop<D, T: Scalar = f64>: fmt::Debug + Sync {
     /// What is learned.
-    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
 
     /// Its name, for messages.
     fn name(&self) -> String;
 
     /// What moves beside points of these shapes, at the start: every leaf with the batch of the points.
-    fn begin(&self, points: &[Shape]) -> Vec<Batch>;
+    fn begin(&self, points: &[Shape]) -> Vec<Batch<T>>;
 
     /// Step `t`, counted from 0: the next point, and the next of what moves beside it.
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
+        m: &dyn Manifold<T>,
         phi: &<Self::Params as Leaves>::Vars<'t>,
-        x: &[Var<'t>],
-        beside: &[Var<'t>],
+        x: &[Var<'t, T>],
+        beside: &[Var<'t, T>],
         t: usize,
-        cost: Cost<'_, 't>,
+        cost: Cost<'_, 't, T>,
         data: &D,
-    ) -> (Parts<'t>, Vec<Var<'t>>);
+    ) -> (Parts<'t, T>, Vec<Var<'t, T>>);
 
     /// The point that the loop has reached.
-    fn end<'t>(&self, _m: &dyn Manifold, x: &[Var<'t>], _beside: &[Var<'t>]) -> Parts<'t> {
+    fn end<'t>(&self, _m: &dyn Manifold<T>, x: &[Var<'t, T>], _beside: &[Var<'t, T>]) -> Parts<'t, T> {
         x.iter().copied().collect()
     }
 
@@ -50,27 +50,27 @@ pub trait InnerLoop<D>: fmt::Debug + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descent<O>(pub O);
 
-impl<D, O: LearnedOptimizer> InnerLoop<D> for Descent<O> {
+impl<D, T: Scalar, O: LearnedOptimizer<T>> InnerLoop<D, T> for Descent<O> {
     type Params = O::Params;
 
     fn name(&self) -> String {
         self.0.name()
     }
 
-    fn begin(&self, points: &[Shape]) -> Vec<Batch> {
+    fn begin(&self, points: &[Shape]) -> Vec<Batch<T>> {
         self.0.begin(points).batches()
     }
 
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
+        m: &dyn Manifold<T>,
         phi: &<O::Params as Leaves>::Vars<'t>,
-        x: &[Var<'t>],
-        beside: &[Var<'t>],
+        x: &[Var<'t, T>],
+        beside: &[Var<'t, T>],
         _: usize,
-        cost: Cost<'_, 't>,
+        cost: Cost<'_, 't, T>,
         _: &D,
-    ) -> (Parts<'t>, Vec<Var<'t>>) {
+    ) -> (Parts<'t, T>, Vec<Var<'t, T>>) {
         let shapes: Vec<Shape> = x.iter().map(Var::shape).collect();
         let state = self.0.begin(&shapes).bind_all(beside);
         let e = gradient(x, cost);
@@ -83,20 +83,20 @@ impl<D, O: LearnedOptimizer> InnerLoop<D> for Descent<O> {
 
 /// What a loop on a tangent space sees of the data: ambient matrices, one for each of the point, that are added to what
 /// its network sees.
-pub trait Features<D>: fmt::Debug + Sync {
+pub trait Features<D, T: Scalar = f64>: fmt::Debug + Sync {
     /// What is learned.
-    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// The matrices, or nothing.
-    fn see<'t>(&self, phi: &<Self::Params as Leaves>::Vars<'t>, x: &[Var<'t>], data: &D) -> Option<Parts<'t>>;
+    fn see<'t>(&self, phi: &<Self::Params as Leaves>::Vars<'t>, x: &[Var<'t, T>], data: &D) -> Option<Parts<'t, T>>;
 }
 
 /// Nothing of the data is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blind;
 
-impl<D> Features<D> for Blind {
-    type Params = Vec<Batch>;
-    fn see<'t>(&self, _: &Vec<Var<'t>>, _: &[Var<'t>], _: &D) -> Option<Parts<'t>> {
+impl<D, T: Scalar> Features<D, T> for Blind {
+    type Params = Vec<Batch<T>>;
+    fn see<'t>(&self, _: &Vec<Var<'t, T>>, _: &[Var<'t, T>], _: &D) -> Option<Parts<'t, T>> {
         None
     }
 }
@@ -123,7 +123,7 @@ pub struct OnTangent<R, F = Blind> {
     pub features: F,
 }
 
-impl<R: MatrixRule> OnTangent<R> {
+impl<R> OnTangent<R> {
     /// A loop that sees nothing of the data.
     pub fn new(rule: R, update: Update, start: f64) -> Self {
         OnTangent { rule, update, start, features: Blind }
@@ -137,7 +137,7 @@ impl<R, F> OnTangent<R, F> {
     }
 }
 
-impl<D, R: MatrixRule, F: Features<D>> InnerLoop<D> for OnTangent<R, F> {
+impl<D, T: Scalar, R: MatrixRule<T>, F: Features<D, T>> InnerLoop<D, T> for OnTangent<R, F> {
     type Params = (R::Params, F::Params);
 
     fn name(&self) -> String {
@@ -145,25 +145,25 @@ impl<D, R: MatrixRule, F: Features<D>> InnerLoop<D> for OnTangent<R, F> {
     }
 
     /// The tangent `P`, then the network's states.
-    fn begin(&self, points: &[Shape]) -> Vec<Batch> {
-        let mut out: Vec<Batch> = points.iter().map(|s| Batch::zeros(*s)).collect();
+    fn begin(&self, points: &[Shape]) -> Vec<Batch<T>> {
+        let mut out: Vec<Batch<T>> = points.iter().map(|s| Batch::zeros(*s)).collect();
         points.iter().for_each(|s| out.extend(self.rule.begin(*s).batches()));
         out
     }
 
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
+        m: &dyn Manifold<T>,
         phi: &<Self::Params as Leaves>::Vars<'t>,
-        x: &[Var<'t>],
-        beside: &[Var<'t>],
+        x: &[Var<'t, T>],
+        beside: &[Var<'t, T>],
         t: usize,
-        cost: Cost<'_, 't>,
+        cost: Cost<'_, 't, T>,
         data: &D,
-    ) -> (Parts<'t>, Vec<Var<'t>>) {
+    ) -> (Parts<'t, T>, Vec<Var<'t, T>>) {
         let (tangent, states) = beside.split_at(x.len());
-        let p: Parts<'t> = match t {
-            0 => m.egrad_to_rgrad(x, Egrad(&gradient(x, cost))).0.iter().map(|g| *g * self.start).collect(),
+        let p: Parts<'t, T> = match t {
+            0 => m.egrad_to_rgrad(x, Egrad(&gradient(x, cost))).0.iter().map(|g| g.scaled(self.start)).collect(),
             _ => tangent.iter().copied().collect(),
         };
         let features = self.features.see(&phi.1, x, data);
@@ -172,20 +172,20 @@ impl<D, R: MatrixRule, F: Features<D>> InnerLoop<D> for OnTangent<R, F> {
             let like = self.rule.begin(p.shape());
             let (mine, rest) = left.split_at(like.shapes().len());
             left = rest;
-            let state: RuleState<'t, R> = like.bind_all(mine);
+            let state: RuleState<'t, R, T> = like.bind_all(mine);
             let seen = features.as_ref().map_or(*p, |f| *p + f[k]);
             let (proposal, next) = self.rule.propose(&phi.0, seen, &self.update, &state);
             let xi = self.update.step(proposal.number);
-            moves.push(xi.map_or(proposal.direction * self.update.c, |xi| proposal.direction.hadamard(xi)));
+            moves.push(xi.map_or(proposal.direction.scaled(self.update.c), |xi| proposal.direction.hadamard(xi)));
             kept.extend(handles(&next));
         }
-        let mut out: Vec<Var<'t>> = p.iter().zip(m.project(x, &moves)).map(|(p, n)| *p - n).collect();
+        let mut out: Vec<Var<'t, T>> = p.iter().zip(m.project(x, &moves)).map(|(p, n)| *p - n).collect();
         out.extend(kept);
         (x.iter().copied().collect(), out)
     }
 
-    fn end<'t>(&self, m: &dyn Manifold, x: &[Var<'t>], beside: &[Var<'t>]) -> Parts<'t> {
-        let back: Parts<'t> = beside[..x.len()].iter().map(|p| -*p).collect();
+    fn end<'t>(&self, m: &dyn Manifold<T>, x: &[Var<'t, T>], beside: &[Var<'t, T>]) -> Parts<'t, T> {
+        let back: Parts<'t, T> = beside[..x.len()].iter().map(|p| -*p).collect();
         m.retract(x, &back)
     }
 

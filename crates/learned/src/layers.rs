@@ -1,6 +1,6 @@
 //! What several networks are made of: weights of a cell, fresh weights, the ordinary gates. No network lives here.
 
-use pullback::{Batch, Shape, Tape, Var};
+use pullback::{Batch, Scalar, Shape, Tape, Var};
 use pullback_manifolds::gaussian;
 use rand::{Rng, RngExt};
 
@@ -8,30 +8,30 @@ pullback::leaves! {
     /// The weights of a cell. The columns of both are the gates `f`, `i`, `o`, `g`, as many columns each as there are
     /// rows.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct Cell as CellVars {
+    pub struct Cell<T: Scalar = f64> as CellVars {
         /// What meets the input, `p x 4p`.
-        x: Batch<f64>,
+        x: Batch<T>,
         /// What meets the hidden state, `p x 4p`.
-        h: Batch<f64>,
+        h: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// The state of two stacked cells, each matrix of the shape of the point.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct CellStates as CellStatesVars {
+    pub struct CellStates<T: Scalar = f64> as CellStatesVars {
         /// `H1`
-        h1: Batch<f64>,
+        h1: Batch<T>,
         /// `C1`
-        c1: Batch<f64>,
+        c1: Batch<T>,
         /// `H2`
-        h2: Batch<f64>,
+        h2: Batch<T>,
         /// `C2`
-        c2: Batch<f64>,
+        c2: Batch<T>,
     }
 }
 
-impl CellStates {
+impl<T: Scalar> CellStates<T> {
     pub(crate) fn zeros(shape: Shape) -> Self {
         let z = || Batch::zeros(shape);
         CellStates { h1: z(), c1: z(), h2: z(), c2: z() }
@@ -40,33 +40,33 @@ impl CellStates {
 
 /// A uniformly random orthogonal matrix (Mezzadri, *How to generate random matrices from the classical compact groups*,
 /// 2007).
-pub(crate) fn orthogonal(p: usize, rng: &mut dyn Rng) -> Batch {
+pub(crate) fn orthogonal<T: Scalar>(p: usize, rng: &mut dyn Rng) -> Batch<T> {
     Tape::plain().constant(&gaussian(Shape::mat(p, p), rng)).qr().0.value()
 }
 
 /// A cell whose gates are random orthogonal matrices.
-pub(crate) fn cell(p: usize, rng: &mut dyn Rng) -> Cell {
+pub(crate) fn cell<T: Scalar>(p: usize, rng: &mut dyn Rng) -> Cell<T> {
     let mut gates = || {
-        let data: Vec<f64> = (0..4).flat_map(|_| orthogonal(p, rng).data().to_vec()).collect();
+        let data: Vec<T> = (0..4).flat_map(|_| orthogonal(p, rng).data().to_vec()).collect();
         Batch::from_slice(Shape::mat(p, 4 * p), &data)
     };
     Cell { x: gates(), h: gates() }
 }
 
 /// A cell of zeros.
-pub(crate) fn blank_cell(p: usize) -> Cell {
+pub(crate) fn blank_cell<T: Scalar>(p: usize) -> Cell<T> {
     Cell { x: Batch::zeros(Shape::mat(p, 4 * p)), h: Batch::zeros(Shape::mat(p, 4 * p)) }
 }
 
 /// Numbers uniform in `±1 / sqrt(inputs)`.
-pub(crate) fn uniform(shape: Shape, inputs: usize, rng: &mut dyn Rng) -> Batch {
+pub(crate) fn uniform<T: Scalar>(shape: Shape, inputs: usize, rng: &mut dyn Rng) -> Batch<T> {
     let r = 1.0 / (inputs as f64).sqrt();
-    Batch::from_fn(shape, |_, _, _| r * (2.0 * rng.random::<f64>() - 1.0))
+    Batch::from_fn(shape, |_, _, _| T::of(r * (2.0 * rng.random::<f64>() - 1.0)))
 }
 
 /// `(H, C)` from the sums `[f; i; o; g]` that enter the gates, each of `p` rows:
 /// `C+ = sigmoid(f) o C + sigmoid(i) o tanh(g)`, `H+ = sigmoid(o) o tanh(C+)`.
-pub(crate) fn gates<'t>(sums: Var<'t>, c: Var<'t>) -> (Var<'t>, Var<'t>) {
+pub(crate) fn gates<'t, T: Scalar>(sums: Var<'t, T>, c: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
     let p = c.rows();
     let open = sums.row_range(0, 3 * p).sigmoid();
     let gate = |k: usize| open.row_range(k * p, p);
@@ -76,11 +76,16 @@ pub(crate) fn gates<'t>(sums: Var<'t>, c: Var<'t>) -> (Var<'t>, Var<'t>) {
 }
 
 /// The state that two networks share: the product of what each would make of it, entry by entry, brought to norm one if
-/// asked for.
-pub(crate) fn shared<'t>(a: [Var<'t>; 4], b: [Var<'t>; 4], shape: Shape, normalise: bool) -> CellStatesVars<'t> {
+/// asked for. `shaped` gives a product the shape of the state.
+pub(crate) fn shared<'t, T: Scalar>(
+    a: [Var<'t, T>; 4],
+    b: [Var<'t, T>; 4],
+    shaped: impl Fn(Var<'t, T>) -> Var<'t, T>,
+    normalise: bool,
+) -> CellStatesVars<'t, T> {
     let one = |k: usize| {
-        let s = a[k].hadamard(b[k]).reshape_batch(shape);
-        if normalise { s.elem_div((s.dot(s) + crate::optimizer::TINY).sqrt()) } else { s }
+        let s = shaped(a[k].hadamard(b[k]));
+        if normalise { s.elem_div(s.dot(s).shifted(crate::optimizer::TINY).sqrt()) } else { s }
     };
     CellStatesVars { h1: one(0), c1: one(1), h2: one(2), c2: one(3) }
 }

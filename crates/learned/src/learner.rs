@@ -4,31 +4,32 @@
 use crate::Error;
 use crate::inner::InnerLoop;
 use crate::keys::{Key, Purpose};
-use crate::outer::{Outer, clip};
+use crate::outer::{Outer, clip, in_scalar};
 use crate::pool::{Pool, WarmUpKeys};
 use crate::task::Task;
 use crate::worker::{Contribution, Dropped, Job, Setup, sum};
-use pullback::Leaves;
+use pullback::{Leaves, Scalar};
 use pullback_optim::{Method, Numbers};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 /// Everything of a run that changes: with it and the same settings a run continues bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingState {
+#[serde(bound = "")]
+pub struct TrainingState<T: Scalar = f64> {
     /// The parameters.
-    pub params: Numbers<f64>,
+    pub params: Numbers<T>,
     /// The outer optimiser's moments.
-    pub(crate) outer: Outer,
+    pub(crate) outer: Outer<T>,
     /// Where inner loops start.
-    pub pool: Pool,
+    pub pool: Pool<T>,
     /// How often the pool was filled, and in which step last.
     fills: usize,
     filled_in: Option<usize>,
     /// Steps of training that were applied.
     pub step: usize,
     /// The best parameters that were [offered](crate::Training::offer), and their score.
-    pub best: Option<(f64, Numbers<f64>)>,
+    pub best: Option<(f64, Numbers<T>)>,
 }
 
 /// What happened in a step of training.
@@ -61,12 +62,12 @@ pub struct Progress {
     pub filled_by: Option<String>,
 }
 
-impl TrainingState {
-    pub(crate) fn new<L: InnerLoop<K::Data>, K: Task>(setup: &Setup<'_, L, K>, params: &L::Params) -> Self {
+impl<T: Scalar> TrainingState<T> {
+    pub(crate) fn new<L: InnerLoop<K::Data, T>, K: Task<T>>(setup: &Setup<'_, L, K, T>, params: &L::Params) -> Self {
         TrainingState {
             params: Numbers(params.batches()),
             outer: Outer::new(setup.options.outer, params),
-            pool: Pool::new(setup.options.capacity.max(setup.options.members)),
+            pool: Pool::with_room(setup.options.capacity.max(setup.options.members)),
             fills: 0,
             filled_in: None,
             step: 0,
@@ -74,15 +75,28 @@ impl TrainingState {
         }
     }
 
+    /// The same state in another scalar: exact from single to double precision and back.
+    pub(crate) fn over<U: Scalar>(&self) -> TrainingState<U> {
+        TrainingState {
+            params: in_scalar(&self.params),
+            outer: self.outer.over(),
+            pool: self.pool.over(),
+            fills: self.fills,
+            filled_in: self.filled_in,
+            step: self.step,
+            best: self.best.as_ref().map(|(score, best)| (*score, in_scalar(best))),
+        }
+    }
+
     /// Draws the members of the next step, which leave the pool, and says which method filled it if one did.
     ///
     /// # Errors
     /// A failure while the pool is filled.
-    pub(crate) fn job<L: InnerLoop<K::Data>, K: Task>(
+    pub(crate) fn job<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
-        methods: &[&dyn Method],
-    ) -> Result<(Job, Option<String>), Error> {
+        setup: &Setup<'_, L, K, T>,
+        methods: &[&dyn Method<T>],
+    ) -> Result<(Job<T>, Option<String>), Error> {
         let filled_by = self.fill(setup, methods)?;
         let o = &setup.options;
         let key = |purpose| Key::new(o.seed, purpose).at(self.step as u64);
@@ -97,16 +111,13 @@ impl TrainingState {
     }
 
     /// Applies the contributions of a job, in the order of its groups.
-    pub(crate) fn apply<L: InnerLoop<K::Data>, K: Task>(
+    pub(crate) fn apply<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
+        setup: &Setup<'_, L, K, T>,
         params: &L::Params,
-        job: &Job,
-        contributions: Vec<Contribution>,
-    ) -> Option<L::Params>
-    where
-        L::Params: Leaves<Scalar = f64>,
-    {
+        job: &Job<T>,
+        contributions: Vec<Contribution<T>>,
+    ) -> Option<L::Params> {
         let mut all = Contribution::default();
         for c in contributions {
             if c.used > 0 {
@@ -129,10 +140,10 @@ impl TrainingState {
     }
 
     /// Fills the pool if it is time to, and says with what.
-    fn fill<L: InnerLoop<K::Data>, K: Task>(
+    fn fill<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
-        methods: &[&dyn Method],
+        setup: &Setup<'_, L, K, T>,
+        methods: &[&dyn Method<T>],
     ) -> Result<Option<String>, Error> {
         let o = &setup.options;
         let due = o.refresh.is_some_and(|b| self.step > 0 && self.step.is_multiple_of(b.max(1)))
@@ -163,9 +174,9 @@ impl TrainingState {
 }
 
 /// What the contributions of a job say.
-pub(crate) fn progress(job: &Job, filled_by: Option<String>, all: &[Contribution]) -> Progress {
+pub(crate) fn progress<T: Scalar>(job: &Job<T>, filled_by: Option<String>, all: &[Contribution<T>]) -> Progress {
     let used: usize = all.iter().map(|c| c.used).sum();
-    let mean = |f: fn(&Contribution) -> f64| {
+    let mean = |f: fn(&Contribution<T>) -> f64| {
         (used > 0).then(|| all.iter().filter(|c| c.used > 0).map(f).sum::<f64>() / used as f64)
     };
     let mut gradient = Numbers::default();

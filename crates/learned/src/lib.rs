@@ -102,6 +102,7 @@ mod checkpoint;
 mod each;
 mod equivariant;
 mod file;
+mod file_error;
 mod gmlstm;
 mod inner;
 mod invariants;
@@ -115,6 +116,7 @@ mod outer;
 mod pool;
 mod rmm;
 mod rollout;
+mod steps;
 mod subspace;
 mod task;
 mod train;
@@ -128,7 +130,8 @@ pub use equivariant::{
     Equivariant, EquivariantOptions, EquivariantParams, EquivariantState, EquivariantStateVars, EquivariantVars, Layer,
     LayerVars,
 };
-pub use file::{FileError, Provenance, Saved, SavedRule, Stored, VERSION};
+pub use file::{Provenance, Saved, SavedRule, Stored, VERSION};
+pub use file_error::FileError;
 pub use gmlstm::{
     Direction, DirectionVars, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, StepSize, StepSizeVars,
 };

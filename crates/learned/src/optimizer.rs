@@ -1,22 +1,22 @@
 //! What a learned optimiser is: named parameters, a named state and a step on values. No architecture lives here.
 
-use pullback::{Leaves, Shape, Var};
+use pullback::{Leaves, Scalar, Shape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use std::fmt;
 
 /// The handles of an optimiser's parameters.
-pub type ParamVars<'t, O> = <<O as LearnedOptimizer>::Params as Leaves>::Vars<'t>;
+pub type ParamVars<'t, O, T = f64> = <<O as LearnedOptimizer<T>>::Params as Leaves>::Vars<'t>;
 
 /// The handles of an optimiser's state.
-pub type StateVars<'t, O> = <<O as LearnedOptimizer>::State as Leaves>::Vars<'t>;
+pub type StateVars<'t, O, T = f64> = <<O as LearnedOptimizer<T>>::State as Leaves>::Vars<'t>;
 
 /// Both gradients of the cost at a point, a matrix for each matrix of the point.
 #[derive(Debug, Clone, Copy)]
-pub struct Gradients<'g, 't> {
+pub struct Gradients<'g, 't, T: Scalar = f64> {
     /// As the engine returns it. It depends on how the cost continues off the manifold.
-    pub egrad: Egrad<&'g [Var<'t>]>,
+    pub egrad: Egrad<&'g [Var<'t, T>]>,
     /// The tangent that it stands for.
-    pub rgrad: Rgrad<&'g [Var<'t>]>,
+    pub rgrad: Rgrad<&'g [Var<'t, T>]>,
 }
 
 /// An optimiser whose rule has parameters that are learned.
@@ -24,11 +24,11 @@ pub struct Gradients<'g, 't> {
 /// Its step is a program on points that are lists of matrices: it runs plainly when the optimiser is used and recorded
 /// when it is trained. With parameters it is a [`Method`](pullback_optim::Method) like any other: see
 /// [`Trained`](crate::Trained). Rules for one matrix become optimisers by [`Each`](crate::Each).
-pub trait LearnedOptimizer: fmt::Debug + Send + Sync {
+pub trait LearnedOptimizer<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The parameters, a struct of named leaves.
-    type Params: Leaves<Scalar = f64> + Clone + PartialEq + fmt::Debug + Send + Sync;
+    type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// The recurrent state, a struct of named leaves.
-    type State: Leaves<Scalar = f64>;
+    type State: Leaves<Scalar = T>;
 
     /// Its name and sizes, for tables.
     fn name(&self) -> String;
@@ -46,16 +46,22 @@ pub trait LearnedOptimizer: fmt::Debug + Send + Sync {
     /// retraction) and the next state. Members of a batch do not see each other.
     fn step<'t>(
         &self,
-        m: &dyn Manifold,
-        phi: &ParamVars<'t, Self>,
-        x: &[Var<'t>],
-        g: Gradients<'_, 't>,
-        state: &StateVars<'t, Self>,
-    ) -> (Parts<'t>, StateVars<'t, Self>);
+        m: &dyn Manifold<T>,
+        phi: &ParamVars<'t, Self, T>,
+        x: &[Var<'t, T>],
+        g: Gradients<'_, 't, T>,
+        state: &StateVars<'t, Self, T>,
+    ) -> (Parts<'t, T>, StateVars<'t, Self, T>);
 }
 
 /// Keeps `1 / sqrt(<x, x> + TINY)` finite at zero.
 pub(crate) const TINY: f64 = 1e-24;
+
+/// What keeps `sqrt(<x, x> + least)` differentiable at zero where lengths far below one count: the square of [`TINY`],
+/// which single precision cannot hold and has a larger one in place of.
+pub(crate) fn least<T: Scalar>() -> f64 {
+    (TINY * TINY).max(100.0 * T::min_positive_value().f64())
+}
 
 /// One number for each member of a batch of matrices.
 pub(crate) fn number(points: Shape) -> Shape {

@@ -1,6 +1,6 @@
 //! The optimiser of the optimiser's parameters: descent, Adam and Adamax, and clipping by norm. Nothing else.
 
-use pullback::{Batch, Leaves};
+use pullback::{Batch, Leaves, Scalar};
 use pullback_optim::Numbers;
 use serde::{Deserialize, Serialize};
 
@@ -31,21 +31,29 @@ const EPSILON: f64 = 1e-8;
 
 /// Its moments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Outer {
+#[serde(bound = "")]
+pub(crate) struct Outer<T: Scalar> {
     rule: Rule,
-    first: Numbers<f64>,
-    second: Numbers<f64>,
+    first: Numbers<T>,
+    second: Numbers<T>,
     steps: i32,
 }
 
-impl Outer {
-    pub(crate) fn new(rule: Rule, params: &impl Leaves<Scalar = f64>) -> Self {
+impl<T: Scalar> Outer<T> {
+    pub(crate) fn new(rule: Rule, params: &impl Leaves<Scalar = T>) -> Self {
         let zeros = Numbers(params.shapes().into_iter().map(Batch::zeros).collect());
         Outer { rule, first: zeros.clone(), second: zeros, steps: 0 }
     }
 
-    /// One step along the gradient, with the rate multiplied by `decay`.
-    pub(crate) fn update<P: Leaves<Scalar = f64>>(&mut self, params: &P, gradient: &[Batch], decay: f64) -> P {
+    /// The same moments in another scalar.
+    pub(crate) fn over<U: Scalar>(&self) -> Outer<U> {
+        let Outer { rule, first, second, steps } = self;
+        Outer { rule: *rule, first: in_scalar(first), second: in_scalar(second), steps: *steps }
+    }
+
+    /// One step along the gradient, with the rate multiplied by `decay`. Arithmetic is in double precision; what is
+    /// kept is rounded to the scalar.
+    pub(crate) fn update<P: Leaves<Scalar = T>>(&mut self, params: &P, gradient: &[Batch<T>], decay: f64) -> P {
         self.steps += 1;
         let unbias1 = 1.0 - BETA1.powi(self.steps);
         let unbias2 = 1.0 - BETA2.powi(self.steps);
@@ -53,39 +61,50 @@ impl Outer {
         for (k, leaf) in leaves.iter_mut().enumerate() {
             let (m, v) = (self.first.0[k].data_mut(), self.second.0[k].data_mut());
             for (i, x) in leaf.data_mut().iter_mut().enumerate() {
-                let g = gradient[k].data()[i];
-                m[i] = BETA1 * m[i] + (1.0 - BETA1) * g;
-                *x -= decay
-                    * match self.rule {
-                        Rule::Sgd { rate } => rate * g,
-                        Rule::Adam { rate } => {
-                            v[i] = BETA2 * v[i] + (1.0 - BETA2) * g * g;
-                            rate * (m[i] / unbias1) / ((v[i] / unbias2).sqrt() + EPSILON)
-                        }
-                        Rule::Adamax { rate } => {
-                            v[i] = (BETA2 * v[i]).max(g.abs() + EPSILON);
-                            rate / unbias1 * m[i] / v[i]
-                        }
-                    };
+                let g = gradient[k].data()[i].f64();
+                let first = BETA1 * m[i].f64() + (1.0 - BETA1) * g;
+                let second = v[i].f64();
+                let (second, step) = match self.rule {
+                    Rule::Sgd { rate } => (second, rate * g),
+                    Rule::Adam { rate } => {
+                        let second = BETA2 * second + (1.0 - BETA2) * g * g;
+                        (second, rate * (first / unbias1) / ((second / unbias2).sqrt() + EPSILON))
+                    }
+                    Rule::Adamax { rate } => {
+                        let second = (BETA2 * second).max(g.abs() + EPSILON);
+                        (second, rate / unbias1 * first / second)
+                    }
+                };
+                (m[i], v[i]) = (T::of(first), T::of(second));
+                *x = T::of(x.f64() - decay * step);
             }
         }
         params.rebuild_all(leaves)
     }
 }
 
+/// The same numbers in another scalar: exact from single to double precision and back.
+pub(crate) fn in_scalar<T: Scalar, U: Scalar>(x: &Numbers<T>) -> Numbers<U> {
+    let one = |b: &Batch<T>| {
+        let data: Vec<U> = b.data().iter().map(|x| U::of(x.f64())).collect();
+        Batch::from_slice(b.shape(), &data)
+    };
+    Numbers(x.0.iter().map(one).collect())
+}
+
 /// The norm over all leaves.
-pub(crate) fn norm(g: &[Batch]) -> f64 {
-    g.iter().flat_map(|b| b.data()).map(|x| x * x).sum::<f64>().sqrt()
+pub(crate) fn norm<T: Scalar>(g: &[Batch<T>]) -> f64 {
+    g.iter().flat_map(|b| b.data()).map(|x| x.f64() * x.f64()).sum::<f64>().sqrt()
 }
 
 /// Shortens a gradient to at most `limit` and returns its norm before that.
-pub(crate) fn clip(g: &mut [Batch], limit: Option<f64>) -> f64 {
+pub(crate) fn clip<T: Scalar>(g: &mut [Batch<T>], limit: Option<f64>) -> f64 {
     let size = norm(g);
     if let Some(limit) = limit
         && size > limit
     {
         let c = limit / size;
-        g.iter_mut().flat_map(|b| b.data_mut()).for_each(|x| *x *= c);
+        g.iter_mut().flat_map(|b| b.data_mut()).for_each(|x| *x = T::of(x.f64() * c));
     }
     size
 }

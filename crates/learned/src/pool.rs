@@ -1,9 +1,11 @@
 //! The parameter pool: points along classical runs, from which inner loops start. Learning is not known here.
 
 use crate::keys::Key;
+use crate::outer::in_scalar;
+use crate::steps::Stepper;
 use crate::task::{Member, Split, Task};
-use pullback::{Batch, Result, Shape, Tape, Var};
-use pullback_manifolds::{Egrad, Manifold, Rgrad};
+use pullback::{Batch, Result, Scalar, Shape};
+use pullback_manifolds::Manifold;
 use pullback_optim::{Method, Numbers};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -12,19 +14,21 @@ use std::collections::VecDeque;
 /// A point of the pool: its matrices, the optimiser's state there (nothing means that of the beginning) and the
 /// instance it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+#[serde(bound = "")]
+pub struct Entry<T: Scalar = f64> {
     /// The matrices of the point, batches of one.
-    pub point: Numbers<f64>,
+    pub point: Numbers<T>,
     /// The leaves of the optimiser's state.
-    pub state: Numbers<f64>,
+    pub state: Numbers<T>,
     /// The instance of the task.
     pub instance: u64,
 }
 
 /// A bounded queue of points: when it is full, the oldest leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pool {
-    entries: VecDeque<Entry>,
+#[serde(bound = "")]
+pub struct Pool<T: Scalar = f64> {
+    entries: VecDeque<Entry<T>>,
     capacity: usize,
 }
 
@@ -59,7 +63,20 @@ pub(crate) struct WarmUpKeys {
 impl Pool {
     /// An empty pool for at most `capacity` points.
     pub fn new(capacity: usize) -> Self {
+        Pool::with_room(capacity)
+    }
+}
+
+impl<T: Scalar> Pool<T> {
+    /// An empty pool for at most `capacity` points of any scalar.
+    pub fn with_room(capacity: usize) -> Self {
         Pool { entries: VecDeque::new(), capacity: capacity.max(1) }
+    }
+
+    /// The same points in another scalar.
+    pub(crate) fn over<U: Scalar>(&self) -> Pool<U> {
+        let one = |e: &Entry<T>| Entry { point: in_scalar(&e.point), state: in_scalar(&e.state), instance: e.instance };
+        Pool { entries: self.entries.iter().map(one).collect(), capacity: self.capacity }
     }
 
     /// How many points there are.
@@ -73,12 +90,12 @@ impl Pool {
     }
 
     /// The points, oldest first.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &Entry<T>> {
         self.entries.iter()
     }
 
     /// Adds a point.
-    pub fn push(&mut self, entry: Entry) {
+    pub fn push(&mut self, entry: Entry<T>) {
         if self.entries.len() == self.capacity {
             self.entries.pop_front();
         }
@@ -91,7 +108,7 @@ impl Pool {
     }
 
     /// Takes `n` points out at random, all different; fewer if there are fewer.
-    pub fn draw(&mut self, n: usize, rng: &mut dyn Rng) -> Vec<Entry> {
+    pub fn draw(&mut self, n: usize, rng: &mut dyn Rng) -> Vec<Entry<T>> {
         let mut out = Vec::with_capacity(n);
         while out.len() < n && !self.entries.is_empty() {
             let i = rng.random_range(0..self.entries.len());
@@ -105,11 +122,11 @@ impl Pool {
     ///
     /// # Errors
     /// The first failure of the cost, its gradient or a step. What was pushed before it stays.
-    pub(crate) fn warm_up<K: Task>(
+    pub(crate) fn warm_up<K: Task<T>>(
         &mut self,
-        manifold: &dyn Manifold,
+        manifold: &dyn Manifold<T>,
         task: &K,
-        method: &dyn Method,
+        method: &dyn Method<T>,
         how: WarmUp,
         keys: WarmUpKeys,
     ) -> Result<()> {
@@ -118,7 +135,7 @@ impl Pool {
         let mut x = manifold.random_point(how.members, &mut keys.start.rng());
         let shapes: Vec<Shape> = x.iter().map(Batch::shape).collect();
         let mut state = method.begin(&shapes);
-        let mut tape = Tape::plain();
+        let mut steps = Stepper::new();
         for t in 0..=how.steps {
             if t >= how.push_after && (t - how.push_after).is_multiple_of(how.push_every.max(1)) {
                 for (b, &instance) in instances.iter().enumerate() {
@@ -133,67 +150,25 @@ impl Pool {
                 .zip(&instances)
                 .map(|(b, &instance)| Member { instance, key: keys.data.at(t as u64).at(b) });
             let data = task.sample(Split::Train, &drawn.collect::<Vec<_>>());
-            step(&mut tape, manifold, method, &|x| task.cost(x, &data), &mut x, &mut state)?;
+            steps.step(manifold, method, &|x| task.cost(x, &data), &mut x, &mut state)?;
         }
         Ok(())
     }
 }
 
-/// One step of a method on numbers: the point and the state become the next ones. On an error both stay.
-///
-/// # Errors
-/// The first failure; a point that is not finite.
-pub(crate) fn step(
-    tape: &mut Tape,
-    m: &dyn Manifold,
-    method: &dyn Method,
-    cost: &dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>,
-    x: &mut [Batch],
-    state: &mut [Batch],
-) -> Result<()> {
-    tape.clear();
-    let tape = &*tape;
-    let at: Vec<Var<'_>> = x.iter().map(|x| tape.constant(x)).collect();
-    let s: Vec<Var<'_>> = state.iter().map(|s| tape.constant(s)).collect();
-    let e = gradient(&at, cost);
-    let rgrad = m.egrad_to_rgrad(&at, Egrad(&e));
-    let (next, kept) = method.step_with(m, &at, Egrad(&e), Rgrad(&rgrad), &s);
-    tape.check()?;
-    let next: Vec<Batch> = next.iter().map(Var::value).collect();
-    finite(&next)?;
-    x.iter_mut().zip(next).for_each(|(to, from)| *to = from);
-    state.iter_mut().zip(&kept).for_each(|(to, from)| *to = from.value());
-    Ok(())
-}
-
-/// The Euclidean gradient of the sum of the members' costs.
-pub(crate) fn gradient<'t>(x: &[Var<'t>], cost: &dyn Fn(&[Var<'t>]) -> Var<'t>) -> Vec<Var<'t>> {
-    use pullback::VarTree;
-    x.to_vec().grad(|x| cost(&x).sum())
-}
-
-pub(crate) fn finite(x: &[Batch]) -> Result<()> {
-    match x.iter().find_map(Batch::first_non_finite) {
-        Some((index, value)) => {
-            Err(pullback::Error::NonFinite { what: "point", index, value, origin: pullback::Origin::Unknown })
-        }
-        None => Ok(()),
-    }
-}
-
 /// Member `b` as a batch of one.
-pub(crate) fn member(x: &Batch, b: usize) -> Batch {
+pub(crate) fn member<T: Scalar>(x: &Batch<T>, b: usize) -> Batch<T> {
     let s = x.shape();
     Batch::from_slice(Shape { batch: 1, ..s }, &x.data()[b * s.each()..(b + 1) * s.each()])
 }
 
 /// Member `b` of every matrix.
-pub(crate) fn members(x: &[Batch], b: usize) -> Numbers<f64> {
+pub(crate) fn members<T: Scalar>(x: &[Batch<T>], b: usize) -> Numbers<T> {
     Numbers(x.iter().map(|x| member(x, b)).collect())
 }
 
 /// Several batches of one shape, one after the other.
-pub(crate) fn join<'b>(shape: Shape, parts: impl Iterator<Item = &'b Batch>) -> Batch {
-    let data: Vec<f64> = parts.flat_map(|p| p.data().iter().copied()).collect();
+pub(crate) fn join<'b, T: Scalar>(shape: Shape, parts: impl Iterator<Item = &'b Batch<T>>) -> Batch<T> {
+    let data: Vec<T> = parts.flat_map(|p| p.data().iter().copied()).collect();
     Batch::from_slice(Shape { batch: data.len() / shape.each().max(1), ..shape }, &data)
 }

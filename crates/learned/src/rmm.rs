@@ -23,56 +23,58 @@ use crate::each::{MatrixRule, RuleState, RuleVars};
 use crate::layers::{Cell, CellStates, CellStatesVars, CellVars, blank_cell, cell, gates, orthogonal, shared, uniform};
 use crate::optimizer::number;
 use crate::update::{Proposal, StepForm, Update};
-use pullback::{Axis, Batch, Shape, Var};
+use pullback::{Axis, Batch, Scalar, Shape, Var};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 pullback::leaves! {
     /// The network that proposes a direction: `17 d²` numbers.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct RmmDirection as RmmDirectionVars {
+    pub struct RmmDirection<T: Scalar = f64> as RmmDirectionVars {
         /// Reads the gradient.
-        cell1: Cell,
+        cell1: Cell<T>,
         /// Reads the first cell.
-        cell2: Cell,
+        cell2: Cell<T>,
         /// `Wp`
-        head: Batch<f64>,
+        head: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// The network that proposes a step size: `18 d² + hidden (d² + 2) + 1` numbers, and `d²` more with a head.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct RmmStep as RmmStepVars {
+    pub struct RmmStep<T: Scalar = f64> as RmmStepVars {
         /// Reads the gradient.
-        cell1: Cell,
+        cell1: Cell<T>,
         /// `Wc` of the first cell.
-        out1: Batch<f64>,
+        out1: Batch<T>,
         /// Reads the first cell.
-        cell2: Cell,
+        cell2: Cell<T>,
         /// `Wc` of the second cell.
-        out2: Batch<f64>,
+        out2: Batch<T>,
         /// `W0`, if the options ask for it: then `relu(bi_W0(H2))` stands for `H2`.
-        head: Vec<Batch<f64>>,
+        head: Vec<Batch<T>>,
         /// `L1`, `hidden x d²`.
-        weight1: Batch<f64>,
+        weight1: Batch<T>,
         /// `b1`
-        bias1: Batch<f64>,
+        bias1: Batch<T>,
         /// `l2^T`
-        weight2: Batch<f64>,
+        weight2: Batch<T>,
         /// `b2`
-        bias2: Batch<f64>,
+        bias2: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// All parameters: `35 d² + hidden (d² + 2) + 1` numbers, and `d²` more with a head.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct RmmParams as RmmVars {
+    pub struct RmmParams<T: Scalar = f64> as RmmVars {
         /// The direction.
-        direction: RmmDirection,
+        direction: RmmDirection<T>,
         /// The step size.
-        step: RmmStep,
+        step: RmmStep<T>,
     }
 }
 
@@ -120,15 +122,30 @@ impl RmmOptions {
 }
 
 /// The matrix LSTM for symmetric matrices.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rmm {
+#[derive(Clone, PartialEq)]
+pub struct Rmm<T: Scalar = f64> {
     options: RmmOptions,
+    scalar: PhantomData<T>,
+}
+
+/// The scalar is part of the type and not of what is printed.
+impl<T: Scalar> fmt::Debug for Rmm<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rmm").field("options", &self.options).finish()
+    }
 }
 
 impl Rmm {
     /// The network with these options; it has no parameters of its own.
     pub fn new(options: RmmOptions) -> Self {
-        Rmm { options }
+        Rmm { options, scalar: PhantomData }
+    }
+}
+
+impl<T: Scalar> Rmm<T> {
+    /// The same on numbers of another scalar: `Rmm::new(options).over::<f32>()` computes in single precision.
+    pub fn over<U: Scalar>(self) -> Rmm<U> {
+        Rmm { options: self.options, scalar: PhantomData }
     }
 
     /// Its options.
@@ -137,17 +154,17 @@ impl Rmm {
     }
 
     /// Sets the output layers so that the network proposes nothing.
-    pub fn zero_outputs(&self, update: &Update, params: &mut RmmParams) {
+    pub fn zero_outputs(&self, update: &Update, params: &mut RmmParams<T>) {
         let RmmStep { weight2, bias2, .. } = &mut params.step;
         for b in [&mut params.direction.head, weight2, bias2] {
-            b.data_mut().fill(0.0);
+            b.data_mut().fill(T::zero());
         }
         if update.step != StepForm::Exp {
-            bias2.data_mut()[0] = 1.0;
+            bias2.data_mut()[0] = T::one();
         }
     }
 
-    pub(crate) fn blank(&self) -> RmmParams {
+    pub(crate) fn blank(&self) -> RmmParams<T> {
         let RmmOptions { d, hidden, head, .. } = self.options;
         let z = |rows, cols| Batch::zeros(Shape::mat(rows, cols));
         RmmParams {
@@ -168,12 +185,12 @@ impl Rmm {
 }
 
 /// `W^T Z W`
-fn bilinear<'t>(w: Var<'t>, z: Var<'t>) -> Var<'t> {
+fn bilinear<'t, T: Scalar>(w: Var<'t, T>, z: Var<'t, T>) -> Var<'t, T> {
     w.t_mul(z) * w
 }
 
 /// `[bi_Wf(Z); bi_Wi(Z); bi_Wo(Z); bi_Wg(Z)]` for `W = [Wf Wi Wo Wg]`.
-fn four<'t>(w: Var<'t>, z: Var<'t>) -> Var<'t> {
+fn four<'t, T: Scalar>(w: Var<'t, T>, z: Var<'t, T>) -> Var<'t, T> {
     let d = z.rows();
     let left = w.t_mul(z);
     let gate = |k: usize| left.row_range(k * d, d) * w.column_range(k * d, d);
@@ -181,12 +198,23 @@ fn four<'t>(w: Var<'t>, z: Var<'t>) -> Var<'t> {
 }
 
 /// A cell of the direction network.
-fn closing<'t>(w: &CellVars<'t>, z: Var<'t>, h: Var<'t>, c: Var<'t>) -> (Var<'t>, Var<'t>) {
+fn closing<'t, T: Scalar>(
+    w: &CellVars<'t, T>,
+    z: Var<'t, T>,
+    h: Var<'t, T>,
+    c: Var<'t, T>,
+) -> (Var<'t, T>, Var<'t, T>) {
     gates(four(w.x, z) + four(w.h, h), c)
 }
 
 /// A cell of the step network, whose gates are added.
-fn adding<'t>(w: &CellVars<'t>, out: Var<'t>, z: Var<'t>, h: Var<'t>, c: Var<'t>) -> (Var<'t>, Var<'t>) {
+fn adding<'t, T: Scalar>(
+    w: &CellVars<'t, T>,
+    out: Var<'t, T>,
+    z: Var<'t, T>,
+    h: Var<'t, T>,
+    c: Var<'t, T>,
+) -> (Var<'t, T>, Var<'t, T>) {
     let d = c.rows();
     let open = (four(w.x, z) + four(w.h, h)).relu();
     let gate = |k: usize| open.row_range(k * d, d);
@@ -194,15 +222,15 @@ fn adding<'t>(w: &CellVars<'t>, out: Var<'t>, z: Var<'t>, h: Var<'t>, c: Var<'t>
     (gate(2) + bilinear(out, c).relu(), c)
 }
 
-impl MatrixRule for Rmm {
-    type Params = RmmParams;
-    type State = CellStates;
+impl<T: Scalar> MatrixRule<T> for Rmm<T> {
+    type Params = RmmParams<T>;
+    type State = CellStates<T>;
 
     fn name(&self) -> String {
         format!("matrix LSTM for {0}x{0}", self.options.d)
     }
 
-    fn init(&self, update: &Update, rng: &mut dyn Rng) -> RmmParams {
+    fn init(&self, update: &Update, rng: &mut dyn Rng) -> RmmParams<T> {
         let RmmOptions { d, hidden, head, .. } = self.options;
         let direction = RmmDirection { cell1: cell(d, rng), cell2: cell(d, rng), head: orthogonal(d, rng) };
         let step = RmmStep {
@@ -223,7 +251,7 @@ impl MatrixRule for Rmm {
         params
     }
 
-    fn begin(&self, matrix: Shape) -> CellStates {
+    fn begin(&self, matrix: Shape) -> CellStates<T> {
         CellStates::zeros(matrix)
     }
 
@@ -234,11 +262,11 @@ impl MatrixRule for Rmm {
     #[track_caller]
     fn propose<'t>(
         &self,
-        phi: &RuleVars<'t, Self>,
-        g: Var<'t>,
+        phi: &RuleVars<'t, Self, T>,
+        g: Var<'t, T>,
         _: &Update,
-        state: &RuleState<'t, Self>,
-    ) -> (Proposal<'t>, CellStatesVars<'t>) {
+        state: &RuleState<'t, Self, T>,
+    ) -> (Proposal<'t, T>, CellStatesVars<'t, T>) {
         let (shape, d) = (g.shape(), self.options.d);
         assert_eq!((shape.rows, shape.cols), (d, d), "this network is for points of {d}x{d}");
         let z = g.sym();
@@ -254,7 +282,7 @@ impl MatrixRule for Rmm {
         let seen = net.head.first().map_or(h2, |w| bilinear(*w, h2).relu());
         let h = (net.weight1 * seen.reshape_batch(Shape::mat(shape.each(), shape.batch)) + net.bias1).relu();
         let x = (net.weight2 * h + net.bias2).reshape_batch(number(shape));
-        let next = shared(a, [h1, c1, h2, c2], shape, self.options.normalise_state);
+        let next = shared(a, [h1, c1, h2, c2], |s| s, self.options.normalise_state);
         (Proposal { direction, number: Some(x) }, next)
     }
 }

@@ -2,9 +2,9 @@
 //! here.
 
 use crate::keys::{Key, Purpose};
-use crate::pool::step;
+use crate::steps::Stepper;
 use crate::task::{Member, Split, Task};
-use pullback::{Batch, Result, Shape, Tape, Var};
+use pullback::{Batch, Result, Scalar, Shape, Var};
 use pullback_manifolds::Manifold;
 use pullback_optim::Method;
 
@@ -13,25 +13,25 @@ use pullback_optim::Method;
 /// Two rollouts with equal seeds and instances see the same minibatches, whoever takes the steps: that is what makes
 /// their curves comparable.
 #[derive(Debug)]
-pub struct Rollout<'a, K: Task> {
-    method: &'a dyn Method,
-    manifold: &'a dyn Manifold,
+pub struct Rollout<'a, K: Task<T>, T: Scalar = f64> {
+    method: &'a dyn Method<T>,
+    manifold: &'a dyn Manifold<T>,
     task: &'a K,
-    point: Vec<Batch>,
-    state: Vec<Batch>,
+    point: Vec<Batch<T>>,
+    state: Vec<Batch<T>>,
     instances: Vec<u64>,
     steps: usize,
     key: Key,
-    tape: Tape,
+    on: Stepper<T>,
 }
 
-impl<'a, K: Task> Rollout<'a, K> {
+impl<'a, T: Scalar, K: Task<T>> Rollout<'a, K, T> {
     /// A run from points that are members of a batch, one instance for each.
     pub fn new(
-        method: &'a dyn Method,
-        manifold: &'a dyn Manifold,
+        method: &'a dyn Method<T>,
+        manifold: &'a dyn Manifold<T>,
         task: &'a K,
-        start: &[Batch],
+        start: &[Batch<T>],
         instances: &[u64],
         seed: u64,
     ) -> Self {
@@ -45,17 +45,17 @@ impl<'a, K: Task> Rollout<'a, K> {
             instances: instances.to_vec(),
             steps: 0,
             key: Key::new(seed, Purpose::Rollout),
-            tape: Tape::plain(),
+            on: Stepper::new(),
         }
     }
 
     /// The points now: the matrices, each a batch.
-    pub fn point(&self) -> &[Batch] {
+    pub fn point(&self) -> &[Batch<T>] {
         &self.point
     }
 
     /// The method's state now.
-    pub fn state(&self) -> &[Batch] {
+    pub fn state(&self) -> &[Batch<T>] {
         &self.state
     }
 
@@ -69,8 +69,8 @@ impl<'a, K: Task> Rollout<'a, K> {
     /// # Errors
     /// The first failure of the cost; a cost that is not finite.
     pub fn cost(&self, data: &K::Data) -> Result<Vec<f64>> {
-        let found = pullback::value(|x: Vec<Var<'_>>| self.task.cost(&x, data), &self.point)?;
-        Ok(found.data().to_vec())
+        let found = pullback::value(|x: Vec<Var<'_, T>>| self.task.cost(&x, data), &self.point)?;
+        Ok(found.data().iter().map(|x| x.f64()).collect())
     }
 
     /// One step on a new minibatch; returns the points.
@@ -78,7 +78,7 @@ impl<'a, K: Task> Rollout<'a, K> {
     /// # Errors
     /// The first failure of the cost, its gradient or the step; a point that is not finite. The points stay as they
     /// were.
-    pub fn step(&mut self) -> Result<&[Batch]> {
+    pub fn step(&mut self) -> Result<&[Batch<T>]> {
         let key = self.key.at(self.steps as u64);
         let member = |(b, &instance): (u64, &u64)| Member { instance, key: key.at(b) };
         let members: Vec<Member> = (0u64..).zip(&self.instances).map(member).collect();
@@ -90,9 +90,9 @@ impl<'a, K: Task> Rollout<'a, K> {
     ///
     /// # Errors
     /// As [`Rollout::step`].
-    pub fn step_on(&mut self, data: &K::Data) -> Result<&[Batch]> {
-        let Rollout { tape, manifold, method, task, point, state, .. } = self;
-        step(tape, *manifold, *method, &|x| task.cost(x, data), point, state)?;
+    pub fn step_on(&mut self, data: &K::Data) -> Result<&[Batch<T>]> {
+        let Rollout { on, manifold, method, task, point, state, .. } = self;
+        on.step(*manifold, *method, &|x| task.cost(x, data), point, state)?;
         self.steps += 1;
         Ok(&self.point)
     }

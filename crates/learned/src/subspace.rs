@@ -17,76 +17,78 @@
 use crate::each::{MatrixRule, RuleState, RuleVars};
 use crate::layers::uniform;
 use crate::update::{Kind, Proposal, Update};
-use pullback::{Batch, Shape, Var};
+use pullback::{Batch, Scalar, Shape, Var};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 pullback::leaves! {
     /// A layer of an LSTM on vectors: gates `f`, `i`, `o`, `g`, `h` rows each.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct LstmLayer as LstmLayerVars {
+    pub struct LstmLayer<T: Scalar = f64> as LstmLayerVars {
         /// What meets the input, `4h x inputs`.
-        input: Batch<f64>,
+        input: Batch<T>,
         /// What meets the hidden state, `4h x h`.
-        hidden: Batch<f64>,
+        hidden: Batch<T>,
         /// Added to the first, `1 x 4h`.
-        bias1: Batch<f64>,
+        bias1: Batch<T>,
         /// Added to the second, `1 x 4h`. One would do; the papers' code has two, and their count has both.
-        bias2: Batch<f64>,
+        bias2: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// From the hidden state of a row or column to its factor.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct Head as HeadVars {
+    pub struct Head<T: Scalar = f64> as HeadVars {
         /// `1 x h`
-        weight: Batch<f64>,
+        weight: Batch<T>,
         /// A number.
-        bias: Batch<f64>,
+        bias: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// All parameters.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct SubspaceParams as SubspaceVars {
+    pub struct SubspaceParams<T: Scalar = f64> as SubspaceVars {
         /// Sees what goes in.
-        layer1: LstmLayer,
+        layer1: LstmLayer<T>,
         /// Sees the first.
-        layer2: LstmLayer,
+        layer2: LstmLayer<T>,
         /// For rows, and for the whole matrix; none where only columns are adapted.
-        rows: Vec<Head>,
+        rows: Vec<Head<T>>,
         /// For columns; none where they are not adapted.
-        columns: Vec<Head>,
+        columns: Vec<Head<T>>,
     }
 }
 
 pullback::leaves! {
     /// What is kept of the rows (or columns) of a matrix: one row for each.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct SideState as SideStateVars {
+    pub struct SideState<T: Scalar = f64> as SideStateVars {
         /// `h` numbers each.
-        h1: Batch<f64>,
+        h1: Batch<T>,
         /// `h` numbers each.
-        c1: Batch<f64>,
+        c1: Batch<T>,
         /// `h` numbers each.
-        h2: Batch<f64>,
+        h2: Batch<T>,
         /// `h` numbers each.
-        c2: Batch<f64>,
+        c2: Batch<T>,
         /// The largest factor so far.
-        largest: Batch<f64>,
+        largest: Batch<T>,
     }
 }
 
 pullback::leaves! {
     /// What is kept of a matrix.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct SubspaceState as SubspaceStateVars {
+    pub struct SubspaceState<T: Scalar = f64> as SubspaceStateVars {
         /// Rows, or the whole matrix as one.
-        rows: Vec<SideState>,
+        rows: Vec<SideState<T>>,
         /// Columns.
-        columns: Vec<SideState>,
+        columns: Vec<SideState<T>>,
     }
 }
 
@@ -163,15 +165,30 @@ impl SubspaceOptions {
 }
 
 /// The network of subspace adaptation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Subspace {
+#[derive(Clone, PartialEq)]
+pub struct Subspace<T: Scalar = f64> {
     options: SubspaceOptions,
+    scalar: PhantomData<T>,
+}
+
+/// The scalar is part of the type and not of what is printed.
+impl<T: Scalar> fmt::Debug for Subspace<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subspace").field("options", &self.options).finish()
+    }
 }
 
 impl Subspace {
     /// The network with these options; it has no parameters of its own.
     pub fn new(options: SubspaceOptions) -> Self {
-        Subspace { options }
+        Subspace { options, scalar: PhantomData }
+    }
+}
+
+impl<T: Scalar> Subspace<T> {
+    /// The same on numbers of another scalar: `Subspace::new(options).over::<f32>()` computes in single precision.
+    pub fn over<U: Scalar>(self) -> Subspace<U> {
+        Subspace { options: self.options, scalar: PhantomData }
     }
 
     /// Its options.
@@ -180,7 +197,7 @@ impl Subspace {
     }
 
     /// Parameters whose blocks `make(shape, inputs)` makes.
-    fn with(&self, make: &mut dyn FnMut(Shape, usize) -> Batch) -> SubspaceParams {
+    fn with(&self, make: &mut dyn FnMut(Shape, usize) -> Batch<T>) -> SubspaceParams<T> {
         let h = self.options.hidden;
         let mut layer = |inputs: usize| LstmLayer {
             input: make(Shape::mat(4 * h, inputs), h),
@@ -199,26 +216,26 @@ impl Subspace {
         }
     }
 
-    pub(crate) fn blank(&self) -> SubspaceParams {
+    pub(crate) fn blank(&self) -> SubspaceParams<T> {
         self.with(&mut |shape, _| Batch::zeros(shape))
     }
 
     /// The factors of rows with these squared norms (`b x n x 1`), and what is kept of them.
     fn side<'t>(
         &self,
-        phi: &SubspaceVars<'t>,
-        head: &HeadVars<'t>,
-        squares: Var<'t>,
-        s: &SideStateVars<'t>,
-    ) -> (Var<'t>, SideStateVars<'t>) {
+        phi: &SubspaceVars<'t, T>,
+        head: &HeadVars<'t, T>,
+        squares: Var<'t, T>,
+        s: &SideStateVars<'t, T>,
+    ) -> (Var<'t, T>, SideStateVars<'t, T>) {
         let o = &self.options;
-        let x = ((squares + LEAST).ln() * (1.0 / o.p0)).clamp(-1.0, 1.0);
+        let x = squares.shifted(smallest::<T>()).ln().scaled(1.0 / o.p0).clamp(-1.0, 1.0);
         let (h1, c1) = layer(&phi.layer1, x, s.h1, s.c1);
         let (h2, c2) = layer(&phi.layer2, h1, s.h2, s.c2);
         let l = h2.mul_t(head.weight) + head.bias;
         let l = match o.sides {
-            Sides::Scalar => l + 1.0,
-            _ if o.mean_one => l - l.column_sums() * (1.0 / l.rows().max(1) as f64) + 1.0,
+            Sides::Scalar => l.shifted(1.0),
+            _ if o.mean_one => (l - l.column_sums().scaled(1.0 / l.rows().max(1) as f64)).shifted(1.0),
             _ => l,
         };
         let l = if o.monotone { l.max(s.largest) } else { l };
@@ -229,8 +246,18 @@ impl Subspace {
 /// Added to squared norms, so that the logarithm of a row of zeros exists: it is clamped anyway.
 const LEAST: f64 = 1e-60;
 
+/// [`LEAST`], or what single precision has in its place.
+fn smallest<T: Scalar>() -> f64 {
+    LEAST.max(100.0 * T::min_positive_value().f64())
+}
+
 /// A layer on rows: `(H, C)` of `b x n x h`.
-fn layer<'t>(w: &LstmLayerVars<'t>, x: Var<'t>, h: Var<'t>, c: Var<'t>) -> (Var<'t>, Var<'t>) {
+fn layer<'t, T: Scalar>(
+    w: &LstmLayerVars<'t, T>,
+    x: Var<'t, T>,
+    h: Var<'t, T>,
+    c: Var<'t, T>,
+) -> (Var<'t, T>, Var<'t, T>) {
     let sums = x.mul_t(w.input) + w.bias1 + h.mul_t(w.hidden) + w.bias2;
     let n = c.cols();
     let open = sums.column_range(0, 3 * n).sigmoid();
@@ -239,9 +266,9 @@ fn layer<'t>(w: &LstmLayerVars<'t>, x: Var<'t>, h: Var<'t>, c: Var<'t>) -> (Var<
     (gate(2).hadamard(c.tanh()), c)
 }
 
-impl MatrixRule for Subspace {
-    type Params = SubspaceParams;
-    type State = SubspaceState;
+impl<T: Scalar> MatrixRule<T> for Subspace<T> {
+    type Params = SubspaceParams<T>;
+    type State = SubspaceState<T>;
 
     fn name(&self) -> String {
         format!("subspace adaptation ({:?})", self.options.sides).to_lowercase()
@@ -252,22 +279,22 @@ impl MatrixRule for Subspace {
     }
 
     /// All uniform in `±1/sqrt(h)`, as in the paper's code; heads at zero if the network is to start as descent.
-    fn init(&self, _: &Update, rng: &mut dyn Rng) -> SubspaceParams {
+    fn init(&self, _: &Update, rng: &mut dyn Rng) -> SubspaceParams<T> {
         let mut params = self.with(&mut |shape, inputs| uniform(shape, inputs, rng));
         if self.options.start_as_descent {
             for head in params.rows.iter_mut().chain(&mut params.columns) {
-                head.weight.data_mut().fill(0.0);
+                head.weight.data_mut().fill(T::zero());
                 // Without the mean the factor is the head's own.
-                head.bias.data_mut()[0] = if self.options.mean_one { 0.0 } else { 1.0 };
+                head.bias.data_mut()[0] = if self.options.mean_one { T::zero() } else { T::one() };
             }
             if self.options.sides == Sides::Scalar {
-                params.rows[0].bias.data_mut()[0] = 0.0;
+                params.rows[0].bias.data_mut()[0] = T::zero();
             }
         }
         params
     }
 
-    fn begin(&self, matrix: Shape) -> SubspaceState {
+    fn begin(&self, matrix: Shape) -> SubspaceState<T> {
         let side = |n: usize| {
             let of = |cols| Batch::zeros(Shape::batch(matrix.batch, n, cols));
             let h = self.options.hidden;
@@ -285,20 +312,20 @@ impl MatrixRule for Subspace {
 
     fn propose<'t>(
         &self,
-        phi: &RuleVars<'t, Self>,
-        g: Var<'t>,
+        phi: &RuleVars<'t, Self, T>,
+        g: Var<'t, T>,
         update: &Update,
-        state: &RuleState<'t, Self>,
-    ) -> (Proposal<'t>, SubspaceStateVars<'t>) {
+        state: &RuleState<'t, Self, T>,
+    ) -> (Proposal<'t, T>, SubspaceStateVars<'t, T>) {
         let o = &self.options;
-        let squares = g.hadamard(g) * (update.c * update.c);
+        let squares = g.hadamard(g).scaled(update.c * update.c);
         let (p, d) = (g.rows().max(1) as f64, g.cols().max(1) as f64);
-        let scaled = |v: Var<'t>, n: f64| if o.per_entry { v * (1.0 / n) } else { v };
+        let scaled = |v: Var<'t, T>, n: f64| if o.per_entry { v.scaled(1.0 / n) } else { v };
         let mut next = SubspaceStateVars { rows: vec![], columns: vec![] };
         let mut direction = g;
         if let (Some(head), Some(s)) = (phi.rows.first(), state.rows.first()) {
             let seen = match o.sides {
-                Sides::Scalar => squares.sum_each() * (1.0 / (p * d)),
+                Sides::Scalar => squares.sum_each().scaled(1.0 / (p * d)),
                 _ => scaled(squares.row_sums(), d),
             };
             let (l, kept) = self.side(phi, head, seen, s);

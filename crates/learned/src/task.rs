@@ -1,7 +1,7 @@
 //! What is learned to be optimised: data and a cost. Optimisers are not known here.
 
 use crate::keys::{Key, Purpose};
-use pullback::Var;
+use pullback::{Scalar, Var};
 use rand::Rng;
 
 /// Which data is drawn: what the inner loop descends on, or what the outer loss is measured on.
@@ -35,7 +35,7 @@ impl Member {
 /// Points come in batches. Each member belongs to an *instance* of the family, named by a number (the seed of a
 /// rotation, a class, ...), so that an optimiser can be trained on many problems at once; a single problem is instance
 /// 0.
-pub trait Task: Sync {
+pub trait Task<T: Scalar = f64>: Sync {
     /// What a cost needs besides the point: a minibatch for every member.
     type Data;
 
@@ -50,10 +50,10 @@ pub trait Task: Sync {
     fn sample(&self, split: Split, members: &[Member]) -> Self::Data;
 
     /// The cost of each member, a batch of numbers. Gradients come from the engine, so any program will do.
-    fn cost<'t>(&self, x: &[Var<'t>], data: &Self::Data) -> Var<'t>;
+    fn cost<'t>(&self, x: &[Var<'t, T>], data: &Self::Data) -> Var<'t, T>;
 
     /// The outer loss of each member. The cost unless told otherwise.
-    fn outer<'t>(&self, x: &[Var<'t>], data: &Self::Data) -> Var<'t> {
+    fn outer<'t>(&self, x: &[Var<'t, T>], data: &Self::Data) -> Var<'t, T> {
         self.cost(x, data)
     }
 }

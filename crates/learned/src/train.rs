@@ -8,7 +8,7 @@ use crate::learner::{Progress, TrainingState, progress};
 use crate::options::TrainingOptions;
 use crate::task::Task;
 use crate::worker::{Compared, Contribution, Job, Setup, Worker};
-use pullback::Leaves;
+use pullback::{Leaves, Scalar};
 use pullback_implicit::Estimator;
 use pullback_manifolds::Manifold;
 use pullback_optim::{Method, Numbers};
@@ -21,16 +21,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A step is [`draw`](Training::draw), [`Worker::estimate`] for each group, [`apply`](Training::apply). The result does
 /// not depend on who estimates: one thread, several, or other processes give the same bits.
 #[derive(Debug)]
-pub struct Training<'a, L: InnerLoop<K::Data>, K: Task> {
-    setup: Setup<'a, L, K>,
-    methods: Vec<&'a dyn Method>,
+pub struct Training<'a, L: InnerLoop<K::Data, T>, K: Task<T>, T: Scalar = f64> {
+    setup: Setup<'a, L, K, T>,
+    methods: Vec<&'a dyn Method<T>>,
     params: L::Params,
-    state: TrainingState,
-    workers: Vec<Worker>,
+    state: TrainingState<T>,
+    workers: Vec<Worker<T>>,
     filled_by: Option<String>,
 }
 
-impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
+impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> {
     /// Training from given parameters. `methods` are the classical methods that fill the pool, in turn.
     ///
     /// # Panics
@@ -39,9 +39,9 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
     pub fn new(
         inner: L,
         params: L::Params,
-        manifold: &'a dyn Manifold,
+        manifold: &'a dyn Manifold<T>,
         task: &'a K,
-        methods: &[&'a dyn Method],
+        methods: &[&'a dyn Method<T>],
         options: TrainingOptions,
     ) -> Self {
         assert!(!methods.is_empty(), "Training: at least one classical method is needed to fill the pool");
@@ -78,12 +78,12 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
     }
 
     /// What a worker needs to know beside the parameters and the job.
-    pub fn setup(&self) -> &Setup<'a, L, K> {
+    pub fn setup(&self) -> &Setup<'a, L, K, T> {
         &self.setup
     }
 
     /// Everything that changes.
-    pub fn state(&self) -> &TrainingState {
+    pub fn state(&self) -> &TrainingState<T> {
         &self.state
     }
 
@@ -136,14 +136,14 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
     ///
     /// # Errors
     /// A failure while the pool is filled.
-    pub fn draw(&mut self) -> Result<Job, Error> {
+    pub fn draw(&mut self) -> Result<Job<T>, Error> {
         let (job, filled_by) = self.state.job(&self.setup, &self.methods)?;
         self.filled_by = filled_by;
         Ok(job)
     }
 
     /// The contributions of all groups of a job, on the threads of this run.
-    pub fn estimate(&mut self, job: &Job) -> Vec<Contribution> {
+    pub fn estimate(&mut self, job: &Job<T>) -> Vec<Contribution<T>> {
         let (setup, params, groups) = (&self.setup, &self.params, job.groups.len());
         let threads = self.workers.len().min(groups);
         if threads <= 1 {
@@ -151,7 +151,7 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
             return (0..groups).map(|k| worker.estimate(setup, params, job, k)).collect();
         }
         let next = AtomicUsize::new(0);
-        let found: Mutex<Vec<(usize, Contribution)>> = Mutex::default();
+        let found: Mutex<Vec<(usize, Contribution<T>)>> = Mutex::default();
         std::thread::scope(|scope| {
             for worker in &mut self.workers[..threads] {
                 scope.spawn(|| {
@@ -177,7 +177,7 @@ impl<'a, L: InnerLoop<K::Data>, K: Task> Training<'a, L, K> {
     /// # Panics
     /// If there is not one contribution for each group, or the job is not that of this step.
     #[track_caller]
-    pub fn apply(&mut self, job: &Job, contributions: Vec<Contribution>) -> Progress {
+    pub fn apply(&mut self, job: &Job<T>, contributions: Vec<Contribution<T>>) -> Progress {
         assert_eq!(contributions.len(), job.groups.len(), "apply: expected one contribution for each group");
         assert_eq!(job.step, self.state.step, "apply: expected the job of this step");
         let mut progress = progress(job, self.filled_by.take(), &contributions);

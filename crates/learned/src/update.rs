@@ -3,7 +3,7 @@
 //! known here.
 
 use crate::optimizer::Gradients;
-use pullback::Var;
+use pullback::{Scalar, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts};
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +41,11 @@ pub enum Kind {
 
 /// What a network proposes for one matrix.
 #[derive(Debug, Clone, Copy)]
-pub struct Proposal<'t> {
+pub struct Proposal<'t, T: Scalar = f64> {
     /// The direction, of the shape of the matrix.
-    pub direction: Var<'t>,
+    pub direction: Var<'t, T>,
     /// `x^`, one number for each member of the batch. Without one the step is `c`.
-    pub number: Option<Var<'t>>,
+    pub number: Option<Var<'t, T>>,
 }
 
 /// The update rule around a network: `V = -xi (s grad + n)` with `n` the tangent of the proposed direction.
@@ -80,7 +80,7 @@ impl Update {
     }
 
     /// The gradient that the network sees.
-    pub(crate) fn seen<'g, 't>(&self, g: Gradients<'g, 't>) -> &'g [Var<'t>] {
+    pub(crate) fn seen<'g, 't, T: Scalar>(&self, g: Gradients<'g, 't, T>) -> &'g [Var<'t, T>] {
         match self.sees {
             Sees::Riemannian => g.rgrad.0,
             Sees::Euclidean => g.egrad.0,
@@ -88,25 +88,25 @@ impl Update {
     }
 
     /// `xi`, one number for each member; `None` where it is `c`.
-    pub(crate) fn step<'t>(&self, number: Option<Var<'t>>) -> Option<Var<'t>> {
+    pub(crate) fn step<'t, T: Scalar>(&self, number: Option<Var<'t, T>>) -> Option<Var<'t, T>> {
         number.map(|x| match self.step {
-            StepForm::Exp => x.exp() * self.c,
-            StepForm::Abs => x.abs() * self.c,
-            StepForm::Signed => x * self.c,
+            StepForm::Exp => x.exp().scaled(self.c),
+            StepForm::Abs => x.abs().scaled(self.c),
+            StepForm::Signed => x.scaled(self.c),
         })
     }
 
     /// The tangent of the proposals for all matrices of a point.
-    pub(crate) fn tangent<'t>(
+    pub(crate) fn tangent<'t, T: Scalar>(
         &self,
-        m: &dyn Manifold,
-        x: &[Var<'t>],
-        g: Gradients<'_, 't>,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        g: Gradients<'_, 't, T>,
         kind: Kind,
-        proposed: &[Proposal<'t>],
-    ) -> Parts<'t> {
+        proposed: &[Proposal<'t, T>],
+    ) -> Parts<'t, T> {
         let grad = g.rgrad.0;
-        let ambient: Parts<'t> = match kind {
+        let ambient: Parts<'t, T> = match kind {
             Kind::Gradient => proposed.iter().map(|p| p.direction).collect(),
             Kind::Rescaled => proposed.iter().zip(grad).map(|(p, g)| p.direction - *g).collect(),
         };
@@ -115,9 +115,9 @@ impl Update {
             Kind::Rescaled => (m.project(x, &ambient), true),
         };
         let along = tangent.iter().zip(grad).map(|(n, g)| if residual { *n + *g } else { *n });
-        let step = |(v, p): (Var<'t>, &Proposal<'t>)| match self.step(p.number) {
+        let step = |(v, p): (Var<'t, T>, &Proposal<'t, T>)| match self.step(p.number) {
             Some(xi) => v.hadamard(-xi),
-            None => v * -self.c,
+            None => v.scaled(-self.c),
         };
         along.zip(proposed).map(step).collect()
     }

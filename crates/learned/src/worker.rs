@@ -4,9 +4,10 @@
 use crate::inner::InnerLoop;
 use crate::keys::{Key, Purpose};
 use crate::options::{OnSuspect, TrainingOptions};
-use crate::pool::{Entry, finite, join, members};
+use crate::pool::{Entry, join, members};
+use crate::steps::finite;
 use crate::task::{Member, Split, Task};
-use pullback::{Batch, Leaves, Shape, Tape, Var};
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
 use pullback_implicit::{Certificate, Derivative, Estimator, Iteration, Sensitivity};
 use pullback_manifolds::Manifold;
 use pullback_optim::Numbers;
@@ -14,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 /// What all jobs of a run have in common.
 #[derive(Debug, Clone)]
-pub struct Setup<'a, L, K> {
+pub struct Setup<'a, L, K, T: Scalar = f64> {
     /// The inner loop.
     pub inner: L,
     /// Where points live.
-    pub manifold: &'a dyn Manifold,
+    pub manifold: &'a dyn Manifold<T>,
     /// What is optimised.
     pub task: &'a K,
     /// How.
@@ -27,13 +28,14 @@ pub struct Setup<'a, L, K> {
 
 /// The members of one step of training, in groups. Plain data: it can be sent anywhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Job {
+#[serde(bound = "")]
+pub struct Job<T: Scalar = f64> {
     /// Which step of the training.
     pub step: usize,
     /// Steps of the inner loops.
     pub horizon: usize,
     /// The members, by groups. The first number of each tells its random numbers from others'.
-    pub groups: Vec<Vec<(u64, Entry)>>,
+    pub groups: Vec<Vec<(u64, Entry<T>)>>,
 }
 
 /// A member that was left out, and why.
@@ -48,10 +50,11 @@ pub struct Dropped {
 }
 
 /// What a group adds to a step of training: sums over members. Plain data.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Contribution {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Contribution<T: Scalar = f64> {
     /// The sum of the members' meta-gradients, a matrix for each leaf of the parameters; empty if no member counts.
-    pub gradient: Numbers<f64>,
+    pub gradient: Numbers<T>,
     /// How many members are in it.
     pub used: usize,
     /// The sum of their outer losses after the loop.
@@ -59,7 +62,7 @@ pub struct Contribution {
     /// The sum of their outer losses before it, on the same data.
     pub before: f64,
     /// The members where they arrived, to go back to the pool.
-    pub arrived: Vec<Entry>,
+    pub arrived: Vec<Entry<T>>,
     /// Members that failed, each run alone.
     pub dropped: Vec<Dropped>,
     /// The contraction that each certificate saw.
@@ -72,19 +75,42 @@ pub struct Contribution {
     pub bytes: usize,
 }
 
-/// What an estimator says about an inner loop whose state is the matrices of the points, then what moves beside them.
-pub type Compared<P> = pullback_implicit::Result<Derivative<Vec<Batch>, P>>;
-
-/// Buffers for estimating. Make one for each thread.
-#[derive(Debug, Default)]
-pub struct Worker {
-    tapes: Sensitivity,
-    plain: Tape,
+impl<T: Scalar> Default for Contribution<T> {
+    fn default() -> Self {
+        Contribution {
+            gradient: Numbers::default(),
+            used: 0,
+            loss: 0.0,
+            before: 0.0,
+            arrived: vec![],
+            dropped: vec![],
+            rho: vec![],
+            truncated: 0,
+            suspect: 0,
+            bytes: 0,
+        }
+    }
 }
 
-type Drawn = (u64, Entry);
+/// What an estimator says about an inner loop whose state is the matrices of the points, then what moves beside them.
+pub type Compared<P> = pullback_implicit::Result<Derivative<Vec<Batch<<P as Leaves>::Scalar>>, P>>;
 
-impl Worker {
+/// Buffers for estimating. Make one for each thread.
+#[derive(Debug)]
+pub struct Worker<T: Scalar = f64> {
+    tapes: Sensitivity<T>,
+    plain: Tape<T>,
+}
+
+impl<T: Scalar> Default for Worker<T> {
+    fn default() -> Self {
+        Worker { tapes: Sensitivity::new(), plain: Tape::new() }
+    }
+}
+
+type Drawn<T> = (u64, Entry<T>);
+
+impl<T: Scalar> Worker<T> {
     /// A worker.
     pub fn new() -> Self {
         Self::default()
@@ -94,13 +120,13 @@ impl Worker {
     ///
     /// If the group fails (its loop diverges, its cost has no value), each member is run alone, and those that fail
     /// alone are left out and named.
-    pub fn estimate<L: InnerLoop<K::Data>, K: Task>(
+    pub fn estimate<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
+        setup: &Setup<'_, L, K, T>,
         params: &L::Params,
-        job: &Job,
+        job: &Job<T>,
         group: usize,
-    ) -> Contribution {
+    ) -> Contribution<T> {
         let drawn = &job.groups[group];
         let mut out = Contribution::default();
         if self.add(setup, params, job, drawn, &mut out).is_err() {
@@ -116,25 +142,25 @@ impl Worker {
     }
 
     /// What one estimator says about all members of a job at once.
-    pub(crate) fn ask<L: InnerLoop<K::Data>, K: Task>(
+    pub(crate) fn ask<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
+        setup: &Setup<'_, L, K, T>,
         params: &L::Params,
-        job: &Job,
-        drawn: &[Drawn],
+        job: &Job<T>,
+        drawn: &[Drawn<T>],
         how: Estimator,
     ) -> Compared<L::Params> {
         let group = Group::new(setup, job, drawn);
         self.tapes.derivative(&group, &group.start, params, job.horizon, how)
     }
 
-    fn add<L: InnerLoop<K::Data>, K: Task>(
+    fn add<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        setup: &Setup<'_, L, K>,
+        setup: &Setup<'_, L, K, T>,
         params: &L::Params,
-        job: &Job,
-        drawn: &[Drawn],
-        out: &mut Contribution,
+        job: &Job<T>,
+        drawn: &[Drawn<T>],
+        out: &mut Contribution<T>,
     ) -> pullback_implicit::Result<()> {
         let group = Group::new(setup, job, drawn);
         let steps = job.horizon;
@@ -151,7 +177,7 @@ impl Worker {
         }
         let arrived = self.end(&group, &found.state)?;
         if let Some((_, value)) = found.gradient.batches().iter().find_map(Batch::first_non_finite) {
-            return Err(pullback_implicit::Error::Diverged { steps, leaf: 0, value });
+            return Err(pullback_implicit::Error::Diverged { steps, leaf: 0, value: value.f64() });
         }
         out.suspect += usize::from(suspect);
         out.rho.extend(found.certificate.rho);
@@ -168,26 +194,26 @@ impl Worker {
     }
 
     /// The outer loss at the start.
-    fn before<L: InnerLoop<K::Data>, K: Task>(&mut self, g: &Group<'_, '_, L, K>) -> pullback::Result<f64> {
+    fn before<L: InnerLoop<K::Data, T>, K: Task<T>>(&mut self, g: &Group<'_, '_, L, K, T>) -> pullback::Result<f64> {
         self.plain.clear();
-        let x: Vec<Var<'_>> = g.start[..g.points].iter().map(|b| self.plain.constant(b)).collect();
+        let x: Vec<Var<'_, T>> = g.start[..g.points].iter().map(|b| self.plain.constant(b)).collect();
         let loss = g.setup.task.outer(&x, &g.validation()).sum();
         self.plain.check()?;
-        Ok(loss.scalar())
+        Ok(loss.scalar().f64())
     }
 
     /// The members where they arrived.
-    fn end<L: InnerLoop<K::Data>, K: Task>(
+    fn end<L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
-        g: &Group<'_, '_, L, K>,
-        state: &[Batch],
-    ) -> pullback::Result<Vec<Entry>> {
+        g: &Group<'_, '_, L, K, T>,
+        state: &[Batch<T>],
+    ) -> pullback::Result<Vec<Entry<T>>> {
         self.plain.clear();
-        let z: Vec<Var<'_>> = state.iter().map(|b| self.plain.constant(b)).collect();
+        let z: Vec<Var<'_, T>> = state.iter().map(|b| self.plain.constant(b)).collect();
         let (x, beside) = z.split_at(g.points);
         let x = g.setup.inner.end(g.setup.manifold, x, beside);
         self.plain.check()?;
-        let x: Vec<Batch> = x.iter().map(Var::value).collect();
+        let x: Vec<Batch<T>> = x.iter().map(Var::value).collect();
         finite(&x)?;
         let kept = if g.setup.options.keep_state { &state[g.points..] } else { &[] };
         let entry = |b: usize, instance| Entry { point: members(&x, b), state: members(kept, b), instance };
@@ -200,7 +226,7 @@ fn is_suspect(c: &Certificate) -> bool {
     c.truncated || c.rho.is_some_and(|rho| rho.is_nan() || rho >= 1.0)
 }
 
-pub(crate) fn sum(to: &mut Numbers<f64>, from: Vec<Batch>) {
+pub(crate) fn sum<T: Scalar>(to: &mut Numbers<T>, from: Vec<Batch<T>>) {
     if to.is_empty() {
         to.0 = from;
         return;
@@ -209,7 +235,7 @@ pub(crate) fn sum(to: &mut Numbers<f64>, from: Vec<Batch>) {
 }
 
 /// Brings the mean gradient of a contribution to at most `limit`.
-fn shorten(c: &mut Contribution, limit: Option<f64>) {
+fn shorten<T: Scalar>(c: &mut Contribution<T>, limit: Option<f64>) {
     let Some(limit) = limit else { return };
     let norm = c.gradient.dot(&c.gradient.0).sqrt() / c.used.max(1) as f64;
     if norm > limit {
@@ -219,23 +245,23 @@ fn shorten(c: &mut Contribution, limit: Option<f64>) {
 
 /// The inner loop of some members as an iteration: the state is the matrices of the points, then what moves beside
 /// them.
-struct Group<'s, 'a, L, K> {
-    setup: &'s Setup<'a, L, K>,
+struct Group<'s, 'a, L, K, T: Scalar> {
+    setup: &'s Setup<'a, L, K, T>,
     /// Matrices of a point.
     points: usize,
-    start: Vec<Batch>,
+    start: Vec<Batch<T>>,
     /// Number and instance of each member.
     members: Vec<(u64, u64)>,
     train: Key,
     valid: Key,
 }
 
-impl<'s, 'a, L: InnerLoop<K::Data>, K: Task> Group<'s, 'a, L, K> {
-    fn new(setup: &'s Setup<'a, L, K>, job: &Job, drawn: &[Drawn]) -> Self {
+impl<'s, 'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Group<'s, 'a, L, K, T> {
+    fn new(setup: &'s Setup<'a, L, K, T>, job: &Job<T>, drawn: &[Drawn<T>]) -> Self {
         let key = |purpose| Key::new(setup.options.seed, purpose).at(job.step as u64);
         let entries = || drawn.iter().map(|(_, e)| e);
         let one: Vec<Shape> = drawn[0].1.point.iter().map(Batch::shape).collect();
-        let mut start: Vec<Batch> =
+        let mut start: Vec<Batch<T>> =
             one.iter().enumerate().map(|(k, shape)| join(*shape, entries().map(|e| &e.point[k]))).collect();
         for (k, fresh) in setup.inner.begin(&one).iter().enumerate() {
             start.push(join(fresh.shape(), entries().map(|e| e.state.get(k).unwrap_or(fresh))));
@@ -265,29 +291,36 @@ impl<'s, 'a, L: InnerLoop<K::Data>, K: Task> Group<'s, 'a, L, K> {
     }
 }
 
-impl<L: InnerLoop<K::Data>, K: Task> Iteration for Group<'_, '_, L, K> {
-    type State = Vec<Batch>;
+impl<T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Iteration for Group<'_, '_, L, K, T> {
+    type State = Vec<Batch<T>>;
     type Params = L::Params;
 
-    fn step<'t>(&self, _: &'t Tape, z: Vec<Var<'t>>, phi: <L::Params as Leaves>::Vars<'t>, t: usize) -> Vec<Var<'t>> {
+    fn step<'t>(
+        &self,
+        _: &'t Tape<T>,
+        z: Vec<Var<'t, T>>,
+        phi: <L::Params as Leaves>::Vars<'t>,
+        t: usize,
+    ) -> Vec<Var<'t, T>> {
         let Setup { inner, manifold, task, options } = self.setup;
         let data = self.minibatch(t);
         let (x, beside) = z.split_at(self.points);
         let free = inner.tangents(self.points);
-        let frozen = |(k, s): (usize, &Var<'t>)| if options.freeze_state && k >= free { s.stop_gradient() } else { *s };
-        let beside: Vec<Var<'t>> = beside.iter().enumerate().map(frozen).collect();
+        let frozen =
+            |(k, s): (usize, &Var<'t, T>)| if options.freeze_state && k >= free { s.stop_gradient() } else { *s };
+        let beside: Vec<Var<'t, T>> = beside.iter().enumerate().map(frozen).collect();
         let (next, kept) = inner.step(*manifold, &phi, x, &beside, t, &|x| task.cost(x, &data), &data);
         next.into_iter().chain(kept).collect()
     }
 
     /// The sum over members: sums of groups can be added.
-    fn outer<'t>(&self, _: &'t Tape, z: Vec<Var<'t>>, _: <L::Params as Leaves>::Vars<'t>) -> Var<'t> {
+    fn outer<'t>(&self, _: &'t Tape<T>, z: Vec<Var<'t, T>>, _: <L::Params as Leaves>::Vars<'t>) -> Var<'t, T> {
         let (x, beside) = z.split_at(self.points);
         let x = self.setup.inner.end(self.setup.manifold, x, beside);
         self.setup.task.outer(&x, &self.validation()).sum()
     }
 
-    fn project<'t>(&self, _: &'t Tape, z: Vec<Var<'t>>, mut v: Vec<Var<'t>>) -> Vec<Var<'t>> {
+    fn project<'t>(&self, _: &'t Tape<T>, z: Vec<Var<'t, T>>, mut v: Vec<Var<'t, T>>) -> Vec<Var<'t, T>> {
         let (m, n) = (self.setup.manifold, self.points);
         let tangents = self.setup.inner.tangents(n).min(v.len() - n);
         for part in [0..n, n..n + tangents] {

@@ -76,6 +76,26 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
     ) -> (Parts<'t, T>, Parts<'t, T>) {
         self.step(m, x, rgrad, state)
     }
+
+    /// What all its steps read and none changes, such as the parameters of a learned method, as constants of a tape.
+    /// What takes many steps on one tape asks once and hands it to [`Method::step_holding`]; nothing unless told
+    /// otherwise. A method around another one passes both on.
+    fn hold<'t>(&self, _tape: &'t Tape<T>) -> Parts<'t, T> {
+        Parts::new()
+    }
+
+    /// The step of [`Method::step_with`], given what [`Method::hold`] put on the tape.
+    fn step_holding<'t>(
+        &self,
+        m: &dyn Manifold<T>,
+        x: &[Var<'t, T>],
+        egrad: Egrad<&[Var<'t, T>]>,
+        rgrad: Rgrad<&[Var<'t, T>]>,
+        state: &[Var<'t, T>],
+        _held: &[Var<'t, T>],
+    ) -> (Parts<'t, T>, Parts<'t, T>) {
+        self.step_with(m, x, egrad, rgrad, state)
+    }
 }
 
 /// Riemannian (stochastic) gradient descent: `X+ = R_X(-step grad f)` (Bonnabel, *Stochastic gradient descent on
@@ -170,12 +190,13 @@ pub fn descend<'t, T: Scalar>(
     cost: impl Fn(Var<'t, T>, usize) -> Var<'t, T>,
 ) -> Var<'t, T> {
     let state = first(x.tape(), method, &[x.shape()]);
+    let held = method.hold(x.tape());
     let mut t = 0;
     let (x, _) = x.tape().iterate((x, state.to_vec()), steps, |(x, state)| {
         let g = x.grad(|x| cost(x, t).sum());
         t += 1;
         let rgrad = m.egrad_to_rgrad(&[x], Egrad(&[g]));
-        let (x, state) = method.step_with(m, &[x], Egrad(&[g]), Rgrad(&rgrad), &state);
+        let (x, state) = method.step_holding(m, &[x], Egrad(&[g]), Rgrad(&rgrad), &state, &held);
         (x[0], state.to_vec())
     });
     x

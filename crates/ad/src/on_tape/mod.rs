@@ -10,7 +10,7 @@ use crate::batch::{Batch, MatLike, View};
 use crate::diagnose::first_bad;
 use crate::eager::Eager;
 use crate::record::Mark;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, mark_depends};
 use crate::store::Buf;
 use crate::value::Value;
 use crate::views::Numbers;
@@ -82,6 +82,26 @@ impl<T: Scalar> Tape<T> {
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
         self.sweep_back(seeds.iter().map(|(y, _)| y), |slots| self.plant_here(seeds, slots), x, &mut visit)
+    }
+
+    /// Does `y` depend on any of `x`, as far as the recorded operations tell? Where it does not, its derivative is
+    /// exactly zero and need not be asked for. Cost: a look at each operation.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// let tape = Tape::new();
+    /// let (a, b) = (tape.input(&2.0_f64), tape.input(&3.0_f64));
+    /// let y = a * a;
+    /// assert!(tape.depends_on(y, &[a, b]) && !tape.depends_on(y, &[b]));
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn depends_on(&self, y: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
+        let inner = self.inner();
+        x.iter().chain([&y]).for_each(|v| inner.check(self, v, "depends_on"));
+        let mut marks = vec![];
+        mark_depends(&mut marks, 0, inner.vals.len(), x.iter().map(|v| v.id), &inner.ops);
+        marks[y.id as usize] != 0
     }
 
     /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.

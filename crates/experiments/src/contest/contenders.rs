@@ -1,7 +1,7 @@
 //! The methods of a contest: what they are called, which numbers they need, and how those make a solver. How they are
 //! tuned and run is elsewhere.
 
-use pullback::{Batch, Shape, Var};
+use pullback::{Batch, Shape, Tape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use pullback_optim::{CRmsProp, Method, Momentum, RAdam, Rasa, Rsgd, Schedule};
 use smallvec::SmallVec;
@@ -178,5 +178,19 @@ impl Method for Pointed {
         state: &[Var<'t>],
     ) -> (Parts<'t>, Parts<'t>) {
         self.0.step_with(m, x, egrad, rgrad, state)
+    }
+    fn hold<'t>(&self, tape: &'t Tape) -> Parts<'t> {
+        self.0.hold(tape)
+    }
+    fn step_holding<'t>(
+        &self,
+        m: &dyn Manifold,
+        x: &[Var<'t>],
+        egrad: Egrad<&[Var<'t>]>,
+        rgrad: Rgrad<&[Var<'t>]>,
+        state: &[Var<'t>],
+        held: &[Var<'t>],
+    ) -> (Parts<'t>, Parts<'t>) {
+        self.0.step_holding(m, x, egrad, rgrad, state, held)
     }
 }

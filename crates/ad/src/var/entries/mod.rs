@@ -25,13 +25,24 @@ macro_rules! entrywise {
 /// # Entries
 /// Arithmetic and functions, entry by entry.
 impl<'t, T: Scalar> Var<'t, T> {
+    /// `c A`. What `A * c` is for one scalar, for programs that are generic in it: a constant is a double there.
+    ///
+    /// ```
+    /// use pullback::{Scalar, Var, prelude::*};
+    /// fn line<'t, T: Scalar>(x: Var<'t, T>) -> Var<'t, T> { x.scaled(3.0).shifted(-1.0) }
+    /// assert_eq!(pullback::value(func(line), &2.0f32)?.data(), [5.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
     #[track_caller]
-    pub(crate) fn scaled(self, alpha: f64) -> Self {
+    #[must_use]
+    pub fn scaled(self, alpha: f64) -> Self {
         self.op1(Op::Scale(ops::entries::arithmetic::Scale { alpha }))
     }
 
+    /// `c` added to every entry: `A + c` for programs that are generic in the scalar, as [`Var::scaled`].
     #[track_caller]
-    pub(crate) fn shifted(self, c: f64) -> Self {
+    #[must_use]
+    pub fn shifted(self, c: f64) -> Self {
         self.op1(Op::Shift(ops::entries::arithmetic::Shift { c }))
     }
 
