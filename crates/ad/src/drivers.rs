@@ -307,16 +307,11 @@ pub fn vjp_many<'x, L: Leaves, F: for<'t> ManyFn<'t, L>>(
 /// use pullback::{Pull, Push};
 /// let x = faer::mat![[1.0, 2.0], [0.0, 3.0]];
 /// let square = pin(&x, |x: Var| x * x);
-/// // Both maps may be kept where a type has to be named.
-/// struct Linear<'x> {
-///     forward: Push<'x, faer::Mat<f64>>,
-///     backward: Pull<'x, faer::Mat<f64>>,
-/// }
-/// let map = Linear { forward: linearize(square, &x)?.1, backward: vjp(square, &x)?.1 };
+/// let forward: Push<faer::Mat<f64>> = linearize(square, &x)?.1;
+/// let backward: Pull<faer::Mat<f64>> = vjp(square, &x)?.1;
 /// let v = faer::mat![[0.0, 1.0], [0.0, 0.0]];
-/// let dy = (map.forward)(&v)?; // V X + X V
-/// assert_eq!(dy.member(0), &v * &x + &x * &v);
-/// assert_eq!((map.backward)(&v)?, &v * x.transpose() + x.transpose() * &v);
+/// assert_eq!(forward(&v)?.member(0), &v * &x + &x * &v); // V X + X V
+/// assert_eq!(backward(&v)?, &v * x.transpose() + x.transpose() * &v);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 ///

@@ -14,8 +14,9 @@ use std::cell::RefCell;
 pub(crate) struct Parts<'p, 't, I: Iteration> {
     /// The handles of the parameters on the tape of the last step.
     pub(crate) phi: &'p [Var<'t, Of<I::State>>],
-    /// The sum of the series.
+    /// The sum of the series, and what it pulls back to the parameters.
     pub(crate) p: &'p [Batch<Of<I::State>>],
+    pub(crate) own: &'p [Batch<Of<I::State>>],
     /// The derivatives of the loss by the state and by the parameters, and the loss.
     pub(crate) by_state: &'p [Batch<Of<I::State>>],
     pub(crate) direct: &'p [Batch<Of<I::State>>],
@@ -27,7 +28,7 @@ impl<I: Iteration> LastStep<'_, '_, I> {
     /// that of its derivative, to one side of where they are; 0 where neither bends. The state before the step and the
     /// parameters are moved at random.
     ///
-    /// Cost: four reverse sweeps over the step, two steps and two losses; at most six steps and six losses where
+    /// Cost: two reverse sweeps over the step, two steps and two losses; at most six steps and six losses where
     /// something may bend.
     pub(crate) fn bends(&mut self, of: &Parts<'_, '_, I>) -> Result<f64> {
         let mut d = anywhere(self.path.before, 0x0B5);
@@ -35,11 +36,11 @@ impl<I: Iteration> LastStep<'_, '_, I> {
         let d = self.project(self.path.before, &d)?;
         let params = self.path.phi.batches();
         let dphi = anywhere(&params, 0x5EED);
-        let by = |v: &[Batch<_>]| -> Result<(f64, f64)> {
-            let by_state = self.pulled_to(self.from, v, &d)?;
-            Ok((lists::all_dot(&by_state, &d), lists::all_dot(&self.pulled_to(of.phi, v, &dphi)?, &dphi)))
-        };
-        let (step, loss) = (by(of.p)?, by(of.by_state)?);
+        let by_state = self.pulled_to(self.from, of.p, &d)?;
+        let step = (lists::all_dot(&by_state, &d), lists::all_dot(of.own, &dphi));
+        let both = self.pulled_to(&[self.from, of.phi].concat(), of.by_state, &[&d[..], &dphi[..]].concat())?;
+        let (by_state, by_params) = both.split_at(d.len());
+        let loss = (lists::all_dot(by_state, &d), lists::all_dot(by_params, &dphi));
         let direct = lists::all_dot(of.direct, &dphi);
         let (it, like, path) = (self.it, self.like, self.path);
         let tape = RefCell::new(&mut *self.plain);

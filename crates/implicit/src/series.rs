@@ -248,7 +248,7 @@ pub(crate) fn series<'t, I: Iteration>(
     };
     judge(&mut certificate, sum, &p, &kept, &target, &mut length, norm(&own))?;
     if certificate.verdict.is_sound() {
-        let parts = Parts { phi: &rec.phi, p: &p, by_state: &at_end, direct: gradient, loss: value };
+        let parts = Parts { phi: &rec.phi, p: &p, own: &own, by_state: &at_end, direct: gradient, loss: value };
         // A sweep that fails there is no failure of the derivative, which does not need it.
         if let Ok(bend) = last_step.bends(&parts)
             && bend > 0.0
