@@ -262,8 +262,8 @@ tuples! { (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, 
 
 /// Declares a struct of named leaves and the struct of handles that programs see in its place.
 ///
-/// The scalar is that of the fields; a struct may be generic in it, with a default. Fields may be any [`Leaves`](crate::Leaves),
-/// structs of this kind among them.
+/// The scalar is that of the fields; a struct may be generic in it, with a default. Fields may be any
+/// [`Leaves`](crate::Leaves), structs of this kind among them.
 ///
 /// ```
 /// use pullback::{Scalar, faer::Mat, prelude::*};

@@ -492,3 +492,24 @@ fn gradients_by_one_input_and_then_by_another() {
         assert!((tape.hvp(z, y, &1.0).unwrap().data()[0] + 0.5f64.exp() * 2f64.sin()).abs() < 1e-15);
     }
 }
+
+/// What depends on what is a question about operations: a tape that keeps none cannot answer, and numbers that are out
+/// of date or failed do not matter.
+#[test]
+fn dependence_is_told_by_a_tape_that_records_in_every_state() {
+    for tape in [Tape::plain(), Tape::forward()] {
+        let (x, y) = recorded(&tape, 2.0);
+        assert!(matches!(tape.depends_on(y, &[x]), Err(Error::NotRecording)));
+    }
+    let tape = Tape::new();
+    let (x, y) = recorded(&tape, 2.0);
+    let (other, failed) = (tape.input(&1.0), (x - 2.0).recip().ln());
+    for _ in 0..2 {
+        assert!(tape.depends_on(y, &[x]).unwrap() && tape.depends_on(failed, &[other, x]).unwrap());
+        assert!(!tape.depends_on(y, &[other]).unwrap() && !tape.depends_on(y, &[]).unwrap());
+        assert!(tape.depends_on(x, &[x]).unwrap() && !tape.depends_on(x, &[y]).unwrap());
+        tape.set(x, &-3.0);
+    }
+    let said = panic_of(|| Tape::new().depends_on(y, &[x]).is_ok());
+    assert!(said.text.contains("depends_on"), "{}", said.text);
+}

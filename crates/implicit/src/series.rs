@@ -67,7 +67,7 @@ impl Sum {
 
 /// With more parameters than these a series is not looked at for kinks: a look moves all of them and takes two runs of
 /// the step, which with a network costs more than the series.
-const LOOKED_AT: usize = 100_000;
+const MOST_PARAMETERS: usize = 10_000;
 /// So many of the last terms are kept, to solve for what is missing in the space that they span.
 const KEPT: usize = 10;
 
@@ -250,17 +250,17 @@ pub(crate) fn series<'t, I: Iteration>(
         Ok(square.sqrt())
     };
     judge(&mut certificate, sum, &p, &kept, &target, &mut length, norm(&own))?;
-    // Also where the series is suspect already, so that the bytes do not depend on the verdict. A sweep that fails there
-    // is no failure of the derivative, which does not need it.
+    // Also where the series is suspect already, so that the bytes do not depend on the verdict. A sweep that fails
+    // there is no failure of the derivative, which does not need it.
     let parts = Parts { phi: &rec.phi, p: &p, own: &own, by_state: &at_end, direct: gradient, loss: value };
-    if own.iter().map(|g| g.shape().len()).sum::<usize>() <= LOOKED_AT
+    if own.iter().map(|g| g.shape().len()).sum::<usize>() <= MOST_PARAMETERS
         && let Ok(bend) = last_step.bends(&parts)
         && bend > 0.0
         && certificate.verdict.is_sound()
     {
         certificate.verdict = Verdict::Suspect(Why::Kink { bend });
     }
-    match sum.sign() == 1.0 && !tape.depends_on(loss, &rec.phi) {
+    match sum.sign() == 1.0 && !tape.depends_on(loss, &rec.phi)? {
         // There is no direct term: nothing to add to.
         true => gradient.swap_with_slice(&mut own),
         false => add(gradient, &own, sum.sign()),
@@ -315,7 +315,7 @@ fn outer_gradient<'t, I: Iteration>(
     let loss = it.outer(tape, z, copy(&rec.params));
     let mut v: Vec<Batch<_>> = at.iter().map(|b| Batch::zeros(b.shape())).collect();
     // Most losses see the parameters through the state alone, and `direct` stays zero.
-    let phi: &[Var<'_, _>] = if tape.depends_on(loss, &rec.phi) { &rec.phi } else { &[] };
+    let phi: &[Var<'_, _>] = if tape.depends_on(loss, &rec.phi)? { &rec.phi } else { &[] };
     let by: Vec<Var<'_, _>> = handles.iter().chain(phi).copied().collect();
     let direct = direct.iter_mut().take(phi.len());
     tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct).collect::<Vec<_>>())?;

@@ -85,23 +85,28 @@ impl<T: Scalar> Tape<T> {
     }
 
     /// Does `y` depend on any of `x`, as far as the recorded operations tell? Where it does not, its derivative is
-    /// exactly zero and need not be asked for. Cost: a look at each operation.
+    /// exactly zero and need not be asked for. It does not matter whether the numbers are up to date. Cost: a look at
+    /// each operation.
     ///
     /// ```
     /// use pullback::prelude::*;
     /// let tape = Tape::new();
     /// let (a, b) = (tape.input(&2.0_f64), tape.input(&3.0_f64));
     /// let y = a * a;
-    /// assert!(tape.depends_on(y, &[a, b]) && !tape.depends_on(y, &[b]));
+    /// assert!(tape.depends_on(y, &[a, b])? && !tape.depends_on(y, &[b])?);
+    /// # Ok::<(), pullback::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotRecording`]: a tape that keeps no operations cannot tell.
     #[track_caller]
-    #[must_use]
-    pub fn depends_on(&self, y: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
+    pub fn depends_on(&self, y: Var<'_, T>, x: &[Var<'_, T>]) -> Result<bool> {
         let inner = self.inner();
         x.iter().chain([&y]).for_each(|v| inner.check(self, v, "depends_on"));
+        self.whole()?;
         let mut marks = vec![];
         mark_depends(&mut marks, 0, inner.vals.len(), x.iter().map(|v| v.id), &inner.ops);
-        marks[y.id as usize] != 0
+        Ok(marks[y.id as usize] != 0)
     }
 
     /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.

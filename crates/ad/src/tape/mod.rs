@@ -364,10 +364,14 @@ impl<T: Scalar> Tape<T> {
     /// For whoever is about to differentiate what this tape has recorded: is everything there, and up to date?
     #[inline]
     pub(crate) fn ready(&self) -> Result<()> {
-        if !self.whole {
-            return Err(Error::NotRecording);
-        }
+        self.whole()?;
         self.check()
+    }
+
+    /// Are all operations kept?
+    #[inline]
+    pub(crate) fn whole(&self) -> Result<()> {
+        if self.whole { Ok(()) } else { Err(Error::NotRecording) }
     }
 
     /// Bytes in use now: of the values, of temporaries, and of the records of values, operations and checkpoints. Free

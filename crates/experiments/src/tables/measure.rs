@@ -393,7 +393,7 @@ mod tests {
             assert_eq!((a.tapes, a.operations), (b.tapes, b.operations), "{work:?}");
             assert_eq!((b.tapes, b.operations), (c.tapes, c.operations), "{work:?}");
             assert_eq!((a.held, b.held), (b.held, c.held), "{work:?}");
-            // An unroll grows by the same bytes at every step, beside what is there once (the parameters and the last step).
+            // An unroll grows by the same bytes at every step, beside what is there once.
             let [a, b, c] = [5, 10, 20].map(|t| row(work, How::Unroll, t));
             let (five, ten) = ((b.tapes - a.tapes) as f64, (c.tapes - b.tapes) as f64);
             assert!((ten / five - 2.0).abs() < 0.05 && c.tapes as f64 > 2.5 * a.tapes as f64, "{a:?} {b:?} {c:?}");
