@@ -2,11 +2,13 @@
 
 use crate::custom::CustomFn;
 use crate::error::Place;
+use crate::ops::by_members::each_member;
 use crate::ops::layout::part::Part;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::threads::Size;
 use pullback_kernels::{Triangle, Unary};
 use smallvec::SmallVec;
 
@@ -267,9 +269,9 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         let mut buf = self.into_buf();
         let (t, each) = (Arg { shape: t.shape, data: t.data() }, shape.each());
         // The triangle was looked at when it was made; what is not finite here shows in the result.
-        for b in 0..shape.batch {
-            T::trsm_unchecked(t.member(b), tri, &mut buf[b * each..(b + 1) * each], shape.rows, shape.cols);
-        }
+        each_member(Size::Worked(buf.len()), &mut buf, each, |b, x| {
+            T::trsm_unchecked(t.member(b), tri, x, shape.rows, shape.cols);
+        });
         Self::owned(buf, shape, store)
     }
 

@@ -77,7 +77,9 @@ pub use ops::SECTIONS;
 pub use ops::documentation::{COMPOSED, COMPOSITIONS, PrimitiveDoc, Section};
 pub use ops::{control::gauge::Gauge, layout::moves::Axis, products::linear::LinearMap};
 pub use programs::{CostFn, Many, ManyFn, func, pin, pin_many};
-pub use pullback_kernels::{Failure, Group, OwnFn, ScalarFn, Side, SymFn, Triangle, Unary, Uplo};
+pub use pullback_kernels::{
+    Failure, Group, OwnFn, ScalarFn, Side, SymFn, Threads, ThreadsError, Triangle, Unary, Uplo,
+};
 pub use shape::Shape;
 pub use tape::Tape;
 pub use trees::Key;

@@ -3,7 +3,7 @@
 use crate::Scalar;
 use crate::{Error, error::Place};
 use pullback_kernels::{Failure, Workspace};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::BTreeMap;
 
 /// A buffer of the pool, as long as the value in it.
@@ -42,6 +42,8 @@ pub(crate) struct Store<T> {
     /// Free longer ones, by length.
     large: RefCell<BTreeMap<usize, Vec<Buf<T>>>>,
     pub(crate) work: RefCell<Workspace<T>>,
+    /// For other threads that evaluate a part of an operation.
+    others: RefCell<Vec<Store<T>>>,
     first: RefCell<Option<Error>>,
     failed: Cell<bool>,
     /// A tangent that does not exist, and matters only if something depends on it: its numbers are NaN, and this says
@@ -69,6 +71,7 @@ impl<T: Scalar> Store<T> {
             small: RefCell::new(std::array::from_fn(|_| Vec::new())),
             large: RefCell::default(),
             work: RefCell::default(),
+            others: RefCell::default(),
             first: RefCell::default(),
             failed: Cell::new(false),
             missing: RefCell::default(),
@@ -96,7 +99,21 @@ impl<T: Scalar> Store<T> {
 
     /// Bytes of all buffers and of the workspace.
     pub(crate) fn held(&self) -> usize {
-        self.made.get() + self.work.borrow().bytes()
+        let others: usize = self.others.borrow().iter().map(Store::held).sum();
+        self.made.get() + self.work.borrow().bytes() + others
+    }
+
+    /// So many stores like this one, for parts of an operation that run at the same time.
+    pub(crate) fn others(&self, count: usize) -> RefMut<'_, [Store<T>]> {
+        let mut others = self.others.borrow_mut();
+        while others.len() < count {
+            others.push(Store::new());
+        }
+        for other in &others[..count] {
+            other.shortcuts.set(self.shortcuts.get());
+            other.choice.set(self.choice.get());
+        }
+        RefMut::map(others, |others| &mut others[..count])
     }
 
     /// A buffer of `len` entries, contents arbitrary.

@@ -12,11 +12,11 @@
 //! Cost: 2/3 n³ each, twice the factorisation.
 //! Source: the idea of Murray 2016, arXiv 1602.07527, here by recursion; the small blocks reverse the plain loops.
 
-use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, MatMut, MatRef, Par};
 
+use crate::dense::matmul;
 use crate::real::{Real, view, view_mut};
 use crate::tolerances::CHOLESKY_RULES_SMALL;
 
@@ -124,7 +124,7 @@ fn pull_block<T: Real>(l: &[T], g: &mut [T], ld: usize, o: usize, n: usize) {
     pull_block(l, g, ld, o + h, n - h);
     let (l11, l21, _) = quarters(l, ld, o, n, h);
     let (g11, mut g21, w22) = quarters_mut(g, ld, o, n, h);
-    matmul(g21.as_mut(), Accum::Add, w22.as_ref(), l21, T::of(-2.0), Par::Seq);
+    matmul(g21.as_mut(), Accum::Add, w22.as_ref(), l21, T::of(-2.0));
     // `X L11 = G` is `L11^T X^T = G^T`.
     solve_upper_triangular_in_place(l11.transpose(), g21.as_mut().transpose_mut(), Par::Seq);
     lower_product(g11, g21.as_ref().transpose(), l21);

@@ -5,11 +5,11 @@
 
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::householder::{
-    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
-    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply, upgrade_householder_factor,
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch, upgrade_householder_factor,
 };
-use faer::{Conj, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 
+use crate::dense::reflect_all;
 use crate::real::{Real, balance, finite, max_abs, view, view_mut};
 use crate::tolerances::{EIGH_BLOCK, EIGH_CONQUER, unit_range};
 use crate::tridiagonal::{self, reduce};
@@ -96,7 +96,7 @@ fn turn<T: Real>(s: &[T], n: usize, tau: &[T], h: &mut [T], v: &mut [T], stack: 
     let vectors = view(s, n, n).submatrix(1, 0, n - 1, n - 1);
     let mut h = view_mut(h, EIGH_BLOCK, n - 1);
     blocks(vectors, tau, h.as_mut());
-    apply(vectors, h.as_ref(), Conj::No, view_mut(v, n, n).subrows_mut(1, n - 1), Par::Seq, stack);
+    reflect_all(vectors, h.as_ref(), view_mut(v, n, n).subrows_mut(1, n - 1), stack);
     clear_wide_registers();
 }
 

@@ -1,8 +1,8 @@
 //! Products of dense matrices: register kernels for small ones, where the call dominates, and faer's for the rest.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Par};
+use faer::Accum;
 
+use crate::dense::matmul;
 use crate::real::{Real, view, view_mut};
 use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
 use crate::wide::{COLUMNS, Thin};
@@ -259,7 +259,7 @@ fn large<T: Real>(
     let a = if ta { view(a, k, m).transpose() } else { view(a, m, k) };
     let b = if tb { view(b, n, k).transpose() } else { view(b, k, n) };
     let beta = if add { Accum::Add } else { Accum::Replace };
-    matmul(view_mut(c, m, n), beta, a, b, alpha, Par::Seq);
+    matmul(view_mut(c, m, n), beta, a, b, alpha);
     clear_wide_registers();
 }
 
@@ -278,7 +278,7 @@ fn long<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: &[T], t
         for p in (0..k).step_by(GEMM_LONG) {
             let len = GEMM_LONG.min(k - p);
             let (a, b) = (a.submatrix(i, p, rows, len), b.submatrix(p, j, len, cols));
-            sum.add(|part| matmul(view_mut(part, rows, cols), Accum::Replace, a, b, T::one(), Par::Seq));
+            sum.add(|part| matmul(view_mut(part, rows, cols), Accum::Replace, a, b, T::one()));
         }
         for q in 0..cols {
             sum.write(q * rows, alpha, &mut c[i + (j + q) * m..][..rows], add);

@@ -1,13 +1,11 @@
 //! Thin QR of tall matrices in normal form (positive diagonal). Wide matrices and their conventions do not live here.
 
-use faer::linalg::householder::{
-    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
-    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
-};
+use faer::Par;
+use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch;
 use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
-use faer::{Conj, Par};
 use num_traits::Float;
 
+use crate::dense::reflect_all;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
 use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
 use crate::wide_registers::clear_wide_registers;
@@ -139,7 +137,7 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
         return Err(Failure::RankDeficient { index: info.rank, ratio: Scalar::f64(qr_rank::<T>(m, info.rank)) });
     }
     identity_tall(q, m);
-    apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(q, m, n), Par::Seq, stack);
+    reflect_all(view(f, m, n), view(coeff, block, n), view_mut(q, m, n), stack);
     clear_wide_registers();
     r.fill(T::zero());
     for j in 0..n {
@@ -182,7 +180,7 @@ pub(crate) fn complement<T: Real>(
     if info.rank < n {
         return Err(Failure::RankDeficient { index: info.rank, ratio: 0.0 });
     }
-    apply(view(f, m, n), view(coeff, block, n), Conj::No, view_mut(out, m, k), Par::Seq, stack);
+    reflect_all(view(f, m, n), view(coeff, block, n), view_mut(out, m, k), stack);
     crate::wide_registers::clear_wide_registers();
     Ok(())
 }

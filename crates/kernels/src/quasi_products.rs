@@ -1,10 +1,10 @@
 //! Products and inverses of upper quasi-triangular matrices, by halves, so that nearly all work is in products of half
 //! the order. What is stored below their blocks is not read as anything but zero.
 
-use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 
+use crate::dense::matmul;
 use crate::real::Real;
 use crate::sylvester::middle;
 use crate::wide_registers::clear_wide_registers;
@@ -13,7 +13,7 @@ use crate::wide_registers::clear_wide_registers;
 const BASE: usize = 24;
 
 fn product<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
-    matmul(c, accum, a, b, alpha, Par::Seq);
+    matmul(c, accum, a, b, alpha);
     clear_wide_registers();
 }
 

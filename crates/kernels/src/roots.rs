@@ -1,11 +1,11 @@
 //! The principal square root of a general real matrix by its real Schur form. The root of a symmetric matrix lives in
 //! `spectral.rs`.
 
-use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use num_traits::Float;
 
+use crate::dense::matmul;
 use crate::equation_base::{BASE, coupling};
 use crate::equations::alternating;
 use crate::gemm::gemm;
@@ -184,7 +184,7 @@ fn diagonal<T: Real>(r: &mut [T], n: usize, j: usize, q: usize) {
 /// `T`.
 pub(crate) fn residual<T: Real>(t: &[T], r: &[T], square: &mut [T], n: usize) -> Result<(), Failure> {
     let rv: MatRef<'_, T> = view(r, n, n);
-    matmul(view_mut(square, n, n), Accum::Replace, rv, rv, T::one(), Par::Seq);
+    matmul(view_mut(square, n, n), Accum::Replace, rv, rv, T::one());
     clear_wide_registers();
     square.iter_mut().zip(t).for_each(|(s, &t)| *s -= t);
     let worst = if crate::sums::all_finite(square) { max_abs(square) } else { T::infinity() };

@@ -2,11 +2,11 @@
 //! products, early deflation at the lower end of a block (Braman, Byers and Mathias 2002), and sweeps of many bulges at
 //! once, all after the same authors.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Par};
+use faer::Accum;
 use num_traits::Float;
 
 use crate::Failure;
+use crate::dense::matmul;
 use crate::francis::{Reflector, Shifts, first_column, floor, francis};
 use crate::hessenberg::{from_right, reduce};
 use crate::qr::{reflect, reflector};
@@ -58,7 +58,7 @@ impl<T: Real> Pencil<'_, T> {
         if end < n {
             let strip = &mut strip[..w * (n - end)];
             let right = view(self.t, n, n).submatrix(at, end, w, n - end);
-            matmul(view_mut(strip, w, n - end), Accum::Replace, v.transpose(), right, T::one(), Par::Seq);
+            matmul(view_mut(strip, w, n - end), Accum::Replace, v.transpose(), right, T::one());
             for (c, s) in strip.chunks_exact(w).enumerate() {
                 self.t[at + (end + c) * n..][..w].copy_from_slice(s);
             }
@@ -67,7 +67,7 @@ impl<T: Real> Pencil<'_, T> {
             if rows > 0 {
                 let strip = &mut strip[..w * rows];
                 let above = view(a, n, n).submatrix(0, at, rows, w);
-                matmul(view_mut(strip, rows, w), Accum::Replace, above, v, T::one(), Par::Seq);
+                matmul(view_mut(strip, rows, w), Accum::Replace, above, v, T::one());
                 for (c, s) in strip.chunks_exact(rows).enumerate() {
                     a[(at + c) * n..][..rows].copy_from_slice(s);
                 }

@@ -2,11 +2,11 @@
 //! `X - op(A) X op(B) = C`, and the symmetric `op(A) X + X op(A)^T = C`. The equations of general matrices live in
 //! `equations.rs`, the smallest ones in `equation_base.rs`.
 
-use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use num_traits::Float;
 
+use crate::dense::matmul;
 use crate::equation_base::{BASE, Tile, solve_tile};
 use crate::real::{Real, view_mut};
 use crate::wide_registers::clear_wide_registers;
@@ -63,7 +63,7 @@ pub(crate) fn middle<T: Real>(a: MatRef<'_, T>) -> usize {
 }
 
 fn product<T: Real>(c: MatMut<'_, T>, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul(c, Accum::Add, a, b, alpha, Par::Seq);
+    matmul(c, Accum::Add, a, b, alpha);
     clear_wide_registers();
 }
 
@@ -115,7 +115,7 @@ impl<T: Real> Equation<T> {
             Kind::Sum => product(cl.rb_mut(), -T::one(), p, cf.rb()),
             Kind::Difference => {
                 let mut xb = view_mut(&mut s.work[..cf.nrows() * n], cf.nrows(), n);
-                matmul(xb.rb_mut(), Accum::Replace, cf.rb(), op(b, self.tb), T::one(), Par::Seq);
+                matmul(xb.rb_mut(), Accum::Replace, cf.rb(), op(b, self.tb), T::one());
                 product(cl.rb_mut(), T::one(), p, xb.rb());
             }
         }
@@ -140,7 +140,7 @@ impl<T: Real> Equation<T> {
             Kind::Sum => product(cl.rb_mut(), -T::one(), cf.rb(), p),
             Kind::Difference => {
                 let mut xp = view_mut(&mut s.work[..m * cl.ncols()], m, cl.ncols());
-                matmul(xp.rb_mut(), Accum::Replace, cf.rb(), p, T::one(), Par::Seq);
+                matmul(xp.rb_mut(), Accum::Replace, cf.rb(), p, T::one());
                 product(cl.rb_mut(), T::one(), op(a, self.ta), xp.rb());
             }
         }

@@ -1,9 +1,10 @@
 //! Triangular solves from the left and from the right.
 
 use faer::linalg::triangular_solve as faer_solve;
-use faer::{MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
 
 use crate::Failure;
+use crate::dense;
 use crate::real::{Real, finite, view, view_mut};
 use crate::tolerances::{TRSM_TINY, TRSM_TINY_LEFT};
 use crate::wide_registers::clear_wide_registers;
@@ -140,10 +141,10 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
 
 fn large<T: Real>(t: MatRef<'_, T>, lower: bool, unit: bool, x: MatMut<'_, T>) {
     match (lower, unit) {
-        (true, false) => faer_solve::solve_lower_triangular_in_place(t, x, Par::Seq),
-        (true, true) => faer_solve::solve_unit_lower_triangular_in_place(t, x, Par::Seq),
-        (false, false) => faer_solve::solve_upper_triangular_in_place(t, x, Par::Seq),
-        (false, true) => faer_solve::solve_unit_upper_triangular_in_place(t, x, Par::Seq),
+        (true, false) => dense::solve(t, x, faer_solve::solve_lower_triangular_in_place),
+        (true, true) => dense::solve(t, x, faer_solve::solve_unit_lower_triangular_in_place),
+        (false, false) => dense::solve(t, x, faer_solve::solve_upper_triangular_in_place),
+        (false, true) => dense::solve(t, x, faer_solve::solve_unit_upper_triangular_in_place),
     }
     clear_wide_registers();
 }

@@ -28,6 +28,7 @@ macro_rules! no_derivative {
     };
 }
 
+pub(crate) mod by_members;
 pub(crate) mod direct;
 pub(crate) mod documentation;
 mod primitive;
@@ -123,6 +124,9 @@ macro_rules! registry {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $($(Op::$Op(_) => $name,)*)* }
             }
+            fn family(&self) -> &'static str {
+                match self { $($(Op::$Op(_) => $family,)*)* }
+            }
             fn label(&self) -> &'static &'static str {
                 match self { $($(Op::$Op(_) => &$name,)*)* }
             }
@@ -132,6 +136,11 @@ macro_rules! registry {
             }
             #[inline]
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+                if y[0].shape.batch > 1
+                    && let Some(done) = by_members::eval(self, x, y, s)
+                {
+                    return done;
+                }
                 match self { $($(Op::$Op(p) => p.eval(x, y, s),)*)* }
             }
             #[inline(always)]

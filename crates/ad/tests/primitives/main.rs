@@ -29,6 +29,7 @@ mod registry;
 mod rotations;
 mod spectra;
 mod table;
+mod threads;
 mod ties;
 mod verdicts;
 mod words;

@@ -18,12 +18,12 @@ mod secular;
 pub(crate) mod values;
 mod vectors;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use num_traits::Float;
 
 use self::merge::{INDICES, LISTS, Merge};
 use crate::Failure;
+use crate::dense::matmul;
 use crate::real::{Real, balance, identity_tall, max_abs};
 use crate::tolerances::{CONQUER_LEAF, unit_range};
 use crate::wide_registers::clear_wide_registers;
@@ -222,7 +222,7 @@ impl Shape {
                 continue;
             }
             let a = MatRef::from_column_major_slice(a, rows.0, rows.1);
-            matmul(q, Accum::Replace, a, s, T::one(), Par::Seq);
+            matmul(q, Accum::Replace, a, s, T::one());
         }
         clear_wide_registers();
     }

@@ -9,10 +9,10 @@
 //!
 //! Cost: `4/3 n^3` multiplications and additions, half of them in products of a matrix with a vector.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::dense::matmul;
 use crate::gemm::gemm;
 use crate::qr::reflector;
 use crate::real::Real;
@@ -107,7 +107,7 @@ impl<T: Real> Panel<'_, T> {
             let a = &mut a[..(columns - 1) * self.stride + m - from];
             let a = MatMut::from_column_major_slice_with_stride_mut(a, m - from, columns, self.stride);
             let right = mirrored.subrows(from, columns).transpose();
-            matmul(a, Accum::Add, panel.subrows(from, m - from), right, -T::one(), Par::Seq);
+            matmul(a, Accum::Add, panel.subrows(from, m - from), right, -T::one());
         }
         clear_wide_registers();
     }

@@ -21,6 +21,7 @@
 use super::cholesky::lower;
 use super::permute::Permute;
 use super::qr::in_registers;
+use crate::ops::by_members::{each_member, each_member_of_two};
 use crate::ops::direct::{PullPairsStep, PullStep, PushStep, member, member_of};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::{Axis, Embed, Slice};
@@ -29,6 +30,7 @@ use crate::ops::{Arg, Op, Out, Primitive, Shapes, members};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
+use pullback_kernels::threads::Size;
 use pullback_kernels::{Failure, Triangle};
 use smallvec::smallvec;
 
@@ -117,10 +119,10 @@ impl<T: Scalar> Primitive<T> for LuFactors {
         }
         let Some(da) = p.tangent(0) else { return false };
         let (mut dl, mut du) = (p.store.take(da.data.len()), p.store.take(da.data.len()));
-        for (b, (dl, du)) in dl.chunks_exact_mut(each).zip(du.chunks_exact_mut(each)).enumerate() {
+        each_member_of_two(Size::Worked(dl.len()), [&mut dl, &mut du], [each; 2], |b, dl, du| {
             let done = T::lu_push_small([l.member(b), u.member(b), order.member(b), da.member(b)], n, dl, du);
             debug_assert!(done, "the order was looked at");
-        }
+        });
         p.done([dl, du])
     }
 
@@ -141,12 +143,12 @@ impl<T: Scalar> Primitive<T> for LuFactors {
             return true;
         }
         let (mut g, mut dg) = p.filled(None, shape.len());
-        for (b, (g, dg)) in g.chunks_exact_mut(each).zip(dg.chunks_exact_mut(each)).enumerate() {
+        each_member_of_two(Size::Worked(g.len()), [&mut g, &mut dg], [each; 2], |b, g, dg| {
             let factors = [l, u].map(|x| member(x, b, each));
             let cotangents = [&gl, &gu].map(|g| g.as_ref().map(|g| member_of(g, b, each)));
             let done = T::lu_pull_small_pairs(factors, &order.0[b * n..(b + 1) * n], n, cotangents, (g, dg));
             debug_assert!(done, "the order was looked at");
-        }
+        });
         p.drop(gl);
         p.drop(gu);
         p.give((g, dg))
@@ -186,11 +188,11 @@ fn pull_in_registers<T: Scalar>(p: &mut PullStep<'_, T>) -> bool {
         return true;
     }
     let mut g = store.take(shape.len());
-    let done = g.chunks_exact_mut(each).enumerate().all(|(b, g)| {
+    each_member(Size::Worked(g.len()), &mut g, each, |b, g| {
         let cotangents = [&gl, &gu].map(|g| g.as_ref().map(|g| &g[b * each..(b + 1) * each]));
-        T::lu_pull_small([l.member(b), u.member(b), order.member(b)], n, cotangents, g)
+        let done = T::lu_pull_small([l.member(b), u.member(b), order.member(b)], n, cotangents, g);
+        debug_assert!(done, "the order was looked at");
     });
-    debug_assert!(done, "the order was looked at");
     p.give(0, g);
     [gl, gu].into_iter().flatten().for_each(|g| store.put(g));
     true

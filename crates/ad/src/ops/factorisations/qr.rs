@@ -17,6 +17,7 @@
 //! Cost (m = n, n³): value 8/3, JVP 6, VJP 7.
 //! Sources: Walter & Lehmann 2011; Liao et al. 2019, arXiv 1903.09650.
 
+use crate::ops::by_members::{each_member, each_member_of_two};
 use crate::ops::direct::{EvalStep, PullPairsStep, PullStep, PushStep, member, member_of};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::part::Part;
@@ -24,6 +25,7 @@ use crate::ops::{Arg, Out, Primitive, Shapes, members, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::threads::Size;
 use pullback_kernels::{Failure, Triangle, tolerances::FACTORS_IN_REGISTERS};
 use smallvec::smallvec;
 
@@ -129,10 +131,10 @@ impl<T: Scalar> Primitive<T> for Qr {
         }
         let Some(da) = p.tangent(0) else { return false };
         let (mut dq, mut dr) = (p.store.take(m * n * batch), p.store.take(n * n * batch));
-        for (b, (dq, dr)) in dq.chunks_exact_mut(m * n).zip(dr.chunks_exact_mut(n * n)).enumerate() {
+        each_member_of_two(Size::Worked(dq.len()), [&mut dq, &mut dr], [m * n, n * n], |b, dq, dr| {
             let done = T::qr_push_small([q.member(b), r.member(b), da.member(b)], m, n, dq, dr);
             debug_assert!(done, "the columns were counted");
-        }
+        });
         p.done([dq, dr])
     }
 
@@ -153,11 +155,11 @@ impl<T: Scalar> Primitive<T> for Qr {
             return true;
         }
         let (mut g, mut dg) = p.filled(gq, batch * m * n);
-        for (b, (g, dg)) in g.chunks_exact_mut(m * n).zip(dg.chunks_exact_mut(m * n)).enumerate() {
+        each_member_of_two(Size::Worked(g.len()), [&mut g, &mut dg], [m * n; 2], |b, g, dg| {
             let gr = gr.as_ref().map(|gr| member_of(gr, b, n * n));
             let done = T::qr_pull_small_pairs([member(q, b, m * n), member(r, b, n * n)], m, n, gr, (g, dg));
             debug_assert!(done, "the columns were counted");
-        }
+        });
         p.drop(gr);
         p.give((g, dg))
     }
@@ -181,11 +183,11 @@ fn pull_in_registers<T: Scalar>(p: &mut PullStep<'_, T>) -> bool {
         zeros
     };
     let Some(mut g) = gq.or_else(|| gr.is_some().then(zeros)) else { return true };
-    let done = g.chunks_exact_mut(m * n).enumerate().all(|(b, g)| {
+    each_member(Size::Worked(g.len()), &mut g, m * n, |b, g| {
         let gr = gr.as_ref().map(|gr| &gr[b * n * n..(b + 1) * n * n]);
-        T::qr_pull_small([q.member(b), r.member(b)], m, n, gr, g)
+        let done = T::qr_pull_small([q.member(b), r.member(b)], m, n, gr, g);
+        debug_assert!(done, "the columns were counted");
     });
-    debug_assert!(done, "the columns were counted");
     p.give(0, g);
     gr.into_iter().for_each(|g| store.put(g));
     true

@@ -6,12 +6,14 @@
 //! Cost in multiples of n³: value 2, JVP 4, VJP 4. A batch of one serves every member of the other factor, and its
 //! cotangent is then summed in place.
 
+use crate::ops::by_members::each_member;
 use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::threads::Size;
 
 /// `alpha op(A) op(B)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,10 +42,9 @@ fn gemm_of_several<T: Scalar>(c: &mut [T], cs: Shape, add: bool, m: Product, a: 
         return T::gemm_sum(c, cs.rows, cs.cols, k, batch, alpha, a.data, m.ta, b.data, m.tb, add);
     }
     // A product with a batch of one added to a larger `C` is added to each member.
-    for i in 0..if batch == 1 { cs.batch } else { batch } {
-        let o = cs.offset(i);
-        T::gemm(&mut c[o..o + cs.each()], cs.rows, cs.cols, k, alpha, a.member(i), m.ta, b.member(i), m.tb, add);
-    }
+    each_member(Size::Multiplications(cs.len() * k), c, cs.each(), |i, c| {
+        T::gemm(c, cs.rows, cs.cols, k, alpha, a.member(i), m.ta, b.member(i), m.tb, add);
+    });
 }
 
 /// Tangent of `alpha op(A) op(B)`, added to `c`.
