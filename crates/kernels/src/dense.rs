@@ -26,6 +26,10 @@ pub(crate) fn matmul<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, 
 /// A side of the blocks that faer multiplies: parts that are multiples of it waste nothing.
 const BLOCK: usize = 48;
 
+/// From this order on, halves of square matrices by rows are multiplied faster than halves by columns: 2.02 and 1.86
+/// times as fast as one thread at 512, 1.82 and 1.95 at 256.
+const MANY_ROWS: usize = 384;
+
 #[cold]
 fn matmul_in_parts<T: Real>(
     c: MatMut<'_, T>,
@@ -35,14 +39,19 @@ fn matmul_in_parts<T: Real>(
     alpha: T,
     parts: usize,
 ) {
-    if b.ncols() < a.nrows() {
-        // `C^T = B^T A^T`: rows become columns.
-        return matmul_in_parts(c.transpose_mut(), accum, b.transpose(), a.transpose(), alpha, parts);
+    let (m, n) = (a.nrows(), b.ncols());
+    match n < m || (n == m && m >= MANY_ROWS) {
+        true => share(columns(c.transpose_mut(), parts), |(from, c)| {
+            let a = a.subrows(from, c.ncols());
+            matmul::matmul(c.transpose_mut(), accum, a, b, alpha, Par::Seq);
+            clear_wide_registers();
+        }),
+        false => share(columns(c, parts), |(from, c)| {
+            let b = b.subcols(from, c.ncols());
+            matmul::matmul(c, accum, a, b, alpha, Par::Seq);
+            clear_wide_registers();
+        }),
     }
-    share(columns(c, parts), |(from, c)| {
-        let b = b.subcols(from, c.ncols());
-        matmul::matmul(c, accum, a, b, alpha, Par::Seq);
-    });
 }
 
 /// `X = op(T)^{-1} X` by one of faer's solves; the columns of `X` know nothing of each other.

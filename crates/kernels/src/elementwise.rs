@@ -11,6 +11,7 @@ use crate::inverses::Inverse;
 use crate::logistic::Series;
 use crate::real::Real;
 use crate::stumpff;
+use crate::threads::{Size, parts, piece, share};
 use crate::tolerances::UNARY_ORDER;
 use crate::wide::flat::{each, map};
 use crate::wide::{self, OfEntry, SigmoidSlope, SigmoidSlopes, TanhSlope, TanhSlopes};
@@ -352,19 +353,33 @@ pub(crate) fn horner<T: Real>(r: &Coefficients, y: T) -> T {
     r[..=degree].iter().rev().fold(T::zero(), |s, &c| s * y + T::of(c))
 }
 
-/// `out = A^T`, in blocks so that both matrices are walked in cache lines.
+/// `out = A^T`, shared among threads where those were asked for.
 pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     debug_assert!(a.len() == m * n && out.len() == m * n);
     if m == 1 || n == 1 {
         return out.copy_from_slice(a);
     }
-    // A row of a tile is a cache line; eight lines of one column stride fit where sixteen evict each other.
-    const B: usize = 8;
-    for j0 in (0..n).step_by(B) {
-        for i0 in (0..m).step_by(B) {
-            for j in j0..n.min(j0 + B) {
-                for i in i0..m.min(i0 + B) {
-                    out[j + i * n] = a[i + j * m];
+    match parts(Size::Entries(m * n)) {
+        1 => transpose_rows(a, m, n, 0, out),
+        k => {
+            let rows = piece(m, k, TILE);
+            share(out.chunks_mut(rows * n).enumerate(), |(i, out)| transpose_rows(a, m, n, i * rows, out));
+        }
+    }
+}
+
+/// A row of a tile is a cache line; eight lines of one column stride fit where sixteen evict each other.
+const TILE: usize = 8;
+
+/// The rows of `A` from `first` on, as many as `out` has columns, in blocks so that both matrices are walked in cache
+/// lines.
+fn transpose_rows<T: Real>(a: &[T], m: usize, n: usize, first: usize, out: &mut [T]) {
+    let rows = out.len() / n.max(1);
+    for j0 in (0..n).step_by(TILE) {
+        for i0 in (0..rows).step_by(TILE) {
+            for j in j0..n.min(j0 + TILE) {
+                for i in i0..rows.min(i0 + TILE) {
+                    out[j + i * n] = a[first + i + j * m];
                 }
             }
         }

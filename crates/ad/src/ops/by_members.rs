@@ -4,6 +4,7 @@
 use super::{Arg, Op, Out};
 use crate::store::{Store, Trouble};
 use crate::{Scalar, Shape};
+use pullback_kernels::Failure;
 use pullback_kernels::threads::{Size, parts, piece, share};
 use smallvec::SmallVec;
 
@@ -61,6 +62,32 @@ pub(crate) fn each_member_of_two<T: Scalar>(
         k => {
             let len = piece(y.len() / ey, k, 1);
             share(y.chunks_mut(len * ey).zip(z.chunks_mut(len * ez)).enumerate(), |(i, (y, z))| all(i * len, y, z));
+        }
+    }
+}
+
+/// [`each_member_of_two`] of work that needs a store of its own and can fail: the first member that does is named.
+pub(crate) fn try_members<T: Scalar>(
+    store: &Store<T>,
+    [y, z]: [&mut [T]; 2],
+    [ey, ez]: [usize; 2],
+    work: impl Fn(usize, &mut [T], &mut [T], &Store<T>) -> Result<(), Failure> + Sync,
+) -> Result<(), Trouble> {
+    let (ey, ez) = (ey.max(1), ez.max(1));
+    let all = |from: usize, y: &mut [T], z: &mut [T], store: &Store<T>| {
+        let mut members = y.chunks_exact_mut(ey).zip(z.chunks_exact_mut(ez)).zip(from..);
+        members
+            .try_for_each(|((y, z), member)| work(member, y, z, store).map_err(|failure| Trouble { member, failure }))
+    };
+    let batch = y.len() / ey;
+    match parts(Size::Worked(y.len())).min(batch) {
+        0 | 1 => all(0, y, z, store),
+        k => {
+            let (len, stores) = (piece(batch, k, 1), &mut *store.others(k));
+            let mut verdicts: SmallVec<[Result<(), Trouble>; 8]> = (0..k).map(|_| Ok(())).collect();
+            let pieces = y.chunks_mut(len * ey).zip(z.chunks_mut(len * ez)).enumerate().zip(stores).zip(&mut verdicts);
+            share(pieces, |(((i, (y, z)), store), verdict)| *verdict = all(i * len, y, z, store));
+            verdicts.into_iter().collect()
         }
     }
 }

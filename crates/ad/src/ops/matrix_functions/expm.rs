@@ -27,6 +27,7 @@
 //! `28 + 4 s`. Sources: Al-Mohy & Higham 2009 (two papers: scaling; Fréchet derivative), Mathias 1996, Higham & Relton
 //! 2014; derived here.
 
+use crate::ops::by_members::try_members;
 use crate::ops::direct::{self, PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, square, two};
@@ -224,10 +225,9 @@ impl<T: Scalar> Primitive<T> for Expm {
         let (n, each, len) = (y.shape.rows, y.shape.each(), handle.shape.each());
         let Some(da) = p.tangent(0) else { return false };
         let (mut dy, mut dhandle) = (p.store.take(y.shape.len()), p.store.take(handle.shape.len()));
-        let done = members(y.shape.batch, |b| {
-            let (dy, dhandle) = (&mut dy[b * each..][..each], &mut dhandle[b * len..][..len]);
+        let done = try_members(p.store, [&mut dy, &mut dhandle], [each, len], |b, dy, dhandle, store| {
             let es = [a.member(b), da.member(b)];
-            T::expm_jet(&es, &[handle.member(b), &[]], n, dy, dhandle, &mut p.store.work.borrow_mut())
+            T::expm_jet(&es, &[handle.member(b), &[]], n, dy, dhandle, &mut store.work.borrow_mut())
         });
         if done.is_err() {
             [dy, dhandle].into_iter().for_each(|x| p.store.put(x));
@@ -350,17 +350,17 @@ fn pull_numbers<T: Scalar>(p: &mut PullStep<'_, T>) {
     let ([y, handle], [g, _]) = (p.outputs::<2>(), p.take_all::<2>());
     let Some(mut g) = g else { return };
     let (n, each) = (y.shape.rows, y.shape.each());
-    let [mut gt, mut jet] = [each, handle.shape.each()].map(|len| store.take(len));
-    let done = members(y.shape.batch, |b| {
-        let g = &mut g[b * each..][..each];
-        T::transpose(g, n, n, &mut gt);
-        let w = &mut *store.work.borrow_mut();
-        T::expm_jet(&[a.member(b), &gt], &[handle.member(b), &[]], n, g, &mut jet, w)?;
+    let mut gt = store.take(g.len());
+    let done = try_members(store, [&mut g, &mut gt], [each; 2], |b, g, gt, store| {
+        T::transpose(g, n, n, gt);
+        let (mut jet, w) = (store.take(handle.shape.each()), &mut *store.work.borrow_mut());
+        let done = T::expm_jet(&[a.member(b), gt], &[handle.member(b), &[]], n, g, &mut jet, w);
+        store.put(jet);
         gt.copy_from_slice(g);
-        T::transpose(&gt, n, n, g);
-        Ok(())
+        T::transpose(gt, n, n, g);
+        done
     });
-    [gt, jet].into_iter().for_each(|x| store.put(x));
+    store.put(gt);
     if let Err(trouble) = done {
         g.fill(T::nan());
         p.fail("expm_along", y.shape.batch, trouble);
@@ -380,13 +380,15 @@ fn pull_pairs<T: Scalar>(mut p: PullPairsStep<'_, T>) -> bool {
     let (n, each, len) = (shape.rows, shape.each(), handles.each());
     let mut moved = store.take(g.len());
     moved.fill(T::zero());
-    let mut work = [each, each, each, len, len].map(|len| store.take(len));
-    let done = members(shape.batch, |b| {
+    let done = try_members(store, [&mut g, &mut moved], [each; 2], |b, g, moved, store| {
         let x = [direct::member(a, b, each), direct::member(handle, b, len)];
-        let (g, moved) = (&mut g[b * each..][..each], &mut moved[b * each..][..each]);
-        pull_pairs_member(x, (g, dg.as_ref().map(|dg| &dg[b * each..][..each])), n, moved, &mut work, store)
+        let mut work = [each, each, each, len, len].map(|len| store.take(len));
+        let dg = dg.as_ref().map(|dg| &dg[b * each..][..each]);
+        let done = pull_pairs_member(x, (g, dg), n, moved, &mut work, store);
+        work.into_iter().for_each(|x| store.put(x));
+        done
     });
-    work.into_iter().chain(dg).for_each(|x| store.put(x));
+    dg.into_iter().for_each(|x| store.put(x));
     if let Err(trouble) = done {
         g.fill(T::nan());
         moved.fill(T::nan());

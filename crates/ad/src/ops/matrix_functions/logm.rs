@@ -13,6 +13,7 @@
 //! up to the fourth, else `Unsupported`. Gauge: none. Cost (n³, `s` square roots): value `45 + s`, JVP and VJP
 //! `35 + 3 s`. Sources: Al-Mohy & Higham 2012; Al-Mohy, Higham & Relton 2013; derived here.
 
+use crate::ops::by_members::try_members;
 use crate::ops::direct::{self, PullPairsStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, matrix_functions::family, members, out1, square, two};
@@ -111,27 +112,26 @@ fn pull_pairs<T: Scalar>(mut p: PullPairsStep<'_, T>) -> bool {
     let Some((mut g, dg)) = g else { return true };
     let (n, each, len) = (shape.rows, shape.each(), handles.each());
     let mut moved = store.take(g.len());
-    let mut work = [each, each, each].map(|len| store.take(len));
-    let done = members(shape.batch, |b| {
-        let [gt, dgt, d] = &mut work;
-        let (at, w) = (b * each..(b + 1) * each, &mut *store.work.borrow_mut());
-        let (g, moved) = (&mut g[at.clone()], &mut moved[at.clone()]);
+    let done = try_members(store, [&mut g, &mut moved], [each; 2], |b, g, moved, store| {
+        let mut work = [each, each, each].map(|len| store.take(len));
+        let ([gt, dgt, d], w) = (&mut work, &mut *store.work.borrow_mut());
         T::transpose(g, n, n, gt);
         let f: &[T] = match &dg {
             Some(dg) => {
-                T::transpose(&dg[at], n, n, dgt);
+                T::transpose(&dg[b * each..][..each], n, n, dgt);
                 dgt
             }
             None => &[],
         };
         let e = direct::member(a, b, each).1.unwrap_or(&[]);
-        T::logm_pair(direct::member(handle, b, len).0, n, [gt, e, f], d, moved, w)?;
+        let done = T::logm_pair(direct::member(handle, b, len).0, n, [gt, e, f], d, moved, w);
         T::transpose(d, n, n, g);
         d.copy_from_slice(moved);
         T::transpose(d, n, n, moved);
-        Ok(())
+        work.into_iter().for_each(|x| store.put(x));
+        done
     });
-    work.into_iter().chain(dg).for_each(|x| store.put(x));
+    dg.into_iter().for_each(|x| store.put(x));
     if let Err(trouble) = done {
         g.fill(T::nan());
         moved.fill(T::nan());

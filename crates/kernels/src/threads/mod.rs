@@ -1,12 +1,20 @@
-//! Threads that a program asks for, and how a piece of work is cut into parts. Whether some work is worth it is said
-//! here too; what its parts are is said where it is computed.
+//! Threads that a program asks for. How work is cut into parts, and when it is worth it, is in `parts.rs`; how the
+//! threads stay awake between two pieces of work is in `awake.rs`; what the parts of some work are is said where it is
+//! computed.
 //!
 //! Parts never share a sum: every number is computed by one thread, by the operations that one thread alone would have
 //! used. Members of a batch, entries of a matrix and programs of their own therefore have the same bits on any number
 //! of threads.
 
+mod awake;
+mod parts;
+
+pub use parts::{Size, parts, piece, share};
+pub(crate) use parts::{by_entries, by_entries_of_two};
+
 use crate::wide_registers::clear_wide_registers;
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use awake::{Awake, Finished};
+use rayon_core::ThreadPoolBuilder;
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,18 +22,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// depend on one another. Without it everything runs on the thread that calls.
 ///
 /// [`run`](Self::run) is for one program with large matrices or batches; [`map`](Self::map) is for many programs, each
-/// with tapes of its own, and gains more where both can be had: it shares everything, while a part of a program must be
-/// large to be worth the ten microseconds that it costs to share it. What runs as a part is not shared once more, unless
-/// it asks for that itself.
+/// with tapes of its own, and gains more where both can be had: it shares everything, while an operation of a program
+/// is shared only where that is worth its price. What runs as a part is not shared once more, unless it asks for that
+/// itself. Between two pieces of work the threads stay awake for some 200 microseconds, and use their cores meanwhile;
+/// after that they sleep.
 ///
-/// The members of a batch and the programs of a map give the same bits on any number of threads. A large product is cut
-/// by rows or columns, of which each sum is computed as before.
+/// The members of a batch and the programs of a map give the same bits on any number of threads. A large product or
+/// solve is cut by rows or columns and may round otherwise than on one thread.
+///
+/// ```
+/// # use pullback_kernels::Threads;
+/// let threads = Threads::new(2)?;
+/// let squares = threads.map(0..5, |k| k * k);        // say, a solver from each of many starting points
+/// assert_eq!(squares, [0, 1, 4, 9, 16]);
+/// let sum = threads.run(|| squares.iter().sum::<i32>());   // say, a gradient over a batch of large matrices
+/// assert_eq!(sum, 30);
+/// # Ok::<(), pullback_kernels::ThreadsError>(())
+/// ```
 #[derive(Clone)]
 pub struct Threads {
     count: usize,
     always: bool,
     /// The others: the thread that calls takes its part.
-    pool: Option<Arc<ThreadPool>>,
+    others: Option<Arc<Awake>>,
 }
 
 impl core::fmt::Debug for Threads {
@@ -69,14 +88,15 @@ impl Threads {
         if !(1..=Self::MOST).contains(&count) {
             return Err(ThreadsError::Count { got: count });
         }
-        let pool = match count {
+        let others = match count {
             1 => None,
             _ => {
                 let pool = ThreadPoolBuilder::new().num_threads(count - 1).build();
-                Some(Arc::new(pool.map_err(|e| ThreadsError::System { count, why: e.to_string() })?))
+                let pool = pool.map_err(|e| ThreadsError::System { count, why: e.to_string() })?;
+                Some(Arc::new(Awake::new(pool)))
             }
         };
-        Ok(Threads { count, always: false, pool })
+        Ok(Threads { count, always: false, others })
     }
 
     /// How many there are, that of the caller among them.
@@ -120,20 +140,27 @@ impl Threads {
     /// Runs `work` on every part: the first here, the others wherever a thread is free. No part shares again.
     fn share<P: Send>(&self, parts: impl Iterator<Item = P>, work: impl Fn(P) + Sync) {
         let (mut parts, work) = (parts, &work);
-        let Some(pool) = &self.pool else {
+        let Some(others) = &self.others else {
             let _back = here(None);
             return parts.for_each(work);
         };
         let Some(first) = parts.next() else { return };
-        pool.in_place_scope(|scope| {
+        let finished = Finished::default();
+        others.pool.in_place_scope(|scope| {
+            let mut spawned = 0;
             for part in parts {
+                let finished = &finished;
                 scope.spawn(move |_| {
+                    let _one = finished.one();
                     work(part);
                     clear_wide_registers();
                 });
+                spawned += 1;
             }
+            others.keep();
             let _back = here(None);
             work(first);
+            finished.wait(spawned);
         });
     }
 }
@@ -163,91 +190,10 @@ fn here(threads: Option<Threads>) -> impl Drop {
     Back(set(threads))
 }
 
-/// Work that costs less than sharing it, in entries that are read or written, for what passes over entries once.
-const FEW_ENTRIES: usize = 1 << 16;
-/// The same for what works with each entry many times, such as a factorisation of each member.
-const FEW_WORKED: usize = 1 << 12;
-/// The same in multiplications of a product.
-const FEW_MULTIPLICATIONS: usize = 1 << 21;
-
-/// How large a piece of work is.
-#[derive(Debug, Clone, Copy)]
-pub enum Size {
-    /// Entries of which each is read or written once.
-    Entries(usize),
-    /// Entries of which each takes part in many operations.
-    Worked(usize),
-    /// Multiplications of a product.
-    Multiplications(usize),
-}
-
-/// In how many parts work of this size is to be done here: 1 where nobody asked for threads or it is too small.
-#[inline(always)]
-pub fn parts(size: Size) -> usize {
-    match COUNT.get() {
-        1 => 1,
-        count => worthwhile(size, count),
-    }
-}
-
-#[cold]
-fn worthwhile(size: Size, count: usize) -> usize {
-    let enough = match size {
-        Size::Entries(n) => n >= FEW_ENTRIES,
-        Size::Worked(n) => n >= FEW_WORKED,
-        Size::Multiplications(n) => n >= FEW_MULTIPLICATIONS,
-    };
-    if enough || HERE.with_borrow(|t| t.as_ref().is_some_and(|t| t.always)) { count } else { 1 }
-}
-
-/// Runs `work` on every part, with the threads that were asked for here.
-pub fn share<P: Send>(parts: impl IntoIterator<Item = P>, work: impl Fn(P) + Sync) {
-    match HERE.with_borrow(Clone::clone) {
-        Some(threads) => threads.share(parts.into_iter(), work),
-        None => parts.into_iter().for_each(work),
-    }
-}
-
-/// The length of each of at most `parts` pieces of `n` things: multiples of `unit`, but for the last.
-pub fn piece(n: usize, parts: usize, unit: usize) -> usize {
-    n.div_ceil(parts.max(1)).next_multiple_of(unit.max(1)).max(1)
-}
-
-/// `work` on the same piece of `x` and of `y`, which have the same length.
-#[inline(always)]
-pub(crate) fn by_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
-    match parts(Size::Entries(y.len())) {
-        1 => work(x, y),
-        k => {
-            let len = piece(y.len(), k, PIECE);
-            share(x.chunks(len).zip(y.chunks_mut(len)), |(x, y)| work(x, y));
-        }
-    }
-}
-
-/// [`by_entries`] with two inputs.
-#[inline(always)]
-pub(crate) fn by_entries_of_two<T: Sync + Send>(
-    a: &[T],
-    b: &[T],
-    y: &mut [T],
-    work: impl Fn(&[T], &[T], &mut [T]) + Sync,
-) {
-    match parts(Size::Entries(y.len())) {
-        1 => work(a, b, y),
-        k => {
-            let len = piece(y.len(), k, PIECE);
-            share(a.chunks(len).zip(b.chunks(len)).zip(y.chunks_mut(len)), |((a, b), y)| work(a, b, y));
-        }
-    }
-}
-
-/// Pieces of entries are multiples of this many, so that no cache line is written by two threads.
-const PIECE: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
     fn a_number_of_threads_is_one_or_more() {
@@ -285,6 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_small_is_not_shared() {
+        use super::parts::{FEW_ENTRIES, FEW_MULTIPLICATIONS, FEW_WORKED};
         Threads::new(2).unwrap().run(|| {
             for (few, enough) in [
                 (Size::Entries(FEW_ENTRIES - 1), Size::Entries(FEW_ENTRIES)),
@@ -299,8 +246,8 @@ mod tests {
     #[test]
     fn a_panic_in_a_part_reaches_the_caller_and_the_threads_go_on() {
         let threads = Threads::new(2).unwrap();
-        let caught = std::panic::catch_unwind(|| threads.map(0..8, |i| if i == 5 { panic!("five") } else { i }));
-        assert!(caught.is_err());
+        let five = AssertUnwindSafe(|| threads.map(0..8, |i| if i == 5 { panic!("five") } else { i }));
+        assert!(catch_unwind(five).is_err());
         assert_eq!(parts(Size::Entries(usize::MAX)), 1);
         assert_eq!(threads.map(0..8, |i| i), (0..8).collect::<Vec<_>>());
     }
