@@ -39,10 +39,9 @@ pub(super) fn counted(executable: &Path, target: &Path, rest: &[String]) -> Resu
     eprintln!("counting {}", executable.display());
     let mut command = Command::new("valgrind");
     command.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}/out", folder.display()));
-    // The harness is a file of the crate, or the crate.
-    for place in ["pullback_benches::race", "pullback_benches"] {
-        command.args(["toggle-collect", "dump-after"].map(|what| format!("--{what}={place}::counted_calls")));
-    }
+    // The harness is a file of the crate, or the crate. Two patterns would toggle twice; a file needs the whole name.
+    command.arg("--toggle-collect=*::counted_calls");
+    command.args(["::race", ""].map(|file| format!("--dump-after=pullback_benches{file}::counted_calls")));
     attributed(&output(command.env("PULLBACK_COUNT", "1").arg(executable).arg("--race").args(rest))?, &folder)
 }
 
@@ -75,11 +74,14 @@ fn attributed(said: &str, folder: &Path) -> Result<Times> {
 /// What a file of callgrind sums to.
 fn total(text: &str) -> Result<f64> {
     let line = text.lines().find_map(|l| l.strip_prefix("totals: ")).ok_or("expected `totals:` from callgrind")?;
-    Ok(line.trim().parse()?)
+    match line.trim().parse()? {
+        0.0 => Err("expected callgrind to count something, got none".into()),
+        total => Ok(total),
+    }
 }
 
 #[test]
 fn the_total_of_a_file_is_read() {
     assert_eq!(total("events: Ir\nfn=(1)\n+2 360\n\ntotals: 2157\n").expect("a total"), 2157.0);
-    assert!(total("events: Ir\n").is_err());
+    assert!(total("events: Ir\n").is_err() && total("totals: 0\n").is_err());
 }
