@@ -201,7 +201,8 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize, l: usize
         let (f, b) = (s * e[i], c * e[i]);
         let squares = f * f + g * g;
         let lost = squares < T::min_positive_value() / T::EPS;
-        let (sine, cosine, r) = if lost { tiny_rotation(f, g) } else { (f, g, Float::sqrt(squares)) };
+        let r;
+        (s, c, r) = if lost { tiny_rotation(f, g) } else { rotation(f, g, Float::sqrt(squares)) };
         e[i + 1] = r;
         if r == T::zero() {
             // The block falls apart here.
@@ -209,7 +210,6 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize, l: usize
             e[m] = T::zero();
             return;
         }
-        (s, c) = if lost { (sine, cosine) } else { (f / r, g / r) };
         g = d[i + 1] - p;
         let t = (d[i] - g) * s + two * c * b;
         p = s * t;
@@ -225,6 +225,12 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize, l: usize
     d[l] -= p;
     e[l] = g;
     e[m] = T::zero();
+}
+
+/// Sine, cosine and length of `(f, g)`, whose length is `r`.
+#[inline(always)]
+fn rotation<T: Real>(f: T, g: T, r: T) -> (T, T, T) {
+    (f / r, g / r, r)
 }
 
 /// Sine, cosine and length of `(f, g)` where its squares have lost digits to underflow; zeros of two zeros.

@@ -118,7 +118,7 @@ pub(crate) fn unary<T: Real>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::Clamp(low, high) => {
             let (low, high) = (T::of(low), T::of(high));
             // NaN is neither below nor above, and stays.
-            map(x, y, |x| {
+            map(x, y, move |x| {
                 if x < low {
                     low
                 } else if x > high {
@@ -223,11 +223,11 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
                 _ => each(x, y, v, |x, _| series.logistic(x)),
             }
         }
-        Unary::Relu if k == 1 => each(x, y, v, |x, _| if x > zero { T::one() } else { zero }),
+        Unary::Relu if k == 1 => each(x, y, v, move |x, _| if x > zero { T::one() } else { zero }),
         Unary::Abs if k == 1 => each(x, y, v, |x, _| sign(x)),
         Unary::Clamp(low, high) if k == 1 => {
             let (low, high, half) = (T::of(low), T::of(high), T::of(0.5));
-            each(x, y, v, |x, _| {
+            each(x, y, v, move |x, _| {
                 if x > low && x < high {
                     T::one()
                 } else if x == low || x == high {
@@ -241,19 +241,19 @@ pub(crate) fn unary_derivative_assign<T: Real>(f: Unary, k: u32, x: &[T], y: &[T
         Unary::ExpM1 => wide::multiply(OfEntry(wide::Exp), x, y, v),
         Unary::Ln1p => {
             // (-1)^(k-1) (k-1)! (1 + x)^-k, without a power that leaves the range before the product does.
-            each(x, y, v, |x, _| {
+            each(x, y, v, move |x, _| {
                 let r = T::one() / (T::one() + x);
                 (1..k).fold(r, |p, i| -p * (T::of(f64::from(i)) * r))
             });
         }
-        Unary::Sin if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
+        Unary::Sin if k.is_multiple_of(2) => each(x, y, v, move |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Sin => {
             wide::multiply(OfEntry(wide::Cos), x, y, v);
             if k % 4 == 3 {
                 map_assign(v, |v| -v);
             }
         }
-        Unary::Cos if k.is_multiple_of(2) => each(x, y, v, |_, y| if k.is_multiple_of(4) { y } else { -y }),
+        Unary::Cos if k.is_multiple_of(2) => each(x, y, v, move |_, y| if k.is_multiple_of(4) { y } else { -y }),
         Unary::Cos => {
             wide::multiply(OfEntry(wide::Sin), x, y, v);
             if k % 4 == 1 {
@@ -309,21 +309,21 @@ fn power<T: Real>(s: f64, p: f64, k: u32, x: &[T], y: Option<&[T]>, v: &mut [T])
     }
     let (c, rest) = (T::of(factor), p - f64::from(k));
     if let Some(y) = y {
-        return each(x, y, v, |x, y| match x == T::zero() {
+        return each(x, y, v, move |x, y| match x == T::zero() {
             true => c * Float::powf(x, T::of(rest)),
             false => (0..k).fold(c * y, |y, _| y / x),
         });
     }
     match small_integer(rest) {
-        Some(0) => each(x, x, v, |_, _| c),
-        Some(1) => each(x, x, v, |x, _| c * x),
-        Some(-1) => each(x, x, v, |x, _| c / x),
-        Some(e) if e < 0 => each(x, x, v, |x, _| {
+        Some(0) => each(x, x, v, move |_, _| c),
+        Some(1) => each(x, x, v, move |x, _| c * x),
+        Some(-1) => each(x, x, v, move |x, _| c / x),
+        Some(e) if e < 0 => each(x, x, v, move |x, _| {
             let r = T::one() / x;
             c * r * Float::powi(r, -1 - e)
         }),
-        Some(e) => each(x, x, v, |x, _| c * Float::powi(x, e)),
-        None => each(x, x, v, |x, _| c * Float::powf(x, T::of(rest))),
+        Some(e) => each(x, x, v, move |x, _| c * Float::powi(x, e)),
+        None => each(x, x, v, move |x, _| c * Float::powf(x, T::of(rest))),
     }
 }
 

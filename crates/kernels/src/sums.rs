@@ -40,7 +40,10 @@ fn half(len: usize) -> usize {
 /// `<a, b>` in sixteen interleaved sums: for lists of at most [`SUM_BLOCK`] entries.
 #[inline]
 pub(crate) fn dot_block<T: Real>(a: &[T], b: &[T]) -> T {
-    match a.len() {
+    // One length, so that the loops below look at one.
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    match n {
         0..8 => a.iter().zip(b).fold(T::zero(), |s, (&x, &y)| s + x * y),
         8..16 => dot_lanes([T::zero(); 8], a, b),
         _ => {

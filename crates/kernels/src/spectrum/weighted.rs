@@ -63,14 +63,15 @@ pub(crate) fn weighted_by<T: Real>(
     match es {
         [] => outer_sum(win, handle, weights, out, w),
         [e] if win.singular => {
-            let [t, ps, core] = w.slices([m * n, n * n, n * n]);
+            let [t, ps, core, slopes] = w.slices([m * n, n * n, n * n, n * n]);
+            tabulate(slopes, n, 0, &slope);
             gemm(t, m, n, n, T::one(), e, false, v, false, false);
             gemm(ps, n, n, m, T::one(), u, true, t, false, false);
             let half = T::of(0.5);
             for j in 0..n {
                 for i in 0..n {
                     let (h, a) = (half * (ps[i + j * n] + ps[j + i * n]), half * (ps[i + j * n] - ps[j + i * n]));
-                    core[i + j * n] = h * slope(i, j) + a * quotient(weight(i) + weight(j), x[i] + x[j], tol);
+                    core[i + j * n] = h * slopes[j + i * n] + a * quotient(weight(i) + weight(j), x[i] + x[j], tol);
                 }
             }
             if m > n {
@@ -84,16 +85,16 @@ pub(crate) fn weighted_by<T: Real>(
             gemm(out, m, n, n, T::one(), t, false, v, true, false);
         }
         [e] => {
-            let [s, t, c] = w.slices([n * n, n * p, n * p]);
+            let [s, t, c, slopes] = w.slices([n * n, n * p, n * p, n * p]);
+            tabulate(slopes, n, win.from, &slope);
             symmetrise(e, n, T::one(), s);
             gemm(t, n, p, n, T::one(), s, false, win.of(v, n), false, false);
             gemm(c, n, p, n, T::one(), v, true, t, false, false);
-            for k in 0..p {
-                let i = win.from + k;
-                for j in 0..n {
+            for (c, slopes) in c.chunks_exact_mut(n.max(1)).zip(slopes.chunks_exact(n.max(1))) {
+                for (j, (c, slope)) in c.iter_mut().zip(slopes).enumerate() {
                     // Entries of the window come twice below, with their mirror images.
                     let share = if win.has(j) { T::of(0.5) } else { T::one() };
-                    c[j + k * n] *= share * slope(i, j);
+                    *c *= share * *slope;
                 }
             }
             gemm(t, n, p, n, T::one(), v, false, c, false, false);
@@ -109,6 +110,13 @@ pub(crate) fn weighted_by<T: Real>(
         }
     }
     Ok(())
+}
+
+/// Column `k` of `out` has `slope(from + k, j)` for all `j`. In a place of its own, where it is compiled into the loop.
+fn tabulate<T: Real>(out: &mut [T], n: usize, from: usize, slope: &impl Fn(usize, usize) -> T) {
+    for (k, out) in out.chunks_exact_mut(n.max(1)).enumerate() {
+        out.iter_mut().enumerate().for_each(|(j, s)| *s = slope(from + k, j));
+    }
 }
 
 /// A difference quotient of weights that agree at ties.

@@ -3,7 +3,9 @@
 //! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that
 //! revision in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds`
 //! sets how many turns each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves and
-//! print what this reads.
+//! print what this reads. `--instructions` counts instead of timing (`instructions.rs`).
+
+mod instructions;
 
 use clap::Parser;
 use std::collections::BTreeMap;
@@ -27,6 +29,10 @@ struct Options {
     /// A ratio above this is marked.
     #[arg(long, default_value_t = 1.03)]
     limit: f64,
+    /// Count instructions under valgrind instead of timing: what a noisy machine cannot move by a hair. They are those
+    /// of a processor that valgrind knows, without AVX-512, and say nothing of caches and stalls.
+    #[arg(long)]
+    instructions: bool,
     /// Arguments of the benchmark's race: rows by name, and a number of seconds for the budget of a row.
     #[arg(trailing_var_arg = true)]
     rest: Vec<String>,
@@ -34,7 +40,7 @@ struct Options {
 
 /// A table's title, a row's name and the place of the time within the row.
 type Key = (String, String, usize);
-/// The least time seen, in nanoseconds, in the order in which the rows were first printed.
+/// The least time seen, in nanoseconds (or a number of instructions), in the order in which the rows were first printed.
 #[derive(Default)]
 struct Times {
     order: Vec<Key>,
@@ -43,10 +49,21 @@ struct Times {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if options.instructions {
+        instructions::valgrind()?;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("expected a workspace above the benchmarks")?;
     let target = root.join("target/compare");
-    let old = built(&worktree(root, &target, &options.base)?, &target.join("old"), &options.bench)?;
+    let tree = worktree(root, &target, &options.base)?;
+    if options.instructions {
+        instructions::lend_harness(root, &tree)?;
+    }
+    let old = built(&tree, &target.join("old"), &options.bench)?;
     let new = built(root, &target.join("new"), &options.bench)?;
+    if options.instructions {
+        let [before, after] = [&old, &new].map(|exe| instructions::counted(exe, &target, &options.rest));
+        return print(&before?, &after?, options.limit, "instructions");
+    }
     let (mut before, mut after) = (Times::default(), Times::default());
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
@@ -58,7 +75,7 @@ fn main() -> Result<()> {
             times.read(&output(Command::new(executable).arg("--race").args(&options.rest))?);
         }
     }
-    print(&before, &after, options.limit)
+    print(&before, &after, options.limit, "ns")
 }
 
 /// The base revision, checked out beside the build products.
@@ -93,6 +110,15 @@ fn output(command: &mut Command) -> Result<String> {
 }
 
 impl Times {
+    /// Keeps the least.
+    fn note(&mut self, key: Key, t: f64) {
+        if !self.least.contains_key(&key) {
+            self.order.push(key.clone());
+        }
+        let least = self.least.entry(key).or_insert(t);
+        *least = least.min(t);
+    }
+
     /// Reads what a benchmark printed: a line without a time opens a table, a line with times is a row of it.
     fn read(&mut self, text: &str) {
         let mut table = String::new();
@@ -102,12 +128,7 @@ impl Times {
                 table = if line.trim().is_empty() { table } else { line.trim().chars().take(24).collect() };
             }
             for (k, t) in times.into_iter().enumerate() {
-                let key = (table.clone(), name.clone(), k);
-                if !self.least.contains_key(&key) {
-                    self.order.push(key.clone());
-                }
-                let least = self.least.entry(key).or_insert(t);
-                *least = least.min(t);
+                self.note((table.clone(), name.clone(), k), t);
             }
         }
     }
@@ -133,12 +154,12 @@ fn row(line: &str) -> (String, Vec<f64>) {
     (words[..first].join(" "), found)
 }
 
-fn print(before: &Times, after: &Times, limit: f64) -> Result<()> {
+fn print(before: &Times, after: &Times, limit: f64, unit: &str) -> Result<()> {
     let both: Vec<&Key> = before.order.iter().filter(|k| after.least.contains_key(*k)).collect();
     if both.is_empty() {
         return Err("expected rows that both builds print, got none".into());
     }
-    println!("{:<24} {:<16} {:>3} {:>12} {:>12}   new/old", "table", "row", "col", "old, ns", "new, ns");
+    println!("{:<24} {:<16} {:>3} {:>12} {:>12}   new/old, in {unit}", "table", "row", "col", "old", "new");
     let mut above = 0;
     for key in &both {
         let (old, new) = (before.least[*key], after.least[*key]);
@@ -146,7 +167,7 @@ fn print(before: &Times, after: &Times, limit: f64) -> Result<()> {
         above += usize::from(!mark.is_empty());
         println!("{:<24} {:<16} {:>3} {old:>12.0} {new:>12.0}   {:>6.3}{mark}", key.0, key.1, key.2, new / old);
     }
-    println!("{above} of {} times are above {limit} of the old", both.len());
+    println!("{above} of {} are above {limit} of the old", both.len());
     Ok(())
 }
 
