@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// A piece of program. Values are numbered: inputs, literals, then results.
 #[derive(Debug)]
-pub(crate) struct Program<T: Scalar> {
+pub(crate) struct Piece<T: Scalar> {
     inputs: usize,
     literals: Vec<(Shape, Box<[T]>)>,
     ops: Vec<OpRec<T>>,
@@ -33,9 +33,9 @@ pub(crate) struct Program<T: Scalar> {
 
 /// A checkpointed piece of program.
 #[derive(Debug, Clone)]
-pub(crate) struct Checkpoint<T: Scalar>(Arc<Program<T>>);
+pub(crate) struct Checkpoint<T: Scalar>(Arc<Piece<T>>);
 
-impl<T: Scalar> Program<T> {
+impl<T: Scalar> Piece<T> {
     /// Lifts what the tape recorded since `mark` off it; also the handles of what the piece captured, those of `x`
     /// first.
     fn lift<'t>(tape: &'t Tape<T>, mark: Mark, x: &[Var<'t, T>], outputs: &[Var<'t, T>]) -> (Self, Vec<Var<'t, T>>) {
@@ -64,7 +64,7 @@ impl<T: Scalar> Program<T> {
             let v = &inner.vals[id as usize];
             (v.shape, v.buf.clone())
         };
-        let program = Program {
+        let program = Piece {
             inputs: outside.len(),
             literals: literals.iter().map(literal).collect(),
             ops,
@@ -102,7 +102,7 @@ impl<T: Scalar> Program<T> {
 
 /// A program with its values.
 struct Run<'p, V: Value> {
-    program: &'p Program<V::T>,
+    program: &'p Piece<V::T>,
     vals: Vec<V>,
 }
 
@@ -143,10 +143,10 @@ impl<T: Scalar> Checkpoint<T> {
 
     /// The bytes of its records and literals.
     fn bytes(&self) -> usize {
-        let Program { literals, ops, shapes, outputs, .. } = &*self.0;
+        let Piece { literals, ops, shapes, outputs, .. } = &*self.0;
         let numbers: usize = literals.iter().map(|(_, x)| size_of_val(&**x)).sum();
         let lists = size_of_val(&literals[..]) + size_of_val(&ops[..]) + size_of_val(&shapes[..]);
-        size_of::<Program<T>>() + lists + size_of_val(&outputs[..]) + numbers + owned(ops)
+        size_of::<Piece<T>>() + lists + size_of_val(&outputs[..]) + numbers + owned(ops)
     }
 }
 
@@ -260,7 +260,7 @@ pub(crate) fn checkpoint<'t, T: Scalar, S: VarTree<'t, T>, R: VarTree<'t, T>>(at
     if outputs.is_empty() || tape.judges_since(mark) {
         return y;
     }
-    let (program, captured) = Program::lift(tape, mark, &in_program::handles(&at), &outputs);
+    let (program, captured) = Piece::lift(tape, mark, &in_program::handles(&at), &outputs);
     tape.truncate(mark);
     let op = Op::Checkpoint(Checkpoint(Arc::new(program)));
     let first = tape.push(op, &captured.iter().collect::<Vec<_>>());

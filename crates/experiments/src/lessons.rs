@@ -14,7 +14,7 @@ use pullback::{Axis, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
     Descent, Each, Equivariant, EquivariantOptions, FileError, GmLstm, GmLstmOptions, Horizon, Input, LearnedOptimizer,
-    Member, OnSuspect, Provenance, Rmm, RmmOptions, Rollout, Rule, Saved, Sides, Split, Subspace, SubspaceOptions,
+    Member, OnSuspect, OuterRule, Provenance, Rmm, RmmOptions, Rollout, Saved, Sides, Split, Subspace, SubspaceOptions,
     Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Egrad, rng};
@@ -272,7 +272,7 @@ impl School<'_> {
             freeze_state: false,
             keep_state: true,
             fresh_batches: true,
-            outer: Rule::Adam { rate: if network == Network::MatrixLstm { RATE_OF_SUMS } else { RATE.0 } },
+            outer: OuterRule::Adam { rate: if network == Network::MatrixLstm { RATE_OF_SUMS } else { RATE.0 } },
             clip_each: Some(CLIP),
             clip: Some(CLIP),
             decay: Some((RATE.1.powf(1.0 / steps as f64), 1)),

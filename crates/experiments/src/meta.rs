@@ -10,8 +10,8 @@ use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, FileError, GmLstm, GmLstmOptions, GmLstmParams, Horizon, Input, Member, OnSuspect, Provenance,
-    Rollout, Rule, Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Descent, Each, FileError, GmLstm, GmLstmOptions, GmLstmParams, Horizon, Input, Member, OnSuspect, OuterRule,
+    Provenance, Rollout, Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use pullback_optim::{Method, Rsgd};
@@ -155,7 +155,7 @@ pub(crate) fn train(
         freeze_state: false,
         keep_state: true,
         fresh_batches: false,
-        outer: Rule::Adam { rate: RATE.0 },
+        outer: OuterRule::Adam { rate: RATE.0 },
         clip_each: None,
         clip: Some(CLIP),
         decay: Some((RATE.1.powf(1.0 / settings.course.steps as f64), 1)),

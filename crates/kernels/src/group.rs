@@ -69,13 +69,13 @@ impl Group {
     }
 }
 
-/// Numbers in a handle: `U`, `T`, the parts of [`Parts`], and how many eigenvalues there are in the group.
+/// Numbers in a handle: `U`, `T`, the parts of [`SplitForm`], and how many eigenvalues there are in the group.
 pub(crate) const fn handle_len(n: usize) -> usize {
     n * (3 * n + 1)
 }
 
 /// What a handle holds.
-struct Parts<'a, T> {
+struct SplitForm<'a, T> {
     n: usize,
     /// The order of `T1`.
     k: usize,
@@ -86,13 +86,13 @@ struct Parts<'a, T> {
     r: &'a [T],
 }
 
-impl<'a, T: Real> Parts<'a, T> {
+impl<'a, T: Real> SplitForm<'a, T> {
     fn of(handle: &'a [T], n: usize) -> Self {
         let k = Scalar::f64(handle[3 * n * n]) as usize;
         let (u, rest) = handle.split_at(n * n);
         let (t1, rest) = rest[n * n..].split_at(k * k);
         let (minus_t2, rest) = rest.split_at((n - k) * (n - k));
-        Parts { n, k, u, t1, minus_t2, r: &rest[..k * (n - k)] }
+        SplitForm { n, k, u, t1, minus_t2, r: &rest[..k * (n - k)] }
     }
 
     /// `X` of `T1 X - X T2 = C` in place of `C`, or of `T2 X - X T1 = -C`.
@@ -159,7 +159,7 @@ pub(crate) fn projector<T: Real>(
         (0..k).for_each(|i| p[i + i * n] = T::one());
         return Ok(Float::max_value());
     }
-    let h = Parts::of(handle, n);
+    let h = SplitForm::of(handle, n);
     // U [I R; 0 0] U^T
     let [x, work] = w.slices([n * n, n * n]);
     x.fill(T::zero());
@@ -230,7 +230,7 @@ fn couple<T: Real>(handle: &mut [T], n: usize, k: usize, w: &mut Workspace<T>) -
         return Err(close(Scalar::f64(sep)));
     }
     let [tiles, c] = w.slices([scratch_lengths(Kind::Sum, k, l)[0], k * l]);
-    let h = Parts::of(handle, n);
+    let h = SplitForm::of(handle, n);
     c.copy_from_slice(h.r);
     h.solve(false, c, tiles)?;
     let at = 2 * n * n + k * k + l * l;
@@ -258,7 +258,7 @@ pub(crate) fn along<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    let (h, nn, sets) = (Parts::of(handle, n), n * n, 1 << es.len());
+    let (h, nn, sets) = (SplitForm::of(handle, n), n * n, 1 << es.len());
     let [f, pi, work, c, tiles] = w.slices([es.len() * nn, sets * nn, nn, nn, scratch_lengths(Kind::Sum, n, n)[0]]);
     for (e, f) in es.iter().zip(f.chunks_exact_mut(nn)) {
         gemm(work, n, n, n, T::one(), h.u, true, e, false, false);
@@ -280,7 +280,7 @@ pub(crate) fn along<T: Real>(
 
 /// The coefficient of one set from those of smaller numbers.
 fn coefficient<T: Real>(
-    h: &Parts<'_, T>,
+    h: &SplitForm<'_, T>,
     set: usize,
     f: &[T],
     known: &[T],

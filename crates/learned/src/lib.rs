@@ -142,7 +142,7 @@ pub use learner::{Progress, TrainingState};
 pub use memory::{Memory, MemoryVars};
 pub use optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
 pub use options::{Horizon, OnSuspect, TrainingOptions};
-pub use outer::Rule;
+pub use outer::OuterRule;
 pub use pool::{Entry, Pool, WarmUp};
 pub use rmm::{Rmm, RmmDirection, RmmDirectionVars, RmmOptions, RmmParams, RmmStep, RmmStepVars, RmmVars};
 pub use rollout::Rollout;

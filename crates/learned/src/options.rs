@@ -1,6 +1,6 @@
 //! How a training run goes: what can be set. What is done with it is in `train.rs`, `worker.rs` and `learner.rs`.
 
-use crate::outer::Rule;
+use crate::outer::OuterRule;
 use crate::pool::WarmUp;
 use pullback_implicit::Estimator;
 use serde::{Serialize, Serializer};
@@ -63,7 +63,7 @@ pub struct TrainingOptions {
     /// minibatch is drawn when it is needed, so there is never more than one.
     pub fresh_batches: bool,
     /// The outer optimiser.
-    pub outer: Rule,
+    pub outer: OuterRule,
     /// The mean gradient of each group is shortened to this norm before it is added.
     pub clip_each: Option<f64>,
     /// The meta-gradient is shortened to this norm.
@@ -92,7 +92,7 @@ impl Default for TrainingOptions {
             freeze_state: false,
             keep_state: false,
             fresh_batches: true,
-            outer: Rule::Adamax { rate: 1e-3 },
+            outer: OuterRule::Adamax { rate: 1e-3 },
             clip_each: None,
             clip: Some(1.0),
             decay: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Which rule, and its numbers (Kingma & Ba, *Adam: a method for stochastic optimization*, 2015, algorithms 1 and 2).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Rule {
+pub enum OuterRule {
     /// Plain descent.
     Sgd {
         /// The step.
@@ -33,14 +33,14 @@ const EPSILON: f64 = 1e-8;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(crate) struct Outer<T: Scalar> {
-    rule: Rule,
+    rule: OuterRule,
     first: Numbers<T>,
     second: Numbers<T>,
     steps: i32,
 }
 
 impl<T: Scalar> Outer<T> {
-    pub(crate) fn new(rule: Rule, params: &impl Leaves<Scalar = T>) -> Self {
+    pub(crate) fn new(rule: OuterRule, params: &impl Leaves<Scalar = T>) -> Self {
         let zeros = Numbers(params.shapes().into_iter().map(Batch::zeros).collect());
         Outer { rule, first: zeros.clone(), second: zeros, steps: 0 }
     }
@@ -65,12 +65,12 @@ impl<T: Scalar> Outer<T> {
                 let first = BETA1 * m[i].f64() + (1.0 - BETA1) * g;
                 let second = v[i].f64();
                 let (second, step) = match self.rule {
-                    Rule::Sgd { rate } => (second, rate * g),
-                    Rule::Adam { rate } => {
+                    OuterRule::Sgd { rate } => (second, rate * g),
+                    OuterRule::Adam { rate } => {
                         let second = BETA2 * second + (1.0 - BETA2) * g * g;
                         (second, rate * (first / unbias1) / ((second / unbias2).sqrt() + EPSILON))
                     }
-                    Rule::Adamax { rate } => {
+                    OuterRule::Adamax { rate } => {
                         let second = (BETA2 * second).max(g.abs() + EPSILON);
                         (second, rate / unbias1 * first / second)
                     }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_first_step_has_the_length_of_the_rate_and_the_sign_of_the_gradient() {
-        for rule in [Rule::Adam { rate: 0.1 }, Rule::Adamax { rate: 0.1 }] {
+        for rule in [OuterRule::Adam { rate: 0.1 }, OuterRule::Adamax { rate: 0.1 }] {
             for g in [1e-3, -50.0] {
                 let x = Outer::new(rule, &1.0).update(&1.0, &[number(g)], 1.0);
                 assert!((x - (1.0 - 0.1 * g.signum())).abs() < 1e-5, "{rule:?} {x}");
@@ -133,7 +133,7 @@ mod tests {
         // Three steps on g = x, by hand.
         let (mut a, mut b) = (1.0, 1.0);
         let (mut adam, mut adamax) =
-            (Outer::new(Rule::Adam { rate: 0.1 }, &a), Outer::new(Rule::Adamax { rate: 0.1 }, &b));
+            (Outer::new(OuterRule::Adam { rate: 0.1 }, &a), Outer::new(OuterRule::Adamax { rate: 0.1 }, &b));
         let (mut x, mut y) = (1.0f64, 1.0f64);
         let (mut mx, mut vx, mut my, mut uy) = (0.0, 0.0, 0.0, 0.0f64);
         for t in 1..=3 {

@@ -50,7 +50,7 @@ fn options(steps: usize, estimator: Estimator) -> TrainingOptions {
         group: 1,
         estimator,
         clip: None,
-        outer: Rule::Sgd { rate: 0.0 },
+        outer: OuterRule::Sgd { rate: 0.0 },
         warm_up: WarmUp { members: 1, steps: 0, push_after: 0, push_every: 1 },
         refresh: None,
         ..TrainingOptions::default()

@@ -76,7 +76,7 @@ fn options() -> TrainingOptions {
         group: 2,
         estimator: Estimator::Unroll,
         keep_state: true,
-        outer: Rule::Adam { rate: 0.0 },
+        outer: OuterRule::Adam { rate: 0.0 },
         clip: None,
         warm_up: WarmUp { members: 7, steps: 0, push_after: 0, push_every: 1 },
         refresh: None,
@@ -203,7 +203,7 @@ fn the_outer_rate_decays_when_it_is_due_and_the_outer_loss_is_its_own() {
     // The meta-gradient is three times the number of inner steps, always; with constant gradients each step of Adam or
     // Adamax has the length of its rate.
     let flat = FLAT();
-    for outer in [Rule::Adam { rate: 0.1 }, Rule::Adamax { rate: 0.1 }, Rule::Sgd { rate: 0.1 / 9.0 }] {
+    for outer in [OuterRule::Adam { rate: 0.1 }, OuterRule::Adamax { rate: 0.1 }, OuterRule::Sgd { rate: 0.1 / 9.0 }] {
         for (decay, factors) in [
             (None, [1.0; 6]),
             (Some((0.5, 2)), [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]),
@@ -228,7 +228,7 @@ fn the_outer_rate_decays_when_it_is_due_and_the_outer_loss_is_its_own() {
 fn gradients_are_shortened_by_group_and_as_a_whole() {
     let flat = FLAT();
     let moved = |clip_each, clip| {
-        let o = TrainingOptions { outer: Rule::Sgd { rate: 1.0 }, clip_each, clip, ..options() };
+        let o = TrainingOptions { outer: OuterRule::Sgd { rate: 1.0 }, clip_each, clip, ..options() };
         let mut t = Training::new(Descent(sum(0.0)), 0.0, &flat, &Linear, &[&STILL], o);
         t.step().unwrap();
         *t.params()
@@ -362,7 +362,7 @@ fn products_are_trained_on_with_shared_parameters() {
     let net =
         Each::new(Subspace::new(SubspaceOptions { hidden: 4, ..SubspaceOptions::new(Sides::Both) }), Update::new(0.05));
     let fresh = net.init(&mut rng(1));
-    let o = TrainingOptions { outer: Rule::Adam { rate: 1e-2 }, ..options() };
+    let o = TrainingOptions { outer: OuterRule::Adam { rate: 1e-2 }, ..options() };
     let mut t = Training::new(Descent(net), fresh.clone(), &m, &Pair, &[&Rsgd { step: 0.05 }], o);
     let p = t.step().unwrap();
     assert!(p.dropped.is_empty() && p.gradient.unwrap() > 0.0 && p.loss.unwrap() < p.before.unwrap());

@@ -146,7 +146,7 @@ fn training<T: Scalar>(gr: &Grassmann, estimator: Estimator) -> Run<'_, T> {
         estimator,
         keep_state: true,
         refresh: None,
-        outer: Rule::Adamax { rate: 1e-2 },
+        outer: OuterRule::Adamax { rate: 1e-2 },
         ..TrainingOptions::default()
     };
     let fresh = network::<T>().init(&mut rng(1));

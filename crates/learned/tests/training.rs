@@ -316,7 +316,7 @@ fn every_estimator_learns_to_beat_the_descent_it_starts_from() {
     let before = score(&Trained::new(net.clone(), fresh.clone()));
     assert!((before - score(&RSGD)).abs() < 1e-12);
     for estimator in [Estimator::FixedPoint { terms: 4 }, Estimator::OneStep, Estimator::Unroll] {
-        let o = TrainingOptions { estimator, outer: Rule::Adamax { rate: 1e-2 }, refresh: None, ..options() };
+        let o = TrainingOptions { estimator, outer: OuterRule::Adamax { rate: 1e-2 }, refresh: None, ..options() };
         let mut t = Training::new(Descent(net.clone()), fresh.clone(), &gr, &task, &[&RSGD], o);
         t.run(60, go_on).unwrap();
         let after = score(&Trained::new(net.clone(), t.into_params()));
@@ -330,7 +330,7 @@ fn the_equivariant_and_the_subspace_optimiser_learn_too() {
     let task = &task;
     let o = TrainingOptions {
         estimator: Estimator::Unroll,
-        outer: Rule::Adam { rate: 5e-3 },
+        outer: OuterRule::Adam { rate: 5e-3 },
         clip_each: Some(1.0),
         keep_state: false,
         ..options()
@@ -368,7 +368,7 @@ fn a_zeroed_loop_on_the_tangent_space_is_one_step_of_descent() {
         warm_up,
         refresh: None,
         group: 4,
-        outer: Rule::Sgd { rate: 0.0 },
+        outer: OuterRule::Sgd { rate: 0.0 },
         ..options()
     };
     let mut t = Training::new(inner, params, &gr, &task, &[&RSGD], o);

@@ -154,7 +154,7 @@ struct Seen<T: Scalar> {
 }
 
 /// Where the median's points pull.
-struct Pull<T: Scalar> {
+struct Attraction<T: Scalar> {
     direction: Vec<Batch<T>>,
     /// The length of `direction`.
     whole: f64,
@@ -246,7 +246,7 @@ impl<'s, T: Scalar> Cloud<'s, T> {
     }
 
     /// Where the points pull at `x`. Points at `x` itself do not pull; their weight resists the pull of the others.
-    fn pull(&self, x: &[Batch<T>], seen: &Seen<T>) -> Result<Pull<T>> {
+    fn pull(&self, x: &[Batch<T>], seen: &Seen<T>) -> Result<Attraction<T>> {
         let scale = seen.distances.iter().fold(0.0, |m: f64, d| m.max(*d));
         let here = |d: f64| d <= T::EPS.f64() * (1.0 + scale);
         let weight_here: f64 =
@@ -256,7 +256,7 @@ impl<'s, T: Scalar> Cloud<'s, T> {
         let rate: f64 = self.weights.iter().zip(&seen.distances).filter(|(_, d)| !here(**d)).map(|(w, d)| w / d).sum();
         let length = (whole - weight_here).max(0.0);
         let size = if rate > 0.0 { 1.0 / rate } else { 0.0 };
-        Ok(Pull { direction, whole, length, step: length * size, size })
+        Ok(Attraction { direction, whole, length, step: length * size, size })
     }
 
     /// Is point `j` the median?

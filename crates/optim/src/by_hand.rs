@@ -3,7 +3,7 @@
 
 use crate::Result;
 use crate::numbers::Numbers;
-use crate::oracle::{Oracle, Program, WHOLE, Where, double};
+use crate::oracle::{Closure, Oracle, WHOLE, Where, double};
 use crate::problem::Problem;
 use crate::space::Space;
 use pullback::{Batch, CostFn, Leaves, MatLike, Origin, Scalar};
@@ -138,8 +138,8 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
         self.manifold.check_point(&at)?;
         let mut space = Space::new(self.manifold);
         let nothing = ByHand::default();
-        let mut engine = Program::new(self.start, &self.cost, self.form, &nothing);
-        let mut by_hand = Program::new(self.start, &self.cost, self.form, &self.by_hand);
+        let mut engine = Closure::new(self.start, &self.cost, self.form, &nothing);
+        let mut by_hand = Closure::new(self.start, &self.cost, self.form, &self.by_hand);
         let names: Vec<String> = x.named().into_iter().map(|(name, _)| name).collect();
         let both = [gradient(&mut engine, &mut space, &at)?, gradient(&mut by_hand, &mut space, &at)?];
         let off = |[a, b]: &[Numbers<L::Scalar>; 2]| compare(&names, a, b);

@@ -121,7 +121,7 @@ impl<T: Scalar> Recorded<T> {
 /// each time. One that is not a function of the point alone (a minibatch that it draws, a counter) could be replayed
 /// with what it drew first, so the first calls, and then calls ever more rarely, are compared with a run of the
 /// closure: a difference is [`Error::NotAFunction`].
-pub(crate) struct Program<'p, L: Leaves, F> {
+pub(crate) struct Closure<'p, L: Leaves, F> {
     like: &'p L,
     cost: &'p F,
     form: Form,
@@ -172,9 +172,9 @@ fn rounding<T: Scalar>() -> f64 {
 /// Relative to the largest cost seen, a difference that no rounding explains.
 const ANOTHER_NUMBER: f64 = 1e-6;
 
-impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
+impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Closure<'p, L, F> {
     pub(crate) fn new(like: &'p L, cost: &'p F, form: Form, by_hand: &'p ByHand<'p, L>) -> Self {
-        Program {
+        Closure {
             like,
             cost,
             form,
@@ -251,7 +251,7 @@ impl<'p, L: Leaves, F: for<'t> CostFn<'t, L>> Program<'p, L, F> {
     }
 }
 
-impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Program<'_, L, F> {
+impl<L: Leaves, F: for<'t> CostFn<'t, L>> Oracle<L::Scalar> for Closure<'_, L, F> {
     fn at(&mut self, x: &[Batch<L::Scalar>], _: u64) -> Result<f64, Error> {
         let (like, cost, form) = (self.like, self.cost, self.form);
         self.value.at(x, false, &|x| Self::run(like, cost, form, x)).map_err(|e| e.naming(like))?;

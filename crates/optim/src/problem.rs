@@ -3,7 +3,7 @@
 
 use crate::Result;
 use crate::by_hand::ByHand;
-use crate::oracle::{Form, Program};
+use crate::oracle::{Closure, Form};
 use crate::run::{Checkpoint, Found, Run};
 use crate::solver::Solver;
 use crate::stochastic::{BatchFn, Stochastic};
@@ -130,7 +130,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// # Ok::<(), pullback_optim::Error>(())
     /// ```
     pub fn run<S: Solver<L::Scalar>>(&self, solver: S, stop: Stop) -> Run<'_, L, S> {
-        let oracle = Program::new(self.start, &self.cost, self.form, &self.by_hand);
+        let oracle = Closure::new(self.start, &self.cost, self.form, &self.by_hand);
         Run::new((self.manifold, self.start), Box::new(oracle), solver, stop)
     }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use pullback::{Batch, Shape, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Equivariant, EquivariantOptions, Horizon, Member, OnSuspect, Rule, Split, Task, Trained, Training,
+    Descent, Equivariant, EquivariantOptions, Horizon, Member, OnSuspect, OuterRule, Split, Task, Trained, Training,
     TrainingOptions, WarmUp,
 };
 use pullback_manifolds::{Grassmann, gaussian, rng};
@@ -151,7 +151,7 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Tr
         freeze_state: false,
         keep_state: true,
         fresh_batches: true,
-        outer: Rule::Adam { rate: RATE.0 },
+        outer: OuterRule::Adam { rate: RATE.0 },
         clip_each: Some(1.0),
         clip: None,
         decay: Some((RATE.1.powf(1.0 / course.steps as f64), 1)),

@@ -7,8 +7,8 @@ use crate::error::{Result, during};
 use crate::progress::Stage;
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, Horizon, OnSuspect, Progress, Provenance, Rule, Sides, Subspace, SubspaceOptions, Trained, Training,
-    TrainingOptions, Update, WarmUp,
+    Descent, Each, Horizon, OnSuspect, OuterRule, Progress, Provenance, Sides, Subspace, SubspaceOptions, Trained,
+    Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Manifold, rng};
 use pullback_optim::{Method, Rsgd};
@@ -164,7 +164,7 @@ fn options(seed: u64, refresh: usize, outer_steps: usize) -> TrainingOptions {
         freeze_state: false,
         keep_state: true,
         fresh_batches: true,
-        outer: Rule::Adam { rate: RATE.0 },
+        outer: OuterRule::Adam { rate: RATE.0 },
         clip_each: None,
         clip: Some(1.0),
         decay: Some((RATE.1.powf(1.0 / outer_steps as f64), 1)),

@@ -31,7 +31,7 @@ pub struct General<'t, T: Scalar = f64> {
 }
 
 /// Real and imaginary parts.
-type Parts<'t, T> = (Var<'t, T>, Var<'t, T>);
+type Complex<'t, T> = (Var<'t, T>, Var<'t, T>);
 
 impl<'t, T: Scalar> General<'t, T> {
     #[track_caller]
@@ -40,7 +40,7 @@ impl<'t, T: Scalar> General<'t, T> {
     }
 
     #[track_caller]
-    fn parts(self, x: Var<'t, T>) -> Parts<'t, T> {
+    fn parts(self, x: Var<'t, T>) -> Complex<'t, T> {
         (self.columns(ColumnOp::Unpack { im: false }, x), self.columns(ColumnOp::Unpack { im: true }, x))
     }
 
