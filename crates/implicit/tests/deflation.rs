@@ -207,6 +207,8 @@ fn what_the_ritz_vectors_save_other_solvers() {
         println!(
             "1e{exponent}, MINRES, both signs {m:?}; not self-adjoint: GMRES(30) {g:?}; GMRES({N}) {h:?}; BiCGStab {b:?}"
         );
+        // Every solution was looked at in `roots`; a few directions are what is hard, and they are found and taken out.
+        assert!(5 * b[2] < 4 * b[0], "{b:?}");
     }
 }
 
