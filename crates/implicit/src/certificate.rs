@@ -49,6 +49,9 @@ pub struct Certificate {
     /// What is known of each member, of a series whose state and parameters are batches of as many members. Empty for
     /// others: a derivative by parameters that members share has no part for each.
     pub members: Vec<LoopMember>,
+    /// Was a kink of the last step and of the loss looked for? Not with unrolls and samples, and not where a series has
+    /// more than 500 000 parameters: a look moves all of them twice, and takes half as long there as all the rest.
+    pub looked_for_kinks: bool,
     /// `|v_{K+1}| / |v_0|` for the first term that is not in the sum: computed for one step, else extrapolated.
     pub(crate) missing: Option<f64>,
     /// What is missing relative to `v_0`, from the terms as a whole; `None` where they are too few to tell.
@@ -73,6 +76,7 @@ impl Certificate {
             error: None,
             verdict: Verdict::Suspect(Why::Unchecked),
             members: vec![],
+            looked_for_kinks: false,
             missing: None,
             rest: None,
         }
@@ -108,6 +112,9 @@ impl fmt::Display for Certificate {
         writeln!(f, "  error of the gradient {}, missing of the series {}", or_dash(self.error), or_dash(self.tail()))?;
         let rho = self.rho.map_or_else(|| "unknown".to_string(), |r| format!("{r:.3}"));
         write!(f, "  {} terms, contraction {rho}, last motion {}", self.terms, or_dash(self.motion))?;
+        if !self.looked_for_kinks && !self.norms.is_empty() {
+            write!(f, "\n  kinks were not looked for")?;
+        }
         let doubtful = self.members.iter().enumerate().find(|(_, m)| !m.verdict.is_sound());
         doubtful.map_or(Ok(()), |(k, m)| write!(f, "\n  member {k} of {}: {}", self.members.len(), m.verdict))
     }

@@ -152,7 +152,14 @@ impl<I: Iteration> Estimate<I> for Implicit {
                 verdict = if small { Verdict::Verified } else { Verdict::Estimated };
             }
         }
-        let certificate = Certificate { terms: c.products, error, verdict, motion: None, ..Certificate::unrolled(0) };
+        let certificate = Certificate {
+            terms: c.products,
+            error,
+            verdict,
+            motion: None,
+            looked_for_kinks: settings.check,
+            ..Certificate::unrolled(0)
+        };
         Ok(Derivative {
             value: found.value,
             gradient: found.gradient,

@@ -67,6 +67,8 @@ impl Sum {
     }
 }
 
+/// With more parameters than these a series is not looked at for kinks, and its certificate says so.
+const MOST_PARAMETERS: usize = 500_000;
 /// So many of the last terms are kept, to solve for what is missing in the space that they span.
 const KEPT: usize = 10;
 
@@ -151,7 +153,9 @@ fn look_beside<I: Iteration>(
     parts: &Parts<'_, Of<I::State>>,
     certificate: &mut Certificate,
 ) {
-    if let Ok(bend) = last_step.bends(parts)
+    certificate.looked_for_kinks = parts.own.iter().map(|g| g.shape().len()).sum::<usize>() <= MOST_PARAMETERS;
+    if certificate.looked_for_kinks
+        && let Ok(bend) = last_step.bends(parts)
         && bend > 0.0
         && certificate.verdict.is_sound()
     {
