@@ -50,7 +50,7 @@ pub struct Certificate {
     /// others: a derivative by parameters that members share has no part for each.
     pub members: Vec<LoopMember>,
     /// Was a kink of the last step and of the loss looked for? Not with unrolls and samples, and not where a series has
-    /// more than 500 000 parameters: a look moves all of them twice, and takes half as long there as all the rest.
+    /// more than 500 000 parameters: a look moves all of them twice, which takes as long as several terms.
     pub looked_for_kinks: bool,
     /// `|v_{K+1}| / |v_0|` for the first term that is not in the sum: computed for one step, else extrapolated.
     pub(crate) missing: Option<f64>,
