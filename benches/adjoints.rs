@@ -10,12 +10,16 @@
 //! The column `chained` is a sweep whose cotangent is what the sweep before returned, as in any iteration, beside one
 //! whose cotangent stands there: a processor begins the next of those before the last has ended. `product` is what a
 //! call of the map of the linear solver costs, whose recorded program holds the projections of the tangent space too.
+//!
+//! The second table is of steps with many parameters: what a meta-gradient of five terms costs at a given solution, with
+//! all that is paid once (recording, the certificate, the look for a kink beside the loop), in reverse sweeps by state and
+//! parameters.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_benches::{Race, against, entries, pretty};
 use pullback_implicit::linear::{Adjoint, Map, Method, Stop, solve};
-use pullback_implicit::{Condition, Estimator, Iteration, Sensitivity, Tapes, fixed_point, program};
+use pullback_implicit::{Condition, Estimator, Iteration, Sensitivity, Tapes, fixed_point, inner_loop};
 use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 use std::time::{Duration, Instant};
 
@@ -42,6 +46,11 @@ fn main() {
     for (n, k) in [(8, 2), (50, 5), (200, 10)] {
         subspace(n, k, budget);
     }
+    println!("\na meta-gradient of five terms at a given solution, over one reverse sweep by state and parameters");
+    println!("{:<22} {:>10} {:>10} {:>10}", "step", "parameters", "sweep", "gradient");
+    for (n, columns) in [(64, 8), (64, 64), (256, 8), (256, 64)] {
+        weights(n, columns, budget);
+    }
 }
 
 fn matrix(m: usize, n: usize, seed: u64) -> Mat<f64> {
@@ -55,8 +64,34 @@ fn network(n: usize, budget: Duration) {
     let (phi, z0) = (matrix(n, 8, 2) * 0.2, Batch::zeros(pullback::Shape::mat(n, 8)));
     let z = settled(&z0, |z| (&a * z + &phi).tanh());
     let condition = fixed_point(&z, &phi, |z: Var, phi: Var| (&a * z + phi).tanh()).flat();
-    let it = program(&z, &phi, |z: Var, phi: Var, _| (&a * z + phi).tanh(), |z: Var, _| z.sum());
+    let it = inner_loop(&z, &phi, |z: Var, phi: Var, _| (&a * z + phi).tanh(), |z: Var, _| z.sum());
     row(&format!("tanh(A z), {n} x 8"), &condition, &it, &z, &phi, budget);
+}
+
+/// `z <- tanh(A z + b)` with `A` as the parameters.
+fn weights(n: usize, columns: usize, budget: Duration) {
+    let a = matrix(n, n, 1) * (2.0 / (n as f64).sqrt());
+    let b = matrix(n, columns, 2) * 0.2;
+    let z = settled(&Batch::zeros(pullback::Shape::mat(n, columns)), |z| (&a * z + &b).tanh());
+    let it = inner_loop(&z, &a, |z: Var, a: Var, _| (a * z + &b).tanh(), |z: Var, _| z.sum());
+    let tape = Tape::new();
+    let (from, p) = (tape.input(&z), tape.input(&a));
+    let to = it.step(&tape, from, p, 0);
+    let v = Batch::from_slice(z.shape(), &entries(z.data().len(), 5));
+    let (mut by_state, mut by_a, mut on) = (z.clone(), Batch::of(&a), Sensitivity::new());
+    let times = Race::new()
+        .with("sweep", || tape.vjp_into(&[(to, &v)], &[from, p], &mut [&mut by_state, &mut by_a]).expect("a cotangent"))
+        .with("gradient", || {
+            on.derivative(&it, &z, &a, 1, Estimator::FixedPoint { terms: 5 }).expect("a settled loop").gradient
+        })
+        .run(budget);
+    println!(
+        "{:<22} {:>10} {:>10} {:>10.1}",
+        format!("tanh(A z), {n} x {columns}"),
+        n * n,
+        pretty(times.time("sweep")),
+        times.ratio("gradient", "sweep")
+    );
 }
 
 /// A step of gradient descent for a principal subspace.
@@ -72,7 +107,7 @@ fn subspace(n: usize, k: usize, budget: Duration) {
     let z = settled(&x0[0], |x| descend(&gr, x, x.tape().constant(&c)));
     let m = matrix(n, n, 4);
     let condition = fixed_point(&z, &c, |x: Var, c: Var| descend(&gr, x, c)).on(&gr);
-    let it = program(&z, &c, |x: Var, c: Var, _| descend(&gr, x, c), |x: Var, _| x.dot(&m * x)).on(&gr);
+    let it = inner_loop(&z, &c, |x: Var, c: Var, _| descend(&gr, x, c), |x: Var, _| x.dot(&m * x)).on(&gr);
     row(&format!("subspace, Gr({n}, {k})"), &condition, &it, &z, &c, budget);
 }
 

@@ -3,7 +3,7 @@
 
 use pullback::faer::Mat;
 use pullback::prelude::*;
-use pullback_implicit::{Estimator, program};
+use pullback_implicit::{Estimator, inner_loop};
 
 /// Runs the example and returns what it prints.
 pub fn run() -> pullback_implicit::Result<String> {
@@ -15,7 +15,7 @@ pub fn run() -> pullback_implicit::Result<String> {
     // Inner: gradient steps on |A z - b|²/2 + e^phi |z|²/2. Outer: |A2 z - b2|²/2.
     let phi = -1.0_f64;
     let z0 = Mat::zeros(4, 1);
-    let inner = program(
+    let inner = inner_loop(
         &z0,
         &phi,
         |z, phi, _| z - (a.transpose() * (&a * z - &b) + z * phi.exp()) * 0.1,

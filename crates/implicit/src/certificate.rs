@@ -4,6 +4,17 @@
 use crate::verdict::{Verdict, Why};
 use std::fmt;
 
+/// How far to trust one member's part of the derivative of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoopMember {
+    /// The contraction of its loop, as [`Certificate::rho`].
+    pub rho: Option<f64>,
+    /// The estimated length of the error of its part of the gradient, as [`Certificate::error`].
+    pub error: Option<f64>,
+    /// Its verdict.
+    pub verdict: Verdict,
+}
+
 /// How far to trust the derivative of an iteration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {
@@ -33,8 +44,14 @@ pub struct Certificate {
     /// belongs to. `None` for unrolls, and where nothing can be said. It is to be relied on if the verdict is
     /// [`Verdict::Estimated`].
     pub error: Option<f64>,
-    /// The verdict.
+    /// The verdict on the whole, and of its members the worst.
     pub verdict: Verdict,
+    /// What is known of each member, of a series whose state and parameters are batches of as many members. Empty for
+    /// others: a derivative by parameters that members share has no part for each.
+    pub members: Vec<LoopMember>,
+    /// Was a kink of the last step and of the loss looked for? Not with unrolls and samples, and not where a series has
+    /// more than 500 000 parameters: a look moves all of them twice, which takes as long as several terms.
+    pub looked_for_kinks: bool,
     /// `|v_{K+1}| / |v_0|` for the first term that is not in the sum: computed for one step, else extrapolated.
     pub(crate) missing: Option<f64>,
     /// What is missing relative to `v_0`, from the terms as a whole; `None` where they are too few to tell.
@@ -58,6 +75,8 @@ impl Certificate {
             motion: Some(motion),
             error: None,
             verdict: Verdict::Suspect(Why::Unchecked),
+            members: vec![],
+            looked_for_kinks: false,
             missing: None,
             rest: None,
         }
@@ -92,6 +111,11 @@ impl fmt::Display for Certificate {
         let or_dash = |x: Option<f64>| x.map_or_else(|| "unknown".to_string(), |x| format!("{x:.1e}"));
         writeln!(f, "  error of the gradient {}, missing of the series {}", or_dash(self.error), or_dash(self.tail()))?;
         let rho = self.rho.map_or_else(|| "unknown".to_string(), |r| format!("{r:.3}"));
-        write!(f, "  {} terms, contraction {rho}, last motion {}", self.terms, or_dash(self.motion))
+        write!(f, "  {} terms, contraction {rho}, last motion {}", self.terms, or_dash(self.motion))?;
+        if !self.looked_for_kinks && !self.norms.is_empty() {
+            write!(f, "\n  kinks were not looked for")?;
+        }
+        let doubtful = self.members.iter().enumerate().find(|(_, m)| !m.verdict.is_sound());
+        doubtful.map_or(Ok(()), |(k, m)| write!(f, "\n  member {k} of {}: {}", self.members.len(), m.verdict))
     }
 }

@@ -51,59 +51,20 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         derive: &Derive<'_, Of<C::State>>,
         asked: &Question<'_, Of<C::State>>,
     ) -> Result<(List<Of<C::State>>, SolutionCertificate)> {
-        let eps = lists::eps::<Of<C::State>>();
-        let (s, threshold) = (&self.solution.settings, eps.sqrt());
+        let (s, threshold) = (&self.solution.settings, lists::eps::<Of<C::State>>().sqrt());
         let here = &self.points[self.here];
-        let before: usize = self.points.iter().map(Local::products).sum();
-        let stop = Stop { tolerance: s.tolerance, products: s.products };
-        let raw = derive(here, s.method, &stop, None)?;
-        let products = self.points.iter().map(Local::products).sum::<usize>() - before;
+        let all_products = || self.points.iter().map(Local::products).sum::<usize>();
+        let before = all_products();
+        let raw = derive(here, s.method, &Stop { tolerance: s.tolerance, products: s.products }, None)?;
+        let products = all_products() - before;
         let finite = lists::all_finite(&raw.value);
-        let checked = match s.check && finite {
-            false => None,
-            true => Some(self.errors(here, &raw, derive, threshold)?),
-        };
-        let error = checked.as_ref().map(|c| c.error);
-        let parts = checked.as_ref().and_then(|c| c.parts.clone());
-        let small = error.is_some_and(|e| e.total <= threshold * e.scale);
-        let doubted =
-            |e: f64, d: f64| (e > SLOPPY && (d > DOUBT || d.is_nan())).then_some(Why::NotASolution { contraction: d });
-        // Members are systems of their own: a small one is not right because a large one is.
-        let part = |m: usize| parts.as_ref().map_or(small, |p| p[m] <= threshold);
-        let mut members = self.members(here, &raw.solved, &part)?;
-        for (m, member) in members.iter_mut().enumerate() {
-            member.error = parts.as_ref().map(|p| p[m]);
-            if parts.is_some() && !part(m) {
-                member.verdict = member.verdict.worse(Verdict::Estimated);
-            }
-            if let (Some(p), Some(Checked { doubts: Some(d), .. })) = (&parts, &checked) {
-                member.verdict =
-                    doubted(p[m], d[m]).map_or(member.verdict, |w| member.verdict.worse(Verdict::Suspect(w)));
-            }
-        }
-        for member in self.start.failed() {
-            members[member] = Member::failed(member);
-        }
-        let mut verdict = members.iter().fold(Verdict::Verified, |v, m| v.worse(m.verdict));
-        if !finite {
-            verdict = verdict.worse(Verdict::Invalid(Why::NotFinite));
-        }
-        if let Some(c) = &checked {
-            let inner = if c.error.inner > 0.0 { c.error.inner / c.error.scale } else { 0.0 };
-            verdict = doubted(inner, c.doubt).map_or(verdict, |w| verdict.worse(Verdict::Suspect(w)));
-        }
-        if let Some((member, status)) = checked.and_then(|c| c.failure) {
-            verdict = verdict.worse(Verdict::Suspect(Why::Solver { member, status }));
-        }
-        verdict = verdict.worse(match &error {
-            None => Verdict::Suspect(Why::Unchecked),
-            Some(_) if small => Verdict::Verified,
-            Some(e) if e.total.is_finite() => Verdict::Estimated,
-            Some(_) => Verdict::Suspect(Why::NotFinite),
-        });
+        let checked = (s.check && finite).then(|| self.errors(here, &raw, derive, threshold)).transpose()?;
+        let checked = checked.as_ref();
+        let mut members = self.judged_members(here, &raw, checked, threshold)?;
+        let mut verdict = of_whole(&members, checked, finite, threshold);
         // A solver that stopped early is only a reason for doubt if its error could not be measured or matters.
         for (k, m) in members.iter_mut().enumerate() {
-            if let (Some(v), false) = (of_status(k, m), part(k)) {
+            if let (Some(v), false) = (of_status(k, m), is_small(checked, k, threshold)) {
                 m.verdict = m.verdict.worse(v);
                 verdict = verdict.worse(v);
             }
@@ -113,15 +74,41 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         let certificate = SolutionCertificate {
             members,
-            error,
+            error: checked.map(|c| c.error),
             verdict,
             method: raw.solved.method,
             products,
-            all_products: self.points.iter().map(Local::products).sum(),
+            all_products: all_products(),
             polished: self.here > 0,
             threshold,
         };
         Ok((raw.value, certificate))
+    }
+
+    /// What is known of each member, with the error of its part of the derivative and what that says of it. Members are
+    /// systems of their own: a small one is not right because a large one is.
+    fn judged_members(
+        &self,
+        here: &Local<'_, Of<C::State>>,
+        raw: &Raw<Of<C::State>>,
+        checked: Option<&Checked>,
+        threshold: f64,
+    ) -> Result<Vec<Member>> {
+        let mut members = self.members(here, &raw.solved, &|m| is_small(checked, m, threshold))?;
+        if let Some(Checked { parts: Some(parts), doubts, .. }) = checked {
+            for (m, member) in members.iter_mut().enumerate() {
+                member.error = Some(parts[m]);
+                if !is_small(checked, m, threshold) {
+                    member.verdict = member.verdict.worse(Verdict::Estimated);
+                }
+                let why = doubts.as_ref().and_then(|d| doubt(parts[m], d[m]));
+                member.verdict = why.map_or(member.verdict, |w| member.verdict.worse(Verdict::Suspect(w)));
+            }
+        }
+        for member in self.start.failed() {
+            members[member] = Member::failed(member);
+        }
+        Ok(members)
     }
 
     /// Takes back the verdicts of members that have a kink at the solution, and of the whole if the loss has one. A
@@ -355,6 +342,34 @@ struct Checked {
     doubt: f64,
     doubts: Option<Vec<f64>>,
     failure: Option<(usize, Status)>,
+}
+
+/// Is the error of a member's part of the derivative, or of the whole where members have no parts, below the threshold?
+fn is_small(checked: Option<&Checked>, m: usize, threshold: f64) -> bool {
+    let whole = |c: &Checked| c.error.total <= threshold * c.error.scale;
+    checked.is_some_and(|c| c.parts.as_ref().map_or_else(|| whole(c), |p| p[m] <= threshold))
+}
+
+/// Is an inner error not to be believed, of which the derivative changes by so much once more?
+fn doubt(error: f64, changes: f64) -> Option<Why> {
+    let doubtful = error > SLOPPY && (changes > DOUBT || changes.is_nan());
+    doubtful.then_some(Why::NotASolution { contraction: changes })
+}
+
+/// The verdict on the whole, of members and errors.
+fn of_whole(members: &[Member], checked: Option<&Checked>, finite: bool, threshold: f64) -> Verdict {
+    let verdict = members.iter().fold(Verdict::Verified, |v, m| v.worse(m.verdict));
+    let verdict = if finite { verdict } else { verdict.worse(Verdict::Invalid(Why::NotFinite)) };
+    let Some(c) = checked else { return verdict.worse(Verdict::Suspect(Why::Unchecked)) };
+    let e = &c.error;
+    let doubted = doubt(if e.inner > 0.0 { e.inner / e.scale } else { 0.0 }, c.doubt);
+    let failed = c.failure.map(|(member, status)| Why::Solver { member, status });
+    let verdict = [doubted, failed].into_iter().flatten().fold(verdict, |v, why| v.worse(Verdict::Suspect(why)));
+    verdict.worse(match () {
+        () if e.total <= threshold * e.scale => Verdict::Verified,
+        () if e.total.is_finite() => Verdict::Estimated,
+        () => Verdict::Suspect(Why::NotFinite),
+    })
 }
 
 /// The difference of two derivatives member by member, relative to their own size, where there are several members and

@@ -54,7 +54,7 @@ pub trait MapFn<'t, Z: Leaves, P: Leaves>: Fn(Z::Vars<'t>, P::Vars<'t>) -> Z::Va
 impl<'t, Z: Leaves, P: Leaves, F: Fn(Z::Vars<'t>, P::Vars<'t>) -> Z::Vars<'t>> MapFn<'t, Z, P> for F {}
 
 /// A closure of one of the three kinds.
-pub trait Program<Z: Leaves, P: Leaves<Scalar = Z::Scalar>> {
+pub trait ConditionFn<Z: Leaves, P: Leaves<Scalar = Z::Scalar>> {
     /// Which.
     const KIND: Kind;
     /// Runs it.
@@ -71,19 +71,19 @@ pub struct Step<F>(F);
 #[derive(Debug, Clone, Copy)]
 pub struct Residual<F>(F);
 
-impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> OuterFn<'t, Z, P>> Program<Z, P> for Cost<F> {
+impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> OuterFn<'t, Z, P>> ConditionFn<Z, P> for Cost<F> {
     const KIND: Kind = Kind::Stationary;
     fn run<'t>(&self, z: Z::Vars<'t>, phi: P::Vars<'t>) -> Vec<Var<'t, Z::Scalar>> {
         vec![(self.0)(z, phi)]
     }
 }
-impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> MapFn<'t, Z, P>> Program<Z, P> for Step<F> {
+impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> MapFn<'t, Z, P>> ConditionFn<Z, P> for Step<F> {
     const KIND: Kind = Kind::FixedPoint;
     fn run<'t>(&self, z: Z::Vars<'t>, phi: P::Vars<'t>) -> Vec<Var<'t, Z::Scalar>> {
         list(&(self.0)(z, phi))
     }
 }
-impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> MapFn<'t, Z, P>> Program<Z, P> for Residual<F> {
+impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> MapFn<'t, Z, P>> ConditionFn<Z, P> for Residual<F> {
     const KIND: Kind = Kind::Root;
     fn run<'t>(&self, z: Z::Vars<'t>, phi: P::Vars<'t>) -> Vec<Var<'t, Z::Scalar>> {
         list(&(self.0)(z, phi))
@@ -106,7 +106,7 @@ pub struct Closure<'m, Z, P, R, T: Scalar> {
     of: PhantomData<fn(Z, P)>,
 }
 
-impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, R: Program<Z, P>> Unplaced<Z, P, R> {
+impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, R: ConditionFn<Z, P>> Unplaced<Z, P, R> {
     /// The leaves of the solution are matrices without a constraint.
     pub fn flat<'m>(self) -> Closure<'m, Z, P, R, Z::Scalar> {
         Closure { program: self.program, space: Space::Flat, of: PhantomData }
@@ -168,7 +168,7 @@ impl<Z, P, R> Condition for Closure<'_, Z, P, R, Z::Scalar>
 where
     Z: Leaves,
     P: Leaves<Scalar = Z::Scalar>,
-    R: Program<Z, P>,
+    R: ConditionFn<Z, P>,
 {
     type State = Z;
     type Params = P;

@@ -6,8 +6,9 @@ use crate::checkpointed;
 use crate::error::{Error, Result};
 use crate::forward;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
+use crate::last_step::{LastStep, Path};
 use crate::lists;
-use crate::series::{Path, Sum, series};
+use crate::series::{Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
 /// How to take the derivative of an iteration.
@@ -208,7 +209,8 @@ impl<T: Scalar> Sensitivity<T> {
                 };
                 let motion = visible_motion(&before, &end).or(motion);
                 let path = Path { phi, last: steps - 1, before: &before, end: &end, motion };
-                series(plain, words, tape, it, z0, &rec, &path, sum, terms, &mut gradient)?
+                let mut last_step = LastStep::new(it, z0, &rec, &path, (plain, words, tape))?;
+                series(&mut last_step, sum, terms, &mut gradient)?
             }
         };
         let value = finite_value(value)?;
@@ -226,11 +228,11 @@ impl<T: Scalar> Sensitivity<T> {
 }
 
 /// A loop on a plain tape, whose parameters are put there once.
-struct Plain<'t, 's, I: Iteration> {
-    tape: &'t Tape<Of<I::State>>,
-    it: &'s I,
-    like: &'s I::State,
-    params: Vars<'t, I::Params>,
+pub(crate) struct Plain<'t, 's, I: Iteration> {
+    pub(crate) tape: &'t Tape<Of<I::State>>,
+    pub(crate) it: &'s I,
+    pub(crate) like: &'s I::State,
+    pub(crate) params: Vars<'t, I::Params>,
 }
 
 impl<'t, 's, I: Iteration> Plain<'t, 's, I> {
@@ -241,7 +243,11 @@ impl<'t, 's, I: Iteration> Plain<'t, 's, I> {
     }
 
     /// Runs the given steps from `z` in the memory of one step and returns the numbers of the state.
-    fn run(&self, z: Vec<Batch<Of<I::State>>>, steps: std::ops::Range<usize>) -> Result<Vec<Batch<Of<I::State>>>> {
+    pub(crate) fn run(
+        &self,
+        z: Vec<Batch<Of<I::State>>>,
+        steps: std::ops::Range<usize>,
+    ) -> Result<Vec<Batch<Of<I::State>>>> {
         if steps.is_empty() {
             return Ok(z);
         }

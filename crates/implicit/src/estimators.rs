@@ -152,7 +152,14 @@ impl<I: Iteration> Estimate<I> for Implicit {
                 verdict = if small { Verdict::Verified } else { Verdict::Estimated };
             }
         }
-        let certificate = Certificate { terms: c.products, error, verdict, motion: None, ..Certificate::unrolled(0) };
+        let certificate = Certificate {
+            terms: c.products,
+            error,
+            verdict,
+            motion: None,
+            looked_for_kinks: settings.check,
+            ..Certificate::unrolled(0)
+        };
         Ok(Derivative {
             value: found.value,
             gradient: found.gradient,
@@ -213,10 +220,10 @@ fn polished<I: Iteration>(
 /// ```
 /// use pullback::faer::mat;
 /// use pullback::prelude::*;
-/// use pullback_implicit::{Estimate, Estimator, agreement, compare, program};
+/// use pullback_implicit::{Estimate, Estimator, agreement, compare, inner_loop};
 /// // Sixty steps of z <- phi cos(z), and the last z as the loss.
 /// let (z0, phi) = (mat![[0.5]], mat![[0.7]]);
-/// let it = program(&z0, &phi, |z: Var, phi: Var, _| z.cos().hadamard(phi), |z: Var, _| z.sum());
+/// let it = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.cos().hadamard(phi), |z: Var, _| z.sum());
 /// let estimators: [&dyn Estimate<_>; 2] = [&Estimator::Unroll, &Estimator::FixedPoint { terms: 40 }];
 /// let all = compare(&estimators, &it, &z0, &phi, 60)?;
 /// let (unrolled, series) = (&all[0].1.gradient, &all[1].1.gradient);

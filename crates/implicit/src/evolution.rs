@@ -28,8 +28,8 @@ use std::fmt;
 ///
 /// ```
 /// use pullback::prelude::*;
-/// use pullback_implicit::{Evolution, program};
-/// let p = program(&1.0f64, &0.5f64, |z: Var, phi: Var, _| z * phi, |z: Var, _| z * z);
+/// use pullback_implicit::{Evolution, inner_loop};
+/// let p = inner_loop(&1.0f64, &0.5f64, |z: Var, phi: Var, _| z * phi, |z: Var, _| z * z);
 /// let g = Evolution::antithetic(400, 1e-3, 7).sample(&p, &1.0, &0.5, 3)?;
 /// let truth = 6.0 * 0.5f64.powi(5);                          // of (phi³)²
 /// assert!((g.gradient - truth).abs() < 4.0 * g.standard_error);

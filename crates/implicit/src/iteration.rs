@@ -110,9 +110,9 @@ pub(crate) fn copy<'t, T: Scalar, S: VarTree<'t, T>>(tree: &S) -> S {
     tree.map(&mut |v| v)
 }
 
-/// An iteration made of closures, with the start and the parameters that it is asked about: see [`program`].
+/// An iteration made of closures, with the start and the parameters that it is asked about: see [`inner_loop`].
 #[derive(Debug, Clone, Copy)]
-pub struct Program<'a, Z, P, S, O, R> {
+pub struct InnerLoop<'a, Z, P, S, O, R> {
     z0: &'a Z,
     phi: &'a P,
     step: S,
@@ -121,18 +121,18 @@ pub struct Program<'a, Z, P, S, O, R> {
 }
 
 /// An iteration from closures: a step `(z, phi, t) -> z` and an outer loss `(z, phi) -> number`, in flat space unless
-/// [`Program::on`] or [`Program::tangent`] says otherwise.
-pub fn program<'a, Z, P, S, O>(z0: &'a Z, phi: &'a P, step: S, outer: O) -> Program<'a, Z, P, S, O, Flat>
+/// [`InnerLoop::on`] or [`InnerLoop::tangent`] says otherwise.
+pub fn inner_loop<'a, Z, P, S, O>(z0: &'a Z, phi: &'a P, step: S, outer: O) -> InnerLoop<'a, Z, P, S, O, Flat>
 where
     Z: Leaves,
     P: Leaves<Scalar = Z::Scalar>,
     S: for<'t> StepFn<'t, Z, P>,
     O: for<'t> OuterFn<'t, Z, P>,
 {
-    Program { z0, phi, step, outer, projector: Flat }
+    InnerLoop { z0, phi, step, outer, projector: Flat }
 }
 
-impl<'a, Z, P, S, O, R> Program<'a, Z, P, S, O, R>
+impl<'a, Z, P, S, O, R> InnerLoop<'a, Z, P, S, O, R>
 where
     Z: Leaves,
     P: Leaves<Scalar = Z::Scalar>,
@@ -141,15 +141,15 @@ where
     R: Projector<Z>,
 {
     /// On a manifold whose points are the leaves of the state.
-    pub fn on(self, manifold: &dyn Manifold<Z::Scalar>) -> Program<'a, Z, P, S, O, On<'_, Z::Scalar>> {
-        let Program { z0, phi, step, outer, .. } = self;
-        Program { z0, phi, step, outer, projector: On(manifold) }
+    pub fn on(self, manifold: &dyn Manifold<Z::Scalar>) -> InnerLoop<'a, Z, P, S, O, On<'_, Z::Scalar>> {
+        let InnerLoop { z0, phi, step, outer, .. } = self;
+        InnerLoop { z0, phi, step, outer, projector: On(manifold) }
     }
 
     /// With a projection to the tangent space given as a closure `(z, v) -> v`.
-    pub fn tangent<F: for<'t> ProjectFn<'t, Z>>(self, project: F) -> Program<'a, Z, P, S, O, By<F>> {
-        let Program { z0, phi, step, outer, .. } = self;
-        Program { z0, phi, step, outer, projector: By(project) }
+    pub fn tangent<F: for<'t> ProjectFn<'t, Z>>(self, project: F) -> InnerLoop<'a, Z, P, S, O, By<F>> {
+        let InnerLoop { z0, phi, step, outer, .. } = self;
+        InnerLoop { z0, phi, step, outer, projector: By(project) }
     }
 
     /// The derivative after `steps` steps, on tapes of its own. Hold a [`Sensitivity`] where it is asked for often.
@@ -161,7 +161,7 @@ where
     }
 }
 
-impl<Z, P, S, O, R> Iteration for Program<'_, Z, P, S, O, R>
+impl<Z, P, S, O, R> Iteration for InnerLoop<'_, Z, P, S, O, R>
 where
     Z: Leaves,
     P: Leaves<Scalar = Z::Scalar>,

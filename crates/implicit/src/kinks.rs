@@ -70,27 +70,59 @@ fn least_jump<T: Scalar>() -> f64 {
 /// than 1, since a kink is often where an entry is zero.
 fn reach<T: Scalar>(x: &[Batch<T>]) -> List<T> {
     let one = |b: &Batch<T>| {
-        let each = b.shape().each().max(1);
-        let around: Vec<f64> = b.data().chunks(each).map(|m| rms(m)).collect();
-        Batch::from_fn(b.shape(), |m, i, j| {
-            let own = b.data()[m * each + j * b.shape().rows + i].f64().abs();
-            lists::number(own.max(if around[m] > 0.0 { around[m].min(1.0) } else { 1.0 }))
-        })
+        let (mut reach, each) = (b.clone(), b.shape().each().max(1));
+        for member in reach.data_mut().chunks_mut(each) {
+            let least = least_reach(member);
+            member.iter_mut().for_each(|x| *x = x.abs().max(least));
+        }
+        reach
     };
     x.iter().map(one).collect()
 }
 
-fn rms<T: Scalar>(x: &[T]) -> f64 {
-    (x.iter().map(|x| x.f64().powi(2)).sum::<f64>() / x.len() as f64).sqrt()
+/// How far the entry of a member may go that is zero.
+fn least_reach<T: Scalar>(member: &[T]) -> T {
+    let around = (lists::flat_dot(member, member) / member.len() as f64).sqrt();
+    lists::number(if around > 0.0 { around.min(1.0) } else { 1.0 })
 }
 
 /// A random direction whose entries go about as far as they may.
 pub(crate) fn anywhere<T: Scalar>(x: &[Batch<T>], seed: u64) -> List<T> {
-    let mut v = lists::noise_alike::<T>(&lists::shapes(x), seed);
-    for (v, r) in v.iter_mut().zip(&reach(x)) {
-        v.data_mut().iter_mut().zip(r.data()).for_each(|(v, r)| *v *= *r);
+    let (direction, mut v) = (Direction::new(seed), x.to_vec());
+    for (leaf, v) in v.iter_mut().enumerate() {
+        let each = v.shape().each();
+        direction.along(leaf, each, v.data_mut(), |_, v| v);
     }
     v
+}
+
+/// A random direction from any point, whose entries go about as far as they may, the same in every member. It is not
+/// kept but made where it is needed, from a few thousand numbers: parameters may be many, and more numbers would take
+/// longer to draw than a step takes. The numbers are uniform and of variance 1; each round of them has a factor.
+pub(crate) struct Direction<T> {
+    round: Vec<T>,
+    factors: Vec<T>,
+}
+
+impl<T: Scalar> Direction<T> {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut uniform = lists::uniform(seed);
+        let mut draw = |n: usize, f: &dyn Fn(f64) -> f64| (0..n).map(|_| lists::number(f(uniform()))).collect();
+        // Primes, so that rows and columns of a matrix are not in step with the rounds.
+        let round = draw(4093, &|u| (2.0 * u - 1.0) * 3f64.sqrt());
+        Direction { round, factors: draw(127, &|u| 0.5 + u) }
+    }
+
+    /// `x = f(x, v)` with the direction `v` from `x`, for leaf number `leaf` with members of `each` entries.
+    pub(crate) fn along(&self, leaf: usize, each: usize, x: &mut [T], f: impl Fn(T, T) -> T) {
+        for member in x.chunks_mut(each.max(1)) {
+            let least = least_reach(member);
+            for (k, x) in member.chunks_mut(self.round.len()).enumerate() {
+                let factor = self.factors[(k + 7 * leaf) % self.factors.len()];
+                x.iter_mut().zip(&self.round).for_each(|(x, r)| *x = f(*x, x.abs().max(least) * *r * factor));
+            }
+        }
+    }
 }
 
 /// How many times `v` fits into what its entries may go: `min(reach / |v|)` over the entries of a member, or over all

@@ -39,10 +39,10 @@
 //!
 //! ```
 //! use pullback::prelude::*;
-//! use pullback_implicit::{Estimator, program};
+//! use pullback_implicit::{Estimator, inner_loop};
 //!
 //! // Newton's iteration for sqrt(phi): at the fixed point d sqrt(phi)/d phi = 1 / (2 sqrt(phi)).
-//! let newton = program(&1.0, &2.0, |z: Var, phi: Var, _t| (z + phi.elem_div(z)) * 0.5, |z, _phi| z);
+//! let newton = inner_loop(&1.0, &2.0, |z: Var, phi: Var, _t| (z + phi.elem_div(z)) * 0.5, |z, _phi| z);
 //! let d = newton.derivative(8, Estimator::FixedPoint { terms: 5 })?;
 //! assert!((d.gradient - 0.5 / 2f64.sqrt()).abs() < 1e-12);
 //! assert!(d.certificate.rho.unwrap_or(0.0) < 1e-6 && !d.certificate.truncated);
@@ -54,6 +54,7 @@
 
 mod ask;
 pub mod bilevel;
+mod by_params;
 mod certificate;
 mod certify;
 mod checkpointed;
@@ -65,6 +66,7 @@ mod evolution;
 mod forward;
 mod iteration;
 mod kinks;
+mod last_step;
 mod layer;
 mod layer_system;
 pub mod linear;
@@ -78,22 +80,23 @@ mod missing;
 mod newton;
 mod recording;
 mod series;
+mod series_members;
+mod series_verdict;
 mod solution;
 mod space;
 mod stationarity;
 mod trust;
 mod verdict;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, LoopMember};
 pub use condition::{
-    Closure, Condition, Cost, Kind, MapFn, Program as ConditionProgram, Residual, Step, Unplaced, fixed_point, root,
-    stationary,
+    Closure, Condition, ConditionFn, Cost, Kind, MapFn, Residual, Step, Unplaced, fixed_point, root, stationary,
 };
 pub use error::{Error, Result};
 pub use estimate::{Agreement, Derivative, Estimator, Sensitivity, agreement};
 pub use estimators::{Estimate, Implicit, compare};
 pub use evolution::{Evolution, Particles, Sampled};
-pub use iteration::{By, Flat, Iteration, On, OuterFn, Program, ProjectFn, Projector, StepFn, program};
+pub use iteration::{By, Flat, InnerLoop, Iteration, On, OuterFn, ProjectFn, Projector, StepFn, inner_loop};
 pub use layer::Layer;
 pub use lists::List;
 pub use solution::{Certified, Hypergradient, Linearisation, Settings, Solution, Tapes};

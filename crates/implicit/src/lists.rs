@@ -112,16 +112,21 @@ pub(crate) fn is_zero<T: Scalar>(v: &[Batch<T>], b: usize) -> bool {
     v.iter().all(|v| of(v, b).iter().all(|x| *x == T::zero()))
 }
 
-/// Normal numbers from a stream that depends on `seed` alone (splitmix64 and Box-Muller), to probe maps with.
-pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
+/// Numbers between 0 and 1 from a stream that depends on `seed` alone (splitmix64).
+pub(crate) fn uniform(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed;
-    let mut uniform = || {
+    move || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    };
+    }
+}
+
+/// Normal numbers from a stream that depends on `seed` alone (Box-Muller), to probe maps with.
+pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
+    let mut uniform = uniform(seed);
     let mut normal = || {
         let (u, v) = (uniform(), uniform());
         (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
@@ -133,13 +138,12 @@ pub(crate) fn noise<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
 /// finds in that member alone.
 pub(crate) fn noise_alike<T: Scalar>(shapes: &[Shape], seed: u64) -> List<T> {
     let one: Vec<Shape> = shapes.iter().map(|s| Shape::mat(s.rows, s.cols)).collect();
-    let one = noise::<T>(&one, seed);
-    let spread = |(v, s): (&Batch<T>, &Shape)| {
+    let spread = |(v, s): (Batch<T>, &Shape)| {
         let mut all = Batch::zeros(*s);
         (0..s.batch).for_each(|b| of_mut(&mut all, b).copy_from_slice(v.data()));
         all
     };
-    one.iter().zip(shapes).map(spread).collect()
+    noise::<T>(&one, seed).into_iter().zip(shapes).map(spread).collect()
 }
 
 /// `v` in the members that `keep` names, zero in the others.
@@ -147,6 +151,16 @@ pub(crate) fn only<T: Scalar>(v: &[Batch<T>], keep: &dyn Fn(usize) -> bool) -> L
     let mut v = v.to_vec();
     (0..members(&shapes(&v))).filter(|m| !keep(*m)).for_each(|m| scale(&mut v, 0.0, m));
     v
+}
+
+/// Member `b`, alone.
+pub(crate) fn member<T: Scalar>(v: &[Batch<T>], b: usize) -> List<T> {
+    v.iter().map(|v| Batch::from_slice(Shape::mat(v.shape().rows, v.shape().cols), of(v, b))).collect()
+}
+
+/// Member `b` of `to` becomes `one`.
+pub(crate) fn put_member<T: Scalar>(to: &mut [Batch<T>], one: &[Batch<T>], b: usize) {
+    to.iter_mut().zip(one).for_each(|(to, one)| of_mut(to, b).copy_from_slice(one.data()));
 }
 
 /// Member `b` of `to` becomes that of `from`, in the leaves that have members.

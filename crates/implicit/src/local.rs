@@ -20,13 +20,14 @@
 //! stationary point `B^T G = (D_phi c)^T`, and the metric drops out.
 
 use crate::ask::{Aid, Ask};
+use crate::by_params;
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::linear::{self, Adjoint, Factor, Map, Method, SMALL, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::recording::{Recorded, finite, normal_parts, origin, run};
 use crate::space::{Tangents, sweep, sweep_back};
-use pullback::{Batch, Leaves, Origin, Scalar, Shape, Tape, Var};
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
 use std::cell::{Cell, OnceCell};
 
 /// The tapes of one point.
@@ -242,19 +243,7 @@ impl<'t, T: Scalar> Local<'t, T> {
 
     /// Fails where the derivative by the parameters does, or is not finite, and names the member if it can be told.
     pub(crate) fn try_params(&self) -> Result<()> {
-        let phi: Vec<Shape> = self.phi.iter().map(Var::shape).collect();
-        let pushed = self.slope_by_params(&lists::noise_alike(&phi, 0x9A2A))?;
-        let mut pulled = lists::zeros(&phi);
-        sweep_back(self.tape, &self.out, &lists::noise_alike(&self.shapes, 0x9A2B), &self.phi, &mut pulled)?;
-        for b in pushed.iter().chain(&pulled) {
-            let Some(index) = b.data().iter().position(|x| !x.is_finite()) else { continue };
-            let (value, shared) = (b.data()[index].f64(), b.shape().batch != lists::members(&self.shapes));
-            return Err(match shared {
-                true => pullback::Error::NonFinite { what: "cotangent", index, value, origin: Origin::Unknown }.into(),
-                false => Error::NoDerivative { member: index / b.shape().each(), value },
-            });
-        }
-        Ok(())
+        by_params::failures(self.tape, &self.phi, &self.out)?.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     /// What the ambient product of an outcome with this is, is its inner product with the tangent `p`.

@@ -2,6 +2,7 @@
 //! every member is tried alone: as a batch of copies of it, so that shapes stay what solver and condition expect. What
 //! failed is then replaced by a member that did not, and masked.
 
+use crate::by_params;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::iteration::Of;
@@ -61,18 +62,12 @@ impl<C: Condition> Inner<C> {
             Err(e) if members <= 1 => (vec![], vec![Some(e); members]),
             Err(_) => self.apart(&phi, masked, members),
         };
-        let Some(good) = failures.iter().position(Option::is_none) else {
+        failures.truncate(members);
+        let Some((z, safe)) = without(&failures, &z, &phi) else {
             let nan = |s: &Shape| Batch::from_fn(*s, |_, _, _| lists::number(f64::NAN));
             let z = self.z.shapes().iter().map(nan).collect();
             return Outcome { asked: phi.clone(), masked, z, safe: phi, failures };
         };
-        let (mut safe, mut z) = (phi.clone(), z);
-        for m in (0..members).filter(|m| failures[*m].is_some()) {
-            copy_member(&mut safe, m, &phi, good, members);
-            let from = z.clone();
-            copy_member(&mut z, m, &from, good, members);
-        }
-        failures.truncate(members);
         Outcome { asked: phi, masked, z, safe, failures }
     }
 
@@ -103,16 +98,10 @@ impl<C: Condition> Inner<C> {
             return Err(Error::Lists { expected: self.z.shapes(), got: lists::shapes(&z) });
         }
         let mut failures: Vec<Option<Error>> = (0..members).map(|m| unfinite(&z, m)).collect();
-        let Some(good) = failures.iter().position(Option::is_none) else { return Ok((z, failures)) };
         if members == 1 && !masked && locked(&self.within).is_none() {
             return Ok((z, failures));
         }
-        // The program is not shown numbers that are none: another member stands for them.
-        let (mut shown, mut safe) = (z.clone(), phi.to_vec());
-        for m in (0..members).filter(|m| failures[*m].is_some()) {
-            copy_member(&mut shown, m, &z, good, members);
-            copy_member(&mut safe, m, phi, good, members);
-        }
+        let Some((shown, safe)) = without(&failures, &z, phi) else { return Ok((z, failures)) };
         let tape = Tape::new();
         let r = self.residual(&constants(&tape, &shown), &constants(&tape, &safe));
         tape.check()?;
@@ -120,12 +109,14 @@ impl<C: Condition> Inner<C> {
         for (m, f) in failures.iter_mut().enumerate() {
             *f = f.take().or(unfinite(&r, m));
         }
-        self.looked(&shown, &safe, masked, &mut failures)?;
+        if let Some((shown, safe)) = without(&failures, &z, phi) {
+            self.looked(&shown, &safe, masked, &mut failures)?;
+        }
         Ok((z, failures))
     }
 
     /// Names the members, of those that have not failed, that are too far from a solution, and with `masked` those
-    /// whose linear system is singular.
+    /// whose linear system is singular, or whose condition has no derivative by the parameters.
     fn looked(
         &self,
         z: &[Batch<Of<C::State>>],
@@ -145,9 +136,27 @@ impl<C: Condition> Inner<C> {
             for (member, status) in numeric(self, z, phi, c, false)?.1 {
                 failures[member] = failures[member].take().or(Some(Error::System { member, status }));
             }
+            let tape = Tape::new();
+            let at = constants(&tape, phi);
+            let r = self.residual(&constants(&tape, z), &at);
+            for (f, more) in failures.iter_mut().zip(by_params::failures(&tape, &at, &r)?) {
+                *f = f.take().or(more);
+            }
         }
         Ok(())
     }
+}
+
+/// Solutions and parameters with the first member that did not fail in the place of those that did, since no program is
+/// shown what fails; `None` if all failed.
+fn without<T: Scalar>(failures: &[Option<Error>], z: &[Batch<T>], phi: &[Batch<T>]) -> Option<(List<T>, List<T>)> {
+    let good = failures.iter().position(Option::is_none)?;
+    let (mut shown, mut safe) = (z.to_vec(), phi.to_vec());
+    for m in (0..failures.len()).filter(|m| failures[*m].is_some()) {
+        copy_member(&mut shown, m, z, good, failures.len());
+        copy_member(&mut safe, m, phi, good, failures.len());
+    }
+    Some((shown, safe))
 }
 
 /// Says where member `m` is not finite.

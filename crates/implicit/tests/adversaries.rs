@@ -8,7 +8,9 @@ use matrices::{apart, mat, qf, solve, with_spectrum};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape};
 use pullback_implicit::linear::{Method, Positive};
-use pullback_implicit::{Condition, Estimator, SolutionCertificate, Verdict, fixed_point, program, root, stationary};
+use pullback_implicit::{
+    Condition, Estimator, SolutionCertificate, Verdict, fixed_point, inner_loop, root, stationary,
+};
 
 /// Larger than what is looked at as a whole matrix.
 const N: usize = 60;
@@ -199,7 +201,7 @@ fn a_census_of_series() {
         };
         let (steps, terms) = ([3, 12, 60, 600][(case / 75 % 4) as usize], [0, 1, 2, 4, 9, 30][(case % 6) as usize]);
         let (z0, phi, w) = (mat(2000 + case, n, 1), mat(3000 + case, n, 1), mat(4000 + case, n, 1));
-        let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+        let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
         let Ok(d) = p.derivative(steps, Estimator::FixedPoint { terms }) else { continue };
         let truth = solve(&(Mat::<f64>::identity(n, n) - a.transpose()), &w);
         let (error, c) = ((&d.gradient - &truth).norm_l2(), &d.certificate);

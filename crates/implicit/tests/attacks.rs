@@ -13,8 +13,8 @@ use pullback::{Shape, hvp};
 use pullback_implicit::bilevel::Bilevel;
 use pullback_implicit::linear::{Method, Positive, SelfAdjoint};
 use pullback_implicit::{
-    Condition, Error, Estimate, Estimator, Evolution, Implicit, Layer, Sensitivity, Verdict, Why, fixed_point, program,
-    root, stationary,
+    Condition, Error, Estimate, Estimator, Evolution, Implicit, Layer, Sensitivity, Verdict, Why, fixed_point,
+    inner_loop, root, stationary,
 };
 
 /// Verified, estimated, neither.
@@ -63,7 +63,7 @@ fn complex_spectra_next_to_the_unit_circle() {
                 let (z0, phi, w) = (mat(10, 4, 1), mat(11, 4, 1), mat(12, 4, 1));
                 let m = Mat::<f64>::identity(4, 4) - &a;
                 let (z, truth) = (solve(&m, &phi), solve(&m.transpose().to_owned(), &w));
-                let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+                let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
                 for (steps, terms) in [(3, 2), (40, 6), (40, 30), (4000, 9), (4000, 900)] {
                     let Ok(d) = p.derivative(steps, Estimator::FixedPoint { terms }) else { continue };
                     let what = format!("{radius}, {angle}, {wide}, {steps} steps, {terms} terms\n{}", d.certificate);
@@ -294,7 +294,7 @@ fn a_member_that_fails_in_a_layer_inside_a_layer_inside_a_program() {
 fn loops_of_no_step_and_of_one_and_schedules_of_other_lengths() {
     let (z0, phi, w) = (mat(60, 3, 1), mat(61, 3, 1), mat(62, 3, 1));
     let a = mat(63, 3, 3) * 0.3;
-    let p = program(&z0, &phi, |z, phi, t| (&a * z * (1.0 + 0.1 * t as f64) + phi).tanh(), |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, t| (&a * z * (1.0 + 0.1 * t as f64) + phi).tanh(), |z, _| z.dot(&w));
     let all = [
         Estimator::Unroll,
         Estimator::OneStep,
@@ -365,7 +365,7 @@ fn a_bilevel_loop_resumed_at_every_step() {
 #[test]
 fn error_bars_of_evolution_strategies_where_the_loss_is_rough() {
     // The smoothed loss of |phi| in one dimension: its slope is 2 Phi(phi / sigma) - 1.
-    let p = program(&0.0f64, &0.02f64, |_: Var, phi: Var, _| phi.abs(), |z: Var, _: Var| z);
+    let p = inner_loop(&0.0f64, &0.02f64, |_: Var, phi: Var, _| phi.abs(), |z: Var, _: Var| z);
     // 2 Phi(0.2) - 1.
     let truth = 0.158_519_418_878_206;
     let (mut within, mut squares) = (0, 0.0);

@@ -3,7 +3,7 @@
 use pullback::faer::{Mat, mat};
 use pullback::prelude::*;
 use pullback::{Shape, value};
-use pullback_implicit::{Agreement, Derivative, Error, Estimator, agreement, program};
+use pullback_implicit::{Agreement, Derivative, Error, Estimator, agreement, inner_loop};
 use pullback_manifolds::{Egrad, Grassmann, Manifold, Retraction, rng};
 
 const SERIES: fn(usize) -> Estimator = |terms| Estimator::FixedPoint { terms };
@@ -26,7 +26,7 @@ fn linear() -> (Mat<f64>, Mat<f64>, Mat<f64>) {
 fn on_a_linear_map_the_series_is_the_unroll_and_its_first_term_one_step() {
     let (a, b, w) = linear();
     let (z0, phi) = (mat![[1.0], [2.0], [3.0]], mat![[0.4], [-0.9]]);
-    let p = program(&z0, &phi, |z, phi, _| &a * z + &b * phi, |z, phi| z.dot(&w) + phi.dot(phi) * 0.5);
+    let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + &b * phi, |z, phi| z.dot(&w) + phi.dot(phi) * 0.5);
     let steps = 12;
     let get = |how| p.derivative(steps, how).unwrap().gradient;
     // sum over k < T of B' A^k w, and the direct term phi.
@@ -53,7 +53,7 @@ fn on_a_linear_map_the_series_is_the_unroll_and_its_first_term_one_step() {
 fn every_estimator_reports_the_same_value_and_state() {
     let (a, b, w) = linear();
     let (z0, phi) = (mat![[1.0], [2.0], [3.0]], mat![[0.4], [-0.9]]);
-    let p = program(&z0, &phi, |z, phi, t| &a * z * (1.0 / (t + 1) as f64) + &b * phi, |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, t| &a * z * (1.0 / (t + 1) as f64) + &b * phi, |z, _| z.dot(&w));
     let all: Vec<Derivative<_, _>> =
         [Estimator::Unroll, Estimator::OneStep, SERIES(4), Estimator::Truncated { steps: 3 }]
             .iter()
@@ -71,7 +71,7 @@ fn every_estimator_reports_the_same_value_and_state() {
 
 #[test]
 fn the_certificate_tells_the_contraction_and_the_missing_part() {
-    let p = program(&0.0f64, &1.0f64, |z, phi, _| z * 0.5 + phi, |z, _| z);
+    let p = inner_loop(&0.0f64, &1.0f64, |z, phi, _| z * 0.5 + phi, |z, _| z);
     let d = p.derivative(60, SERIES(6)).unwrap();
     assert_eq!((d.certificate.terms, d.certificate.truncated), (6, false));
     assert!((d.certificate.rho.unwrap() - 0.5).abs() < 1e-15);
@@ -86,7 +86,7 @@ fn the_certificate_tells_the_contraction_and_the_missing_part() {
 
 #[test]
 fn a_growing_series_is_cut_off_and_says_so() {
-    let p = program(&1.0f64, &0.1f64, |z, phi, _| z * 1.5 + phi, |z, _| z);
+    let p = inner_loop(&1.0f64, &0.1f64, |z, phi, _| z * 1.5 + phi, |z, _| z);
     let d = p.derivative(5, SERIES(50)).unwrap();
     assert!(d.certificate.truncated);
     assert!((d.certificate.rho.unwrap() - 1.5).abs() < 1e-14);
@@ -94,7 +94,7 @@ fn a_growing_series_is_cut_off_and_says_so() {
     assert!((d.gradient - 2.5).abs() < 1e-14);
     // Growth that does not last (a non-normal map whose square is zero) is no reason to stop.
     let z0 = mat![[1.0], [1.0]];
-    let nilpotent = program(
+    let nilpotent = inner_loop(
         &z0,
         &1.0f64,
         |z, phi, _| &mat![[0.0, 3.0], [0.0, 0.0]] * z + phi * &mat![[1.0], [1.0]],
@@ -137,7 +137,7 @@ impl Pca {
     }
 
     fn derivative(&self, phi: &Mat<f64>, steps: usize, how: Estimator) -> Derivative<Batch, Mat<f64>> {
-        program(&self.x0, phi, |x, phi, _| self.step(x, phi), |x, phi| self.loss(x, phi))
+        inner_loop(&self.x0, phi, |x, phi, _| self.step(x, phi), |x, phi| self.loss(x, phi))
             .on(&self.gr)
             .derivative(steps, how)
             .unwrap()
@@ -234,7 +234,7 @@ fn a_state_may_be_a_tree_with_a_projection_of_its_own() {
     let pca = Pca::new(Retraction::Polar, 0.04);
     let phi = pca.phi();
     let start = (pca.x0.clone(), Batch::zeros(pca.x0.shape()));
-    let p = program(
+    let p = inner_loop(
         &start,
         &phi,
         |(x, m), phi, _| {
@@ -254,17 +254,17 @@ fn a_state_may_be_a_tree_with_a_projection_of_its_own() {
 
 #[test]
 fn mistakes_and_bad_numbers_are_typed() {
-    let p = program(&1.0f64, &1.0f64, |z, phi, _| z * phi, |z, _| z);
+    let p = inner_loop(&1.0f64, &1.0f64, |z, phi, _| z * phi, |z, _| z);
     assert!(matches!(p.derivative(0, Estimator::Unroll), Err(Error::NoSteps)));
-    let squares = program(&3.0f64, &1.0f64, |z, _, _| z * z, |z, _| z);
+    let squares = inner_loop(&3.0f64, &1.0f64, |z, _, _| z * z, |z, _| z);
     assert!(matches!(squares.derivative(20, SERIES(1)), Err(Error::Diverged { leaf: 0, .. })));
     assert!(matches!(squares.derivative(20, Estimator::Unroll), Err(Error::Diverged { .. })));
     let (one, two) = (mat![[1.0]], mat![[1.0, 2.0]]);
-    let grows = program(&one, &1.0f64, |z, _, _| Var::concat(&[z, z], pullback::Axis::Rows), |z, _| z.sum());
+    let grows = inner_loop(&one, &1.0f64, |z, _, _| Var::concat(&[z, z], pullback::Axis::Rows), |z, _| z.sum());
     assert!(matches!(grows.derivative(1, Estimator::OneStep), Err(Error::Shape { step: 0, leaf: 0, .. })));
-    let wide = program(&two, &1.0f64, |z, phi, _| z * phi, |z, _| z);
+    let wide = inner_loop(&two, &1.0f64, |z, phi, _| z * phi, |z, _| z);
     assert!(matches!(wide.derivative(3, SERIES(2)), Err(Error::Engine(pullback::Error::NotScalar { .. }))));
-    let bad = program(&-1.0f64, &1.0f64, |z, phi, _| z.cholesky() * phi, |z, _| z);
+    let bad = inner_loop(&-1.0f64, &1.0f64, |z, phi, _| z.cholesky() * phi, |z, _| z);
     assert!(matches!(bad.derivative(3, SERIES(2)), Err(Error::Engine(pullback::Error::Data { .. }))));
 }
 

@@ -14,9 +14,10 @@ use pullback::prelude::*;
 use pullback::{Batch, Shape};
 use pullback_implicit::linear::{Method, Positive};
 use pullback_implicit::{
-    Condition, Estimate, Estimator, Implicit, Sensitivity, Verdict, Why, fixed_point, program, root, stationary,
+    Condition, Estimate, Estimator, Implicit, Sensitivity, Verdict, Why, fixed_point, inner_loop, root, stationary,
 };
 use spaces::{Spd, Stiefel};
+use std::cell::Cell;
 
 fn is_kink(v: Verdict) -> bool {
     matches!(v, Verdict::Suspect(Why::Kink { bend }) if bend > 0.0 && bend <= 1.0)
@@ -201,12 +202,12 @@ fn single_precision() {
 #[test]
 fn kinks_of_a_loop_and_of_its_loss() {
     let (z0, phi) = (mat![[0.0], [1.0]], mat![[0.0], [1.0]]);
-    let bent = program(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| z.sum());
-    let smooth = program(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.sum());
-    let loss = program(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.abs().sum());
+    let bent = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| z.sum());
+    let smooth = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.sum());
+    let loss = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z * 0.5 + phi, |z: Var, _: Var| z.abs().sum());
     // The second entry bends nowhere near, and the loss does not see the first.
     let unseen =
-        program(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| z.row_range(1, 1).sum());
+        inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi, |z: Var, _: Var| z.row_range(1, 1).sum());
     for how in [Estimator::FixedPoint { terms: 60 }, Estimator::FixedPoint { terms: 8 }] {
         assert!(is_kink(bent.derivative(80, how).unwrap().certificate.verdict), "{how:?}");
         assert!(is_kink(loss.derivative(80, how).unwrap().certificate.verdict), "{how:?}");
@@ -217,14 +218,63 @@ fn kinks_of_a_loop_and_of_its_loss() {
     assert!(is_kink(solved.certificate.verdict), "{}", solved.certificate);
 }
 
-/// A loop is looked at up to 10 000 parameters, as the documentation says.
+/// A step whose second parameter and no later one matters.
+fn halved<'t>(z: Var<'t>, phi: Var<'t>, _: usize) -> Var<'t> {
+    z * 0.5 + phi.row_range(0, 2)
+}
+
+/// Beyond half a million parameters nothing is looked at, and the certificate says so.
 #[test]
-fn a_loop_with_very_many_parameters_is_not_looked_at() {
-    for (count, looked) in [(10_000, true), (10_001, false)] {
+fn a_loop_that_is_not_looked_at_says_so() {
+    for (count, looked) in [(500_000, true), (500_001, false)] {
         let (z0, phi) = (mat![[0.0], [1.0]], Batch::from_fn(Shape::mat(count, 1), |_, i, _| f64::from(i == 1)));
         let bent =
-            program(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi.row_range(0, 2), |z: Var, _: Var| z.sum());
+            inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi.row_range(0, 2), |z: Var, _: Var| z.sum());
         let found = bent.derivative(80, Estimator::FixedPoint { terms: 8 }).unwrap().certificate;
-        assert_eq!(is_kink(found.verdict), looked, "{count}: {found}");
+        assert_eq!((is_kink(found.verdict), found.looked_for_kinks), (looked, looked), "{count}: {found}");
+        assert_eq!(found.to_string().contains("kinks were not looked for"), !looked, "{found}");
+    }
+}
+
+/// A look costs a few sweeps.
+#[test]
+fn a_loop_with_many_parameters_is_looked_at_too() {
+    for count in [3, 10_000, 300_000] {
+        let (z0, phi) = (mat![[0.0], [1.0]], Batch::from_fn(Shape::mat(count, 1), |_, i, _| f64::from(i == 1)));
+        let bent =
+            inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.abs() * 0.5 + phi.row_range(0, 2), |z: Var, _: Var| z.sum());
+        let found = bent.derivative(80, Estimator::FixedPoint { terms: 8 }).unwrap().certificate;
+        assert!(is_kink(found.verdict), "{count}: {found}");
+        // All of them at work, and nothing bends; then the loss does, where a parameter is zero.
+        let smooth = inner_loop(&z0, &phi, halved, |z: Var, phi: Var| z.sum() + phi.dot(phi));
+        let found = smooth.derivative(80, Estimator::FixedPoint { terms: 60 }).unwrap().certificate;
+        assert_eq!(found.verdict, Verdict::Verified, "{count}: {found}");
+        let loss = inner_loop(&z0, &phi, halved, |z: Var, phi: Var| z.sum() + phi.abs().sum());
+        let found = loss.derivative(80, Estimator::FixedPoint { terms: 60 }).unwrap().certificate;
+        assert!(is_kink(found.verdict), "{count}: {found}");
+    }
+}
+
+/// What is recorded is one step and one loss; a look takes two more of each, and near a kink six.
+#[test]
+fn what_a_look_at_a_loop_takes() {
+    let (z0, phi) = (mat![[0.0], [2.0]], mat![[0.0], [1.0]]);
+    for (bent, most) in [(false, 3), (true, 7)] {
+        let (steps, losses) = (Cell::new(0), Cell::new(0));
+        let p = inner_loop(
+            &z0,
+            &phi,
+            |z: Var, phi: Var, _| {
+                steps.set(steps.get() + 1);
+                (if bent { z.abs() } else { z }) * 0.5 + phi
+            },
+            |z: Var, _: Var| {
+                losses.set(losses.get() + 1);
+                z.sum()
+            },
+        );
+        let found = p.derivative(1, Estimator::FixedPoint { terms: 60 }).unwrap().certificate;
+        assert_eq!(is_kink(found.verdict), bent, "{found}");
+        assert!(steps.get() <= most && losses.get() <= most, "{} {}", steps.get(), losses.get());
     }
 }

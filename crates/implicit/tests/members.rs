@@ -379,3 +379,87 @@ fn a_parameter_that_members_share_and_one_member_cannot_take() {
     let d = lin.hypergradient(|z: Var, _| z.sum()).unwrap();
     assert!((d.gradient.1 - (0.5 + 0.25f64)).abs() < 1e-14, "{}", d.gradient.1);
 }
+
+/// `(z - sqrt(phi) - phi) s`, with `s` below `phi`, and a solver that answers whatever it is asked.
+fn square_roots(members: usize) -> Layer<impl Condition<State = Batch, Params = Batch> + Send + Sync + 'static> {
+    let (z, phi) = (Batch::zeros(Shape::batch(members, 1, 1)), Batch::zeros(Shape::batch(members, 2, 1)));
+    let c = root(&z, &phi, |z: Var, p: Var| {
+        let (phi, s) = (p.row_range(0, 1), p.row_range(1, 1));
+        (z - phi.sqrt() - phi) * s
+    });
+    Layer::new(c.flat(), z.clone(), phi, move |p: &Batch| {
+        let of = |m: usize| p.data()[2 * m];
+        Ok(Batch::from_fn(z.shape(), |m, _, _| if of(m) < 0.0 { 1.0 } else { of(m).sqrt() + of(m) }))
+    })
+}
+
+#[test]
+fn a_layer_masks_a_member_without_a_derivative_by_its_parameters() {
+    // Fine; no derivative by phi; a residual that is not finite; singular; fine.
+    let phi = Batch::from_fn(Shape::batch(5, 2, 1), |m, i, _| match (m, i) {
+        (1, 0) => 0.0,
+        (2, 0) => -1.0,
+        (3, 1) => 0.0,
+        _ => 1.0 + 0.5 * (m + 2 * i) as f64,
+    });
+    let derivatives = |members: usize, phi: &Batch| {
+        let layer = square_roots(members);
+        let loss = func(|p: Var| {
+            let (z, mask) = layer.apply_masked(&p);
+            (mask * z.hadamard(z)).sum()
+        });
+        let along = Batch::from_fn(phi.shape(), |_, _, _| 1.0);
+        (pullback::grad(&loss, phi).unwrap(), hvp(&loss, phi, &along).unwrap(), layer.failures())
+    };
+    let (g, h, failures) = derivatives(5, &phi);
+    let named: Vec<usize> = failures.iter().map(|f| f.0).collect();
+    assert_eq!(named, [1, 2, 3], "{failures:?}");
+    assert!(matches!(failures[0].1, Error::NoDerivative { member: 1, .. }), "{failures:?}");
+    assert!(matches!(failures[1].1, Error::NotFinite { member: 2, .. }), "{failures:?}");
+    for m in 0..5 {
+        let own = [cut(&g, m), cut(&h, m)];
+        if named.contains(&m) {
+            assert!(own.iter().all(|v| v.data().iter().all(|x| *x == 0.0)), "{m}");
+            continue;
+        }
+        let (one, second, _) = derivatives(1, &cut(&phi, m));
+        assert_eq!((one.data(), second.data()), (own[0].data(), own[1].data()), "{m}");
+        let (x, s) = (phi.data()[2 * m], phi.data()[2 * m].sqrt());
+        let truth = 2.0 * (s + x) * (0.5 / s + 1.0);
+        assert!((one.data()[0] / truth - 1.0).abs() < 1e-13 && one.data()[1].abs() < 1e-14 * truth, "{:?}", one.data());
+    }
+    // Nobody asks for a derivative, and the member has its value.
+    let phi = Batch::from_fn(phi.shape(), |m, i, _| if i == 1 { 1.0 } else { m as f64 });
+    let (layer, tape) = (square_roots(5), pullback::Tape::plain());
+    assert_eq!(layer.apply(&tape.constant(&phi)).value().data()[..2], [0.0, 2.0]);
+    assert!(layer.failures().is_empty());
+}
+
+#[test]
+fn a_layer_masks_a_member_at_which_a_rule_refuses() {
+    let shape = Shape::batch(3, 2, 2);
+    let tied = |m: usize| m == 1;
+    let phi = Batch::from_fn(
+        shape,
+        |m, i, j| if i == j { 1.0 + if tied(m) { 0.0 } else { (m + 2 * i) as f64 } } else { 0.0 },
+    );
+    let z = Batch::zeros(Shape::batch(3, 1, 1));
+    let c = root(&z, &phi, |z: Var, phi: Var| z - vectors(phi)).flat();
+    let layer = Layer::new(c, z, phi.clone(), |phi: &Batch| Ok(pullback::value(func(vectors), phi)?));
+    let g = pullback::grad(
+        func(|p: Var| {
+            let (z, mask) = layer.apply_masked(&p);
+            (mask * z).sum()
+        }),
+        &phi,
+    )
+    .unwrap();
+    assert_eq!(layer.failures().iter().map(|f| f.0).collect::<Vec<_>>(), [1], "{:?}", layer.failures());
+    for m in 0..3 {
+        let alone = pullback::grad(func(|p: Var| vectors(p).sum()), &cut(&phi, m));
+        match tied(m) {
+            true => assert!(alone.is_err() && cut(&g, m).data().iter().all(|x| *x == 0.0)),
+            false => assert!(alone.unwrap().data().iter().zip(cut(&g, m).data()).all(|(a, b)| (a - b).abs() < 1e-14)),
+        }
+    }
+}

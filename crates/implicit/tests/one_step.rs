@@ -5,7 +5,7 @@
 use pullback::Shape;
 use pullback::faer::{Mat, Side, mat};
 use pullback::prelude::*;
-use pullback_implicit::{Certificate, Derivative, Estimator, agreement, program};
+use pullback_implicit::{Certificate, Derivative, Estimator, agreement, inner_loop};
 use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 
 /// Ridge regression with a weight `e^(l_j)` for each coefficient, by gradient descent with a fixed step
@@ -43,7 +43,7 @@ impl Ridge {
 
     fn derivative(&self, steps: usize, how: Estimator) -> Derivative<Mat<f64>, Mat<f64>> {
         let w0 = Mat::zeros(P, 1);
-        program(
+        inner_loop(
             &w0,
             &self.l,
             |w, l, _| w - (&self.gram * w + l.exp().hadamard(w) - &self.right) * self.step,
@@ -161,37 +161,38 @@ fn a_series_of_no_further_terms_says_the_same() {
 #[test]
 fn where_nothing_is_missing_the_tail_is_zero() {
     // The step forgets its state, so one step is exact.
-    let forgets = program(&1.0f64, &3.0f64, |z, phi, _| z * 0.0 + phi * phi, |z, _| z);
+    let forgets = inner_loop(&1.0f64, &3.0f64, |z, phi, _| z * 0.0 + phi * phi, |z, _| z);
     let d = forgets.derivative(5, Estimator::OneStep).unwrap();
     assert_eq!((d.gradient, d.certificate.rho, d.certificate.tail()), (6.0, Some(0.0), Some(0.0)));
     assert_eq!(d.certificate.norms, [1.0, 0.0]);
     // A pull that vanishes at once, beside a mode that does not and that the loss does not see.
     let (z0, phi) = (mat![[1.0], [1.0]], mat![[1.0], [2.0]]);
     let half = mat![[0.0, 0.0], [0.0, 0.5]];
-    let d = program(&z0, &phi, |z, phi, _| &half * z + phi, |z, _| z.row_range(0, 1)).derivative(9, Estimator::OneStep);
+    let d =
+        inner_loop(&z0, &phi, |z, phi, _| &half * z + phi, |z, _| z.row_range(0, 1)).derivative(9, Estimator::OneStep);
     let d = d.unwrap();
     assert_eq!((d.gradient, d.certificate.tail()), (mat![[1.0], [0.0]], Some(0.0)));
     assert!((d.certificate.rho.unwrap() - 0.5).abs() < 1e-12);
     // A loss that does not see the state has no terms at all.
-    let blind = program(&1.0f64, &3.0f64, |z, phi, _| z * 0.5 + phi, |_, phi| phi * phi);
+    let blind = inner_loop(&1.0f64, &3.0f64, |z, phi, _| z * 0.5 + phi, |_, phi| phi * phi);
     let d = blind.derivative(5, Estimator::OneStep).unwrap();
     assert_eq!((d.gradient, d.certificate.norms, d.certificate.rho), (6.0, vec![0.0], None));
 }
 
 #[test]
 fn a_loop_that_does_not_contract_has_no_tail() {
-    let grows = program(&1.0f64, &0.1f64, |z, phi, _| z * 1.5 + phi, |z, _| z);
+    let grows = inner_loop(&1.0f64, &0.1f64, |z, phi, _| z * 1.5 + phi, |z, _| z);
     let d = grows.derivative(5, Estimator::OneStep).unwrap();
     assert!((d.certificate.rho.unwrap() - 1.5).abs() < 1e-14);
     assert_eq!((d.gradient, d.certificate.tail()), (1.0, None));
     // The loss sees only what contracts, and the loop runs away elsewhere: its motion tells.
     let (z0, phi) = (mat![[1.0], [1.0]], mat![[1.0], [2.0]]);
     let a = mat![[0.1, 0.0], [0.0, 1.2]];
-    let d = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.row_range(0, 1));
+    let d = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.row_range(0, 1));
     let c = d.derivative(9, Estimator::OneStep).unwrap().certificate;
     assert!(c.norms[1] < 0.2 && c.rho.unwrap() > 1.0 && c.tail().is_none(), "{c:?}");
     // A step without a derivative by its state still has one by its parameters, and nothing speaks for a contraction.
-    let root = program(&0.0f64, &2.0f64, |z, phi, _| z.sqrt() + phi, |z, _| z);
+    let root = inner_loop(&0.0f64, &2.0f64, |z, phi, _| z.sqrt() + phi, |z, _| z);
     let d = root.derivative(1, Estimator::OneStep).unwrap();
     assert_eq!((d.gradient, d.certificate.rho, d.certificate.tail()), (1.0, Some(f64::INFINITY), None));
 }
@@ -203,7 +204,7 @@ fn a_loop_that_converged_long_ago_is_judged_by_the_motion_it_once_had() {
     let (z0, phi) = (mat![[0.0], [0.0]], mat![[1.0], [1.0]]);
     let a = mat![[0.1, 0.0], [0.0, 0.9]];
     let w = mat![[1.0], [0.05]];
-    let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
     for steps in [60, 400, 5000] {
         let c = p.derivative(steps, Estimator::OneStep).unwrap().certificate;
         assert!((c.rho.unwrap() - 0.9).abs() < 1e-6, "{steps}: {c:?}");
@@ -213,7 +214,7 @@ fn a_loop_that_converged_long_ago_is_judged_by_the_motion_it_once_had() {
     }
     // Started at the solution there never was a motion, and the first ratio is all there is.
     let solution = mat![[1.0 / 0.9], [10.0]];
-    let p = program(&solution, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+    let p = inner_loop(&solution, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
     let c = p.derivative(50, Estimator::OneStep).unwrap().certificate;
     assert_eq!(c.rho, Some(c.norms[1]));
 }
@@ -221,7 +222,7 @@ fn a_loop_that_converged_long_ago_is_judged_by_the_motion_it_once_had() {
 #[test]
 fn the_formula_printed_in_2022_is_judged_by_its_own_terms() {
     // v_1 = v_0 - A'v_0 with A = 0.8: a ratio of 0.2, and the sum of all terms is 1 / 0.8.
-    let p = program(&0.0f64, &1.0f64, |z, phi, _| z * 0.8 + phi, |z, _| z);
+    let p = inner_loop(&0.0f64, &1.0f64, |z, phi, _| z * 0.8 + phi, |z, _| z);
     let d = p.derivative(300, Estimator::IrmmPaper { terms: 0 }).unwrap();
     assert!((d.gradient + 1.0).abs() < 1e-15 && (d.certificate.rho.unwrap() - 0.2).abs() < 1e-15);
     assert!((tail(&d.certificate) - 0.25).abs() < 1e-14);
@@ -237,7 +238,7 @@ fn on_a_manifold_the_contraction_is_that_of_the_tangent_space() {
     let spectrum = [1.0, 2.0, 3.5, 4.0, 6.0];
     let c0 = Mat::from_fn(n, n, |i, j| if i == j { spectrum[i] } else { 0.0 });
     let m = Mat::from_fn(n, n, |i, j| ((2 * i + 3 * j) as f64).sin());
-    let descend = program(
+    let descend = inner_loop(
         &x0,
         &c0,
         |x, c, _| {
@@ -258,7 +259,7 @@ fn on_a_manifold_the_contraction_is_that_of_the_tangent_space() {
 fn the_motion_is_relative_to_the_state() {
     // z_t = 2 c (1 - 2^-t).
     for c in [1.0, 1e6, 1e-6] {
-        let p = program(&0.0f64, &c, |z, phi, _| z * 0.5 + phi, |z, _| z);
+        let p = inner_loop(&0.0f64, &c, |z, phi, _| z * 0.5 + phi, |z, _| z);
         for steps in [1, 2, 5] {
             let motion = p.derivative(steps, Estimator::OneStep).unwrap().certificate.motion.unwrap();
             let (now, before) = (1.0 - 0.5f64.powi(steps as i32), 1.0 - 0.5f64.powi(steps as i32 - 1));

@@ -5,7 +5,7 @@
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback::{Batch, vjp};
-use pullback_implicit::{Certificate, Estimator, program};
+use pullback_implicit::{Certificate, Estimator, inner_loop};
 use pullback_manifolds::{Grassmann, Manifold, rng};
 
 const N: usize = 5;
@@ -45,7 +45,7 @@ impl Pca {
     }
 
     fn derivative(&self, steps: usize, how: Estimator) -> Mat<f64> {
-        program(&self.x0, &self.phi, |x, c, t| self.step(x, c, t), |x, c| self.loss(x, c))
+        inner_loop(&self.x0, &self.phi, |x, c, t| self.step(x, c, t), |x, c| self.loss(x, c))
             .on(&self.gr)
             .derivative(steps, how)
             .unwrap()
@@ -53,7 +53,7 @@ impl Pca {
     }
 
     fn certificate(&self, steps: usize, how: Estimator) -> Certificate {
-        program(&self.x0, &self.phi, |x, c, t| self.step(x, c, t), |x, c| self.loss(x, c))
+        inner_loop(&self.x0, &self.phi, |x, c, t| self.step(x, c, t), |x, c| self.loss(x, c))
             .on(&self.gr)
             .derivative(steps, how)
             .unwrap()
@@ -120,7 +120,7 @@ fn on_a_manifold_the_series_before_convergence_is_its_formula() {
 fn steps_know_their_number_in_every_estimator() {
     // z <- a_t z + b_t phi with a_t = 1/(2 + t), b_t = 1 + t; L = z.
     let (a, b) = (|t: usize| 1.0 / (2 + t) as f64, |t: usize| (1 + t) as f64);
-    let p = program(&3.0f64, &0.5f64, |z, phi, t| z * a(t) + phi * b(t), |z, _| z);
+    let p = inner_loop(&3.0f64, &0.5f64, |z, phi, t| z * a(t) + phi * b(t), |z, _| z);
     for steps in [1, 2, 3, 6, 9] {
         let (mut z, mut dz) = (3.0, 0.0);
         for t in 0..steps {
@@ -147,7 +147,7 @@ fn steps_know_their_number_in_every_estimator() {
 fn a_series_is_cut_off_where_its_terms_are_twice_as_long_as_the_first() {
     // Terms 1, 1.3, 1.69, 2.197: the third after the first is the one too many.
     let run = |a: f64, terms| {
-        let p = program(&1.0f64, &0.1f64, |z, phi, _| z * a + phi, |z, _| z);
+        let p = inner_loop(&1.0f64, &0.1f64, |z, phi, _| z * a + phi, |z, _| z);
         let d = p.derivative(3, Estimator::FixedPoint { terms }).unwrap();
         (d.certificate.truncated, d.certificate.terms)
     };
@@ -165,13 +165,13 @@ fn what_a_step_hands_on_is_no_part_of_the_contraction() {
     // the first knows that the loop contracts by phi (1 - p^2), and not by 1.
     let (x, phi) = (Mat::from_fn(3, 1, |i, _| 0.3 + 0.2 * i as f64), 0.6);
     let start = (Mat::<f64>::zeros(3, 1), x);
-    let handed = program(
+    let handed = inner_loop(
         &start,
         &phi,
         |(p, x): (Var, Var), phi: Var, _| ((p * phi + x).tanh(), x),
         |(p, x), _: Var| p.dot(p) + p.dot(x) + x.sum(),
     );
-    let copied = program(
+    let copied = inner_loop(
         &start,
         &phi,
         |(p, x): (Var, Var), phi: Var, _| ((p * phi + x).tanh(), x * 1.0),

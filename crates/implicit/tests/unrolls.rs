@@ -3,7 +3,7 @@
 
 use pullback::faer::{Mat, mat};
 use pullback_implicit::{
-    Error, Estimate, Estimator, Evolution, Particles, Sensitivity, Verdict, Why, compare, program,
+    Error, Estimate, Estimator, Evolution, Particles, Sensitivity, Verdict, Why, compare, inner_loop,
 };
 use pullback_manifolds::{Egrad, Grassmann, Manifold, rng};
 use std::cell::Cell;
@@ -23,7 +23,7 @@ fn checkpointed_and_forward_are_the_full_unroll() {
     // A step that depends on its number and is not linear, and a direct term in the loss.
     let (a, w) = (wave(4, 4, 0.3), wave(4, 1, 1.1));
     let (z0, phi) = (wave(4, 1, 0.7), wave(4, 1, 0.9));
-    let p = program(
+    let p = inner_loop(
         &z0,
         &phi,
         |z, phi, t| (&a * z * (0.9 + 0.01 * t as f64) + phi).tanh(),
@@ -44,7 +44,7 @@ fn checkpointed_and_forward_are_the_full_unroll() {
 #[test]
 fn the_binomial_schedule_runs_each_step_as_often_as_it_must() {
     let runs = Cell::new(0);
-    let p = program(
+    let p = inner_loop(
         &1.0f64,
         &0.9f64,
         |z, phi, _| {
@@ -66,7 +66,7 @@ fn the_binomial_schedule_runs_each_step_as_often_as_it_must() {
 #[test]
 fn bytes_are_those_of_the_snapshots_and_of_one_step() {
     let (a, z0, phi) = (wave(30, 30, 0.3), wave(30, 30, 0.7), 0.1f64);
-    let p = program(&z0, &phi, |z, phi, _| (&a * z * phi).tanh(), |z, _| z.sum());
+    let p = inner_loop(&z0, &phi, |z, phi, _| (&a * z * phi).tanh(), |z, _| z.sum());
     let bytes = |steps, how| p.derivative(steps, how).unwrap().bytes;
     // One snapshot and one more state, from which a step is recorded.
     let two = bytes(3, Estimator::Checkpointed { snapshots: Some(1) });
@@ -89,7 +89,7 @@ fn on_a_manifold_and_for_a_tree_of_parameters() {
     let x0 = gr.random_point(1, &mut rng(4)).swap_remove(0);
     let phi = (wave(5, 5, 0.4), 0.05f64);
     let m = wave(5, 5, 0.8);
-    let p = program(
+    let p = inner_loop(
         &x0,
         &phi,
         |x, (c, step), _| {
@@ -109,7 +109,7 @@ fn on_a_manifold_and_for_a_tree_of_parameters() {
 
 #[test]
 fn mistakes_are_typed_in_every_way() {
-    let p = program(&3.0f64, &1.0f64, |z, phi, _| z * z * phi, |z, _| z);
+    let p = inner_loop(&3.0f64, &1.0f64, |z, phi, _| z * z * phi, |z, _| z);
     let es = Evolution::antithetic(4, 0.1, 1);
     let (mut on, ways) = (Sensitivity::new(), [Estimator::Checkpointed { snapshots: None }, Estimator::Forward]);
     for how in ways {
@@ -122,7 +122,7 @@ fn mistakes_are_typed_in_every_way() {
         assert!(matches!(wrong.sample(&p, &3.0, &1.0, 2), Err(Error::Setting { .. })), "{wrong:?}");
     }
     let two = mat![[1.0, 2.0]];
-    let wide = program(&two, &1.0f64, |z, phi, _| z * phi, |z, _| z);
+    let wide = inner_loop(&two, &1.0f64, |z, phi, _| z * phi, |z, _| z);
     assert!(matches!(es.sample(&wide, &two, &1.0, 2), Err(Error::Engine(pullback::Error::NotScalar { .. }))));
 }
 
@@ -131,7 +131,7 @@ fn the_truncation_bias_of_evolution_strategies_and_its_absence() {
     // s_{t+1} = s_t + phi, loss s_1 + ... + s_T: derivative T (T + 1) / 2 = 820, and (K + 1) / (T + 1) of it for
     // unrolls of K steps whose noise is forgotten.
     let (t, k, start) = (40, 5, (0.0f64, 0.0f64));
-    let p = program(&start, &0.3f64, |(s, sum), phi, _| (s + phi, sum + s + phi), |(_, sum), _| sum);
+    let p = inner_loop(&start, &0.3f64, |(s, sum), phi, _| (s + phi, sum + s + phi), |(_, sum), _| sum);
     let exact = (t * (t + 1) / 2) as f64;
     assert_eq!(p.derivative(t, Estimator::Unroll).unwrap().gradient, exact);
     let persistent = Evolution::persistent(4000, 0.1, 3, k).sample(&p, &start, &0.3, t).unwrap();
@@ -158,7 +158,7 @@ fn the_truncation_bias_of_evolution_strategies_and_its_absence() {
 fn the_standard_error_is_one() {
     // A loop that is not linear; the smoothing of 0.01 is far below the standard error.
     let (w, z0, phi) = (wave(3, 1, 1.1), wave(3, 1, 0.7), wave(3, 1, 0.9));
-    let p = program(&z0, &phi, |z, phi, _| (z * 0.7 + phi).tanh(), |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, _| (z * 0.7 + phi).tanh(), |z, _| z.dot(&w));
     let truth = p.derivative(12, Estimator::Unroll).unwrap().gradient;
     for window in [None, Some(3)] {
         let (mut within, mut all) = (0, 0);
@@ -178,7 +178,7 @@ fn the_standard_error_is_one() {
 #[test]
 fn particles_that_stay_alive_sum_to_the_sample_and_seeds_repeat_bit_by_bit() {
     let (w, z0, phi) = (wave(3, 1, 1.1), wave(3, 1, 0.7), wave(3, 1, 0.9));
-    let p = program(&z0, &phi, |z, phi, t| (z * 0.7 + phi * (t as f64 * 0.1)).tanh(), |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, t| (z * 0.7 + phi * (t as f64 * 0.1)).tanh(), |z, _| z.dot(&w));
     let how = Evolution::persistent(10, 0.05, 9, 4);
     let sample = || how.sample(&p, &z0, &phi, 12).unwrap();
     let mut particles = Particles::new(how, &z0, &phi).unwrap();
@@ -192,7 +192,7 @@ fn particles_that_stay_alive_sum_to_the_sample_and_seeds_repeat_bit_by_bit() {
 fn all_ways_in_one_loop() {
     let (a, w) = (wave(3, 3, 0.3) * 0.3, wave(3, 1, 1.1));
     let (z0, phi) = (wave(3, 1, 0.7), wave(3, 1, 0.9));
-    let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(z) + z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(z) + z.dot(&w));
     let (es, pes) = (Evolution::antithetic(2000, 1e-3, 1), Evolution::persistent(2000, 1e-3, 1, 30));
     let all: [&dyn Estimate<_>; 5] =
         [&Estimator::Unroll, &Estimator::Checkpointed { snapshots: None }, &Estimator::Forward, &es, &pes];

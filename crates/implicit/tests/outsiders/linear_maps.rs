@@ -3,7 +3,7 @@
 
 use crate::{Tally, column, dot, mat, methods, qf, solve, with_spectrum};
 use pullback::faer::Mat;
-use pullback_implicit::{Condition, Estimate, Estimator, Implicit, Sensitivity, fixed_point, program, stationary};
+use pullback_implicit::{Condition, Estimate, Estimator, Implicit, Sensitivity, fixed_point, inner_loop, stationary};
 
 /// Maps of `n` dimensions by name; the solution of `z = A z + phi` exists for all of them.
 fn maps(n: usize, seed: u64) -> Vec<(&'static str, Mat<f64>)> {
@@ -80,7 +80,7 @@ fn loops_of_hard_maps_stopped_early_and_late() {
             let m = Mat::<f64>::identity(n, n) - &a;
             for (k, w) in rights(n, seed).iter().enumerate() {
                 let truth = solve(&m.transpose().to_owned(), w);
-                let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(w));
+                let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(w));
                 for steps in [1, 2, 4, 10, 40, 200, 3000] {
                     let what = format!("{name}, {n} dimensions, right-hand side {k}, {steps} steps");
                     for terms in [0, 1, 2, 5, 20, 80] {

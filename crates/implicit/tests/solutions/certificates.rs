@@ -3,13 +3,13 @@
 
 use crate::{apart, mat, qf, solve, with_spectrum};
 use pullback::faer::{Mat, mat};
-use pullback_implicit::{Certificate, Condition, Derivative, Estimator, Verdict, Why, program, stationary};
+use pullback_implicit::{Certificate, Condition, Derivative, Estimator, Verdict, Why, inner_loop, stationary};
 
 /// `z <- A z + phi`, `L = w' z`: the gradient is `(I - A')^{-1} w`.
 fn linear(a: &Mat<f64>, w: &Mat<f64>, steps: usize, how: Estimator) -> (Derivative<Mat<f64>, Mat<f64>>, Mat<f64>) {
     let n = a.nrows();
     let (z0, phi) = (Mat::zeros(n, 1), Mat::from_fn(n, 1, |i, _| 1.0 + 0.3 * i as f64));
-    let p = program(&z0, &phi, |z, phi, _| a * z + phi, |z, _| z.dot(w));
+    let p = inner_loop(&z0, &phi, |z, phi, _| a * z + phi, |z, _| z.dot(w));
     let truth = solve(&(Mat::<f64>::identity(n, n) - a.transpose()), w);
     (p.derivative(steps, how).unwrap(), truth)
 }
@@ -60,7 +60,7 @@ fn a_slow_mode_that_the_terms_hardly_contain_is_seen() {
 fn the_formula_of_2022_is_compared_with_the_derivative_and_never_sound() {
     let a = mat![[0.9999, 0.0], [0.0, 0.9998]];
     let ones = mat![[1.0], [1.0]];
-    let p = program(&ones, &1.0f64, |z, phi, _| &a * z + phi * &ones, |z, _| z.sum());
+    let p = inner_loop(&ones, &1.0f64, |z, phi, _| &a * z + phi * &ones, |z, _| z.sum());
     for how in [Estimator::IrmmPaper { terms: 20 }, Estimator::IrmmCode { terms: 5, alpha: 0.1 }] {
         let d = p.derivative(30, how).unwrap();
         // With A near 1 the printed one is minus one step, the coded one 4.686 times one step; the truth is 15000.
@@ -77,7 +77,7 @@ fn the_formula_of_2022_is_compared_with_the_derivative_and_never_sound() {
 fn the_printed_formula_looks_from_the_point_before_the_last_step() {
     // z <- phi z, L = z²/2: A = phi, B = z_{T-1}, v = z_{T-1}.
     let (phi, z0) = (0.5f64, 3.0f64);
-    let d = program(&z0, &phi, |z, phi, _| z * phi, |z, _| z * z * 0.5);
+    let d = inner_loop(&z0, &phi, |z, phi, _| z * phi, |z, _| z * z * 0.5);
     let d = d.derivative(4, Estimator::IrmmPaper { terms: 2 }).unwrap();
     let before = z0 * 0.125;
     assert!((d.gradient + before * before * 1.75).abs() < 1e-15, "{}", d.gradient);
@@ -90,7 +90,7 @@ fn a_loop_that_has_not_arrived_is_not_sound() {
     let step = |h: f64| {
         let (z0, phi) = (&z0, &phi);
         move |steps, terms| {
-            let p = program(
+            let p = inner_loop(
                 z0,
                 phi,
                 |z, phi, _| z - (z.hadamard(z).hadamard(z) - z * phi.sum()) * h,
@@ -191,7 +191,7 @@ fn a_certificate_reads_in_a_few_lines() {
 #[test]
 fn a_complete_series_of_a_loop_that_still_moves_is_not_verified() {
     // z <- z/2 + phi towards 2 phi, and L = z³: the series is complete, the point is 1e-6 from where it is going.
-    let p = program(&0.0f64, &1.0f64, |z, phi, _| z * 0.5 + phi, |z, _| z * z * z);
+    let p = inner_loop(&0.0f64, &1.0f64, |z, phi, _| z * 0.5 + phi, |z, _| z * z * z);
     for (steps, verified) in [(12, false), (20, false), (60, true)] {
         let d = p.derivative(steps, SERIES(60)).unwrap();
         let error = (d.gradient / 24.0 - 1.0).abs();

@@ -3,14 +3,14 @@
 use crate::{apart, mat, solve, with_spectrum};
 use pullback::faer::Mat;
 use pullback_implicit::linear::Method;
-use pullback_implicit::{Estimate, Estimator, Implicit, Verdict, compare, program};
+use pullback_implicit::{Estimate, Estimator, Implicit, Verdict, compare, inner_loop};
 use pullback_manifolds::{Egrad, Grassmann, Manifold, Stiefel, StiefelRetraction, rng};
 
 #[test]
 fn estimators_are_compared_in_a_loop() {
     let a = with_spectrum(&[0.9, -0.5, 0.2], 300);
     let (w, z0, phi) = (mat(301, 3, 1), Mat::zeros(3, 1), mat(302, 3, 1));
-    let p = program(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
+    let p = inner_loop(&z0, &phi, |z, phi, _| &a * z + phi, |z, _| z.dot(&w));
     let implicit = Implicit::new::<f64>();
     let gmres = implicit.method(Method::Gmres { restart: 5 });
     let series = Estimator::FixedPoint { terms: 5 };
@@ -41,7 +41,7 @@ fn the_implicit_estimator_on_a_manifold_is_the_series() {
     let x0 = gr.random_point(1, &mut rng(4)).swap_remove(0);
     let c0 = Mat::from_fn(5, 5, |i, j| if i == j { [1.0, 2.0, 3.5, 4.0, 6.0][i] } else { 0.0 });
     let m = mat(310, 5, 5);
-    let descend = program(
+    let descend = inner_loop(
         &x0,
         &c0,
         |x, c, _| {
@@ -73,7 +73,7 @@ fn on_a_curved_manifold_the_implicit_estimator_knows_its_error_when_the_loop_sto
     let c0 = Mat::from_fn(6, 6, |i, j| if i == j { 1.0 + 0.7 * i as f64 } else { 0.0 });
     // Weights that differ make the minimum a frame and not a subspace.
     let (m, n) = (mat(311, 6, 2), Mat::from_fn(2, 2, |i, j| if i == j { 1.0 - 0.5 * i as f64 } else { 0.0 }));
-    let descend = program(
+    let descend = inner_loop(
         &x0,
         &c0,
         |x, c, _| {

@@ -221,4 +221,17 @@ impl<T: Scalar> Primitive<T> for MulAdd {
         tangents(&mut dy, shape, started, self.0, [&a, &b], [da.as_ref(), db.as_ref()]);
         p.done([dy])
     }
+    #[inline(always)]
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
+        if p.input(0).shape != p.output().shape {
+            return false;
+        }
+        let Some(g) = p.take() else { return true };
+        let (a, b) = (p.input(1), p.input(2));
+        let gy = Arg { shape: p.output().shape, data: &g };
+        p.add_product(1, || cotangent_of_first(self.0, [&a, &b], &gy));
+        p.add_product(2, || cotangent_of_second(self.0, [&a, &b], &gy));
+        p.give(0, g);
+        true
+    }
 }

@@ -1,0 +1,76 @@
+//! The verdicts on the members of a series. Where state and parameters are batches of loops that do not know of each
+//! other, a small part of the derivative that is wrong is not to be hidden by a large one that is right, nor a slow loop
+//! by fast ones. What is measured of each is what `series_verdict.rs` measures of all.
+
+use crate::certificate::{Certificate, LoopMember};
+use crate::error::Result;
+use crate::estimate::{difference, norm};
+use crate::iteration::{Iteration, Of};
+use crate::last_step::LastStep;
+use crate::linear::rate;
+use crate::lists::{self, List};
+use crate::series::Sum;
+use crate::series_verdict::{Missing, Pushed, Seen, contraction, missing, relative};
+use crate::verdict::Verdict;
+use pullback::{Batch, Scalar};
+
+/// Fills in what is known of each member, where the sum `p` and what it pulls back to, `own`, have members.
+pub(crate) fn judge_members<I: Iteration>(
+    last_step: &LastStep<'_, '_, I>,
+    certificate: &mut Certificate,
+    p: &[Batch<Of<I::State>>],
+    kept: &[List<Of<I::State>>],
+    own: &[Batch<Of<I::State>>],
+    pushed: Option<&Pushed<Of<I::State>>>,
+) -> Result<()> {
+    let n = lists::members(&lists::shapes(p));
+    if n < 2 || p.iter().chain(own).any(|b| b.shape().batch != n) {
+        return Ok(());
+    }
+    let (path, mut errors) = (last_step.path, lists::zeros(&lists::shapes(p)));
+    let mut all = Vec::with_capacity(n);
+    for m in 0..n {
+        let cut = |v: &[Batch<_>]| lists::member(v, m);
+        let kept: Vec<List<_>> = kept.iter().map(|v| cut(v)).collect();
+        let end = cut(path.end);
+        let motion = difference(&cut(path.before), &end) / norm(&end).max(f64::MIN_POSITIVE);
+        let along = pushed.and_then(|p| along(&cut(&p.d), &cut(&p.aad), &end));
+        let rho = falls(&kept).map(|rho| rho.max(along.unwrap_or(0.0)));
+        let p = cut(p);
+        let Missing { error, credible, .. } =
+            missing(certificate.terms, rho.unwrap_or(f64::INFINITY), Sum::FixedPoint, &p, &kept, &[]);
+        let nothing = lists::is_zero(&p, 0);
+        if !nothing {
+            lists::put_member(&mut errors, &error, m);
+        }
+        all.push((nothing, rho, motion, credible));
+    }
+    let lengths = last_step.lengths_by_params(&errors, n)?;
+    let one = |(m, (nothing, rho, motion, credible)): (usize, (bool, Option<f64>, f64, bool))| {
+        let (size, length) = (lists::dot(own, own, m).sqrt(), lengths[m]);
+        let seen = rho.unwrap_or(f64::INFINITY);
+        // Terms of the whole that grew are those of the members that do not contract.
+        let seen = Seen { truncated: certificate.truncated && seen >= 1.0, motion, rho: seen, credible };
+        let verdict = seen.verdict::<Of<I::State>>(Sum::FixedPoint, relative(length, size));
+        LoopMember {
+            rho,
+            error: length.is_finite().then_some(length),
+            verdict: if nothing { Verdict::Verified } else { verdict },
+        }
+    };
+    certificate.members = all.into_iter().enumerate().map(one).collect();
+    certificate.verdict = certificate.members.iter().fold(certificate.verdict, |v, m| v.worse(m.verdict));
+    Ok(())
+}
+
+/// The factor by which terms fall: 0 where they have vanished, `None` of fewer than two.
+fn falls<T: Scalar>(kept: &[List<T>]) -> Option<f64> {
+    let lengths: Vec<f64> = kept.iter().map(|v| norm(v)).collect();
+    if kept.len() > 1 && lengths.last() == Some(&0.0) { Some(0.0) } else { rate(&lengths) }
+}
+
+/// How much the motion of a member shrinks, if it is well above rounding.
+fn along<T: Scalar>(d: &[Batch<T>], aad: &[Batch<T>], end: &[Batch<T>]) -> Option<f64> {
+    let length = norm(d);
+    if length > T::EPS.f64().sqrt() * norm(end) { contraction(length, norm(aad)) } else { None }
+}

@@ -1,0 +1,176 @@
+//! What is known of the part of a series that is missing: how fast its terms fall, beside the loop's own motion, what
+//! they say of the rest, and the verdict. How the terms are computed is in `series.rs`.
+
+use crate::Certificate;
+use crate::error::Result;
+use crate::estimate::{add, norm};
+use crate::iteration::{Iteration, Of};
+use crate::last_step::LastStep;
+use crate::lists::List;
+use crate::missing;
+use crate::series::{Sum, next_term};
+use crate::verdict::{Verdict, Why};
+use pullback::{Batch, Scalar};
+
+/// The least-squares rest is relied on if what it leaves, as it would grow along the slowest mode in sight, is at most
+/// this much of it.
+const CREDIBLE: f64 = 0.3;
+
+/// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess.
+const SLOPE: f64 = 10.0;
+
+/// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
+/// which does not need it; but then nothing speaks for a contraction, and `rho` is infinite.
+pub(crate) fn look_ahead<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
+    sum: Sum,
+    v0: &[Batch<Of<I::State>>],
+    certificate: &mut Certificate,
+) -> Option<List<Of<I::State>>> {
+    let mut v1 = v0.to_vec();
+    let v1 = next_term(last_step, sum, v0, &mut v1).ok().map(|()| v1);
+    let ratio = v1.as_ref().map_or(f64::INFINITY, |v1| norm(v1) / norm(v0));
+    certificate.norms.push(ratio);
+    certificate.missing = Some(ratio);
+    certificate.rho = Some(ratio);
+    v1
+}
+
+/// A motion `d` of the loop, and `A A d`. Twice, since the length of a motion along two slow modes of opposite signs goes
+/// up and down.
+pub(crate) struct Pushed<T: Scalar> {
+    pub(crate) d: List<T>,
+    pub(crate) aad: List<T>,
+}
+
+/// Sets the contraction that the terms show against that of the loop's last visible motion, which points along the
+/// slowest mode; the larger counts. What was pushed is returned.
+pub(crate) fn set_against_motion<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
+    certificate: &mut Certificate,
+) -> Option<Pushed<Of<I::State>>> {
+    let (rho, d) = (certificate.rho?, last_step.path.motion.as_ref()?);
+    let pushed = last_step.pushed_twice(d).ok();
+    let along = pushed.as_ref().map_or(Some(f64::INFINITY), |p| contraction(norm(&p.d), norm(&p.aad)));
+    certificate.rho = Some(along.map_or(rho, |along| rho.max(along)));
+    pushed
+}
+
+/// How much a motion of this length shrinks in a step, if two of them leave `after`; `None` if there is none.
+pub(crate) fn contraction(before: f64, after: f64) -> Option<f64> {
+    (before > 0.0).then(|| (after / before).sqrt())
+}
+
+/// Fills in the error and the verdict.
+///
+/// With `p` the sum and `p* = (I - A')^{-1} v` the truth, the error of the gradient is `B'(p - p*)`.
+pub(crate) fn judge<T: Scalar>(
+    certificate: &mut Certificate,
+    sum: Sum,
+    p: &[Batch<T>],
+    kept: &[List<T>],
+    target: &[Batch<T>],
+    pulled: &mut dyn FnMut(&[Batch<T>]) -> Result<f64>,
+    own: f64,
+) -> Result<()> {
+    let rho = match certificate.rho {
+        // There is no term at all, so nothing can be missing from a sum of zeros.
+        None if certificate.norms[0] == 0.0 => {
+            (certificate.error, certificate.verdict) = (Some(0.0), Verdict::Verified);
+            return Ok(());
+        }
+        rho => rho.unwrap_or(f64::INFINITY),
+    };
+    let Missing { error, credible, exact } = missing(certificate.terms, rho, sum, p, kept, target);
+    // One term alone cannot tell more than its ratio does.
+    if sum == Sum::FixedPoint && credible && (certificate.terms > 0 || exact) {
+        certificate.rest = Some(norm(&error) / first_length(certificate, kept));
+    }
+    let length = pulled(&error)?;
+    certificate.error = length.is_finite().then_some(length);
+    let seen = Seen { truncated: certificate.truncated, motion: certificate.motion.unwrap_or(0.0), rho, credible };
+    certificate.verdict = seen.verdict::<T>(sum, relative(length, own));
+    Ok(())
+}
+
+/// An error of this length, relative to a derivative that is short of it by that.
+pub(crate) fn relative(error: f64, own: f64) -> f64 {
+    if error == 0.0 { 0.0 } else { error / (own + error) }
+}
+
+/// `p - p*` as far as the terms tell, and whether that is to be relied on, or to rounding exact.
+pub(crate) struct Missing<T: Scalar> {
+    pub(crate) error: List<T>,
+    pub(crate) credible: bool,
+    exact: bool,
+}
+
+/// In the space of the terms `p*` is solved for; for the derivative's own series it is what is missing that is solved
+/// for, `(I - A') y = v_K`, `p* - p = y - v_K`, which loses no digits to the terms before.
+pub(crate) fn missing<T: Scalar>(
+    terms: usize,
+    rho: f64,
+    sum: Sum,
+    p: &[Batch<T>],
+    kept: &[List<T>],
+    target: &[Batch<T>],
+) -> Missing<T> {
+    let n = kept.len();
+    let (v, w): (Vec<_>, Vec<_>) = kept.windows(2).map(|k| (k[0].clone(), sum.image(&k[0], &k[1]))).unzip();
+    // For one step the last that is kept is the first that is missing.
+    let summed = if terms == 0 { 1 } else { n };
+    let (error, left, size) = match sum {
+        Sum::FixedPoint if n >= 2 => {
+            let right = &kept[n - 1];
+            let (mut y, left) = missing::solved(&v, &w, right);
+            if summed == n {
+                add(&mut y, right, -1.0);
+            }
+            (y, left, norm(right))
+        }
+        Sum::FixedPoint => (p.to_vec(), f64::INFINITY, 1.0),
+        _ => {
+            let (mut y, left) = missing::solved(&v, &w, &target.to_vec());
+            add(&mut y, p, -sum.sign());
+            (y, left, norm(target))
+        }
+    };
+    let (uncertain, exact) = (left / (1.0 - rho.min(1.0)), left <= 1e-14 * size);
+    let credible = n >= 2 && rho < 1.0 && uncertain <= CREDIBLE * norm(&error) || exact;
+    Missing { error, credible, exact }
+}
+
+/// What was seen of a series.
+pub(crate) struct Seen {
+    pub(crate) truncated: bool,
+    /// How far the loop moved last, relative to where it is.
+    pub(crate) motion: f64,
+    pub(crate) rho: f64,
+    /// Is the error to be relied on?
+    pub(crate) credible: bool,
+}
+
+impl Seen {
+    /// The verdict, with an error that is `relative` to the derivative.
+    pub(crate) fn verdict<T: Scalar>(&self, sum: Sum, relative: f64) -> Verdict {
+        let (rho, threshold) = (self.rho, T::EPS.f64().sqrt());
+        let distance = if self.motion == 0.0 { 0.0 } else { self.motion / (1.0 - rho.min(1.0)) };
+        match () {
+            () if self.truncated => Verdict::Invalid(Why::Diverges { rate: rho }),
+            () if sum != Sum::FixedPoint => Verdict::Suspect(Why::OtherFormula),
+            () if rho >= 1.0 => Verdict::Suspect(Why::Diverges { rate: rho }),
+            () if SLOPE * distance > relative.max(threshold) => Verdict::Suspect(Why::StillMoving { distance }),
+            () if !self.credible => Verdict::Suspect(Why::TooFewTerms { rate: rho }),
+            () if relative <= threshold => Verdict::Verified,
+            () => Verdict::Estimated,
+        }
+    }
+}
+
+/// `|v_0|`, from the last term that was kept and its length relative to the first.
+fn first_length<T: Scalar>(certificate: &Certificate, kept: &[List<T>]) -> f64 {
+    match (kept.last(), certificate.norms.last()) {
+        (Some(v), Some(relative)) if *relative > 0.0 => norm(v) / relative,
+        _ => f64::INFINITY,
+    }
+}
