@@ -5,6 +5,7 @@ use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_s
 use faer::linalg::cholesky::llt::inverse::{inverse as inverse_lower, inverse_scratch};
 use num_traits::Float;
 
+use crate::panels;
 use crate::real::{Real, finite, identity_tall, mirror, view, view_mut};
 use crate::tolerances::{CHOLESKY_SMALL, cholesky_pivot};
 use crate::triangular::{Triangle, solve};
@@ -19,13 +20,20 @@ pub(crate) fn cholesky<T: Real>(a: &[T], n: usize, l: &mut [T], w: &mut Workspac
     if n <= CHOLESKY_SMALL {
         return factor(l, n);
     }
-    let (stack, [], _) = w.lend(cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default()), [], 0);
-    let done = cholesky_in_place(view_mut(l, n, n), Default::default(), Par::Seq, stack, Default::default());
-    clear_wide_registers();
+    let done = match panels::wanted(n, n) {
+        true => panels::cholesky(view_mut(l, n, n)),
+        false => {
+            let (stack, [], _) = w.lend(cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default()), [], 0);
+            let l = view_mut(l, n, n);
+            let done = cholesky_in_place(l, Default::default(), Par::Seq, stack, Default::default()).is_ok();
+            clear_wide_registers();
+            done
+        }
+    };
     let limit = cholesky_pivot::<T>(n);
     let bad = |j: usize| l[j + j * n] * l[j + j * n] <= limit * a[j + j * n];
     match done {
-        Ok(_) if !(0..n).any(bad) => {}
+        true if !(0..n).any(bad) => {}
         // The plain loop knows which pivot and its value.
         _ => {
             lower_part(a, n, l);

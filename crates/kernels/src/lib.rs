@@ -50,6 +50,7 @@ mod logm_frame;
 mod lu;
 mod lu_rules;
 mod minors;
+mod panels;
 mod pivots;
 mod polar;
 mod qr;

@@ -8,6 +8,7 @@ use faer::Par;
 use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use num_traits::Float;
 
+use crate::panels;
 use crate::real::{Real, finite, identity_tall, view_mut};
 use crate::tolerances::{LU_SMALL, lu_singular};
 use crate::triangular::solve;
@@ -57,8 +58,12 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     let need = lu_in_place_scratch::<usize, T>(m, n, Par::Seq, Default::default());
     let (stack, [], index) = w.lend(need, [], 2 * m);
     let (perm, inverse) = index.split_at_mut(m);
-    lu_in_place(view_mut(f, m, n), perm, inverse, Par::Seq, stack, Default::default());
-    clear_wide_registers();
+    if panels::wanted(m, n) {
+        panels::lu(view_mut(f, m, n), perm);
+    } else {
+        lu_in_place(view_mut(f, m, n), perm, inverse, Par::Seq, stack, Default::default());
+        clear_wide_registers();
+    }
     for i in 0..m {
         p[i] = T::of(perm[i] as f64);
     }

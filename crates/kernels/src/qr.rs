@@ -6,6 +6,7 @@ use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, re
 use num_traits::Float;
 
 use crate::dense::reflect_all;
+use crate::panels;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
 use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
 use crate::wide_registers::clear_wide_registers;
@@ -128,13 +129,16 @@ fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut
     let need = qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default()).or(apply_scratch::<T>(m, block, n));
     let (stack, [f, coeff, scales, norms], _) = w.lend(need, [m * n, block * n, n, n], 0);
     load(a, m, f, scales, norms);
-    let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
+    let rank = match panels::wanted(m, n) {
+        true => panels::qr(view_mut(f, m, n), view_mut(coeff, block, n)),
+        false => qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default()).rank,
+    };
     clear_wide_registers();
     for j in 0..n {
         independent(j, m, f[j + j * m], norms[j])?;
     }
-    if info.rank < n {
-        return Err(Failure::RankDeficient { index: info.rank, ratio: Scalar::f64(qr_rank::<T>(m, info.rank)) });
+    if rank < n {
+        return Err(Failure::RankDeficient { index: rank, ratio: Scalar::f64(qr_rank::<T>(m, rank)) });
     }
     identity_tall(q, m);
     reflect_all(view(f, m, n), view(coeff, block, n), view_mut(q, m, n), stack);

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// itself. Between two pieces of work the threads stay awake for some 200 microseconds, and use their cores meanwhile;
 /// after that they sleep.
 ///
-/// The members of a batch and the programs of a map give the same bits on any number of threads. A large product or
-/// solve is cut by rows or columns and may round otherwise than on one thread.
+/// The members of a batch and the programs of a map give the same bits on any number of threads. A large product, solve
+/// or factorisation (QR, LU, Cholesky) is cut by rows or columns and may round otherwise than on one thread.
 ///
 /// ```
 /// # use pullback_kernels::Threads;
@@ -152,6 +152,7 @@ impl Threads {
                 let finished = &finished;
                 scope.spawn(move |_| {
                     let _one = finished.one();
+                    let _back = here(None);
                     work(part);
                     clear_wide_registers();
                 });
