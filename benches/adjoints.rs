@@ -11,9 +11,9 @@
 //! whose cotangent stands there: a processor begins the next of those before the last has ended. `product` is what a
 //! call of the map of the linear solver costs, whose recorded program holds the projections of the tangent space too.
 //!
-//! The second table is of steps with many parameters: what a meta-gradient of five terms costs at a given solution, with
-//! all that is paid once (recording, the certificate, the look for a kink beside the loop), in reverse sweeps by state and
-//! parameters.
+//! The second table is of steps with many parameters: what a meta-gradient of five terms costs at a given solution,
+//! with all that is paid once (recording, the certificate, the look for a kink beside the loop), in reverse sweeps by
+//! state and parameters.
 
 use pullback::faer::Mat;
 use pullback::prelude::*;

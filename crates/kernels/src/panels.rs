@@ -1,5 +1,5 @@
-//! Factorisations by panels, for large matrices where threads were asked for: faer factorises a panel of columns on this
-//! thread, and what follows from it for the columns behind is shared. Without threads faer factorises the whole
+//! Factorisations by panels, for large matrices where threads were asked for: faer factorises a panel of columns on
+//! this thread, and what follows from it for the columns behind is shared. Without threads faer factorises the whole
 //! (`cholesky.rs`, `lu.rs`, `qr.rs`, which call this).
 
 use faer::dyn_stack::{MemBuffer, MemStack};

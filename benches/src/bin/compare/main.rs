@@ -40,7 +40,8 @@ struct Options {
 
 /// A table's title, a row's name and the place of the time within the row.
 type Key = (String, String, usize);
-/// The least time seen, in nanoseconds (or a number of instructions), in the order in which the rows were first printed.
+/// The least time seen, in nanoseconds (or a number of instructions), in the order in which the rows were first
+/// printed.
 #[derive(Default)]
 struct Times {
     order: Vec<Key>,

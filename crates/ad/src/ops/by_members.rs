@@ -1,5 +1,5 @@
-//! The members of a batch on several threads, where those were asked for: a primitive is evaluated on some of the members
-//! by each. What a part is does not depend on the primitive; which primitives mix members is said here.
+//! The members of a batch on several threads, where those were asked for: each thread evaluates a primitive on some of
+//! the members. What a part is does not depend on the primitive; which primitives mix members is said here.
 
 use super::{Arg, Op, Out};
 use crate::store::{Store, Trouble};
