@@ -58,14 +58,14 @@ impl Task for Noise {
 }
 
 /// Bits of all parameters, and what was said on the way.
-type Run = (Vec<u64>, Vec<String>);
+type Told = (Vec<u64>, Vec<String>);
 
 fn bits(p: &impl Leaves<Scalar = f64>) -> Vec<u64> {
     p.batches().iter().flat_map(|b| b.data().iter().map(|x| x.to_bits()).collect::<Vec<_>>()).collect()
 }
 
 /// Trains, over ranks or alone. A worker has nothing to show for it.
-fn train(task: &Noise, seed: u64, ranks: Option<&mut Ranks>) -> Result<Run, Error> {
+fn train(task: &Noise, seed: u64, ranks: Option<&mut Ranks>) -> Result<Told, Error> {
     let gr = Grassmann::new(6, 2);
     let network = Each::new(GmLstm::new(GmLstmOptions { hidden: 8, ..GmLstmOptions::new(6, 2) }), Update::new(0.01));
     let params = network.init(&mut rng(1));
@@ -112,7 +112,7 @@ fn run(ranks: &mut Ranks, args: &[String]) -> Result<String, Box<dyn std::error:
         return Ok(String::new());
     }
     let alone = train(&Noise { trouble: None, sampled: AtomicUsize::new(0) }, seed, None)?;
-    let dropped = alone.1.iter().filter(|s| s.contains("Dropped")).count();
+    let dropped = alone.1.iter().filter(|s| s.contains("member: ")).count();
     if over != alone {
         return Err(format!("other bits on {} ranks than in one process", ranks.size()).into());
     }
