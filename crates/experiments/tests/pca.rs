@@ -220,6 +220,8 @@ fn help_names_every_flag() {
         "--components",
         "--quick",
         "--threads",
+        "--ranks",
+        "--rank-seconds",
         "--estimator",
         "--train-on",
         "--out",
