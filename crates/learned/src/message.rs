@@ -167,7 +167,8 @@ impl Writer {
         for b in list {
             let s = b.shape();
             self.shapes.push([s.batch, s.rows, s.cols]);
-            self.numbers.extend(b.data().iter().flat_map(|x| x.f64().to_le_bytes()));
+            self.numbers.reserve(8 * b.data().len());
+            b.data().iter().for_each(|x| self.numbers.extend_from_slice(&x.f64().to_le_bytes()));
         }
         list.len()
     }
