@@ -288,6 +288,7 @@ pub(crate) struct ContestArgs {
     pullback-experiments pca                                    the full run, about a minute\n  \
     pullback-experiments pca --quick                            a short run of the same code\n  \
     pullback-experiments pca --quick --json - | jq .tasks       numbers only\n  \
+    mpirun -n 2 pullback-experiments pca --ranks                with the feature `mpi`: two processes, the same results\n  \
     pullback-experiments pca --load target/pullback/pca/optimizer.safetensors   evaluate without training\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct PcaArgs {
@@ -302,6 +303,15 @@ pub(crate) struct PcaArgs {
     /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
     pub(crate) threads: usize,
+
+    /// Share the meta-training among processes: start this program with `mpirun -n 2`, and it is the same to the byte.
+    /// Needs a program built with `--features mpi`; more than two ranks have nothing to do.
+    #[arg(long, conflicts_with = "load")]
+    pub(crate) ranks: bool,
+
+    /// How long a rank may take for an answer, in seconds, before the training ends and names it.
+    #[arg(long, default_value_t = 600.0, value_name = "S", value_parser = seconds)]
+    pub(crate) rank_seconds: f64,
 
     /// Go on with the training of an interrupted run that was begun with the same flags.
     #[arg(long, conflicts_with = "load")]
@@ -380,6 +390,14 @@ fn threads(s: &str) -> Result<usize, String> {
     match number(s)? {
         n @ 1..=256 => Ok(n),
         n => Err(format!("{n} threads do not work; give 1 to 256")),
+    }
+}
+
+fn seconds(s: &str) -> Result<f64, String> {
+    match s.parse() {
+        Ok(t) if (0.1..=1e6).contains(&t) => Ok(t),
+        Ok(t) => Err(format!("{t} seconds are no time limit; give 0.1 to 1000000")),
+        Err(_) => Err(format!("`{s}` is not a number")),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The course of a meta-training: its outer steps with a bar, looks at how good the parameters are, counts of what it
 //! cost, and a file from which an interrupted run goes on. What is trained, and on what, is not known here.
 
-use crate::error::{Error, Result, during};
+use crate::error::{Error, Result};
 use crate::progress::Stage;
+use crate::ranks::Crew;
 use pullback_learned::{InnerLoop, Progress, Task, Training, TrainingCheckpoint};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -76,7 +77,7 @@ struct Unfinished {
 }
 
 impl Course {
-    /// Runs the training to its end. `look` gives the score of the parameters of now (lower is better, infinite for a
+    /// Runs the training to its end, with the help of a crew if there is one. `look` gives the score of the parameters of now (lower is better, infinite for a
     /// failure); those with the lowest are the [best](Training::best).
     ///
     /// # Errors
@@ -84,6 +85,7 @@ impl Course {
     pub(crate) fn follow<L: InnerLoop<K::Data>, K: Task>(
         &self,
         training: &mut Training<'_, L, K>,
+        crew: &mut Crew,
         look: &dyn Fn(&L::Params) -> f64,
     ) -> Result<Seen> {
         let mut seen = if self.resume { self.read(training)? } else { Seen::default() };
@@ -93,7 +95,7 @@ impl Course {
         (0..training.state().step.min(self.steps)).for_each(|_| stage.advance());
         let mut clock = Instant::now();
         while training.state().step < self.steps {
-            let progress = training.step().map_err(during("meta-training"))?;
+            let progress = crew.step(training)?;
             stage.advance();
             seen.add(&progress, members);
             let done = training.state().step;

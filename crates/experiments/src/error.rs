@@ -73,6 +73,14 @@ pub(crate) enum Error {
     #[error("{during}: {source}\n  what to do: try another `--seed`; if it stays, report it with the command line")]
     Numbers { during: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 
+    /// The ranks of a training have come apart.
+    #[cfg(feature = "mpi")]
+    #[error(
+        "meta-training over ranks: {source}\n  \
+         what to do: start it again with the same flags and `--resume`, and with a longer `--rank-seconds` if ranks need it"
+    )]
+    Ranks { source: pullback_learned::Error },
+
     /// A flag asks for something that does not exist.
     #[error("{found}\n  what to do: {advice}")]
     Flag { found: String, advice: &'static str },

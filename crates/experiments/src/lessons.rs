@@ -10,6 +10,7 @@ use crate::contest::objective::{Objective, Part};
 use crate::course::{Course, Seen};
 use crate::error::{Error, Result, during};
 use crate::fading::Fading;
+use crate::ranks::Crew;
 use pullback::{Axis, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
@@ -220,7 +221,7 @@ impl School<'_> {
             let score = look(training.params());
             training.offer(score);
         }
-        let seen = course.follow(&mut training, &look)?;
+        let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
         let score = training.state().best.as_ref().map(|(score, _)| *score);
         let params = training.best().unwrap_or_else(|| training.into_params());
         let trained = Trained::new(optimizer.clone(), params);

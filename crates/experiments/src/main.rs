@@ -25,16 +25,20 @@ mod output;
 mod pca;
 mod plots;
 mod progress;
+mod ranks;
 mod report;
 mod tables;
 mod task;
 
 use clap::Parser;
+use ranks::Crew;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // It parts after the last word: a rank that ends with an error lets `mpirun` end the others.
+    let mut crew = Crew::alone();
     let done = match cli::Cli::parse().command {
-        cli::Command::Pca(args) => pca::run(&args),
+        cli::Command::Pca(args) => pca::run(&args, &mut crew),
         cli::Command::Memory(args) => memory::run(&args),
         cli::Command::Faces(args) => faces::run(&args),
         cli::Command::Clustering(args) => clustering::run(&args),
@@ -48,7 +52,10 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e}");
+            match crew.helper() {
+                None => eprintln!("error: {e}"),
+                Some(rank) => eprintln!("error of rank {rank}: {e}"),
+            }
             ExitCode::FAILURE
         }
     }

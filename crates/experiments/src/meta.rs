@@ -5,6 +5,7 @@ use crate::cli::{EstimatorName, PcaArgs, TrainOn};
 use crate::course::Course;
 use crate::curves::{Curves, On, Spread};
 use crate::error::{Error, Result, during};
+use crate::ranks::Crew;
 use crate::report::{HORIZON, TrainingSummary};
 use crate::task::{Pca, random_rotation};
 use pullback::{Batch, Var};
@@ -122,14 +123,16 @@ impl Task for TrainingTask<'_> {
     }
 }
 
-/// Fills a pool with classical steps and random points, then trains a fresh network on it.
+/// Fills a pool with classical steps and random points, then trains a fresh network on it. A helper of the crew works
+/// for the one that learns, and has nothing to show for it.
 pub(crate) fn train(
     pca: &Pca,
     manifold: &Grassmann,
     step: f64,
     settings: &Settings,
     seed: u64,
-) -> Result<(Learned, TrainingSummary)> {
+    crew: &mut Crew,
+) -> Result<Option<(Learned, TrainingSummary)>> {
     let shape = Manifold::<f64>::shapes(manifold)[0];
     let mut options = GmLstmOptions::new(shape.rows, shape.cols);
     options.input = Input::Scaled(1.0 / (2.0 * pca.energy()));
@@ -166,13 +169,16 @@ pub(crate) fn train(
     };
     let mut training =
         Training::new(Descent(network.clone()), params, manifold, &task, &methods, options).threads(settings.threads);
+    if crew.helper().is_some() {
+        return crew.help(&mut training).map(|()| None);
+    }
     let starts: Batch = manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0);
     let look = |params: &GmLstmParams| {
         let now = Trained::new(network.clone(), params.clone());
         let run = curves(&now, pca, manifold, &starts, HORIZON);
         run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median)
     };
-    let seen = settings.course.follow(&mut training, &look)?;
+    let seen = settings.course.follow(&mut training, crew, &look)?;
     let params = training.best().unwrap_or_else(|| training.into_params());
     let outer_steps = settings.course.steps;
     let summary = TrainingSummary {
@@ -192,7 +198,7 @@ pub(crate) fn train(
         seconds: seen.seconds,
     };
     let provenance = Provenance::new(manifold, format!("8x8 digits, {:?}, seed {seed}", settings.train_on));
-    Ok((Learned { trained: Trained::new(network, params), provenance }, summary))
+    Ok(Some((Learned { trained: Trained::new(network, params), provenance }, summary)))
 }
 
 /// Losses along runs of a network from the given starts.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::meta::{self, Learned, Settings};
 use crate::output::{Folder, Json};
 use crate::plots;
+use crate::ranks::Crew;
 use crate::report::{
     DataSummary, HORIZON, LEARNED, LearnedSummary, MOMENTUM, MethodSummary, REPORTED, RSGD, Seconds, Summary,
     TaskSummary,
@@ -36,15 +37,18 @@ fn stream(seed: u64, which: Stream) -> u64 {
     seed.wrapping_mul(16).wrapping_add(which as u64)
 }
 
-/// Runs the command.
-pub(crate) fn run(args: &PcaArgs) -> Result<()> {
+/// Runs the command. A helper of the crew comes as far as the training, writes nothing and prints nothing.
+pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     let begun = Instant::now();
+    *crew = Crew::new(args)?;
     // What may fail for a typing mistake comes first.
     let digits = Digits::find(args.data.as_deref())?;
     let p = args.components;
     let loaded = args.load.as_deref().map(|path| Learned::load(path, PIXELS, p)).transpose()?;
-    let folder = Folder::create(&args.out)?;
-    let json = Json::open(args.json.as_deref())?;
+    let output = match crew.helper() {
+        None => Some((Folder::create(&args.out)?, Json::open(args.json.as_deref())?)),
+        Some(_) => None,
+    };
 
     let split = Split::new(&digits, stream(args.seed, Stream::Split));
     let pca = Pca::new(&split, p)?;
@@ -64,12 +68,14 @@ pub(crate) fn run(args: &PcaArgs) -> Result<()> {
         Some(learned) => (learned, None),
         None => {
             let seed = stream(args.seed, Stream::Training);
-            let (learned, training) = meta::train(&pca, &manifold, rsgd.step, &settings, seed)?;
+            let trained = meta::train(&pca, &manifold, rsgd.step, &settings, seed, crew)?;
+            let Some((learned, training)) = trained else { return Ok(()) };
             seconds.training = training.seconds;
             (learned, Some(training))
         }
     };
 
+    let Some((folder, json)) = output else { return Ok(()) };
     let clock = Instant::now();
     let starts = points(Stream::Starts);
     let last = REPORTED[REPORTED.len() - 1];

@@ -220,6 +220,8 @@ fn help_names_every_flag() {
         "--components",
         "--quick",
         "--threads",
+        "--ranks",
+        "--rank-seconds",
         "--estimator",
         "--train-on",
         "--out",
@@ -240,4 +242,15 @@ fn the_memory_of_optimisers_is_printed_from_the_shapes() {
     let out = text(&run.stdout);
     assert!(run.status.success() && out.contains("24926.7 MiB") && out.contains("0.020 MiB"), "{out}");
     assert!(out.contains("1.2465e6") && out.contains("4608x512"), "{out}");
+}
+
+/// Runs over ranks are checked by `.ci/mpi`, with a program that was built for them.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn a_program_without_mpi_says_how_to_build_one_with_it() {
+    let out = folder("ranks");
+    fails(&pca(&["--quick", "--ranks", "--out", path(&out)]), 1, &["`--ranks`", "--features mpi", "`--threads`"]);
+    for (flag, words) in [("0", "0.1 to 1000000"), ("NaN", "no time limit"), ("soon", "not a number")] {
+        fails(&pca(&["--rank-seconds", flag, "--out", path(&out)]), 2, &[flag, words]);
+    }
 }

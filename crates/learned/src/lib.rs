@@ -110,10 +110,16 @@ mod keys;
 mod layers;
 mod learner;
 mod memory;
+#[cfg(any(feature = "mpi", test))]
+mod message;
 mod optimizer;
 mod options;
 mod outer;
 mod pool;
+#[cfg(feature = "mpi")]
+mod rank_error;
+#[cfg(feature = "mpi")]
+mod ranks;
 mod rmm;
 mod rollout;
 mod steps;
@@ -144,6 +150,10 @@ pub use optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
 pub use options::{Horizon, OnSuspect, TrainingOptions};
 pub use outer::OuterRule;
 pub use pool::{Entry, Pool, WarmUp};
+#[cfg(feature = "mpi")]
+pub use rank_error::RankError;
+#[cfg(feature = "mpi")]
+pub use ranks::Ranks;
 pub use rmm::{Rmm, RmmDirection, RmmDirectionVars, RmmOptions, RmmParams, RmmStep, RmmStepVars, RmmVars};
 pub use rollout::Rollout;
 pub use subspace::{
@@ -179,6 +189,10 @@ pub enum Error {
     /// A checkpoint that cannot be read or written.
     #[error("the checkpoint cannot be read or written: {0}")]
     Unreadable(String),
+    /// Something went wrong between the ranks of a training (feature `mpi`).
+    #[cfg(feature = "mpi")]
+    #[error(transparent)]
+    Rank(#[from] RankError),
 }
 
 /// The text of `Display`, so that `unwrap()` and `main` print a sentence.

@@ -77,6 +77,12 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         self.params
     }
 
+    /// The learner's parameters, which have the shapes of ours.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn take_params(&mut self, numbers: Numbers<T>) {
+        self.params = self.params.rebuild_all(numbers.0);
+    }
+
     /// What a worker needs to know beside the parameters and the job.
     pub fn setup(&self) -> &Setup<'a, L, K, T> {
         &self.setup

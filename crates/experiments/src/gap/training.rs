@@ -6,6 +6,7 @@ use super::runs;
 use crate::course::{Course, Seen};
 use crate::data::{Digits, PIXELS};
 use crate::error::Result;
+use crate::ranks::Crew;
 use pullback::{Batch, Shape, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
@@ -173,7 +174,7 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Tr
         };
         score(&looked) + score(&digits)
     };
-    let seen = course.follow(&mut training, &look)?;
+    let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
     let params = training.best().unwrap_or_else(|| training.into_params());
     Ok((Trained::new(optimizer, params), seen))
 }
