@@ -8,6 +8,13 @@
 use pullback::prelude::*;
 use pullback::{Key, Shape, Threads};
 use pullback_benches::{Race, entries, pretty};
+use pullback_implicit::Estimator;
+use pullback_learned::{
+    Descent, Each, GmLstm, GmLstmOptions, Horizon, LearnedOptimizer, Member, Split, Task, Training, TrainingOptions,
+    Update, WarmUp,
+};
+use pullback_manifolds::{Grassmann, rng};
+use pullback_optim::{Method, Rsgd};
 use std::time::Duration;
 
 fn main() {
@@ -25,6 +32,8 @@ fn main() {
     for n in [4, 16, 64] {
         bench.programs(n);
     }
+    println!("\na step of meta-training: eight inner loops of twenty steps on Gr(64, 16), generalised matrix LSTM");
+    bench.training();
     println!("\none matrix: value, value and gradient");
     for n in [256, 512] {
         bench.matrix(n);
@@ -76,6 +85,30 @@ impl Bench {
         }
     }
 
+    fn training(&self) {
+        let (gr, task) = (Grassmann::new(64, 16), Components);
+        let options = TrainingOptions {
+            horizon: Horizon::Fixed(20),
+            members: 8,
+            group: 1,
+            estimator: Estimator::FixedPoint { terms: 5 },
+            warm_up: WarmUp { members: 8, steps: 1, push_after: 0, push_every: 1 },
+            refresh: None,
+            ..TrainingOptions::default()
+        };
+        let rule =
+            Each::new(GmLstm::new(GmLstmOptions { hidden: 32, ..GmLstmOptions::new(64, 16) }), Update::new(1e-3));
+        let methods: [&dyn Method; 1] = [&Rsgd { step: 1e-3 }];
+        let [mut one, mut more] = [1, self.threads.count()].map(|count| {
+            let params = rule.init(&mut rng(1));
+            Training::new(Descent(rule.clone()), params, &gr, &task, &methods, options.clone()).threads(count)
+        });
+        let race =
+            Race::new().with("one", || one.step().expect("a step")).with("more", || more.step().expect("a step"));
+        let found = race.run(self.budget);
+        println!("{:<19} {:>10} {:>6.2}", "a step", pretty(found.time("one")), found.ratio("one", "more"));
+    }
+
     fn matrix(&self, n: usize) {
         for (name, f) in PROGRAMS {
             let held = Held::new(&batch(1, n), f);
@@ -91,6 +124,23 @@ impl Bench {
             print!(" {what} {:>10} {:>6.2}", pretty(found.time("one")), found.ratio("one", "more"));
         }
         println!();
+    }
+}
+
+/// Principal subspaces of noise whose first directions are louder.
+struct Components;
+
+impl Task for Components {
+    type Data = Batch;
+
+    fn sample(&self, _: Split, members: &[Member]) -> Batch {
+        let all: Vec<f64> = members.iter().flat_map(|m| entries(64 * 64, m.instance + 1)).collect();
+        Batch::from_fn(Shape::batch(members.len(), 64, 64), |b, i, j| all[(b * 64 + j) * 64 + i] / (1.0 + i as f64))
+    }
+
+    fn cost<'t>(&self, x: &[Var<'t>], data: &Batch) -> Var<'t> {
+        let y = x[0].t_mul(x[0].tape().constant(data));
+        y.dot(y) * -0.01
     }
 }
 

@@ -8,12 +8,11 @@ use crate::learner::{Progress, TrainingState, progress};
 use crate::options::TrainingOptions;
 use crate::task::Task;
 use crate::worker::{Compared, Contribution, Job, Setup, Worker};
-use pullback::{Leaves, Scalar};
+use pullback::{Leaves, Scalar, Threads};
 use pullback_implicit::Estimator;
 use pullback_manifolds::Manifold;
 use pullback_optim::{Method, Numbers};
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A training run. It owns the parameters; ask for them at any time.
@@ -27,6 +26,7 @@ pub struct Training<'a, L: InnerLoop<K::Data, T>, K: Task<T>, T: Scalar = f64> {
     params: L::Params,
     state: TrainingState<T>,
     workers: Vec<Worker<T>>,
+    pool: Option<Threads>,
     filled_by: Option<String>,
 }
 
@@ -56,14 +56,17 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
             methods: methods.to_vec(),
             params,
             workers: vec![Worker::new()],
+            pool: None,
             filled_by: None,
         }
     }
 
-    /// The same training on so many threads. The result is the same; more threads than groups do not help.
+    /// The same training on so many threads, of which this one is one. The result is the same; more threads than groups
+    /// do not help. Where the system has no more, one thread does all.
     #[must_use]
     pub fn threads(mut self, n: usize) -> Self {
-        self.workers.resize_with(n.max(1), Worker::new);
+        self.pool = Threads::new(n.clamp(1, Threads::MOST)).ok();
+        self.workers.resize_with(self.pool.as_ref().map_or(1, Threads::count), Worker::new);
         self
     }
 
@@ -152,27 +155,21 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
     pub fn estimate(&mut self, job: &Job<T>) -> Vec<Contribution<T>> {
         let (setup, params, groups) = (&self.setup, &self.params, job.groups.len());
         let threads = self.workers.len().min(groups);
-        if threads <= 1 {
+        let Some(pool) = self.pool.as_ref().filter(|_| threads > 1) else {
             let worker = &mut self.workers[0];
             return (0..groups).map(|k| worker.estimate(setup, params, job, k)).collect();
-        }
+        };
         let next = AtomicUsize::new(0);
-        let found: Mutex<Vec<(usize, Contribution<T>)>> = Mutex::default();
-        std::thread::scope(|scope| {
-            for worker in &mut self.workers[..threads] {
-                scope.spawn(|| {
-                    loop {
-                        let k = next.fetch_add(1, Ordering::Relaxed);
-                        if k >= groups {
-                            return;
-                        }
-                        let c = worker.estimate(setup, params, job, k);
-                        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((k, c));
-                    }
-                });
+        let found = pool.map(&mut self.workers[..threads], |worker| {
+            let mut own = vec![];
+            loop {
+                match next.fetch_add(1, Ordering::Relaxed) {
+                    k if k < groups => own.push((k, worker.estimate(setup, params, job, k))),
+                    _ => return own,
+                }
             }
         });
-        let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut found: Vec<_> = found.into_iter().flatten().collect();
         found.sort_by_key(|(k, _)| *k);
         found.into_iter().map(|(_, c)| c).collect()
     }
