@@ -10,8 +10,7 @@ use pullback::{Key, Shape, Threads};
 use pullback_benches::{Race, entries, pretty};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, GmLstm, GmLstmOptions, Horizon, LearnedOptimizer, Member, Split, Task, Training, TrainingOptions,
-    Update, WarmUp,
+    Descent, Each, GmLstm, GmLstmOptions, Horizon, Member, Split, Task, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, rng};
 use pullback_optim::{Method, Rsgd};
@@ -88,7 +87,7 @@ impl Bench {
     fn training(&self) {
         let (gr, task) = (Grassmann::new(64, 16), Components);
         let options = TrainingOptions {
-            horizon: Horizon::Fixed(20),
+            horizon: Horizon::Steps(20),
             members: 8,
             group: 1,
             estimator: Estimator::FixedPoint { terms: 5 },
