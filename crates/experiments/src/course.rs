@@ -77,8 +77,8 @@ struct Unfinished {
 }
 
 impl Course {
-    /// Runs the training to its end, with the help of a crew if there is one. `look` gives the score of the parameters of now (lower is better, infinite for a
-    /// failure); those with the lowest are the [best](Training::best).
+    /// Runs the training to its end, with the help of a crew if there is one. `look` gives the score of the parameters
+    /// of now (lower is better, infinite for a failure); those with the lowest are the [best](Training::best).
     ///
     /// # Errors
     /// A failure while the pool is filled; a file that cannot be read or written or that belongs to another run.

@@ -151,8 +151,8 @@ where
 
     /// The solution, and a number for each member of the batch: 1, or 0 where it failed. What failed holds the solution
     /// of a member that did not, and has the derivative 0; so `mask` times a loss for each member is the loss of those
-    /// that did not fail. A member whose linear system is singular counts as failed too, and so does one whose condition
-    /// has no derivative by the parameters, which takes one solve and two sweeps to see.
+    /// that did not fail. A member whose linear system is singular counts as failed too, and so does one whose
+    /// condition has no derivative by the parameters, which takes one solve and two sweeps to see.
     ///
     /// # Panics
     /// As [`Layer::apply`].

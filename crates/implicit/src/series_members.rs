@@ -1,6 +1,6 @@
 //! The verdicts on the members of a series. Where state and parameters are batches of loops that do not know of each
-//! other, a small part of the derivative that is wrong is not to be hidden by a large one that is right, nor a slow loop
-//! by fast ones. What is measured of each is what `series_verdict.rs` measures of all.
+//! other, a small part of the derivative that is wrong is not to be hidden by a large one that is right, nor a slow
+//! loop by fast ones. What is measured of each is what `series_verdict.rs` measures of all.
 
 use crate::certificate::{Certificate, LoopMember};
 use crate::error::Result;

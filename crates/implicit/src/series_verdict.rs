@@ -36,8 +36,8 @@ pub(crate) fn look_ahead<I: Iteration>(
     v1
 }
 
-/// A motion `d` of the loop, and `A A d`. Twice, since the length of a motion along two slow modes of opposite signs goes
-/// up and down.
+/// A motion `d` of the loop, and `A A d`. Twice, since the length of a motion along two slow modes of opposite signs
+/// goes up and down.
 pub(crate) struct Pushed<T: Scalar> {
     pub(crate) d: List<T>,
     pub(crate) aad: List<T>,

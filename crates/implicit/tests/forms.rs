@@ -1,7 +1,7 @@
-//! Closed forms that nothing here was developed on: a linear cost with a quadratic one on the sphere, the best rotation,
-//! a mean of subspaces, an equation of positive matrices and a step between them, the factors of a singular value
-//! decomposition on a product. The dense solver to 1e-10, Krylov methods to ten times the tolerance, JVP and VJP dual;
-//! and the series of a loop on a manifold, where it has arrived to rounding and where it has not.
+//! Closed forms that nothing here was developed on: a linear cost with a quadratic one on the sphere, the best
+//! rotation, a mean of subspaces, an equation of positive matrices and a step between them, the factors of a singular
+//! value decomposition on a product. The dense solver to 1e-10, Krylov methods to ten times the tolerance, JVP and VJP
+//! dual; and the series of a loop on a manifold, where it has arrived to rounding and where it has not.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;

@@ -1,5 +1,5 @@
-//! faer's products, triangular solves and sequences of reflections, shared among threads where those were asked for and the work is large. Which
-//! kernel serves a small size is said elsewhere (`gemm.rs`, `triangular.rs`).
+//! faer's products, triangular solves and sequences of reflections, shared among threads where those were asked for and
+//! the work is large. Which kernel serves a small size is said elsewhere (`gemm.rs`, `triangular.rs`).
 //!
 //! A part is some of the columns, or some of the rows, of the result: each number is computed by one thread.
 

@@ -112,7 +112,8 @@ fn permute<T: Real>(x: MatMut<'_, T>, moved: &[(usize, usize)]) {
     });
 }
 
-/// `A = Q R` in place, as faer leaves it for blocks of as many columns as `coeff` has rows: its rank, as faer counts it.
+/// `A = Q R` in place, as faer leaves it for blocks of as many columns as `coeff` has rows: its rank, as faer counts
+/// it.
 pub(crate) fn qr<T: Real>(mut a: MatMut<'_, T>, mut coeff: MatMut<'_, T>) -> usize {
     let (m, n, block) = (a.nrows(), a.ncols(), coeff.nrows());
     let mut own = MemBuffer::new(qr_in_place_scratch::<T>(m, block, block, Par::Seq, Default::default()));

@@ -83,6 +83,45 @@ fn cholesky_by_panels() {
     }
 }
 
+/// Columns at the limits of single precision, in turn: each is scaled by itself, on any number of threads.
+#[test]
+fn single_precision_by_panels() {
+    let (m, n) = (220, 150);
+    let scale = |j: usize| [1e30f32, 1.0, 1e-30][j % 3];
+    let a: Vec<f32> = random(m, n, 8).iter().enumerate().map(|(i, x)| *x as f32 * scale(i / m)).collect();
+    for found in on_threads(|| {
+        let (mut q, mut r) = (vec![0.0f32; m * n], vec![0.0f32; n * n]);
+        f32::qr_thin(&a, m, n, &mut q, &mut r, &mut Workspace::default()).map(|()| (q, r))
+    }) {
+        let (q, r) = found.unwrap();
+        let double = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+        let (q, r) = (double(&q), double(&r));
+        let (q, r) = (mat(&q, m, n), mat(&r, n, n));
+        assert!((q.transpose() * q - Mat::<f64>::identity(n, n)).norm_max() < 1e-5);
+        for j in 0..n {
+            let (got, want) = (q * r.col(j), &a[j * m..(j + 1) * m]);
+            let off = (0..m).map(|i| (got[i] - f64::from(want[i])).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-5 * f64::from(scale(j)), "column {j}: {off:e}");
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_named_on_any_number_of_threads() {
+    let n = 160;
+    let mut a = random(n, n, 9);
+    a[100 * n + 7] = f64::NAN;
+    let w = &mut Workspace::default();
+    for found in on_threads(|| {
+        let qr = f64::qr_thin(&a, n, n, &mut vec![0.0; n * n], &mut vec![0.0; n * n], w);
+        [qr, f64::lu(&a, n, &mut vec![0.0; n * (n + 1)], w), f64::cholesky(&a, n, &mut vec![0.0; n * n], w)]
+    }) {
+        for failure in found {
+            assert!(matches!(failure, Err(Failure::NonFinite { index, .. }) if index == 100 * n + 7), "{failure:?}");
+        }
+    }
+}
+
 /// What was found, and where.
 fn told(failure: Failure) -> (&'static str, usize) {
     match failure {

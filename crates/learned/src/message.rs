@@ -1,5 +1,5 @@
-//! What the ranks of a training say to each other, as bytes and back, every number to the bit. How bytes travel, and who
-//! says what when, is in `ranks.rs`.
+//! What the ranks of a training say to each other, as bytes and back, every number to the bit. How bytes travel, and
+//! who says what when, is in `ranks.rs`.
 //!
 //! A message is a mark, the length of its head in eight bytes, the head as JSON, and the numbers of all its matrices in
 //! double precision, little end first; the head says how many matrices stand where, and their sizes. Single numbers

@@ -1,5 +1,5 @@
-//! A training over the ranks of MPI: rank 0 is the learner, the others are workers. Bytes travel here; what they mean is
-//! in `message.rs`. Draw, estimate and apply are those of `train.rs`, and every rank may have threads of its own.
+//! A training over the ranks of MPI: rank 0 is the learner, the others are workers. Bytes travel here; what they mean
+//! is in `message.rs`. Draw, estimate and apply are those of `train.rs`, and every rank may have threads of its own.
 //!
 //! No wait of the learner is without an end, except within a transfer: it sends from a buffer, and looks for answers
 //! instead of waiting in MPI for them.
@@ -248,8 +248,8 @@ impl Ranks {
     /// from then on; its pool is not used.
     ///
     /// # Errors
-    /// [`RankError::Failed`] with this rank if its setup (scalar, inner loop, manifold, options) is not the learner's, or
-    /// if its work panics. The learner gets the same error.
+    /// [`RankError::Failed`] with this rank if its setup (scalar, inner loop, manifold, options) is not the learner's,
+    /// or if its work panics. The learner gets the same error.
     pub fn serve<T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>>(
         &mut self,
         training: &mut Training<'_, L, K, T>,

@@ -33,8 +33,9 @@ pub(super) fn eval<T: Scalar>(
 #[inline(always)]
 pub(crate) fn each_member<T: Scalar>(size: Size, y: &mut [T], each: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     let each = each.max(1);
-    match parts(size) {
-        1 => y.chunks_exact_mut(each).enumerate().for_each(|(b, y)| work(b, y)),
+    // One member alone is not a part: what is large inside it is shared there.
+    match parts(size).min(y.len() / each) {
+        0 | 1 => y.chunks_exact_mut(each).enumerate().for_each(|(b, y)| work(b, y)),
         k => {
             let len = piece(y.len() / each, k, 1);
             share(y.chunks_mut(len * each).enumerate(), |(i, y)| {
@@ -57,8 +58,8 @@ pub(crate) fn each_member_of_two<T: Scalar>(
         let members = y.chunks_exact_mut(ey).zip(z.chunks_exact_mut(ez)).enumerate();
         members.for_each(|(b, (y, z))| work(from + b, y, z));
     };
-    match parts(size) {
-        1 => all(0, y, z),
+    match parts(size).min(y.len() / ey) {
+        0 | 1 => all(0, y, z),
         k => {
             let len = piece(y.len() / ey, k, 1);
             share(y.chunks_mut(len * ey).zip(z.chunks_mut(len * ez)).enumerate(), |(i, (y, z))| all(i * len, y, z));
@@ -140,4 +141,26 @@ fn by_members<T: Scalar>(op: &Op<T>, batch: usize, x: &[Arg<'_, T>], y: &[Out<'_
     };
     let fits = |b: usize| b == batch || b == 1;
     !whole && x.iter().all(|x| fits(x.shape.batch)) && y.iter().all(|y| y.shape.batch == batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pullback_kernels::Threads;
+
+    #[test]
+    fn what_is_inside_a_single_member_is_shared_there() {
+        let inside = |members: usize| {
+            let found = std::sync::Mutex::new(vec![]);
+            let note = |_: usize| found.lock().unwrap().push(parts(Size::Worked(1)));
+            let threads = Threads::new(3).unwrap().always();
+            threads.run(|| each_member(Size::Worked(1), &mut vec![0.0; 2 * members], 2, |b, _: &mut [f64]| note(b)));
+            threads.run(|| {
+                let (y, z) = (&mut *vec![0.0; 2 * members], &mut *vec![0.0; members]);
+                each_member_of_two(Size::Worked(1), [y, z], [2, 1], |b, _: &mut [f64], _| note(b));
+            });
+            found.into_inner().unwrap()
+        };
+        assert_eq!((inside(1), inside(2), inside(0)), (vec![3, 3], vec![1; 4], vec![]));
+    }
 }

@@ -5,7 +5,8 @@ use super::points::{Rng, batch, stack};
 use super::verdicts::failure;
 use faer::{Mat, mat};
 use pullback::{
-    Batch, Error, Failure, Gauge, Group, Scalar, Shape, SymFn, Tape, Uplo, Var, func, grad, hvp, jvp, value, vjp,
+    Batch, Error, Failure, Gauge, Group, Scalar, Shape, SymFn, Tape, Threads, Uplo, Var, func, grad, hvp, jvp, value,
+    vjp,
 };
 
 /// Members that have nothing in common but their order: other determinant signs, other orders of pivots, other scales.
@@ -54,6 +55,13 @@ fn as_alone(what: &str, members: &[Mat<f64>], f: impl for<'t> Fn(Var<'t>) -> Var
     let mut held = Batch::zeros(output.shape());
     tape.jvp_into(&[(input, &v_all)], &[output], &mut [&mut held]).unwrap();
     let hv = hvp(func(|x| f(x).dot(&w_all).sum()), &x, &v_all).unwrap();
+    let shared = Threads::new(3).unwrap().always();
+    let again = shared.run(|| {
+        let g = grad(func(|x| f(x).dot(&w_all).sum()), &x).unwrap();
+        let hv = hvp(func(|x| f(x).dot(&w_all).sum()), &x, &v_all).unwrap();
+        (value(func(f), &x).unwrap(), g, jvp(func(f), &x, &v_all).unwrap().1, hv)
+    });
+    assert!(again == (y.clone(), g.clone(), dy.clone(), hv.clone()), "{what} on three threads");
     for b in 0..members.len() {
         near(&y.member(b), &value(func(f), &members[b]).unwrap().into_mat(), &format!("{what}, value of {b}"));
         near(&g.member(b), &grad(func(|x| f(x).dot(&w[b])), &members[b]).unwrap(), &format!("{what}, gradient of {b}"));

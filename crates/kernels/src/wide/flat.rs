@@ -2,8 +2,8 @@
 //! ways give the same bits, and so does every processor.
 //!
 //! Each loop has a function of its own for long lists, which takes what the loop needs by value. A closure that is made
-//! before the length is known would cost a short list ten stores; and one that holds references would leave open whether
-//! a factor changes while the loop writes, and the compiler then writes a loop without wide registers.
+//! before the length is known would cost a short list ten stores; and one that holds references would leave open
+//! whether a factor changes while the loop writes, and the compiler then writes a loop without wide registers.
 
 use crate::real::Real;
 use crate::tolerances::FLAT_WIDE;
