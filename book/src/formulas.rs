@@ -35,6 +35,6 @@ pub fn mathml(formula: &str, display: MathDisplay) -> Result<String, Error> {
     let wrong = |why: &dyn std::fmt::Debug| Error::Formula { formula: formula.into(), why: format!("{why:?}") };
     let converter = LatexToMathML::new(MathCoreConfig::default()).map_err(|e| wrong(&e))?;
     let made = converter.convert_with_local_state(formula, display).map_err(|e| wrong(&e))?;
-    // An empty line would end a block of HTML within Markdown.
-    Ok(made.mathml.split_whitespace().collect::<Vec<_>>().join(" "))
+    // An empty line would end a block of HTML within Markdown. Spaces that do not break belong to a text.
+    Ok(made.mathml.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -114,6 +114,9 @@ fn a_formula_becomes_mathml() {
     let made = page("So $x^2$, and `$y$`:\n\n$$\\mathrm{d}A = \\frac{a}{b}$$\n").unwrap();
     assert!(made.contains("<msup><mi>x</mi><mn>2</mn></msup>") && made.contains("`$y$`"), "{made}");
     assert!(made.contains("<div class=\"formula\"><math display=\"block\">") && made.contains("<mfrac>"), "{made}");
+    // A browser drops an ordinary space at the end of a text.
+    let made = page("$\\text{for every } x$").unwrap();
+    assert!(made.contains("<mtext>for\u{a0}every\u{a0}</mtext>"), "{made:?}");
     let wrong = formulas::to_mathml("a $\\nosuch{a}$ b").unwrap_err().to_string();
     assert!(wrong.contains("\\nosuch{a}"), "{wrong}");
 }
