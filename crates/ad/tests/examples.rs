@@ -7,14 +7,14 @@ mod custom_primitive;
 mod gaussian_process;
 #[path = "../examples/kalman.rs"]
 mod kalman;
-#[path = "../examples/karcher_mean.rs"]
-mod karcher_mean;
+#[path = "../examples/nearest_rotation.rs"]
+mod nearest_rotation;
 #[path = "../examples/net.rs"]
 mod net;
 #[path = "../examples/ppca.rs"]
 mod ppca;
-#[path = "../examples/procrustes.rs"]
-mod procrustes;
+#[path = "../examples/riemannian_mean.rs"]
+mod riemannian_mean;
 
 macro_rules! runs {
     ($($name:ident)*) => {
@@ -40,4 +40,4 @@ macro_rules! runs {
         }
     };
 }
-runs! { custom_primitive gaussian_process kalman karcher_mean net ppca procrustes }
+runs! { custom_primitive gaussian_process kalman nearest_rotation net ppca riemannian_mean }
