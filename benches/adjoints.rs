@@ -2,7 +2,7 @@
 //! series, an iteration of Neumann's series as a linear solver, and one of GMRES.
 //!
 //! `cargo bench -p pullback-benches --bench adjoints`. The target of the first two is 1.2 sweeps. `-- SECONDS` sets the
-//! budget of a row. A term is the difference between a series of many terms and one of few, over the number of terms
+//! budget of a row, `-- NAME` chooses the rows whose name holds it. A term is the difference between a series of many terms and one of few, over the number of terms
 //! between, so that what is paid once is in neither. What is paid once, recording and the certificate, is as much as
 //! dozens of sweeps over a small step, so the smaller the step, the more terms lie between; else the difference would
 //! be mostly the noise of that.
@@ -40,17 +40,37 @@ fn main() {
         "{:<22} {:>10}   {:<22} {:<22} {:>6} {:>8} {:>8}",
         "step", "sweep", "series", "Neumann", "GMRES", "chained", "product"
     );
-    for n in [16, 64, 256] {
+    for n in [16, 64, 256].into_iter().filter(|n| chosen(&network_name(*n))) {
         network(n, budget);
     }
-    for (n, k) in [(8, 2), (50, 5), (200, 10)] {
+    for (n, k) in [(8, 2), (50, 5), (200, 10)].into_iter().filter(|(n, k)| chosen(&subspace_name(*n, *k))) {
         subspace(n, k, budget);
     }
     println!("\na meta-gradient of five terms at a given solution, over one reverse sweep by state and parameters");
     println!("{:<22} {:>10} {:>10} {:>10}", "step", "parameters", "sweep", "gradient");
-    for (n, columns) in [(64, 8), (64, 64), (256, 8), (256, 64)] {
+    for (n, columns) in
+        [(64, 8), (64, 64), (256, 8), (256, 64)].into_iter().filter(|(n, c)| chosen(&weights_name(*n, *c)))
+    {
         weights(n, columns, budget);
     }
+}
+
+/// Is this row among those that were asked for?
+fn chosen(name: &str) -> bool {
+    let mut asked = std::env::args().skip(1).filter(|a| !a.starts_with("--") && a.parse::<f64>().is_err()).peekable();
+    asked.peek().is_none() || asked.any(|a| name.contains(&a))
+}
+
+fn network_name(n: usize) -> String {
+    format!("tanh(A z), {n} x 8")
+}
+
+fn subspace_name(n: usize, k: usize) -> String {
+    format!("subspace, Gr({n}, {k})")
+}
+
+fn weights_name(n: usize, columns: usize) -> String {
+    format!("tanh(A z), {n} x {columns}")
 }
 
 fn matrix(m: usize, n: usize, seed: u64) -> Mat<f64> {
@@ -65,7 +85,7 @@ fn network(n: usize, budget: Duration) {
     let z = settled(&z0, |z| (&a * z + &phi).tanh());
     let condition = fixed_point(&z, &phi, |z: Var, phi: Var| (&a * z + phi).tanh()).flat();
     let it = inner_loop(&z, &phi, |z: Var, phi: Var, _| (&a * z + phi).tanh(), |z: Var, _| z.sum());
-    row(&format!("tanh(A z), {n} x 8"), &condition, &it, &z, &phi, budget);
+    row(&network_name(n), &condition, &it, &z, &phi, budget);
 }
 
 /// `z <- tanh(A z + b)` with `A` as the parameters.
@@ -87,7 +107,7 @@ fn weights(n: usize, columns: usize, budget: Duration) {
         .run(budget);
     println!(
         "{:<22} {:>10} {:>10} {:>10.1}",
-        format!("tanh(A z), {n} x {columns}"),
+        weights_name(n, columns),
         n * n,
         pretty(times.time("sweep")),
         times.ratio("gradient", "sweep")
@@ -108,7 +128,7 @@ fn subspace(n: usize, k: usize, budget: Duration) {
     let m = matrix(n, n, 4);
     let condition = fixed_point(&z, &c, |x: Var, c: Var| descend(&gr, x, c)).on(&gr);
     let it = inner_loop(&z, &c, |x: Var, c: Var, _| descend(&gr, x, c), |x: Var, _| x.dot(&m * x)).on(&gr);
-    row(&format!("subspace, Gr({n}, {k})"), &condition, &it, &z, &c, budget);
+    row(&subspace_name(n, k), &condition, &it, &z, &c, budget);
 }
 
 /// Where a step stays.
