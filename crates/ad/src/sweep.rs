@@ -144,10 +144,12 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
                 step.op.vjp(x, &[&*y, &*z], &mut dy, &mut Grads { slots, places, x });
             }
             (&[a, b], 1) if slots[first].is_some() => {
-                let places = &[place(a), place(b)];
-                if *places == [u32::MAX; 2] {
+                // Compared one by one: both at once would be read back before they are written.
+                let (place_a, place_b) = (place(a), place(b));
+                if place_a == u32::MAX && place_b == u32::MAX {
                     continue;
                 }
+                let places = &[place_a, place_b];
                 rec.at(Some(step.line));
                 let mut dy = [take(rec, first, base, depends, slots)];
                 let (a, b, y) = (rec.load(a), rec.load(b), rec.load(step.first));
@@ -156,7 +158,16 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
             }
             (inputs, n) => {
                 let outs = first..first + n as usize;
-                let places: SmallVec<[u32; 5]> = inputs.iter().map(|&i| place(i)).collect();
+                let (mut few, mut many) = ([u32::MAX; 5], vec![]);
+                let places = match few.get_mut(..inputs.len()) {
+                    Some(few) => few,
+                    None => {
+                        many.resize(inputs.len(), u32::MAX);
+                        &mut many[..]
+                    }
+                };
+                places.iter_mut().zip(inputs).for_each(|(p, &i)| *p = place(i));
+                let places = &*places;
                 // A target that nothing here leads to keeps its cotangent.
                 if slots[outs.clone()].iter().all(Option::is_none) || places.iter().all(|&p| p == u32::MAX) {
                     continue;
@@ -168,11 +179,7 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
                         inputs,
                         |i| rec.load(i),
                         |x| {
-                            with(
-                                outs,
-                                |i| rec.load(i),
-                                |y| step.op.vjp(x, y, &mut dy, &mut Grads { slots, places: &places, x }),
-                            )
+                            with(outs, |i| rec.load(i), |y| step.op.vjp(x, y, &mut dy, &mut Grads { slots, places, x }))
                         },
                     )
                 });

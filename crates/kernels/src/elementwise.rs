@@ -359,6 +359,13 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
     if m == 1 || n == 1 {
         return out.copy_from_slice(a);
     }
+    match (m, n) {
+        (2, 2) => return transpose_small(&a[..4], 2, 2, &mut out[..4]),
+        (3, 3) => return transpose_small(&a[..9], 3, 3, &mut out[..9]),
+        (4, 4) => return transpose_small(&a[..16], 4, 4, &mut out[..16]),
+        (..=TILE, ..=TILE) => return transpose_small(a, m, n, out),
+        _ => {}
+    }
     match parts(Size::Entries(m * n)) {
         1 => transpose_rows(a, m, n, 0, out),
         k => {
@@ -370,6 +377,16 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
 
 /// A row of a tile is a cache line; eight lines of one column stride fit where sixteen evict each other.
 const TILE: usize = 8;
+
+/// [`transpose`] of one tile. Inlined, so that where the order is written down the compiler needs no loop.
+#[inline(always)]
+fn transpose_small<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
+    for (j, column) in a.chunks_exact(m).enumerate() {
+        for (i, &x) in column.iter().enumerate() {
+            out[j + i * n] = x;
+        }
+    }
+}
 
 /// The rows of `A` from `first` on, as many as `out` has columns, in blocks so that both matrices are walked in cache
 /// lines.

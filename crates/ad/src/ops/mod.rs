@@ -136,11 +136,14 @@ macro_rules! registry {
             }
             #[inline]
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-                if y[0].shape.batch > 1
-                    && let Some(done) = by_members::eval(self, x, y, s)
-                {
-                    return done;
+                match y[0].shape.batch {
+                    ..2 => self.eval_here(x, y, s),
+                    _ => by_members::eval(self, x, y, s).unwrap_or_else(|| self.eval_here(x, y, s)),
                 }
+            }
+            /// [`Op::eval`] on this thread.
+            #[inline(never)]
+            fn eval_here(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
                 match self { $($(Op::$Op(p) => p.eval(x, y, s),)*)* }
             }
             #[inline(always)]
