@@ -5,6 +5,7 @@
 //! An eval is one file: what goes in, and the program. How it is differentiated stands in `measured.rs`.
 
 mod ba;
+mod descent;
 mod det;
 mod gmm;
 mod ht;
@@ -14,6 +15,8 @@ mod lse;
 mod lstm;
 mod measured;
 mod ode;
+mod particle;
+mod saddle;
 
 use measured::{Program, serve};
 use pullback::{Batch, Shape};
@@ -45,6 +48,8 @@ fn main() {
         llsq::cases(),
         ba::cases(),
         ht::cases(),
+        particle::cases(),
+        saddle::cases(),
     ]
     .into_iter()
     .flatten()
@@ -69,6 +74,13 @@ pub(crate) fn normal(shape: Shape, seed: u64) -> Batch<f64> {
     let (r, a) = (uniform(shape, seed), uniform(shape, seed + 1000));
     let point = |(r, a): (&f64, &f64)| (-2.0 * r.max(1e-300).ln()).sqrt() * (std::f64::consts::TAU * a).cos();
     Batch::from_slice(shape, &r.data().iter().zip(a.data()).map(point).collect::<Vec<_>>())
+}
+
+/// The unit vector of an entry.
+pub(crate) fn unit(shape: Shape, place: usize) -> Batch<f64> {
+    let mut v = Batch::zeros(shape);
+    v.data_mut()[place] = 1.0;
+    v
 }
 
 /// A number among the data.

@@ -1,9 +1,10 @@
 //! How evals are differentiated and timed: on a held tape, and by a driver that records the closure at each call. No
 //! eval lives here.
 
-use crate::Case;
+use crate::descent::Mode;
+use crate::{Case, unit};
 use pullback::{Batch, Many, Result, Shape, Tape, Var};
-use pullback::{jacobian, pin, pin_many, value_and_grad, value_grad_hvp, vjp_many};
+use pullback::{jacobian, pin, pin_many, value, value_and_grad, value_grad_hvp, vjp_many};
 use pullback_benches::worker::{Asked, Problem, Requests, Subject};
 
 type Inputs<'a, 't> = &'a [Var<'t>];
@@ -11,6 +12,33 @@ type Inputs<'a, 't> = &'a [Var<'t>];
 type Cost = for<'t> fn(Inputs<'_, 't>, &[Batch<f64>]) -> Var<'t>;
 /// A program with several outputs.
 type Outputs = for<'t> fn(Inputs<'_, 't>, &[Batch<f64>]) -> Vec<Var<'t>>;
+
+/// A program that differentiates at two levels, the outer one first.
+type Solve = for<'t> fn(Inputs<'_, 't>, Mode, Mode) -> Var<'t>;
+
+/// How two levels are differentiated.
+#[derive(Clone, Copy)]
+pub(crate) struct Nested {
+    outer: Mode,
+    inner: Mode,
+}
+
+impl Nested {
+    pub(crate) const ALL: [Nested; 4] = [
+        Nested { outer: Mode::Reverse, inner: Mode::Reverse },
+        Nested { outer: Mode::Forward, inner: Mode::Forward },
+        Nested { outer: Mode::Forward, inner: Mode::Reverse },
+        Nested { outer: Mode::Reverse, inner: Mode::Forward },
+    ];
+}
+
+/// As the suite calls them: `fr` is reverse inside forward.
+impl std::fmt::Display for Nested {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letter = |mode| if mode == Mode::Forward { 'f' } else { 'r' };
+        write!(f, "{}{}", letter(self.outer), letter(self.inner))
+    }
+}
 
 /// A program, and what derivative is asked for.
 #[derive(Clone, Copy)]
@@ -24,6 +52,8 @@ pub(crate) enum Program {
     Blocks(Outputs),
     /// The dense Jacobian of one output by one input.
     Dense(Outputs),
+    /// What the program returns, which has taken its derivatives itself.
+    Solved(Solve, Nested),
 }
 
 pub(crate) fn serve(requests: &mut Requests, asked: &Asked, case: &Case) {
@@ -33,6 +63,17 @@ pub(crate) fn serve(requests: &mut Requests, asked: &Asked, case: &Case) {
     let y = case.program.outputs(&x, &problem.w);
     let mut eval = Eval { problem: &problem, program: case.program, tape: &tape, x, y, found: vec![], placed: false };
     requests.serve(asked, &problem, &mut eval);
+}
+
+/// What a case that solves something returns.
+#[cfg(test)]
+pub(crate) fn solved(cases: &[Case], name: &str) -> Vec<f64> {
+    let case = cases.iter().find(|c| c.name == name).expect("a case of this name");
+    let x = &(case.problem)().x;
+    match case.program {
+        Program::Solved(f, modes) => value(pin(x, |x| f(&x, modes.outer, modes.inner)), x).unwrap().data().to_vec(),
+        _ => panic!("{name} solves nothing"),
+    }
 }
 
 struct Eval<'t> {
@@ -49,7 +90,11 @@ struct Eval<'t> {
 
 impl Subject for Eval<'_> {
     fn kinds(&self) -> &str {
-        "value gradient driver"
+        match self.program {
+            // It branches on numbers, so no tape is held.
+            Program::Solved(..) => "driver",
+            _ => "value gradient driver",
+        }
     }
 
     fn run(&mut self, kind: &str) -> std::result::Result<(), String> {
@@ -77,6 +122,7 @@ impl Program {
         match self {
             Program::Cost(f) | Program::Diagonal(f) => vec![f(x, w)],
             Program::Blocks(f) | Program::Dense(f) => f(x, w),
+            Program::Solved(..) => vec![],
         }
     }
 }
@@ -128,6 +174,7 @@ impl Eval<'_> {
                 }
                 Ok(())
             }
+            Program::Solved(..) => Ok(()),
         }
     }
 
@@ -155,6 +202,7 @@ impl Eval<'_> {
                 found
             }
             Program::Dense(f) => vec![Batch::of(&jacobian(pin(x, |x| f(&x, w)[0]), x)?)],
+            Program::Solved(f, modes) => vec![value(pin(x, |x| f(&x, modes.outer, modes.inner)), x)?],
         };
         Ok(())
     }
@@ -167,12 +215,6 @@ fn rows(shapes: &[Shape]) -> Vec<(usize, usize)> {
 
 fn row_of_ones(shape: Shape, row: usize) -> Batch<f64> {
     Batch::from_fn(shape, |_, i, _| f64::from(i == row))
-}
-
-fn unit(shape: Shape, place: usize) -> Batch<f64> {
-    let mut v = Batch::zeros(shape);
-    v.data_mut()[place] = 1.0;
-    v
 }
 
 fn ones(shape: Shape) -> Batch<f64> {

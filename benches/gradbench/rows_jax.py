@@ -132,6 +132,61 @@ def ht(pose, starts, fixed, inverses, weighted, measured, vertex):
     return measured - (rotation @ positions + pose[3:6, None])[:, vertex[0].astype(int)]
 
 
+def argmin(f, x):
+    """The descent of the suite. Its gradients are tangents, since JAX pulls back through no loop of unknown length."""
+    gradient = jax.jacfwd(f)
+
+    def step(state):
+        x, fx, gx, eta, steps, _ = state
+        after = x - eta * gx
+        f_after = f(after)
+        near, falls, longer = jnp.linalg.norm(after - x) <= 1e-5, f_after < fx, steps == 10
+        g_after = jax.lax.cond(falls & ~near & ~longer, gradient, lambda _: gx, after)
+        pick = lambda doubled, close, moved, halved: jnp.where(
+            longer, doubled, jnp.where(near, close, jnp.where(falls, moved, halved))
+        )
+        return (
+            pick(x, x, after, x),
+            pick(fx, fx, f_after, fx),
+            pick(gx, gx, g_after, gx),
+            pick(2 * eta, eta, eta, eta / 2),
+            pick(0, steps, steps + 1, 0),
+            ~longer & near,
+        )
+
+    start = (x, f(x), gradient(x), 1e-5, 0, False)
+    going = lambda state: (jnp.linalg.norm(state[2]) > 1e-5) & ~state[5]
+    return jax.lax.while_loop(going, step, start)[0]
+
+
+def saddle(start):
+    f = lambda a, b: a @ a - b @ b
+    best = lambda a: argmin(lambda b: -f(a, b), start[:, 0])
+    a = argmin(lambda a: f(a, best(a)), start[:, 0])
+    return jnp.concatenate([a, best(a)])
+
+
+def particle(start):
+    def crossing(w):
+        charges = jnp.array([[10.0, 10.0], [10.0, 0.0]]).at[0, 1].add(-w[0])
+        potential = lambda x: sum(1 / jnp.sqrt((x - c) @ (x - c)) for c in charges)
+
+        def step(state):
+            x, v = state
+            return x + 0.1 * v, v - 0.1 * jax.jacfwd(potential)(x)
+
+        x, v = jax.lax.while_loop(
+            lambda s: s[0][1] + 0.1 * s[1][1] > 0, step, (jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]))
+        )
+        return (x[0] - x[1] / v[1] * v[0]) ** 2
+
+    return argmin(crossing, start[:, 0])
+
+
+def of_solved(program, x, w):
+    return None, program, lambda done: [done]
+
+
 def of_cost(program, x, w):
     return program, jax.value_and_grad(program, tuple(range(len(x)))), lambda done: done[1]
 
@@ -186,6 +241,8 @@ EVALS = {
     "det": (det, of_det),
     "ba": (ba, of_blocks),
     "ht": (ht, of_dense),
+    "particle": (particle, of_solved),
+    "saddle": (saddle, of_solved),
 }
 
 
@@ -193,11 +250,14 @@ def prepare(name, problem):
     program, derive = EVALS[name.split("/")[0]]
     x, w = ([jnp.asarray(a) for a in part] for part in (problem.x, problem.w))
     value, derivative, unpack = derive(program, x, w)
-    value, derivative = jax.jit(value), jax.jit(derivative)
+    derivative = jax.jit(derivative)
 
     def derived():
         return jax.block_until_ready(derivative(*x, *w))
 
+    if value is None:
+        return {"driver": (derived, unpack)}
+    value = jax.jit(value)
     return {
         "value": (lambda: jax.block_until_ready(value(*x, *w)), lambda y: [y]),
         "gradient": (derived, unpack),

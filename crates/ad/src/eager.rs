@@ -78,7 +78,8 @@ impl<T: Scalar> Drop for Eager<'_, T> {
 #[inline]
 fn run<'a, T: Scalar, const N: usize>(op: Op<T>, x: [&Eager<'a, T>; N]) -> Eager<'a, T> {
     let store = x[0].store;
-    let shape = match op.infer(&x.map(|v| v.shape)) {
+    // Looked at where it lies: a list that was just written is slow to move.
+    let shape = match &op.infer(&x.map(|v| v.shape)) {
         Ok(s) => s[0],
         Err(m) => panic!("a rule used {}: {m}", op.name()),
     };
@@ -120,18 +121,22 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn apply(op: Op<T>, x: &[&Self]) -> Outs<Self> {
         let store = x[0].store;
         let shapes: SmallVec<[Shape; 8]> = x.iter().map(|v| v.shape).collect();
-        let outs = op.infer(&shapes).unwrap_or_else(|m| panic!("a rule used {} on {shapes:?}: {m}", op.name()));
+        let inferred = op.infer(&shapes);
+        let outs = match &inferred {
+            Ok(outs) => outs,
+            Err(m) => panic!("a rule used {} on {shapes:?}: {m}", op.name()),
+        };
         let mut bufs: Outs<Buf<T>> = outs.iter().map(|s| store.take(s.len())).collect();
         let args: SmallVec<[Arg<'_, T>; 8]> = x.iter().map(|v| Arg { shape: v.shape, data: v.data() }).collect();
         let mut out: SmallVec<[Out<'_, T>; 2]> =
-            bufs.iter_mut().zip(&outs).map(|(b, s)| Out { shape: *s, data: b }).collect();
+            bufs.iter_mut().zip(outs).map(|(b, s)| Out { shape: *s, data: b }).collect();
         let done = op.eval(&args, &mut out, store);
         if let Err(t) = done {
             out.iter_mut().for_each(|o| o.data.fill(T::nan()));
             store.fail(op.name(), outs[0].batch, true, None, t);
         }
         drop(out);
-        bufs.into_iter().zip(outs).map(|(b, s)| Eager::owned(b, s, store)).collect()
+        bufs.into_iter().zip(outs).map(|(b, s)| Eager::owned(b, *s, store)).collect()
     }
 
     fn one(op: Op<T>, x: &[&Self]) -> Self {

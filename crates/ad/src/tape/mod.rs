@@ -13,7 +13,7 @@ use crate::ops::Op;
 use crate::record::{Inner, Mark, OpRec};
 use crate::scratch::Scratch;
 use crate::store::{Buf, Store};
-use crate::val::Val;
+use crate::val::{Val, push_val};
 use crate::{Error, Result, Scalar, Shape, Var};
 use names::misfit;
 use smallvec::SmallVec;
@@ -214,7 +214,7 @@ impl<T: Scalar> Tape<T> {
         let inner = &mut *self.inner.borrow_mut();
         let id = inner.vals.len() as u32;
         self.store.count(Mark { vals: 1, ops: 0 }.bytes::<T>());
-        inner.vals.push(Val { shape, buf, tan, generation: inner.generation, made: false, poisoned: false });
+        push_val(&mut inner.vals, shape, buf, inner.generation).tan = tan;
         Var { tape: self, id, generation: inner.generation }
     }
 
@@ -235,15 +235,17 @@ impl<T: Scalar> Tape<T> {
             shapes.push(inner.vals[v.id as usize].shape);
             inputs.push(v.id);
         }
-        let outs = match T::infer(&op, &shapes) {
+        // Looked at where it lies: a list that was just written is slow to move.
+        let inferred = T::infer(&op, &shapes);
+        let outs = match &inferred {
             Ok(outs) => outs,
-            Err(m) => misfit(line.said, &op, &shapes, &m),
+            Err(m) => misfit(line.said, &op, &shapes, m),
         };
         let first = inner.vals.len();
         self.store.count(Mark { vals: outs.len(), ops: usize::from(self.records.get()) }.bytes::<T>());
-        for &shape in &outs {
+        for &shape in outs {
             let buf = self.store.take(shape.len());
-            inner.vals.push(Val { shape, buf, tan: None, generation: inner.generation, made: true, poisoned: false });
+            push_val(&mut inner.vals, shape, buf, inner.generation).made = true;
         }
         let rec = OpRec { op, inputs, first: first as u32, outs: outs.len() as u32, line };
         if let Err(t) = T::evaluate(&mut inner.vals, &rec, &self.store) {
