@@ -38,7 +38,9 @@
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
 use super::spectrum::{Chosen, Spectrum, Weighted};
+use super::whole;
 use crate::ops::control::gauge::{Gauge, rounded};
+use crate::ops::direct::{PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::{Axis, Concat, Slice};
 use crate::ops::layout::part::Part;
@@ -282,6 +284,18 @@ impl<T: Scalar> Primitive<T> for Vectors {
         if let Some(Some(g)) = dy.get(1) {
             out.add(0, Weighted(self.frame.of).of(&[x[0], x[1], g]));
         }
+    }
+
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
+        whole::push(self, p)
+    }
+
+    fn pull_direct(&self, p: PullStep<'_, T>) -> bool {
+        whole::pull(self, p)
+    }
+
+    fn pull_pairs(&self, p: PullPairsStep<'_, T>) -> bool {
+        whole::pull_pairs(self, p)
     }
 }
 
