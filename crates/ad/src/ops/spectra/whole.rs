@@ -4,22 +4,16 @@
 //! are in `vectors.rs` and `spectrum.rs`: where anything is out of the ordinary, a shortcut declines and they answer.
 
 use super::vectors::Vectors;
-use crate::Scalar;
 use crate::ops::Arg;
 use crate::ops::by_members::try_members;
 use crate::ops::direct::{PullPairsStep, PullStep, PushStep, member_of};
 use crate::store::{Choice, Store};
+use crate::{Scalar, Shape};
 use pullback_kernels::{Window, WithTangent};
 
 /// The window, if values and vectors of each member are all there, and apart. With `near`, none may be nearly tied:
 /// there the tangents of the values' cotangents have a say (`ties.rs` of the kernels).
-fn window<T: Scalar>(
-    op: &Vectors,
-    a: crate::Shape,
-    handle: Arg<'_, T>,
-    store: &Store<T>,
-    near: bool,
-) -> Option<Window> {
+fn window<T: Scalar>(op: &Vectors, a: Shape, handle: Arg<'_, T>, store: &Store<T>, near: bool) -> Option<Window> {
     let window = op.frame.of.window(a);
     let plain = op.values && !op.frame.block && window.len == window.n && store.choice() == Choice::Found;
     (plain && (0..a.batch).all(|b| T::separate(window, handle.member(b), near))).then_some(window)
@@ -70,6 +64,9 @@ pub(super) fn pull<T: Scalar>(op: &Vectors, mut p: PullStep<'_, T>) -> bool {
 
 /// The same over pairs.
 pub(super) fn pull_pairs<T: Scalar>(op: &Vectors, mut p: PullPairsStep<'_, T>) -> bool {
+    if !op.values {
+        return false;
+    }
     let ((a, _), (handles, (handle, _)), store) = (p.input(0), p.input(1), p.store);
     let [(_, (_, dq)), (_, (_, dx))] = p.outputs::<2>();
     let [gq, gx] = p.take_all::<2>();
