@@ -143,9 +143,12 @@ impl<'a, T: Scalar> Recording<Dual<Eager<'a, T>>> for Pairs<'a, T> {
     #[inline]
     fn pull(&self, step: &OpRec<T>, base: usize, _: &[u8], slots: &mut [Option<Pair<T>>]) -> bool {
         let (first, inputs, carried, store) = (step.first, &*step.inputs, self.carried(), self.store);
-        inputs.len() == 1
+        let (tangents_only, place) = (self.tangents_only, &step.line);
+        // A handle has no cotangent; it depends on a target where its matrix does.
+        let alone = inputs.len() == 1 || (inputs.len() == 2 && step.op.is_handle(1));
+        alone
             && store.takes_shortcuts()
-            && step.op.pull_pairs(PullPairsStep { first, inputs, carried, store, base, slots, place: &step.line })
+            && step.op.pull_pairs(PullPairsStep { first, inputs, carried, store, base, slots, tangents_only, place })
     }
 }
 

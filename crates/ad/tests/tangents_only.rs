@@ -10,8 +10,8 @@ use pullback::{Batch, MatLike, Shape};
 type Program = for<'t> fn(Var<'t>, Var<'t>) -> Var<'t>;
 
 /// Inputs used by products alone, by products and something else in either order, twice by one product, through a
-/// shortcut on pairs (QR, LU), by a factorisation, by a selection, and where one of them is the result.
-const PROGRAMS: [(&str, Program); 12] = [
+/// shortcut on pairs (QR, LU, vectors), by a factorisation, by a selection, and where one of them is the result.
+const PROGRAMS: [(&str, Program); 16] = [
     ("product", |a, b| (a * b).sin().sum()),
     ("square", |a, _| (a * a).sin().sum()),
     ("gram", |a, b| (a.t_mul(a) * b).cos().sum()),
@@ -19,6 +19,10 @@ const PROGRAMS: [(&str, Program); 12] = [
     ("entries, then product", |a, b| a.exp().dot(b) + (a * b).sin().sum()),
     ("QR, then product", |a, b| a.qr().1.dot(b) + (a * b).sin().sum()),
     ("product, then QR", |a, b| (a * b).sin().sum() + a.qr().1.dot(b)),
+    ("eigenvectors, then product", |a, b| a.eigh().1.square().dot(b) + (a * b).sin().sum()),
+    ("product, then eigenvectors", |a, b| (a * b).sin().sum() + a.eigh().1.square().dot(b)),
+    ("singular vectors, then product", |a, b| a.svd().2.square().dot(b) + (a * b).sin().sum()),
+    ("product, then singular vectors", |a, b| (a * b).sin().sum() + a.svd().0.square().dot(b)),
     ("solve", |a, b| (a.solve(b) * a).sin().sum()),
     ("determinant and product", |a, b| a.det() * (b * a).sin().sum()),
     ("equation", |a, b| a.sylvester(b, a * b).sin().sum()),

@@ -94,6 +94,11 @@ impl<'a, T: Scalar> PullStep<'a, T> {
         std::array::from_fn(|k| self.slots[self.first as usize + k - self.base].take())
     }
 
+    /// What [`take_all`](Self::take_all) gave, for the rule.
+    pub(crate) fn put_back<const N: usize>(&mut self, g: [Option<Buf<T>>; N]) {
+        g.into_iter().enumerate().for_each(|(k, g)| self.slots[self.first as usize + k - self.base] = g);
+    }
+
     /// The slot of input `i`, if it depends on a target.
     #[inline(always)]
     pub(crate) fn slot(&mut self, i: usize) -> Option<&mut Option<Buf<T>>> {
@@ -271,8 +276,8 @@ impl<'a, T: Scalar> Carried<'a, T> {
     }
 }
 
-/// A step of a reverse sweep over pairs whose only input depends on a target. Nobody asked to keep the cotangents of
-/// its outputs.
+/// A step of a reverse sweep over pairs whose only input, but perhaps for the handle of its decomposition, depends on a
+/// target. Nobody asked to keep the cotangents of its outputs.
 pub(crate) struct PullPairsStep<'a, T: Scalar> {
     /// The number of the first output.
     pub(crate) first: u32,
@@ -281,6 +286,8 @@ pub(crate) struct PullPairsStep<'a, T: Scalar> {
     pub(crate) store: &'a Store<T>,
     pub(crate) base: usize,
     pub(crate) slots: &'a mut [Option<Pair<T>>],
+    /// Will nobody read the cotangents of inputs of the tape, but for their tangents?
+    pub(crate) tangents_only: bool,
     /// What the program called, and where: for a failure.
     pub(crate) place: &'a Place,
 }
@@ -305,6 +312,16 @@ impl<'a, T: Scalar> PullPairsStep<'a, T> {
         std::array::from_fn(|k| self.slots[self.first as usize + k - self.base].take())
     }
 
+    /// What [`take_all`](Self::take_all) gave, for the rule.
+    pub(crate) fn put_back<const N: usize>(&mut self, g: [Option<Pair<T>>; N]) {
+        g.into_iter().enumerate().for_each(|(k, g)| self.slots[self.first as usize + k - self.base] = g);
+    }
+
+    /// Is of the cotangent of the only input nothing read but its tangent?
+    pub(crate) fn tangent_only(&self) -> bool {
+        self.tangents_only && !self.carried.vals[self.inputs[0] as usize].made
+    }
+
     /// Both halves of a cotangent of `len` numbers, zero where there is nothing.
     pub(crate) fn filled(&self, g: Option<Pair<T>>, len: usize) -> (Buf<T>, Buf<T>) {
         let zeros = || {
@@ -326,27 +343,35 @@ impl<'a, T: Scalar> PullPairsStep<'a, T> {
 
     /// `slot += g` for the only input, by moving the buffers where there was nothing.
     pub(crate) fn give(self, (g, dg): (Buf<T>, Buf<T>)) -> bool {
-        let add = |sum: &mut Buf<T>, g: Buf<T>| {
-            T::axpy(T::one(), &g, sum);
-            self.store.put(g);
-        };
-        match &mut self.slots[self.inputs[0] as usize - self.base] {
-            slot @ None => *slot = Some((g, Some(dg))),
-            Some((re, du)) => {
-                // Empty where nobody reads it.
-                if re.is_empty() {
-                    *re = g
-                } else {
-                    add(re, g)
-                }
-                match du {
-                    Some(du) => add(du, dg),
-                    None => *du = Some(dg),
-                }
-            }
+        let store = self.store;
+        let (re, du) = self.slots[self.inputs[0] as usize - self.base].get_or_insert_default();
+        // Empty where nobody reads it.
+        if re.is_empty() {
+            *re = g;
+        } else {
+            add(store, re, g);
+        }
+        match du {
+            Some(du) => add(store, du, dg),
+            None => *du = Some(dg),
         }
         true
     }
+
+    /// The same where of the sum nothing but the tangent is read: its value stays as it is, or empty.
+    pub(crate) fn give_tangent(self, dg: Buf<T>) -> bool {
+        match &mut self.slots[self.inputs[0] as usize - self.base].get_or_insert_default().1 {
+            Some(du) => add(self.store, du, dg),
+            du => *du = Some(dg),
+        }
+        true
+    }
+}
+
+/// `sum += g`, and `g` goes back.
+fn add<T: Scalar>(store: &Store<T>, sum: &mut Buf<T>, g: Buf<T>) {
+    T::axpy(T::one(), &g, sum);
+    store.put(g);
 }
 
 /// Member `b` of numbers and tangents of `each` numbers a member.

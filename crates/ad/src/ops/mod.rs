@@ -104,6 +104,7 @@ pub(crate) mod spectra {
     pub(crate) mod spectrum;
     pub(crate) mod svd;
     pub(crate) mod vectors;
+    mod whole;
 }
 /// Operations that decide what a derivative is allowed to be: guards, gauges, stops.
 pub(crate) mod control {

@@ -86,7 +86,7 @@ pub(crate) trait Primitive<T: Scalar> {
     fn pull_direct(&self, _: PullStep<'_, T>) -> bool {
         false
     }
-    /// What `vjp` does over pairs. Only for an operation with one input.
+    /// What `vjp` does over pairs. Only for an operation with one input, and perhaps its handle.
     #[inline(always)]
     fn pull_pairs(&self, _: PullPairsStep<'_, T>) -> bool {
         false

@@ -32,6 +32,7 @@ mod table;
 mod threads;
 mod ties;
 mod verdicts;
+mod whole;
 mod words;
 
 use faer::Mat;

@@ -3,7 +3,7 @@
 
 use crate::eig::{EigOut, eig};
 use crate::spectrum::{How, pull, resolvent};
-use crate::{ColumnOp, Failure, Scalar, Verdict, Window, Workspace};
+use crate::{ColumnOp, Failure, Scalar, Verdict, Window, WithTangent, Workspace};
 
 kernels! {
     /// Eigenvalues, singular values and their vectors.
@@ -72,6 +72,24 @@ kernels! {
         ) -> Result<Self, Failure> = |win, handle, block, first, z, out, w| {
             pull(win, handle, How { block, first }, z, out, w)
         };
+        /// Are all values chosen, none tied with another, and none, as a singular value, 0? With `near`, nor nearly
+        /// tied. The three below ask for that.
+        fn separate(win: Window, handle: &[Self], near: bool) -> bool = crate::spectrum::whole::separate;
+        /// The tangents of all vectors (`dU` over `dV`) and values along `E`.
+        fn push_whole(
+            win: Window, handle: &[Self], e: &[Self], dq: &mut [Self], dx: &mut [Self], w: &mut Workspace<Self>,
+        ) -> Result<(), Failure> = crate::spectrum::whole::push;
+        /// The cotangent of `A` for those of all vectors and, perhaps, values.
+        fn pull_whole(
+            win: Window, handle: &[Self], gq: &[Self], gx: Option<&[Self]>, ga: &mut [Self], w: &mut Workspace<Self>,
+        ) -> Result<(), Failure> = crate::spectrum::whole::pull;
+        /// The derivative of [`pull_whole`](Self::pull_whole), where vectors and values move by `moved`, which
+        /// [`push_whole`](Self::push_whole) gave, and their cotangents by what comes with them. With `ga`, also what it
+        /// is the derivative of, in the same bits.
+        fn pull_whole_pairs(
+            win: Window, handle: &[Self], moved: Option<[&[Self]; 2]>, gq: WithTangent<'_, Self>,
+            gx: Option<WithTangent<'_, Self>>, ga: (Option<&mut [Self]>, &mut [Self]), w: &mut Workspace<Self>,
+        ) -> Result<(), Failure> = crate::spectrum::whole::pull_pairs;
         /// `A X = X D` with packed columns (`eig.rs`): the `n` packed eigenvalues, `X`, `X^{-T}`, and `6 x n` notes.
         fn eig(
             a: &[Self], n: usize, values: &mut [Self], x: &mut [Self], inverse: &mut [Self], notes: &mut [Self],

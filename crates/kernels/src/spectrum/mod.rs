@@ -7,13 +7,14 @@
 //! forming `B`.
 //!
 //! Here: which values are chosen, and what a handle holds. Derivatives are in `values.rs` (of the values),
-//! `weighted.rs` (of matrices with given weights on the values), `vectors.rs` (of the vectors) and `embedded.rs`
-//! (second and higher orders).
+//! `weighted.rs` (of matrices with given weights on the values), `vectors.rs` (of the vectors), `embedded.rs` (second
+//! and higher orders) and `whole.rs` (of all values and vectors together, where none are tied).
 
 mod embedded;
 mod values;
 mod vectors;
 mod weighted;
+pub(crate) mod whole;
 
 pub(crate) use values::values;
 pub(crate) use vectors::{How, pull, resolvent, vectors};

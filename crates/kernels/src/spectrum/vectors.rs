@@ -231,14 +231,14 @@ fn split_shares<T: Real>(win: Window, x: &[T], how: How, cu: &mut [T], cv: &mut 
 }
 
 /// `u` over `v` taken apart.
-fn split<T: Real>(z: &[T], m: usize, n: usize, zu: &mut [T], zv: &mut [T]) {
+pub(super) fn split<T: Real>(z: &[T], m: usize, n: usize, zu: &mut [T], zv: &mut [T]) {
     for (k, z) in z.chunks_exact((m + n).max(1)).enumerate() {
         zu[k * m..(k + 1) * m].copy_from_slice(&z[..m]);
         zv[k * n..(k + 1) * n].copy_from_slice(&z[m..]);
     }
 }
 
-fn join<T: Real>(zu: &[T], zv: &[T], m: usize, n: usize, z: &mut [T]) {
+pub(super) fn join<T: Real>(zu: &[T], zv: &[T], m: usize, n: usize, z: &mut [T]) {
     for (k, z) in z.chunks_exact_mut((m + n).max(1)).enumerate() {
         z[..m].copy_from_slice(&zu[k * m..(k + 1) * m]);
         z[m..].copy_from_slice(&zv[k * n..(k + 1) * n]);

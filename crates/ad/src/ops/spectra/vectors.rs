@@ -34,11 +34,14 @@
 //! the *gauge defect*, which `R` and `K` find on the numbers and answer by the policy ([`Gauge`]), and a second
 //! derivative does not exist (`NotDifferentiable`).
 //! Conditions: none for the value.
-//! Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8).
+//! Cost (n³): value 0, JVP 6, VJP 6 (singular: 12, 8). All vectors and values where none are tied, in sweeps over
+//! numbers and over pairs: the shortcuts in `whole.rs`.
 //! Sources: Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived here.
 
 use super::spectrum::{Chosen, Spectrum, Weighted};
+use super::whole;
 use crate::ops::control::gauge::{Gauge, rounded};
+use crate::ops::direct::{PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::{Axis, Concat, Slice};
 use crate::ops::layout::part::Part;
@@ -239,7 +242,7 @@ impl<T: Scalar> Primitive<T> for Vectors {
         operation: "`eigh`, `svd`, `svd_truncated`, `vectors`, `triplets`, `invariant_subspace` of a handle",
         conditions: "none for the value",
         gauge: "signs; the entry of largest modulus is positive (of `U`, for an SVD). At a tie any rotation: by policy `GaugeDependent`, a note, or a projection. `invariant_subspace`: any rotation always",
-        cost: &["0", "6 (singular 12)", "6 (singular 8)"],
+        cost: &["0", "6 (singular 12; all at once 8)", "6 (singular 8)"],
         degenerate: "what does not see the gauge has its first derivative at ties; second derivatives through vectors are `NotDifferentiable` there, through `invariant_subspace` right; ties among values not asked for do not matter",
         source: "Magnus 1985; Kasim 2020, arXiv 2011.04366; Seeger et al. 2017, arXiv 1710.08717; derived",
         ..PrimitiveDoc::of(file!())
@@ -282,6 +285,18 @@ impl<T: Scalar> Primitive<T> for Vectors {
         if let Some(Some(g)) = dy.get(1) {
             out.add(0, Weighted(self.frame.of).of(&[x[0], x[1], g]));
         }
+    }
+
+    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
+        whole::push(self, p)
+    }
+
+    fn pull_direct(&self, p: PullStep<'_, T>) -> bool {
+        whole::pull(self, p)
+    }
+
+    fn pull_pairs(&self, p: PullPairsStep<'_, T>) -> bool {
+        whole::pull_pairs(self, p)
     }
 }
 
