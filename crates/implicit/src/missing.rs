@@ -27,7 +27,8 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
             }
         }
         let length = lists::length(&image);
-        if length.is_nan() || length <= 1e4 * lists::eps::<T>() * first {
+        // What has no inverse in these numbers is nothing beside the others.
+        if length.is_nan() || length <= 1e4 * lists::eps::<T>() * first || !T::of(1.0 / length).is_finite() {
             continue;
         }
         scale(&mut image, 1.0 / length);

@@ -141,7 +141,7 @@ pub(crate) fn missing<T: Scalar>(
 ) -> Missing<T> {
     let n = kept.len();
     // Small numbers have no squares, and their inverses are no numbers: of the last terms only ratios matter.
-    let unit = kept.last().map_or(1.0, |v| unit(norm(v)));
+    let unit = unit(kept.iter().rev().map(|v| norm(v)).find(|l| *l > 0.0).unwrap_or(1.0));
     let scaled = |v: &[Batch<T>]| {
         let mut v = v.to_vec();
         missing::scale(&mut v, 1.0 / unit);
