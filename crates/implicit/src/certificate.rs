@@ -47,8 +47,8 @@ pub struct Certificate {
     pub error: Option<f64>,
     /// The verdict on the whole, and of its members the worst.
     pub verdict: Verdict,
-    /// What is known of each member, of a series whose state and parameters are batches of as many members. Empty for
-    /// others: a derivative by parameters that members share has no part for each.
+    /// What is known of each member, of a series, or of [`crate::Implicit`], whose state and parameters are batches of as
+    /// many members. Empty for others: a derivative by parameters that members share has no part for each.
     pub members: Vec<LoopMember>,
     /// Was a kink of the last step and of the loss looked for? Not with unrolls and samples, and not where a series has
     /// more than 500 000 parameters: a look moves all of them twice, which takes as long as several terms.

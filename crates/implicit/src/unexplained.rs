@@ -55,10 +55,18 @@ impl Unexplained {
         if twice == 0.0 { 0.0 } else { (twice / once).max((twice / now).sqrt()) }
     }
 
+    /// The factor by which it falls at last: while slower modes still come through, `1 - rate` falls from step to step,
+    /// and is taken to fall by that once more.
+    fn slowest(&self) -> f64 {
+        let [now, once, _] = self.lengths;
+        let (first, rate) = (once / now, self.rate());
+        if rate > first { 1.0 - (1.0 - rate) * (1.0 - rate) / (1.0 - first) } else { rate }
+    }
+
     /// Is what hangs on it little beside an error of this length, and of `by_params` by the parameters? Both are looked
     /// at, since a leaf of the state may be small and the parameters large that move it.
     pub(crate) fn is_little(&self, rho: f64, error: f64, by_params: f64) -> bool {
-        let falls = 1.0 - self.rate().max(rho);
+        let falls = 1.0 - self.slowest().max(rho);
         falls > 0.0 && self.lengths[0] <= CREDIBLE * falls * error && self.by_params <= CREDIBLE * falls * by_params
     }
 }

@@ -101,6 +101,31 @@ fn a_slow_mode_that_hides_in_one_member_of_a_batch() {
 }
 
 #[test]
+fn a_slow_mode_of_a_member_whose_parameters_are_those_of_all() {
+    let (shape, mut tally) = (Shape::batch(3, 2, 1), Tally::default());
+    let a = Batch::from_fn(shape, |m, i, _| [[0.1, 0.2], [0.99, 0.3], [0.5, 0.4]][m][i]);
+    let one = |v: &Batch, m: usize, i: usize| v.data()[2 * m + i];
+    for seen in [1.0, 0.1, 1e-2, 1e-3, 1e-4] {
+        for start in [0.0, 1.0] {
+            let w = Batch::from_fn(shape, |m, i, _| if m == 1 && i == 0 { seen } else { 1.0 });
+            let z0 = Batch::from_fn(shape, |m, i, _| start / (1.0 - one(&a, m, i)));
+            let phi = Mat::from_fn(2, 1, |_, _| 1.0);
+            let p = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.hadamard(&a) + phi, |z: Var, _: Var| z.dot(&w).sum());
+            let truth = Mat::from_fn(2, 1, |i, _| (0..3).map(|m| one(&w, m, i) / (1.0 - one(&a, m, i))).sum::<f64>());
+            for steps in [2, 10, 100, 3000] {
+                for terms in [0, 1, 2, 3, 4, 5, 10] {
+                    let d = p.derivative(steps, Estimator::FixedPoint { terms }).unwrap();
+                    let what = format!("seen {seen}, from {start}, {steps} steps, {terms} terms");
+                    let error = (&d.gradient - &truth).norm_l2();
+                    tally.take(&d.certificate, error, truth.norm_l2(), 1e-6, &what);
+                }
+            }
+        }
+    }
+    assert!(tally.0[1] > 30, "{tally:?}");
+}
+
+#[test]
 fn leaves_of_other_sizes_beside_the_one_that_moves() {
     // y <- r tanh(y) + p arrives slowly, x <- scale q at once: beside a large x the motion of y is nothing, and so are
     // the terms of x beside those of y.

@@ -211,7 +211,12 @@ fn a_solver_that_used_up_its_products_far_from_its_tolerance_is_a_reason_for_dou
     let (z, truth) = (solve(&a, &phi), solve(&a, &w));
     let c = stationary(&z, &phi, |z, phi| z.dot(&a * z) * 0.5 - z.dot(phi)).flat();
     for (tolerance, enough) in [(1e-10, false), (1e-8, true)] {
-        let d = c.at(&z, &phi).method(Method::NeumannAdaptive).tolerance(tolerance).hypergradient(|z, _| z.dot(&w)).unwrap();
+        let d = c
+            .at(&z, &phi)
+            .method(Method::NeumannAdaptive)
+            .tolerance(tolerance)
+            .hypergradient(|z, _| z.dot(&w))
+            .unwrap();
         let error = apart(&d.gradient, &truth);
         assert_eq!(d.certificate.verdict.is_sound(), enough, "{tolerance:e}: {error:e}\n{}", d.certificate);
         assert!(!enough || error <= 10.0 * tolerance, "{error:e}");

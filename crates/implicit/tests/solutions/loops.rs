@@ -86,7 +86,9 @@ fn tolerances_that_are_loose_and_matches_that_are_no_number() {
     let run = |bilevel: Bilevel| {
         let mut state = bilevel.start(blank.clone(), mat(232, 2, 1));
         // Solutions that are rough, so that there is an inner error to match.
-        bilevel.run(&c, &mut state, 9, |phi, z| Ok(descend(phi, z, 3)), |z, _| z.dot(z), |phi, g| Ok(phi - g * 0.1)).unwrap();
+        bilevel
+            .run(&c, &mut state, 9, |phi, z| Ok(descend(phi, z, 3)), |z, _| z.dot(z), |phi, g| Ok(phi - g * 0.1))
+            .unwrap();
         state
     };
     // Looser than what is matched at most: it stays what was asked for.
