@@ -1,6 +1,6 @@
-//! Loops with a state of their own, and loops that are no plain contraction: momentum, Adam-like steps, transient growth,
-//! schedules, alternating steps, period doubling, batches of unlike members solved for. Nothing wrong is `Verified`,
-//! what is `Estimated` is within a factor of two.
+//! Loops with a state of their own, and loops that are no plain contraction: momentum, Adam-like steps, transient
+//! growth, schedules, alternating steps, period doubling, batches of unlike members solved for. Nothing wrong is
+//! `Verified`, what is `Estimated` is within a factor of two.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
