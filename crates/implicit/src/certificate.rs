@@ -28,8 +28,8 @@ pub struct Certificate {
     ///
     /// It is the largest of three: the factor by which terms fall, a geometric mean over an even number of the last of
     /// them (neighbours alternate where two eigenvalues of opposite signs dominate); of the derivative's own series,
-    /// the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there was
-    /// one: that motion has been through many steps and points along the slowest mode, which the terms may hardly
+    /// the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there
+    /// was one: that motion has been through many steps and points along the slowest mode, which the terms may hardly
     /// contain yet; and, where an estimate of the error was to be had, the rate at which that falls which the terms do
     /// not explain of the first one that is missing, below 1.
     ///
