@@ -22,6 +22,9 @@ pub enum Policy {
     FallBack(Method),
 }
 
+/// The adjoint is never solved to less than this, however rough the inner solution is.
+const LOOSEST: f64 = 1e-3;
+
 /// How the loop runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bilevel {
@@ -128,7 +131,7 @@ impl Bilevel {
         }
         let error = c.error.map(|e| e.relative());
         let inner_error = c.error.map_or(0.0, |e| e.inner / e.scale.max(f64::MIN_POSITIVE));
-        let tolerance = (self.matched * inner_error).clamp(self.settings.tolerance, 1e-3);
+        let tolerance = self.matched_to(inner_error);
         let verdict = c.verdict;
         state.history.push(Record {
             value: found.value,
@@ -142,6 +145,13 @@ impl Bilevel {
         (state.z, state.tolerance, state.finished) = (found.solution, tolerance, finished);
         state.steps += 1;
         Ok(())
+    }
+
+    /// The tolerance of the next adjoint, after this relative inner error; as tight as the settings where it is no
+    /// number. They may be looser than the loosest that is matched.
+    fn matched_to(&self, inner_error: f64) -> f64 {
+        let (least, wanted) = (self.settings.tolerance, self.matched * inner_error);
+        if wanted > least { wanted.min(LOOSEST.max(least)) } else { least }
     }
 
     /// Steps until the hypergradient is small, or `steps` more were taken.

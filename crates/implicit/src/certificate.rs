@@ -26,11 +26,12 @@ pub struct Certificate {
     pub norms: Vec<f64>,
     /// The contraction of the inner loop, as far as it was seen. `None` if `v_0` vanished, and for unrolls.
     ///
-    /// It is the larger of two: the factor by which terms fall, a geometric mean over an even number of the last of
-    /// them (neighbours alternate where two eigenvalues of opposite signs dominate); and, of the derivative's own
-    /// series, the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding,
-    /// if there was one: that motion has been through many steps and points along the slowest mode, which the terms may
-    /// hardly contain yet.
+    /// It is the largest of three: the factor by which terms fall, a geometric mean over an even number of the last of
+    /// them (neighbours alternate where two eigenvalues of opposite signs dominate); of the derivative's own series,
+    /// the rate at which `A` shortens the loop's last motion `d = z_t - z_{t-1}` that was well above rounding, if there
+    /// was one: that motion has been through many steps and points along the slowest mode, which the terms may hardly
+    /// contain yet; and, where an estimate of the error was to be had, the rate at which that falls which the terms do
+    /// not explain of the first one that is missing, below 1.
     ///
     /// At least 1 means that the inner loop does not contract here, and the series is no estimate of anything. Infinite
     /// means that the step could not be differentiated by the state.
@@ -46,8 +47,8 @@ pub struct Certificate {
     pub error: Option<f64>,
     /// The verdict on the whole, and of its members the worst.
     pub verdict: Verdict,
-    /// What is known of each member, of a series whose state and parameters are batches of as many members. Empty for
-    /// others: a derivative by parameters that members share has no part for each.
+    /// What is known of each member, of a series, or of [`crate::Implicit`], whose state and parameters are batches of
+    /// as many members. Empty for others: a derivative by parameters that members share has no part for each.
     pub members: Vec<LoopMember>,
     /// Was a kink of the last step and of the loss looked for? Not with unrolls and samples, and not where a series has
     /// more than 500 000 parameters: a look moves all of them twice, which takes as long as several terms.

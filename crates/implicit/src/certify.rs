@@ -62,9 +62,12 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let checked = checked.as_ref();
         let mut members = self.judged_members(here, &raw, checked, threshold)?;
         let mut verdict = of_whole(&members, checked, finite, threshold);
-        // A solver that stopped early is only a reason for doubt if its error could not be measured or matters.
+        // A solver that stopped early is only a reason for doubt if its error could not be measured or matters, or is
+        // far from what was asked for.
+        let most = (10.0 * s.tolerance).max(1e3 * lists::eps::<Of<C::State>>());
+        let as_asked = checked.is_some_and(|c| c.error.linear <= most * c.error.scale);
         for (k, m) in members.iter_mut().enumerate() {
-            if let (Some(v), false) = (of_status(k, m), is_small(checked, k, threshold)) {
+            if let (Some(v), false) = (of_status(k, m), is_small(checked, k, threshold) && as_asked) {
                 m.verdict = m.verdict.worse(v);
                 verdict = verdict.worse(v);
             }

@@ -107,7 +107,8 @@ where
     I::State: Leaves<Scalar = T>,
     I::Params: Leaves<Scalar = T>,
 {
-    let c = snapshots.unwrap_or_else(|| logarithm(steps)).max(1);
+    // More snapshots than steps are of no use.
+    let c = snapshots.unwrap_or_else(|| logarithm(steps)).clamp(1, steps);
     let (from, zeros) = (z0.batches(), lists::zeros(&phi.shapes()));
     let mut reverse = Reverse {
         plain: &mut on.plain,

@@ -1,13 +1,15 @@
 //! Estimators as values that are called, so that a loop can compare them and a new one needs no change here.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, LoopMember};
 use crate::condition::{Condition, Kind};
 use crate::error::{Error, Result};
 use crate::estimate::{Derivative, Estimator, Sensitivity, difference, run};
 use crate::iteration::{Iteration, Of, Vars, list};
 use crate::linear::Method;
+use crate::lists;
 use crate::solution::{Hypergradient, Settings, Tapes, rebuilt};
 use crate::space::Space;
+use crate::trust::{Member, SolutionCertificate};
 use crate::verdict::Verdict;
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
@@ -140,10 +142,12 @@ impl<I: Iteration> Estimate<I> for Implicit {
         let c = found.certificate;
         let mut verdict = c.verdict;
         let mut error = c.error.map(|e| e.total);
+        let own = found.gradient.batches();
+        let mut members = if settings.check { parts(&own, &own, &c) } else { vec![] };
         if let (Some(next), Some(e)) = (next, c.error) {
             let unchecked = Settings { check: false, ..settings };
             let (after, _) = at(&mut tapes, it, &next, phi, last, unchecked)?;
-            let moved = difference(&after.gradient.batches(), &found.gradient.batches());
+            let moved = difference(&after.gradient.batches(), &own);
             // The coordinates of one tangent space do not see how that space turns; two of them do.
             let total = moved + e.linear;
             error = Some(total);
@@ -151,12 +155,15 @@ impl<I: Iteration> Estimate<I> for Implicit {
                 let small = total <= c.threshold * e.scale;
                 verdict = if small { Verdict::Verified } else { Verdict::Estimated };
             }
+            members = parts(&after.gradient.batches(), &own, &c);
         }
+        verdict = members.iter().fold(verdict, |v, m| v.worse(m.verdict));
         let certificate = Certificate {
             terms: c.products,
             error,
             verdict,
             motion: None,
+            members,
             looked_for_kinks: settings.check,
             ..Certificate::unrolled(0)
         };
@@ -170,6 +177,26 @@ impl<I: Iteration> Estimate<I> for Implicit {
             products: c.products,
         })
     }
+}
+
+/// What is told of the members of a batch of loops, from two derivatives by parameters that have those members too: a
+/// small part that is wrong is not hidden by a large one that is right.
+fn parts<T: Scalar>(after: &[Batch<T>], found: &[Batch<T>], c: &SolutionCertificate) -> Vec<LoopMember> {
+    let n = c.members.len();
+    if n < 2 || found.iter().any(|b| b.shape().batch != n) {
+        return vec![];
+    }
+    let moved = lists::minus(after, found);
+    let one = |(m, of): (usize, &Member)| {
+        let length = |v: &[Batch<T>]| lists::dot(v, v, m).sqrt();
+        let size = length(found).max(length(after));
+        let error = length(&moved).max(of.error.unwrap_or(0.0) * size);
+        let told = if error <= c.threshold * size { Verdict::Verified } else { Verdict::Estimated };
+        // A smaller error in the coordinates of one tangent space was no more than that.
+        let verdict = if of.verdict.is_sound() { told } else { of.verdict };
+        LoopMember { rho: None, error: error.is_finite().then_some(error), verdict }
+    };
+    c.members.iter().enumerate().map(one).collect()
 }
 
 /// The derivative at one state, in its own tangent space, and how many operations were recorded.

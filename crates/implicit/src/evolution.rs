@@ -315,7 +315,7 @@ impl<I: Iteration> Estimate<I> for Evolution {
             (lists::length(&found.standard_error.batches()), lists::length(&found.gradient.batches()));
         let certificate = Certificate {
             error: Some(error),
-            verdict: Verdict::Suspect(Why::Sampled { standard_error: error / length }),
+            verdict: Verdict::Suspect(Why::Sampled { standard_error: if error == 0.0 { 0.0 } else { error / length } }),
             ..Certificate::unrolled(0)
         };
         // Two states, and five lists like the parameters: noise, its sum, a pair's estimate, mean, squares.

@@ -81,7 +81,7 @@ fn reach<T: Scalar>(x: &[Batch<T>]) -> List<T> {
 }
 
 /// How far the entry of a member may go that is zero.
-fn least_reach<T: Scalar>(member: &[T]) -> T {
+pub(crate) fn least_reach<T: Scalar>(member: &[T]) -> T {
     let around = (lists::flat_dot(member, member) / member.len() as f64).sqrt();
     lists::number(if around > 0.0 { around.min(1.0) } else { 1.0 })
 }

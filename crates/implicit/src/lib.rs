@@ -86,6 +86,7 @@ mod solution;
 mod space;
 mod stationarity;
 mod trust;
+mod unexplained;
 mod verdict;
 
 pub use certificate::{Certificate, LoopMember};

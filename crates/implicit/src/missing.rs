@@ -9,8 +9,8 @@
 use crate::lists::{self, List};
 use pullback::Scalar;
 
-/// `y` with `(I - A') y` nearest to `r`, and the length of what is left of `r`.
-pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (List<T>, f64) {
+/// `y` with `(I - A') y` nearest to `r`, and what is left of `r`.
+pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (List<T>, List<T>) {
     let mut y: List<T> = r.clone();
     lists::add_all(&mut y, -1.0, r);
     let mut left = r.clone();
@@ -27,7 +27,8 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
             }
         }
         let length = lists::length(&image);
-        if length.is_nan() || length <= 1e4 * lists::eps::<T>() * first {
+        // What has no inverse in these numbers is nothing beside the others.
+        if length.is_nan() || length <= 1e4 * lists::eps::<T>() * first || !T::of(1.0 / length).is_finite() {
             continue;
         }
         scale(&mut image, 1.0 / length);
@@ -38,9 +39,9 @@ pub(crate) fn solved<T: Scalar>(v: &[List<T>], w: &[List<T>], r: &List<T>) -> (L
         images.push(image);
         origins.push(origin);
     }
-    (y, lists::length(&left))
+    (y, left)
 }
 
-fn scale<T: Scalar>(v: &mut List<T>, a: f64) {
+pub(crate) fn scale<T: Scalar>(v: &mut List<T>, a: f64) {
     v.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x *= T::of(a)));
 }

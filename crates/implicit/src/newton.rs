@@ -2,11 +2,12 @@
 
 use crate::ask::Aid;
 use crate::error::Result;
+use crate::kinks::least_reach;
 use crate::linear::{Method, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::local::Local;
 use crate::solution::Settings;
-use pullback::Scalar;
+use pullback::{Batch, Scalar};
 
 /// The Newton step at a point.
 #[derive(Debug)]
@@ -43,7 +44,20 @@ impl<T: Scalar> Newton<T> {
     /// Is the point of a member so near to the solution that a step would change nothing that matters?
     pub(crate) fn enough(&self, local: &Local<'_, T>, m: usize) -> bool {
         let near = self.lengths[m] <= 1e-2 * T::EPS.f64().sqrt() * local.sizes()[m];
-        local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near
+        local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near && self.near_in_every_entry(local, m)
+    }
+
+    /// Does the step move no entry by more than that of it? Beside entries that are large the residual of a small one
+    /// looks like rounding, and the step that it asks for like nothing.
+    fn near_in_every_entry(&self, local: &Local<'_, T>, m: usize) -> bool {
+        let most = 1e-2 * T::EPS.f64().sqrt();
+        let one = |(d, z): (&Batch<T>, &Batch<T>)| {
+            let of = z.shape().each() * m..z.shape().each() * (m + 1);
+            let (d, z) = (&d.data()[of.clone()], &z.data()[of]);
+            let least = least_reach(z);
+            d.iter().zip(z).all(|(d, z)| d.f64().abs() <= most * z.abs().max(least).f64())
+        };
+        !local.words.ambient || self.solved.x.iter().zip(&local.at).all(one)
     }
 
     /// The step, zero in members that stand still and where it is not finite.

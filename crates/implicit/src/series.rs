@@ -85,12 +85,13 @@ pub(crate) fn series<I: Iteration>(
     let v = first_term(last_step, sum, &at_end, gradient)?;
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(norm(&v) > 0.0, motion);
+    let measured = has_length(&v);
     let (p, mut kept) = summed(last_step, sum, v, terms, &mut certificate)?;
     let pushed = set_rate(last_step, sum, &mut kept, &mut certificate);
     let mut own = last_step.pull_params(&p)?;
     let mut target = if sum == Sum::FixedPoint { at_end.clone() } else { last_step.project(path.end, &at_end)? };
     last_step.leave_out(&mut target);
-    judge(&mut certificate, sum, &p, &kept, &target, &mut |e| last_step.length_by_params(e), norm(&own))?;
+    judge(last_step, &mut certificate, sum, &p, &kept, &target, norm(&own))?;
     if sum == Sum::FixedPoint {
         judge_members(last_step, &mut certificate, &p, &kept, &own, pushed.as_ref())?;
     }
@@ -98,12 +99,20 @@ pub(crate) fn series<I: Iteration>(
     let by_params = direct.then_some(&*gradient);
     let parts = Parts { p: &p, own: &own, by_state: &at_end, direct: by_params, loss: value };
     look_beside(last_step, &parts, &mut certificate);
+    if !(measured && has_length(&own)) {
+        certificate.verdict = Verdict::Invalid(Why::NotFinite);
+    }
     match sum.sign() == 1.0 && !direct {
         // There is no direct term: nothing to add to.
         true => gradient.swap_with_slice(&mut own),
         false => add(gradient, &own, sum.sign()),
     }
     Ok((value, certificate))
+}
+
+/// Is the length of this, and of what is a rounding unit of it, a number whose square is one, or exactly zero?
+pub(crate) fn has_length<T: Scalar>(v: &[Batch<T>]) -> bool {
+    (1e-140..=1e140).contains(&norm(v)) || v.iter().all(|b| b.data().iter().all(|x| x.f64() == 0.0))
 }
 
 /// `v_0`, of the outer gradient where the formula looks from.

@@ -9,14 +9,15 @@ use crate::iteration::{Iteration, Of};
 use crate::last_step::LastStep;
 use crate::linear::rate;
 use crate::lists::{self, List};
-use crate::series::Sum;
-use crate::series_verdict::{Missing, Pushed, Seen, contraction, missing, relative};
-use crate::verdict::Verdict;
+use crate::series::{Sum, has_length};
+use crate::series_verdict::{Missing, Pushed, Seen, contraction, missing, relative, weighted_motion};
+use crate::unexplained::{Unexplained, pulled_twice};
+use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
 
 /// Fills in what is known of each member, where the sum `p` and what it pulls back to, `own`, have members.
 pub(crate) fn judge_members<I: Iteration>(
-    last_step: &LastStep<'_, '_, I>,
+    last_step: &mut LastStep<'_, '_, I>,
     certificate: &mut Certificate,
     p: &[Batch<Of<I::State>>],
     kept: &[List<Of<I::State>>],
@@ -28,39 +29,71 @@ pub(crate) fn judge_members<I: Iteration>(
         return Ok(());
     }
     let (path, mut errors) = (last_step.path, lists::zeros(&lists::shapes(p)));
-    let mut all = Vec::with_capacity(n);
+    let (mut lefts, mut all) = (errors.clone(), Vec::with_capacity(n));
     for m in 0..n {
         let cut = |v: &[Batch<_>]| lists::member(v, m);
         let kept: Vec<List<_>> = kept.iter().map(|v| cut(v)).collect();
         let end = cut(path.end);
-        let motion = difference(&cut(path.before), &end) / norm(&end).max(f64::MIN_POSITIVE);
+        let before = cut(path.before);
+        let motion = difference(&before, &end) / norm(&end).max(f64::MIN_POSITIVE);
         let along = pushed.and_then(|p| along(&cut(&p.d), &cut(&p.aad), &end));
         let rho = falls(&kept).map(|rho| rho.max(along.unwrap_or(0.0)));
         let p = cut(p);
-        let Missing { error, credible, .. } =
+        let motion = motion.max(weighted_motion(&before, &end, &p));
+        let Missing { error, left, credible, exact } =
             missing(certificate.terms, rho.unwrap_or(f64::INFINITY), Sum::FixedPoint, &p, &kept, &[]);
         let nothing = lists::is_zero(&p, 0);
         if !nothing {
             lists::put_member(&mut errors, &error, m);
+            lists::put_member(&mut lefts, &left, m);
         }
-        all.push((nothing, rho, motion, credible));
+        all.push(Judged { nothing, exact, measured: has_length(&p), rho, motion, credible, error: norm(&error) });
     }
     let lengths = last_step.lengths_by_params(&errors, n)?;
-    let one = |(m, (nothing, rho, motion, credible)): (usize, (bool, Option<f64>, f64, bool))| {
+    let by_params = last_step.lengths_by_params(&lefts, n)?;
+    let pulled = pulled_twice(last_step, lefts).ok();
+    let one = |(m, of): (usize, Judged)| {
         let (size, length) = (lists::dot(own, own, m).sqrt(), lengths[m]);
-        let seen = rho.unwrap_or(f64::INFINITY);
-        // Terms of the whole that grew are those of the members that do not contract.
-        let seen = Seen { truncated: certificate.truncated && seen >= 1.0, motion, rho: seen, credible };
-        let verdict = seen.verdict::<Of<I::State>>(Sum::FixedPoint, relative(length, size));
-        LoopMember {
-            rho,
-            error: length.is_finite().then_some(length),
-            verdict: if nothing { Verdict::Verified } else { verdict },
-        }
+        let left = pulled.as_ref().map(|p| Unexplained::of_member(p, m, by_params[m]));
+        of.told::<Of<I::State>>(certificate.truncated, relative(length, size), length, left)
     };
     certificate.members = all.into_iter().enumerate().map(one).collect();
     certificate.verdict = certificate.members.iter().fold(certificate.verdict, |v, m| v.worse(m.verdict));
     Ok(())
+}
+
+/// What was seen of one member before its error is known by the parameters.
+struct Judged {
+    /// Is its sum zero?
+    nothing: bool,
+    exact: bool,
+    /// Has its sum a length?
+    measured: bool,
+    rho: Option<f64>,
+    motion: f64,
+    credible: bool,
+    /// The length of its error, in the state.
+    error: f64,
+}
+
+impl Judged {
+    /// What is told of the member.
+    fn told<T: Scalar>(self, truncated: bool, relative: f64, length: f64, left: Option<Unexplained>) -> LoopMember {
+        let rho = self.rho.unwrap_or(f64::INFINITY);
+        // Terms of the whole that grew are those of the members that do not contract.
+        let truncated = truncated && rho >= 1.0;
+        let mut seen = Seen { truncated, motion: self.motion, rho, credible: self.credible };
+        let verdict = seen.verdict::<T>(Sum::FixedPoint, relative);
+        if verdict.is_sound() && !self.exact {
+            seen.set_against(left, self.error, length);
+        }
+        let verdict = match () {
+            () if self.nothing => Verdict::Verified,
+            () if !self.measured => Verdict::Invalid(Why::NotFinite),
+            () => seen.verdict::<T>(Sum::FixedPoint, relative),
+        };
+        LoopMember { rho: self.rho.map(|_| seen.rho), error: length.is_finite().then_some(length), verdict }
+    }
 }
 
 /// The factor by which terms fall: 0 where they have vanished, `None` of fewer than two.

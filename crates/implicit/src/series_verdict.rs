@@ -3,18 +3,22 @@
 
 use crate::Certificate;
 use crate::error::Result;
-use crate::estimate::{add, norm};
+use crate::estimate::{add, difference, norm};
 use crate::iteration::{Iteration, Of};
-use crate::last_step::LastStep;
+use crate::last_step::{LastStep, Path};
 use crate::lists::List;
 use crate::missing;
 use crate::series::{Sum, next_term};
+use crate::unexplained::Unexplained;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
 
 /// The least-squares rest is relied on if what it leaves, as it would grow along the slowest mode in sight, is at most
 /// this much of it.
-const CREDIBLE: f64 = 0.3;
+pub(crate) const CREDIBLE: f64 = 0.3;
+
+/// Terms that are shorter are scaled before they are compared.
+const TINY: f64 = 1e-20;
 
 /// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess.
 const SLOPE: f64 = 10.0;
@@ -64,13 +68,13 @@ pub(crate) fn contraction(before: f64, after: f64) -> Option<f64> {
 /// Fills in the error and the verdict.
 ///
 /// With `p` the sum and `p* = (I - A')^{-1} v` the truth, the error of the gradient is `B'(p - p*)`.
-pub(crate) fn judge<T: Scalar>(
+pub(crate) fn judge<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
     certificate: &mut Certificate,
     sum: Sum,
-    p: &[Batch<T>],
-    kept: &[List<T>],
-    target: &[Batch<T>],
-    pulled: &mut dyn FnMut(&[Batch<T>]) -> Result<f64>,
+    p: &[Batch<Of<I::State>>],
+    kept: &[List<Of<I::State>>],
+    target: &[Batch<Of<I::State>>],
     own: f64,
 ) -> Result<()> {
     let rho = match certificate.rho {
@@ -81,16 +85,34 @@ pub(crate) fn judge<T: Scalar>(
         }
         rho => rho.unwrap_or(f64::INFINITY),
     };
-    let Missing { error, credible, exact } = missing(certificate.terms, rho, sum, p, kept, target);
+    let Missing { error, left, credible, exact } = missing(certificate.terms, rho, sum, p, kept, target);
+    let length = last_step.length_by_params(&error)?;
+    certificate.error = length.is_finite().then_some(length);
+    let Path { before, end, .. } = last_step.path;
+    let motion = certificate.motion.unwrap_or(0.0).max(weighted_motion(before, end, p));
+    let mut seen = Seen { truncated: certificate.truncated, motion, rho, credible };
+    certificate.verdict = seen.verdict::<Of<I::State>>(sum, relative(length, own));
+    if sum == Sum::FixedPoint && certificate.verdict.is_sound() && !exact {
+        seen.set_against(Unexplained::of_all(last_step, left).ok(), norm(&error), length);
+        certificate.rho = Some(seen.rho);
+        certificate.verdict = seen.verdict::<Of<I::State>>(sum, relative(length, own));
+    }
     // One term alone cannot tell more than its ratio does.
-    if sum == Sum::FixedPoint && credible && (certificate.terms > 0 || exact) {
+    if sum == Sum::FixedPoint && seen.credible && (certificate.terms > 0 || exact) {
         certificate.rest = Some(norm(&error) / first_length(certificate, kept));
     }
-    let length = pulled(&error)?;
-    certificate.error = length.is_finite().then_some(length);
-    let seen = Seen { truncated: certificate.truncated, motion: certificate.motion.unwrap_or(0.0), rho, credible };
-    certificate.verdict = seen.verdict::<T>(sum, relative(length, own));
     Ok(())
+}
+
+/// The last motion of the leaves of the state, relative to their sizes, each weighted with what the derivative makes of
+/// it. Beside a leaf that is large and at rest, one that is small and moves would not be seen.
+pub(crate) fn weighted_motion<T: Scalar>(before: &[Batch<T>], end: &[Batch<T>], p: &[Batch<T>]) -> f64 {
+    let one = |k: usize| {
+        let leaf = |v: &[Batch<T>]| norm(&v[k..=k]);
+        (leaf(p) * difference(&before[k..=k], &end[k..=k]), leaf(p) * leaf(end))
+    };
+    let (moved, size) = (0..p.len()).map(one).fold((0.0, 0.0), |s, l| (s.0 + l.0, s.1 + l.1));
+    if moved == 0.0 { 0.0 } else { moved / size }
 }
 
 /// An error of this length, relative to a derivative that is short of it by that.
@@ -101,8 +123,10 @@ pub(crate) fn relative(error: f64, own: f64) -> f64 {
 /// `p - p*` as far as the terms tell, and whether that is to be relied on, or to rounding exact.
 pub(crate) struct Missing<T: Scalar> {
     pub(crate) error: List<T>,
+    /// What the terms do not explain of the first that is missing.
+    pub(crate) left: List<T>,
     pub(crate) credible: bool,
-    exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// In the space of the terms `p*` is solved for; for the derivative's own series it is what is missing that is solved
@@ -116,10 +140,18 @@ pub(crate) fn missing<T: Scalar>(
     target: &[Batch<T>],
 ) -> Missing<T> {
     let n = kept.len();
+    // Small numbers have no squares, and their inverses are no numbers: of the last terms only ratios matter.
+    let unit = unit(kept.iter().rev().map(|v| norm(v)).find(|l| *l > 0.0).unwrap_or(1.0));
+    let scaled = |v: &[Batch<T>]| {
+        let mut v = v.to_vec();
+        missing::scale(&mut v, 1.0 / unit);
+        v
+    };
+    let kept: Vec<List<T>> = if unit == 1.0 { kept.to_vec() } else { kept.iter().map(|v| scaled(v)).collect() };
     let (v, w): (Vec<_>, Vec<_>) = kept.windows(2).map(|k| (k[0].clone(), sum.image(&k[0], &k[1]))).unzip();
     // For one step the last that is kept is the first that is missing.
     let summed = if terms == 0 { 1 } else { n };
-    let (error, left, size) = match sum {
+    let (mut error, mut left, size) = match sum {
         Sum::FixedPoint if n >= 2 => {
             let right = &kept[n - 1];
             let (mut y, left) = missing::solved(&v, &w, right);
@@ -128,16 +160,23 @@ pub(crate) fn missing<T: Scalar>(
             }
             (y, left, norm(right))
         }
-        Sum::FixedPoint => (p.to_vec(), f64::INFINITY, 1.0),
+        Sum::FixedPoint => (scaled(p), vec![], 1.0),
         _ => {
-            let (mut y, left) = missing::solved(&v, &w, &target.to_vec());
-            add(&mut y, p, -sum.sign());
-            (y, left, norm(target))
+            let (mut y, left) = missing::solved(&v, &w, &scaled(target));
+            add(&mut y, &scaled(p), -sum.sign());
+            (y, left, norm(target) / unit)
         }
     };
-    let (uncertain, exact) = (left / (1.0 - rho.min(1.0)), left <= 1e-14 * size);
+    let length = if n < 2 { f64::INFINITY } else { norm(&left) };
+    let (uncertain, exact) = (length / (1.0 - rho.min(1.0)), length <= 1e-14 * size);
     let credible = n >= 2 && rho < 1.0 && uncertain <= CREDIBLE * norm(&error) || exact;
-    Missing { error, credible, exact }
+    [&mut error, &mut left].into_iter().for_each(|v| missing::scale(v, unit));
+    Missing { error, left, credible, exact }
+}
+
+/// A power of two near to a length that is tiny, else 1.
+fn unit(length: f64) -> f64 {
+    if length > 0.0 && length < TINY { length.log2().floor().max(-100.0).exp2() } else { 1.0 }
 }
 
 /// What was seen of a series.
@@ -151,11 +190,20 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Takes back that an error of this length, and of `by_params` by the parameters, is to be relied on, where too
+    /// much hangs on what is not explained, or where that cannot be told.
+    pub(crate) fn set_against(&mut self, left: Option<Unexplained>, error: f64, by_params: f64) {
+        self.credible = self.credible && left.is_some_and(|l| l.is_little(self.rho, error, by_params));
+        // What grows at first may fall later.
+        self.rho = left.map(|l| l.rate()).filter(|r| *r < 1.0).map_or(self.rho, |r| self.rho.max(r));
+    }
+
     /// The verdict, with an error that is `relative` to the derivative.
     pub(crate) fn verdict<T: Scalar>(&self, sum: Sum, relative: f64) -> Verdict {
         let (rho, threshold) = (self.rho, T::EPS.f64().sqrt());
         let distance = if self.motion == 0.0 { 0.0 } else { self.motion / (1.0 - rho.min(1.0)) };
         match () {
+            () if !relative.is_finite() => Verdict::Invalid(Why::NotFinite),
             () if self.truncated => Verdict::Invalid(Why::Diverges { rate: rho }),
             () if sum != Sum::FixedPoint => Verdict::Suspect(Why::OtherFormula),
             () if rho >= 1.0 => Verdict::Suspect(Why::Diverges { rate: rho }),

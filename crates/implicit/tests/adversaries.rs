@@ -221,3 +221,37 @@ fn a_census_of_series() {
     }
     assert!(verified > 5 && estimated > 60, "{verified} {estimated}");
 }
+
+#[test]
+fn a_small_entry_that_is_off_beside_a_large_one_that_is_right() {
+    // y + y³ = p, and x = scale q: beside x the residual of y looks like rounding, and its Newton step like nothing.
+    let scales = [1e-9f64, 1e-6, 1.0, 1e6, 1e9];
+    for (scale, whole) in scales.into_iter().map(|s| (s, false)).chain([(1e12, true)]) {
+        let (phi, y) =
+            ((1.3f64, 0.8f64), (0..80).fold(0.0, |z: f64, _| z - (z + z * z * z - 1.3) / (1.0 + 3.0 * z * z)));
+        let truth = (1.0 / (1.0 + 3.0 * y * y), 1.0);
+        for off in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 0.0] {
+            let z = (y * (1.0 + off), scale * 0.8);
+            let c = root(&z, &phi, |(y, x): (pullback::Var, pullback::Var), (p, q): (pullback::Var, pullback::Var)| {
+                (y + y * y * y - p, x - q * scale)
+            })
+            .flat();
+            let all = [Method::Auto, Method::Gmres { restart: 2 }, Method::BiCgStab, Method::Lsmr];
+            for method in all.into_iter().take(if whole { 1 } else { 4 }) {
+                for polish in [true, false] {
+                    let s = c.at(&z, &phi).method(method);
+                    let s = if polish { s } else { s.without_polish() };
+                    let d = s
+                        .hypergradient(|(y, x): (pullback::Var, pullback::Var), _: (pullback::Var, pullback::Var)| {
+                            y + x * (1.0 / scale)
+                        })
+                        .unwrap();
+                    let column = |g: (f64, f64)| Mat::from_fn(2, 1, |i, _| if i == 0 { g.0 } else { g.1 });
+                    let what = format!("scale {scale:e}, off by {off:e}, {method:?}");
+                    honest(&d.certificate, &column(d.gradient), &column(truth), &what);
+                    assert!(d.certificate.verdict.is_sound(), "{what}\n{}", d.certificate);
+                }
+            }
+        }
+    }
+}

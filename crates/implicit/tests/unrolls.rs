@@ -16,7 +16,7 @@ fn apart(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
     (a - b).norm_l2() / b.norm_l2()
 }
 
-const KEPT: [Option<usize>; 6] = [None, Some(1), Some(2), Some(3), Some(7), Some(1000)];
+const KEPT: [Option<usize>; 7] = [None, Some(1), Some(2), Some(3), Some(7), Some(1000), Some(usize::MAX)];
 
 #[test]
 fn checkpointed_and_forward_are_the_full_unroll() {

@@ -74,3 +74,31 @@ fn suspect_derivatives_are_applied_skipped_or_asked_again() {
     bilevel.run(&c, &mut state, 1, |phi, _| Ok(solve(&a, phi)), |z, _| z.dot(z) * 0.5, |phi, g| Ok(phi - g)).unwrap();
     assert!(state.history[0].applied && state.history[0].verdict == Verdict::Verified, "{:?}", state.history);
 }
+
+#[test]
+fn tolerances_that_are_loose_and_matches_that_are_no_number() {
+    let blank = Mat::<f64>::zeros(2, 1);
+    let c = stationary(&blank, &blank, |z, phi| {
+        let (d, s) = (z - phi, z.hadamard(z));
+        d.dot(d) * 0.5 + s.dot(s) * 0.25
+    })
+    .flat();
+    let run = |bilevel: Bilevel| {
+        let mut state = bilevel.start(blank.clone(), mat(232, 2, 1));
+        // Solutions that are rough, so that there is an inner error to match.
+        bilevel
+            .run(&c, &mut state, 9, |phi, z| Ok(descend(phi, z, 3)), |z, _| z.dot(z), |phi, g| Ok(phi - g * 0.1))
+            .unwrap();
+        state
+    };
+    // Looser than what is matched at most: it stays what was asked for.
+    let mut loose = Bilevel::new(1e-9);
+    loose.settings.tolerance = 1e-2;
+    assert!(run(loose).history.iter().all(|r| r.tolerance == 1e-2));
+    for matched in [f64::NAN, -1.0, 0.0] {
+        let state = run(Bilevel { matched, ..Bilevel::new(1e-9) });
+        assert!(state.steps == 9 && state.history.iter().all(|r| r.tolerance == 1e-10), "{matched}");
+    }
+    let state = run(Bilevel { matched: f64::INFINITY, ..Bilevel::new(1e-9) });
+    assert!(state.history[1..].iter().all(|r| r.tolerance == 1e-3), "{:?}", state.history);
+}
