@@ -99,6 +99,7 @@
 //! ([`Task::instance`]).
 
 mod checkpoint;
+mod convolved;
 mod each;
 mod equivariant;
 mod file;
@@ -132,6 +133,7 @@ mod update;
 mod worker;
 
 pub use checkpoint::TrainingCheckpoint;
+pub use convolved::{Convolved, ConvolvedParams, ConvolvedVars, Pictures};
 pub use each::{Each, MatrixRule, RuleState, RuleVars};
 pub use equivariant::{
     Equivariant, EquivariantOptions, EquivariantParams, EquivariantState, EquivariantStateVars, EquivariantVars, Layer,
