@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 ///         x[0].row_range(2, 1) * self.0
 ///     }
 /// }
-/// let sphere = Sphere::new(3);
+/// let sphere = Sphere::new(3, 1);
 /// let search = ScaleSearch { members: 4, steps: 10, ..ScaleSearch::line(1.0, 10.0, 5) };
 /// let network = Subspace::new(SubspaceOptions::new(Sides::Both));
 /// let fresh = Each::new(network.clone(), Update::new(1.0)).init(&mut rng(1));

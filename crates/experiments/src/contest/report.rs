@@ -214,7 +214,7 @@ impl Summary {
                 s.outer_steps,
                 s.seconds,
                 if s.sees == Some(Seen::Euclidean) { ", seeing the Euclidean gradient" } else { "" },
-                s.search.as_ref().map_or_else(String::new, |c| first_step(c)),
+                s.search.as_ref().map_or_else(String::new, first_step),
                 s.dropped,
                 if s.learned_nothing { "; no parameters were better than those it began with" } else { "" }
             )?;
