@@ -41,15 +41,18 @@ pub(crate) enum Command {
 
 /// Where a trained optimiser still works: rotations, unseen classes, other units, sizes, horizons, noise, losses.
 ///
-/// Runs an optimiser that `pca`, `faces` or `equivariant` wrote on principal components of digits, and then moves the
-/// problems away from there, one axis after the other: other bases of the same subspaces, random rotations, digits 5 to
-/// 9, the loss times 0.8, 1.2 and 4, ten times as many steps, ten and a hundred times the condition number, disturbed
-/// gradients, a robust loss, four times the dimension. Opponents are tuned on each axis, with the gradients counted;
-/// the report names every axis on which the learned optimiser loses.
+/// Runs an optimiser that `pca`, `faces`, `clustering` or `equivariant` wrote on principal components of digits, or, if
+/// it is one for positive definite matrices, on centres of covariances of textures, and then moves the problems away
+/// from there, one axis after the other: other bases of the same subspaces (congruences of the same matrices), random
+/// rotations, digits 5 to 9 (regions never seen, random matrices), the loss times 0.8, 1.2 and 4, ten times as many
+/// steps, ten and a hundred times the condition number, disturbed gradients, a robust loss, four times the dimension.
+/// Opponents are tuned on each axis, with the gradients counted; the report names every axis on which the learned
+/// optimiser loses.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments evaluate target/pullback/pca/optimizer.safetensors\n  \
     pullback-experiments evaluate target/pullback/equivariant/equivariant-0.safetensors --quick\n  \
+    pullback-experiments evaluate target/pullback/clustering/gm-lstm.safetensors --quick\n  \
     pullback-experiments evaluate FILE --json - | jq .loses    numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct EvaluateArgs {
@@ -77,8 +80,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Read digits_images_8x8_u8.npy and digits_labels_u8.npy from this folder instead of the built-in copy [env:
-    /// PULLBACK_DATA].
+    /// Read the data from this folder instead of using the built-in ones: digits_images_8x8_u8.npy and
+    /// digits_labels_u8.npy, or for positive definite matrices Kylberg [env: PULLBACK_DATA].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 }
@@ -90,10 +93,12 @@ pub(crate) struct EvaluateArgs {
 /// with one gradient a step and tuned on other problems of the family they are judged on, and once more on what the
 /// learned optimiser was trained on: digits 5 to 9 under random
 /// rotations, a robust loss, random spectra, four times the dimension, a hundred times the condition number. Conjugate
-/// gradients with exact line searches are shown beside them.
+/// gradients with exact line searches are shown beside them. `--on frames` does the same on a Stiefel manifold, and `--on
+/// definite` on positive definite matrices: centres of random matrices to train on, of textures to be judged on.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments equivariant --quick             a short run of the same code\n  \
+    pullback-experiments equivariant --quick --on frames on a Stiefel manifold\n  \
     pullback-experiments equivariant --resume            go on with an interrupted run\n  \
     pullback-experiments equivariant --quick --json - | jq '.families[].factors'   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
@@ -101,6 +106,10 @@ pub(crate) struct EquivariantArgs {
     /// Decides everything random.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
+
+    /// What points are.
+    #[arg(long, value_enum, default_value_t = On::Subspaces, value_name = "POINTS")]
+    pub(crate) on: On,
 
     /// Outer steps of each training, at least 1 [default: 2000, with --quick 40].
     #[arg(long, value_name = "N", value_parser = steps)]
@@ -134,6 +143,18 @@ pub(crate) struct EquivariantArgs {
     /// PULLBACK_DATA].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+/// What points of `equivariant` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum On {
+    /// Subspaces: principal components, on a Grassmann manifold.
+    Subspaces,
+    /// Frames: principal components in their order (Brockett's cost), on a Stiefel manifold.
+    Frames,
+    /// Positive definite matrices: centres of matrices, trained on random ones and judged on textures.
+    Definite,
 }
 
 /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
@@ -211,9 +232,38 @@ pub(crate) struct LessonArgs {
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
+    /// Which gradient the matrix LSTMs see; the size of what they propose is that of what they see [default: euclidean
+    /// on Kylberg, riemannian elsewhere].
+    #[arg(long, value_enum, value_name = "GRADIENT")]
+    pub(crate) sees: Option<Seen>,
+
+    /// The step of gradient descent that networks begin with.
+    #[arg(long, value_enum, default_value_t = FirstStep::Tuned, value_name = "HOW")]
+    pub(crate) first_step: FirstStep,
+
     /// Go on with the training of an interrupted run that was begun with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
+}
+
+/// The gradient that a network sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Seen {
+    /// The Riemannian gradient.
+    Riemannian,
+    /// The Euclidean gradient, in whose units a direction is proposed.
+    Euclidean,
+}
+
+/// Where the first step of a network comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FirstStep {
+    /// The step that was tuned for gradient descent on whole runs.
+    Tuned,
+    /// The best of six steps around it, at which every one of the members drawn for training survives.
+    Searched,
 }
 
 /// The networks of learned optimisers.

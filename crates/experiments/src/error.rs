@@ -44,7 +44,7 @@ pub(crate) enum Error {
     /// A saved optimiser cannot be evaluated.
     #[error(
         "cannot evaluate the optimiser `{}`: {found}\n  \
-         what to do: give a file that `pca`, `faces` or `equivariant` wrote to its `--out` folder",
+         what to do: give a file that `pca`, `faces`, `clustering` or `equivariant` wrote to its `--out` folder",
         path.display()
     )]
     Evaluate { path: PathBuf, found: String },

@@ -1,9 +1,9 @@
 //! The command `faces`: an orthogonal linear classifier on a Stiefel manifold, on Extended Yale B or, built in, digits.
 //! How optimisers are compared is not known here.
 
-use crate::cli::{FacesArgs, Network};
+use crate::cli::{FacesArgs, Network, Seen};
 use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches, number};
-use crate::contest::{self, About, Lessons, Places, contenders};
+use crate::contest::{self, About, Lessons, Places, Usual, contenders};
 use crate::data::Digits;
 use crate::error::Result;
 use crate::files::{DataFile, DataFolder, classes_of, named};
@@ -172,7 +172,7 @@ pub(crate) fn run(args: &FacesArgs) -> Result<()> {
     let task = Faces::new(train, test, args.seed);
     // A matrix LSTM for 1024x38 points has as many weights as 75 million numbers are.
     let small = Manifold::<f64>::shapes(&task.manifold)[0].len() <= LARGEST;
-    let default: &[Network] = if small { &DEFAULT } else { &DEFAULT[..2] };
+    let usual = Usual { networks: if small { &DEFAULT } else { &DEFAULT[..2] }, sees: Seen::Riemannian };
     let about = About {
         command: "faces",
         title: title.into(),
@@ -185,7 +185,7 @@ pub(crate) fn run(args: &FacesArgs) -> Result<()> {
         classes: task.train.marks.shape().rows,
         minibatches: task.parts.len(),
     };
-    let lessons = Lessons::new(lessons, default, Practice { inner: &inner, aside: &aside });
+    let lessons = Lessons::new(lessons, &usual, Practice { inner: &inner, aside: &aside });
     contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places)
 }
 

@@ -4,10 +4,10 @@
 //! A fifth of the training examples is set aside. Inner loops descend on minibatches of the rest; the outer loss, and
 //! the looks that choose the parameters, see the fifth alone. Test examples are seen by nobody.
 
-use crate::cli::{LessonArgs, Network};
+use crate::cli::{FirstStep, LessonArgs, Network, Seen};
 use crate::contest::contenders::{Contender, Unit};
 use crate::contest::objective::{Objective, Part};
-use crate::course::{Course, Seen};
+use crate::course::{self, Course};
 use crate::error::{Error, Result, during};
 use crate::fading::Fading;
 use crate::ranks::Crew;
@@ -15,8 +15,8 @@ use pullback::{Axis, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
     Descent, Each, Equivariant, EquivariantOptions, FileError, GmLstm, GmLstmOptions, Horizon, Input, LearnedOptimizer,
-    Member, OnSuspect, OuterRule, Provenance, Rmm, RmmOptions, Rollout, Saved, Sides, Split, Subspace, SubspaceOptions,
-    Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Member, OnSuspect, OuterRule, Provenance, Rmm, RmmOptions, Rollout, Saved, ScaleChoice, ScaleSearch, Sees, Sides,
+    Split, Subspace, SubspaceOptions, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Egrad, rng};
 use pullback_optim::{Method, Rsgd, Schedule};
@@ -43,6 +43,8 @@ const LOOKS: usize = 20;
 const LOOK_AT: usize = 3;
 /// The width of the step network of the generalised matrix LSTM.
 const WIDTH: usize = 64;
+/// The line of first steps: the largest in units of the tuned one, the factor between two, and how many.
+const LINE: (f64, f64, usize) = (10.0, 3.1622776601683795, 6);
 
 /// The examples to learn from, as two tasks: what inner loops descend on, and what is set aside.
 pub(crate) struct Practice<'a> {
@@ -110,6 +112,11 @@ pub(crate) struct Schooling {
     pub(crate) network: Network,
     pub(crate) parameters: usize,
     pub(crate) outer_steps: usize,
+    /// Which gradient a matrix LSTM sees; nothing for others, which see the Riemannian one.
+    pub(crate) sees: Option<Seen>,
+    /// The step of gradient descent that it begins with, and how that was found, if it was not tuned.
+    pub(crate) first_step: f64,
+    pub(crate) search: Option<ScaleChoice>,
     /// Gradients and Hessian products of single minibatches, as passes over the training examples.
     pub(crate) passes: usize,
     pub(crate) dropped: usize,
@@ -132,10 +139,17 @@ pub(crate) struct Pupil {
     pub(crate) course: Course,
 }
 
+/// The step of gradient descent that a network begins with, and the search that found it, if one did.
+struct Begin {
+    step: f64,
+    search: Option<ScaleChoice>,
+}
+
 /// What all trainings of a contest share.
 pub(crate) struct School<'a> {
     pub(crate) practice: Practice<'a>,
     pub(crate) args: &'a LessonArgs,
+    pub(crate) sees: Seen,
     pub(crate) quick: bool,
     pub(crate) seed: u64,
     /// Steps of a third of a run, on which looks are taken.
@@ -146,24 +160,30 @@ pub(crate) struct School<'a> {
 }
 
 impl School<'_> {
-    /// Trains one network. `step` is that of the tuned gradient descent: where training begins.
-    pub(crate) fn teach(&self, network: Network, step: f64) -> Result<Pupil> {
+    /// Trains one network. `tuned` is the step of the tuned gradient descent: where training begins unless the flag
+    /// says otherwise.
+    pub(crate) fn teach(&self, network: Network, tuned: f64) -> Result<Pupil> {
         let shape = self.practice.inner.start(0).shape();
-        let update = Update::new(step);
+        let begin = self.begin(network, tuned)?;
+        let sees = match self.sees {
+            Seen::Riemannian => Sees::Riemannian,
+            Seen::Euclidean => Sees::Euclidean,
+        };
+        let update = Update { sees, ..Update::new(begin.step) };
         let rng = &mut rng(self.seed);
         match network {
             Network::Subspace => {
                 let o = SubspaceOptions::new(Sides::Both);
-                self.with_rule(network, "subspace adaptation", Each::new(Subspace::new(o), update), rng)
+                self.with_rule(network, "subspace adaptation", Each::new(Subspace::new(o), update), begin, rng)
             }
             Network::SubspaceFree => {
                 let o = SubspaceOptions { mean_one: false, monotone: false, ..SubspaceOptions::new(Sides::Both) };
-                self.with_rule(network, "subspace, unbound", Each::new(Subspace::new(o), update), rng)
+                self.with_rule(network, "subspace, unbound", Each::new(Subspace::new(o), update), begin, rng)
             }
             Network::GmLstm => {
                 let o =
                     GmLstmOptions { input: Input::Rms, hidden: WIDTH, ..GmLstmOptions::new(shape.rows, shape.cols) };
-                self.with_rule(network, "generalised matrix LSTM", Each::new(GmLstm::new(o), update), rng)
+                self.with_rule(network, "generalised matrix LSTM", Each::new(GmLstm::new(o), update), begin, rng)
             }
             Network::MatrixLstm => {
                 if shape.rows != shape.cols {
@@ -171,7 +191,8 @@ impl School<'_> {
                         format!("it is for square symmetric points, and these are {}x{}", shape.rows, shape.cols);
                     return Err(Error::Network { network: "matrix-lstm", found });
                 }
-                self.with_rule(network, "matrix LSTM", Each::new(Rmm::new(RmmOptions::new(shape.rows)), update), rng)
+                let rule = Rmm::new(RmmOptions::new(shape.rows));
+                self.with_rule(network, "matrix LSTM", Each::new(rule, update), begin, rng)
             }
             Network::Equivariant => {
                 // The second-order retraction of positive definite matrices turns back at length 1; the first step of a
@@ -179,21 +200,47 @@ impl School<'_> {
                 let o = EquivariantOptions { first: 0.5, scale: 1.0, longest: 0.9, ..EquivariantOptions::default() };
                 let optimizer = Equivariant::new(o);
                 let params = optimizer.init(rng);
-                self.with(network, "equivariant", optimizer, params, step)
+                self.with(network, "equivariant", optimizer, params, begin)
             }
         }
     }
 
-    fn with_rule<R>(&self, network: Network, name: &'static str, optimizer: Each<R>, rng: &mut dyn Rng) -> Result<Pupil>
+    /// The first step: the tuned one, or the best of a line at which gradient descent, which is what a network of zeros
+    /// is, takes every member somewhere. The equivariant one has no such scale; its step fills the pool alone.
+    fn begin(&self, network: Network, tuned: f64) -> Result<Begin> {
+        if self.args.first_step == FirstStep::Tuned || network == Network::Equivariant {
+            return Ok(Begin { step: tuned, search: None });
+        }
+        let line = ScaleSearch::line(tuned * LINE.0, LINE.1, LINE.2);
+        let search = ScaleSearch { members: POOL, steps: self.third, seed: self.seed, ..line };
+        let found = search.run(self.practice.inner.manifold(), &self.practice, |step| Rsgd { step });
+        let found = found.map_err(during("the search for a first step"))?;
+        Ok(Begin { step: found.scale, search: Some(found) })
+    }
+
+    fn with_rule<R>(
+        &self,
+        network: Network,
+        name: &'static str,
+        optimizer: Each<R>,
+        begin: Begin,
+        rng: &mut dyn Rng,
+    ) -> Result<Pupil>
     where
         R: pullback_learned::SavedRule + Clone + 'static,
     {
         let params = optimizer.init(rng);
-        let step = optimizer.update.c;
-        self.with(network, name, optimizer, params, step)
+        self.with(network, name, optimizer, params, begin)
     }
 
-    fn with<O>(&self, network: Network, name: &'static str, optimizer: O, params: O::Params, step: f64) -> Result<Pupil>
+    fn with<O>(
+        &self,
+        network: Network,
+        name: &'static str,
+        optimizer: O,
+        params: O::Params,
+        begin: Begin,
+    ) -> Result<Pupil>
     where
         O: Saved + Clone + 'static,
         O::Params: 'static,
@@ -208,7 +255,7 @@ impl School<'_> {
             file: file("training.json"),
             resume: self.args.resume && file("training.json").exists(),
         };
-        let rsgd = Rsgd { step };
+        let rsgd = Rsgd { step: begin.step };
         let methods: [&dyn Method; 1] = [&rsgd];
         let manifold = self.practice.inner.manifold();
         let (inner, first) = (Descent(optimizer.clone()), params.clone());
@@ -230,7 +277,10 @@ impl School<'_> {
             network,
             parameters: trained.parameter_count(),
             outer_steps: steps,
-            passes: self.passes(&seen, per_fill),
+            sees: matches!(network, Network::GmLstm | Network::MatrixLstm).then_some(self.sees),
+            first_step: begin.step,
+            passes: self.passes(&seen, per_fill, begin.search.as_ref()),
+            search: begin.search,
             dropped: seen.dropped,
             skipped: seen.skipped,
             seconds: seen.seconds,
@@ -302,11 +352,12 @@ impl School<'_> {
 
     /// Minibatch gradients and, where they were differentiated, products with their Hessians; looks, fills and outer
     /// losses with their gradients. Of the members of a point with several matrices each is its part of a minibatch.
-    fn passes(&self, seen: &Seen, per_fill: usize) -> usize {
+    fn passes(&self, seen: &course::Seen, per_fill: usize, search: Option<&ScaleChoice>) -> usize {
         let inner = self.practice.inner;
         let (lots, kinds) = (inner.minibatches() as f64, inner.kinds() as f64);
-        let small = (2 * seen.inner_steps + seen.fills * per_fill) as f64 / (lots * kinds);
-        let whole = 2.0 * seen.outer_losses as f64 * ASIDE / kinds;
+        let (searched, scales) = search.map_or((0, 0), |s| (s.gradients, 1 + s.tried.len()));
+        let small = (2 * seen.inner_steps + seen.fills * per_fill + searched) as f64 / (lots * kinds);
+        let whole = (2 * seen.outer_losses + scales * POOL) as f64 * ASIDE / kinds;
         let looks = ((seen.looks + 1) * LOOK_AT) as f64 * (self.third as f64 / lots + ASIDE);
         (small + whole + looks).ceil() as usize
     }

@@ -23,14 +23,16 @@ pub(crate) enum Purpose {
     Validation,
     /// Minibatches of rollouts.
     Rollout,
+    /// Everything of a search for the first scale of steps.
+    Scale,
 }
 
 #[cfg(test)]
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Purpose; 8] = {
-        use Purpose::{Draw, Horizon, Instance, Rollout, Start, Train, Validation, WarmUp};
-        [Draw, Horizon, Start, Instance, WarmUp, Train, Validation, Rollout]
+    pub(crate) const ALL: [Purpose; 9] = {
+        use Purpose::{Draw, Horizon, Instance, Rollout, Scale, Start, Train, Validation, WarmUp};
+        [Draw, Horizon, Start, Instance, WarmUp, Train, Validation, Rollout, Scale]
     };
 }
 

@@ -99,6 +99,7 @@
 //! ([`Task::instance`]).
 
 mod checkpoint;
+mod convolved;
 mod each;
 mod equivariant;
 mod file;
@@ -122,6 +123,7 @@ mod rank_error;
 mod ranks;
 mod rmm;
 mod rollout;
+mod scale;
 mod steps;
 mod subspace;
 mod task;
@@ -131,6 +133,7 @@ mod update;
 mod worker;
 
 pub use checkpoint::TrainingCheckpoint;
+pub use convolved::{Convolved, ConvolvedParams, ConvolvedVars, Pictures};
 pub use each::{Each, MatrixRule, RuleState, RuleVars};
 pub use equivariant::{
     Equivariant, EquivariantOptions, EquivariantParams, EquivariantState, EquivariantStateVars, EquivariantVars, Layer,
@@ -156,6 +159,7 @@ pub use rank_error::RankError;
 pub use ranks::Ranks;
 pub use rmm::{Rmm, RmmDirection, RmmDirectionVars, RmmOptions, RmmParams, RmmStep, RmmStepVars, RmmVars};
 pub use rollout::Rollout;
+pub use scale::{ScaleChoice, ScaleSearch, ScaleTried};
 pub use subspace::{
     Head, HeadVars, LstmLayer, LstmLayerVars, SideState, SideStateVars, Sides, Subspace, SubspaceOptions,
     SubspaceParams, SubspaceState, SubspaceStateVars, SubspaceVars,
@@ -176,6 +180,20 @@ pub enum Error {
     /// A warm-up pushed nothing.
     #[error("the warm-up pushed no point: `push_after` must be at most `steps`, and `members` positive")]
     EmptyPool,
+    /// No scale of a [`ScaleSearch`] will do.
+    #[error(
+        "expected a scale of steps at which all {members} members survive and their mean cost falls below {before}, got \
+         none; try smaller scales:{}",
+        .tried.iter().map(scale::words).collect::<String>()
+    )]
+    NoScale {
+        /// Members that were run.
+        members: usize,
+        /// Their mean cost before.
+        before: f64,
+        /// What became of every scale.
+        tried: Vec<ScaleTried>,
+    },
     /// A checkpoint belongs to another run.
     #[error("the checkpoint's {what} is {got}, expected {expected}; continue it with the settings it was made with")]
     Mismatch {

@@ -51,7 +51,11 @@ pub struct Proposal<'t, T: Scalar = f64> {
 /// The update rule around a network: `V = -xi (s grad + n)` with `n` the tangent of the proposed direction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Update {
-    /// Which gradient the network sees.
+    /// Which gradient the network sees. What [`MatrixRule`](crate::MatrixRule)s propose has the size of what they see,
+    /// and is then converted as a Euclidean gradient is. With the metric of the ambient space both gradients have one
+    /// size. On positive definite matrices `X` the Riemannian gradient `X sym(G) X` would be converted once more, so
+    /// that the proposal outgrows the gradient by the square of `X`: let networks see the Euclidean one there, which
+    /// depends on no continuation off the manifold, since the manifold is open.
     pub sees: Sees,
     /// Is the network's direction a correction to the gradient (`s = 1`)? Without it a fresh network does not descend.
     /// I-RMM's text has no residual, its code has one; RMM's code has one in evaluation and none in training.

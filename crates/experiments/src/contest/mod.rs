@@ -13,7 +13,7 @@ mod race;
 pub(crate) mod report;
 mod tuning;
 
-use crate::cli::{ContestArgs, LessonArgs, Network};
+use crate::cli::{ContestArgs, LessonArgs, Network, Seen};
 use crate::error::{Result, during};
 use crate::lessons::{Practice, Pupil, School};
 use crate::output::{Folder, Json};
@@ -85,17 +85,24 @@ impl Places {
 pub(crate) struct Lessons<'a> {
     args: &'a LessonArgs,
     networks: Vec<Network>,
+    sees: Seen,
     practice: Practice<'a>,
 }
 
+/// Who learns, and what networks see, unless flags say otherwise.
+pub(crate) struct Usual<'a> {
+    pub(crate) networks: &'a [Network],
+    pub(crate) sees: Seen,
+}
+
 impl<'a> Lessons<'a> {
-    /// Those of the flag, or the default ones.
-    pub(crate) fn new(args: &'a LessonArgs, default: &[Network], practice: Practice<'a>) -> Self {
+    /// Those of the flags, or the usual ones.
+    pub(crate) fn new(args: &'a LessonArgs, usual: &Usual<'_>, practice: Practice<'a>) -> Self {
         let networks = match args.classical_only {
             true => vec![],
-            false => args.learned.clone().unwrap_or_else(|| default.to_vec()),
+            false => args.learned.clone().unwrap_or_else(|| usual.networks.to_vec()),
         };
-        Lessons { args, networks, practice }
+        Lessons { args, networks, sees: args.sees.unwrap_or(usual.sees), practice }
     }
 }
 
@@ -194,6 +201,7 @@ impl<'a> Field<'a> {
         let school = School {
             practice: lessons.practice,
             args: lessons.args,
+            sees: lessons.sees,
             quick: args.quick,
             seed: args.seed,
             third: (self.budget.passes / 3).max(1) * self.budget.minibatches,

@@ -3,9 +3,10 @@
 use super::claim::Claim;
 use super::tuning::Tuned;
 use super::{About, Length};
-use crate::cli::ContestArgs;
+use crate::cli::{ContestArgs, Seen};
 use crate::lessons::Schooling;
 use comfy_table::{CellAlignment, Table, presets};
+use pullback_learned::ScaleChoice;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -209,9 +210,11 @@ impl Summary {
         for (name, s) in all.filter(|(name, _)| !name.ends_with("fading")) {
             writeln!(
                 out,
-                "{name}: trained in {} outer steps and {:.0} s; {} members left out{}.",
+                "{name}: trained in {} outer steps and {:.0} s{}{}; {} members left out{}.",
                 s.outer_steps,
                 s.seconds,
+                if s.sees == Some(Seen::Euclidean) { ", seeing the Euclidean gradient" } else { "" },
+                s.search.as_ref().map_or_else(String::new, first_step),
                 s.dropped,
                 if s.learned_nothing { "; no parameters were better than those it began with" } else { "" }
             )?;
@@ -244,6 +247,20 @@ impl Summary {
             ),
         }
     }
+}
+
+/// The step that a search found, and what it looked at.
+fn first_step(c: &ScaleChoice) -> String {
+    let lost = c.tried.iter().filter(|t| t.after.is_none()).count();
+    format!(
+        ", beginning with step {:.2e} (of {} tried, {lost} lost members{})",
+        c.scale,
+        c.tried.len(),
+        match c.tried.first().is_some_and(|t| t.scale == c.scale) {
+            true => "; the largest of the line",
+            false => "",
+        }
+    )
 }
 
 /// The numbers that were found for a method.

@@ -44,7 +44,7 @@ pub(crate) struct Field<'a> {
 
 /// Every opponent tuned on these problems for each number of steps.
 pub(crate) fn tuned_at(home: &Problems, judged: &[usize], quick: bool) -> Vec<Vec<Tuned>> {
-    let grids: Vec<_> = judged.iter().map(|t| opponents::all(quick, *t, home.unit())).collect();
+    let grids: Vec<_> = judged.iter().map(|t| opponents::all(home.scene(quick), *t)).collect();
     let stage = Stage::new("at home", grids[0].len());
     let one = |k: usize| {
         stage.advance();
@@ -81,8 +81,8 @@ pub(crate) const EXACT: &str = "conjugate gradients, exact line search";
 impl Field<'_> {
     /// Holds it.
     pub(crate) fn hold(self, pupils: &[Pupil]) -> Result<Family> {
-        let unit = self.tuning.unit();
-        let grids: Vec<_> = self.judged.iter().map(|t| opponents::all(self.quick, *t, unit)).collect();
+        let scene = self.tuning.scene(self.quick);
+        let grids: Vec<_> = self.judged.iter().map(|t| opponents::all(scene, *t)).collect();
         let names = grids[0].len();
         let stage = Stage::new(self.name, names + pupils.len() + 1);
         let learned: Vec<Raced> = pupils

@@ -1,16 +1,18 @@
 //! The command `evaluate`: where a trained optimiser still works. One axis after the other moves the problems away from
 //! where it was trained, with opponents tuned on each; every axis on which it loses is named.
 
+use super::axes::{self, Axis, Counts, JUDGED, LeftOut};
 use super::contest::{Family, Field, Pupil};
 use super::loaded::{self, Loaded};
-use super::plot;
-use super::problems::{Classes, Place, Problems};
+use super::problems::{Kind, Problems};
 use super::report::{Over, times};
-use super::runs;
-use super::training::CONDITIONS;
+use super::{centres, plot, runs, spd_axes};
 use crate::cli::EvaluateArgs;
+use crate::clustering;
+use crate::covariances::ORDER;
 use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result};
+use crate::files::named;
 use crate::output::{Folder, Json};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -18,12 +20,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
-
-/// After how many steps, and after how many on the axis of the horizon.
-const JUDGED: [usize; 2] = [10, 30];
-const LONG: [usize; 2] = [30, 300];
-/// Images of a problem with the robust loss.
-const IMAGES: usize = 60;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -33,7 +29,8 @@ struct Summary {
     seed: u64,
     quick: bool,
     optimiser: Optimiser,
-    /// The largest change of what is left after the last step, as a factor, from another basis of the same subspaces.
+    /// The largest change of what is left after the last step, as a factor, from another basis of the same subspaces, or
+    /// from a congruence of problem and start.
     other_bases: Option<f64>,
     axes: Vec<Family>,
     left_out: Vec<LeftOut>,
@@ -51,36 +48,27 @@ struct Optimiser {
     data: String,
 }
 
-/// An axis that the optimiser cannot be moved along.
-#[derive(Debug, Serialize)]
-struct LeftOut {
-    axis: &'static str,
-    why: String,
-}
-
-/// A family to be judged: problems, those that opponents are tuned on, and after how many steps.
-struct Axis {
-    name: &'static str,
-    title: String,
-    problems: Problems,
-    tuning: Problems,
-    judged: Vec<usize>,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let begun = Instant::now();
     let loaded = loaded::load(&args.file)?;
-    if loaded.place.n != PIXELS {
-        let found = format!("it is for points with {} rows, and the digits have {PIXELS} pixels", loaded.place.n);
+    let (n, definite) = (loaded.place.n, loaded.place.kind() == Kind::Definite);
+    let (here, what) = if definite { (ORDER, "the covariances") } else { (PIXELS, "digits as points") };
+    if n != here {
+        let found = format!("it is for points with {n} rows, and {what} have {here}");
         return Err(Error::Evaluate { path: args.file.clone(), found });
     }
-    let digits = Digits::find(args.data.as_deref())?;
+    let (starts, tuning) = if args.quick { (4, 3) } else { (16, 6) };
+    let counts = Counts { starts: args.starts.unwrap_or(starts), tuning };
+    let (axes, left_out) = match definite {
+        true => {
+            let data = clustering::load(named(args.data.as_deref()).as_deref())?;
+            spd_axes::axes(&loaded, &data, args.seed, counts)?
+        }
+        false => axes::axes(&loaded, &Digits::find(args.data.as_deref())?, args.seed, counts)?,
+    };
     let folder = Folder::create(&args.out)?;
     let json = Json::open(args.json.as_deref())?;
-
-    let counts = if args.quick { (4, 3) } else { (16, 6) };
-    let (axes, left_out) = axes(&loaded, &digits, args.seed, (args.starts.unwrap_or(counts.0), counts.1))?;
     let other_bases = changed_by_bases(&loaded, &axes[0].problems, args.seed);
     let optimiser = Optimiser {
         file: args.file.clone(),
@@ -118,75 +106,16 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-/// All axes that the optimiser can be moved along, the first of which is where it is at home.
-fn axes(
-    loaded: &Loaded,
-    digits: &Digits,
-    seed: u64,
-    (starts, tuning): (usize, usize),
-) -> Result<(Vec<Axis>, Vec<LeftOut>)> {
-    let seed = |k: u64| seed.wrapping_mul(64).wrapping_add(k);
-    // The units of the command `pca`, which optimisers that see the size of a gradient were trained with.
-    let place = Place { as_given: true, ..loaded.place.clone() };
-    let of = |classes, rotated, count, k| Problems::digits(&place, digits, classes, rotated, count, seed(k));
-    let home = of(Classes::Seen, false, starts, 1)?;
-    let home_tuning = of(Classes::Seen, false, tuning, 2)?;
-    let unit = home_tuning.unit();
-    let mut out = vec![];
-    let mut add = |name, title: &str, problems: Problems, tuning: Problems, judged: &[usize]| {
-        out.push(Axis { name, title: title.into(), problems, tuning, judged: judged.to_vec() });
-    };
-    add("home", "Digits 0 to 4 as they are", home.clone(), home_tuning.clone(), &JUDGED);
-    add("bases", "The same subspaces in other bases", home.other_bases(seed(3)), home_tuning.clone(), &JUDGED);
-    let rotated = of(Classes::Seen, true, starts, 4)?;
-    add("rotated", "Digits 0 to 4, rotated at random", rotated, of(Classes::Seen, true, tuning, 5)?, &JUDGED);
-    let unseen = of(Classes::Unseen, false, starts, 6)?;
-    add("unseen", "Digits 5 to 9", unseen, of(Classes::Unseen, false, tuning, 7)?, &JUDGED);
-    for (name, by) in [("loss x0.8", 0.8), ("loss x1.2", 1.2), ("loss x4", 4.0)] {
-        // Opponents keep the numbers that they have at home, as the learned one does.
-        add(name, "The loss in other units, nobody tuned for them", home.scaled(by), home_tuning.clone(), &JUDGED);
-    }
-    add("horizon x10", "Ten times as many steps", home.clone(), home_tuning.clone(), &LONG);
-    for (name, by) in [("condition x10", 10.0), ("condition x100", 100.0)] {
-        let conditions = (by * CONDITIONS.1, by * CONDITIONS.1);
-        let of =
-            |count, k| -> Result<Problems> { Ok(Problems::spectra(&place, conditions, count, seed(k))?.scaled(unit)) };
-        add(name, "Random spectra, condition number of 500 times that", of(starts, 8)?, of(tuning, 9)?, &JUDGED);
-    }
-    let noise = 0.1;
-    add("noise", "Gradients disturbed by a tenth", home.noisy(noise), home_tuning.noisy(noise), &JUDGED);
-    let robust = |count, k| Problems::robust(&place, digits, IMAGES, count, seed(k));
-    let mut left_out = vec![];
-    match place.manifold.name().starts_with("Gr") {
-        true => add("objective", "A robust loss on digits 5 to 9", robust(starts, 10)?, robust(tuning, 11)?, &JUDGED),
-        false => left_out.push(LeftOut { axis: "objective", why: "the robust loss is one of subspaces".into() }),
-    }
-    match loaded.any_size {
-        true => {
-            let large = match place.manifold.name().starts_with("Gr") {
-                true => Place::grassmann(4 * place.n, place.p),
-                false => Place::stiefel(4 * place.n, place.p, pullback_manifolds::StiefelRetraction::Polar),
-            };
-            let of = |count, k| -> Result<Problems> {
-                Ok(Problems::spectra(&large, CONDITIONS, count, seed(k))?.scaled(unit))
-            };
-            add("dimension x4", "Random spectra, 256 rows", of(starts.min(8), 12)?, of(tuning.min(4), 13)?, &JUDGED);
-        }
-        false => {
-            let why = format!("a {} serves points of one size", loaded.kind);
-            left_out.push(LeftOut { axis: "dimension x4", why });
-        }
-    }
-    Ok((out, left_out))
-}
-
-/// The largest factor by which another basis changes what is left after the last of the steps.
+/// The largest factor by which another basis, or a congruence, changes what is left after the last of the steps.
 fn changed_by_bases(loaded: &Loaded, home: &Problems, seed: u64) -> Option<f64> {
-    if !home.manifold.name().starts_with("Gr") {
-        return None;
-    }
+    let seed = seed.wrapping_mul(64).wrapping_add(3);
+    let other = match loaded.place.kind() {
+        Kind::Subspaces => home.other_bases(seed),
+        Kind::Definite => centres::congruent(home, spd_axes::CONGRUENCE, seed),
+        Kind::Frames => return None,
+    };
     let last = |p: &Problems| runs::run(loaded.method.as_ref(), p, JUDGED[1], 2).left.pop().unwrap_or_default();
-    let (a, b) = (last(home), last(&home.other_bases(seed.wrapping_mul(64).wrapping_add(3))));
+    let (a, b) = (last(home), last(&other));
     let factor = |(a, b): (&f64, &f64)| if a > b { a / b } else { b / a };
     a.iter().zip(&b).map(factor).reduce(f64::max)
 }
@@ -224,11 +153,11 @@ impl Summary {
         )?;
         writeln!(out, "{}", self.table())?;
         if let Some(factor) = self.other_bases {
-            writeln!(
-                out,
-                "Another basis of the same subspace changes what is left after {} steps by a factor of up to {factor:.4}.",
-                JUDGED[1]
-            )?;
+            let what = match o.manifold.starts_with("SPD") {
+                true => "A congruence of a problem and its start",
+                false => "Another basis of the same subspace",
+            };
+            writeln!(out, "{what} changes what is left after {} steps by a factor of up to {factor:.4}.", JUDGED[1])?;
         }
         for l in &self.left_out {
             writeln!(out, "Left out: {}, since {}.", l.axis, l.why)?;

@@ -66,12 +66,11 @@ fn costs(tape: &mut Tape, problems: &Problems, x: &Batch, d: &Batch, t: &[f64]) 
 /// The step of each member.
 fn line_search(problems: &Problems, x: &Batch, d: &Batch) -> Vec<f64> {
     let n = problems.count();
-    let each = d.shape().rows * d.shape().cols;
-    let length = |b: usize| d.data()[b * each..(b + 1) * each].iter().map(|v| v * v).sum::<f64>().sqrt();
+    let lengths = problems.lengths(x, d);
     let mut tape = Tape::plain();
     let mut cost = |t: &[f64]| costs(&mut tape, problems, x, d, t);
     // The bracket [0, high]: doubled for as long as the cost at its end is lower than in its middle.
-    let mut high: Vec<f64> = (0..n).map(|b| 1e-3 / length(b).max(f64::MIN_POSITIVE)).collect();
+    let mut high: Vec<f64> = (0..n).map(|b| 1e-3 / lengths[b].max(f64::MIN_POSITIVE)).collect();
     let (mut here, mut open) = (cost(&high), vec![true; n]);
     for _ in 0..DOUBLINGS {
         let twice: Vec<f64> = high.iter().map(|h| 2.0 * h).collect();

@@ -4,7 +4,7 @@
 use super::problems::Place;
 use crate::error::{Error, Result};
 use pullback_learned::{Each, Equivariant, FileError, GmLstm, Provenance, Rmm, Saved, Stored, Subspace};
-use pullback_manifolds::StiefelRetraction;
+use pullback_manifolds::{SpdRetraction, StiefelRetraction};
 use pullback_optim::Method;
 use std::path::Path;
 
@@ -59,13 +59,12 @@ where
         e => Refused::Otherwise(wrong(path, &e)),
     })?;
     let provenance = stored.provenance.clone();
-    let place = place(path, &provenance).map_err(Refused::Otherwise)?;
+    let [place, other] = places(path, &provenance).map_err(Refused::Otherwise)?;
     let on = |place: &Place| stored.clone().on(place.manifold.as_ref());
-    // The retraction is part of what was trained: both of a Stiefel manifold are tried.
-    let other = Place::stiefel(place.n, place.p, StiefelRetraction::Qr);
-    let (trained, place) = match on(&place) {
-        Err(_) if provenance.manifold.starts_with("St(") && on(&other).is_ok() => (on(&other), other),
-        found => (found, place),
+    // The retraction is part of what was trained.
+    let (trained, place) = match (on(&place), on(&other)) {
+        (Err(_), Ok(trained)) => (Ok(trained), other),
+        (found, _) => (found, place),
     };
     let trained = trained.map_err(|e| Refused::Otherwise(wrong(path, &e)))?;
     Ok(Loaded {
@@ -78,24 +77,61 @@ where
     })
 }
 
-/// The place of a name such as `Gr(64, 6)`.
-fn place(path: &Path, provenance: &Provenance) -> Result<Place> {
+/// The places of a name such as `Gr(64, 6)`, with one of two retractions where there are two.
+fn places(path: &Path, provenance: &Provenance) -> Result<[Place; 2]> {
     let name = &provenance.manifold;
-    let sizes: Vec<usize> = name
-        .trim_end_matches(|c| c != ')')
-        .trim_end_matches(')')
-        .split(['(', ','])
-        .skip(1)
-        .filter_map(|n| n.trim().parse().ok())
-        .collect();
+    let inside = name.split(['(', ')']).nth(1).unwrap_or_default();
+    let sizes: Vec<usize> = inside.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let two = |place: &dyn Fn(bool) -> Place| Ok([place(false), place(true)]);
     match (name.split('(').next(), &sizes[..]) {
-        (Some("Gr"), [n, p]) if p < n => Ok(Place::grassmann(*n, *p)),
-        (Some("St"), [n, p]) if p < n => Ok(Place::stiefel(*n, *p, StiefelRetraction::Polar)),
+        (Some("Gr"), [n, p]) if p < n => two(&|_| Place::grassmann(*n, *p)),
+        (Some("St"), [n, p]) if p < n => {
+            two(&|other| Place::stiefel(*n, *p, if other { StiefelRetraction::Qr } else { StiefelRetraction::Polar }))
+        }
+        (Some("SPD"), [n]) if name.ends_with("affine-invariant") && *n > 0 => {
+            two(&|other| Place::spd(*n, if other { SpdRetraction::Cheapest } else { SpdRetraction::Exponential }))
+        }
         _ => {
             let found = format!(
-                "it was trained on {name}, and the report has problems on Grassmann and Stiefel manifolds, Gr(n, p) and St(n, p), alone"
+                "it was trained on {name}, and the report has problems on Gr(n, p), St(n, p) and SPD(n) with the \
+                 affine-invariant metric alone"
             );
             Err(wrong(path, &found))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pullback_learned::{Sides, SubspaceOptions, Trained, Update};
+    use pullback_manifolds::{Manifold, Oblique, Spd, SpdMetric, Stiefel, rng};
+
+    /// A file of a subspace optimiser that was trained on this manifold.
+    fn file(name: &str, manifold: &dyn Manifold) -> std::path::PathBuf {
+        let optimizer = Each::new(Subspace::new(SubspaceOptions::new(Sides::Both)), Update::new(0.1));
+        let parameters = optimizer.init(&mut rng(1));
+        let path = std::env::temp_dir().join(format!("pullback-loaded-{}-{name}", std::process::id()));
+        Trained::new(optimizer, parameters).save(&path, &Provenance::new(manifold, "nothing")).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_file_is_put_where_it_was_trained_and_refused_elsewhere() {
+        let place = |name: &str, m: &dyn Manifold| {
+            let path = file(name, m);
+            let found = load(&path).map(|l| format!("{:?}", l.place.manifold)).map_err(|e| e.to_string());
+            std::fs::remove_file(path).unwrap();
+            found
+        };
+        let exponential = Spd::new(5).with_retraction(SpdRetraction::Exponential);
+        assert_eq!(place("exponential", &exponential).unwrap(), format!("{exponential:?}"));
+        assert_eq!(place("cheapest", &Spd::new(3)).unwrap(), format!("{:?}", Spd::new(3)));
+        let qr = Stiefel::new(8, 2).with(StiefelRetraction::Qr);
+        assert_eq!(place("qr", &qr).unwrap(), format!("{qr:?}"));
+        let flat = place("log-euclidean", &Spd::new(3).with(SpdMetric::LogEuclidean)).unwrap_err();
+        assert!(flat.contains("SPD(3), log-Euclidean") && flat.contains("affine-invariant metric alone"), "{flat}");
+        let columns = place("oblique", &Oblique::new(4, 2)).unwrap_err();
+        assert!(columns.contains("Gr(n, p), St(n, p) and SPD(n)"), "{columns}");
     }
 }

@@ -4,10 +4,13 @@
 //! [`problems`] are what is solved, [`opponents`] who takes part, [`runs`] runs and tunes them, [`contest`] does all of
 //! that on one family of problems, [`training`] trains, [`report`] and [`plot`] show what came out.
 
+mod axes;
+mod centres;
 pub(crate) mod contest;
 pub(crate) mod evaluate;
 pub(crate) mod exact;
 mod loaded;
+mod losses;
 pub(crate) mod methods;
 pub(crate) mod opponents;
 pub(crate) mod plot;
@@ -16,15 +19,18 @@ mod reference;
 pub(crate) mod report;
 pub(crate) mod runs;
 mod searched;
+mod spd_axes;
+mod spd_ground;
 mod training;
 
-use crate::cli::EquivariantArgs;
+use crate::cli::{EquivariantArgs, On};
 use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
 use contest::{Family, Field, JUDGED, Pupil};
-use problems::{Classes, Place, Problems};
+use problems::{Classes, Kind, Place, Problems};
 use pullback_learned::{FileError, Provenance};
+use pullback_manifolds::StiefelRetraction;
 use report::{Goal, Summary, Trained};
 use std::io::Write;
 use std::path::Path;
@@ -61,30 +67,28 @@ impl Length {
 /// Runs the command.
 pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
     let begun = Instant::now();
-    let digits = Digits::find(args.data.as_deref())?;
+    let ground = Ground::new(args)?;
     let folder = Folder::create(&args.out)?;
     let json = Json::open(args.json.as_deref())?;
     let length = Length::new(args);
 
-    let spectra = Spectra::new(&digits)?;
     let (mut pupils, mut trained, mut courses, mut files) = (vec![], vec![], vec![], vec![]);
     for k in 0..length.trainings as u64 {
         let name = |what: &str| folder.path(&format!("equivariant-{k}.{what}"));
         let file = name("training.json");
         let course = training::course(length.steps, file.clone(), args.resume && file.exists());
-        let (optimizer, seen) = training::train(&spectra, &course, args.seed.wrapping_mul(1000).wrapping_add(k))?;
-        let data = format!("random spectra and 8x8 digits 0 to 4, seed {}, training {k}", args.seed);
-        let manifold = pullback_manifolds::Grassmann::new(PIXELS, COMPONENTS);
+        let (optimizer, seen) = ground.train(&course, args.seed.wrapping_mul(1000).wrapping_add(k))?;
+        let data = format!("{}, seed {}, training {k}", ground.practised(), args.seed);
         let path = name("safetensors");
-        save(&optimizer, &path, &Provenance::new(&manifold, data))?;
+        save(&optimizer, &path, &Provenance::new(ground.place().manifold.as_ref(), data))?;
         trained.push(Trained::new(&seen, training::gradients(&seen)));
         pupils.push(Pupil::new(format!("learned {k}"), optimizer));
         courses.push(course);
         files.push(path);
     }
 
-    let (families, long) = families(args, &digits, &length, &pupils)?;
-    let mut summary = Summary::new(args, length.steps, trained, families, long);
+    let (families, long) = ground.families(args, &length, &pupils)?;
+    let mut summary = Summary::new(args, ground.practised(), length.steps, trained, families, long);
     summary.files = files;
     summary.files.push(folder.write("curves.svg", plot::curves(&summary.families))?);
     summary.seconds = begun.elapsed().as_secs_f64();
@@ -96,50 +100,117 @@ pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
     Ok(())
 }
 
+/// What is trained on and judged on.
+enum Ground {
+    /// Subspaces or frames.
+    Spectra(Spectra, Digits),
+    /// Positive definite matrices.
+    Definite(spd_ground::SpdGround),
+}
+
+impl Ground {
+    fn new(args: &EquivariantArgs) -> Result<Self> {
+        let of = |place| -> Result<Self> {
+            let digits = Digits::find(args.data.as_deref())?;
+            Ok(Ground::Spectra(Spectra::new(place, &digits)?, digits))
+        };
+        match args.on {
+            On::Subspaces => of(Place::grassmann(PIXELS, COMPONENTS)),
+            On::Frames => of(Place::stiefel(PIXELS, COMPONENTS, StiefelRetraction::Polar)),
+            On::Definite => Ok(Ground::Definite(spd_ground::SpdGround::new(args)?)),
+        }
+    }
+
+    fn place(&self) -> &Place {
+        match self {
+            Ground::Spectra(spectra, _) => spectra.place(),
+            Ground::Definite(ground) => ground.place(),
+        }
+    }
+
+    /// What is trained on, in words.
+    fn practised(&self) -> &'static str {
+        match self {
+            Ground::Spectra(..) => "random spectra and 8x8 digits 0 to 4",
+            Ground::Definite(_) => spd_ground::PRACTISED,
+        }
+    }
+
+    fn train(
+        &self,
+        course: &crate::course::Course,
+        seed: u64,
+    ) -> Result<(pullback_learned::Trained<pullback_learned::Equivariant>, crate::course::Seen)> {
+        match self {
+            Ground::Spectra(spectra, _) => training::train(spectra, course, seed),
+            Ground::Definite(ground) => ground.train(course, seed),
+        }
+    }
+
+    fn families(
+        &self,
+        args: &EquivariantArgs,
+        length: &Length,
+        pupils: &[Pupil],
+    ) -> Result<(Vec<Family>, report::Long)> {
+        match self {
+            Ground::Spectra(spectra, digits) => families(args, spectra.place(), digits, length, pupils),
+            Ground::Definite(ground) => ground.families(args, length, pupils),
+        }
+    }
+}
+
 /// Ten times the steps that a problem of the training lasts, about.
 const LONG: usize = 10 * training::AGE;
 
-/// Everything that is judged, and what is left on unseen digits after very many steps.
+/// Everything that is judged on subspaces and frames, and what is left on unseen digits after very many steps.
 fn families(
     args: &EquivariantArgs,
+    place: &Place,
     digits: &Digits,
     length: &Length,
     pupils: &[Pupil],
 ) -> Result<(Vec<Family>, report::Long)> {
     let seed = |k: u64| args.seed.wrapping_mul(64).wrapping_add(k);
     let (starts, others, tuning) = (length.starts, length.others, length.tuning);
-    let place = Place::grassmann(PIXELS, COMPONENTS);
-    let large = Place::grassmann(4 * PIXELS, 2 * COMPONENTS);
-    let unseen = |count, k| Problems::digits(&place, digits, Classes::Unseen, true, count, seed(k));
-    let robust = |count, k| Problems::robust(&place, digits, length.images, count, seed(k));
+    let (n, p) = (4 * PIXELS, 2 * COMPONENTS);
+    let large = match args.on {
+        On::Frames => Place::stiefel(n, p, StiefelRetraction::Polar),
+        _ => Place::grassmann(n, p),
+    };
+    let unseen = |count, k| Problems::digits(place, digits, Classes::Unseen, true, count, seed(k));
+    let robust = |count, k| Problems::robust(place, digits, length.images, count, seed(k));
     // What the learned optimisers practised on: opponents are tuned for that as well.
-    let practised = Problems::mixed(&place, digits, CONDITIONS, 2 * tuning, seed(12))?;
+    let practised = Problems::mixed(place, digits, CONDITIONS, 2 * tuning, seed(12))?;
     let home = contest::tuned_at(&practised, &JUDGED, args.quick);
     let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
     let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
         let (judged, title, home) = (JUDGED.to_vec(), title.to_string(), Some(&home[..]));
         Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged, home }.hold(pupils)
     };
-    let all = vec![
-        field(
-            "unseen-digits",
-            "Digits 5 to 9, never seen, each problem under a rotation of its own",
-            unseen(starts, 1)?,
-            unseen(tuning, 2)?,
-            Goal::per_gradient(),
-        )?,
-        field(
+    let mut all = vec![field(
+        "unseen-digits",
+        "Digits 5 to 9, never seen, each problem under a rotation of its own",
+        unseen(starts, 1)?,
+        unseen(tuning, 2)?,
+        Goal::per_gradient(),
+    )?];
+    // The robust loss is one of subspaces.
+    if place.kind() == Kind::Subspaces {
+        all.push(field(
             "robust",
             "Digits 5 to 9 with a robust loss, never seen, rotated",
             robust(starts, 3)?,
             robust(tuning, 4)?,
             Goal::per_gradient(),
-        )?,
+        )?);
+    }
+    all.extend([
         field(
             "spectra",
             "Random spectra like those of the training",
-            Problems::spectra(&place, CONDITIONS, starts, seed(5))?,
-            Problems::spectra(&place, CONDITIONS, tuning, seed(6))?,
+            Problems::spectra(place, CONDITIONS, starts, seed(5))?,
+            Problems::spectra(place, CONDITIONS, tuning, seed(6))?,
             vec![],
         )?,
         field(
@@ -152,14 +223,14 @@ fn families(
         field(
             "hundred",
             "Random spectra with a hundred times the largest condition number",
-            Problems::spectra(&place, hundred, others, seed(9))?,
-            Problems::spectra(&place, hundred, tuning, seed(10))?,
+            Problems::spectra(place, hundred, others, seed(9))?,
+            Problems::spectra(place, hundred, tuning, seed(10))?,
             Goal::elsewhere(),
         )?,
-    ];
+    ]);
     let steps = if args.quick { LONG / 10 } else { LONG };
     let few = unseen(others, 11)?;
-    Ok((all, report::Long::new(pupils, &few, steps)))
+    Ok((all, report::Long::new(pupils, &few, steps, "unseen digits")))
 }
 
 fn save(

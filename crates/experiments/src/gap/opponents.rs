@@ -28,9 +28,31 @@ fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
     pullback_optim::log_grid(low, high, n)
 }
 
-/// All of them, with schedules that end after so many steps, for costs whose largest curvature is of the order of
-/// `unit`.
-pub(crate) fn all(quick: bool, steps: usize, unit: f64) -> Vec<Opponent> {
+/// What grids depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene {
+    /// Coarse grids?
+    pub(crate) quick: bool,
+    /// The largest curvature of a cost is of this order.
+    pub(crate) unit: f64,
+    /// Are starts far from the optimum? Then longer steps are tried as well.
+    pub(crate) far: bool,
+}
+
+/// Where starts are far, lengths of steps are these times as long as well.
+const FAR: [f64; 2] = [2.0, 5.0];
+
+impl Scene {
+    /// These lengths, and longer ones if starts are far.
+    fn lengths(self, near: &[f64]) -> Vec<f64> {
+        let far = if self.far { &FAR[..] } else { &[] };
+        near.iter().copied().chain(far.iter().flat_map(|by| near.iter().map(move |l| l * by))).collect()
+    }
+}
+
+/// All of them, with schedules that end after so many steps.
+pub(crate) fn all(scene: Scene, steps: usize) -> Vec<Opponent> {
+    let Scene { quick, unit, .. } = scene;
     let n = if quick { 5 } else { 8 };
     let betas: &[f64] = if quick { &[0.8, 0.9] } else { &[0.7, 0.85, 0.93] };
     let end = u32::try_from(steps).unwrap_or(u32::MAX);
@@ -59,20 +81,20 @@ pub(crate) fn all(quick: bool, steps: usize, unit: f64) -> Vec<Opponent> {
         Opponent { name: GRADIENT, settings: plain },
         Opponent { name: MOMENTUM, settings: momentum },
         Opponent { name: DECAYING, settings: decaying },
-        Opponent { name: BB, settings: barzilai_borwein(quick) },
+        Opponent { name: BB, settings: barzilai_borwein(scene) },
         Opponent { name: RADAM, settings: radam },
         Opponent { name: RASA, settings: rasa },
-        Opponent { name: CG, settings: conjugate(quick) },
-        Opponent { name: LBFGS, settings: lbfgs(quick) },
+        Opponent { name: CG, settings: conjugate(scene) },
+        Opponent { name: LBFGS, settings: lbfgs(scene) },
     ]
 }
 
-fn barzilai_borwein(quick: bool) -> Vec<Box<dyn Method>> {
-    let mut out = vec![];
+fn barzilai_borwein(scene: Scene) -> Vec<Box<dyn Method>> {
+    let (mut out, quick) = (vec![], scene.quick);
     for which in [Which::Long, Which::Short, Which::InTurn] {
         for &factor in if quick { &[1.0][..] } else { &[0.7, 1.0, 1.3] } {
             for &first in if quick { &[1.0][..] } else { &[0.5, 1.0, 1.5] } {
-                for &longest in if quick { &[2.0][..] } else { &[1.0, 2.0] } {
+                for longest in scene.lengths(if quick { &[2.0] } else { &[1.0, 2.0] }) {
                     out.push(boxed(BbFree { which, factor, first, longest }));
                 }
             }
@@ -81,12 +103,12 @@ fn barzilai_borwein(quick: bool) -> Vec<Box<dyn Method>> {
     out
 }
 
-fn conjugate(quick: bool) -> Vec<Box<dyn Method>> {
-    let mut out = vec![];
+fn conjugate(scene: Scene) -> Vec<Box<dyn Method>> {
+    let (mut out, quick) = (vec![], scene.quick);
     for beta in [Beta::PolakRibiere, Beta::HestenesStiefel, Beta::DaiYuan] {
         for &factor in if quick { &[0.6, 0.9][..] } else { &[0.4, 0.55, 0.7, 0.85, 1.0] } {
             for &first in if quick { &[1.0][..] } else { &[0.7, 1.4] } {
-                for &longest in if quick { &[2.0][..] } else { &[1.0, 2.0] } {
+                for longest in scene.lengths(if quick { &[2.0] } else { &[1.0, 2.0] }) {
                     out.push(boxed(CgFree { beta, factor, first, longest }));
                 }
             }
@@ -96,12 +118,17 @@ fn conjugate(quick: bool) -> Vec<Box<dyn Method>> {
 }
 
 /// L-BFGS without a line search: its initial scaling, its first and its longest step are tuned.
-fn lbfgs(quick: bool) -> Vec<Box<dyn Method>> {
-    let mut out = vec![];
+fn lbfgs(scene: Scene) -> Vec<Box<dyn Method>> {
+    lbfgs_options(scene).into_iter().map(plain_lbfgs).collect()
+}
+
+/// The settings of L-BFGS that are tried.
+pub(crate) fn lbfgs_options(scene: Scene) -> Vec<EquivariantOptions> {
+    let (mut out, quick) = (vec![], scene.quick);
     for &scale in if quick { &[1.0, 2.0][..] } else { &[1.0, 1.4, 2.0, 2.8] } {
-        for &first in if quick { &[1.0, 1.5][..] } else { &[1.0, 1.5, 2.0] } {
-            for &longest in if quick { &[2.0][..] } else { &[1.3, 2.0] } {
-                out.push(plain_lbfgs(EquivariantOptions { scale, first, longest, ..Default::default() }));
+        for first in scene.lengths(if quick { &[1.0, 1.5] } else { &[1.0, 1.5, 2.0] }) {
+            for longest in scene.lengths(if quick { &[2.0] } else { &[1.3, 2.0] }) {
+                out.push(EquivariantOptions { scale, first, longest, ..Default::default() });
             }
         }
     }

@@ -1,79 +1,26 @@
 //! Problems with a known optimum, side by side: principal components of digits and of random spectra, a robust loss.
 //! Member `b` of a point belongs to problem `b`. No optimiser lives here.
 
+use super::losses::{DELTA, Loss, members};
+use super::opponents::Scene;
 use super::reference;
 use crate::data::{Digits, PIXELS};
 use crate::error::{Result, during};
 use pullback::faer::{Mat, Side};
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_learned::{Member, Split, Task};
-use pullback_manifolds::{Grassmann, Manifold, Stiefel, StiefelRetraction, gaussian, rng};
+use pullback_manifolds::{Egrad, Grassmann, Manifold, Spd, SpdRetraction, Stiefel, StiefelRetraction, gaussian, rng};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use std::sync::Arc;
 
-/// What is minimised.
-#[derive(Debug, Clone)]
-pub(crate) enum Loss {
-    /// `-tr N X^T C X` with the second moments `C`, whose largest eigenvalue is 1, and `N` the identity, or diagonal
-    /// with weights that differ (Brockett's cost, on a Stiefel manifold).
-    Components {
-        /// `C` of each problem.
-        moments: Batch,
-        /// `N`, if columns have weights: the columns are then components, and not a basis of any.
-        weights: Option<Batch>,
-    },
-    /// `mean_i sqrt(|a_i|² - |X^T a_i|² + delta²)`: distances to the subspace, not their squares, so that images far
-    /// from it weigh less. `delta` makes it smooth.
-    Robust {
-        /// The images of each problem in columns.
-        images: Batch,
-        /// `|a_i|² + delta²`, a row for each problem.
-        squares: Batch,
-    },
-}
-
-/// Where the robust loss is smooth: in units of the root of the mean square of an image.
-const DELTA: f64 = 0.1;
-
-impl Loss {
-    /// The loss of the members with these numbers.
-    fn some(&self, which: &[usize]) -> Loss {
-        match self {
-            Loss::Components { moments, weights } => {
-                Loss::Components { moments: members(moments, which), weights: weights.clone() }
-            }
-            Loss::Robust { images, squares } => {
-                Loss::Robust { images: members(images, which), squares: members(squares, which) }
-            }
-        }
-    }
-
-    /// One number for each member.
-    pub(crate) fn of<'t>(&self, x: Var<'t>) -> Var<'t> {
-        match self {
-            Loss::Components { moments, weights } => {
-                let cx = x.tape().constant(moments) * x;
-                match weights {
-                    Some(n) => -x.dot(cx.hadamard(n)),
-                    None => -x.dot(cx),
-                }
-            }
-            Loss::Robust { images, squares } => {
-                let y = x.t_mul(x.tape().constant(images));
-                let kept = y.hadamard(y).column_sums();
-                let left = x.tape().constant(squares) - kept;
-                left.sqrt().sum_each() * (1.0 / images.shape().cols as f64)
-            }
-        }
-    }
-}
-
-/// Members of a batch.
-fn members(b: &Batch, which: &[usize]) -> Batch {
-    let (shape, each) = (b.shape(), b.shape().rows * b.shape().cols);
-    let data: Vec<f64> = which.iter().flat_map(|k| b.data()[k * each..(k + 1) * each].iter().copied()).collect();
-    Batch::from_slice(Shape { batch: which.len(), ..shape }, &data)
+/// What points are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Subspaces,
+    Frames,
+    /// Positive definite matrices.
+    Definite,
 }
 
 /// Where problems live.
@@ -87,18 +34,54 @@ pub(crate) struct Place {
     pub(crate) weighted: bool,
     /// Do costs of digits keep their units, which are those of pixels in 0..1?
     pub(crate) as_given: bool,
+    /// Of positive definite matrices.
+    pub(super) retraction: SpdRetraction,
 }
 
 impl Place {
     /// Subspaces.
     pub(crate) fn grassmann(n: usize, p: usize) -> Self {
-        Place { manifold: Arc::new(Grassmann::new(n, p)), n, p, weighted: false, as_given: false }
+        Place {
+            manifold: Arc::new(Grassmann::new(n, p)),
+            n,
+            p,
+            weighted: false,
+            as_given: false,
+            retraction: SpdRetraction::default(),
+        }
     }
 
     /// Frames.
     pub(crate) fn stiefel(n: usize, p: usize, retraction: StiefelRetraction) -> Self {
         let manifold = Arc::new(Stiefel::new(n, p).with(retraction));
-        Place { manifold, n, p, weighted: true, as_given: false }
+        Place { manifold, n, p, weighted: true, as_given: false, retraction: SpdRetraction::default() }
+    }
+
+    /// Positive definite matrices.
+    pub(crate) fn spd(n: usize, retraction: SpdRetraction) -> Self {
+        let manifold = Arc::new(Spd::new(n).with_retraction(retraction));
+        Place { manifold, n, p: n, weighted: false, as_given: true, retraction }
+    }
+
+    /// `N` of Brockett's cost in a row, from 1 down to 1/2, where columns have weights.
+    pub(crate) fn weights(&self) -> Option<Batch> {
+        let p = self.p;
+        self.weighted.then(|| Batch::from_fn(Shape::mat(1, p), |_, _, j| 1.0 - 0.5 * j as f64 / p as f64))
+    }
+
+    /// Positive definite matrices of another order.
+    pub(crate) fn of_order(&self, n: usize) -> Self {
+        Place::spd(n, self.retraction)
+    }
+
+    /// Of which kind?
+    pub(crate) fn kind(&self) -> Kind {
+        let name = self.manifold.name();
+        match (name.starts_with("Gr"), name.starts_with("St")) {
+            (true, _) => Kind::Subspaces,
+            (_, true) => Kind::Frames,
+            _ => Kind::Definite,
+        }
     }
 }
 
@@ -246,11 +229,10 @@ impl Problems {
 
     fn components(place: &Place, list: &[Mat<f64>], seed: u64) -> Result<Self> {
         let p = place.p;
-        // From 1 down to 1/2 where columns count.
-        let weight = |j: usize| if place.weighted { 1.0 - 0.5 * j as f64 / p as f64 } else { 1.0 };
+        let weights = place.weights();
+        let weight = |j: usize| weights.as_ref().map_or(1.0, |w| w.data()[j]);
         let best = |c: &Mat<f64>| Ok(-eigenvalues(c)?[..p].iter().enumerate().map(|(j, l)| weight(j) * l).sum::<f64>());
         let optimum = list.iter().map(best).collect::<Result<Vec<f64>>>()?;
-        let weights = place.weighted.then(|| Batch::from_fn(Shape::mat(1, p), |_, _, j| weight(j)));
         Self::new(place.manifold.clone(), Loss::Components { moments: Batch::stack(list), weights }, optimum, seed)
     }
 
@@ -275,7 +257,7 @@ impl Problems {
         Self::new(manifold, loss, optimum, seed)
     }
 
-    fn new(manifold: Arc<dyn Manifold>, loss: Loss, optimum: Vec<f64>, seed: u64) -> Result<Self> {
+    pub(super) fn new(manifold: Arc<dyn Manifold>, loss: Loss, optimum: Vec<f64>, seed: u64) -> Result<Self> {
         let starts: Batch = manifold.random_point(optimum.len(), &mut rng(!seed)).swap_remove(0);
         let scale = vec![1.0; optimum.len()];
         let mut out = Problems { manifold, loss, scale, noise: 0.0, starts, before: vec![], optimum };
@@ -288,9 +270,30 @@ impl Problems {
         Problems { scale: self.scale.iter().map(|s| s * by).collect(), ..self.clone() }
     }
 
+    /// What an isometry makes of these problems: the optimum stays.
+    pub(super) fn isometric(&self, loss: Loss, starts: Batch) -> Self {
+        Problems { loss, starts, ..self.clone() }
+    }
+
+    pub(super) fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// The lowest loss of each problem.
+    pub(super) fn optimum(&self) -> &[f64] {
+        &self.optimum
+    }
+
     /// The mean of the units.
     pub(crate) fn unit(&self) -> f64 {
         self.scale.iter().sum::<f64>() / self.count() as f64
+    }
+
+    /// What opponents are tuned for here. Frames and subspaces are never many lengths of the order of one from the optimum,
+    /// positive definite matrices are.
+    pub(crate) fn scene(&self, quick: bool) -> Scene {
+        let far = matches!(self.loss, Loss::Centres { .. });
+        Scene { quick, unit: self.unit() * self.loss.curvature(), far }
     }
 
     /// Are gradients disturbed?
@@ -327,6 +330,17 @@ impl Problems {
     /// The part of the loss of the starts above the optimum that is left, at least [`FLOOR`].
     pub(crate) fn left(&self, x: &Batch) -> Vec<f64> {
         self.above(x).iter().zip(&self.before).map(|(a, b)| (a / b).max(FLOOR)).collect()
+    }
+
+    /// Lengths of tangents: in the metric on positive definite matrices, elsewhere it is that of the entries.
+    pub(crate) fn lengths(&self, x: &Batch, u: &Batch) -> Vec<f64> {
+        if let Loss::Centres { .. } = self.loss {
+            let tape = Tape::plain();
+            let (x, u) = (tape.constant(x), tape.constant(u));
+            return self.manifold.inner(&[x], &[u], &[u]).sqrt().value().data().to_vec();
+        }
+        let each = u.shape().each();
+        u.data().chunks(each).map(|u| u.iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
     }
 
     /// One of them, alone.
@@ -374,10 +388,22 @@ impl Task for Problems {
         let cost = self.cost_of(x);
         let Some(z) = &disturbed.0 else { return cost };
         let e = x.grad(|x| self.cost_of(x).sum());
-        let g = m.project(&[x], &[e]);
+        let z = x.tape().constant(z);
+        let (g, z) = match self.loss {
+            Loss::Centres { .. } => (m.egrad_to_rgrad(&[x], Egrad(&[e])).0, in_the_metric_at(x, z)),
+            _ => (m.project(&[x], &[e]), z),
+        };
         let size = (m.inner(&[x], &g, &g)).sqrt() * self.noise;
         cost + x.dot(z).hadamard(size.stop_gradient())
     }
+}
+
+/// The Euclidean gradient whose Riemannian one has length one in the affine-invariant metric at `X = L L^T`:
+/// `L^-T S L^-1` with `S = sym(z)` brought to length one, a constant for derivatives.
+pub(super) fn in_the_metric_at<'t>(x: Var<'t>, z: Var<'t>) -> Var<'t> {
+    let (s, inverse) = (z.sym(), x.cholesky().inverse());
+    let s = s.elem_div(s.dot(s).sqrt());
+    inverse.t_mul(s * inverse).stop_gradient()
 }
 
 /// Numbers for each member of a batch side by side.

@@ -1,7 +1,7 @@
 //! The lowest value of a loss without a closed form: long runs of L-BFGS with a line search, from the principal
 //! components and from random points. It is the lowest that was found, which is all that can be said of it.
 
-use super::problems::Loss;
+use super::losses::Loss;
 use crate::error::{Result, during};
 use pullback::faer::Mat;
 use pullback::{Batch, Var};

@@ -5,7 +5,7 @@ use super::contest::{Family, Pupil, is_lbfgs};
 use super::opponents::{BB, CG, DECAYING, RADAM};
 use super::problems::Problems;
 use super::runs::{self, Tuned};
-use crate::cli::EquivariantArgs;
+use crate::cli::{EquivariantArgs, On};
 use crate::course::Seen;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -114,10 +114,12 @@ impl Trained {
     }
 }
 
-/// Very many steps on unseen digits: does the learned optimiser stay where it came to?
+/// Very many steps on what was never seen: does the learned optimiser stay where it came to?
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Long {
     pub(crate) steps: usize,
+    /// What problems are made of.
+    pub(crate) what: &'static str,
     pub(crate) problems: usize,
     /// The worst that is left at the end, over starts and trainings, and the worst after a hundred steps.
     pub(crate) worst: f64,
@@ -125,10 +127,10 @@ pub(crate) struct Long {
 }
 
 impl Long {
-    pub(crate) fn new(pupils: &[Pupil], problems: &Problems, steps: usize) -> Self {
+    pub(crate) fn new(pupils: &[Pupil], problems: &Problems, steps: usize, what: &'static str) -> Self {
         let curves: Vec<_> = pupils.iter().map(|p| runs::run(p.method.as_ref(), problems, steps, 3).left).collect();
         let worst = |t: usize| curves.iter().flat_map(|c| c[t].iter().copied()).fold(0.0, f64::max);
-        Long { steps, problems: problems.count(), worst: worst(steps), worst_at_hundred: worst(100.min(steps)) }
+        Long { steps, what, problems: problems.count(), worst: worst(steps), worst_at_hundred: worst(100.min(steps)) }
     }
 }
 
@@ -139,6 +141,9 @@ pub(crate) struct Summary {
     pub(crate) version: &'static str,
     pub(crate) seed: u64,
     pub(crate) quick: bool,
+    pub(crate) on: On,
+    /// What was trained on.
+    pub(crate) practised: &'static str,
     pub(crate) outer_steps: usize,
     pub(crate) trainings: Vec<Trained>,
     pub(crate) families: Vec<Family>,
@@ -150,6 +155,7 @@ pub(crate) struct Summary {
 impl Summary {
     pub(crate) fn new(
         args: &EquivariantArgs,
+        practised: &'static str,
         outer_steps: usize,
         trainings: Vec<Trained>,
         families: Vec<Family>,
@@ -160,6 +166,8 @@ impl Summary {
             version: env!("CARGO_PKG_VERSION"),
             seed: args.seed,
             quick: args.quick,
+            on: args.on,
+            practised,
             outer_steps,
             trainings,
             families,
@@ -180,9 +188,10 @@ impl Summary {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "The equivariant optimiser, {} trainings of {} outer steps on random spectra and digits 0 to 4; seed {}.",
+            "The equivariant optimiser, {} trainings of {} outer steps on {}; seed {}.",
             self.trainings.len(),
             self.outer_steps,
+            self.practised,
             self.seed
         )?;
         for (k, t) in self.trainings.iter().enumerate() {
@@ -198,8 +207,8 @@ impl Summary {
         let l = &self.long;
         writeln!(
             out,
-            "\nAfter {} steps on {} problems with unseen digits the worst that is left is {:.1e} ({:.1e} after a hundred).",
-            l.steps, l.problems, l.worst, l.worst_at_hundred
+            "\nAfter {} steps on {} problems with {} the worst that is left is {:.1e} ({:.1e} after a hundred).",
+            l.steps, l.problems, l.what, l.worst, l.worst_at_hundred
         )?;
         writeln!(out, "\n{}", self.verdict())?;
         writeln!(out, "\nTime: {:.1} s.", self.seconds)?;

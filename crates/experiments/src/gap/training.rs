@@ -4,7 +4,7 @@
 use super::problems::{Classes, Place, Problems, eigenvalues, moments_of, spectrum};
 use super::runs;
 use crate::course::{Course, Seen};
-use crate::data::{Digits, PIXELS};
+use crate::data::Digits;
 use crate::error::Result;
 use crate::ranks::Crew;
 use pullback::{Batch, Shape, Var};
@@ -13,7 +13,7 @@ use pullback_learned::{
     Descent, Equivariant, EquivariantOptions, Horizon, Member, OnSuspect, OuterRule, Split, Task, Trained, Training,
     TrainingOptions, WarmUp,
 };
-use pullback_manifolds::{Grassmann, gaussian, rng};
+use pullback_manifolds::{gaussian, rng};
 use pullback_optim::{Method, Rsgd};
 use rand::{Rng, RngExt};
 
@@ -23,8 +23,8 @@ pub(crate) const COMPONENTS: usize = 6;
 pub(crate) const CONDITIONS: (f64, f64) = (5.0, 500.0);
 const RANDOM: f64 = 0.4;
 /// Which part of the problems has disturbed gradients, and how much, uniform in the logarithm.
-const NOISY: f64 = 0.15;
-const NOISE: (f64, f64) = (1e-3, 1e-1);
+pub(crate) const NOISY: f64 = 0.15;
+pub(crate) const NOISE: (f64, f64) = (1e-3, 1e-1);
 /// Members of a job, of a group, and of the pool.
 const MEMBERS: usize = 8;
 const GROUP: usize = 2;
@@ -35,27 +35,33 @@ pub(crate) const AGE: usize = 60;
 /// The first rate of the outer optimiser, and what is left of it in the end.
 const RATE: (f64, f64) = (4e-3, 0.05);
 /// Below this part of the typical first loss above the optimum progress no longer counts.
-const LEAST: f64 = 1e-11;
+pub(crate) const LEAST: f64 = 1e-11;
 /// Looks in a run, and the problems of each.
 const LOOKS: usize = 12;
-const LOOK_AT: usize = 24;
+pub(crate) const LOOK_AT: usize = 24;
 
-/// Problems by number: `-tr X^T diag(l) X`.
+/// Problems by number: `-tr N X^T diag(l) X`, with `N` the identity on subspaces.
 #[derive(Debug)]
 pub(crate) struct Spectra {
-    n: usize,
-    p: usize,
+    place: Place,
+    /// `N` of frames, in a row.
+    weights: Option<Batch>,
     /// Spectra of digits, one for each subset of the classes.
     digits: Vec<Vec<f64>>,
 }
 
 impl Spectra {
     /// Random spectra, and those of all subsets of at least two of the classes 0 to 4.
-    pub(crate) fn new(digits: &Digits) -> Result<Self> {
+    pub(crate) fn new(place: Place, digits: &Digits) -> Result<Self> {
         let subsets = (0..32u8).filter(|s| s.count_ones() > 1);
         let classes = |s: u8| -> Vec<u8> { (0..5).filter(|c| s >> c & 1 == 1).collect() };
         let digits = subsets.map(|s| eigenvalues(&moments_of(digits, &classes(s))?.0)).collect::<Result<Vec<_>>>()?;
-        Ok(Spectra { n: PIXELS, p: COMPONENTS, digits })
+        Ok(Spectra { weights: place.weights(), place, digits })
+    }
+
+    /// Where they live.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The eigenvalues of an instance, and how much its gradients are disturbed.
@@ -64,7 +70,7 @@ impl Spectra {
         let l = match rng.random::<f64>() < RANDOM {
             true => {
                 let condition = CONDITIONS.0 * (CONDITIONS.1 / CONDITIONS.0).powf(rng.random::<f64>());
-                spectrum(self.n, self.p, condition, rng)
+                spectrum(self.place.n, self.place.p, condition, rng)
             }
             false => self.digits[rng.random_range(0..self.digits.len())].clone(),
         };
@@ -98,8 +104,10 @@ impl Task for Spectra {
         let number = |f: &dyn Fn(&[f64]) -> f64| -> Batch {
             Batch::from_slice(Shape::batch(count, 1, 1), &all.iter().map(|(l, _)| f(l)).collect::<Vec<f64>>())
         };
-        let (n, p) = (self.n, self.p);
-        let top = |l: &[f64]| l[..p].iter().sum::<f64>();
+        let (n, p) = (self.place.n, self.place.p);
+        let weight = |j: usize| self.weights.as_ref().map_or(1.0, |w| w.data()[j]);
+        let all_weights: f64 = (0..p).map(weight).sum();
+        let top = |l: &[f64]| l[..p].iter().enumerate().map(|(j, l)| weight(j) * l).sum::<f64>();
         let l: Vec<f64> = all.iter().flat_map(|(l, _)| l.iter().copied()).collect();
         let noise = (split == Split::Train && all.iter().any(|(_, noise)| *noise > 0.0)).then(|| {
             let one = |(m, (_, noise)): (&Member, &(Vec<f64>, f64))| {
@@ -114,16 +122,20 @@ impl Task for Spectra {
             l: Batch::from_slice(Shape::batch(count, n, 1), &l),
             noise,
             best: number(&|l| -top(l)),
-            typical: number(&|l| top(l) - p as f64 * l.iter().sum::<f64>() / n as f64),
+            typical: number(&|l| top(l) - all_weights * l.iter().sum::<f64>() / n as f64),
         }
     }
 
     fn cost<'t>(&self, x: &[Var<'t>], d: &Lines) -> Var<'t> {
         let x = x[0];
         let lx = x.hadamard(x.tape().constant(&d.l));
+        let lx = self.weights.as_ref().map_or(lx, |n| lx.hadamard(n));
         let cost = -x.dot(lx);
         let Some(z) = &d.noise else { return cost };
-        let g = (lx - x * x.t_mul(lx)) * 2.0;
+        let g = match self.weights {
+            None => (lx - x * x.t_mul(lx)) * 2.0,
+            Some(_) => (lx - x * x.t_mul(lx).sym()) * 2.0,
+        };
         cost + x.dot(z).hadamard((g.dot(g) + 1e-60).sqrt().stop_gradient())
     }
 
@@ -137,13 +149,56 @@ impl Task for Spectra {
 
 /// Trains one from a seed.
 pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Trained<Equivariant>, Seen)> {
-    let manifold = Grassmann::new(spectra.n, spectra.p);
-    let optimizer = Equivariant::new(EquivariantOptions::default());
+    let place = &spectra.place;
+    let looked = Problems::spectra(place, CONDITIONS, LOOK_AT, 77)?;
+    let digits = Problems::digits(place, &Digits::built_in()?, Classes::Seen, true, LOOK_AT, 78)?;
+    let looks = Looks { problems: &[looked, digits], after: [10, 30] };
+    follow(spectra, place, EquivariantOptions::default(), &looks, course, seed)
+}
+
+/// What parameters are chosen for: the mean logarithm of what is left of problems after two numbers of steps.
+pub(crate) struct Looks<'a> {
+    pub(crate) problems: &'a [Problems],
+    pub(crate) after: [usize; 2],
+}
+
+impl Looks<'_> {
+    fn score(&self, method: &dyn Method) -> f64 {
+        let [early, late] = self.after;
+        let of = |p: &Problems| {
+            let left = runs::run(method, p, late, 0).left;
+            runs::mean_log10(&left[early]) + runs::mean_log10(&left[late])
+        };
+        self.problems.iter().map(of).sum()
+    }
+}
+
+/// Trains an optimiser with these options on a task from random points.
+pub(crate) fn follow<K: Task>(
+    task: &K,
+    place: &Place,
+    options: EquivariantOptions,
+    looks: &Looks<'_>,
+    course: &Course,
+    seed: u64,
+) -> Result<(Trained<Equivariant>, Seen)> {
+    let optimizer = Equivariant::new(options);
     let params = optimizer.init(&mut rng(seed));
     let rsgd = Rsgd { step: 0.0 };
     let methods: [&dyn Method; 1] = [&rsgd];
+    let options = how(course.steps, seed);
+    let mut training =
+        Training::new(Descent(optimizer.clone()), params, place.manifold.as_ref(), task, &methods, options);
+    let look = |params: &_| looks.score(&Trained::new(optimizer.clone(), Clone::clone(params)));
+    let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
+    let params = training.best().unwrap_or_else(|| training.into_params());
+    Ok((Trained::new(optimizer, params), seen))
+}
+
+/// How a training of so many outer steps goes.
+fn how(steps: usize, seed: u64) -> TrainingOptions {
     let middle = (WINDOW.1 - WINDOW.0) as f64 / (WINDOW.1 as f64 / WINDOW.0 as f64).ln();
-    let options = TrainingOptions {
+    TrainingOptions {
         horizon: Horizon::LogUniform(WINDOW.0, WINDOW.1),
         members: MEMBERS,
         group: GROUP,
@@ -155,28 +210,13 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Tr
         outer: OuterRule::Adam { rate: RATE.0 },
         clip_each: Some(1.0),
         clip: None,
-        decay: Some((RATE.1.powf(1.0 / course.steps as f64), 1)),
+        decay: Some((RATE.1.powf(1.0 / steps as f64), 1)),
         capacity: POOL,
         // Random points, as they are.
         warm_up: WarmUp { members: POOL, steps: 0, push_after: 0, push_every: 1 },
         refresh: Some((AGE as f64 * POOL as f64 / (MEMBERS as f64 * middle)).round() as usize),
         seed,
-    };
-    let mut training = Training::new(Descent(optimizer.clone()), params, &manifold, spectra, &methods, options);
-    let place = Place::grassmann(spectra.n, spectra.p);
-    let looked = Problems::spectra(&place, CONDITIONS, LOOK_AT, 77)?;
-    let digits = Problems::digits(&place, &Digits::built_in()?, Classes::Seen, true, LOOK_AT, 78)?;
-    let look = |params: &_| {
-        let now = Trained::new(optimizer.clone(), Clone::clone(params));
-        let score = |p: &Problems| {
-            let left = runs::run(&now, p, 30, 0).left;
-            runs::mean_log10(&left[10]) + runs::mean_log10(&left[30])
-        };
-        score(&looked) + score(&digits)
-    };
-    let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
-    let params = training.best().unwrap_or_else(|| training.into_params());
-    Ok((Trained::new(optimizer, params), seen))
+    }
 }
 
 /// A course of so many steps.

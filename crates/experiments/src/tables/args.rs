@@ -10,13 +10,14 @@ use std::path::PathBuf;
 /// gradient-free loop and by implicit differentiation with the series of K = 5 terms at the solution that the loop
 /// reached, whose own time has a column. Shows seconds, the bytes that the recordings held, the bytes of everything
 /// that was allocated, and the most that the process had; every row is measured in a process of its own. Then the
-/// accuracies of the classical methods.
+/// accuracies of the classical methods, and with `--learned` those of optimisers that were trained before.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments tables --quick                a few lengths, under five minutes\n  \
     pullback-experiments tables                        all lengths of the papers\n  \
     pullback-experiments tables --only faces           one table\n  \
     pullback-experiments tables --data DIR             faces (1024x38) and clustering on the papers' data\n  \
+    pullback-experiments tables --only accuracy --learned clustering.json   with learned optimisers of an earlier run\n  \
     pullback-experiments tables --quick --json - | jq .rows   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct TablesArgs {
@@ -44,6 +45,11 @@ pub(crate) struct TablesArgs {
     /// Also write the summary as JSON to this file; `-` writes it, and nothing else, to standard output.
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Summaries that `faces` or `clustering` wrote with `--json`, separated by commas: the accuracies of their learned
+    /// optimisers become rows of table 6. They must be about the same data.
+    #[arg(long, value_delimiter = ',', value_name = "FILES")]
+    pub(crate) learned: Vec<PathBuf>,
 
     /// Read Extended Yale B and Kylberg from this folder instead of using the built-in data [env: PULLBACK_DATA]. The
     /// principal components stay those of the built-in digits.

@@ -12,6 +12,7 @@ mod plots;
 mod printed;
 mod question;
 mod report;
+mod saved;
 
 use crate::error::{Error, Result, during};
 use crate::files::named;

@@ -57,7 +57,7 @@ impl Summary {
         let shown = |v: Option<f64>| v.map_or_else(|| "-".to_string(), |v| format!("{v:.1}"));
         for a in &self.accuracies {
             let [faces, clustering] = a.printed;
-            table.add_row([a.name.into(), shown(faces), shown(a.ours[0]), shown(clustering), shown(a.ours[1])]);
+            table.add_row([a.name.clone(), shown(faces), shown(a.ours[0]), shown(clustering), shown(a.ours[1])]);
         }
         table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
         table
