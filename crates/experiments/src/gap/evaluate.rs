@@ -1,13 +1,13 @@
 //! The command `evaluate`: where a trained optimiser still works. One axis after the other moves the problems away from
 //! where it was trained, with opponents tuned on each; every axis on which it loses is named.
 
+use super::args::EvaluateArgs;
 use super::axes::{self, Axis, Counts, JUDGED, LeftOut};
 use super::contest::{Family, Field, Pupil};
 use super::loaded::{self, Loaded};
 use super::problems::{Kind, Problems};
 use super::report::{Over, times};
 use super::{centres, plot, runs, spd_axes};
-use crate::cli::EvaluateArgs;
 use crate::clustering;
 use crate::covariances::ORDER;
 use crate::data::{Digits, PIXELS};
@@ -48,6 +48,17 @@ struct Optimiser {
     data: String,
 }
 
+/// The axes that were asked for.
+fn chosen(axes: Vec<Axis>, args: &EvaluateArgs) -> Result<Vec<Axis>> {
+    let names: Vec<&str> = axes.iter().map(|a| a.name.as_ref()).collect();
+    if let Some(unknown) = args.axes.iter().find(|a| !names.contains(&a.as_str())) {
+        let found = format!("expected axes among {}; got `{unknown}`", names.join(", "));
+        return Err(Error::Evaluate { path: args.file.clone(), found });
+    }
+    let asked = |a: &Axis| args.axes.is_empty() || args.axes.iter().any(|name| *name == a.name);
+    Ok(axes.into_iter().filter(asked).collect())
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let begun = Instant::now();
@@ -83,7 +94,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
         let (quick, goals, home) = (args.quick, vec![], None);
         Field { name, title, problems: &problems, tuning: &tuning, quick, goals, judged, home }.hold(&pupils)
     };
-    let families = axes.into_iter().map(held).collect::<Result<Vec<_>>>()?;
+    let families = chosen(axes, args)?.into_iter().map(held).collect::<Result<Vec<_>>>()?;
     let mut summary = Summary {
         command: "evaluate",
         version: env!("CARGO_PKG_VERSION"),

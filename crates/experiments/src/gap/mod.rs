@@ -4,6 +4,7 @@
 //! [`problems`] are what is solved, [`opponents`] who takes part, [`runs`] runs and tunes them, [`contest`] does all of
 //! that on one family of problems, [`training`] trains, [`report`] and [`plot`] show what came out.
 
+pub(crate) mod args;
 mod axes;
 mod centres;
 pub(crate) mod contest;
@@ -23,10 +24,10 @@ mod spd_axes;
 mod spd_ground;
 mod training;
 
-use crate::cli::{EquivariantArgs, On};
 use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
+use args::{EquivariantArgs, On};
 use contest::{Family, Field, JUDGED, Pupil};
 use problems::{Classes, Kind, Place, Problems};
 use pullback_learned::{FileError, Provenance};

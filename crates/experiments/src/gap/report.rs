@@ -1,11 +1,11 @@
 //! What the commands about distances to an optimum print, as JSON and as tables for people. Nothing is computed here
 //! but what is printed.
 
+use super::args::{EquivariantArgs, On};
 use super::contest::{Family, Pupil, is_lbfgs};
 use super::opponents::{BB, CG, DECAYING, RADAM};
 use super::problems::Problems;
 use super::runs::{self, Tuned};
-use crate::cli::{EquivariantArgs, On};
 use crate::course::Seen;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;

@@ -2,6 +2,7 @@
 //! every congruence of, and judged on covariances of textures, on random matrices of another kind, on distances that are
 //! not squared, and on twice the order. Subspaces and frames are in `training.rs` and `mod.rs`.
 
+use super::args::EquivariantArgs;
 use super::centres::{self, Moved};
 use super::contest::{self, Family, Field, Pupil};
 use super::losses::Loss;
@@ -10,7 +11,6 @@ use super::problems::{Place, Problems, in_the_metric_at};
 use super::report::{Goal, Long};
 use super::training::{LEAST, LOOK_AT, Looks, NOISE, NOISY, follow};
 use super::{LONG, Length, runs};
-use crate::cli::EquivariantArgs;
 use crate::clustering;
 use crate::course::{Course, Seen};
 use crate::covariances::{Covariances, ORDER};
