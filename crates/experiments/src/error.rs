@@ -49,6 +49,10 @@ pub(crate) enum Error {
     )]
     Evaluate { path: PathBuf, found: String },
 
+    /// An axis that there is not.
+    #[error("--axes: expected names among {expected}; got `{got}`")]
+    Axes { expected: String, got: String },
+
     /// A saved optimiser is for points of another shape.
     #[error(
         "the optimiser `{}` was trained for {got}, and this run asks for {expected}\n  \

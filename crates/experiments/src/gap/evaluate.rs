@@ -52,8 +52,7 @@ struct Optimiser {
 fn chosen(axes: Vec<Axis>, args: &EvaluateArgs) -> Result<Vec<Axis>> {
     let names: Vec<&str> = axes.iter().map(|a| a.name.as_ref()).collect();
     if let Some(unknown) = args.axes.iter().find(|a| !names.contains(&a.as_str())) {
-        let found = format!("expected axes among {}; got `{unknown}`", names.join(", "));
-        return Err(Error::Evaluate { path: args.file.clone(), found });
+        return Err(Error::Axes { expected: names.join(", "), got: unknown.clone() });
     }
     let asked = |a: &Axis| args.axes.is_empty() || args.axes.iter().any(|name| *name == a.name);
     Ok(axes.into_iter().filter(asked).collect())
