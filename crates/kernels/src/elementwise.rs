@@ -363,7 +363,7 @@ pub(crate) fn transpose<T: Real>(a: &[T], m: usize, n: usize, out: &mut [T]) {
         (2, 2) => return transpose_small(&a[..4], 2, 2, &mut out[..4]),
         (3, 3) => return transpose_small(&a[..9], 3, 3, &mut out[..9]),
         (4, 4) => return transpose_small(&a[..16], 4, 4, &mut out[..16]),
-        (..=TILE, ..=TILE) => return transpose_small(a, m, n, out),
+        (1..=TILE, 1..=TILE) => return transpose_small(a, m, n, out),
         _ => {}
     }
     match parts(Size::Entries(m * n)) {
