@@ -50,7 +50,7 @@ struct Optimiser {
 
 /// The axes that were asked for.
 fn chosen(axes: Vec<Axis>, args: &EvaluateArgs) -> Result<Vec<Axis>> {
-    let names: Vec<&str> = axes.iter().map(|a| a.name.as_ref()).collect();
+    let names: Vec<&str> = axes.iter().map(|a| a.name).collect();
     if let Some(unknown) = args.axes.iter().find(|a| !names.contains(&a.as_str())) {
         return Err(Error::Axes { expected: names.join(", "), got: unknown.clone() });
     }
