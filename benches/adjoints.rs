@@ -2,10 +2,10 @@
 //! series, an iteration of Neumann's series as a linear solver, and one of GMRES.
 //!
 //! `cargo bench -p pullback-benches --bench adjoints`. The target of the first two is 1.2 sweeps. `-- SECONDS` sets the
-//! budget of a row, `-- NAME` chooses the rows whose name holds it. A term is the difference between a series of many terms and one of few, over the number of terms
-//! between, so that what is paid once is in neither. What is paid once, recording and the certificate, is as much as
-//! dozens of sweeps over a small step, so the smaller the step, the more terms lie between; else the difference would
-//! be mostly the noise of that.
+//! budget of a row, `-- NAME` chooses the rows whose name holds it. A term is the difference between a series of many
+//! terms and one of few, over the number of terms between, so that what is paid once is in neither. What is paid once,
+//! recording and the certificate, is as much as dozens of sweeps over a small step, so the smaller the step, the more
+//! terms lie between; else the difference would be mostly the noise of that.
 //!
 //! The column `chained` is a sweep whose cotangent is what the sweep before returned, as in any iteration, beside one
 //! whose cotangent stands there: a processor begins the next of those before the last has ended. `product` is what a

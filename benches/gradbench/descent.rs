@@ -1,5 +1,6 @@
 //! The descent of `particle` and `saddle`: steps along the gradient, of a length that doubles after ten of them and
-//! halves where the cost does not fall. It is a program like any other, so it nests in programs that are differentiated.
+//! halves where the cost does not fall. It is a program like any other, so it nests in programs that are
+//! differentiated.
 
 use pullback::{Axis, Shape, Var};
 

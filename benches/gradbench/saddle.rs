@@ -1,5 +1,5 @@
-//! `saddle`: the saddle point of `|a|² - |b|²` as the minimum over `a` of a maximum over `b`, by a descent whose cost is
-//! the result of another one.
+//! `saddle`: the saddle point of `|a|² - |b|²` as the minimum over `a` of a maximum over `b`, by a descent whose cost
+//! is the result of another one.
 
 use crate::Case;
 use crate::descent::{Mode, argmax, argmin};

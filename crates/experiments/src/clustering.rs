@@ -178,11 +178,11 @@ pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
 
 /// Who learns unless told otherwise.
 ///
-/// What networks see is another matter. A proposed direction `n^` is converted to `X sym(n^) X`, and the size of `n^` is
-/// that of the gradient that is seen. Only one of the size of the Euclidean gradient becomes a tangent of the size of the
-/// Riemannian one. Where `X` is large, as the centres of Kylberg are (eigenvalues of 30 to 2500), seeing the Riemannian gradient throws
-/// nearly every matrix out of the training; where `X` is small, as those of the built-in textures are, it makes proposals
-/// timid, which does no harm.
+/// What networks see is another matter. A proposed direction `n^` is converted to `X sym(n^) X`, and the size of `n^`
+/// is that of the gradient that is seen. Only one of the size of the Euclidean gradient becomes a tangent of the size
+/// of the Riemannian one. Where `X` is large, as the centres of Kylberg are (eigenvalues of 30 to 2500), seeing the
+/// Riemannian gradient throws nearly every matrix out of the training; where `X` is small, as those of the built-in
+/// textures are, it makes proposals timid, which does no harm.
 const NETWORKS: [Network; 3] = [Network::MatrixLstm, Network::GmLstm, Network::Equivariant];
 
 #[cfg(test)]

@@ -97,8 +97,8 @@ fn optimisers_for_other_places_are_refused_or_judged_where_they_belong() {
     fails(&program(&["evaluate", "nowhere.safetensors"]), 1, &["nowhere.safetensors", "No such file"]);
 }
 
-/// Positive definite matrices: the equivariant one does not see a congruence or a unit, and a matrix LSTM does and has one
-/// size.
+/// Positive definite matrices: the equivariant one does not see a congruence or a unit, and a matrix LSTM does and has
+/// one size.
 #[test]
 fn optimisers_for_positive_definite_matrices_are_evaluated_on_centres_of_covariances() {
     let out = folder("definite");

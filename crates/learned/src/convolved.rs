@@ -1,5 +1,6 @@
-//! What the gradient-free loop sees of images: two convolutions and a mix of the images of a minibatch, the data features
-//! of GF-RMM for principal components. The loop itself is in `inner.rs`; other features are for the user to write.
+//! What the gradient-free loop sees of images: two convolutions and a mix of the images of a minibatch, the data
+//! features of GF-RMM for principal components. The loop itself is in `inner.rs`; other features are for the user to
+//! write.
 
 use crate::inner::Features;
 use crate::layers::uniform;
@@ -46,11 +47,11 @@ impl<T: Scalar> Pictures<T> for Batch<T> {
 ///     F = relu(K2 * relu(K1 * A + b1) + b2) W
 /// ```
 ///
-/// with the images of a minibatch in the columns of `A` (`height · width` pixels), `*` the convolution of each image with
-/// a kernel of 3x3 and one of 5x5 and zeros outside the image, and `W` of `images x columns`. `F` has the shape of a point
-/// and is added to what the network of an [`OnTangent`](crate::OnTangent) sees: `OnTangent::new(..).seeing(convolved)`.
-/// They see one matrix of the point and depend on its size. A network whose output layers are zero proposes nothing,
-/// whatever it sees.
+/// with the images of a minibatch in the columns of `A` (`height · width` pixels), `*` the convolution of each image
+/// with a kernel of 3x3 and one of 5x5 and zeros outside the image, and `W` of `images x columns`. `F` has the shape of
+/// a point and is added to what the network of an [`OnTangent`](crate::OnTangent) sees:
+/// `OnTangent::new(..).seeing(convolved)`. They see one matrix of the point and depend on its size. A network whose
+/// output layers are zero proposes nothing, whatever it sees.
 ///
 /// The features of the same code for faces and for positive definite matrices are others and not here.
 ///
@@ -108,8 +109,8 @@ impl Convolved {
         }
     }
 
-    /// Where the neighbour of each pixel stands that is so many rows below and columns to the right; outside the image it
-    /// is the row after the last pixel.
+    /// Where the neighbour of each pixel stands that is so many rows below and columns to the right; outside the image
+    /// it is the row after the last pixel.
     fn neighbours(&self, down: isize, right: isize) -> Vec<usize> {
         let place = |at: usize, by: isize, end: usize| at.checked_add_signed(by).filter(|k| *k < end);
         let one = |pixel: usize| {

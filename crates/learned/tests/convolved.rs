@@ -1,5 +1,5 @@
-//! The data features of the gradient-free loop: against a convolution by hand, under the checker, and with a network that
-//! proposes nothing.
+//! The data features of the gradient-free loop: against a convolution by hand, under the checker, and with a network
+//! that proposes nothing.
 
 use pullback::prelude::*;
 use pullback::{Leaves, Shape};
@@ -140,8 +140,8 @@ fn trained(start_as_descent: bool, features: ConvolvedParams) -> (Vec<Batch>, Ve
     (from, to, found.gradient.0)
 }
 
-/// With outputs of zero it is one step of gradient descent with step `s`, whatever is seen; with others it is not, and the
-/// features are then part of what is learned.
+/// With outputs of zero it is one step of gradient descent with step `s`, whatever is seen; with others it is not, and
+/// the features are then part of what is learned.
 #[test]
 fn a_network_of_zeros_is_one_step_of_descent_whatever_it_sees() {
     let fresh: ConvolvedParams = PICTURES.init(&mut rng(5));

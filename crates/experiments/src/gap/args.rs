@@ -61,10 +61,10 @@ pub(crate) struct EvaluateArgs {
 /// Trains L-BFGS whose coefficients a small network chooses, on principal components of random spectra and of digits 0
 /// to 4. Then it runs beside gradient descent, momentum, Barzilai-Borwein, RAdam, conjugate gradients and L-BFGS, all
 /// with one gradient a step and tuned on other problems of the family they are judged on, and once more on what the
-/// learned optimiser was trained on: digits 5 to 9 under random
-/// rotations, a robust loss, random spectra, four times the dimension, a hundred times the condition number. Conjugate
-/// gradients with exact line searches are shown beside them. `--on frames` does the same on a Stiefel manifold, and `--on
-/// definite` on positive definite matrices: centres of random matrices to train on, of textures to be judged on.
+/// learned optimiser was trained on: digits 5 to 9 under random rotations, a robust loss, random spectra, four times
+/// the dimension, a hundred times the condition number. Conjugate gradients with exact line searches are shown beside
+/// them. `--on frames` does the same on a Stiefel manifold, and `--on definite` on positive definite matrices: centres
+/// of random matrices to train on, of textures to be judged on.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments equivariant --quick             a short run of the same code\n  \

@@ -1,5 +1,5 @@
-//! The axes of the command `evaluate` on subspaces and frames: principal components of digits and of random spectra, moved
-//! away from where an optimiser was trained. Positive definite matrices are in `spd_axes.rs`.
+//! The axes of the command `evaluate` on subspaces and frames: principal components of digits and of random spectra,
+//! moved away from where an optimiser was trained. Positive definite matrices are in `spd_axes.rs`.
 
 use super::loaded::Loaded;
 use super::problems::{Classes, Kind, Place, Problems};

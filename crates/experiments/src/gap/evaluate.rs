@@ -29,8 +29,8 @@ struct Summary {
     seed: u64,
     quick: bool,
     optimiser: Optimiser,
-    /// The largest change of what is left after the last step, as a factor, from another basis of the same subspaces, or
-    /// from a congruence of problem and start.
+    /// The largest change of what is left after the last step, as a factor, from another basis of the same subspaces,
+    /// or from a congruence of problem and start.
     other_bases: Option<f64>,
     axes: Vec<Family>,
     left_out: Vec<LeftOut>,

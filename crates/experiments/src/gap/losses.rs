@@ -22,7 +22,8 @@ pub(crate) enum Loss {
         /// `|a_i|² + delta²`, a row for each problem.
         squares: Batch,
     },
-    /// `mean_i |log(W_i M W_i^T)|²`, the mean squared affine-invariant distance of `M` to the matrices `(W_i^T W_i)^-1`.
+    /// `mean_i |log(W_i M W_i^T)|²`, the mean squared affine-invariant distance of `M` to the matrices `(W_i^T
+    /// W_i)^-1`.
     Centres {
         /// `W_i`, those of the first problem first.
         whiteners: Batch,

@@ -289,8 +289,8 @@ impl Problems {
         self.scale.iter().sum::<f64>() / self.count() as f64
     }
 
-    /// What opponents are tuned for here. Frames and subspaces are never many lengths of the order of one from the optimum,
-    /// positive definite matrices are.
+    /// What opponents are tuned for here. Frames and subspaces are never many lengths of the order of one from the
+    /// optimum, positive definite matrices are.
     pub(crate) fn scene(&self, quick: bool) -> Scene {
         let far = matches!(self.loss, Loss::Centres { .. });
         Scene { quick, unit: self.unit() * self.loss.curvature(), far }

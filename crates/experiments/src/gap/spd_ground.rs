@@ -1,6 +1,6 @@
-//! The equivariant optimiser on positive definite matrices: trained on centres of random matrices, which it commutes with
-//! every congruence of, and judged on covariances of textures, on random matrices of another kind, on distances that are
-//! not squared, and on twice the order. Subspaces and frames are in `training.rs` and `mod.rs`.
+//! The equivariant optimiser on positive definite matrices: trained on centres of random matrices and judged on
+//! covariances of textures, on random matrices of another kind, on distances that are not squared, and on twice the
+//! order. Subspaces and frames are in `training.rs` and `mod.rs`.
 
 use super::args::EquivariantArgs;
 use super::centres::{self, Moved};
@@ -34,8 +34,8 @@ const NEAR: f64 = 3.0;
 /// After how many steps methods are judged: whole gradients come to centres within some tens.
 const JUDGED: [usize; 3] = [5, 10, 30];
 
-/// Problems by number: the centre of `e^u exp(S_i)` and `e^u exp(-S_i)`, which is `e^u I`. What commutes with congruences
-/// needs no others to learn from.
+/// Problems by number: the centre of `e^u exp(S_i)` and `e^u exp(-S_i)`, which is `e^u I`. What commutes with
+/// congruences needs no others to learn from.
 #[derive(Debug)]
 struct Pairs {
     place: Place,
@@ -51,8 +51,8 @@ struct Drawn {
     typical: Batch,
 }
 
-/// A problem: inverse square roots of its matrices, the noise of its gradients, the lowest loss, and what a random point
-/// has above it.
+/// A problem: inverse square roots of its matrices, the noise of its gradients, the lowest loss, and what a random
+/// point has above it.
 struct Instance {
     whiteners: Batch,
     noise: f64,
@@ -139,8 +139,8 @@ impl SpdGround {
         &self.task.place
     }
 
-    /// The options with which the optimiser of zeros, which is L-BFGS, is the best of those that opponents are tuned on,
-    /// on random matrices: training begins there.
+    /// The options with which the optimiser of zeros, which is L-BFGS, is the best of those that opponents are tuned
+    /// on, on random matrices: training begins there.
     fn options(&self, looked: &Problems) -> EquivariantOptions {
         let all = lbfgs_options(Scene { quick: self.quick, unit: 1.0, far: true });
         let methods: Vec<_> = all.iter().map(|o| plain_lbfgs(o.clone())).collect();

@@ -1,6 +1,6 @@
 //! Table 6: accuracies on test data of the methods that the papers compare, beside ours on the same task. Only the
-//! classical ones are run here; how they are tuned and run is the contest's business. Learned ones come from summaries of
-//! earlier runs.
+//! classical ones are run here; how they are tuned and run is the contest's business. Learned ones come from summaries
+//! of earlier runs.
 
 use super::args::TablesArgs;
 use super::printed::ACCURACIES;

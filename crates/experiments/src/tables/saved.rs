@@ -41,11 +41,12 @@ pub(crate) struct Learned {
     pub(crate) task: usize,
 }
 
-/// The learned optimisers of a summary. `titles` are what the two tasks of this run say of their data: a summary of other
-/// data is refused.
+/// The learned optimisers of a summary. `titles` are what the two tasks of this run say of their data: a summary of
+/// other data is refused.
 ///
 /// # Errors
-/// A file that cannot be read or is no summary of `faces` or `clustering`; one of other data; one in which nobody learned.
+/// A file that cannot be read or is no summary of `faces` or `clustering`; one of other data; one in which nobody
+/// learned.
 pub(crate) fn read(path: &Path, titles: [&str; 2]) -> Result<Vec<Learned>> {
     let wrong = |found: String| Error::Flag {
         found: format!("`--learned {}`: {found}", path.display()),
