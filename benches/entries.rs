@@ -134,6 +134,13 @@ fn flat(wanted: &impl Fn(&str) -> bool, budget: Duration) {
                 Race::new().with("ours", || f64::hadamard(&a, &b, &mut c)).with("plain", plain).run(budget),
             );
         }
+        if wanted("extreme") {
+            let plain = || a.iter().fold(f64::MIN, |t, a| t.max(*a));
+            line(
+                "extreme",
+                Race::new().with("ours", || f64::extreme(true, f64::MIN, &a)).with("plain", plain).run(budget),
+            );
+        }
         println!();
     }
 }

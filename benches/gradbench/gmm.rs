@@ -34,10 +34,11 @@ fn log_posterior<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
     let Shape { batch: k, rows: d, .. } = mu.shape();
     let below: Vec<usize> = (0..d).flat_map(|j| (j + 1..d).map(move |i| j * d + i)).collect();
     let factor = l.scatter(Axis::Rows, &below, d * d).reshape(d, d) + q.exp().to_diag();
-    let beta = alpha + q.sum_each() - (factor * (mu - &w[0])).square().column_sums() * 0.5;
+    let residual = factor * (mu - &w[0]);
+    let beta = alpha + q.sum_each() - residual.column_dots(residual) * 0.5;
     let beta = beta.reshape_batch(Shape::mat(N, k));
     let weights = alpha.reshape_batch(Shape::mat(k, 1)).log_sum_exp();
-    beta.row_log_sum_exp().sum() - weights * N as f64 - factor.square().sum() * 0.5 + constant(d, k)
+    beta.row_log_sum_exp().sum() - weights * N as f64 - factor.dot(factor).sum() * 0.5 + constant(d, k)
 }
 
 /// What depends on the sizes only; `ln Gamma_d(a) = d (d-1)/4 ln pi + sum_j ln Gamma(a - j/2)`.

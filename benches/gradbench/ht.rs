@@ -1,6 +1,7 @@
 //! `ht`: tracking of a hand. Where the vertices of a skinned hand lie, as a function of 26 pose parameters, minus where
-//! points were measured; and the dense Jacobian. The hand is made here: five fingers of four bones on a wrist, with a
-//! forearm. Only the suite's simple variant.
+//! points were measured; and the Jacobian. The hand is made here: five fingers of four bones on a wrist, with a
+//! forearm. In the second variant a measured point belongs to a triangle of vertices, in which it lies anywhere: two
+//! parameters more for each point, on which its own residual alone depends.
 
 use crate::measured::Program;
 use crate::{Case, uniform};
@@ -11,7 +12,10 @@ use pullback_benches::worker::Problem;
 const VERTICES: usize = 544;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [100, 12_800].map(|n| Case::new(format!("ht/{n}"), Program::Dense(residuals), move || hand(n))).into()
+    let vertices = |n| Case::new(format!("ht/{n}"), Program::Columns(residuals), move || hand(n));
+    let free = |n| Case::new(format!("ht-free/{n}"), Program::Columns(free_residuals), move || free(n));
+    let sizes = [100, 12_800];
+    sizes.map(vertices).into_iter().chain(sizes.map(free)).collect()
 }
 
 /// A rigid motion by a random small turn and step.
@@ -65,24 +69,49 @@ fn hand(n: usize) -> Problem {
     }
 }
 
+/// The same hand, and points on triangles: where in its triangle each lies, and the vertices of each triangle.
+fn free(n: usize) -> Problem {
+    let Problem { mut x, mut w, .. } = hand(n);
+    let pick = uniform(Shape::mat(3, n), 8);
+    let corners = Batch::from_fn(Shape::mat(3, n), |_, i, j| (pick.data()[3 * j + i] * VERTICES as f64).floor());
+    x.push(uniform(Shape::mat(2, n), 9));
+    w[5] = corners;
+    Problem { x, w, ..Problem::default() }
+}
+
 /// Pose parameters: rotation vector and translation of the hand, and for each finger two angles of its second bone and
 /// one each of the third and the last.
-fn residuals<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Vec<Var<'t>> {
-    let [starts, fixed, inverses, weighted, measured, vertex] = w else { unreachable!("six lists of data") };
-    let pose = x[0];
+fn placed<'t>(pose: Var<'t>, w: &[Batch<f64>]) -> Var<'t> {
+    let [starts, fixed, inverses, weighted, ..] = w else { unreachable!("six lists of data") };
     let bend: Vec<usize> = [6, 8, 9].iter().flat_map(|i| (0..5).map(move |f| i + 4 * f)).collect();
     let sideways: Vec<usize> = (0..5).map(|f| 7 + 4 * f).collect();
     let a = pose.gather(Axis::Rows, &bend);
     let b = pose.gather(Axis::Rows, &sideways).scatter(Axis::Rows, &[0, 1, 2, 3, 4], 15);
-    let moved = x[0].tape().constant(starts) * turns(a, b);
+    let moved = pose.tape().constant(starts) * turns(a, b);
     let level = |k: usize| moved.gather(Axis::Batch, &(5 * k..5 * k + 5).collect::<Vec<_>>());
     let second = level(0);
     let third = second * level(1);
     let bones = Var::concat(&[pose.tape().constant(fixed), second, third, third * level(2)], Axis::Batch);
     let transforms = (bones * inverses).row_range(0, 3).reshape_batch(Shape::mat(3, 88));
-    let placed = pose.row_range(0, 3).so3_exp() * (transforms * weighted) + pose.row_range(3, 3);
-    let vertex: Vec<usize> = vertex.data().iter().map(|v| *v as usize).collect();
-    vec![-placed.gather(Axis::Cols, &vertex) + measured]
+    pose.row_range(0, 3).so3_exp() * (transforms * weighted) + pose.row_range(3, 3)
+}
+
+/// The vertices that row `i` of a list of data names.
+fn named<'t>(placed: Var<'t>, vertices: &Batch<f64>, i: usize) -> Var<'t> {
+    let row: Vec<usize> = vertices.data().chunks(vertices.shape().rows).map(|v| v[i] as usize).collect();
+    placed.gather(Axis::Cols, &row)
+}
+
+fn residuals<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Vec<Var<'t>> {
+    vec![-named(placed(x[0], w), &w[5], 0) + &w[4]]
+}
+
+/// A point of a triangle is `a + u (b - a) + v (c - a)`.
+fn free_residuals<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Vec<Var<'t>> {
+    let (placed, u) = (placed(x[0], w), x[1]);
+    let [a, b, c] = [0, 1, 2].map(|i| named(placed, &w[5], i));
+    let point = (b - a).hadamard_add(u.row(0), (c - a).hadamard_add(u.row(1), a));
+    vec![-point + &w[4]]
 }
 
 /// Turns by `b` about the third axis after turns by `a` about the first, as 4x4 matrices.

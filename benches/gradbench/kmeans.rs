@@ -3,7 +3,7 @@
 
 use crate::measured::Program;
 use crate::{Case, uniform};
-use pullback::{Batch, Shape, Var};
+use pullback::{Axis, Batch, Shape, Var};
 use pullback_benches::worker::Problem;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -18,10 +18,12 @@ pub(crate) fn cases() -> Vec<Case> {
     [(10, 1_000, 8), (100, 1_000, 8), (100, 10_000, 16)].map(case).into()
 }
 
-/// The squared distances as `|p|^2 - 2 p.c + |c|^2`, which is one product; `pairwise_dist2` takes differences, which
-/// keeps the digits of near points and costs about twice as much.
+/// The squared distances as `|p|^2 + (-2 c, |c|^2).(p, 1)`, where the second term is one product for all pairs;
+/// `pairwise_dist2` takes differences, which keeps the digits of near points and costs about twice as much.
 fn cost<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
-    let points = x[0].tape().constant(&w[0]);
-    let products = x[0].t_mul(points).lincomb(-2.0, x[0].square().column_sums().t(), 1.0);
-    (products.column_min() + points.square().column_sums()).sum()
+    let (centres, points) = (x[0], x[0].tape().constant(&w[0]));
+    let ones = points.tape().filled(Shape::mat(1, points.cols()), 1.0);
+    let weights = Var::concat(&[centres * -2.0, centres.column_dots(centres)], Axis::Rows);
+    let nearest = weights.t_mul(Var::concat(&[points, ones], Axis::Rows)).column_min();
+    nearest.sum() + points.dot(points)
 }

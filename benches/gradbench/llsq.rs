@@ -22,6 +22,6 @@ pub(crate) fn cases() -> Vec<Case> {
 fn misfit<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
     let t = x[0].tape().constant(&w[0]);
     let last = x[0].row(M - 1).broadcast_to(t.shape());
-    let polynomial = (0..M - 1).rev().fold(last, |p, j| p.hadamard(t) + x[0].row(j));
+    let polynomial = (0..M - 1).rev().fold(last, |p, j| p.hadamard_add(t, x[0].row(j)));
     (polynomial - t.sign()).square().sum() * 0.5
 }

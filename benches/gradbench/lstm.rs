@@ -39,17 +39,17 @@ fn loss<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
     for t in 0..length - 1 {
         let mut input = seen.column(t);
         for ([hidden, cell], gate) in state.iter_mut().zip(gates.chunks(8)) {
-            let affine = |v: Var<'t>, i: usize| v.hadamard(gate[i]) + gate[i + 4];
+            let affine = |v: Var<'t>, i: usize| v.hadamard_add(gate[i], gate[i + 4]);
             let (forget, ingate, outgate) =
                 (affine(input, 0).sigmoid(), affine(*hidden, 1).sigmoid(), affine(input, 2).sigmoid());
             let change = affine(*hidden, 3).tanh();
-            *cell = cell.hadamard(forget) + ingate.hadamard(change);
+            *cell = cell.hadamard_add(forget, ingate.hadamard(change));
             *hidden = outgate.hadamard(cell.tanh());
             input = *hidden;
         }
         last.push(input);
     }
-    let outputs = Var::concat(&last, Axis::Cols).hadamard(out_weight) + out_bias;
+    let outputs = Var::concat(&last, Axis::Cols).hadamard_add(out_weight, out_bias);
     // The suite's sum of exponentials has a 2 in it.
     let normed = outputs - (outputs.exp().column_sums() + 2.0).ln();
     normed.dot(text.column_range(1, length - 1)) / -((BITS * (length - 1)) as f64)

@@ -4,7 +4,7 @@
 use crate::descent::Mode;
 use crate::{Case, unit};
 use pullback::{Batch, Many, Result, Shape, Tape, Var};
-use pullback::{jacobian, pin, pin_many, value, value_and_grad, value_grad_hvp, vjp_many};
+use pullback::{jvps, pin, pin_many, value, value_and_grad, value_grad_hvp, vjp_many};
 use pullback_benches::worker::{Asked, Problem, Requests, Subject};
 
 type Inputs<'a, 't> = &'a [Var<'t>];
@@ -50,8 +50,9 @@ pub(crate) enum Program {
     /// The Jacobian of outputs whose members depend on the same members of the inputs only: for each row of each
     /// output, the cotangent of all inputs.
     Blocks(Outputs),
-    /// The dense Jacobian of one output by one input.
-    Dense(Outputs),
+    /// The Jacobian of one output: by every entry of the first input, and by every row of others, on whose columns only
+    /// the same columns of the output depend.
+    Columns(Outputs),
     /// What the program returns, which has taken its derivatives itself.
     Solved(Solve, Nested),
 }
@@ -121,7 +122,7 @@ impl Program {
     fn outputs<'t>(self, x: &[Var<'t>], w: &[Batch<f64>]) -> Vec<Var<'t>> {
         match self {
             Program::Cost(f) | Program::Diagonal(f) => vec![f(x, w)],
-            Program::Blocks(f) | Program::Dense(f) => f(x, w),
+            Program::Blocks(f) | Program::Columns(f) => f(x, w),
             Program::Solved(..) => vec![],
         }
     }
@@ -166,11 +167,11 @@ impl Eval<'_> {
                 }
                 Ok(())
             }
-            Program::Dense(_) => {
-                let y = self.y[0];
-                self.places((0..x[0].shape().len()).map(|_| y.shape()));
-                for (j, out) in self.found.iter_mut().enumerate() {
-                    tape.jvp_into(&[(x[0], &unit(x[0].shape(), j))], &[y], &mut [out])?;
+            Program::Columns(_) => {
+                let (y, directions) = (self.y[0], columns(&self.problem.x));
+                self.places(directions.iter().map(|_| y.shape()));
+                for ((i, v), out) in directions.iter().zip(&mut self.found) {
+                    tape.jvp_into(&[(x[*i], v)], &[y], &mut [out])?;
                 }
                 Ok(())
             }
@@ -201,7 +202,15 @@ impl Eval<'_> {
                 }
                 found
             }
-            Program::Dense(f) => vec![Batch::of(&jacobian(pin(x, |x| f(&x, w)[0]), x)?)],
+            Program::Columns(f) => {
+                let along = |(i, v)| {
+                    let mut all: Vec<Batch<f64>> = x.iter().map(|x| Batch::zeros(x.shape())).collect();
+                    all[i] = v;
+                    all
+                };
+                let directions: Vec<Vec<Batch<f64>>> = columns(x).into_iter().map(along).collect();
+                jvps(pin(x, |x| f(&x, w)[0]), x, &directions)?.1
+            }
             Program::Solved(f, modes) => vec![value(pin(x, |x| f(&x, modes.outer, modes.inner)), x)?],
         };
         Ok(())
@@ -211,6 +220,13 @@ impl Eval<'_> {
 /// Number of output and row, for each row of each output.
 fn rows(shapes: &[Shape]) -> Vec<(usize, usize)> {
     shapes.iter().enumerate().flat_map(|(k, s)| (0..s.rows).map(move |i| (k, i))).collect()
+}
+
+/// The directions of [`Program::Columns`], each with the number of its input.
+fn columns(x: &[Batch<f64>]) -> Vec<(usize, Batch<f64>)> {
+    let units = (0..x[0].shape().len()).map(|k| (0, unit(x[0].shape(), k)));
+    let rows = (1..x.len()).flat_map(|i| (0..x[i].shape().rows).map(move |k| (i, k)));
+    units.chain(rows.map(|(i, k)| (i, row_of_ones(x[i].shape(), k)))).collect()
 }
 
 fn row_of_ones(shape: Shape, row: usize) -> Batch<f64> {

@@ -113,7 +113,7 @@ def turn(axis, angle):
     return jnp.eye(4).at[i, i].set(c).at[j, j].set(c).at[i, j].set(-s).at[j, i].set(s)
 
 
-def ht(pose, starts, fixed, inverses, weighted, measured, vertex):
+def placed(pose, starts, fixed, inverses, weighted):
     pose = pose[:, 0]
     members = lambda m: [m[:, 4 * b : 4 * b + 4] for b in range(m.shape[1] // 4)]
     starts, bones = members(starts), members(fixed)
@@ -129,7 +129,16 @@ def ht(pose, starts, fixed, inverses, weighted, measured, vertex):
     theta = jnp.sqrt(r @ r)
     cross = jnp.array([[0, -r[2], r[1]], [r[2], 0, -r[0]], [-r[1], r[0], 0]])
     rotation = jnp.eye(3) + jnp.sin(theta) / theta * cross + (1 - jnp.cos(theta)) / theta**2 * cross @ cross
-    return measured - (rotation @ positions + pose[3:6, None])[:, vertex[0].astype(int)]
+    return rotation @ positions + pose[3:6, None]
+
+
+def ht(pose, starts, fixed, inverses, weighted, measured, vertex):
+    return measured - placed(pose, starts, fixed, inverses, weighted)[:, vertex[0].astype(int)]
+
+
+def ht_free(pose, u, starts, fixed, inverses, weighted, measured, corners):
+    a, b, c = placed(pose, starts, fixed, inverses, weighted)[:, corners.astype(int)].transpose(1, 0, 2)
+    return measured - (a + u[0] * (b - a) + u[1] * (c - a))
 
 
 def argmin(f, x):
@@ -226,8 +235,17 @@ def of_blocks(program, x, w):
     return value, blocks, lambda done: [b[i] for i in range(3) for b in done]
 
 
-def of_dense(program, x, w):
-    return program, jax.jacfwd(program), lambda done: [done[:, :, k, 0] for k in range(done.shape[2])]
+def of_columns(program, x, w):
+    def columns(pose, *rest):
+        by_pose = jax.jacfwd(program)(pose, *rest)[..., 0]
+        free = rest[: len(x) - 1]
+        along = lambda u, k: jnp.zeros_like(u).at[k].set(1.0)
+        by_rows = [
+            jax.jvp(lambda u: program(pose, u, *rest[1:]), (u,), (along(u, k),))[1] for u in free for k in range(u.shape[0])
+        ]
+        return by_pose, by_rows
+
+    return program, columns, lambda done: [done[0][:, :, k] for k in range(done[0].shape[2])] + done[1]
 
 
 EVALS = {
@@ -240,7 +258,8 @@ EVALS = {
     "llsq": (llsq, of_cost),
     "det": (det, of_det),
     "ba": (ba, of_blocks),
-    "ht": (ht, of_dense),
+    "ht": (ht, of_columns),
+    "ht-free": (ht_free, of_columns),
     "particle": (particle, of_solved),
     "saddle": (saddle, of_solved),
 }

@@ -27,6 +27,49 @@ pub(crate) fn rows() -> Vec<Row> {
             limit: f64::INFINITY,
         },
         Row {
+            name: "column_min",
+            inputs: |n| vec![batch(n, n, 1)],
+            program: |x| vec![x[0].column_min()],
+            faer: |n, x| by_columns(n, x, |c| c[0] = c.iter().fold(f64::MAX, |t, x| t.min(*x))),
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "column_dots",
+            inputs: |n| vec![batch(n, n, 1), batch(n, n, 2)],
+            program: |x| vec![x[0].column_dots(x[1])],
+            faer: |n, x| {
+                let (a, b, mut y) = (x[0].data().to_vec(), x[1].data().to_vec(), vec![0.0; n]);
+                Box::new(move || {
+                    let columns = a.chunks_exact(n).zip(b.chunks_exact(n));
+                    y.iter_mut().zip(columns).for_each(|(y, (a, b))| *y = a.iter().zip(b).map(|(a, b)| a * b).sum());
+                    std::hint::black_box(&y);
+                })
+            },
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "hadamard_add",
+            inputs: |n| vec![batch(n, n, 1), batch(n, n, 2), batch(n, n, 3)],
+            program: |x| vec![x[0].hadamard_add(x[1], x[2])],
+            faer: |n, x| {
+                let [a, b, c] = [0, 1, 2].map(|i| x[i].data().to_vec());
+                let mut y = vec![0.0; n * n];
+                Box::new(move || {
+                    let all = a.iter().zip(&b).zip(&c);
+                    y.iter_mut().zip(all).for_each(|(y, ((a, b), c))| *y = a * b + c);
+                    std::hint::black_box(&y);
+                })
+            },
+            limit: f64::INFINITY,
+        },
+        Row {
+            name: "shift",
+            inputs: |n| vec![batch(n, n, 1)],
+            program: |x| vec![x[0].shift(Axis::Rows, 1)],
+            faer: |n, x| by_columns(n, x, |c| c.copy_within(..c.len() - 1, 1)),
+            limit: f64::INFINITY,
+        },
+        Row {
             name: "cumsum",
             inputs: |n| vec![batch(n, n, 1)],
             program: |x| vec![x[0].cumsum(Axis::Rows)],

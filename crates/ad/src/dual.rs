@@ -73,6 +73,18 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         *slot = re.map(|re| (re, du));
     }
 
+    fn add_moved(slot: &mut Option<Self::Slot>, op: Op<T>, v: &Self) {
+        let (mut re, mut du) = match slot.take() {
+            None => (None, None),
+            Some((re, du)) => (wanted(re), du),
+        };
+        Eager::add_moved(&mut re, op.clone(), &v.re);
+        if let Some(d) = &v.du {
+            Eager::add_moved(&mut du, op, d);
+        }
+        *slot = re.map(|re| (re, du));
+    }
+
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self) {
         let (mut re, mut du) = match slot.take() {
             None => (None, None),

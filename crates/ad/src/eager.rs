@@ -4,6 +4,7 @@ use crate::custom::CustomFn;
 use crate::error::Place;
 use crate::ops::by_members::each_member;
 use crate::ops::layout::part::Part;
+use crate::ops::reductions::reduce::Over;
 use crate::ops::{Arg, Op, Out};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value};
@@ -166,6 +167,14 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         }
     }
 
+    fn add_moved(slot: &mut Option<Buf<T>>, op: Op<T>, v: &Self) {
+        match (slot, op) {
+            (Some(sum), Op::Embed(embed)) => embed.add(v.shape, v.data(), sum),
+            (Some(sum), Op::Scatter(scatter)) => scatter.add(v.shape, v.data(), sum),
+            (slot, op) => Self::add_to(slot, run(op, [v])),
+        }
+    }
+
     #[inline]
     fn add_product_to(slot: &mut Option<Buf<T>>, shape: Shape, m: Product, a: &Self, b: &Self) {
         let fresh = slot.is_none();
@@ -235,7 +244,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn dot(&self, b: &Self) -> Self {
         match self.shape == b.shape && self.shape.batch == 1 {
             true => Self::build(Shape::SCALAR, self.store, |y| y[0] = T::dot(self.data(), b.data())),
-            false => run(Op::Dot(crate::ops::reductions::reduce::Dot), [self, b]),
+            false => self.dot_over(Over::ALL, b),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::Scalar;
 use crate::Shape;
 use crate::custom::CustomFn;
 use crate::error::Place;
-use crate::ops::{self, Op};
+use crate::ops::{self, Op, reductions::reduce::Over};
 use pullback_kernels::{SymFn, Triangle, Unary};
 use smallvec::SmallVec;
 
@@ -36,6 +36,10 @@ pub(crate) trait Value: Clone + Sized {
     fn unpark(cx: Self::Cx, slot: Self::Slot, shape: Shape) -> Self;
     /// `slot += v`.
     fn add_to(slot: &mut Option<Self::Slot>, v: Self);
+    /// `slot += op(v)` for a move of entries; in place where numbers are added to a block or to rows of what is there.
+    fn add_moved(slot: &mut Option<Self::Slot>, op: Op<Self::T>, v: &Self) {
+        Self::add_to(slot, Self::one(op, &[v]));
+    }
     /// `slot += alpha op(A) op(B)`, summed over the batch if the slot's shape has a batch of one.
     fn add_product_to(slot: &mut Option<Self::Slot>, shape: Shape, m: Product, a: &Self, b: &Self);
     /// The same where nobody reads more of the slot than its tangent, if this kind of value has one.
@@ -107,7 +111,11 @@ pub(crate) trait Value: Clone + Sized {
     }
     /// `<A, B>`, one number for each member of the batch.
     fn dot(&self, b: &Self) -> Self {
-        Self::one(Op::Dot(ops::reductions::reduce::Dot), &[self, b])
+        self.dot_over(Over::ALL, b)
+    }
+    /// `<A, B>` of each member, column or row.
+    fn dot_over(&self, over: Over, b: &Self) -> Self {
+        Self::one(Op::Dot(ops::reductions::dot::Dot { over }), &[self, b])
     }
     fn t(&self) -> Self {
         Self::one(Op::Transpose(ops::layout::moves::Transpose), &[self])
@@ -207,6 +215,14 @@ impl<V: Value> Grads<'_, V> {
         let shape = self.x[i].shape();
         let v = if v.shape() == shape { v } else { v.sum_to(shape) };
         V::add_to(&mut self.slots[(self.places[i] & !TANGENT_ONLY) as usize], v);
+    }
+
+    /// Adds what a move of entries makes of `v`, which has the shape of input `i`.
+    #[inline(always)]
+    pub(crate) fn add_moved(&mut self, i: usize, op: Op<V::T>, v: &V) {
+        if self.wants(i) {
+            V::add_moved(&mut self.slots[(self.places[i] & !TANGENT_ONLY) as usize], op, v);
+        }
     }
 
     /// Adds a product in place.

@@ -12,6 +12,7 @@ pub const TARGET: Target = (
         "scale",
         "shift",
         "hadamard",
+        "hadamard_add",
         "elem_div",
         "unary",
         "unary_derivative",
@@ -38,6 +39,9 @@ pub fn entries(case: &Case) {
             ("a + b", |x| vec![x[0] + x[1]]),
             ("a - b", |x| vec![x[0].lincomb(2.0, x[1], -1.0) * 3.0 + 1.0]),
             ("a o b", |x| vec![x[0].hadamard(x[1])]),
+            ("a o b + c", |x| {
+                vec![x[0].hadamard_add(x[1], x[0]), x[1].hadamard_add(x[0], x[1]), x[0].hadamard_add(x[0], x[1])]
+            }),
             ("a / b", |x| vec![x[0].elem_div(x[1])]),
             ("max, min", |x| vec![x[0].max(x[1]), x[0].min(x[1])]),
             ("exp", |x| vec![x[0].exp()]),

@@ -8,7 +8,19 @@ use pullback::{Axis, Var};
 pub const TARGET: Target = (
     "layout",
     layout,
-    &["transpose", "reshape", "slice", "embed", "concat", "gather", "scatter", "diag", "from_diag", "part"],
+    &[
+        "transpose",
+        "reshape",
+        "slice",
+        "embed",
+        "concat",
+        "gather",
+        "scatter",
+        "diag",
+        "from_diag",
+        "part",
+        "translate",
+    ],
 );
 
 /// Moves of entries.
@@ -34,6 +46,10 @@ pub fn layout(case: &Case) {
                 vec![y.hadamard(y), x[0].gather(Axis::Batch, &[0, 0])]
             }),
             ("diag", |x| vec![x[0].diag(), x[0].diag().to_diag()]),
+            ("shift", |x| {
+                let far = x[0].rows() as isize;
+                vec![x[0].shift(Axis::Rows, 1), x[0].shift(Axis::Cols, -1), x[0].shift(Axis::Rows, -far)]
+            }),
             ("tril", |x| vec![x[0].tril(), x[0].triu()]),
             ("sym", |x| {
                 let s = x[0].t_mul(x[1]);

@@ -137,6 +137,7 @@ fn by_members<T: Scalar>(op: &Op<T>, batch: usize, x: &[Arg<'_, T>], y: &[Out<'_
         // They name the shape of the whole batch; in some, members move or become something else.
         Op::SumTo(_) | Op::BroadcastTo(_) => true,
         Op::Reshape(_) | Op::Slice(_) | Op::Embed(_) | Op::Concat(_) | Op::Gather(_) | Op::Scatter(_) => true,
+        Op::Translate(_) => true,
         _ => false,
     };
     let fits = |b: usize| b == batch || b == 1;

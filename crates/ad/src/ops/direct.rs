@@ -17,7 +17,9 @@ use crate::{Scalar, Shape};
 use pullback_kernels::WithTangent;
 use smallvec::SmallVec;
 
+use super::entries::broadcast::each_entry;
 use super::products::product::gemm_batched;
+use super::reductions::reduce::sum_to;
 
 /// A cotangent of pairs at rest.
 pub(crate) type Pair<T> = (Buf<T>, Option<Buf<T>>);
@@ -132,6 +134,63 @@ impl<'a, T: Scalar> PullStep<'a, T> {
                 *slot = Some(new);
             }
             None => {}
+        }
+    }
+
+    /// `slot += g o x`.
+    #[inline(always)]
+    pub(crate) fn add_hadamard(&mut self, i: usize, g: &[T], x: &[T]) {
+        let store = self.store;
+        match self.slot(i) {
+            Some(Some(sum)) => T::add_hadamard(g, x, sum),
+            Some(slot) => {
+                let mut new = store.take(x.len());
+                T::hadamard(g, x, &mut new);
+                *slot = Some(new);
+            }
+            None => {}
+        }
+    }
+
+    /// `slot += alpha g`, summed over what the input was broadcast along.
+    #[inline(always)]
+    pub(crate) fn add_sum(&mut self, i: usize, alpha: T, shape: Shape, g: &[T]) {
+        if self.slot(i).is_none() {
+            return;
+        }
+        let (store, to) = (self.store, self.input(i).shape);
+        let mut sum = store.take(to.len());
+        sum_to(Arg { shape, data: g }, &mut Out { shape: to, data: &mut sum }, store);
+        self.add_scaled(i, alpha, &sum);
+        store.put(sum);
+    }
+
+    /// `slot += g o x`, summed over what the input was broadcast along; one number takes an inner product.
+    #[inline(always)]
+    pub(crate) fn add_spread_sum(&mut self, i: usize, shape: Shape, mut g: Buf<T>, x: &[T]) {
+        if self.slot(i).is_some() {
+            if self.input(i).shape == Shape::SCALAR {
+                self.add_scaled(i, T::one(), &[T::dot(&g, x)]);
+            } else {
+                g.iter_mut().zip(x).for_each(|(g, x)| *g *= *x);
+                self.add_sum(i, T::one(), shape, &g);
+            }
+        }
+        self.store.put(g);
+    }
+
+    /// `slot += g o x`, where `g` is broadcast to the shape of `x`.
+    #[inline(always)]
+    pub(crate) fn add_spread(&mut self, i: usize, g: Arg<'_, T>, x: Arg<'_, T>) {
+        let store = self.store;
+        let Some(slot) = self.slot(i) else { return };
+        match slot {
+            Some(sum) => each_entry(g, x, &mut Out { shape: x.shape, data: sum }, |sum, g, x| *sum += g * x),
+            None => {
+                let mut new = store.take(x.data.len());
+                each_entry(g, x, &mut Out { shape: x.shape, data: &mut new }, |y, g, x| *y = g * x);
+                *slot = Some(new);
+            }
         }
     }
 

@@ -78,7 +78,6 @@ pub const COMPOSITIONS: &[[&str; 4]] = &[
     ["*`prod`*, *`column_prods`*, *`row_prods`*", "a tree of `slice` and `hadamard`, which divides by nothing: exact to every order where entries are 0", "-", "var/reductions/extrema.rs"],
     ["*`var`*, *`std`*, over rows and columns too", "`sum` of deviations from an entry and then from the mean; `dot` or `norm`", "more than `ddof` entries; for a derivative of `std`: entries not all equal, else `NotDifferentiable`", "var/reductions/moments.rs"],
     ["*`norm_with(AtZero::Zero)`*, of rows and columns too", "`norm`, `select`, `keep`", "-; every derivative at 0 is 0", "var/reductions/norms.rs"],
-    ["*`row_dots`*, *`column_dots`*", "`hadamard`, `sum`", "equal shapes", "var/reductions/norms.rs"],
-    ["*`flip`*, *`roll`*, *`shift`*", "`gather`; `slice` and `embed`", "-", "var/layout.rs"],
+    ["*`flip`*, *`roll`*", "`gather`", "-", "var/layout.rs"],
     ["*`block`*, *`row`*, *`column`*, *`outer`*, *`stack`*", "`slice`; a product; `concat`", "the block lies inside; columns; equal shapes", "var/layout.rs"],
 ];

@@ -39,7 +39,9 @@ mod primitive;
 pub(crate) mod entries {
     pub(crate) mod arithmetic;
     pub(crate) mod atan2;
+    pub(crate) mod broadcast;
     pub(crate) mod extremum;
+    pub(crate) mod hadamard_add;
     pub(crate) mod hypot;
     pub(crate) mod select;
     pub(crate) mod unary;
@@ -48,14 +50,17 @@ pub(crate) mod entries {
 pub(crate) mod reductions {
     pub(crate) mod cumsum;
     pub(crate) mod distance;
+    pub(crate) mod dot;
     pub(crate) mod peak;
     pub(crate) mod reduce;
     pub(crate) mod softmax;
 }
 /// Moves of entries, and triangles. All linear: each rule is the transpose of another operation here.
 pub(crate) mod layout {
+    pub(crate) mod gather;
     pub(crate) mod moves;
     pub(crate) mod part;
+    pub(crate) mod translate;
 }
 /// Products of matrices, quadratic forms, and linear maps that are given as functions.
 pub(crate) mod products {
@@ -187,6 +192,7 @@ registry! {
         Scale(entries::arithmetic::Scale) "scale",
         Shift(entries::arithmetic::Shift) "shift",
         Hadamard(entries::arithmetic::Hadamard) "hadamard",
+        HadamardAdd(entries::hadamard_add::HadamardAdd) "hadamard_add",
         Divide(entries::arithmetic::Divide) "elem_div",
         Unary(entries::unary::UnaryFn) "unary",
         UnaryDerivative(entries::unary::UnaryDerivative) "unary_derivative",
@@ -202,7 +208,7 @@ registry! {
     "Reductions", "" {
         SumTo(reductions::reduce::SumTo) "sum",
         BroadcastTo(reductions::reduce::BroadcastTo) "broadcast",
-        Dot(reductions::reduce::Dot) "dot",
+        Dot(reductions::dot::Dot) "dot",
         Norm(reductions::reduce::Norm) "norm",
         LogSumExp(reductions::softmax::LogSumExp) "log_sum_exp",
         Softmax(reductions::softmax::Softmax) "softmax",
@@ -221,11 +227,12 @@ registry! {
         Slice(layout::moves::Slice) "slice",
         Embed(layout::moves::Embed) "embed",
         Concat(layout::moves::Concat) "concat",
-        Gather(layout::moves::Gather) "gather",
-        Scatter(layout::moves::Scatter) "scatter",
+        Gather(layout::gather::Gather) "gather",
+        Scatter(layout::gather::Scatter) "scatter",
         Diag(layout::moves::Diag) "diag",
         FromDiag(layout::moves::FromDiag) "from_diag",
         Part(layout::part::Part) "part",
+        Translate(layout::translate::Translate) "translate",
     }
     "Products", "" {
         Mul(products::product::Mul) "matmul",

@@ -1,7 +1,8 @@
 //! Layout: transposes, reshapes, blocks, rows and columns, shifts, turns, stacks, triangles and diagonals.
 
-use crate::ops::layout::moves::{Embed, Scatter, Slice};
+use crate::ops::layout::gather::Scatter;
 use crate::ops::layout::part::Part;
+use crate::ops::layout::translate::Translate;
 use crate::ops::{self, Op};
 use crate::{Axis, Scalar, Shape, Var};
 use std::ops::{Bound, Range, RangeBounds};
@@ -114,7 +115,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn gather(self, axis: Axis, index: &[usize]) -> Self {
-        self.op1(Op::Gather(ops::layout::moves::Gather { axis, index: index.into() }))
+        self.op1(Op::Gather(ops::layout::gather::Gather { axis, index: index.into() }))
     }
 
     /// The diagonal as a column.
@@ -233,23 +234,12 @@ impl<'t, T: Scalar> Var<'t, T> {
         Self::concat(parts, axis)
     }
 
-    /// How many there are along an axis.
-    #[track_caller]
-    fn size(self, axis: Axis) -> usize {
-        let s = self.shape();
-        match axis {
-            Axis::Batch => s.batch,
-            Axis::Rows => s.rows,
-            Axis::Cols => s.cols,
-        }
-    }
-
     /// The entries in reverse order along an axis.
     #[doc(alias = "reverse")]
     #[track_caller]
     #[must_use]
     pub fn flip(self, axis: Axis) -> Self {
-        self.gather(axis, &(0..self.size(axis)).rev().collect::<Vec<_>>())
+        self.gather(axis, &(0..axis.size(self.shape())).rev().collect::<Vec<_>>())
     }
 
     /// The entries moved by `by` places along an axis, those that leave at one end entering at the other: number `i`
@@ -258,7 +248,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn roll(self, axis: Axis, by: isize) -> Self {
-        let n = self.size(axis);
+        let n = axis.size(self.shape());
         let back = by.checked_rem_euclid(n as isize).map_or(0, |k| n - k as usize);
         self.gather(axis, &(0..n).map(|i| (i + back) % n).collect::<Vec<_>>())
     }
@@ -278,16 +268,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn shift(self, axis: Axis, by: isize) -> Self {
-        let (s, n) = (self.shape(), self.size(axis));
-        let k = by.unsigned_abs().min(n);
-        let (from, to) = if by < 0 { (k, 0) } else { (0, k) };
-        let (at, shape): (fn(usize) -> (usize, usize, usize), _) = match axis {
-            Axis::Batch => (|i| (i, 0, 0), Shape { batch: n - k, ..s }),
-            Axis::Rows => (|i| (0, i, 0), Shape { rows: n - k, ..s }),
-            Axis::Cols => (|i| (0, 0, i), Shape { cols: n - k, ..s }),
-        };
-        let part = self.tape.push_one(Op::Slice(Slice { at: at(from), shape }), &[&self]);
-        self.tape.push_one(Op::Embed(Embed { at: at(to), shape: s }), &[&part])
+        self.tape.push_one(Op::Translate(Translate { axis, by }), &[&self])
     }
 
     /// The adjoint of [`Var::gather`]: row (column, member) `k` is added to row `index[k]` of zeros with `size` rows.

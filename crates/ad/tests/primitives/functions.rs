@@ -144,6 +144,53 @@ fn a_length_of_zero_has_a_value_and_no_derivative() {
     assert!(matches!(length(f64::NAN, 1.0), Err(Error::NonFinite { .. })));
 }
 
+/// Sizes of the three operands, all of which broadcast to a batch of 3 of 5x4.
+const SPREADS: [[(usize, usize, usize); 3]; 7] = [
+    [(3, 5, 4), (3, 5, 4), (3, 5, 4)],
+    [(3, 5, 4), (1, 5, 4), (1, 1, 1)],
+    [(1, 1, 1), (3, 5, 4), (3, 1, 4)],
+    [(3, 5, 1), (1, 1, 4), (1, 5, 1)],
+    [(1, 1, 1), (1, 1, 1), (3, 5, 4)],
+    [(1, 5, 1), (3, 1, 1), (1, 1, 4)],
+    [(3, 1, 4), (3, 5, 4), (1, 5, 4)],
+];
+
+type Operands<'t> = (Var<'t>, Var<'t>, Var<'t>);
+
+fn one<'t>((a, b, c): Operands<'t>) -> Var<'t> {
+    a.hadamard_add(b, c)
+}
+
+fn two<'t>((a, b, c): Operands<'t>) -> Var<'t> {
+    a.hadamard(b) + c
+}
+
+#[test]
+fn a_product_and_a_sum_in_one_have_the_bits_of_the_two() {
+    for (k, spread) in SPREADS.into_iter().enumerate() {
+        let any = |i: usize| {
+            let (batch, m, n) = spread[i];
+            let mut rng = Rng::new((10 * k + i) as u64);
+            Batch::stack(&(0..batch).map(|_| rng.normal(m, n)).collect::<Vec<_>>())
+        };
+        let x = (any(0), any(1), any(2));
+        let weights = Batch::stack(&(0..3).map(|_| Rng::new(99).normal(5, 4)).collect::<Vec<_>>());
+        let bits = |y: &Batch<f64>| y.data().iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&value(one, &x).unwrap()), bits(&value(two, &x).unwrap()), "{spread:?}");
+        let g = grad(|x: Operands| one(x).hadamard(&weights).sum(), &x).unwrap();
+        let h = grad(|x: Operands| two(x).hadamard(&weights).sum(), &x).unwrap();
+        for (g, h) in [(g.0, h.0), (g.1, h.1), (g.2, h.2)] {
+            assert_eq!(g.shape(), h.shape(), "{spread:?}");
+            let off = g.data().iter().zip(h.data()).map(|(g, h)| (g - h).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-13, "{spread:?}: {off:e}");
+        }
+        // The three terms of a tangent are added in another order.
+        let (d, e) = (jvp(one, &x, &x).unwrap().1, jvp(two, &x, &x).unwrap().1);
+        let off = d.data().iter().zip(e.data()).map(|(d, e)| (d - e).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-13, "{spread:?}: {off:e}");
+    }
+}
+
 #[test]
 fn a_positive_definite_handle_agrees_with_lu_on_the_symmetric_part() {
     for n in [1, 2, 5, 12, 40] {

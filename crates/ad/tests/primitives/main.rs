@@ -18,6 +18,7 @@ mod finite;
 mod functions;
 mod fuzzed;
 mod general;
+mod in_place;
 mod long;
 #[path = "../../../check/tests/check/masked.rs"]
 mod masked;

@@ -41,6 +41,10 @@ kernels! {
         fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
             by_entries_of_two(a, b, out, flat::hadamard);
         };
+        /// `out += a o b`. The product is rounded before the sum.
+        fn add_hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
+            by_entries_of_two(a, b, out, flat::add_hadamard);
+        };
         /// `out = a / b`, elementwise.
         fn divide(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
             by_entries_of_two(a, b, out, flat::divide);

@@ -8,7 +8,8 @@
 use crate::real::Real;
 use crate::tolerances::FLAT_WIDE;
 
-struct Wide<F>(F);
+/// A loop to be compiled for the widest registers.
+pub(super) struct Wide<F>(pub(super) F);
 
 impl<F: FnOnce()> pulp::NullaryFnOnce for Wide<F> {
     type Output = ();
@@ -107,6 +108,24 @@ pub(crate) fn scale<T: Real>(alpha: T, x: &[T], out: &mut [T]) {
 /// `out = a o b`.
 pub(crate) fn hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     both(a, b, out, |a, b| a * b);
+}
+
+/// `out += a o b`.
+pub(crate) fn add_hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    debug_assert!(a.len() == out.len() && b.len() == out.len());
+    if a.len() < FLAT_WIDE { add_hadamard_loop(a, b, out) } else { add_hadamard_wide(a, b, out) }
+}
+
+#[inline(never)]
+fn add_hadamard_wide<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    pulp::Arch::new().dispatch(Wide(move || add_hadamard_loop(a, b, out)));
+}
+
+#[inline(always)]
+fn add_hadamard_loop<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out += a * b;
+    }
 }
 
 /// `out = a / b`, elementwise.

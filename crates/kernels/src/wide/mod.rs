@@ -15,6 +15,7 @@ mod exp;
 pub(crate) mod flat;
 mod lane;
 mod log;
+pub(crate) mod peak;
 mod slopes;
 mod thin;
 mod trig;

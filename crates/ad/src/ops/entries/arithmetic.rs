@@ -2,6 +2,7 @@
 //!
 //! Cost: one pass each. Rules are exact; the quotient follows IEEE where the divisor vanishes.
 
+use super::broadcast::{broadcast, broadcast_shapes};
 use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
@@ -36,40 +37,8 @@ pub(crate) struct Hadamard;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Divide;
 
-pub(crate) fn broadcast_shapes(x: &[Shape]) -> Result<Shapes, String> {
-    match x[0].broadcast(x[1]) {
-        Some(s) => one(s),
-        None => Err("expected sizes that agree, or are 1, in batch, rows and columns".into()),
-    }
-}
-
-/// `y = f(a, b)` with broadcasting; `flat` serves equal shapes.
-pub(crate) fn broadcast<T: Scalar>(
-    a: Arg<'_, T>,
-    b: Arg<'_, T>,
-    y: &mut Out<'_, T>,
-    flat: impl Fn(&[T], &[T], &mut [T]),
-    f: impl Fn(T, T) -> T,
-) {
-    if a.shape == b.shape {
-        return flat(a.data, b.data, y.data);
-    }
-    let stride = |s: Shape| (if s.rows == 1 { 0 } else { 1 }, if s.cols == 1 { 0 } else { s.rows });
-    let ((ra, ca), (rb, cb)) = (stride(a.shape), stride(b.shape));
-    let (m, n) = (y.shape.rows, y.shape.cols);
-    for k in 0..y.shape.batch {
-        let (pa, pb) = (a.member(k), b.member(k));
-        let out = y.member(k);
-        for j in 0..n {
-            for i in 0..m {
-                out[j * m + i] = f(pa[j * ca + i * ra], pb[j * cb + i * rb]);
-            }
-        }
-    }
-}
-
 /// A tangent that was not broadcast yet.
-fn full<V: Value>(v: V, shape: Shape) -> V {
+pub(crate) fn full<V: Value>(v: V, shape: Shape) -> V {
     if v.shape() == shape { v } else { v.broadcast_to(shape) }
 }
 
@@ -115,13 +84,19 @@ impl<T: Scalar> Primitive<T> for LinComb {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        if p.input(0).shape != p.input(1).shape {
-            return false;
-        }
+        let (alpha, beta, whole) = (T::of(self.alpha), T::of(self.beta), p.output().shape);
+        let (a, b) = (p.input(0).shape, p.input(1).shape);
         let Some(mut g) = p.take() else { return true };
-        p.add_scaled(1, T::of(self.beta), &g);
-        if self.alpha != 1.0 {
-            let alpha = T::of(self.alpha);
+        match b == whole {
+            true => p.add_scaled(1, beta, &g),
+            false => p.add_sum(1, beta, whole, &g),
+        }
+        if a != whole {
+            p.add_sum(0, alpha, whole, &g);
+            p.store.put(g);
+            return true;
+        }
+        if alpha != T::one() {
             g.iter_mut().for_each(|x| *x *= alpha);
         }
         p.give(0, g);
@@ -218,13 +193,8 @@ impl<T: Scalar> Primitive<T> for Hadamard {
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        let Some(g) = &dy[0] else { return };
-        for (i, other) in [(0, x[1]), (1, x[0])] {
-            if out.wants(i) {
-                // Where an operand is one number, its cotangent is an inner product, and no matrix is formed for it.
-                let scalar = x[i].shape() == Shape::SCALAR && g.shape().batch == 1 && other.shape() == g.shape();
-                out.add(i, if scalar { g.dot(other) } else { g.hadamard(other) });
-            }
+        if let Some(g) = &dy[0] {
+            product_vjp(x, g, out);
         }
     }
 
@@ -235,19 +205,32 @@ impl<T: Scalar> Primitive<T> for Hadamard {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        let (a, b) = (p.input(0), p.input(1));
-        if a.shape != b.shape {
+        let (a, b, whole) = (p.input(0), p.input(1), p.output().shape);
+        if a.shape != whole && b.shape != whole {
             return false;
         }
         let Some(mut g) = p.take() else { return true };
-        if p.slot(1).is_some() {
-            let mut gb = p.store.take(g.len());
-            T::hadamard(&g, a.data, &mut gb);
-            p.give(1, gb);
+        if a.shape != b.shape {
+            let (large, small) = if a.shape == whole { (0, 1) } else { (1, 0) };
+            p.add_spread(large, p.input(small), Arg { shape: whole, data: &g });
+            p.add_spread_sum(small, whole, g, p.input(large).data);
+            return true;
         }
+        p.add_hadamard(1, &g, a.data);
         g.iter_mut().zip(b.data).for_each(|(g, b)| *g *= *b);
         p.give(0, g);
         true
+    }
+}
+
+/// `gA = g o B` and `gB = g o A` for `A` and `B`, the first two inputs.
+pub(crate) fn product_vjp<V: Value>(x: &[&V], g: &V, out: &mut Grads<'_, V>) {
+    for (i, other) in [(0, x[1]), (1, x[0])] {
+        if out.wants(i) {
+            // Where an operand is one number, its cotangent is an inner product, and no matrix is formed for it.
+            let scalar = x[i].shape() == Shape::SCALAR && g.shape().batch == 1 && other.shape() == g.shape();
+            out.add(i, if scalar { g.dot(other) } else { g.hadamard(other) });
+        }
     }
 }
 

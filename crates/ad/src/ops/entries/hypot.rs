@@ -7,7 +7,7 @@
 //! Conditions: at `(0, 0)` the length has a kink and no derivative, else `NotDifferentiable`. Cost: value one pass, JVP
 //! and VJP 4 passes. Source: derived.
 
-use super::arithmetic::{broadcast, broadcast_shapes};
+use super::broadcast::{broadcast, broadcast_shapes};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, out1};
 use crate::store::{Store, Trouble};

@@ -14,7 +14,7 @@
 //! is theirs; see `dead.rs`. Cost: one pass each. Source: derived.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, entries::arithmetic, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Shapes, entries::broadcast, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -75,7 +75,7 @@ impl<T: Scalar> Primitive<T> for Compare {
     };
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        arithmetic::broadcast_shapes(x)
+        broadcast::broadcast_shapes(x)
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
@@ -84,7 +84,7 @@ impl<T: Scalar> Primitive<T> for Compare {
             let flat = |a: &[T], b: &[T], y: &mut [T]| {
                 y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = f(*a, *b));
             };
-            arithmetic::broadcast(x[0], x[1], y, flat, f);
+            broadcast::broadcast(x[0], x[1], y, flat, f);
         }
         let y = &mut y[0];
         match self.0 {

@@ -1,5 +1,5 @@
-//! Moving entries without changing them: transpose, reshape, slice, concat, gather, diagonals. Every one is linear, and
-//! its rule is its transpose, which is here too.
+//! Moving entries without changing them: transpose, reshape, slice, concat, diagonals. Every one is linear, and its rule
+//! is its transpose, which is here too. Rows that indices name are in `gather.rs`.
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
@@ -7,7 +7,6 @@ use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape, ops::Op};
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// `A^T`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,21 +49,6 @@ pub(crate) struct Concat {
     pub(crate) axis: Axis,
 }
 
-/// Rows (columns, members) `index[0], index[1], ...`; repetition is allowed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Gather {
-    pub(crate) axis: Axis,
-    pub(crate) index: Arc<[usize]>,
-}
-
-/// Adds row `k` of the input to row `index[k]` of zeros with `size` rows: the transpose of [`Gather`].
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Scatter {
-    pub(crate) axis: Axis,
-    pub(crate) index: Arc<[usize]>,
-    pub(crate) size: usize,
-}
-
 /// The diagonal as a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Diag;
@@ -87,7 +71,7 @@ macro_rules! linear {
             if let Some(g) = &dy[0] {
                 let ($p, $x) = (self, x[0].shape());
                 let _ = ($p, $x);
-                out.add(0, V::one($transpose, &[g]));
+                out.add_moved(0, $transpose, g);
             }
         }
     };
@@ -97,7 +81,8 @@ pub(crate) use linear;
 macro_rules! into_op {
     ($($P:ident),*) => { $(impl<T: Scalar> From<$P> for Op<T> { fn from(p: $P) -> Self { Op::$P(p) } })* };
 }
-into_op!(Transpose, Reshape, Slice, Embed, Gather, Scatter, Diag, FromDiag);
+pub(crate) use into_op;
+into_op!(Transpose, Reshape, Slice, Embed, Diag, FromDiag);
 
 impl<T: Scalar> Primitive<T> for Transpose {
     const DOC: PrimitiveDoc =
@@ -192,6 +177,14 @@ impl<T: Scalar> Primitive<T> for Slice {
     linear!(Slice, |p, x| Op::Embed(Embed { at: p.at, shape: x }));
 }
 
+impl Embed {
+    /// Adds what comes from `x` to `y`.
+    pub(crate) fn add<T: Scalar>(self, shape: Shape, x: &[T], y: &mut [T]) {
+        let add = |y: &mut &mut [T], large, x: &mut &[T], small| T::axpy(T::one(), &x[small], &mut y[large]);
+        block(self.at, (self.shape, y), (shape, x), add);
+    }
+}
+
 impl<T: Scalar> Primitive<T> for Embed {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "derivative of `slice`",
@@ -217,15 +210,27 @@ impl<T: Scalar> Primitive<T> for Embed {
     linear!(Embed, |p, x| Op::Slice(Slice { at: p.at, shape: x }));
 }
 
-impl Concat {
-    fn size(self, s: Shape) -> usize {
-        match self.axis {
+impl Axis {
+    /// How many there are along this axis.
+    pub(crate) fn size(self, s: Shape) -> usize {
+        match self {
             Axis::Batch => s.batch,
             Axis::Rows => s.rows,
             Axis::Cols => s.cols,
         }
     }
 
+    /// How many entries lie between one and the next along this axis.
+    pub(crate) fn step(self, s: Shape) -> usize {
+        match self {
+            Axis::Batch => s.each(),
+            Axis::Rows => 1,
+            Axis::Cols => s.rows,
+        }
+    }
+}
+
+impl Concat {
     fn at(self, offset: usize) -> (usize, usize, usize) {
         match self.axis {
             Axis::Batch => (offset, 0, 0),
@@ -235,7 +240,7 @@ impl Concat {
     }
 }
 
-fn with_size(s: Shape, axis: Axis, n: usize) -> Shape {
+pub(crate) fn with_size(s: Shape, axis: Axis, n: usize) -> Shape {
     match axis {
         Axis::Batch => Shape { batch: n, ..s },
         Axis::Rows => Shape { rows: n, ..s },
@@ -255,7 +260,7 @@ impl<T: Scalar> Primitive<T> for Concat {
     const LINEAR: bool = true;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        let total = x.iter().map(|&s| self.size(s)).sum();
+        let total = x.iter().map(|&s| self.axis.size(s)).sum();
         match x.iter().all(|&s| with_size(s, self.axis, 1) == with_size(x[0], self.axis, 1)) {
             true => one(with_size(x[0], self.axis, total)),
             false => Err(format!("expected sizes that agree in all but {:?}", self.axis)),
@@ -267,7 +272,7 @@ impl<T: Scalar> Primitive<T> for Concat {
         for a in x {
             let large = (y[0].shape, &mut *y[0].data);
             block(self.at(offset), large, (a.shape, a.data), |l, lr, s, sr| l[lr].copy_from_slice(&s[sr]));
-            offset += self.size(a.shape);
+            offset += self.axis.size(a.shape);
         }
         Ok(())
     }
@@ -286,87 +291,9 @@ impl<T: Scalar> Primitive<T> for Concat {
             if out.wants(i) {
                 out.add(i, V::one(Op::Slice(Slice { at: self.at(offset), shape: a.shape() }), &[g]));
             }
-            offset += self.size(a.shape());
+            offset += self.axis.size(a.shape());
         }
     }
-}
-
-/// Visits (entry of the gathered, entry of the source), in storage order of the gathered.
-fn gathered(axis: Axis, index: &[usize], source: Shape, mut f: impl FnMut(usize, usize)) {
-    let out = with_size(source, axis, index.len());
-    let mut k = 0;
-    for b in 0..out.batch {
-        for j in 0..out.cols {
-            for i in 0..out.rows {
-                let (b, i, j) = match axis {
-                    Axis::Batch => (index[b], i, j),
-                    Axis::Rows => (b, index[i], j),
-                    Axis::Cols => (b, i, index[j]),
-                };
-                f(k, (b * source.cols + j) * source.rows + i);
-                k += 1;
-            }
-        }
-    }
-}
-
-impl<T: Scalar> Primitive<T> for Gather {
-    const DOC: PrimitiveDoc = PrimitiveDoc {
-        operation: "`gather`, `vee`, `kron`",
-        conditions: "indices lie inside",
-        cost: &["pass", "pass", "pass"],
-        degenerate: "repetition adds up",
-        ..PrimitiveDoc::of(file!())
-    };
-
-    const LINEAR: bool = true;
-
-    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        let size = Concat { axis: self.axis }.size(x[0]);
-        match self.index.iter().find(|&&i| i >= size) {
-            Some(i) => Err(format!("expected indices below {size}; index {i} is not")),
-            None => one(with_size(x[0], self.axis, self.index.len())),
-        }
-    }
-
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        gathered(self.axis, &self.index, x[0].shape, |k, s| y[0].data[k] = x[0].data[s]);
-        Ok(())
-    }
-
-    linear!(Gather, |p, x| Op::Scatter(Scatter {
-        axis: p.axis,
-        index: p.index.clone(),
-        size: Concat { axis: p.axis }.size(x)
-    }));
-}
-
-impl<T: Scalar> Primitive<T> for Scatter {
-    const DOC: PrimitiveDoc = PrimitiveDoc {
-        operation: "`scatter`, `hat`, derivative of `gather`",
-        conditions: "indices lie inside",
-        cost: &["pass", "pass", "pass"],
-        degenerate: "repetition adds up",
-        ..PrimitiveDoc::of(file!())
-    };
-
-    const LINEAR: bool = true;
-
-    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        let rows = Concat { axis: self.axis }.size(x[0]);
-        match rows == self.index.len() && self.index.iter().all(|&i| i < self.size) {
-            true => one(with_size(x[0], self.axis, self.size)),
-            false => Err(format!("expected {rows} indices below {}", self.size)),
-        }
-    }
-
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        y[0].data.fill(T::zero());
-        gathered(self.axis, &self.index, y[0].shape, |k, s| y[0].data[s] += x[0].data[k]);
-        Ok(())
-    }
-
-    linear!(Scatter, |p, _x| Op::Gather(Gather { axis: p.axis, index: p.index.clone() }));
 }
 
 impl<T: Scalar> Primitive<T> for Diag {

@@ -14,6 +14,7 @@
 //! NaN stays NaN: an entry that is NaN wins, and derivatives there are NaN. Cost: one pass each. Source: derived.
 
 use super::reduce::Over;
+use crate::ops::direct::PullStep;
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
@@ -59,6 +60,11 @@ fn reduced(over: Over, max: bool, x: Shape) -> Result<Shape, String> {
     }
 }
 
+/// How many entries a column of a member has, where a member that is one group is one column.
+fn columns_of(over: Over, x: Shape) -> usize {
+    if over == Over::ALL { x.each() } else { x.rows }
+}
+
 impl<T: Scalar> Primitive<T> for Peak {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`max_all`, `column_max`, `row_max`, `min_all`, `column_min`, `row_min`",
@@ -76,25 +82,21 @@ impl<T: Scalar> Primitive<T> for Peak {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
         let (y, k) = two(y);
-        let (max, m) = (self.max, x[0].shape.rows);
+        let (max, m) = (self.max, columns_of(self.over, x[0].shape));
         k.data.fill(T::zero());
         for b in 0..x[0].shape.batch {
             let (a, y, k) = (x[0].member(b), y.member(b), k.member(b));
             for (j, column) in a.chunks_exact(m.max(1)).enumerate() {
-                let y = &mut y[self.over.place(j, m)];
-                match (j == 0 || !self.over.cols, y) {
-                    (true, [y]) => *y = best(max, column, column[0]),
-                    (false, [y]) => *y = best(max, column, *y),
-                    (true, y) => y.copy_from_slice(column),
-                    (false, y) => {
-                        y.iter_mut().zip(column).for_each(|(y, &x)| *y = if better(max, x, *y) { x } else { *y })
-                    }
+                match &mut y[self.over.place(j, m)] {
+                    [y] if !self.over.cols || m == a.len() => *y = T::extreme(max, column[0], column),
+                    y if j == 0 => y.copy_from_slice(column),
+                    y => y.iter_mut().zip(column).for_each(|(y, &x)| *y = if better(max, x, *y) { x } else { *y }),
                 }
             }
             for (j, column) in a.chunks_exact(m.max(1)).enumerate() {
                 let group = self.over.place(j, m);
                 match (&y[group.clone()], &mut k[group]) {
-                    ([y], [k]) => *k += column.iter().fold(T::zero(), |k, x| k + won(x, y, T::one())),
+                    (&[y], [k]) => *k += T::of(T::count(y, column) as f64),
                     (y, k) => k.iter_mut().zip(column.iter().zip(y)).for_each(|(k, (x, y))| *k += won(x, y, T::one())),
                 }
             }
@@ -111,25 +113,33 @@ impl<T: Scalar> Primitive<T> for Peak {
             out.add(0, V::one(self.winners(false), &[x[0], y[0], y[1], g]));
         }
     }
+
+    /// Where there is a sum already, only winners are written. A group of NaN is left to the rule.
+    #[inline(always)]
+    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
+        let (x, [y, k]) = (p.input(0), p.outputs::<2>());
+        let has_sum = p.slot(0).is_some_and(|slot| slot.is_some());
+        if !has_sum || self.over == Over::COLS || y.data.iter().any(|y| y.is_nan()) {
+            return false;
+        }
+        let [g, none] = p.take_all::<2>();
+        if let (Some(Some(sum)), Some(g)) = (p.slot(0), &g) {
+            let m = if self.over == Over::ALL { x.shape.each() } else { x.shape.rows };
+            let columns = sum.chunks_exact_mut(m.max(1)).zip(x.data.chunks_exact(m.max(1)));
+            for ((sum, x), ((best, k), g)) in columns.zip(y.data.iter().zip(k.data).zip(&**g)) {
+                let share = *g / *k;
+                sum.iter_mut().zip(x).filter(|(_, x)| *x == best).for_each(|(sum, _)| *sum += share);
+            }
+        }
+        [g, none].into_iter().flatten().for_each(|g| p.store.put(g));
+        true
+    }
 }
 
 impl Peak {
     fn winners<T: Scalar>(self, gather: bool) -> Op<T> {
         Op::Winners(Winners { over: self.over, gather })
     }
-}
-
-/// The best of a column and of what was found before.
-fn best<T: Scalar>(max: bool, column: &[T], before: T) -> T {
-    // Eight lanes, so that no comparison waits for the one before.
-    let (chunks, rest) = column.as_chunks::<8>();
-    let mut lanes = [before; 8];
-    for x in chunks {
-        for i in 0..8 {
-            lanes[i] = if better(max, x[i], lanes[i]) { x[i] } else { lanes[i] };
-        }
-    }
-    lanes.iter().chain(rest).fold(before, |b, &x| if better(max, x, b) { x } else { b })
 }
 
 impl<T: Scalar> Primitive<T> for PeakAt {
@@ -225,11 +235,12 @@ impl<T: Scalar> Primitive<T> for Winners {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        let m = columns_of(self.over, x[0].shape);
         for b in 0..x[0].shape.batch {
             let [a, best, k, v] = [0, 1, 2, 3].map(|i| x[i].member(b));
             match self.gather {
-                true => self.gathered(a, best, k, v, x[0].shape.rows, y[0].member(b)),
-                false => self.scattered(a, best, k, v, x[0].shape.rows, y[0].member(b)),
+                true => self.gathered(a, best, k, v, m, y[0].member(b)),
+                false => self.scattered(a, best, k, v, m, y[0].member(b)),
             }
         }
         Ok(())

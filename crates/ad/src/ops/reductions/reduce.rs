@@ -1,11 +1,10 @@
-//! Sums over axes and their adjoint, inner products, Euclidean norms. Logarithms of sums of exponentials are in
-//! `softmax.rs`.
+//! Sums over axes and their adjoint, Euclidean norms. Inner products are in `dot.rs`, logarithms of sums of
+//! exponentials in `softmax.rs`.
 
-use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
-use crate::value::{Grads, Outs, Value, plus};
+use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 
 /// Sums over every axis (batch, rows, columns) where the target has size 1.
@@ -19,10 +18,6 @@ pub(crate) struct SumTo {
 pub(crate) struct BroadcastTo {
     pub(crate) shape: Shape,
 }
-
-/// `<A, B>`, one number for each member.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Dot;
 
 /// Over which axes of each member a reduction runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,28 +89,8 @@ impl<T: Scalar> Primitive<T> for SumTo {
         }
     }
 
-    /// One axis after another, each with a tree over its terms: rows, then columns, then members.
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let (xs, ys, out) = (x[0].shape, self.shape, &mut *y[0].data);
-        let [rows, cols, batch] = [xs.rows != ys.rows, xs.cols != ys.cols, xs.batch != ys.batch];
-        match [rows, cols, batch] {
-            _ if ys.len() == 1 => out[0] = T::sum(x[0].data),
-            _ if x[0].data.is_empty() => out.fill(T::zero()),
-            [false, false, false] => out.copy_from_slice(x[0].data),
-            [true, false, false] => each_sum(x[0].data, xs.rows, out),
-            [true, true, false] => each_sum(x[0].data, xs.each(), out),
-            [false, true, false] => sum_columns(x[0].data, xs.rows, xs.cols, out),
-            [false, false, true] => T::sum_columns(x[0].data, xs.each(), xs.batch, out),
-            // Within the members first, then over them.
-            [_, _, true] => {
-                let within = Shape { batch: xs.batch, ..ys };
-                let mut sums = s.take(within.len());
-                let of = Out { shape: within, data: &mut sums };
-                Primitive::<T>::eval(&SumTo { shape: within }, x, &mut [of], s)?;
-                T::sum_columns(&sums, ys.each(), xs.batch, out);
-                s.put(sums);
-            }
-        }
+        sum_to(x[0], &mut y[0], s);
         Ok(())
     }
 
@@ -126,6 +101,30 @@ impl<T: Scalar> Primitive<T> for SumTo {
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
             out.add(0, g.broadcast_to(x[0].shape()));
+        }
+    }
+}
+
+/// The sum of `x` over every axis that has size 1 in `y`: one axis after another, each with a tree over its terms: rows,
+/// then columns, then members.
+pub(crate) fn sum_to<T: Scalar>(x: Arg<'_, T>, y: &mut Out<'_, T>, s: &Store<T>) {
+    let (xs, ys, out) = (x.shape, y.shape, &mut *y.data);
+    let [rows, cols, batch] = [xs.rows != ys.rows, xs.cols != ys.cols, xs.batch != ys.batch];
+    match [rows, cols, batch] {
+        _ if ys.len() == 1 => out[0] = T::sum(x.data),
+        _ if x.data.is_empty() => out.fill(T::zero()),
+        [false, false, false] => out.copy_from_slice(x.data),
+        [true, false, false] => each_sum(x.data, xs.rows, out),
+        [true, true, false] => each_sum(x.data, xs.each(), out),
+        [false, true, false] => sum_columns(x.data, xs.rows, xs.cols, out),
+        [false, false, true] => T::sum_columns(x.data, xs.each(), xs.batch, out),
+        // Within the members first, then over them.
+        [_, _, true] => {
+            let within = Shape { batch: xs.batch, ..ys };
+            let mut sums = s.take(within.len());
+            sum_to(x, &mut Out { shape: within, data: &mut sums }, s);
+            T::sum_columns(&sums, ys.each(), xs.batch, out);
+            s.put(sums);
         }
     }
 }
@@ -189,73 +188,6 @@ impl<T: Scalar> Primitive<T> for BroadcastTo {
     }
 }
 
-impl<T: Scalar> Primitive<T> for Dot {
-    const DOC: PrimitiveDoc = PrimitiveDoc {
-        operation: "`dot`",
-        conditions: "equal shapes; batches agree or are 1",
-        cost: &["pass", "2 passes", "2 passes"],
-        ..PrimitiveDoc::of(file!())
-    };
-
-    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
-        match (x[0].rows, x[0].cols) == (x[1].rows, x[1].cols) {
-            true => {
-                let batch = x[0].common_batch(x[1]).ok_or("expected batches that agree, or one that is 1")?;
-                one(Shape::batch(batch, 1, 1))
-            }
-            false => Err("expected equal shapes".into()),
-        }
-    }
-
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
-        for b in 0..y[0].shape.batch {
-            y[0].data[b] = T::dot(x[0].member(b), x[1].member(b));
-        }
-        Ok(())
-    }
-
-    fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(plus(dx[0].map(|d| d.dot(x[1])), dx[1].map(|d| x[0].dot(d))))
-    }
-
-    fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
-        let Some(g) = &dy[0] else { return };
-        for (i, other) in [(0, x[1]), (1, x[0])] {
-            if out.wants(i) {
-                out.add(i, g.hadamard(other));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
-        let (a, b, y) = (step.input(0), step.input(1), &mut step.out[0]);
-        if y.buf.len() != 1 || a.data.len() != b.data.len() {
-            return None;
-        }
-        y.buf[0] = T::dot(a.data, b.data);
-        Some(Ok(()))
-    }
-
-    #[inline(always)]
-    fn push_direct(&self, p: PushStep<'_, T>) -> bool {
-        p.bilinear(self)
-    }
-
-    #[inline(always)]
-    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        let (a, b) = (p.input(0), p.input(1));
-        if a.shape != b.shape || p.output().shape != Shape::SCALAR {
-            return false;
-        }
-        let Some(g) = p.take() else { return true };
-        p.add_scaled(0, g[0], b.data);
-        p.add_scaled(1, g[0], a.data);
-        p.store.put(g);
-        true
-    }
-}
-
 impl<T: Scalar> Primitive<T> for Norm {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`norm`, `column_norms`, `row_norms`",
@@ -278,7 +210,7 @@ impl<T: Scalar> Primitive<T> for Norm {
     fn jvp<V: Value<T = T>>(&self, x: &[&V], y: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
         out1(dx[0].map(|d| {
             let u = x[0].divide(&y[0].nonzero(AT_ZERO));
-            if self.over == Over::ALL { u.dot(d) } else { u.hadamard(d).sum_to(y[0].shape()) }
+            u.dot_over(self.over, d)
         }))
     }
 

@@ -29,6 +29,7 @@ use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
+use pullback_kernels::Unary;
 
 /// `e^x / sum e^x`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +57,7 @@ impl Over {
 
     /// `sum a o b` over the axes.
     fn sum_of<V: Value>(self, a: &V, b: &V) -> V {
-        if self == Over::ALL { a.dot(b) } else { a.hadamard(b).sum_to(self.shape(a.shape())) }
+        a.dot_over(self, b)
     }
 }
 
@@ -71,61 +72,106 @@ fn carry<T: Scalar>(s: &mut T, lost: &mut T, e: T) {
     *lost -= *s - next;
 }
 
-/// The largest entry `t` and `s = sum e^{x - t}` of each group of a member; `put` gets every `e^{x - t}` with its
-/// place.
-fn exponentials<T: Scalar>(over: Over, x: &[T], m: usize, groups: [&mut [T]; 3], mut put: impl FnMut(usize, T)) {
-    let [top, sum, lost] = groups;
-    lost.fill(T::zero());
-    let larger = |x: T, t: T| if x > t || x.is_nan() { x } else { t };
+/// How many entries are shifted and exponentiated at a time.
+const BLOCK: usize = 1024;
+
+/// Where all entries are -inf, every one gives `e^{-inf - 0} = 0`.
+#[inline(always)]
+fn base<T: Scalar>(t: T) -> T {
+    if t == T::neg_infinity() { T::zero() } else { t }
+}
+
+/// The largest entry of each group of a member of columns of `m` entries.
+fn largest<T: Scalar>(over: Over, x: &[T], m: usize, top: &mut [T]) {
     top.fill(T::neg_infinity());
-    sum.fill(T::zero());
     for (j, column) in x.chunks_exact(m.max(1)).enumerate() {
         match &mut top[over.place(j, m)] {
-            [t] => *t = column.iter().fold(*t, |t, &x| larger(x, t)),
-            top => top.iter_mut().zip(column).for_each(|(t, &x)| *t = larger(x, *t)),
+            [t] => *t = T::extreme(true, *t, column),
+            top => top.iter_mut().zip(column).for_each(|(t, &x)| *t = if x > *t || x.is_nan() { x } else { *t }),
         }
     }
-    // Where all entries are -inf, every one gives e^{-inf - 0} = 0.
-    let base = |t: T| if t == T::neg_infinity() { T::zero() } else { t };
-    for (j, column) in x.chunks_exact(m.max(1)).enumerate() {
-        let group = over.place(j, m);
-        match (&top[group.clone()], &mut sum[group.clone()], &mut lost[group]) {
-            ([t], [s], [lost]) => {
-                let t = base(*t);
-                for (i, &x) in column.iter().enumerate() {
-                    let e = (x - t).exp();
-                    carry(s, lost, e);
-                    put(i + j * m, e);
-                }
+}
+
+/// Which groups the entries of a piece of column `j` belong to, whose first entry is in row `row`.
+fn groups_of(over: Over, j: usize, row: usize, len: usize) -> std::ops::Range<usize> {
+    if over.rows { over.place(j, len) } else { row..row + len }
+}
+
+/// `z = x - t`, with the largest entry `t` of each group.
+fn shift<T: Scalar>(x: &[T], top: &[T], z: &mut [T]) {
+    match top {
+        &[t] => z.iter_mut().zip(x).for_each(|(z, &x)| *z = x - base(t)),
+        top => z.iter_mut().zip(x.iter().zip(top)).for_each(|(z, (&x, &t))| *z = x - base(t)),
+    }
+}
+
+/// Adds exponentials to the sums of their groups.
+fn accumulate<T: Scalar>(e: &[T], sum: &mut [T], lost: &mut [T]) {
+    match (sum, lost) {
+        ([s], [lost]) => carry(s, lost, T::sum(e)),
+        (sum, lost) => sum.iter_mut().zip(lost).zip(e).for_each(|((s, lost), &e)| carry(s, lost, e)),
+    }
+}
+
+/// The largest entry `t` and `s = sum e^{x - t}` of each group of a member; `put` gets every `e^{x - t}`, a block at a
+/// time, with the place of its first.
+fn exponentials<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, mut put: impl FnMut(usize, &[T])) {
+    let Groups { over, m, top, sum, lost, shifted, e } = groups;
+    let (over, m) = (*over, (*m).max(1));
+    largest(over, x, m, top);
+    sum.fill(T::zero());
+    lost.fill(T::zero());
+    // Several short columns together, or one that is long in pieces.
+    let block = (BLOCK / m).max(1) * m;
+    for (b, columns) in x.chunks(block).enumerate() {
+        for (p, x) in columns.chunks(BLOCK).enumerate() {
+            let (first, row) = (b * block / m, p * BLOCK);
+            let (z, e) = (&mut shifted[..x.len()], &mut e[..x.len()]);
+            for (k, (x, z)) in x.chunks(m).zip(z.chunks_mut(m)).enumerate() {
+                shift(x, &top[groups_of(over, first + k, row, x.len())], z);
             }
-            (top, sum, lost) => {
-                let groups = top.iter().zip(sum.iter_mut().zip(lost));
-                for (i, (&x, (t, (s, lost)))) in column.iter().zip(groups).enumerate() {
-                    let e = (x - base(*t)).exp();
-                    carry(s, lost, e);
-                    put(i + j * m, e);
-                }
+            T::unary(Unary::Exp, z, e);
+            for (k, e) in e.chunks(m).enumerate() {
+                let group = groups_of(over, first + k, row, e.len());
+                accumulate(e, &mut sum[group.clone()], &mut lost[group]);
             }
+            put(b * block + row, e);
         }
     }
 }
 
 /// `y = f(x or y before, t, s)` for every entry, with the `t` and `s` of its group.
-fn finish<T: Scalar>(over: Over, m: usize, top: &[T], sum: &[T], y: &mut [T], f: impl Fn(T, T, T) -> T) {
-    for (j, column) in y.chunks_exact_mut(m.max(1)).enumerate() {
-        let group = over.place(j, m);
-        match (&top[group.clone()], &sum[group]) {
-            ([t], [s]) => column.iter_mut().for_each(|y| *y = f(*y, *t, *s)),
+fn finish<T: Scalar>(groups: &Groups<'_, T>, y: &mut [T], f: impl Fn(T, T, T) -> T) {
+    let m = groups.m.max(1);
+    for (j, column) in y.chunks_exact_mut(m).enumerate() {
+        let group = groups.over.place(j, m);
+        match (&groups.top[group.clone()], &groups.sum[group]) {
+            (&[t], &[s]) => column.iter_mut().for_each(|y| *y = f(*y, t, s)),
             (top, sum) => column.iter_mut().zip(top.iter().zip(sum)).for_each(|(y, (t, s))| *y = f(*y, *t, *s)),
         }
     }
 }
 
-/// Runs `f` with buffers of one number a group: for the largest entry, the sum, and what the sum lost.
-fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce([&mut [T]; 3])) {
-    let groups = over.shape(x).each();
-    let mut buffers = [s.take(groups), s.take(groups), s.take(groups)];
-    f(buffers.each_mut().map(|b| &mut **b));
+/// What a member needs: of each group the largest entry, the sum, and what the sum lost; and a block of entries before
+/// and after the exponential. Its columns have `m` entries.
+struct Groups<'a, T> {
+    over: Over,
+    m: usize,
+    top: &'a mut [T],
+    sum: &'a mut [T],
+    lost: &'a mut [T],
+    shifted: &'a mut [T],
+    e: &'a mut [T],
+}
+
+/// Runs `f` with what the members of `x` need. A member that is one group is one column.
+fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce(Groups<'_, T>)) {
+    let over = if over == Over::COLS && x.rows == 1 { Over::ALL } else { over };
+    let m = if over == Over::ALL { x.each() } else { x.rows };
+    let (groups, block) = (over.shape(x).each(), BLOCK.min(x.each()));
+    let mut buffers = [groups, groups, groups, block, block].map(|len| s.take(len));
+    let [top, sum, lost, shifted, e] = buffers.each_mut().map(|b| &mut **b);
+    f(Groups { over, m, top, sum, lost, shifted, e });
     buffers.into_iter().for_each(|b| s.put(b));
 }
 
@@ -143,14 +189,13 @@ impl<T: Scalar> Primitive<T> for Softmax {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let (over, m) = (self.over, x[0].shape.rows);
-        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+        with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
                 let (x, y) = (x[0].member(b), y[0].member(b));
-                exponentials(over, x, m, [top, sum, lost], |i, e| y[i] = e);
+                exponentials(x, &mut groups, |i, e| y[i..i + e.len()].copy_from_slice(e));
                 // A sum of 0 is that of a group of -inf: weights 0.
-                sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
-                finish(over, m, top, sum, y, |e, _, r| {
+                groups.sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
+                finish(&groups, y, |e, _, r| {
                     let p = e * r;
                     // NaN is not below, and stays.
                     if p < T::min_positive_value() { T::zero() } else { p }
@@ -186,23 +231,14 @@ impl<T: Scalar> Primitive<T> for LogSoftmax {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let (over, m) = (self.over, x[0].shape.rows);
-        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+        with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
-                exponentials(over, x[0].member(b), m, [top, sum, lost], |_, _| ());
-                sum.iter_mut().for_each(|s| *s = s.ln());
-                y[0].member(b).copy_from_slice(x[0].member(b));
+                let (x, y) = (x[0].member(b), y[0].member(b));
+                exponentials(x, &mut groups, |_, _| ());
+                groups.sum.iter_mut().for_each(|s| *s = s.ln());
+                y.copy_from_slice(x);
                 // -inf - t - ln s is -inf, whatever t and ln s are, but for t = -inf.
-                finish(
-                    over,
-                    m,
-                    top,
-                    sum,
-                    y[0].member(b),
-                    |x, t, log| {
-                        if t == T::neg_infinity() { t } else { (x - t) - log }
-                    },
-                );
+                finish(&groups, y, |x, t, log| if t == T::neg_infinity() { t } else { (x - t) - log });
             }
         });
         Ok(())
@@ -236,11 +272,10 @@ impl<T: Scalar> Primitive<T> for LogSumExp {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let (over, m) = (self.over, x[0].shape.rows);
-        with_groups(over, x[0].shape, s, |[top, sum, lost]| {
+        with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
-                exponentials(over, x[0].member(b), m, [top, sum, lost], |_, _| ());
-                for (y, (t, s)) in y[0].member(b).iter_mut().zip(top.iter().zip(&*sum)) {
+                exponentials(x[0].member(b), &mut groups, |_, _| ());
+                for (y, (t, s)) in y[0].member(b).iter_mut().zip(groups.top.iter().zip(&*groups.sum)) {
                     *y = if t.is_infinite() { *t } else { *t + s.ln() };
                 }
             }

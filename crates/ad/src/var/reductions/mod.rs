@@ -6,6 +6,7 @@ mod moments;
 pub(crate) mod norms;
 
 use crate::ops::reductions::cumsum::CumSum;
+use crate::ops::reductions::dot::Dot;
 use crate::ops::reductions::reduce::{Norm, Over};
 use crate::ops::reductions::softmax::LogSumExp;
 use crate::ops::{self, Op};
@@ -122,7 +123,7 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn dot(self, b: impl Operand<'t, T>) -> Self {
-        self.op2(Op::Dot(ops::reductions::reduce::Dot), b.on(self.tape))
+        self.op2(Op::Dot(Dot { over: Over::ALL }), b.on(self.tape))
     }
 
     /// The Frobenius norm of each member. Not differentiable at 0: `x.dot(x)` is.

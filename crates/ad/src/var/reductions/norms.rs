@@ -3,6 +3,7 @@
 use crate::ops::Op;
 use crate::ops::entries::select::{Keep, Select};
 use crate::ops::reductions::distance::Distances;
+use crate::ops::reductions::dot::Dot;
 use crate::ops::reductions::reduce::{Norm, Over};
 use crate::{Axis, Operand, Scalar, Shape, Var};
 
@@ -74,8 +75,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         let (x, y) = (self.shape(), b.shape());
         let fits = (x.rows, x.cols) == (y.rows, y.cols) && x.common_batch(y).is_some();
         assert!(fits, "{method}: expected equal shapes, with batches that agree or are 1, got {x} and {y}");
-        let c = self.hadamard(b);
-        c.sum_to(over.shape(c.shape()))
+        self.op2(Op::Dot(Dot { over }), b)
     }
 
     /// The inner products of the rows of `self` with those of `b`, as a column. Cost: two passes.
@@ -97,7 +97,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.inner_products("row_dots", b.on(self.tape), Over::COLS)
     }
 
-    /// The inner products of the columns of `self` with those of `b`, as a row. Cost: two passes.
+    /// The inner products of the columns of `self` with those of `b`, as a row, without an array of the products. Cost: one
+    /// pass.
     ///
     /// # Panics
     /// If the shapes differ.
