@@ -2,17 +2,20 @@
 //! compared is elsewhere.
 //!
 //! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted: for
-//! a rule one minibatch; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
+//! a rule one minibatch, and no more if it looks at its examples as well; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
 //! for solvers that see all examples, one pass for each cost with or without its gradient and one for each product with
 //! the Hessian, trials of the line search included. A method is shown where it stood when the pass ended: at the last
 //! point that needed no more.
 
 use super::contenders::{Contender, Kind, Knobs, Pointed, Whole};
+use super::looking::Looker;
 use super::objective::{Objective, Part};
 use pullback::Batch;
+use pullback_manifolds::rng;
 use pullback_optim::{
     ConjugateGradient, Counts, Lbfgs, Problem, Rsrg, Rsvrg, Schedule, Solver, Steps, Stop, TrustRegions,
 };
+use rand::seq::SliceRandom;
 use std::time::{Duration, Instant};
 
 /// What a run may use.
@@ -70,6 +73,7 @@ pub(crate) fn run(contender: &Contender, knobs: &Knobs, task: &dyn Objective, st
     let wholes = move |t: usize| t.div_ceil(round) as f64;
     let track = match &contender.kind {
         Kind::Rule(make) => stochastic(task, Steps(Pointed(make(knobs))), start, budget, &|t| t as f64 / m),
+        Kind::Looking(looker) => looking(task, looker.as_ref(), start, budget),
         Kind::Rsvrg => {
             let solver = Rsvrg { step, inner: round, schedule };
             stochastic(task, solver, start, budget, &|t| wholes(t) + 2.0 * t as f64 / m)
@@ -132,6 +136,31 @@ fn stochastic<S: Solver>(
         if track.failed.is_some() {
             break;
         }
+    }
+    track
+}
+
+/// Somebody who looks at the examples of a minibatch and takes its gradient once a step: every minibatch once in each
+/// pass, in random order.
+fn looking(task: &dyn Objective, looker: &dyn Looker, start: &Batch, budget: &Budget) -> Track {
+    let mut track = Track { points: vec![start.clone()], steps: 0, time: Duration::ZERO, failed: None };
+    let (mut run, rng) = (looker.run(task, start), &mut rng(budget.seed));
+    let (mut order, mut at): (Vec<usize>, _) = ((0..budget.minibatches).collect(), start.clone());
+    for _ in 0..budget.passes {
+        order.shuffle(rng);
+        for lot in &order {
+            let clock = Instant::now();
+            let moved = run.step(*lot);
+            track.time += clock.elapsed();
+            match moved {
+                Ok(x) => (at, track.steps) = (x, track.steps + 1),
+                Err(e) => {
+                    track.failed = Some(e.to_string());
+                    return track;
+                }
+            }
+        }
+        track.points.push(at.clone());
     }
     track
 }
