@@ -191,6 +191,8 @@ pub(crate) enum Network {
     /// The gradient-free optimiser: rounds of steps on a tangent space by a generalised matrix LSTM that looks at the
     /// examples of the minibatch.
     GradientFree,
+    /// The same without a look at the examples, to tell what the look is worth.
+    GradientFreeBlind,
 }
 
 impl Network {
@@ -203,6 +205,7 @@ impl Network {
             Network::MatrixLstm => "matrix-lstm",
             Network::Equivariant => "equivariant",
             Network::GradientFree => "gradient-free",
+            Network::GradientFreeBlind => "gradient-free-blind",
         }
     }
 }
@@ -282,9 +285,9 @@ pub(crate) struct PcaArgs {
     #[arg(long, value_enum, default_value_t = Components::GmLstm, value_name = "NETWORK")]
     pub(crate) learned: Components,
 
-    /// How the meta-gradient is estimated.
-    #[arg(long, value_enum, default_value_t = EstimatorName::FixedPoint, conflicts_with = "load")]
-    pub(crate) estimator: EstimatorName,
+    /// How the meta-gradient is estimated [default: fixed-point; of the gradient-free optimiser unroll].
+    #[arg(long, value_enum, conflicts_with = "load")]
+    pub(crate) estimator: Option<EstimatorName>,
 
     /// What the learned optimiser is trained on.
     #[arg(long, value_enum, default_value_t = TrainOn::Digits, conflicts_with = "load")]

@@ -11,8 +11,8 @@ use crate::practice::{Drawn, Practice};
 use crate::ranks::Crew;
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_learned::{
-    Features, FreeRun, GmLstm, GmLstmOptions, GradientFree, Input, Member, OnTangent, Pictures, Rounds, SavedFeatures,
-    Split, Task, Update, Weight,
+    Blind, Features, FreeRun, GmLstm, GmLstmOptions, GradientFree, Input, Member, OnTangent, Pictures, Rounds,
+    SavedFeatures, Split, Task, Update, Weight,
 };
 use pullback_manifolds::rng;
 use rand::{Rng, RngExt};
@@ -69,19 +69,21 @@ impl Task for Showing<'_> {
 }
 
 impl School<'_> {
-    /// Trains the gradient-free optimiser with the features that suit the task.
-    pub(crate) fn free(&self, begin: Begin, crew: &mut Crew) -> Result<Option<Pupil>> {
+    /// Trains the gradient-free optimiser with the features that suit the task, or with none.
+    pub(crate) fn free(&self, network: Network, begin: Begin, crew: &mut Crew) -> Result<Option<Pupil>> {
         let Some(shows) = self.practice.inner.shows() else {
             let found = "it looks at examples, and this task shows none".to_string();
-            return Err(Error::Network { network: Network::GradientFree.word(), found });
+            return Err(Error::Network { network: network.word(), found });
         };
-        match shows.suited() {
-            Suited::Labelled(features) => self.free_with(features, shows, begin, crew),
-            Suited::Matrices(features) => self.free_with(features, shows, begin, crew),
+        let lesson = |name| Lesson { network, name, begin, round: Some(STEPS) };
+        match (network, shows.suited()) {
+            (Network::GradientFreeBlind, _) => self.free_with(Blind, shows, lesson("gradient-free, blind"), crew),
+            (_, Suited::Labelled(features)) => self.free_with(features, shows, lesson("gradient-free"), crew),
+            (_, Suited::Matrices(features)) => self.free_with(features, shows, lesson("gradient-free"), crew),
         }
     }
 
-    fn free_with<F>(&self, features: F, shows: &dyn Shows, begin: Begin, crew: &mut Crew) -> Result<Option<Pupil>>
+    fn free_with<F>(&self, features: F, shows: &dyn Shows, lesson: Lesson, crew: &mut Crew) -> Result<Option<Pupil>>
     where
         F: SavedFeatures
             + Features<Batch, Params = <F as SavedFeatures>::Params>
@@ -89,26 +91,24 @@ impl School<'_> {
             + 'static,
         <F as SavedFeatures>::Params: 'static,
     {
-        let network = Network::GradientFree;
         let shape = self.practice.inner.start(0).shape();
         let options = GmLstmOptions { input: Input::Rms, hidden: WIDTH, ..GmLstmOptions::new(shape.rows, shape.cols) };
         // All steps of a round together are as bold as what they begin with.
         let update = Update::new(1.0 / STEPS as f64);
-        let inner = OnTangent::new(GmLstm::new(options), update, begin.step).weighing(WEIGHT).seeing(features);
+        let inner = OnTangent::new(GmLstm::new(options), update, lesson.begin.step).weighing(WEIGHT).seeing(features);
         let rounds = Rounds::new(inner, STEPS);
         let params = rounds.init(&mut rng(self.seed));
         let task = Showing { practice: &self.practice, shows };
-        let lesson = Lesson { network, name: "gradient-free", begin, round: Some(STEPS) };
         let free = |params: &(_, _)| GradientFree::new(rounds.clone(), Clone::clone(params));
         let look = |params: &(_, _)| self.look_at_free(&free(params), shows);
         let Some(taught) = self.train(&lesson, rounds.clone(), params, &task, &look, crew)? else { return Ok(None) };
         let trained = free(&taught.params);
-        let file = self.file(network, "safetensors");
+        let file = self.file(lesson.network, "safetensors");
         self.saved(trained.save(&file, &self.provenance()), &file)?;
-        let count = trained.parameter_count();
+        let (count, name) = (trained.parameter_count(), lesson.name);
         let (schooling, course) = self.schooling(lesson, count, taught, file);
         let kind = Kind::Looking(Box::new(trained));
-        let contender = Contender { name: "gradient-free", kind, betas: vec![0.0], unit: Unit::None };
+        let contender = Contender { name, kind, betas: vec![0.0], unit: Unit::None };
         Ok(Some(Pupil { contender, fading: None, schooling, course }))
     }
 

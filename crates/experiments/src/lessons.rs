@@ -164,7 +164,7 @@ impl School<'_> {
                 let params = optimizer.init(&mut rng(self.seed));
                 self.with(Lesson { network, name: "equivariant", begin, round: None }, optimizer, params, crew)
             }
-            Network::GradientFree => self.free(begin, crew),
+            Network::GradientFree | Network::GradientFreeBlind => self.free(network, begin, crew),
         }
     }
 
@@ -300,7 +300,7 @@ impl School<'_> {
             Network::SubspaceFree => "subspace, unbound, fading",
             Network::GmLstm => "generalised matrix LSTM, fading",
             Network::MatrixLstm => "matrix LSTM, fading",
-            Network::Equivariant | Network::GradientFree => return None,
+            Network::Equivariant | Network::GradientFree | Network::GradientFreeBlind => return None,
         };
         let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
         let optimizer = Fading { optimizer: trained.optimizer.clone(), schedule };
@@ -308,7 +308,8 @@ impl School<'_> {
     }
 
     fn options(&self, network: Network, steps: usize) -> TrainingOptions {
-        let horizon = if network == Network::GradientFree { ROUNDS } else { HORIZON };
+        let free = matches!(network, Network::GradientFree | Network::GradientFreeBlind);
+        let horizon = if free { ROUNDS } else { HORIZON };
         // A point is replaced when it has come about as far as a third of a run.
         let inner = MEMBERS as f64 * 0.5 * (horizon.0 + horizon.1) as f64;
         let refresh = (self.third * POOL) as f64 / inner;

@@ -88,7 +88,13 @@ impl Settings {
             file: args.out.join("optimizer.training.json"),
             resume: args.resume,
         };
-        Settings { course, learned: args.learned, estimator: args.estimator, train_on: args.train_on }
+        // A round is many steps of a network: a series goes through all of them for each of its terms.
+        let usual = match args.learned {
+            Components::GmLstm => EstimatorName::FixedPoint,
+            Components::GradientFree => EstimatorName::Unroll,
+        };
+        let estimator = args.estimator.unwrap_or(usual);
+        Settings { course, learned: args.learned, estimator, train_on: args.train_on }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Convolutions of images that stand in the columns of a matrix, as programs. What is made of them is not known here.
 
+use crate::layers::uniform;
 use pullback::{Axis, Batch, Scalar, Shape, Var};
+use rand::Rng;
 
 /// An image: pixels from top to bottom and from left to right.
 #[derive(Debug, Clone, Copy)]
@@ -61,4 +63,17 @@ pub(crate) fn along_columns<'t, T: Scalar>(
         a.gather(Axis::Rows, &rows).hadamard(kernel.row_range(k, 1))
     };
     (1..side).fold(tap(0), |sum, k| sum + tap(k)) + bias
+}
+
+/// A fresh kernel of so many numbers, in a column, and what is added after it, both uniform in `±1 / sqrt(length)` but for
+/// the sign: the sum of the kernel and what is added are not negative. Images are not negative either, and of a single
+/// channel whose rectifier is closed for all of them nothing would be seen and nothing learned.
+pub(crate) fn open_kernel<T: Scalar>(length: usize, rng: &mut dyn Rng) -> (Batch<T>, Batch<T>) {
+    let mut kernel: Batch<T> = uniform(Shape::mat(length, 1), length, rng);
+    let mut bias: Batch<T> = uniform(Shape::SCALAR, length, rng);
+    if kernel.data().iter().map(|v| v.f64()).sum::<f64>() < 0.0 {
+        kernel.data_mut().iter_mut().for_each(|v| *v = -*v);
+    }
+    bias.data_mut().iter_mut().for_each(|v| *v = T::of(v.f64().abs()));
+    (kernel, bias)
 }

@@ -2,7 +2,7 @@
 //! features of GF-RMM for principal components. The loop itself is in `inner.rs`; the features for faces are in
 //! `labelled.rs` and those for positive definite matrices in `matrices.rs`.
 
-use crate::convolution::Size;
+use crate::convolution::{Size, open_kernel};
 use crate::inner::Features;
 use crate::layers::uniform;
 use pullback::{Batch, Scalar, Shape, Var};
@@ -101,17 +101,12 @@ pub struct Convolved {
 }
 
 impl Convolved {
-    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`.
+    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs that
+    /// keep rectifiers open for images that are not negative.
     pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> ConvolvedParams<T> {
-        let kernel = |side: usize, rng: &mut dyn Rng| uniform(Shape::mat(side * side, 1), side * side, rng);
-        let bias = |side: usize, rng: &mut dyn Rng| uniform(Shape::SCALAR, side * side, rng);
-        ConvolvedParams {
-            kernel1: kernel(SIDES[0], rng),
-            bias1: bias(SIDES[0], rng),
-            kernel2: kernel(SIDES[1], rng),
-            bias2: bias(SIDES[1], rng),
-            mix: uniform(Shape::mat(self.images, self.columns), self.images, rng),
-        }
+        let [(kernel1, bias1), (kernel2, bias2)] = SIDES.map(|side| open_kernel(side * side, &mut *rng));
+        let mix = uniform(Shape::mat(self.images, self.columns), self.images, rng);
+        ConvolvedParams { kernel1, bias1, kernel2, bias2, mix }
     }
 
     /// How many parameters there are.

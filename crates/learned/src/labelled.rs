@@ -2,7 +2,7 @@
 //! images of a minibatch and of what the convolutions found, the data features of GF-RMM for faces. The loop itself is
 //! in `inner.rs`, features for images without labels in `convolved.rs`.
 
-use crate::convolution::{along_columns, places};
+use crate::convolution::{along_columns, open_kernel, places};
 use crate::convolved::Pictures;
 use crate::inner::Features;
 use crate::layers::{orthogonal, uniform};
@@ -101,15 +101,15 @@ impl Labelled {
         maps.checked_add(mixes)?.checked_add(SIDES[0] + SIDES[1] + 2)
     }
 
-    /// Fresh parameters: kernels, biases and mixes uniform in `±1 / sqrt(inputs)`, and orthogonal maps.
+    /// Fresh parameters: kernels, biases and mixes uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs that
+    /// keep rectifiers open for images that are not negative, and orthogonal maps.
     pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> LabelledParams<T> {
-        let kernel = |side: usize, rng: &mut dyn Rng| uniform(Shape::mat(side, 1), side, rng);
-        let bias = |side: usize, rng: &mut dyn Rng| uniform(Shape::SCALAR, side, rng);
+        let [(kernel1, bias1), (kernel2, bias2)] = SIDES.map(|side| open_kernel(side, &mut *rng));
         LabelledParams {
-            kernel1: kernel(SIDES[0], rng),
-            bias1: bias(SIDES[0], rng),
-            kernel2: kernel(SIDES[1], rng),
-            bias2: bias(SIDES[1], rng),
+            kernel1,
+            bias1,
+            kernel2,
+            bias2,
             rows: uniform(Shape::mat(self.pixels, self.images), self.images, rng),
             columns: uniform(Shape::mat(self.found(), self.columns), self.found(), rng),
             map1: orthogonal(self.pixels, rng),

@@ -76,6 +76,21 @@ fn features_of_faces_are_two_convolutions_two_mixes_and_two_maps() {
     assert!(alive > 20, "{alive} of 112 features are not zero");
 }
 
+/// Rectifiers that are closed for all images would leave features of zero, of which nothing is learned.
+#[test]
+fn whatever_the_seed_something_is_seen_of_images_that_are_not_negative() {
+    let images =
+        |rows: usize, cols: usize| Batch::from_fn(Shape::mat(rows, cols), |_, i, j| ((3 * i + j) % 5) as f64 / 4.0);
+    let x = Batch::zeros(Shape::mat(14, 4));
+    let pictures = Convolved { height: 7, width: 2, images: 3, columns: 4 };
+    for seed in 0..200 {
+        let (found, _) = seen(&FACES, &FACES.init(&mut rng(seed)), &x, &x, &images(18, 3));
+        assert!(found.max_abs() > 0.0, "seed {seed}");
+        let (found, _) = seen(&pictures, &pictures.init(&mut rng(seed)), &x, &x, &images(14, 3));
+        assert!(found.max_abs() > 0.0, "seed {seed}");
+    }
+}
+
 #[test]
 fn features_of_matrices_are_two_convolutions_a_mix_and_two_congruences() {
     let phi: MatricesParams = CENTRES.init(&mut rng(1));

@@ -272,7 +272,7 @@ mod tests {
             let x = ran.last.as_ref().unwrap();
             assert_eq!(task.training_loss(x), ran.losses[6]);
             match contender.kind {
-                Kind::Rule(_) => assert_eq!(ran.steps, 30),
+                Kind::Rule(_) | Kind::Looking(_) => assert_eq!(ran.steps, 30),
                 // After ten steps: two whole gradients and twenty minibatches.
                 Kind::Rsvrg => assert_eq!(ran.steps, 10),
                 // Two whole gradients and sixteen minibatches are 5.2 passes; a third whole one is too much.
@@ -283,6 +283,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// It notes which minibatches it is given, and does not move.
+    struct Notes(std::sync::Arc<std::sync::Mutex<Vec<usize>>>);
+    impl Looker for Notes {
+        fn run<'a>(&'a self, _: &'a dyn Objective, start: &Batch) -> Box<dyn super::super::looking::Looks + 'a> {
+            Box::new((start.clone(), self))
+        }
+    }
+    impl super::super::looking::Looks for (Batch, &Notes) {
+        fn step(&mut self, lot: usize) -> pullback::Result<Batch> {
+            self.1.0.lock().unwrap().push(lot);
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn who_looks_is_given_every_minibatch_once_in_each_pass() {
+        let list = std::sync::Arc::default();
+        let kind = Kind::Looking(Box::new(Notes(std::sync::Arc::clone(&list))));
+        let ran = ran(&Contender { name: "notes", kind, betas: vec![0.0], unit: Unit::None }, 0.0);
+        let mut given = list.lock().unwrap().clone();
+        assert_eq!((given.len(), ran.steps, ran.points.len()), (30, 30, 7));
+        assert_ne!(given[..5], given[5..10], "the order changes");
+        given.chunks_mut(5).for_each(|pass| {
+            pass.sort_unstable();
+            assert_eq!(pass, [0, 1, 2, 3, 4]);
+        });
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::problems::Problems;
 use pullback::{Batch, Shape, Tape, Var};
-use pullback_learned::{Convolved, Features, GmLstm, GradientFree, Matrices, SavedFeatures};
+use pullback_learned::{Blind, Convolved, Features, GmLstm, GradientFree, Matrices, SavedFeatures};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use pullback_optim::Method;
 use smallvec::SmallVec;
@@ -46,6 +46,12 @@ impl Entrant for &dyn Method {
 impl Entrant for GradientFree<GmLstm, Convolved> {
     fn on(&self, problems: &Problems) -> Held<'_> {
         Held::Own(Box::new(Looking { free: self, examples: problems.shown(self.rounds.inner.features.images) }))
+    }
+}
+
+impl Entrant for GradientFree<GmLstm, Blind> {
+    fn on(&self, _: &Problems) -> Held<'_> {
+        Held::Own(Box::new(Looking { free: self, examples: Batch::zeros(Shape::mat(0, 0)) }))
     }
 }
 

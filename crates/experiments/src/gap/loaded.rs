@@ -5,7 +5,7 @@ use super::entrants::Entrant;
 use super::problems::Place;
 use crate::error::{Error, Result};
 use pullback_learned::{
-    Convolved, Each, Equivariant, FileError, GmLstm, GradientFree, Labelled, Matrices, Provenance, Rmm, Saved,
+    Blind, Convolved, Each, Equivariant, FileError, GmLstm, GradientFree, Labelled, Matrices, Provenance, Rmm, Saved,
     SavedFeatures, Stored, StoredFree, Subspace,
 };
 use pullback_manifolds::{Manifold, SpdRetraction, StiefelRetraction};
@@ -35,6 +35,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
         from::<Each<Subspace>>,
         from::<Each<GmLstm>>,
         from::<Each<Rmm>>,
+        free::<Blind>,
         free::<Convolved>,
         free::<Matrices>,
         labelled,
