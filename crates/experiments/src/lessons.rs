@@ -1,6 +1,6 @@
 //! Optimisers that learn on the training examples of a contest and then take part in it: which networks there are, and
-//! how they are trained. The gradient-free one is in `free.rs`, what all practise on in `practice.rs`; the contest itself,
-//! and the course of a training, are elsewhere.
+//! how they are trained. The gradient-free one is in `free.rs`, what all practise on in `practice.rs`; the contest
+//! itself, and the course of a training, are elsewhere.
 //!
 //! A fifth of the training examples is set aside. Inner loops descend on minibatches of the rest; the outer loss, and
 //! the looks that choose the parameters, see the fifth alone. Test examples are seen by nobody.
@@ -128,10 +128,7 @@ impl School<'_> {
     pub(crate) fn teach(&self, network: Network, tuned: f64, crew: &mut Crew) -> Result<Option<Pupil>> {
         let shape = self.practice.inner.start(0).shape();
         let begin = self.begin(network, tuned)?;
-        let sees = match self.sees {
-            Seen::Riemannian => Sees::Riemannian,
-            Seen::Euclidean => Sees::Euclidean,
-        };
+        let sees = if self.sees == Seen::Riemannian { Sees::Riemannian } else { Sees::Euclidean };
         let update = Update { sees, ..Update::new(begin.step) };
         match network {
             Network::Subspace => {
@@ -288,8 +285,8 @@ impl School<'_> {
         (schooling, course)
     }
 
-    /// The equivariant one remembers its steps, so that nobody else may shorten them; those of the gradient-free one are
-    /// whole rounds.
+    /// The equivariant one remembers its steps, so that nobody else may shorten them; those of the gradient-free one
+    /// are whole rounds.
     fn fading<O>(&self, network: Network, trained: &Trained<O>) -> Option<Contender>
     where
         O: LearnedOptimizer + Clone + 'static,

@@ -65,9 +65,9 @@ pub(crate) fn along_columns<'t, T: Scalar>(
     (1..side).fold(tap(0), |sum, k| sum + tap(k)) + bias
 }
 
-/// A fresh kernel of so many numbers, in a column, and what is added after it, both uniform in `±1 / sqrt(length)` but for
-/// the sign: the sum of the kernel and what is added are not negative. Images are not negative either, and of a single
-/// channel whose rectifier is closed for all of them nothing would be seen and nothing learned.
+/// A fresh kernel of so many numbers, in a column, and what is added after it, both uniform in `±1 / sqrt(length)` but
+/// for the sign: the sum of the kernel and what is added are not negative. Images are not negative either, and of a
+/// single channel whose rectifier is closed for all of them nothing would be seen and nothing learned.
 pub(crate) fn open_kernel<T: Scalar>(length: usize, rng: &mut dyn Rng) -> (Batch<T>, Batch<T>) {
     let mut kernel: Batch<T> = uniform(Shape::mat(length, 1), length, rng);
     let mut bias: Batch<T> = uniform(Shape::SCALAR, length, rng);

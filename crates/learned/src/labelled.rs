@@ -101,8 +101,8 @@ impl Labelled {
         maps.checked_add(mixes)?.checked_add(SIDES[0] + SIDES[1] + 2)
     }
 
-    /// Fresh parameters: kernels, biases and mixes uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs that
-    /// keep rectifiers open for images that are not negative, and orthogonal maps.
+    /// Fresh parameters: kernels, biases and mixes uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs
+    /// that keep rectifiers open for images that are not negative, and orthogonal maps.
     pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> LabelledParams<T> {
         let [(kernel1, bias1), (kernel2, bias2)] = SIDES.map(|side| open_kernel(side, &mut *rng));
         LabelledParams {

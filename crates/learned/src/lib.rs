@@ -10,7 +10,7 @@
 //! | [`Each`]`<`[`Rmm`]`>` | symmetric matrices of one size | `35 d² + hidden (d² + 2) + 1` | gradient descent |
 //! | [`Each`]`<`[`Subspace`]`>` | lists of matrices of any sizes | 5 242 | gradient descent |
 //! | [`OnTangent`] around one of the first two | the same, gradient-free | theirs | one step of descent |
-//! | [`GradientFree`]: rounds of that | the same, with data in sight | theirs and those of the features | gradient descent |
+//! | [`GradientFree`]: rounds of that | the same, seeing data | theirs and of the features | gradient descent |
 //! | [`Equivariant`] | every manifold with a transport | 1 472 | L-BFGS without line search |
 //!
 //! [`Training`] runs inner loops from a [`Pool`] of points and asks an estimator of [`pullback_implicit`] for the

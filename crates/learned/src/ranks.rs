@@ -393,9 +393,9 @@ fn in_words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Drop for Ranks {
-    /// The learner says that there is no more to come; a worker that was not told so says that it leaves, if the learner
-    /// has work for it. Then MPI is brought to its end, for which it waits for all ranks. Only a learner that has lost one, or panics, does not: its
-    /// process ends without, and so `mpirun` ends the others.
+    /// The learner says that there is no more to come; a worker that was not told so says that it leaves, if the
+    /// learner has work for it. Then MPI is brought to its end, for which it waits for all ranks. Only a learner that
+    /// has lost one, or panics, does not: its process ends without, and so `mpirun` ends the others.
     fn drop(&mut self) {
         if !self.is_learner() && self.released && !std::thread::panicking() {
             self.over = self.hears_the_end();

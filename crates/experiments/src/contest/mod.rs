@@ -205,7 +205,8 @@ impl<'a> Field<'a> {
         Ok(entries)
     }
 
-    /// Those who learn, taught; nobody for a helper. They begin as gradient descent with the step that was tuned for it.
+    /// Those who learn, taught; nobody for a helper. They begin as gradient descent with the step that was tuned for
+    /// it.
     fn pupils(
         &self,
         lessons: Lessons<'_>,

@@ -69,8 +69,8 @@ impl Cost {
     }
 }
 
-/// Trains one optimiser for each scale and keeps the best. `step` is that of RSGD. A helper of the crew works for the one
-/// that learns, and has nothing to show for it.
+/// Trains one optimiser for each scale and keeps the best. `step` is that of RSGD. A helper of the crew works for the
+/// one that learns, and has nothing to show for it.
 pub(crate) fn learn(
     net: &Net,
     step: f64,
