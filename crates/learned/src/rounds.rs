@@ -120,7 +120,8 @@ impl<D, T: Scalar, R: MatrixRule<T>, F: Features<D, T>> InnerLoop<D, T> for Roun
 /// let gr = Grassmann::new(4, 2);
 /// let features = Convolved { height: 2, width: 2, images: 5, columns: 2 };
 /// let rule = GmLstm::new(GmLstmOptions { hidden: 8, ..GmLstmOptions::new(4, 2) });
-/// let rounds = Rounds::new(OnTangent::new(rule, Update::new(1.0), 0.002).seeing(features), 10);
+/// let inner = OnTangent::new(rule, Update::new(0.1), 0.002).weighing(Weight::OfTangent(1.0)).seeing(features);
+/// let rounds = Rounds::new(inner, 10);
 /// let fresh = rounds.init(&mut rng(1));                              // is gradient descent with step 0.002
 /// let free: GradientFree<_, _> = GradientFree::new(rounds, fresh);
 ///
@@ -132,6 +133,13 @@ impl<D, T: Scalar, R: MatrixRule<T>, F: Features<D, T>> InnerLoop<D, T> for Roun
 /// let found = problem.solve(Steps(free.looking_at(&data)), Stop::Iterations(20))?;
 /// let descent = problem.solve(Rsgd { step: 0.002 }, Stop::Iterations(20))?;
 /// assert!((found.cost - descent.cost).abs() < 1e-10);
+///
+/// // The same with data of its own in every step, as minibatches are.
+/// let mut run = FreeRun::new(&free, &gr, std::slice::from_ref(&x0));
+/// for _ in 0..20 {
+///     run.step_on(&|x| -x[0].t_mul(x[0].tape().constant(&data)).dot(x[0].t_mul(x[0].tape().constant(&data))), &data)?;
+/// }
+/// assert!((run.point()[0].member(0) - found.point.member(0)).norm_max() < 1e-8);
 ///
 /// // Stored and read like every other optimiser; the manifold has to be the one of the training.
 /// let bytes = free.to_bytes(&Provenance::new(&gr, "nothing yet"))?;
