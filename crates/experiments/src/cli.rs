@@ -68,6 +68,8 @@ pub(crate) struct MemoryArgs {
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments faces --quick                   the built-in digits, a short run of the same code\n  \
     pullback-experiments faces --data DIR                Extended Yale B from DIR or DIR/yaleb32\n  \
+    pullback-experiments faces --quick --learned subspace,gradient-free   these learned optimisers\n  \
+    mpirun -n 4 pullback-experiments faces --quick --ranks   with the feature `mpi`: four processes, the same results\n  \
     pullback-experiments faces --quick --json - | jq .methods   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct FacesArgs {
@@ -90,6 +92,7 @@ pub(crate) struct FacesArgs {
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments clustering --quick              the built-in textures, a short run of the same code\n  \
     pullback-experiments clustering --data DIR           Kylberg from DIR or DIR/kylberg_spd5\n  \
+    pullback-experiments clustering --quick --learned gm-lstm,gradient-free   these learned optimisers\n  \
     pullback-experiments clustering --quick --json - | jq .methods   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct ClusteringArgs {
@@ -97,6 +100,25 @@ pub(crate) struct ClusteringArgs {
     pub(crate) contest: ContestArgs,
     #[command(flatten)]
     pub(crate) lessons: LessonArgs,
+}
+
+/// Who shares the work of a meta-training: threads, and with the feature `mpi` processes. The result is the same.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CrewArgs {
+    /// Threads for the meta-training. Its result is the same with any number; there is work for as many as an outer
+    /// step has groups of points: two in `pca`, four elsewhere.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
+    pub(crate) threads: usize,
+
+    /// Share the meta-training among processes: start this program with `mpirun -n 2`, and it is the same to the byte.
+    /// Needs a program built with `--features mpi`. There is work for as many ranks as for threads.
+    #[arg(long)]
+    pub(crate) ranks: bool,
+
+    /// How long a rank may take for an answer, in seconds, before the training ends and names it. The first answer
+    /// includes whatever a rank does before it trains.
+    #[arg(long, default_value_t = 600.0, value_name = "S", value_parser = seconds)]
+    pub(crate) rank_seconds: f64,
 }
 
 /// Which learned optimisers take part in a contest.
@@ -127,6 +149,9 @@ pub(crate) struct LessonArgs {
     /// Go on with the training of an interrupted run that was begun with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
+
+    #[command(flatten)]
+    pub(crate) crew: CrewArgs,
 }
 
 /// The gradient that a network sees.
@@ -163,6 +188,11 @@ pub(crate) enum Network {
     MatrixLstm,
     /// L-BFGS whose coefficients are learned.
     Equivariant,
+    /// The gradient-free optimiser: rounds of steps on a tangent space by a generalised matrix LSTM that looks at the
+    /// examples of the minibatch.
+    GradientFree,
+    /// The same without a look at the examples, to tell what the look is worth.
+    GradientFreeBlind,
 }
 
 impl Network {
@@ -174,6 +204,8 @@ impl Network {
             Network::GmLstm => "gm-lstm",
             Network::MatrixLstm => "matrix-lstm",
             Network::Equivariant => "equivariant",
+            Network::GradientFree => "gradient-free",
+            Network::GradientFreeBlind => "gradient-free-blind",
         }
     }
 }
@@ -220,6 +252,7 @@ pub(crate) struct ContestArgs {
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments pca                                    the full run, about a minute\n  \
     pullback-experiments pca --quick                            a short run of the same code\n  \
+    pullback-experiments pca --quick --learned gradient-free    the gradient-free optimiser\n  \
     pullback-experiments pca --quick --json - | jq .tasks       numbers only\n  \
     mpirun -n 2 pullback-experiments pca --ranks                with the feature `mpi`: two processes, the same results\n  \
     pullback-experiments pca --load target/pullback/pca/optimizer.safetensors   evaluate without training\n\n\
@@ -233,18 +266,8 @@ pub(crate) struct PcaArgs {
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
-    /// Threads for the meta-training. Its result is the same with any number; more than two have nothing to do.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = threads)]
-    pub(crate) threads: usize,
-
-    /// Share the meta-training among processes: start this program with `mpirun -n 2`, and it is the same to the byte.
-    /// Needs a program built with `--features mpi`; more than two ranks have nothing to do.
-    #[arg(long, conflicts_with = "load")]
-    pub(crate) ranks: bool,
-
-    /// How long a rank may take for an answer, in seconds, before the training ends and names it.
-    #[arg(long, default_value_t = 600.0, value_name = "S", value_parser = seconds)]
-    pub(crate) rank_seconds: f64,
+    #[command(flatten)]
+    pub(crate) crew: CrewArgs,
 
     /// Go on with the training of an interrupted run that was begun with the same flags.
     #[arg(long, conflicts_with = "load")]
@@ -258,9 +281,13 @@ pub(crate) struct PcaArgs {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// How the meta-gradient is estimated.
-    #[arg(long, value_enum, default_value_t = EstimatorName::FixedPoint, conflicts_with = "load")]
-    pub(crate) estimator: EstimatorName,
+    /// The learned optimiser that is trained.
+    #[arg(long, value_enum, default_value_t = Components::GmLstm, value_name = "NETWORK")]
+    pub(crate) learned: Components,
+
+    /// How the meta-gradient is estimated [default: fixed-point; of the gradient-free optimiser unroll].
+    #[arg(long, value_enum, conflicts_with = "load")]
+    pub(crate) estimator: Option<EstimatorName>,
 
     /// What the learned optimiser is trained on.
     #[arg(long, value_enum, default_value_t = TrainOn::Digits, conflicts_with = "load")]
@@ -280,8 +307,19 @@ pub(crate) struct PcaArgs {
     pub(crate) data: Option<PathBuf>,
 
     /// Evaluate a saved optimiser instead of training one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["steps"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["steps", "ranks", "learned"])]
     pub(crate) load: Option<PathBuf>,
+}
+
+/// The networks of learned optimisers that `pca` trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Components {
+    /// The generalised matrix LSTM.
+    GmLstm,
+    /// The gradient-free optimiser: rounds of steps on a tangent space by the same network, which looks at 64 of the
+    /// training images in each round.
+    GradientFree,
 }
 
 /// How the meta-gradient is estimated.

@@ -2,13 +2,16 @@
 //! where the matrices come from, is not known here.
 
 use crate::cli::{ClusteringArgs, Network, Seen};
+use crate::contest::looking::{Shows, Suited, in_turn};
 use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches, number};
 use crate::contest::{self, About, Lessons, Places, Usual, contenders};
 use crate::covariances::{Covariances, ORDER, Regions, kylberg, textures};
 use crate::error::{Result, during};
 use crate::files::named;
-use crate::lessons::{Practice, set_aside};
+use crate::practice::{Practice, set_aside};
+use crate::ranks::Crew;
 use pullback::{Axis, Batch, Shape, Tape, Var};
+use pullback_learned::Matrices;
 use pullback_manifolds::{Manifold, Spd, SpdRetraction, rng};
 use std::path::Path;
 
@@ -109,6 +112,10 @@ impl Objective for Clustering {
         number(x, |x| cost(&self.test, x) * (self.test.count() as f64).recip())
     }
 
+    fn shows(&self) -> Option<&dyn Shows> {
+        Some(self)
+    }
+
     /// The first start is the identity for every class, as in the papers; the others are random.
     fn start(&self, which: usize) -> Batch {
         let seed = self.seed.wrapping_mul(0x10_0000).wrapping_add(which as u64);
@@ -129,6 +136,34 @@ impl Objective for Clustering {
     }
 }
 
+/// Matrices that are shown of a minibatch for each class.
+pub(crate) const SHOWN: usize = 32;
+
+/// The covariances of the class, so that they are as large as centres are; the first ones again where a minibatch has
+/// fewer, and zeros where it has none.
+impl Shows for Clustering {
+    fn suited(&self) -> Suited {
+        Suited::Matrices(Matrices { order: ORDER, count: SHOWN })
+    }
+
+    fn shown(&self, class: usize, lot: usize) -> Batch {
+        covariances(&self.by_class[class].parts[lot].whiteners, SHOWN)
+    }
+}
+
+/// The covariances `(W^T W)^-1` of some whiteners, their entries in columns: so many, in turn.
+pub(crate) fn covariances(whiteners: &Batch, count: usize) -> Batch {
+    let (shape, tape) = (whiteners.shape(), Tape::plain());
+    if shape.batch == 0 {
+        return Batch::zeros(Shape::mat(shape.rows * shape.cols, count));
+    }
+    let w = tape.constant(whiteners);
+    let all = w.t_mul(w).inverse().sym().value();
+    let which = in_turn(&(0..shape.batch).collect::<Vec<_>>(), count);
+    let each = shape.rows * shape.cols;
+    Batch::from_fn(Shape::mat(each, count), |_, i, j| all.data()[which[j] * each + i])
+}
+
 /// The task of the command, and what its data are.
 pub(crate) fn objective(folder: Option<&Path>, seed: u64) -> Result<(impl Objective, &'static str)> {
     let data = load(folder)?;
@@ -145,12 +180,13 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Covariances> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
+pub(crate) fn run(args: &ClusteringArgs, crew: &mut Crew) -> Result<()> {
     let (args, lessons) = (&args.contest, &args.lessons);
+    *crew = Crew::new(&lessons.crew)?;
     let folder = named(args.data.as_deref());
     let data = load(folder.as_deref())?;
     let usual = Usual { networks: &NETWORKS, sees: if folder.is_some() { Seen::Euclidean } else { Seen::Riemannian } };
-    let places = Places::open(args, "target/pullback/clustering")?;
+    let places = Places::open(args, "target/pullback/clustering", crew)?;
     let (title, origin) = (data.title, data.origin.clone());
     let (inner, aside) = set_aside(data.train.count(), args.seed);
     let (inner, aside) = (data.train.some(&inner), data.train.some(&aside));
@@ -173,7 +209,7 @@ pub(crate) fn run(args: &ClusteringArgs) -> Result<()> {
         minibatches: task.parts.len(),
     };
     let lessons = Lessons::new(lessons, &usual, Practice { inner: &inner, aside: &aside });
-    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places)
+    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places, crew)
 }
 
 /// Who learns unless told otherwise.

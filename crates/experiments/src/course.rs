@@ -111,6 +111,7 @@ impl Course {
                 self.write(&seen, training)?;
             }
         }
+        crew.release();
         seen.seconds += clock.elapsed().as_secs_f64();
         Ok(seen)
     }

@@ -2,14 +2,17 @@
 //! How optimisers are compared is not known here.
 
 use crate::cli::{FacesArgs, Network, Seen};
+use crate::contest::looking::{Shows, Suited, in_turn};
 use crate::contest::objective::{Objective, Part, Scores, accuracy, largest, minibatches, number};
 use crate::contest::{self, About, Lessons, Places, Usual, contenders};
 use crate::data::Digits;
 use crate::error::Result;
 use crate::files::{DataFile, DataFolder, classes_of, named};
-use crate::lessons::{Practice, set_aside};
+use crate::practice::{Practice, set_aside};
+use crate::ranks::Crew;
 use pullback::{Batch, Shape, Var};
 use pullback_experiments::arrays::{Bytes, Shorts};
+use pullback_learned::Labelled;
 use pullback_manifolds::{Manifold, Stiefel, StiefelRetraction, rng};
 use std::path::Path;
 
@@ -91,6 +94,8 @@ struct Faces {
     train: Examples,
     parts: Vec<Examples>,
     test: Examples,
+    /// The largest grey value of a training image.
+    white: f64,
     seed: u64,
 }
 
@@ -98,7 +103,8 @@ impl Faces {
     fn new(train: Examples, test: Examples, seed: u64) -> Self {
         let manifold = Stiefel::new(train.grey.shape().rows, train.marks.shape().rows).with(StiefelRetraction::Polar);
         let parts = minibatches(train.count(), MINIBATCH, seed).iter().map(|which| train.some(which)).collect();
-        Faces { manifold, train, parts, test, seed }
+        let white = train.grey.data().iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        Faces { manifold, train, parts, test, white, seed }
     }
 }
 
@@ -125,6 +131,10 @@ impl Objective for Faces {
         number(x, |x| self.test.cross_entropy(x) * (self.test.count() as f64).recip())
     }
 
+    fn shows(&self) -> Option<&dyn Shows> {
+        Some(self)
+    }
+
     /// A uniformly random frame, as in the papers.
     fn start(&self, which: usize) -> Batch {
         let seed = self.seed.wrapping_mul(0x10_0000).wrapping_add(which as u64);
@@ -136,6 +146,25 @@ impl Objective for Faces {
             test: self.test_loss(x),
             train_accuracy: accuracy(&self.train.predicted(x), &self.train.labels),
             test_accuracy: accuracy(&self.test.predicted(x), &self.test.labels),
+        })
+    }
+}
+
+/// Pixels between 0 and 1, and below them a 1 in the row of the class. Where a minibatch has fewer images than the
+/// features are for, its first ones are shown again.
+impl Shows for Faces {
+    fn suited(&self) -> Suited {
+        let (pixels, classes) = (self.train.grey.shape().rows, self.train.marks.shape().rows);
+        Suited::Labelled(Labelled { pixels, classes, images: MINIBATCH, columns: classes })
+    }
+
+    fn shown(&self, _: usize, lot: usize) -> Batch {
+        let (part, pixels) = (&self.parts[lot], self.train.grey.shape().rows);
+        let which = in_turn(&(0..part.count()).collect::<Vec<_>>(), MINIBATCH);
+        let classes = self.train.marks.shape().rows;
+        Batch::from_fn(Shape::mat(pixels + classes, MINIBATCH), |_, i, j| match i.checked_sub(pixels) {
+            None => part.grey.data()[which[j] * pixels + i] / self.white,
+            Some(class) => f64::from(u8::from(part.labels[which[j]] == class)),
         })
     }
 }
@@ -161,10 +190,11 @@ fn load(folder: Option<&Path>, seed: u64) -> Result<Loaded> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &FacesArgs) -> Result<()> {
+pub(crate) fn run(args: &FacesArgs, crew: &mut Crew) -> Result<()> {
     let (args, lessons) = (&args.contest, &args.lessons);
+    *crew = Crew::new(&lessons.crew)?;
     let (title, origin, train, test) = load(named(args.data.as_deref()).as_deref(), args.seed)?;
-    let places = Places::open(args, "target/pullback/faces")?;
+    let places = Places::open(args, "target/pullback/faces", crew)?;
     let (inner, aside) = set_aside(train.count(), args.seed);
     let (inner, aside) = (train.some(&inner), train.some(&aside));
     let inner = Faces::new(inner, aside.clone(), args.seed);
@@ -186,7 +216,7 @@ pub(crate) fn run(args: &FacesArgs) -> Result<()> {
         minibatches: task.parts.len(),
     };
     let lessons = Lessons::new(lessons, &usual, Practice { inner: &inner, aside: &aside });
-    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places)
+    contest::hold(&task, about, &contenders::classical(args.quick), args, lessons, places, crew)
 }
 
 /// Who learns unless told otherwise; the last of them only where points have no more entries than this.

@@ -1,32 +1,33 @@
-//! Optimisers that learn on the training examples of a contest and then take part in it: which networks there are, what
-//! they practise on, and how. The contest itself, and the course of a training, are elsewhere.
+//! Optimisers that learn on the training examples of a contest and then take part in it: which networks there are, and
+//! how they are trained. The gradient-free one is in `free.rs`, what all practise on in `practice.rs`; the contest
+//! itself, and the course of a training, are elsewhere.
 //!
 //! A fifth of the training examples is set aside. Inner loops descend on minibatches of the rest; the outer loss, and
 //! the looks that choose the parameters, see the fifth alone. Test examples are seen by nobody.
 
 use crate::cli::{FirstStep, LessonArgs, Network, Seen};
 use crate::contest::contenders::{Contender, Unit};
-use crate::contest::objective::{Objective, Part};
 use crate::course::{self, Course};
 use crate::error::{Error, Result, during};
 use crate::fading::Fading;
+use crate::practice::{ASIDE, Practice, Whole};
 use crate::ranks::Crew;
-use pullback::{Axis, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, Equivariant, EquivariantOptions, FileError, GmLstm, GmLstmOptions, Horizon, Input, LearnedOptimizer,
-    Member, OnSuspect, OuterRule, Provenance, Rmm, RmmOptions, Rollout, Saved, ScaleChoice, ScaleSearch, Sees, Sides,
-    Split, Subspace, SubspaceOptions, Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Descent, Each, Equivariant, EquivariantOptions, FileError, GmLstm, GmLstmOptions, Horizon, InnerLoop, Input,
+    LearnedOptimizer, OnSuspect, OuterRule, Provenance, Rmm, RmmOptions, Rollout, Saved, ScaleChoice, ScaleSearch,
+    Sees, Sides, Subspace, SubspaceOptions, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
-use pullback_manifolds::{Egrad, rng};
+use pullback_manifolds::rng;
 use pullback_optim::{Method, Rsgd, Schedule};
-use rand::{Rng, RngExt};
 use std::path::{Path, PathBuf};
 
 /// Points that are optimised for one outer step, and how many of them are one piece of work.
 const MEMBERS: usize = 4;
 /// Inner steps, uniform in their logarithm.
 const HORIZON: (usize, usize) = (4, 16);
+/// The same of the gradient-free optimiser, each of whose steps is a round of several.
+const ROUNDS: (usize, usize) = (1, 4);
 /// Points in the pool, after so many classical steps, three times on the way.
 const POOL: usize = 48;
 const WARM_UP: usize = 20;
@@ -36,75 +37,15 @@ const RATE: (f64, f64) = (3e-3, 0.05);
 const RATE_OF_SUMS: f64 = 3e-4;
 /// The meta-gradient of each member, and of all, is shortened to this norm.
 const CLIP: f64 = 1.0;
-/// Keeps the weight of a point whose gradient vanishes finite; losses are of the order of one.
-const SMALL_GRADIENT: f64 = 1e-3;
 /// Looks at how good the parameters are in a run, and random starts of each.
 const LOOKS: usize = 20;
-const LOOK_AT: usize = 3;
+pub(crate) const LOOK_AT: usize = 3;
+/// The first of these starts.
+pub(crate) const FIRST: usize = 10_000;
 /// The width of the step network of the generalised matrix LSTM.
-const WIDTH: usize = 64;
+pub(crate) const WIDTH: usize = 64;
 /// The line of first steps: the largest in units of the tuned one, the factor between two, and how many.
 const LINE: (f64, f64, usize) = (10.0, 3.1622776601683795, 6);
-
-/// The examples to learn from, as two tasks: what inner loops descend on, and what is set aside.
-pub(crate) struct Practice<'a> {
-    pub(crate) inner: &'a dyn Objective,
-    pub(crate) aside: &'a dyn Objective,
-}
-
-/// Which matrix of a point each member is, and its minibatch; none for what is set aside, which is taken whole.
-pub(crate) struct Drawn(Vec<(usize, Option<usize>)>);
-
-impl Practice<'_> {
-    fn cost_of<'t>(&self, x: Var<'t>, (kind, lot): (usize, Option<usize>)) -> Var<'t> {
-        match lot {
-            Some(k) => self.inner.cost_of(x, kind, Part::Minibatch(k)),
-            None => self.aside.cost_of(x, kind, Part::All),
-        }
-    }
-
-    fn each<'t>(
-        &self,
-        x: Var<'t>,
-        drawn: &Drawn,
-        cost: impl Fn(Var<'t>, (usize, Option<usize>)) -> Var<'t>,
-    ) -> Var<'t> {
-        let all: Vec<Var<'t>> = drawn.0.iter().enumerate().map(|(b, d)| cost(x.member(b), *d)).collect();
-        Var::concat(&all, Axis::Batch)
-    }
-}
-
-impl Task for Practice<'_> {
-    type Data = Drawn;
-
-    fn instance(&self, rng: &mut dyn Rng) -> u64 {
-        rng.random_range(0..self.inner.kinds() as u64)
-    }
-
-    fn sample(&self, split: Split, members: &[Member]) -> Drawn {
-        let lot = |m: &Member| match split {
-            Split::Train => Some(m.key.rng().random_range(0..self.inner.minibatches())),
-            Split::Validation => None,
-        };
-        Drawn(members.iter().map(|m| (m.instance as usize, lot(m))).collect())
-    }
-
-    fn cost<'t>(&self, x: &[Var<'t>], drawn: &Drawn) -> Var<'t> {
-        self.each(x[0], drawn, |x, d| self.cost_of(x, d))
-    }
-
-    /// Every member's loss divided by the norm of its gradient, a constant for derivatives: far and near points teach
-    /// with equal weight.
-    fn outer<'t>(&self, x: &[Var<'t>], drawn: &Drawn) -> Var<'t> {
-        let m = self.inner.manifold();
-        self.each(x[0], drawn, |x, d| {
-            let e = x.grad(|x| self.cost_of(x, d));
-            let g = m.egrad_to_rgrad(&[x], Egrad(&[e]));
-            let size = (m.inner(&[x], &g, &g) + SMALL_GRADIENT * SMALL_GRADIENT).sqrt();
-            self.cost_of(x, d).elem_div(size.stop_gradient())
-        })
-    }
-}
 
 /// What a training was and what it cost.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -117,6 +58,8 @@ pub(crate) struct Schooling {
     /// The step of gradient descent that it begins with, and how that was found, if it was not tuned.
     pub(crate) first_step: f64,
     pub(crate) search: Option<ScaleChoice>,
+    /// Of the gradient-free one: how many steps on a tangent space a round has.
+    pub(crate) round: Option<usize>,
     /// Gradients and Hessian products of single minibatches, as passes over the training examples.
     pub(crate) passes: usize,
     pub(crate) dropped: usize,
@@ -140,9 +83,29 @@ pub(crate) struct Pupil {
 }
 
 /// The step of gradient descent that a network begins with, and the search that found it, if one did.
-struct Begin {
-    step: f64,
-    search: Option<ScaleChoice>,
+pub(crate) struct Begin {
+    pub(crate) step: f64,
+    pub(crate) search: Option<ScaleChoice>,
+}
+
+/// Which training it is.
+pub(crate) struct Lesson {
+    pub(crate) network: Network,
+    pub(crate) name: &'static str,
+    pub(crate) begin: Begin,
+    /// Of the gradient-free one.
+    pub(crate) round: Option<usize>,
+}
+
+/// What a training left.
+pub(crate) struct Taught<P> {
+    pub(crate) params: P,
+    learned_nothing: bool,
+    score: Option<f64>,
+    seen: course::Seen,
+    /// Gradients of minibatches that filling the pool once takes.
+    per_fill: usize,
+    course: Course,
 }
 
 /// What all trainings of a contest share.
@@ -161,29 +124,25 @@ pub(crate) struct School<'a> {
 
 impl School<'_> {
     /// Trains one network. `tuned` is the step of the tuned gradient descent: where training begins unless the flag
-    /// says otherwise.
-    pub(crate) fn teach(&self, network: Network, tuned: f64) -> Result<Pupil> {
+    /// says otherwise. A helper of the crew works for the one that learns, and has nothing to show for it.
+    pub(crate) fn teach(&self, network: Network, tuned: f64, crew: &mut Crew) -> Result<Option<Pupil>> {
         let shape = self.practice.inner.start(0).shape();
         let begin = self.begin(network, tuned)?;
-        let sees = match self.sees {
-            Seen::Riemannian => Sees::Riemannian,
-            Seen::Euclidean => Sees::Euclidean,
-        };
+        let sees = if self.sees == Seen::Riemannian { Sees::Riemannian } else { Sees::Euclidean };
         let update = Update { sees, ..Update::new(begin.step) };
-        let rng = &mut rng(self.seed);
         match network {
             Network::Subspace => {
                 let o = SubspaceOptions::new(Sides::Both);
-                self.with_rule(network, "subspace adaptation", Each::new(Subspace::new(o), update), begin, rng)
+                self.with_rule(network, "subspace adaptation", Each::new(Subspace::new(o), update), begin, crew)
             }
             Network::SubspaceFree => {
                 let o = SubspaceOptions { mean_one: false, monotone: false, ..SubspaceOptions::new(Sides::Both) };
-                self.with_rule(network, "subspace, unbound", Each::new(Subspace::new(o), update), begin, rng)
+                self.with_rule(network, "subspace, unbound", Each::new(Subspace::new(o), update), begin, crew)
             }
             Network::GmLstm => {
                 let o =
                     GmLstmOptions { input: Input::Rms, hidden: WIDTH, ..GmLstmOptions::new(shape.rows, shape.cols) };
-                self.with_rule(network, "generalised matrix LSTM", Each::new(GmLstm::new(o), update), begin, rng)
+                self.with_rule(network, "generalised matrix LSTM", Each::new(GmLstm::new(o), update), begin, crew)
             }
             Network::MatrixLstm => {
                 if shape.rows != shape.cols {
@@ -192,16 +151,17 @@ impl School<'_> {
                     return Err(Error::Network { network: "matrix-lstm", found });
                 }
                 let rule = Rmm::new(RmmOptions::new(shape.rows));
-                self.with_rule(network, "matrix LSTM", Each::new(rule, update), begin, rng)
+                self.with_rule(network, "matrix LSTM", Each::new(rule, update), begin, crew)
             }
             Network::Equivariant => {
                 // The second-order retraction of positive definite matrices turns back at length 1; the first step of a
                 // run is as long as one of gradient descent where lengths are of the order of one.
                 let o = EquivariantOptions { first: 0.5, scale: 1.0, longest: 0.9, ..EquivariantOptions::default() };
                 let optimizer = Equivariant::new(o);
-                let params = optimizer.init(rng);
-                self.with(network, "equivariant", optimizer, params, begin)
+                let params = optimizer.init(&mut rng(self.seed));
+                self.with(Lesson { network, name: "equivariant", begin, round: None }, optimizer, params, crew)
             }
+            Network::GradientFree | Network::GradientFreeBlind => self.free(network, begin, crew),
         }
     }
 
@@ -224,75 +184,109 @@ impl School<'_> {
         name: &'static str,
         optimizer: Each<R>,
         begin: Begin,
-        rng: &mut dyn Rng,
-    ) -> Result<Pupil>
+        crew: &mut Crew,
+    ) -> Result<Option<Pupil>>
     where
         R: pullback_learned::SavedRule + Clone + 'static,
     {
-        let params = optimizer.init(rng);
-        self.with(network, name, optimizer, params, begin)
+        let params = optimizer.init(&mut rng(self.seed));
+        self.with(Lesson { network, name, begin, round: None }, optimizer, params, crew)
     }
 
-    fn with<O>(
-        &self,
-        network: Network,
-        name: &'static str,
-        optimizer: O,
-        params: O::Params,
-        begin: Begin,
-    ) -> Result<Pupil>
+    fn with<O>(&self, lesson: Lesson, optimizer: O, params: O::Params, crew: &mut Crew) -> Result<Option<Pupil>>
     where
         O: Saved + Clone + 'static,
         O::Params: 'static,
     {
-        let file = |what: &str| self.folder.join(format!("{}.{what}", network.word()));
+        let look = |params: &O::Params| self.look(&Trained::new(optimizer.clone(), params.clone()));
+        let taught = self.train(&lesson, Descent(optimizer.clone()), params, &self.practice, &look, crew)?;
+        let Some(taught) = taught else { return Ok(None) };
+        let trained = Trained::new(optimizer.clone(), taught.params.clone());
+        let file = self.file(lesson.network, "safetensors");
+        self.saved(trained.save(&file, &self.provenance()), &file)?;
+        let fading = self.fading(lesson.network, &trained);
+        let (count, name) = (trained.parameter_count(), lesson.name);
+        let (schooling, course) = self.schooling(lesson, count, taught, file);
+        Ok(Some(Pupil { contender: contender(name, trained), fading, schooling, course }))
+    }
+
+    /// A file of this network in the folder of results.
+    pub(crate) fn file(&self, network: Network, what: &str) -> PathBuf {
+        self.folder.join(format!("{}.{what}", network.word()))
+    }
+
+    /// Runs a training to its end, with looks at how good the parameters are. Nothing comes of it for a helper.
+    pub(crate) fn train<L: InnerLoop<K::Data>, K: Task>(
+        &self,
+        lesson: &Lesson,
+        inner: L,
+        params: L::Params,
+        task: &K,
+        look: &dyn Fn(&L::Params) -> f64,
+        crew: &mut Crew,
+    ) -> Result<Option<Taught<L::Params>>> {
         let steps = self.args.steps.unwrap_or(if self.quick { 60 } else { 800 });
+        let unfinished = self.file(lesson.network, "training.json");
         let course = Course {
-            name,
+            name: lesson.name,
             steps,
             look_every: (steps / LOOKS).max(1),
             save_every: (steps / (2 * LOOKS)).max(1),
-            file: file("training.json"),
-            resume: self.args.resume && file("training.json").exists(),
+            resume: self.args.resume && unfinished.exists(),
+            file: unfinished,
         };
-        let rsgd = Rsgd { step: begin.step };
+        let rsgd = Rsgd { step: lesson.begin.step };
         let methods: [&dyn Method; 1] = [&rsgd];
-        let manifold = self.practice.inner.manifold();
-        let (inner, first) = (Descent(optimizer.clone()), params.clone());
-        let options = self.options(network, steps);
+        let (first, options) = (params.clone(), self.options(lesson.network, steps));
         let per_fill = options.warm_up.members * options.warm_up.steps;
-        let mut training = Training::new(inner, params, manifold, &self.practice, &methods, options);
-        let look = |params: &O::Params| self.look(&Trained::new(optimizer.clone(), params.clone()));
+        let manifold = self.practice.inner.manifold();
+        let mut training = Training::new(inner, params, manifold, task, &methods, options).threads(crew.threads());
+        if crew.helper().is_some() {
+            return crew.help(&mut training).map(|()| None);
+        }
         if !course.resume {
             // What it begins as is better than anything that fails.
             let score = look(training.params());
             training.offer(score);
         }
-        let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
+        let seen = course.follow(&mut training, crew, look)?;
         let score = training.state().best.as_ref().map(|(score, _)| *score);
         let params = training.best().unwrap_or_else(|| training.into_params());
-        let trained = Trained::new(optimizer.clone(), params);
-        self.save(&trained, &file("safetensors"))?;
+        let learned_nothing = params == first;
+        Ok(Some(Taught { params, learned_nothing, score, seen, per_fill, course }))
+    }
+
+    /// What a training was and what it cost, and its course.
+    pub(crate) fn schooling<P>(
+        &self,
+        lesson: Lesson,
+        parameters: usize,
+        taught: Taught<P>,
+        file: PathBuf,
+    ) -> (Schooling, Course) {
+        let Lesson { network, begin, round, .. } = lesson;
+        let Taught { learned_nothing, score, seen, per_fill, course, .. } = taught;
         let schooling = Schooling {
             network,
-            parameters: trained.parameter_count(),
-            outer_steps: steps,
+            parameters,
+            outer_steps: course.steps,
             sees: matches!(network, Network::GmLstm | Network::MatrixLstm).then_some(self.sees),
             first_step: begin.step,
             passes: self.passes(&seen, per_fill, begin.search.as_ref()),
             search: begin.search,
+            round,
             dropped: seen.dropped,
             skipped: seen.skipped,
             seconds: seen.seconds,
             score,
-            learned_nothing: trained.parameters == first,
-            file: file("safetensors"),
+            learned_nothing,
+            file,
         };
-        let fading = self.fading(network, &trained);
-        Ok(Pupil { contender: contender(name, trained), fading, schooling, course })
+        (schooling, course)
     }
 
-    /// The equivariant one remembers its steps, so that nobody else may shorten them.
+    /// The equivariant one remembers its steps, so that nobody else may shorten them; those of the gradient-free one
+    /// are whole rounds.
     fn fading<O>(&self, network: Network, trained: &Trained<O>) -> Option<Contender>
     where
         O: LearnedOptimizer + Clone + 'static,
@@ -303,7 +297,7 @@ impl School<'_> {
             Network::SubspaceFree => "subspace, unbound, fading",
             Network::GmLstm => "generalised matrix LSTM, fading",
             Network::MatrixLstm => "matrix LSTM, fading",
-            Network::Equivariant => return None,
+            Network::Equivariant | Network::GradientFree | Network::GradientFreeBlind => return None,
         };
         let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
         let optimizer = Fading { optimizer: trained.optimizer.clone(), schedule };
@@ -311,11 +305,13 @@ impl School<'_> {
     }
 
     fn options(&self, network: Network, steps: usize) -> TrainingOptions {
+        let free = matches!(network, Network::GradientFree | Network::GradientFreeBlind);
+        let horizon = if free { ROUNDS } else { HORIZON };
         // A point is replaced when it has come about as far as a third of a run.
-        let inner = MEMBERS as f64 * 0.5 * (HORIZON.0 + HORIZON.1) as f64;
+        let inner = MEMBERS as f64 * 0.5 * (horizon.0 + horizon.1) as f64;
         let refresh = (self.third * POOL) as f64 / inner;
         TrainingOptions {
-            horizon: Horizon::LogUniform(HORIZON.0, HORIZON.1),
+            horizon: Horizon::LogUniform(horizon.0, horizon.1),
             members: MEMBERS,
             group: 1,
             estimator: Estimator::Unroll,
@@ -338,7 +334,7 @@ impl School<'_> {
     fn look(&self, method: &dyn Method) -> f64 {
         let inner = self.practice.inner;
         let run = |k: usize| -> pullback::Result<f64> {
-            let start = inner.start(10_000 + k);
+            let start = inner.start(FIRST + k);
             let whole = Whole { practice: &self.practice };
             let mut run = Rollout::new(method, inner.manifold(), &whole, &[start], &[0], k as u64);
             for _ in 0..self.third {
@@ -362,10 +358,14 @@ impl School<'_> {
         (small + whole + looks).ceil() as usize
     }
 
-    fn save<O: Saved>(&self, trained: &Trained<O>, path: &Path) -> Result<()> {
-        let data = format!("{}, seed {}", self.data, self.seed);
-        let provenance = Provenance::new(self.practice.inner.manifold(), data);
-        trained.save(path, &provenance).map_err(|e| match e {
+    /// Where optimisers were trained, for their files.
+    pub(crate) fn provenance(&self) -> Provenance {
+        Provenance::new(self.practice.inner.manifold(), format!("{}, seed {}", self.data, self.seed))
+    }
+
+    /// What became of the writing of an optimiser.
+    pub(crate) fn saved(&self, done: std::result::Result<(), FileError>, path: &Path) -> Result<()> {
+        done.map_err(|e| match e {
             FileError::Io { source, .. } => {
                 Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
             }
@@ -374,9 +374,6 @@ impl School<'_> {
     }
 }
 
-/// Which part of the training examples is set aside.
-pub(crate) const ASIDE: f64 = 0.2;
-
 /// A trained optimiser takes part as it is: nothing of it is tuned.
 fn contender<O>(name: &'static str, trained: Trained<O>) -> Contender
 where
@@ -384,28 +381,4 @@ where
     O::Params: 'static,
 {
     Contender::rule(name, Unit::None, &[0.0], move |_| trained.clone())
-}
-
-/// The inner examples for whole points: a point of several matrices at once.
-struct Whole<'a> {
-    practice: &'a Practice<'a>,
-}
-
-impl Task for Whole<'_> {
-    type Data = usize;
-    fn sample(&self, _: Split, members: &[Member]) -> usize {
-        members[0].key.rng().random_range(0..self.practice.inner.minibatches())
-    }
-    fn cost<'t>(&self, x: &[Var<'t>], lot: &usize) -> Var<'t> {
-        self.practice.inner.cost(x[0], Part::Minibatch(*lot))
-    }
-}
-
-/// A split of `n` examples: those to descend on, and those set aside.
-pub(crate) fn set_aside(n: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
-    use rand::seq::SliceRandom;
-    let mut order: Vec<usize> = (0..n).collect();
-    order.shuffle(&mut rng(!seed));
-    let aside = order.split_off(n - (n as f64 * ASIDE).round() as usize);
-    (order, aside)
 }

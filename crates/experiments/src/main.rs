@@ -16,6 +16,7 @@ mod error;
 mod faces;
 mod fading;
 mod files;
+mod free;
 mod gap;
 mod lessons;
 mod memory;
@@ -24,6 +25,7 @@ mod orthonet;
 mod output;
 mod pca;
 mod plots;
+mod practice;
 mod progress;
 mod ranks;
 mod report;
@@ -40,13 +42,13 @@ fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Pca(args) => pca::run(&args, &mut crew),
         cli::Command::Memory(args) => memory::run(&args),
-        cli::Command::Faces(args) => faces::run(&args),
-        cli::Command::Clustering(args) => clustering::run(&args),
+        cli::Command::Faces(args) => faces::run(&args, &mut crew),
+        cli::Command::Clustering(args) => clustering::run(&args, &mut crew),
         cli::Command::Bilevel(args) => bilevel::run(&args),
-        cli::Command::Orthonet(args) => orthonet::run(&args),
+        cli::Command::Orthonet(args) => orthonet::run(&args, &mut crew),
         cli::Command::Tables(args) => tables::run(&args),
         cli::Command::TablesRow(args) => tables::measure::run(&args),
-        cli::Command::Equivariant(args) => gap::run(&args),
+        cli::Command::Equivariant(args) => gap::run(&args, &mut crew),
         cli::Command::Evaluate(args) => gap::evaluate::run(&args),
     };
     match done {

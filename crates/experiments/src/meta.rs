@@ -1,18 +1,21 @@
 //! The learned optimiser: its network, its training on the task, its curves, its file. The classical methods live
 //! elsewhere.
 
-use crate::cli::{EstimatorName, PcaArgs, TrainOn};
+use crate::cli::{Components, EstimatorName, PcaArgs, TrainOn};
 use crate::course::Course;
 use crate::curves::{Curves, On, Spread};
 use crate::error::{Error, Result, during};
+use crate::free::WEIGHT;
 use crate::ranks::Crew;
 use crate::report::{HORIZON, TrainingSummary};
 use crate::task::{Pca, random_rotation};
-use pullback::{Batch, Var};
+use pullback::faer::Mat;
+use pullback::{Batch, Shape, Var};
 use pullback_implicit::Estimator;
 use pullback_learned::{
-    Descent, Each, FileError, GmLstm, GmLstmOptions, GmLstmParams, Horizon, Input, Member, OnSuspect, OuterRule,
-    Provenance, Rollout, Sees, Split, Stored, Task, Trained, Training, TrainingOptions, Update, WarmUp,
+    Convolved, Descent, Each, FileError, FreeRun, GmLstm, GmLstmOptions, GmLstmParams, GradientFree, Horizon,
+    InnerLoop, Input, Member, OnSuspect, OnTangent, OuterRule, Pictures, Provenance, Rollout, Rounds, Sees, Split,
+    Stored, StoredFree, Task, Trained, Training, TrainingOptions, Update, WarmUp,
 };
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use pullback_optim::{Method, Rsgd};
@@ -46,20 +49,33 @@ const SAVE_EVERY: usize = 50;
 /// The meta-gradient is shortened to this norm.
 const CLIP: f64 = 1.0;
 
+/// Steps of a round of the gradient-free optimiser on a tangent space, and images that it looks at.
+const ROUND: usize = 5;
+const IMAGES: usize = 64;
+/// Pixels of a side of an image.
+const SIDE: usize = 8;
+
 /// A trained optimiser.
 #[derive(Debug)]
 pub(crate) struct Learned {
-    trained: Trained<Each<GmLstm>>,
+    network: Network,
     provenance: Provenance,
+}
+
+/// Which optimiser.
+#[derive(Debug)]
+enum Network {
+    MatrixLstm(Trained<Each<GmLstm>>),
+    Free(GradientFree<GmLstm, Convolved>),
 }
 
 /// What the command line decides about training.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) course: Course,
+    learned: Components,
     estimator: EstimatorName,
     train_on: TrainOn,
-    threads: usize,
 }
 
 impl Settings {
@@ -72,7 +88,13 @@ impl Settings {
             file: args.out.join("optimizer.training.json"),
             resume: args.resume,
         };
-        Settings { course, estimator: args.estimator, train_on: args.train_on, threads: args.threads }
+        // A round is many steps of a network: a series goes through all of them for each of its terms.
+        let usual = match args.learned {
+            Components::GmLstm => EstimatorName::FixedPoint,
+            Components::GradientFree => EstimatorName::Unroll,
+        };
+        let estimator = args.estimator.unwrap_or(usual);
+        Settings { course, learned: args.learned, estimator, train_on: args.train_on }
     }
 }
 
@@ -81,11 +103,31 @@ impl Settings {
 struct TrainingTask<'a> {
     pca: &'a Pca,
     rotate: bool,
+    /// Are images shown?
+    shows: bool,
 }
 
-/// What a cost is measured with.
+impl Pictures for Moments {
+    fn pictures(&self) -> &Batch {
+        &self.images
+    }
+}
+
+impl TrainingTask<'_> {
+    /// Random training images in columns, turned as the member's problem is.
+    fn images(&self, m: &Member) -> Mat<f64> {
+        let (all, rng) = (&self.pca.images, &mut m.key.rng());
+        let which: Vec<usize> = (0..IMAGES).map(|_| rng.random_range(0..all.ncols())).collect();
+        let some = Mat::from_fn(all.nrows(), IMAGES, |i, j| all[(i, which[j])]);
+        if self.rotate { random_rotation(m.instance) * some } else { some }
+    }
+}
+
+/// What a cost is measured with, and what is seen.
 struct Moments {
     moments: Batch,
+    /// Some images of each member in columns, if anybody looks at them.
+    images: Batch,
     /// Is every member's cost divided by the norm of its gradient? Far and near points then teach with equal weight;
     /// the weight is a constant for derivatives.
     levelled: bool,
@@ -108,7 +150,11 @@ impl Task for TrainingTask<'_> {
             true => Batch::stack(&members.iter().map(turned).collect::<Vec<_>>()),
             false => Batch::of(c),
         };
-        Moments { moments, levelled: split == Split::Validation }
+        let images = match self.shows && split == Split::Train {
+            true => Batch::stack(&members.iter().map(|m| self.images(m)).collect::<Vec<_>>()),
+            false => Batch::zeros(Shape::mat(0, 0)),
+        };
+        Moments { moments, images, levelled: split == Split::Validation }
     }
 
     fn cost<'t>(&self, x: &[Var<'t>], data: &Moments) -> Var<'t> {
@@ -135,16 +181,101 @@ pub(crate) fn train(
 ) -> Result<Option<(Learned, TrainingSummary)>> {
     let shape = Manifold::<f64>::shapes(manifold)[0];
     let mut options = GmLstmOptions::new(shape.rows, shape.cols);
+    let looks = Looks { pca, manifold, starts: manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0) };
+    let provenance = Provenance::new(manifold, format!("8x8 digits, {:?}, seed {seed}", settings.train_on));
+    let shows = settings.learned == Components::GradientFree;
+    let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations, shows };
+    let how = How { settings, step, seed, task: &task, manifold };
+    if shows {
+        let features = Convolved { height: SIDE, width: SIDE, images: IMAGES, columns: shape.cols };
+        let rule = GmLstm::new(options);
+        let inner = OnTangent::new(rule, Update::new(1.0 / ROUND as f64), step).weighing(WEIGHT).seeing(features);
+        let rounds = Rounds::new(inner, ROUND);
+        let params = rounds.init(&mut rng(seed));
+        let look = |params: &_| looks.score(&Network::Free(GradientFree::new(rounds.clone(), Clone::clone(params))));
+        let found = how.train(rounds.clone(), params, &look, crew)?;
+        return Ok(found.map(|(params, summary)| {
+            let network = Network::Free(GradientFree::new(rounds.clone(), params));
+            (Learned { network, provenance }, summary)
+        }));
+    }
     options.input = Input::Scaled(1.0 / (2.0 * pca.energy()));
     options.output_scale = 2.0 * pca.energy();
     let update = Update { sees: Sees::Euclidean, ..Update::new(step) };
     let network = Each::new(GmLstm::new(options), update);
     let params = network.init(&mut rng(seed));
-    let task = TrainingTask { pca, rotate: settings.train_on == TrainOn::Rotations };
-    let methods: [&dyn Method; 1] = [&Rsgd { step }];
-    let warm_up = WarmUp { members: POOL / 2, steps: WARM_UP, push_after: 0, push_every: WARM_UP };
+    let of = |params: GmLstmParams| Network::MatrixLstm(Trained::new(network.clone(), params));
+    let look = |params: &GmLstmParams| looks.score(&of(params.clone()));
+    let found = how.train(Descent(network.clone()), params, &look, crew)?;
+    Ok(found.map(|(params, summary)| (Learned { network: of(params), provenance }, summary)))
+}
+
+/// How good parameters are: the loss on the training digits after a run from random starts.
+struct Looks<'a> {
+    pca: &'a Pca,
+    manifold: &'a Grassmann,
+    starts: Batch,
+}
+
+impl Looks<'_> {
+    fn score(&self, network: &Network) -> f64 {
+        let run = network.curves(self.pca, self.manifold, &self.starts, HORIZON);
+        run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median)
+    }
+}
+
+/// A training, whatever is trained.
+struct How<'a> {
+    settings: &'a Settings,
+    /// Of gradient descent.
+    step: f64,
+    seed: u64,
+    task: &'a TrainingTask<'a>,
+    manifold: &'a Grassmann,
+}
+
+impl How<'_> {
+    fn train<L: InnerLoop<Moments>>(
+        &self,
+        inner: L,
+        params: L::Params,
+        look: &dyn Fn(&L::Params) -> f64,
+        crew: &mut Crew,
+    ) -> Result<Option<(L::Params, TrainingSummary)>> {
+        let methods: [&dyn Method; 1] = [&Rsgd { step: self.step }];
+        let options = options(self.settings, self.seed);
+        let warm_up = options.warm_up;
+        let mut training =
+            Training::new(inner, params, self.manifold, self.task, &methods, options).threads(crew.threads());
+        if crew.helper().is_some() {
+            return crew.help(&mut training).map(|()| None);
+        }
+        let seen = self.settings.course.follow(&mut training, crew, look)?;
+        let params = training.best().unwrap_or_else(|| training.into_params());
+        let outer_steps = self.settings.course.steps;
+        let summary = TrainingSummary {
+            estimator: self.settings.estimator,
+            train_on: self.settings.train_on,
+            outer_steps,
+            skipped: seen.skipped,
+            inner_steps: INNER_STEPS,
+            members: MEMBERS,
+            series_terms: TERMS,
+            pool: POOL,
+            gradient_evaluations: seen.fills * warm_up.members * warm_up.steps
+                + outer_steps * MEMBERS * (INNER_STEPS + 1)
+                + seen.looks * LOOK_AT * HORIZON,
+            median_rho: (!seen.rho.is_empty()).then(|| Spread::of(seen.rho).median),
+            truncated: seen.truncated,
+            seconds: seen.seconds,
+        };
+        Ok(Some((params, summary)))
+    }
+}
+
+fn options(settings: &Settings, seed: u64) -> TrainingOptions {
     let refresh = POOL * AGE / (MEMBERS * INNER_STEPS);
-    let options = TrainingOptions {
+    TrainingOptions {
         horizon: Horizon::Steps(INNER_STEPS),
         members: MEMBERS,
         // Each member is a piece of work of its own, so that threads have something to share.
@@ -163,74 +294,68 @@ pub(crate) fn train(
         clip: Some(CLIP),
         decay: Some((RATE.1.powf(1.0 / settings.course.steps as f64), 1)),
         capacity: POOL,
-        warm_up,
+        warm_up: WarmUp { members: POOL / 2, steps: WARM_UP, push_after: 0, push_every: WARM_UP },
         refresh: Some(refresh),
         seed,
-    };
-    let mut training =
-        Training::new(Descent(network.clone()), params, manifold, &task, &methods, options).threads(settings.threads);
-    if crew.helper().is_some() {
-        return crew.help(&mut training).map(|()| None);
     }
-    let starts: Batch = manifold.random_point(LOOK_AT, &mut rng(seed ^ 1)).swap_remove(0);
-    let look = |params: &GmLstmParams| {
-        let now = Trained::new(network.clone(), params.clone());
-        let run = curves(&now, pca, manifold, &starts, HORIZON);
-        run.map_or(f64::INFINITY, |c| c.at(HORIZON, On::Train).median)
-    };
-    let seen = settings.course.follow(&mut training, crew, &look)?;
-    let params = training.best().unwrap_or_else(|| training.into_params());
-    let outer_steps = settings.course.steps;
-    let summary = TrainingSummary {
-        estimator: settings.estimator,
-        train_on: settings.train_on,
-        outer_steps,
-        skipped: seen.skipped,
-        inner_steps: INNER_STEPS,
-        members: MEMBERS,
-        series_terms: TERMS,
-        pool: POOL,
-        gradient_evaluations: seen.fills * warm_up.members * warm_up.steps
-            + outer_steps * MEMBERS * (INNER_STEPS + 1)
-            + seen.looks * LOOK_AT * HORIZON,
-        median_rho: (!seen.rho.is_empty()).then(|| Spread::of(seen.rho).median),
-        truncated: seen.truncated,
-        seconds: seen.seconds,
-    };
-    let provenance = Provenance::new(manifold, format!("8x8 digits, {:?}, seed {seed}", settings.train_on));
-    Ok(Some((Learned { trained: Trained::new(network, params), provenance }, summary)))
 }
 
-/// Losses along runs of a network from the given starts.
-fn curves(method: &dyn Method, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
-    let task = TrainingTask { pca, rotate: false };
-    let instances = vec![0; starts.shape().batch];
-    let start = std::slice::from_ref(starts);
-    let mut run = Rollout::new(method, manifold, &task, start, &instances, 0);
-    let mut after = vec![pca.losses(starts)];
-    for _ in 0..steps {
-        after.push(pca.losses(&run.step().map_err(during("a run of the learned optimiser"))?[0]));
+impl Network {
+    /// Losses along runs from the given starts.
+    fn curves(&self, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
+        let failed = during("a run of the learned optimiser");
+        let task = TrainingTask { pca, rotate: false, shows: matches!(self, Network::Free(_)) };
+        let (start, count) = (std::slice::from_ref(starts), starts.shape().batch);
+        let mut after = vec![pca.losses(starts)];
+        match self {
+            Network::MatrixLstm(trained) => {
+                let instances = vec![0; count];
+                let mut run = Rollout::new(trained, manifold, &task, start, &instances, 0);
+                for _ in 0..steps {
+                    after.push(pca.losses(&run.step().map_err(&failed)?[0]));
+                }
+            }
+            Network::Free(free) => {
+                let mut run = FreeRun::new(free, manifold, start);
+                for t in 0..steps {
+                    let data = task.sample(Split::Train, &Member::list(&vec![0; count], t as u64));
+                    after.push(pca.losses(&run.step_on(&|x| task.cost(x, &data), &data).map_err(&failed)?[0]));
+                }
+            }
+        }
+        Ok(Curves { after })
     }
-    Ok(Curves { after })
 }
 
 impl Learned {
     /// For the report.
-    pub(crate) const ARCHITECTURE: &str = "generalised matrix LSTM";
+    pub(crate) fn architecture(&self) -> &'static str {
+        match &self.network {
+            Network::MatrixLstm(_) => "generalised matrix LSTM",
+            Network::Free(_) => "gradient-free, rounds of 5 steps of a generalised matrix LSTM that looks at 64 images",
+        }
+    }
 
     /// Losses along runs of `steps` steps from the given starts.
     pub(crate) fn curves(&self, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
-        curves(&self.trained, pca, manifold, starts, steps)
+        self.network.curves(pca, manifold, starts, steps)
     }
 
     /// How many numbers were learned.
     pub(crate) fn parameter_count(&self) -> usize {
-        self.trained.parameter_count()
+        match &self.network {
+            Network::MatrixLstm(trained) => trained.parameter_count(),
+            Network::Free(free) => free.parameter_count(),
+        }
     }
 
     /// Writes it as safetensors.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
-        self.trained.save(path, &self.provenance).map_err(|e| match e {
+        let done = match &self.network {
+            Network::MatrixLstm(trained) => trained.save(path, &self.provenance),
+            Network::Free(free) => free.save(path, &self.provenance),
+        };
+        done.map_err(|e| match e {
             FileError::Io { source, .. } => {
                 Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
             }
@@ -240,15 +365,10 @@ impl Learned {
 
     /// Reads it back, for points of this shape.
     pub(crate) fn load(path: &Path, rows: usize, components: usize) -> Result<Self> {
-        let Stored { trained, provenance } = Stored::<Each<GmLstm>>::load(path).map_err(|e| {
-            let found = match e {
-                FileError::Io { source, .. } => source.to_string(),
-                e => e.to_string(),
-            };
-            Error::Load { path: path.into(), found }
-        })?;
-        let o = trained.optimizer.rule.options();
-        let (got, expected) = ((o.p, o.d), (rows, components));
+        let wrong = |found: String| Error::Load { path: path.into(), found };
+        let bytes = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+        let (stored, got) = read(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let expected = (rows, components);
         if got != expected {
             let shape = |(p, d)| format!("{p}x{d} points");
             return Err(Error::LoadShape {
@@ -258,10 +378,39 @@ impl Learned {
                 components: got.1,
             });
         }
-        let stored = Stored { trained, provenance: provenance.clone() };
-        let trained = stored
-            .on(&Grassmann::new(rows, components))
-            .map_err(|e| Error::Load { path: path.into(), found: e.to_string() })?;
-        Ok(Learned { trained, provenance })
+        let m = Grassmann::new(rows, components);
+        let on = |e: FileError| wrong(e.to_string());
+        Ok(match stored {
+            File::MatrixLstm(s) => {
+                Learned { provenance: s.provenance.clone(), network: Network::MatrixLstm(s.on(&m).map_err(on)?) }
+            }
+            File::Free(s) => {
+                Learned { provenance: s.provenance.clone(), network: Network::Free(s.on(&m).map_err(on)?) }
+            }
+        })
+    }
+}
+
+/// A file of either kind.
+enum File {
+    MatrixLstm(Stored<Each<GmLstm>>),
+    Free(StoredFree<GmLstm, Convolved>),
+}
+
+/// A file of either kind, and the sizes of its points. What is wrong with a file of neither kind is said as of one that
+/// the command writes unless told otherwise.
+fn read(bytes: &[u8]) -> std::result::Result<(File, (usize, usize)), FileError> {
+    let sizes = |o: &GmLstmOptions| (o.p, o.d);
+    match Stored::<Each<GmLstm>>::from_bytes(bytes) {
+        Ok(stored) => {
+            let sizes = sizes(stored.trained.optimizer.rule.options());
+            Ok((File::MatrixLstm(stored), sizes))
+        }
+        Err(FileError::Foreign { key: "kind", got: Some(kind), .. }) if kind == "gradient-free" => {
+            let stored = StoredFree::<GmLstm, Convolved>::from_bytes(bytes)?;
+            let sizes = sizes(stored.trained.rounds.inner.rule.options());
+            Ok((File::Free(stored), sizes))
+        }
+        Err(e) => Err(e),
     }
 }

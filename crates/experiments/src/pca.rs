@@ -40,7 +40,7 @@ fn stream(seed: u64, which: Stream) -> u64 {
 /// Runs the command. A helper of the crew comes as far as the training, writes nothing and prints nothing.
 pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     let begun = Instant::now();
-    *crew = Crew::new(args)?;
+    *crew = Crew::new(&args.crew)?;
     // What may fail for a typing mistake comes first.
     let digits = Digits::find(args.data.as_deref())?;
     let p = args.components;
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
         rsgd,
         momentum,
         learned: LearnedSummary {
-            architecture: Learned::ARCHITECTURE,
+            architecture: learned.architecture(),
             parameters: learned.parameter_count(),
             loaded: args.load.clone(),
             training,

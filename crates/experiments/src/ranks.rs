@@ -1,29 +1,44 @@
 //! The ranks of MPI that share a meta-training, if the program was built with them and asked for them. Rank 0 learns,
 //! prints and writes; the others work for it and are silent.
 
-use crate::cli::PcaArgs;
+use crate::cli::CrewArgs;
 use crate::error::{Error, Result, during};
 use pullback_learned::{InnerLoop, Progress, Task, Training};
 
-/// One process alone, or a rank of several.
+/// One process alone, or a rank of several, each with its threads. It serves one training after the other.
 #[derive(Debug)]
 pub(crate) struct Crew {
+    threads: usize,
     #[cfg(feature = "mpi")]
     ranks: Option<pullback_learned::Ranks>,
 }
 
 impl Crew {
     /// As the flags ask for it.
-    pub(crate) fn new(args: &PcaArgs) -> Result<Self> {
-        match args.ranks {
-            true => Crew::of_ranks(args.rank_seconds),
-            false => Ok(Crew::alone()),
-        }
+    pub(crate) fn new(args: &CrewArgs) -> Result<Self> {
+        let mut crew = match args.ranks {
+            true => Crew::of_ranks(args.rank_seconds)?,
+            false => Crew::alone(),
+        };
+        crew.threads = args.threads;
+        Ok(crew)
+    }
+
+    /// Threads of this process.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// One process of so many threads.
+    #[cfg(test)]
+    pub(crate) fn of_threads(threads: usize) -> Self {
+        Crew { threads, ..Crew::alone() }
     }
 
     /// One process.
     pub(crate) fn alone() -> Self {
         Crew {
+            threads: 1,
             #[cfg(feature = "mpi")]
             ranks: None,
         }
@@ -41,7 +56,7 @@ impl Crew {
     fn of_ranks(seconds: f64) -> Result<Self> {
         let limit = std::time::Duration::from_secs_f64(seconds);
         let ranks = pullback_learned::Ranks::start().map_err(|source| Error::Ranks { source })?;
-        Ok(Crew { ranks: Some(ranks.time_limit(limit)) })
+        Ok(Crew { threads: 1, ranks: Some(ranks.time_limit(limit)) })
     }
 
     /// Which rank this is, if it is not the one that learns.
@@ -68,7 +83,15 @@ impl Crew {
         training.step().map_err(during("meta-training"))
     }
 
-    /// Works for rank 0 until its training is over.
+    /// A training is over: the helpers go on to the next one.
+    pub(crate) fn release(&mut self) {
+        #[cfg(feature = "mpi")]
+        if let Some(ranks) = &mut self.ranks {
+            ranks.release();
+        }
+    }
+
+    /// Works for rank 0 until this training of its is over.
     pub(crate) fn help<L: InnerLoop<K::Data>, K: Task>(&mut self, training: &mut Training<'_, L, K>) -> Result<()> {
         #[cfg(feature = "mpi")]
         if let Some(ranks) = &mut self.ranks {

@@ -59,6 +59,8 @@ pub(crate) struct Losses {
 pub(crate) struct Pca {
     /// Second moments of the training images.
     pub(crate) moments: Mat<f64>,
+    /// The training images in columns, for those who look at them.
+    pub(crate) images: Mat<f64>,
     held_moments: Mat<f64>,
     /// What the best subspace for the training images loses, by a singular value decomposition.
     pub(crate) optimum: Losses,
@@ -72,7 +74,7 @@ impl Pca {
         let svd = split.train.thin_svd().map_err(|e| during("the exact optimum")(format!("{e:?}")))?;
         let best = svd.V().subcols(0, p).to_owned();
         let optimum = Losses { train: lost(&moments, &best), held_out: lost(&held_moments, &best) };
-        Ok(Pca { moments, held_moments, optimum })
+        Ok(Pca { moments, images: split.train.transpose().to_owned(), held_moments, optimum })
     }
 
     /// The loss of each member of a batch, as a program.

@@ -1,4 +1,4 @@
-//! One training over the ranks of MPI: the same bits as one process, and what is said when a rank is in trouble.
+//! Trainings over the ranks of MPI: the same bits as one process, and what is said when a rank is in trouble.
 //!
 //!     cargo build -p pullback-learned --features mpi --example ranks
 //!     mpirun -n 4 target/debug/examples/ranks                # compares with a training of one process
@@ -95,6 +95,9 @@ fn train(task: &Noise, seed: u64, ranks: Option<&mut Ranks>) -> Result<Told, Err
         };
         said.push(format!("{:?} {:?} {:?} {:?} {}", p.loss, p.before, p.gradient, p.dropped, p.pool));
     }
+    if let Some(ranks) = ranks {
+        ranks.release();
+    }
     Ok((bits(training.params()), said))
 }
 
@@ -107,9 +110,14 @@ fn run(ranks: &mut Ranks, args: &[String]) -> Result<String, Box<dyn std::error:
         return Err("no data here".into());
     }
     let seed = if trouble.as_deref() == Some("differs") { 6 } else { 5 };
-    let over = train(&Noise { trouble, sampled: AtomicUsize::new(0) }, seed, Some(ranks))?;
+    let over = train(&Noise { trouble, sampled: AtomicUsize::new(0) }, seed, Some(&mut *ranks))?;
+    // The same ranks serve one training after the other.
+    let next = train(&Noise { trouble: None, sampled: AtomicUsize::new(0) }, seed, Some(&mut *ranks))?;
     if !ranks.is_learner() {
         return Ok(String::new());
+    }
+    if next != over {
+        return Err("other bits in the second training than in the first".into());
     }
     let alone = train(&Noise { trouble: None, sampled: AtomicUsize::new(0) }, seed, None)?;
     let dropped = alone.1.iter().filter(|s| s.contains("member: ")).count();

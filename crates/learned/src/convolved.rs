@@ -1,12 +1,14 @@
 //! What the gradient-free loop sees of images: two convolutions and a mix of the images of a minibatch, the data
-//! features of GF-RMM for principal components. The loop itself is in `inner.rs`; other features are for the user to
-//! write.
+//! features of GF-RMM for principal components. The loop itself is in `inner.rs`; the features for faces are in
+//! `labelled.rs` and those for positive definite matrices in `matrices.rs`.
 
+use crate::convolution::{Size, open_kernel};
 use crate::inner::Features;
 use crate::layers::uniform;
-use pullback::{Axis, Batch, Scalar, Shape, Var};
+use pullback::{Batch, Scalar, Shape, Var};
 use pullback_manifolds::Parts;
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 /// The sides of the two kernels.
 const SIDES: [usize; 2] = [3, 5];
@@ -28,9 +30,11 @@ pullback::leaves! {
     }
 }
 
-/// Data with images in it.
+/// Data with examples that features look at.
 pub trait Pictures<T: Scalar = f64> {
-    /// The images of each member in columns, pixels row after row.
+    /// The examples of each member, one in each column: the pixels of an image row after row ([`Convolved`]), pixels
+    /// and then a mark for each class ([`Labelled`](crate::Labelled)), or the entries of a matrix
+    /// ([`Matrices`](crate::Matrices)).
     fn pictures(&self) -> &Batch<T>;
 }
 
@@ -53,7 +57,8 @@ impl<T: Scalar> Pictures<T> for Batch<T> {
 /// `OnTangent::new(..).seeing(convolved)`. They see one matrix of the point and depend on its size. A network whose
 /// output layers are zero proposes nothing, whatever it sees.
 ///
-/// The features of the same code for faces and for positive definite matrices are others and not here.
+/// The features of the same code for faces are [`Labelled`](crate::Labelled), those for positive definite matrices
+/// [`Matrices`](crate::Matrices).
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -83,7 +88,7 @@ impl<T: Scalar> Pictures<T> for Batch<T> {
 /// assert_eq!((seen.shape().rows, seen.shape().cols), (4, 2));
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Convolved {
     /// Pixels of an image from top to bottom.
     pub height: usize,
@@ -96,41 +101,41 @@ pub struct Convolved {
 }
 
 impl Convolved {
-    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`.
+    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs that
+    /// keep rectifiers open for images that are not negative.
     pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> ConvolvedParams<T> {
-        let kernel = |side: usize, rng: &mut dyn Rng| uniform(Shape::mat(side * side, 1), side * side, rng);
-        let bias = |side: usize, rng: &mut dyn Rng| uniform(Shape::SCALAR, side * side, rng);
+        let [(kernel1, bias1), (kernel2, bias2)] = SIDES.map(|side| open_kernel(side * side, &mut *rng));
+        let mix = uniform(Shape::mat(self.images, self.columns), self.images, rng);
+        ConvolvedParams { kernel1, bias1, kernel2, bias2, mix }
+    }
+
+    /// How many parameters there are.
+    pub fn parameter_count(&self) -> usize {
+        self.checked_count().unwrap_or(usize::MAX)
+    }
+
+    /// The same, unless the number is too large to exist.
+    pub(crate) fn checked_count(&self) -> Option<usize> {
+        self.images.checked_mul(self.columns)?.checked_add(SIDES.map(|s| s * s + 1).iter().sum())
+    }
+
+    /// `F` as a program of the images too.
+    pub fn of<'t, T: Scalar>(&self, phi: &ConvolvedVars<'t, T>, pictures: Var<'t, T>) -> Var<'t, T> {
+        let size = Size { height: self.height, width: self.width };
+        let a = size.convolve(pictures, phi.kernel1, phi.bias1, SIDES[0]).relu();
+        let a = size.convolve(a, phi.kernel2, phi.bias2, SIDES[1]).relu();
+        a * phi.mix
+    }
+
+    pub(crate) fn blank<T: Scalar>(&self) -> ConvolvedParams<T> {
+        let z = |rows, cols| Batch::zeros(Shape::mat(rows, cols));
         ConvolvedParams {
-            kernel1: kernel(SIDES[0], rng),
-            bias1: bias(SIDES[0], rng),
-            kernel2: kernel(SIDES[1], rng),
-            bias2: bias(SIDES[1], rng),
-            mix: uniform(Shape::mat(self.images, self.columns), self.images, rng),
+            kernel1: z(SIDES[0] * SIDES[0], 1),
+            bias1: z(1, 1),
+            kernel2: z(SIDES[1] * SIDES[1], 1),
+            bias2: z(1, 1),
+            mix: z(self.images, self.columns),
         }
-    }
-
-    /// Where the neighbour of each pixel stands that is so many rows below and columns to the right; outside the image
-    /// it is the row after the last pixel.
-    fn neighbours(&self, down: isize, right: isize) -> Vec<usize> {
-        let place = |at: usize, by: isize, end: usize| at.checked_add_signed(by).filter(|k| *k < end);
-        let one = |pixel: usize| {
-            let row = place(pixel / self.width, down, self.height);
-            let column = place(pixel % self.width, right, self.width);
-            row.zip(column).map_or(self.height * self.width, |(i, j)| i * self.width + j)
-        };
-        (0..self.height * self.width).map(one).collect()
-    }
-
-    /// `relu(K * A + b)` with zeros outside the images.
-    fn convolve<'t, T: Scalar>(&self, a: Var<'t, T>, kernel: Var<'t, T>, bias: Var<'t, T>, side: usize) -> Var<'t, T> {
-        let outside = a.tape().constant(&Batch::zeros(Shape { rows: 1, ..a.shape() }));
-        let (padded, reach) = (Var::concat(&[a, outside], Axis::Rows), (side / 2) as isize);
-        let tap = |k: usize| {
-            let (down, right) = ((k / side) as isize - reach, (k % side) as isize - reach);
-            padded.gather(Axis::Rows, &self.neighbours(down, right)).hadamard(kernel.row_range(k, 1))
-        };
-        let sum = (1..side * side).fold(tap(0), |sum, k| sum + tap(k));
-        (sum + bias).relu()
     }
 }
 
@@ -149,9 +154,6 @@ impl<T: Scalar, D: Pictures<T>> Features<D, T> for Convolved {
             (pixels, self.images, pixels, self.columns),
             "Convolved: expected rows and columns of images and of points as the options say"
         );
-        let a = x[0].tape().constant(pictures);
-        let a = self.convolve(a, phi.kernel1, phi.bias1, SIDES[0]);
-        let a = self.convolve(a, phi.kernel2, phi.bias2, SIDES[1]);
-        Some(std::iter::once(a * phi.mix).collect())
+        Some(std::iter::once(self.of(phi, x[0].tape().constant(pictures))).collect())
     }
 }

@@ -156,6 +156,21 @@ impl Provenance {
         Provenance { manifold: m.name(), geometry: format!("{m:?}"), data: data.into() }
     }
 
+    /// From the metadata of a file.
+    pub(crate) fn stored(words: &HashMap<String, String>) -> Self {
+        let word = |key| words.get(key).cloned().unwrap_or_default();
+        Provenance { manifold: word("manifold"), geometry: word("geometry"), data: word("data") }
+    }
+
+    /// Is this the manifold of the training?
+    pub(crate) fn expect<T: Scalar>(&self, m: &dyn Manifold<T>, any_size: bool) -> Result<(), FileError> {
+        let here = Provenance::over(m, "");
+        match self.differs(&here, any_size) {
+            None => Ok(()),
+            Some(differs) => Err(FileError::Geometry { trained: self.manifold.clone(), here: here.manifold, differs }),
+        }
+    }
+
     /// The first thing in which the manifolds differ. Sizes are left out where they do not matter.
     fn differs(&self, here: &Provenance, any_size: bool) -> Option<String> {
         let fields = |s: &str| -> Vec<String> {
@@ -187,13 +202,8 @@ impl<T: Scalar, O: Saved<T>> Stored<O, T> {
     /// # Errors
     /// [`FileError::Geometry`] says what differs.
     pub fn on(self, m: &dyn Manifold<T>) -> Result<Trained<O, T>, FileError> {
-        let here = Provenance::over(m, "");
-        match self.provenance.differs(&here, O::ANY_SIZE) {
-            None => Ok(self.trained),
-            Some(differs) => {
-                Err(FileError::Geometry { trained: self.provenance.manifold, here: here.manifold, differs })
-            }
-        }
+        self.provenance.expect(m, O::ANY_SIZE)?;
+        Ok(self.trained)
     }
 
     /// From the bytes of a file.
@@ -201,26 +211,12 @@ impl<T: Scalar, O: Saved<T>> Stored<O, T> {
     /// # Errors
     /// Says what is wrong: see [`FileError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
-        let file = SafeTensors::deserialize(bytes).map_err(FileError::Damaged)?;
-        let get = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
-        for (key, expected) in [("format", FORMAT), ("version", VERSION), ("kind", O::KIND)] {
-            let got = get(key);
-            if got.as_deref() != Some(expected) {
-                return Err(FileError::Foreign { key, expected, got });
-            }
-        }
-        let options = serde_json::from_str(&get("options").unwrap_or_default()).map_err(FileError::Options)?;
-        let optimizer = O::from_options(options).map_err(FileError::Setting)?;
-        // Before anything of these sizes is made: does the file hold them?
-        let got = file.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
-        if optimizer.count() != Some(got) {
-            return Err(FileError::Count { expected: optimizer.count(), got });
-        }
-        let parameters = read_all(&file, &optimizer.blank())?;
-        let word = |key| get(key).unwrap_or_default();
-        let provenance = Provenance { manifold: word("manifold"), geometry: word("geometry"), data: word("data") };
-        Ok(Stored { trained: Trained { optimizer, parameters }, provenance })
+        let (file, words) = opened(bytes, &[("kind", O::KIND)])?;
+        let options = words.get("options").map_or("", String::as_str);
+        let optimizer = O::from_options(serde_json::from_str(options).map_err(FileError::Options)?);
+        let optimizer = optimizer.map_err(FileError::Setting)?;
+        let parameters = filled(&file, optimizer.count(), || optimizer.blank())?;
+        Ok(Stored { trained: Trained { optimizer, parameters }, provenance: Provenance::stored(&words) })
     }
 
     /// Reads a file.
@@ -239,32 +235,8 @@ impl<T: Scalar, O: Saved<T>> Trained<O, T> {
     /// # Errors
     /// [`FileError::Damaged`] if the format cannot hold it; [`FileError::NonFinite`], since no reader would take it.
     pub fn to_bytes(&self, from: &Provenance) -> Result<Vec<u8>, FileError> {
-        let named = self.parameters.named();
-        for (name, b) in &named {
-            if let Some((index, value)) = b.first_non_finite() {
-                return Err(FileError::NonFinite { name: name.clone(), index, value: value.f64() });
-            }
-        }
-        let bytes: Vec<Vec<u8>> = named.iter().map(|(_, b)| row_major(b)).collect();
-        let views = named.iter().zip(&bytes).map(|((name, b), bytes)| {
-            let shape = vec![b.shape().rows, b.shape().cols];
-            TensorView::new(dtype::<T>(), shape, bytes).map(|v| (name.clone(), v))
-        });
-        let views = views.collect::<Result<Vec<_>, _>>().map_err(FileError::Damaged)?;
         let options = serde_json::to_string(&self.optimizer.saved_options()).map_err(FileError::Options)?;
-        let metadata: HashMap<String, String> = [
-            ("format", FORMAT),
-            ("version", VERSION),
-            ("kind", O::KIND),
-            ("options", &options),
-            ("manifold", &from.manifold),
-            ("geometry", &from.geometry),
-            ("data", &from.data),
-        ]
-        .map(|(k, v)| (k.to_string(), v.to_string()))
-        .into();
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)?;
-        in_order(&bytes)
+        write_file(&self.parameters, &[("kind", O::KIND)], &options, from)
     }
 
     /// Writes a file: first beside it, then in its place, so that a crash leaves the old one whole.
@@ -275,6 +247,69 @@ impl<T: Scalar, O: Saved<T>> Trained<O, T> {
         let bytes = self.to_bytes(from)?;
         replace(path, &bytes).map_err(|source| FileError::Io { path: path.display().to_string(), source })
     }
+}
+
+/// The tensors and the metadata of a file of ours that says these words in its metadata.
+pub(crate) fn opened<'b>(
+    bytes: &'b [u8],
+    marks: &[(&'static str, &'static str)],
+) -> Result<(SafeTensors<'b>, HashMap<String, String>), FileError> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(FileError::Damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(FileError::Damaged)?;
+    let words = header.metadata().clone().unwrap_or_default();
+    for (key, expected) in [("format", FORMAT), ("version", VERSION)].iter().chain(marks) {
+        let got = words.get(*key).cloned();
+        if got.as_deref() != Some(*expected) {
+            return Err(FileError::Foreign { key, expected, got });
+        }
+    }
+    Ok((file, words))
+}
+
+/// The parameters of a file that must hold so many numbers: nothing of their sizes is made before that is known.
+pub(crate) fn filled<T: Scalar, P: Leaves<Scalar = T>>(
+    file: &SafeTensors<'_>,
+    expected: Option<usize>,
+    blank: impl FnOnce() -> P,
+) -> Result<P, FileError> {
+    let got = file.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
+    match expected == Some(got) {
+        true => read_all(file, &blank()),
+        false => Err(FileError::Count { expected, got }),
+    }
+}
+
+/// The bytes of a file with these parameters, marks and options.
+pub(crate) fn write_file<T: Scalar, P: Leaves<Scalar = T>>(
+    parameters: &P,
+    marks: &[(&'static str, &'static str)],
+    options: &str,
+    from: &Provenance,
+) -> Result<Vec<u8>, FileError> {
+    let named = parameters.named();
+    for (name, b) in &named {
+        if let Some((index, value)) = b.first_non_finite() {
+            return Err(FileError::NonFinite { name: name.clone(), index, value: value.f64() });
+        }
+    }
+    let bytes: Vec<Vec<u8>> = named.iter().map(|(_, b)| row_major(b)).collect();
+    let views = named.iter().zip(&bytes).map(|((name, b), bytes)| {
+        let shape = vec![b.shape().rows, b.shape().cols];
+        TensorView::new(dtype::<T>(), shape, bytes).map(|v| (name.clone(), v))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(FileError::Damaged)?;
+    let words = [
+        ("format", FORMAT),
+        ("version", VERSION),
+        ("options", options),
+        ("manifold", &from.manifold),
+        ("geometry", &from.geometry),
+        ("data", &from.data),
+    ];
+    let all = words.iter().chain(marks);
+    let metadata: HashMap<String, String> = all.map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(FileError::Damaged)?;
+    in_order(&bytes)
 }
 
 /// The same file with the entries of its header in alphabetical order, so that equal optimisers are equal files: eight

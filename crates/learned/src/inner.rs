@@ -1,12 +1,13 @@
 //! Inner loops: how points move under parameters that are learned. What is made of where they arrive is not known here.
 
-use crate::each::{MatrixRule, RuleState};
-use crate::optimizer::{Gradients, LearnedOptimizer};
+use crate::each::{MatrixRule, RuleState, RuleVars};
+use crate::optimizer::{Gradients, LearnedOptimizer, least};
 use crate::steps::gradient;
 use crate::trained::handles;
 use crate::update::Update;
 use pullback::{Batch, Leaves, Scalar, Shape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The cost of each member, on the data of a step.
@@ -88,10 +89,15 @@ pub trait Features<D, T: Scalar = f64>: fmt::Debug + Sync {
     type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// The matrices, or nothing.
     fn see<'t>(&self, phi: &<Self::Params as Leaves>::Vars<'t>, x: &[Var<'t, T>], data: &D) -> Option<Parts<'t, T>>;
+
+    /// What the network sees instead of the sum of tangents and features. The sum itself unless told otherwise.
+    fn mix<'t>(&self, _phi: &<Self::Params as Leaves>::Vars<'t>, sum: Parts<'t, T>) -> Parts<'t, T> {
+        sum
+    }
 }
 
 /// Nothing of the data is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blind;
 
 impl<D, T: Scalar> Features<D, T> for Blind {
@@ -101,16 +107,43 @@ impl<D, T: Scalar> Features<D, T> for Blind {
     }
 }
 
+/// How much features weigh beside the tangent that they are added to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Weight {
+    /// They are multiplied by this number. Then what a network sees, and with it what it proposes, has the size of the
+    /// data and not of the gradient, and does not become smaller as the loop comes near a minimum.
+    Times(f64),
+    /// They are brought to this multiple of the tangent's norm, each member its own: what is seen follows a change of
+    /// units of the cost, of the point and of the data.
+    OfTangent(f64),
+}
+
+impl Weight {
+    fn of<'t, T: Scalar>(self, f: Var<'t, T>, p: Var<'t, T>) -> Var<'t, T> {
+        match self {
+            Weight::Times(w) => f.scaled(w),
+            Weight::OfTangent(w) => {
+                let size = |v: Var<'t, T>| v.dot(v).shifted(least::<T>()).sqrt();
+                f.hadamard(size(p).elem_div(size(f)).scaled(w))
+            }
+        }
+    }
+}
+
 /// The gradient-free loop on one tangent space (Gao et al., *Learning a Gradient-free Riemannian Optimizer on Tangent
 /// Spaces*, AAAI 2021).
 ///
-/// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from `P +
-/// features(data)`, and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite matrices, made
-/// symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`. A network of
-/// zeros gives one step of gradient descent with step `s`, however long the loop.
+/// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from
+/// `mix(P + w features(data))` ([`Weight`]), and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite
+/// matrices, made symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`.
+/// A network of zeros gives one step of gradient descent with step `s`, however long the loop.
 ///
 /// Only the first step asks for a gradient. The code for positive definite matrices divides the learned step by itself,
 /// which cancels it; nothing of that is kept here.
+///
+/// As an inner loop of a training its steps are those on the tangent space, each with the data that the training draws
+/// for it, and one step from point to point is the whole loop. [`Rounds`](crate::Rounds) makes of it a loop whose steps
+/// go from point to point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnTangent<R, F = Blind> {
     /// The network, once for each matrix of the point.
@@ -119,6 +152,8 @@ pub struct OnTangent<R, F = Blind> {
     pub update: Update,
     /// `s`: 1e-4 for principal components, 1e-6 for faces and 5 for clustering in the paper's code.
     pub start: f64,
+    /// `w`: how much features weigh beside the tangent. [`Weight::Times`] one in the paper's code.
+    pub weight: Weight,
     /// What it sees of the data.
     pub features: F,
 }
@@ -126,14 +161,52 @@ pub struct OnTangent<R, F = Blind> {
 impl<R> OnTangent<R> {
     /// A loop that sees nothing of the data.
     pub fn new(rule: R, update: Update, start: f64) -> Self {
-        OnTangent { rule, update, start, features: Blind }
+        OnTangent { rule, update, start, weight: Weight::Times(1.0), features: Blind }
     }
 }
 
 impl<R, F> OnTangent<R, F> {
     /// The same loop with features of the data.
     pub fn seeing<G>(self, features: G) -> OnTangent<R, G> {
-        OnTangent { rule: self.rule, update: self.update, start: self.start, features }
+        OnTangent { rule: self.rule, update: self.update, start: self.start, weight: self.weight, features }
+    }
+
+    /// The same loop with another weight of the features.
+    #[must_use]
+    pub fn weighing(self, weight: Weight) -> Self {
+        OnTangent { weight, ..self }
+    }
+
+    /// One step on the tangent space at `x`, given the features: the next tangent, and then the network's next states.
+    pub(crate) fn along<'t, D, T: Scalar>(
+        &self,
+        m: &dyn Manifold<T>,
+        phi: &(RuleVars<'t, R, T>, <F::Params as Leaves>::Vars<'t>),
+        x: &[Var<'t, T>],
+        p: &[Var<'t, T>],
+        states: &[Var<'t, T>],
+        features: Option<&Parts<'t, T>>,
+    ) -> Vec<Var<'t, T>>
+    where
+        R: MatrixRule<T>,
+        F: Features<D, T>,
+    {
+        let add = |(k, p): (usize, &Var<'t, T>)| features.map_or(*p, |f| *p + self.weight.of(f[k], *p));
+        let seen = self.features.mix(&phi.1, p.iter().enumerate().map(add).collect());
+        let (mut moves, mut kept, mut left) = (Parts::new(), vec![], states);
+        for seen in seen {
+            let like = self.rule.begin(seen.shape());
+            let (mine, rest) = left.split_at(like.shapes().len());
+            left = rest;
+            let state: RuleState<'t, R, T> = like.bind_all(mine);
+            let (proposal, next) = self.rule.propose(&phi.0, seen, &self.update, &state);
+            let xi = self.update.step(proposal.number);
+            moves.push(xi.map_or(proposal.direction.scaled(self.update.c), |xi| proposal.direction.hadamard(xi)));
+            kept.extend(handles(&next));
+        }
+        let mut out: Vec<Var<'t, T>> = p.iter().zip(m.project(x, &moves)).map(|(p, n)| *p - n).collect();
+        out.extend(kept);
+        out
     }
 }
 
@@ -167,20 +240,7 @@ impl<D, T: Scalar, R: MatrixRule<T>, F: Features<D, T>> InnerLoop<D, T> for OnTa
             _ => tangent.iter().copied().collect(),
         };
         let features = self.features.see(&phi.1, x, data);
-        let (mut moves, mut kept, mut left) = (Parts::new(), vec![], states);
-        for (k, p) in p.iter().enumerate() {
-            let like = self.rule.begin(p.shape());
-            let (mine, rest) = left.split_at(like.shapes().len());
-            left = rest;
-            let state: RuleState<'t, R, T> = like.bind_all(mine);
-            let seen = features.as_ref().map_or(*p, |f| *p + f[k]);
-            let (proposal, next) = self.rule.propose(&phi.0, seen, &self.update, &state);
-            let xi = self.update.step(proposal.number);
-            moves.push(xi.map_or(proposal.direction.scaled(self.update.c), |xi| proposal.direction.hadamard(xi)));
-            kept.extend(handles(&next));
-        }
-        let mut out: Vec<Var<'t, T>> = p.iter().zip(m.project(x, &moves)).map(|(p, n)| *p - n).collect();
-        out.extend(kept);
+        let out = self.along::<D, T>(m, phi, x, &p, states, features.as_ref());
         (x.iter().copied().collect(), out)
     }
 

@@ -10,6 +10,7 @@
 //! | [`Each`]`<`[`Rmm`]`>` | symmetric matrices of one size | `35 d² + hidden (d² + 2) + 1` | gradient descent |
 //! | [`Each`]`<`[`Subspace`]`>` | lists of matrices of any sizes | 5 242 | gradient descent |
 //! | [`OnTangent`] around one of the first two | the same, gradient-free | theirs | one step of descent |
+//! | [`GradientFree`]: rounds of that | the same, seeing data | theirs and of the features | gradient descent |
 //! | [`Equivariant`] | every manifold with a transport | 1 472 | L-BFGS without line search |
 //!
 //! [`Training`] runs inner loops from a [`Pool`] of points and asks an estimator of [`pullback_implicit`] for the
@@ -99,17 +100,21 @@
 //! ([`Task::instance`]).
 
 mod checkpoint;
+mod convolution;
 mod convolved;
 mod each;
 mod equivariant;
 mod file;
 mod file_error;
+mod free_file;
 mod gmlstm;
 mod inner;
 mod invariants;
 mod keys;
+mod labelled;
 mod layers;
 mod learner;
+mod matrices;
 mod memory;
 #[cfg(any(feature = "mpi", test))]
 mod message;
@@ -123,6 +128,7 @@ mod rank_error;
 mod ranks;
 mod rmm;
 mod rollout;
+mod rounds;
 mod scale;
 mod steps;
 mod subspace;
@@ -141,13 +147,16 @@ pub use equivariant::{
 };
 pub use file::{Provenance, Saved, SavedRule, Stored, VERSION};
 pub use file_error::FileError;
+pub use free_file::{SavedFeatures, StoredFree};
 pub use gmlstm::{
     Direction, DirectionVars, GmLstm, GmLstmOptions, GmLstmParams, GmLstmVars, Input, StepSize, StepSizeVars,
 };
-pub use inner::{Blind, Cost, Descent, Features, InnerLoop, OnTangent};
+pub use inner::{Blind, Cost, Descent, Features, InnerLoop, OnTangent, Weight};
 pub use keys::Key;
+pub use labelled::{Labelled, LabelledParams, LabelledVars};
 pub use layers::{Cell, CellStates, CellStatesVars, CellVars};
 pub use learner::{Progress, TrainingState};
+pub use matrices::{Matrices, MatricesParams, MatricesVars};
 pub use memory::{Memory, MemoryVars};
 pub use optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars};
 pub use options::{Horizon, OnSuspect, TrainingOptions};
@@ -159,6 +168,7 @@ pub use rank_error::RankError;
 pub use ranks::Ranks;
 pub use rmm::{Rmm, RmmDirection, RmmDirectionVars, RmmOptions, RmmParams, RmmStep, RmmStepVars, RmmVars};
 pub use rollout::Rollout;
+pub use rounds::{FreeRun, GradientFree, Looking, Rounds};
 pub use scale::{ScaleChoice, ScaleSearch, ScaleTried};
 pub use subspace::{
     Head, HeadVars, LstmLayer, LstmLayerVars, SideState, SideStateVars, Sides, Subspace, SubspaceOptions,

@@ -25,7 +25,9 @@ pub(crate) enum Message<T: Scalar> {
     Found(Vec<Contribution<T>>),
     /// From a worker: it cannot go on.
     Failed(String),
-    /// From the learner: the training is over.
+    /// From the learner: this training is over, and another one may come.
+    Released,
+    /// From the learner: there is no more to come.
     Over,
 }
 
@@ -52,6 +54,7 @@ enum Body {
     Taken,
     Found(Vec<Sums>),
     Failed(String),
+    Released,
     Over,
 }
 
@@ -114,6 +117,11 @@ pub(crate) fn failed(why: &str) -> Vec<u8> {
     Writer::default().write::<f64>(Body::Failed(why.into()))
 }
 
+/// The message that a training is over.
+pub(crate) fn released() -> Vec<u8> {
+    Writer::default().write::<f64>(Body::Released)
+}
+
 /// The message of the end.
 pub(crate) fn over() -> Vec<u8> {
     Writer::default().write::<f64>(Body::Over)
@@ -134,6 +142,7 @@ impl<T: Scalar> Message<T> {
         let message = match head.body {
             Body::Taken => Message::Taken,
             Body::Failed(why) => Message::Failed(why),
+            Body::Released => Message::Released,
             Body::Over => Message::Over,
             _ if head.scalar != T::NAME => return Err(damaged(format!("numbers of {}", T::NAME), head.scalar)),
             Body::Job { setup, params, step, horizon, groups } => {

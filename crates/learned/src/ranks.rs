@@ -54,7 +54,9 @@ const PAUSE: Duration = Duration::from_micros(200);
 /// dies is first of all noticed by `mpirun`, which names it and ends all others, unless it is told to go on
 /// (`--enable-recovery` of Open MPI).
 ///
-/// Dropping it on rank 0 tells the others that the training is over.
+/// **One training after the other.** Rank 0 says with [`release`](Ranks::release) that a training is over; the others
+/// come back from [`serve`](Ranks::serve) and may serve the next one. Dropping it on rank 0 tells them that there is no
+/// more to come.
 pub struct Ranks {
     /// There until it is dropped.
     universe: Option<Universe>,
@@ -63,8 +65,18 @@ pub struct Ranks {
     limit: Duration,
     /// What ended the training.
     broken: Option<RankError>,
-    /// Has this worker heard, or said, that the training is over?
+    /// Has this worker heard, or said, that there is no more to come?
     over: bool,
+    /// Has this worker been released from its last training?
+    released: bool,
+}
+
+/// What a worker is to do after a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    More,
+    Released,
+    Over,
 }
 
 impl Ranks {
@@ -82,7 +94,7 @@ impl Ranks {
         }
         let world = universe.world();
         let (rank, size) = (world.rank() as usize, world.size() as usize);
-        Ok(Ranks { universe: Some(universe), rank, size, limit: LIMIT, broken: None, over: false })
+        Ok(Ranks { universe: Some(universe), rank, size, limit: LIMIT, broken: None, over: false, released: false })
     }
 
     /// How long the learner waits for the answers to a job; ten minutes at first. Give several times what a step
@@ -119,6 +131,14 @@ impl Ranks {
         let job = training.draw()?;
         let found = self.estimate(training, &job)?;
         Ok(training.apply(&job, found))
+    }
+
+    /// On rank 0: this training is over, and the others may go on to the next one. Elsewhere it does nothing.
+    pub fn release(&mut self) {
+        if let (true, None, Some(universe)) = (self.is_learner(), &self.broken, &self.universe) {
+            let world = universe.world();
+            (1..self.size).for_each(|rank| world.process_at_rank(rank as i32).send(&message::released()[..]));
+        }
     }
 
     /// The contributions of all groups of a job, in their order: as [`Training::estimate`]. Group `k` belongs to rank
@@ -244,8 +264,8 @@ impl Ranks {
         Some(world.process_at_rank(rank as i32).immediate_matched_probe()?.matched_receive_vec::<u8>().0)
     }
 
-    /// Works for the learner until it says that the training is over. The parameters of `training` are the learner's
-    /// from then on; its pool is not used.
+    /// Works for the learner until it says that this training is over, or that there is no more to come; after that it
+    /// returns at once. The parameters of `training` are the learner's from then on; its pool is not used.
     ///
     /// # Errors
     /// [`RankError::Failed`] with this rank if its setup (scalar, inner loop, manifold, options) is not the learner's,
@@ -258,7 +278,8 @@ impl Ranks {
             return Err(RankError::Role { expected: "1 or higher", got: 0 }.into());
         }
         let mut looks = 0;
-        loop {
+        self.released = false;
+        while !self.over {
             let Some(bytes) = self.look(0) else {
                 rest(&mut looks);
                 continue;
@@ -266,9 +287,9 @@ impl Ranks {
             looks = 0;
             let done = Message::read(&bytes).map_err(|e| e.to_string()).and_then(|m| self.answer(training, m));
             match done {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.over = true;
+                Ok(Next::More) => {}
+                Ok(next) => {
+                    (self.over, self.released) = (next == Next::Over, next == Next::Released);
                     return Ok(());
                 }
                 Err(why) => {
@@ -278,16 +299,18 @@ impl Ranks {
                 }
             }
         }
+        Ok(())
     }
 
-    /// Answers a message of the learner; says whether there is more to come.
+    /// Answers a message of the learner; says what comes next.
     fn answer<T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>>(
         &self,
         training: &mut Training<'_, L, K, T>,
         said: Message<T>,
-    ) -> Result<bool, String> {
+    ) -> Result<Next, String> {
         let (setup, params, job) = match said {
-            Message::Over => return Ok(false),
+            Message::Released => return Ok(Next::Released),
+            Message::Over => return Ok(Next::Over),
             Message::Job { setup, params, job } => (setup, params, job),
             other => return Err(unexpected(0, "a job", &other).to_string()),
         };
@@ -305,7 +328,19 @@ impl Ranks {
         let found = catch_unwind(AssertUnwindSafe(|| training.estimate(&job)));
         let found = found.map_err(|panic| format!("it panicked: {}", in_words(&*panic)))?;
         self.tell(&message::found(&found));
-        Ok(true)
+        Ok(Next::More)
+    }
+
+    /// Waits for the word that there is no more to come, after the last training that this worker has served. Says
+    /// whether it was that: a learner that has more work is told that this worker leaves.
+    fn hears_the_end(&self) -> bool {
+        let mut looks = 0;
+        loop {
+            match self.look(0) {
+                Some(bytes) => return matches!(Message::<f64>::read(&bytes), Ok(Message::Over)),
+                None => rest(&mut looks),
+            }
+        }
     }
 
     /// Sends to the learner.
@@ -341,6 +376,7 @@ fn unexpected<T: Scalar>(rank: usize, expected: &str, got: &Message<T>) -> RankE
         Message::Taken => "the word that a job has arrived",
         Message::Found(_) => "contributions",
         Message::Failed(_) => "a failure",
+        Message::Released => "the end of a training",
         Message::Over => "the end",
     };
     RankError::Message { expected: expected.into(), got: format!("{got} from rank {rank}") }
@@ -357,10 +393,13 @@ fn in_words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Drop for Ranks {
-    /// The learner says that the training is over; a worker that was not told so says that it leaves. Then MPI is
-    /// brought to its end, for which it waits for all ranks. Only a learner that has lost one, or panics, does not: its
-    /// process ends without, and so `mpirun` ends the others.
+    /// The learner says that there is no more to come; a worker that was not told so says that it leaves, if the
+    /// learner has work for it. Then MPI is brought to its end, for which it waits for all ranks. Only a learner that
+    /// has lost one, or panics, does not: its process ends without, and so `mpirun` ends the others.
     fn drop(&mut self) {
+        if !self.is_learner() && self.released && !std::thread::panicking() {
+            self.over = self.hears_the_end();
+        }
         let Some(universe) = self.universe.take() else { return };
         if self.is_learner() {
             if self.broken.is_some() || std::thread::panicking() {

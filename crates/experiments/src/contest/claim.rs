@@ -151,6 +151,7 @@ mod tests {
             sees: None,
             first_step: 1.0,
             search: None,
+            round: None,
             passes: 1,
             dropped: 0,
             skipped: 0,

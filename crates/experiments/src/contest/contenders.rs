@@ -1,6 +1,7 @@
 //! The methods of a contest: what they are called, which numbers they need, and how those make a solver. How they are
 //! tuned and run is elsewhere.
 
+use super::looking::Looker;
 use pullback::{Batch, Shape, Tape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
 use pullback_optim::{CRmsProp, Method, Momentum, RAdam, Rasa, Rsgd, Schedule};
@@ -20,6 +21,8 @@ pub(crate) struct Knobs {
 pub(crate) enum Kind {
     /// A rule that takes the gradient of one minibatch a step.
     Rule(Box<dyn Fn(&Knobs) -> Box<dyn Method>>),
+    /// A learned optimiser that takes the gradient of one minibatch a step and looks at its examples.
+    Looking(Box<dyn Looker>),
     /// Stochastic variance-reduced gradients: a whole gradient, then steps with two minibatch gradients each.
     Rsvrg,
     /// Stochastic recursive gradients.

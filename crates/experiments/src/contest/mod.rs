@@ -8,6 +8,7 @@
 mod claim;
 pub(crate) mod contenders;
 mod curves;
+pub(crate) mod looking;
 pub(crate) mod objective;
 mod race;
 pub(crate) mod report;
@@ -15,16 +16,18 @@ mod tuning;
 
 use crate::cli::{ContestArgs, LessonArgs, Network, Seen};
 use crate::error::{Result, during};
-use crate::lessons::{Practice, Pupil, School};
+use crate::lessons::{Pupil, School};
 use crate::output::{Folder, Json};
+use crate::practice::Practice;
 use crate::progress::Stage;
+use crate::ranks::Crew;
 use contenders::{Contender, Knobs};
 use objective::{Objective, Scores};
 use pullback::Batch;
 use race::{Budget, Ran};
 use report::{Entry, LossAfter, Over, Summary};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tuning::{Grid, Tuned};
 
@@ -74,10 +77,13 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Opens them: `default` is the folder unless another one is given.
-    pub(crate) fn open(args: &ContestArgs, default: &str) -> Result<Self> {
+    /// Opens them: `default` is the folder unless another one is given. A helper of the crew writes nothing.
+    pub(crate) fn open(args: &ContestArgs, default: &str, crew: &Crew) -> Result<Option<Self>> {
+        if crew.helper().is_some() {
+            return Ok(None);
+        }
         let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(default));
-        Ok(Places { folder: Folder::create(&folder)?, json: Json::open(args.json.as_deref())? })
+        Ok(Some(Places { folder: Folder::create(&folder)?, json: Json::open(args.json.as_deref())? }))
     }
 }
 
@@ -109,20 +115,30 @@ impl<'a> Lessons<'a> {
 /// Seeds of the starts: judged ones from 0, those of tuning from here.
 const TUNING: usize = 1000;
 
-/// Runs the whole contest and writes its report.
+/// The contender whose step is that of trainings.
+const DESCENT: &str = "RSGD";
+
+/// Runs the whole contest and writes its report. A helper of the crew, who has no places, tunes what trainings begin
+/// with, helps with them and is done.
 pub(crate) fn hold(
     task: &dyn Objective,
     about: About,
     contenders: &[Contender],
     args: &ContestArgs,
     lessons: Lessons<'_>,
-    places: Places,
+    places: Option<Places>,
+    crew: &mut Crew,
 ) -> Result<()> {
     let begun = Instant::now();
     let length = Length::new(args);
     let field = Field::new(task, length, args.quick, args.seed);
+    let Some(places) = places else {
+        let descent = contenders.iter().position(|c| c.name == DESCENT);
+        let entries = field.classical(descent.map_or(&[], |k| &contenders[k..=k]))?;
+        return field.pupils(lessons, &entries, &about, args, Path::new(""), crew).map(|_| ());
+    };
     let mut entries = field.classical(contenders)?;
-    let pupils = field.pupils(lessons, &entries, &about, args, &places)?;
+    let pupils = field.pupils(lessons, &entries, &about, args, places.folder.root(), crew)?;
     for p in &pupils {
         entries.push(field.learned(&p.contender, p)?);
         if let Some(fading) = &p.fading {
@@ -189,14 +205,16 @@ impl<'a> Field<'a> {
         Ok(entries)
     }
 
-    /// Those who learn, taught. They begin as gradient descent with the step that was tuned for it.
+    /// Those who learn, taught; nobody for a helper. They begin as gradient descent with the step that was tuned for
+    /// it.
     fn pupils(
         &self,
         lessons: Lessons<'_>,
         entries: &[Entry],
         about: &About,
         args: &ContestArgs,
-        places: &Places,
+        folder: &Path,
+        crew: &mut Crew,
     ) -> Result<Vec<Pupil>> {
         let school = School {
             practice: lessons.practice,
@@ -206,20 +224,19 @@ impl<'a> Field<'a> {
             seed: args.seed,
             third: (self.budget.passes / 3).max(1) * self.budget.minibatches,
             data: format!("{} ({})", about.title, about.origin),
-            folder: places.folder.root(),
+            folder,
         };
-        let descent = entries.iter().find(|e| e.name == "RSGD").map(|e| e.tuned.clone());
+        let descent = entries.iter().find(|e| e.name == DESCENT).map(|e| e.tuned.clone());
         let descent = descent.ok_or_else(|| during("the step to learn from")("gradient descent takes no part"))?;
-        lessons
-            .networks
-            .iter()
-            .map(|n| {
-                let mut pupil = school.teach(*n, descent.step)?;
+        let mut pupils = vec![];
+        for network in lessons.networks {
+            if let Some(mut pupil) = school.teach(network, descent.step, crew)? {
                 // The step had to be found too.
                 pupil.schooling.passes += descent.passes;
-                Ok(pupil)
-            })
-            .collect()
+                pupils.push(pupil);
+            }
+        }
+        Ok(pupils)
     }
 
     /// One who learned, judged.

@@ -1,6 +1,7 @@
 //! What a task gives to a contest: a manifold, a cost over parts of the training data, and what is measured at a point.
 //! No optimiser lives here.
 
+use super::looking::Shows;
 use crate::error::Result;
 use pullback::{Batch, Var};
 use pullback_manifolds::Manifold;
@@ -34,6 +35,11 @@ pub(crate) trait Objective: Sync {
     /// to the cost.
     fn cost_of<'t>(&self, x: Var<'t>, _kind: usize, part: Part) -> Var<'t> {
         self.cost(x, part)
+    }
+
+    /// The examples of minibatches, for those who look at them.
+    fn shows(&self) -> Option<&dyn Shows> {
+        None
     }
 
     /// The start with this number, decided by the seed of the run.

@@ -2,17 +2,20 @@
 //! compared is elsewhere.
 //!
 //! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted: for
-//! a rule one minibatch; for R-SVRG two, and a whole gradient at every snapshot; for R-SRG two, or a whole gradient;
-//! for solvers that see all examples, one pass for each cost with or without its gradient and one for each product with
-//! the Hessian, trials of the line search included. A method is shown where it stood when the pass ended: at the last
-//! point that needed no more.
+//! a rule one minibatch, and no more if it looks at its examples as well; for R-SVRG two, and a whole gradient at every
+//! snapshot; for R-SRG two, or a whole gradient; for solvers that see all examples, one pass for each cost with or
+//! without its gradient and one for each product with the Hessian, trials of the line search included. A method is shown
+//! where it stood when the pass ended: at the last point that needed no more.
 
 use super::contenders::{Contender, Kind, Knobs, Pointed, Whole};
+use super::looking::Looker;
 use super::objective::{Objective, Part};
 use pullback::Batch;
+use pullback_manifolds::rng;
 use pullback_optim::{
     ConjugateGradient, Counts, Lbfgs, Problem, Rsrg, Rsvrg, Schedule, Solver, Steps, Stop, TrustRegions,
 };
+use rand::seq::SliceRandom;
 use std::time::{Duration, Instant};
 
 /// What a run may use.
@@ -70,6 +73,7 @@ pub(crate) fn run(contender: &Contender, knobs: &Knobs, task: &dyn Objective, st
     let wholes = move |t: usize| t.div_ceil(round) as f64;
     let track = match &contender.kind {
         Kind::Rule(make) => stochastic(task, Steps(Pointed(make(knobs))), start, budget, &|t| t as f64 / m),
+        Kind::Looking(looker) => looking(task, looker.as_ref(), start, budget),
         Kind::Rsvrg => {
             let solver = Rsvrg { step, inner: round, schedule };
             stochastic(task, solver, start, budget, &|t| wholes(t) + 2.0 * t as f64 / m)
@@ -132,6 +136,31 @@ fn stochastic<S: Solver>(
         if track.failed.is_some() {
             break;
         }
+    }
+    track
+}
+
+/// Somebody who looks at the examples of a minibatch and takes its gradient once a step: every minibatch once in each
+/// pass, in random order.
+fn looking(task: &dyn Objective, looker: &dyn Looker, start: &Batch, budget: &Budget) -> Track {
+    let mut track = Track { points: vec![start.clone()], steps: 0, time: Duration::ZERO, failed: None };
+    let (mut run, rng) = (looker.run(task, start), &mut rng(budget.seed));
+    let (mut order, mut at): (Vec<usize>, _) = ((0..budget.minibatches).collect(), start.clone());
+    for _ in 0..budget.passes {
+        order.shuffle(rng);
+        for lot in &order {
+            let clock = Instant::now();
+            let moved = run.step(*lot);
+            track.time += clock.elapsed();
+            match moved {
+                Ok(x) => (at, track.steps) = (x, track.steps + 1),
+                Err(e) => {
+                    track.failed = Some(e.to_string());
+                    return track;
+                }
+            }
+        }
+        track.points.push(at.clone());
     }
     track
 }
@@ -243,7 +272,7 @@ mod tests {
             let x = ran.last.as_ref().unwrap();
             assert_eq!(task.training_loss(x), ran.losses[6]);
             match contender.kind {
-                Kind::Rule(_) => assert_eq!(ran.steps, 30),
+                Kind::Rule(_) | Kind::Looking(_) => assert_eq!(ran.steps, 30),
                 // After ten steps: two whole gradients and twenty minibatches.
                 Kind::Rsvrg => assert_eq!(ran.steps, 10),
                 // Two whole gradients and sixteen minibatches are 5.2 passes; a third whole one is too much.
@@ -254,6 +283,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// It notes which minibatches it is given, and does not move.
+    struct Notes(std::sync::Arc<std::sync::Mutex<Vec<usize>>>);
+    impl Looker for Notes {
+        fn run<'a>(&'a self, _: &'a dyn Objective, start: &Batch) -> Box<dyn super::super::looking::Looks + 'a> {
+            Box::new((start.clone(), self))
+        }
+    }
+    impl super::super::looking::Looks for (Batch, &Notes) {
+        fn step(&mut self, lot: usize) -> pullback::Result<Batch> {
+            self.1.0.lock().unwrap().push(lot);
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn who_looks_is_given_every_minibatch_once_in_each_pass() {
+        let list = std::sync::Arc::default();
+        let kind = Kind::Looking(Box::new(Notes(std::sync::Arc::clone(&list))));
+        let ran = ran(&Contender { name: "notes", kind, betas: vec![0.0], unit: Unit::None }, 0.0);
+        let mut given = list.lock().unwrap().clone();
+        assert_eq!((given.len(), ran.steps, ran.points.len()), (30, 30, 7));
+        assert_ne!(given[..5], given[5..10], "the order changes");
+        given.chunks_mut(5).for_each(|pass| {
+            pass.sort_unstable();
+            assert_eq!(pass, [0, 1, 2, 3, 4]);
+        });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The flags of `equivariant` and `evaluate`. What they do is not known here.
 
-use crate::cli::{passes, starts, steps};
+use crate::cli::{CrewArgs, passes, starts, steps};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -100,6 +100,9 @@ pub(crate) struct EquivariantArgs {
     /// Go on with the training of an interrupted run that was begun with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
+
+    #[command(flatten)]
+    pub(crate) crew: CrewArgs,
 
     /// Folder for the curves (SVG) and the trained optimisers (safetensors).
     #[arg(long, default_value = "target/pullback/equivariant", value_name = "DIR")]

@@ -92,7 +92,7 @@ pub(crate) fn axes(
             add("dimension x4", "Random spectra, 256 rows", of(starts.min(8), 12)?, of(tuning.min(4), 13)?, &JUDGED);
         }
         false => {
-            let why = format!("a {} serves points of one size", loaded.kind);
+            let why = format!("a {} optimiser serves points of one size", loaded.kind);
             left_out.push(LeftOut { axis: "dimension x4", why });
         }
     }

@@ -1,6 +1,7 @@
 //! One family of problems: every opponent tuned on other problems of it, for each number of steps, then run beside the
 //! learned optimisers on the same starts; and how many times closer these came. What the family is, is not known here.
 
+use super::entrants::Entrant;
 use super::exact;
 use super::opponents::{self, LBFGS};
 use super::problems::Problems;
@@ -17,11 +18,12 @@ pub(crate) const JUDGED: [usize; 3] = [10, 30, 100];
 /// A learned optimiser of one training.
 pub(crate) struct Pupil {
     pub(crate) name: String,
-    pub(crate) method: Box<dyn Method>,
+    pub(crate) method: Box<dyn Entrant>,
 }
 
 impl Pupil {
     pub(crate) fn new(name: String, method: impl Method + 'static) -> Self {
+        let method: Box<dyn Method> = Box::new(method);
         Pupil { name, method: Box::new(method) }
     }
 }
@@ -139,10 +141,11 @@ impl Field<'_> {
     }
 
     /// A method with nothing to be tuned.
-    fn as_given(&self, name: &str, method: &dyn Method) -> Raced {
-        let curve = runs::run(method, self.problems, self.last(), 2);
+    fn as_given(&self, name: &str, entrant: &dyn Entrant) -> Raced {
+        let curve = runs::run_entrant(entrant, self.problems, self.last(), 2);
         let curves = vec![curve; self.judged.len()];
-        let row = self.row(name, &curves, vec![], runs::microseconds(method, self.problems));
+        let time = runs::microseconds(&*entrant.on(&self.problems.one(0)), self.problems);
+        let row = self.row(name, &curves, vec![], time);
         Raced { row, curves, at_home: vec![] }
     }
 

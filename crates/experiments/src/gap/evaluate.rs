@@ -124,7 +124,7 @@ fn changed_by_bases(loaded: &Loaded, home: &Problems, seed: u64) -> Option<f64> 
         Kind::Definite => centres::congruent(home, spd_axes::CONGRUENCE, seed),
         Kind::Frames => return None,
     };
-    let last = |p: &Problems| runs::run(loaded.method.as_ref(), p, JUDGED[1], 2).left.pop().unwrap_or_default();
+    let last = |p: &Problems| runs::run_entrant(loaded.method.as_ref(), p, JUDGED[1], 2).left.pop().unwrap_or_default();
     let (a, b) = (last(home), last(&other));
     let factor = |(a, b): (&f64, &f64)| if a > b { a / b } else { b / a };
     a.iter().zip(&b).map(factor).reduce(f64::max)

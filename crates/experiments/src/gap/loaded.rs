@@ -1,16 +1,20 @@
 //! Trained optimisers of any kind from a file, as methods, with the place that they were trained for. What they are
 //! judged on is not known here.
 
+use super::entrants::Entrant;
 use super::problems::Place;
 use crate::error::{Error, Result};
-use pullback_learned::{Each, Equivariant, FileError, GmLstm, Provenance, Rmm, Saved, Stored, Subspace};
-use pullback_manifolds::{SpdRetraction, StiefelRetraction};
+use pullback_learned::{
+    Blind, Convolved, Each, Equivariant, FileError, GmLstm, GradientFree, Labelled, Matrices, Provenance, Rmm, Saved,
+    SavedFeatures, Stored, StoredFree, Subspace,
+};
+use pullback_manifolds::{Manifold, SpdRetraction, StiefelRetraction};
 use pullback_optim::Method;
 use std::path::Path;
 
 /// An optimiser from a file.
 pub(crate) struct Loaded {
-    pub(crate) method: Box<dyn Method>,
+    pub(crate) method: Box<dyn Entrant>,
     pub(crate) kind: &'static str,
     pub(crate) parameters: usize,
     /// Does it serve points of other sizes than those of its training?
@@ -27,7 +31,16 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
     let bytes = std::fs::read(path).map_err(|e| wrong(path, &e))?;
     // Each refuses the kinds of the others by name.
     let mut found = from::<Equivariant>(path, &bytes);
-    for next in [from::<Each<Subspace>>, from::<Each<GmLstm>>, from::<Each<Rmm>>] {
+    let others = [
+        from::<Each<Subspace>>,
+        from::<Each<GmLstm>>,
+        from::<Each<Rmm>>,
+        free::<Blind>,
+        free::<Convolved>,
+        free::<Matrices>,
+        labelled,
+    ];
+    for next in others {
         if !matches!(&found, Err(Refused::Kind(_))) {
             break;
         }
@@ -54,27 +67,55 @@ where
     O: Saved + Clone + 'static,
     O::Params: 'static,
 {
-    let stored = Stored::<O>::from_bytes(bytes).map_err(|e| match e {
-        FileError::Foreign { key: "kind", got: Some(_), .. } => Refused::Kind(e),
-        e => Refused::Otherwise(wrong(path, &e)),
-    })?;
+    let stored = Stored::<O>::from_bytes(bytes).map_err(|e| refused(path, e))?;
     let provenance = stored.provenance.clone();
-    let [place, other] = places(path, &provenance).map_err(Refused::Otherwise)?;
-    let on = |place: &Place| stored.clone().on(place.manifold.as_ref());
-    // The retraction is part of what was trained.
-    let (trained, place) = match (on(&place), on(&other)) {
+    let (trained, place) = placed(path, &provenance, &|m| stored.clone().on(m))?;
+    let (parameters, method): (_, Box<dyn Method>) = (trained.parameter_count(), Box::new(trained));
+    let (kind, any_size) = (O::KIND, O::ANY_SIZE);
+    Ok(Loaded { parameters, kind, any_size, method: Box::new(method), provenance, place })
+}
+
+/// A gradient-free optimiser that looks at what problems show.
+fn free<F>(path: &Path, bytes: &[u8]) -> std::result::Result<Loaded, Refused>
+where
+    F: SavedFeatures + 'static,
+    GradientFree<GmLstm, F>: Entrant + 'static,
+{
+    let stored = StoredFree::<GmLstm, F>::from_bytes(bytes).map_err(|e| refused(path, e))?;
+    let provenance = stored.provenance.clone();
+    let (trained, place) = placed(path, &provenance, &|m| stored.clone().on(m))?;
+    let parameters = trained.parameter_count();
+    Ok(Loaded { parameters, kind: "gradient-free", any_size: false, method: Box::new(trained), provenance, place })
+}
+
+/// One that looks at labelled images, which no problem shows.
+fn labelled(path: &Path, bytes: &[u8]) -> std::result::Result<Loaded, Refused> {
+    StoredFree::<GmLstm, Labelled>::from_bytes(bytes).map_err(|e| refused(path, e))?;
+    let found = "it is gradient-free and looks at images with labels, and no problem of the report has any; those of \
+                 `pca` and `clustering` can be evaluated";
+    Err(Refused::Otherwise(wrong(path, &found)))
+}
+
+/// Of another kind, or with something wrong.
+fn refused(path: &Path, e: FileError) -> Refused {
+    match e {
+        FileError::Foreign { key: "kind" | "features", got: Some(_), .. } => Refused::Kind(e),
+        e => Refused::Otherwise(wrong(path, &e)),
+    }
+}
+
+/// What was stored on the place that it was trained for: the retraction is part of that.
+fn placed<T>(
+    path: &Path,
+    provenance: &Provenance,
+    on: &dyn Fn(&dyn Manifold) -> std::result::Result<T, FileError>,
+) -> std::result::Result<(T, Place), Refused> {
+    let [place, other] = places(path, provenance).map_err(Refused::Otherwise)?;
+    let (trained, place) = match (on(place.manifold.as_ref()), on(other.manifold.as_ref())) {
         (Err(_), Ok(trained)) => (Ok(trained), other),
         (found, _) => (found, place),
     };
-    let trained = trained.map_err(|e| Refused::Otherwise(wrong(path, &e)))?;
-    Ok(Loaded {
-        parameters: trained.parameter_count(),
-        kind: O::KIND,
-        any_size: O::ANY_SIZE,
-        method: Box::new(trained),
-        provenance,
-        place,
-    })
+    Ok((trained.map_err(|e| Refused::Otherwise(wrong(path, &e)))?, place))
 }
 
 /// The places of a name such as `Gr(64, 6)`, with one of two retractions where there are two.
@@ -105,7 +146,7 @@ fn places(path: &Path, provenance: &Provenance) -> Result<[Place; 2]> {
 mod tests {
     use super::*;
     use pullback_learned::{Sides, SubspaceOptions, Trained, Update};
-    use pullback_manifolds::{Manifold, Oblique, Spd, SpdMetric, Stiefel, rng};
+    use pullback_manifolds::{Oblique, Spd, SpdMetric, Stiefel, rng};
 
     /// A file of a subspace optimiser that was trained on this manifold.
     fn file(name: &str, manifold: &dyn Manifold) -> std::path::PathBuf {

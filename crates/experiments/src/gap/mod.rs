@@ -8,6 +8,7 @@ pub(crate) mod args;
 mod axes;
 mod centres;
 pub(crate) mod contest;
+mod entrants;
 pub(crate) mod evaluate;
 pub(crate) mod exact;
 mod loaded;
@@ -20,6 +21,7 @@ mod reference;
 pub(crate) mod report;
 pub(crate) mod runs;
 mod searched;
+mod shown;
 mod spd_axes;
 mod spd_ground;
 mod training;
@@ -27,6 +29,7 @@ mod training;
 use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
+use crate::ranks::Crew;
 use args::{EquivariantArgs, On};
 use contest::{Family, Field, JUDGED, Pupil};
 use problems::{Classes, Kind, Place, Problems};
@@ -66,21 +69,26 @@ impl Length {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
+pub(crate) fn run(args: &EquivariantArgs, crew: &mut Crew) -> Result<()> {
     let begun = Instant::now();
+    *crew = Crew::new(&args.crew)?;
     let ground = Ground::new(args)?;
-    let folder = Folder::create(&args.out)?;
-    let json = Json::open(args.json.as_deref())?;
     let length = Length::new(args);
+    let places = match crew.helper() {
+        None => Some((Folder::create(&args.out)?, Json::open(args.json.as_deref())?)),
+        Some(_) => None,
+    };
+    let name = |k: u64, what: &str| args.out.join(format!("equivariant-{k}.{what}"));
 
     let (mut pupils, mut trained, mut courses, mut files) = (vec![], vec![], vec![], vec![]);
     for k in 0..length.trainings as u64 {
-        let name = |what: &str| folder.path(&format!("equivariant-{k}.{what}"));
-        let file = name("training.json");
+        let file = name(k, "training.json");
         let course = training::course(length.steps, file.clone(), args.resume && file.exists());
-        let (optimizer, seen) = ground.train(&course, args.seed.wrapping_mul(1000).wrapping_add(k))?;
+        let found = ground.train(&course, args.seed.wrapping_mul(1000).wrapping_add(k), crew)?;
+        // Nothing for a helper.
+        let Some((optimizer, seen)) = found else { continue };
         let data = format!("{}, seed {}, training {k}", ground.practised(), args.seed);
-        let path = name("safetensors");
+        let path = name(k, "safetensors");
         save(&optimizer, &path, &Provenance::new(ground.place().manifold.as_ref(), data))?;
         trained.push(Trained::new(&seen, training::gradients(&seen)));
         pupils.push(Pupil::new(format!("learned {k}"), optimizer));
@@ -88,6 +96,7 @@ pub(crate) fn run(args: &EquivariantArgs) -> Result<()> {
         files.push(path);
     }
 
+    let Some((folder, json)) = places else { return Ok(()) };
     let (families, long) = ground.families(args, &length, &pupils)?;
     let mut summary = Summary::new(args, ground.practised(), length.steps, trained, families, long);
     summary.files = files;
@@ -137,14 +146,10 @@ impl Ground {
         }
     }
 
-    fn train(
-        &self,
-        course: &crate::course::Course,
-        seed: u64,
-    ) -> Result<(pullback_learned::Trained<pullback_learned::Equivariant>, crate::course::Seen)> {
+    fn train(&self, course: &crate::course::Course, seed: u64, crew: &mut Crew) -> Result<Option<training::Found>> {
         match self {
-            Ground::Spectra(spectra, _) => training::train(spectra, course, seed),
-            Ground::Definite(ground) => ground.train(course, seed),
+            Ground::Spectra(spectra, _) => training::train(spectra, course, seed, crew),
+            Ground::Definite(ground) => ground.train(course, seed, crew),
         }
     }
 

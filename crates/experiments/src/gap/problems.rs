@@ -4,6 +4,7 @@
 use super::losses::{DELTA, Loss, members};
 use super::opponents::Scene;
 use super::reference;
+use super::shown::{EXAMPLES, images_of};
 use crate::data::{Digits, PIXELS};
 use crate::error::{Result, during};
 use pullback::faer::{Mat, Side};
@@ -89,9 +90,11 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Problems {
     pub(crate) manifold: Arc<dyn Manifold>,
-    loss: Loss,
+    pub(super) loss: Loss,
+    /// What the moments of principal components are those of, in columns: for those who look at examples.
+    pub(super) examples: Option<Batch>,
     /// Costs are multiplied by this, each problem its own: their units.
-    scale: Vec<f64>,
+    pub(super) scale: Vec<f64>,
     /// Gradients are disturbed by a random matrix of this part of their norm.
     noise: f64,
     pub(crate) starts: Batch,
@@ -174,15 +177,18 @@ impl Problems {
         count: usize,
         seed: u64,
     ) -> Result<Self> {
-        let (mut list, mut tops) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut list, mut tops, mut examples) = (Vec::with_capacity(count), Vec::with_capacity(count), vec![]);
         for k in 0..count as u64 {
             let rng = &mut rng(seed.wrapping_mul(0x1_0000).wrapping_add(k));
-            let (c, top) = moments_of(digits, &subset(classes, rng))?;
+            let classes = subset(classes, rng);
+            let (c, top) = moments_of(digits, &classes)?;
             let q = rotation(PIXELS, rng);
             list.push(if rotated { &q * c * q.transpose() } else { c });
+            let some = images_of(digits, &classes, rng) * (1.0 / top.sqrt());
+            examples.push(if rotated { q * some } else { some });
             tops.push(top);
         }
-        let found = Self::components(place, &list, seed)?;
+        let found = Problems { examples: Some(Batch::stack(&examples)), ..Self::components(place, &list, seed)? };
         Ok(if place.as_given { Problems { scale: tops, ..found } } else { found })
     }
 
@@ -196,10 +202,13 @@ impl Problems {
             let l = spectrum(n, p, condition, rng);
             let q = rotation(n, rng);
             let scaled = Mat::from_fn(n, n, |i, j| q[(i, j)] * l[j]);
-            scaled * q.transpose()
+            let z: Batch = gaussian(Shape::mat(n, EXAMPLES), rng);
+            // Samples with these moments.
+            let some = Mat::from_fn(n, EXAMPLES, |i, j| l[i].sqrt() * z.data()[j * n + i]);
+            (scaled * q.transpose(), q * some)
         };
-        let list: Vec<Mat<f64>> = (0..count as u64).map(one).collect();
-        Self::components(place, &list, seed)
+        let (list, examples): (Vec<Mat<f64>>, Vec<Mat<f64>>) = (0..count as u64).map(one).unzip();
+        Ok(Problems { examples: Some(Batch::stack(&examples)), ..Self::components(place, &list, seed)? })
     }
 
     /// What the equivariant optimiser is trained on: random spectra, and digits 0 to 4, in turn, rotated.
@@ -260,7 +269,7 @@ impl Problems {
     pub(super) fn new(manifold: Arc<dyn Manifold>, loss: Loss, optimum: Vec<f64>, seed: u64) -> Result<Self> {
         let starts: Batch = manifold.random_point(optimum.len(), &mut rng(!seed)).swap_remove(0);
         let scale = vec![1.0; optimum.len()];
-        let mut out = Problems { manifold, loss, scale, noise: 0.0, starts, before: vec![], optimum };
+        let mut out = Problems { manifold, loss, examples: None, scale, noise: 0.0, starts, before: vec![], optimum };
         out.before = out.above(&out.starts.clone());
         Ok(out)
     }
@@ -347,6 +356,7 @@ impl Problems {
     pub(crate) fn one(&self, k: usize) -> Self {
         Problems {
             loss: self.loss.some(&[k]),
+            examples: self.examples.as_ref().map(|b| members(b, &[k])),
             starts: members(&self.starts, &[k]),
             optimum: vec![self.optimum[k]],
             scale: vec![self.scale[k]],

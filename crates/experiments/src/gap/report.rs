@@ -128,7 +128,8 @@ pub(crate) struct Long {
 
 impl Long {
     pub(crate) fn new(pupils: &[Pupil], problems: &Problems, steps: usize, what: &'static str) -> Self {
-        let curves: Vec<_> = pupils.iter().map(|p| runs::run(p.method.as_ref(), problems, steps, 3).left).collect();
+        let curves: Vec<_> =
+            pupils.iter().map(|p| runs::run_entrant(p.method.as_ref(), problems, steps, 3).left).collect();
         let worst = |t: usize| curves.iter().flat_map(|c| c[t].iter().copied()).fold(0.0, f64::max);
         Long { steps, what, problems: problems.count(), worst: worst(steps), worst_at_hundred: worst(100.min(steps)) }
     }

@@ -1,6 +1,7 @@
 //! Runs of methods on problems side by side, what is left after every step, and methods chosen on a grid. Which methods
 //! and which problems is not known here.
 
+use super::entrants::Entrant;
 use super::problems::Problems;
 use pullback::Batch;
 use pullback_learned::Rollout;
@@ -17,13 +18,19 @@ pub(crate) struct Curve {
 
 /// Runs a method on all problems at once. Where that fails each problem is run alone, so that one failure is one.
 pub(crate) fn run(method: &dyn Method, problems: &Problems, steps: usize, seed: u64) -> Curve {
-    match together(method, problems, steps, seed, true) {
+    run_entrant(&method, problems, steps, seed)
+}
+
+/// The same of a learned optimiser, which may look at the problems.
+pub(crate) fn run_entrant(entrant: &dyn Entrant, problems: &Problems, steps: usize, seed: u64) -> Curve {
+    match together(&*entrant.on(problems), problems, steps, seed, true) {
         Ok(left) => Curve { left, failed: None },
         Err(why) => {
             let mut left = vec![Vec::with_capacity(problems.count()); steps + 1];
             let mut failed = None;
             for k in 0..problems.count() {
-                let one = together(method, &problems.one(k), steps, seed.wrapping_add(k as u64), true);
+                let alone = problems.one(k);
+                let one = together(&*entrant.on(&alone), &alone, steps, seed.wrapping_add(k as u64), true);
                 for t in 0..=steps {
                     left[t].push(one.as_ref().map_or(f64::INFINITY, |c| c[t][0]));
                 }

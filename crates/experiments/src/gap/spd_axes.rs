@@ -67,7 +67,7 @@ pub(crate) fn axes(
             );
         }
         false => {
-            let why = format!("a {} serves points of one size", loaded.kind);
+            let why = format!("a {} optimiser serves points of one size", loaded.kind);
             left_out.push(LeftOut { axis: "dimension x4", why });
         }
     }

@@ -9,15 +9,16 @@ use super::losses::Loss;
 use super::opponents::{Scene, lbfgs_options, plain_lbfgs};
 use super::problems::{Place, Problems, in_the_metric_at};
 use super::report::{Goal, Long};
-use super::training::{LEAST, LOOK_AT, Looks, NOISE, NOISY, follow};
+use super::training::{Found, LEAST, LOOK_AT, Looks, NOISE, NOISY, follow};
 use super::{LONG, Length, runs};
 use crate::clustering;
-use crate::course::{Course, Seen};
+use crate::course::Course;
 use crate::covariances::{Covariances, ORDER};
 use crate::error::Result;
 use crate::files::named;
+use crate::ranks::Crew;
 use pullback::{Axis, Batch, Shape, Tape, Var};
-use pullback_learned::{Equivariant, EquivariantOptions, Member, Split, Task, Trained};
+use pullback_learned::{EquivariantOptions, Member, Split, Task};
 use pullback_manifolds::{Egrad, SpdRetraction, gaussian, rng};
 use rand::{Rng, RngExt};
 
@@ -148,11 +149,11 @@ impl SpdGround {
     }
 
     /// Trains one from a seed.
-    pub(crate) fn train(&self, course: &Course, seed: u64) -> Result<(Trained<Equivariant>, Seen)> {
+    pub(crate) fn train(&self, course: &Course, seed: u64, crew: &mut Crew) -> Result<Option<Found>> {
         let looked = [centres::random(self.place(), 1.0, LOOK_AT, 77)?];
         let options = self.options(&looked[0]);
         let looks = Looks { problems: &looked, after: [JUDGED[0], JUDGED[1]] };
-        follow(&self.task, self.place(), options, &looks, course, seed)
+        follow(&self.task, self.place(), options, &looks, (course, seed), crew)
     }
 
     /// Everything that is judged, and what is left on textures after very many steps.

@@ -147,13 +147,16 @@ impl Task for Spectra {
     }
 }
 
-/// Trains one from a seed.
-pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64) -> Result<(Trained<Equivariant>, Seen)> {
+/// What a training gives.
+pub(crate) type Found = (Trained<Equivariant>, Seen);
+
+/// Trains one from a seed. A helper of the crew works for the one that learns, and has nothing to show for it.
+pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64, crew: &mut Crew) -> Result<Option<Found>> {
     let place = &spectra.place;
     let looked = Problems::spectra(place, CONDITIONS, LOOK_AT, 77)?;
     let digits = Problems::digits(place, &Digits::built_in()?, Classes::Seen, true, LOOK_AT, 78)?;
     let looks = Looks { problems: &[looked, digits], after: [10, 30] };
-    follow(spectra, place, EquivariantOptions::default(), &looks, course, seed)
+    follow(spectra, place, EquivariantOptions::default(), &looks, (course, seed), crew)
 }
 
 /// What parameters are chosen for: the mean logarithm of what is left of problems after two numbers of steps.
@@ -179,20 +182,24 @@ pub(crate) fn follow<K: Task>(
     place: &Place,
     options: EquivariantOptions,
     looks: &Looks<'_>,
-    course: &Course,
-    seed: u64,
-) -> Result<(Trained<Equivariant>, Seen)> {
+    (course, seed): (&Course, u64),
+    crew: &mut Crew,
+) -> Result<Option<Found>> {
     let optimizer = Equivariant::new(options);
     let params = optimizer.init(&mut rng(seed));
     let rsgd = Rsgd { step: 0.0 };
     let methods: [&dyn Method; 1] = [&rsgd];
     let options = how(course.steps, seed);
     let mut training =
-        Training::new(Descent(optimizer.clone()), params, place.manifold.as_ref(), task, &methods, options);
+        Training::new(Descent(optimizer.clone()), params, place.manifold.as_ref(), task, &methods, options)
+            .threads(crew.threads());
+    if crew.helper().is_some() {
+        return crew.help(&mut training).map(|()| None);
+    }
     let look = |params: &_| looks.score(&Trained::new(optimizer.clone(), Clone::clone(params)));
-    let seen = course.follow(&mut training, &mut Crew::alone(), &look)?;
+    let seen = course.follow(&mut training, crew, &look)?;
     let params = training.best().unwrap_or_else(|| training.into_params());
-    Ok((Trained::new(optimizer, params), seen))
+    Ok(Some((Trained::new(optimizer, params), seen)))
 }
 
 /// How a training of so many outer steps goes.

@@ -1,5 +1,6 @@
 //! The flags of the command `orthonet`. What they do is elsewhere.
 
+use crate::cli::CrewArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -41,9 +42,8 @@ pub(crate) struct OrthonetArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) outer: Option<u32>,
 
-    /// Threads for the meta-training. Its result is the same with any number.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
-    pub(crate) threads: u8,
+    #[command(flatten)]
+    pub(crate) crew: CrewArgs,
 
     /// Folder for the curves (SVG) and the trained optimiser (safetensors).
     #[arg(long, default_value = "target/pullback/orthonet", value_name = "DIR")]

@@ -5,6 +5,7 @@ use super::net::Net;
 use super::race::{Length, outcome};
 use crate::error::{Result, during};
 use crate::progress::Stage;
+use crate::ranks::Crew;
 use pullback_implicit::Estimator;
 use pullback_learned::{
     Descent, Each, Horizon, OnSuspect, OuterRule, Progress, Provenance, Sides, Subspace, SubspaceOptions, Trained,
@@ -68,15 +69,16 @@ impl Cost {
     }
 }
 
-/// Trains one optimiser for each scale and keeps the best. `step` is that of RSGD.
+/// Trains one optimiser for each scale and keeps the best. `step` is that of RSGD. A helper of the crew works for the
+/// one that learns, and has nothing to show for it.
 pub(crate) fn learn(
     net: &Net,
     step: f64,
     outer_steps: usize,
-    threads: usize,
     length: &Length,
     quick: bool,
-) -> Result<Learned> {
+    crew: &mut Crew,
+) -> Result<Option<Learned>> {
     let clock = Instant::now();
     let scales: &[f64] = if quick { &SCALES[1..2] } else { &SCALES };
     let stage = Stage::new("meta-training", scales.len() * outer_steps);
@@ -97,30 +99,36 @@ pub(crate) fn learn(
     };
     let mut best: Option<(f64, Trained<Each<Subspace>>)> = None;
     for scale in scales {
-        let (loss, trained) = train(net, step * scale, outer_steps, threads, length, &stage, &mut cost)?;
+        let how = How { c: step * scale, outer_steps, length, stage: &stage };
+        let Some((loss, trained)) = train(net, &how, &mut cost, crew)? else { continue };
         cost.trials.push((step * scale, loss));
         if best.as_ref().is_none_or(|(b, _)| loss < *b) {
             cost.scale = step * scale;
             best = Some((loss, trained));
         }
     }
+    if crew.helper().is_some() {
+        return Ok(None);
+    }
     let (_, trained) = best.ok_or_else(|| during("meta-training")("no scale was tried"))?;
     cost.seconds = clock.elapsed().as_secs_f64();
     let provenance = Provenance::new(&net.space(true), format!("8x8 digits, dense layers, seed {}", length.seed));
-    Ok(Learned { trained, cost, provenance })
+    Ok(Some(Learned { trained, cost, provenance }))
+}
+
+/// How one training goes.
+struct How<'a> {
+    /// The scale of steps.
+    c: f64,
+    outer_steps: usize,
+    length: &'a Length,
+    stage: &'a Stage,
 }
 
 /// One training. Of the parameters met on the way, those are kept that do best on the validation images from the starts
 /// of the tuning; the untrained ones are among them.
-fn train(
-    net: &Net,
-    c: f64,
-    outer_steps: usize,
-    threads: usize,
-    length: &Length,
-    stage: &Stage,
-    cost: &mut Cost,
-) -> Result<(f64, Trained<Each<Subspace>>)> {
+fn train(net: &Net, how: &How<'_>, cost: &mut Cost, crew: &mut Crew) -> Result<Option<(f64, Trained<Each<Subspace>>)>> {
+    let How { c, outer_steps, length, stage } = *how;
     let optimizer = Each::new(Subspace::new(SubspaceOptions::new(Sides::Both)), Update::new(c));
     let fresh = optimizer.init(&mut rng(length.seed));
     let space = net.space(true);
@@ -129,12 +137,15 @@ fn train(
     let refresh = (outer_steps / 3).max(1);
     let options = options(length.seed, refresh, outer_steps);
     let mut training =
-        Training::new(Descent(optimizer.clone()), fresh, manifold, net, &methods, options).threads(threads);
+        Training::new(Descent(optimizer.clone()), fresh, manifold, net, &methods, options).threads(crew.threads());
+    if crew.helper().is_some() {
+        return crew.help(&mut training).map(|()| None);
+    }
     let every = (outer_steps / LOOKS).max(1);
     let mut lowest = f64::INFINITY;
     for done in 0..=outer_steps {
         if done > 0 {
-            let progress = training.step().map_err(during("meta-training"))?;
+            let progress = crew.step(&mut training)?;
             stage.advance();
             cost.count(&progress);
         }
@@ -150,8 +161,9 @@ fn train(
             stage.say(|| format!("step {c:.1e}, validation loss {loss:.4}, lowest {lowest:.4}"));
         }
     }
+    crew.release();
     let parameters = training.best().unwrap_or_else(|| training.into_params());
-    Ok((lowest, Trained::new(optimizer, parameters)))
+    Ok(Some((lowest, Trained::new(optimizer, parameters))))
 }
 
 fn options(seed: u64, refresh: usize, outer_steps: usize) -> TrainingOptions {
@@ -183,14 +195,14 @@ mod tests {
     #[test]
     fn training_counts_what_it_costs_never_ends_worse_than_it_began_and_repeats_itself() {
         let (net, length) = (small(), Length { steps: 12, starts: 1, tuning_starts: 1, seed: 2 });
-        let learned = learn(&net, 1e-3, 6, 1, &length, true).unwrap();
+        let learned = learn(&net, 1e-3, 6, &length, true, &mut Crew::alone()).unwrap().unwrap();
         let cost = &learned.cost;
         assert_eq!((cost.parameters, cost.trainings, learned.trained.parameter_count()), (5242, 1, 5242));
         assert!(cost.trials[0].1 <= cost.untrained);
         // Six outer steps, three fillings of the pool, seven trials.
         assert_eq!(cost.gradients, 6 * 4 * 11 + 3 * 8 * 160 + 7 * 12);
         assert_eq!(cost.products, 6 * 4 * 10);
-        let again = learn(&net, 1e-3, 6, 2, &length, true).unwrap();
+        let again = learn(&net, 1e-3, 6, &length, true, &mut Crew::of_threads(2)).unwrap().unwrap();
         assert_eq!(again.trained.parameters, learned.trained.parameters);
     }
 }

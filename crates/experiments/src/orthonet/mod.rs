@@ -14,6 +14,7 @@ use crate::data::Digits;
 use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
 use crate::progress::Stage;
+use crate::ranks::Crew;
 use args::OrthonetArgs;
 use net::Net;
 use pullback_learned::FileError;
@@ -25,10 +26,15 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Runs the command.
-pub(crate) fn run(args: &OrthonetArgs) -> Result<()> {
+pub(crate) fn run(args: &OrthonetArgs, crew: &mut Crew) -> Result<()> {
     let begun = Instant::now();
+    *crew = Crew::new(&args.crew)?;
     let digits = Digits::find(args.data.as_deref())?;
-    let (folder, json) = (Folder::create(&args.out)?, Json::open(args.json.as_deref())?);
+    // A helper of the crew writes nothing.
+    let places = match crew.helper() {
+        None => Some((Folder::create(&args.out)?, Json::open(args.json.as_deref())?)),
+        Some(_) => None,
+    };
     let net = Net::new(&digits, &args.layers, args.seed)?;
     let of = |full: u32, quick| if args.quick { quick } else { full };
     let length = Length {
@@ -37,9 +43,10 @@ pub(crate) fn run(args: &OrthonetArgs) -> Result<()> {
         tuning_starts: u64::from(of(2, 1)),
         seed: args.seed,
     };
-    let (mut methods, step) = classical(args, &net, &length)?;
+    let (mut methods, step) = classical(args, &net, &length, crew.helper().is_some())?;
     let outer = args.outer.unwrap_or(of(300, 30)) as usize;
-    let learned = learn::learn(&net, step, outer, usize::from(args.threads), &length, args.quick)?;
+    let learned = learn::learn(&net, step, outer, &length, args.quick, crew)?;
+    let (Some(learned), Some((folder, json))) = (learned, places) else { return Ok(()) };
     let runs = judged(&net, &learned.trained, true, &length)?;
     methods.push(Entry { name: LEARNED, orthogonal: true, tuned: None, runs });
     let path = folder.path("optimizer.safetensors");
@@ -65,9 +72,10 @@ pub(crate) fn run(args: &OrthonetArgs) -> Result<()> {
     Ok(())
 }
 
-/// The classical methods, tuned and run, and the step of RSGD.
-fn classical(args: &OrthonetArgs, net: &Net, length: &Length) -> Result<(Vec<Entry>, f64)> {
-    let entrants = race::classical(args.quick);
+/// The classical methods, tuned and run, and the step of RSGD, which is all that a helper needs.
+fn classical(args: &OrthonetArgs, net: &Net, length: &Length, helper: bool) -> Result<(Vec<Entry>, f64)> {
+    let mut entrants = race::classical(args.quick);
+    entrants.retain(|e| !helper || e.contender.name == RSGD);
     let stage = Stage::new("methods", entrants.len());
     let (mut methods, mut step) = (vec![], 0.0);
     for entrant in &entrants {
