@@ -153,7 +153,7 @@ impl<'a, T: Scalar> PullStep<'a, T> {
     }
 
     /// `slot += alpha g`, summed over what the input was broadcast along.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn add_sum(&mut self, i: usize, alpha: T, shape: Shape, g: &[T]) {
         if self.slot(i).is_none() {
             return;
@@ -166,7 +166,7 @@ impl<'a, T: Scalar> PullStep<'a, T> {
     }
 
     /// `slot += g o x`, summed over what the input was broadcast along; one number takes an inner product.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn add_spread_sum(&mut self, i: usize, shape: Shape, mut g: Buf<T>, x: &[T]) {
         if self.slot(i).is_some() {
             if self.input(i).shape == Shape::SCALAR {
@@ -180,7 +180,7 @@ impl<'a, T: Scalar> PullStep<'a, T> {
     }
 
     /// `slot += g o x`, where `g` is broadcast to the shape of `x`.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn add_spread(&mut self, i: usize, g: Arg<'_, T>, x: Arg<'_, T>) {
         let store = self.store;
         let Some(slot) = self.slot(i) else { return };

@@ -9,7 +9,7 @@ use pullback::{Axis, Batch, MatLike, Shape, Tape, Var};
 /// A matrix, a column, a row and a number.
 type Operands<'t> = [Var<'t>; 4];
 
-const PROGRAMS: [(&str, for<'t> fn(Operands<'t>) -> Var<'t>); 24] = [
+const PROGRAMS: [(&str, for<'t> fn(Operands<'t>) -> Var<'t>); 27] = [
     ("matrix o column", |[x, c, _, _]| x.hadamard(c)),
     ("row o matrix", |[x, _, r, _]| r.hadamard(x)),
     ("matrix times number", |[x, _, _, s]| x * s),
@@ -44,6 +44,9 @@ const PROGRAMS: [(&str, for<'t> fn(Operands<'t>) -> Var<'t>); 24] = [
     // Entries are rounded to eighths, so that there are ties.
     ("largest", |[x, ..]| x.column_max().sum_each() + x.max_all()),
     ("smallest of rows", |[x, ..]| x.row_min()),
+    ("logarithm of all exponentials", |[x, ..]| x.log_sum_exp()),
+    ("logarithms of exponentials of columns", |[x, ..]| x.column_log_sum_exp()),
+    ("logarithms of exponentials of rows", |[x, ..]| (4.0 * x).row_log_sum_exp()),
 ];
 
 const SIZES: [(usize, usize); 7] = [(1, 1), (1, 6), (2, 7), (5, 4), (3, 70), (17, 3), (1100, 2)];

@@ -84,22 +84,34 @@ impl<T: Scalar> Primitive<T> for LinComb {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        let (alpha, beta, whole) = (T::of(self.alpha), T::of(self.beta), p.output().shape);
-        let (a, b) = (p.input(0).shape, p.input(1).shape);
+        if p.input(0).shape != p.input(1).shape {
+            return self.pull_spread(p);
+        }
         let Some(mut g) = p.take() else { return true };
-        match b == whole {
-            true => p.add_scaled(1, beta, &g),
-            false => p.add_sum(1, beta, whole, &g),
-        }
-        if a != whole {
-            p.add_sum(0, alpha, whole, &g);
-            p.store.put(g);
-            return true;
-        }
-        if alpha != T::one() {
+        p.add_scaled(1, T::of(self.beta), &g);
+        if self.alpha != 1.0 {
+            let alpha = T::of(self.alpha);
             g.iter_mut().for_each(|x| *x *= alpha);
         }
         p.give(0, g);
+        true
+    }
+}
+
+impl LinComb {
+    /// Where an operand was broadcast, its cotangent is the sum of those of its uses. Not inlined: the sweep of small
+    /// values must not become longer for it.
+    #[inline(never)]
+    fn pull_spread<T: Scalar>(&self, mut p: PullStep<'_, T>) -> bool {
+        let whole = p.output().shape;
+        let Some(g) = p.take() else { return true };
+        for (i, factor) in [(0, T::of(self.alpha)), (1, T::of(self.beta))] {
+            match p.input(i).shape == whole {
+                true => p.add_scaled(i, factor, &g),
+                false => p.add_sum(i, factor, whole, &g),
+            }
+        }
+        p.store.put(g);
         true
     }
 }
@@ -205,22 +217,31 @@ impl<T: Scalar> Primitive<T> for Hadamard {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        let (a, b, whole) = (p.input(0), p.input(1), p.output().shape);
-        if a.shape != whole && b.shape != whole {
-            return false;
+        let (a, b) = (p.input(0), p.input(1));
+        if a.shape != b.shape {
+            return pull_spread(p);
         }
         let Some(mut g) = p.take() else { return true };
-        if a.shape != b.shape {
-            let (large, small) = if a.shape == whole { (0, 1) } else { (1, 0) };
-            p.add_spread(large, p.input(small), Arg { shape: whole, data: &g });
-            p.add_spread_sum(small, whole, g, p.input(large).data);
-            return true;
-        }
         p.add_hadamard(1, &g, a.data);
         g.iter_mut().zip(b.data).for_each(|(g, b)| *g *= *b);
         p.give(0, g);
         true
     }
+}
+
+/// The cotangents of a product one of whose factors was broadcast. Not inlined: the sweep of small values must not
+/// become longer for it.
+#[inline(never)]
+fn pull_spread<T: Scalar>(mut p: PullStep<'_, T>) -> bool {
+    let (a, b, whole) = (p.input(0).shape, p.input(1).shape, p.output().shape);
+    if a != whole && b != whole {
+        return false;
+    }
+    let Some(g) = p.take() else { return true };
+    let (large, small) = if a == whole { (0, 1) } else { (1, 0) };
+    p.add_spread(large, p.input(small), Arg { shape: whole, data: &g });
+    p.add_spread_sum(small, whole, g, p.input(large).data);
+    true
 }
 
 /// `gA = g o B` and `gB = g o A` for `A` and `B`, the first two inputs.

@@ -100,22 +100,35 @@ impl<T: Scalar> Primitive<T> for Dot {
 
     #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
-        let (a, b, y) = (p.input(0), p.input(1), p.output().shape);
-        if a.shape != b.shape || a.data.is_empty() {
-            return false;
+        let (a, b) = (p.input(0), p.input(1));
+        if a.shape != b.shape || p.output().shape != Shape::SCALAR {
+            return pull_columns(p);
         }
-        let Some(mut g) = p.take() else { return true };
-        let same = p.inputs[0] == p.inputs[1];
-        if same {
-            g.iter_mut().for_each(|g| *g += *g);
-        }
-        for (i, other) in [(0, b), (1, a)].into_iter().take(if same { 1 } else { 2 }) {
-            match y == Shape::SCALAR {
-                true => p.add_scaled(i, g[0], other.data),
-                false => p.add_spread(i, Arg { shape: y, data: &g }, other),
-            }
-        }
+        let Some(g) = p.take() else { return true };
+        p.add_scaled(0, g[0], b.data);
+        p.add_scaled(1, g[0], a.data);
         p.store.put(g);
         true
     }
+}
+
+/// The cotangents of inner products of several members, columns or rows. Of a value with itself in one pass. Not
+/// inlined: the sweep of small values must not become longer for it.
+#[inline(never)]
+fn pull_columns<T: Scalar>(mut p: PullStep<'_, T>) -> bool {
+    let (a, b, y) = (p.input(0), p.input(1), p.output().shape);
+    if a.shape != b.shape || a.data.is_empty() {
+        return false;
+    }
+    let Some(mut g) = p.take() else { return true };
+    let same = p.inputs[0] == p.inputs[1];
+    if same {
+        g.iter_mut().for_each(|g| *g += *g);
+    }
+    p.add_spread(0, Arg { shape: y, data: &g }, b);
+    if !same {
+        p.add_spread(1, Arg { shape: y, data: &g }, a);
+    }
+    p.store.put(g);
+    true
 }

@@ -114,9 +114,16 @@ impl<T: Scalar> Primitive<T> for Peak {
         }
     }
 
-    /// Where there is a sum already, only winners are written. A group of NaN is left to the rule.
     #[inline(always)]
-    fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
+    fn pull_direct(&self, p: PullStep<'_, T>) -> bool {
+        self.pull_winners(p)
+    }
+}
+
+impl Peak {
+    /// Where there is a sum already, only winners are written. A group of NaN is left to the rule.
+    #[inline(never)]
+    fn pull_winners<T: Scalar>(self, mut p: PullStep<'_, T>) -> bool {
         let (x, [y, k]) = (p.input(0), p.outputs::<2>());
         let has_sum = p.slot(0).is_some_and(|slot| slot.is_some());
         if !has_sum || self.over == Over::COLS || y.data.iter().any(|y| y.is_nan()) {
@@ -124,8 +131,8 @@ impl<T: Scalar> Primitive<T> for Peak {
         }
         let [g, none] = p.take_all::<2>();
         if let (Some(Some(sum)), Some(g)) = (p.slot(0), &g) {
-            let m = if self.over == Over::ALL { x.shape.each() } else { x.shape.rows };
-            let columns = sum.chunks_exact_mut(m.max(1)).zip(x.data.chunks_exact(m.max(1)));
+            let m = columns_of(self.over, x.shape).max(1);
+            let columns = sum.chunks_exact_mut(m).zip(x.data.chunks_exact(m));
             for ((sum, x), ((best, k), g)) in columns.zip(y.data.iter().zip(k.data).zip(&**g)) {
                 let share = *g / *k;
                 sum.iter_mut().zip(x).filter(|(_, x)| *x == best).for_each(|(sum, _)| *sum += share);
@@ -134,9 +141,7 @@ impl<T: Scalar> Primitive<T> for Peak {
         [g, none].into_iter().flatten().for_each(|g| p.store.put(g));
         true
     }
-}
 
-impl Peak {
     fn winners<T: Scalar>(self, gather: bool) -> Op<T> {
         Op::Winners(Winners { over: self.over, gather })
     }

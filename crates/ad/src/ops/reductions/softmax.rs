@@ -24,6 +24,7 @@
 //! Source: derived.
 
 use super::reduce::Over;
+use crate::ops::direct::PullStep;
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -152,6 +153,23 @@ fn finish<T: Scalar>(groups: &Groups<'_, T>, y: &mut [T], f: impl Fn(T, T, T) ->
     }
 }
 
+/// The weights of a softmax, times a factor for each group, if there is one.
+fn weights<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, factor: Option<&[T]>, y: &mut [T]) {
+    exponentials(x, groups, |i, e| y[i..i + e.len()].copy_from_slice(e));
+    // The largest entries are not needed any more.
+    match factor {
+        Some(g) => groups.top.copy_from_slice(g),
+        None => groups.top.fill(T::one()),
+    }
+    // A sum of 0 is that of a group of -inf: weights 0.
+    groups.sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
+    finish(groups, y, |e, g, r| {
+        let p = e * r;
+        // NaN is not below, and stays.
+        (if p < T::min_positive_value() { T::zero() } else { p }) * g
+    });
+}
+
 /// What a member needs: of each group the largest entry, the sum, and what the sum lost; and a block of entries before
 /// and after the exponential. Its columns have `m` entries.
 struct Groups<'a, T> {
@@ -192,14 +210,7 @@ impl<T: Scalar> Primitive<T> for Softmax {
         with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
                 let (x, y) = (x[0].member(b), y[0].member(b));
-                exponentials(x, &mut groups, |i, e| y[i..i + e.len()].copy_from_slice(e));
-                // A sum of 0 is that of a group of -inf: weights 0.
-                groups.sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
-                finish(&groups, y, |e, _, r| {
-                    let p = e * r;
-                    // NaN is not below, and stays.
-                    if p < T::min_positive_value() { T::zero() } else { p }
-                });
+                weights(x, &mut groups, None, y);
             }
         });
         Ok(())
@@ -292,5 +303,31 @@ impl<T: Scalar> Primitive<T> for LogSumExp {
         if let Some(g) = &dy[0] {
             out.add(0, self.over.weights(x[0]).hadamard(g));
         }
+    }
+
+    /// The weights, and the product with `g` in the pass that ends them.
+    #[inline(always)]
+    fn pull_direct(&self, p: PullStep<'_, T>) -> bool {
+        self.pull_weights(p);
+        true
+    }
+}
+
+impl LogSumExp {
+    #[inline(never)]
+    fn pull_weights<T: Scalar>(self, mut p: PullStep<'_, T>) {
+        let (x, y) = (p.input(0), p.output().shape);
+        let Some(g) = p.take() else { return };
+        if p.slot(0).is_some() {
+            let mut gx = p.store.take(x.data.len());
+            with_groups(self.over, x.shape, p.store, |mut groups| {
+                let (g, mut out) = (Arg { shape: y, data: &g }, Out { shape: x.shape, data: &mut gx });
+                for b in 0..x.shape.batch {
+                    weights(x.member(b), &mut groups, Some(g.member(b)), out.member(b));
+                }
+            });
+            p.give(0, gx);
+        }
+        p.store.put(g);
     }
 }
