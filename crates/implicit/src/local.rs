@@ -282,6 +282,11 @@ impl<'t, T: Scalar> Local<'t, T> {
         self.dim <= SMALL
     }
 
+    /// Is the map self-adjoint by what it is?
+    pub(crate) fn is_self_adjoint(&self) -> bool {
+        self.kind == Kind::Stationary
+    }
+
     /// The whole map, computed once.
     pub(crate) fn factor(&self) -> Result<&Factor<T>> {
         if let Some(f) = self.factor.get() {
@@ -334,7 +339,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         stop: &Stop,
         aid: Aid<'_, T>,
     ) -> Result<Solved<T>> {
-        let adjoint = adjoint && self.kind != Kind::Stationary;
+        let adjoint = adjoint && !self.is_self_adjoint();
         let turned = Adjoint(self);
         let map: &dyn Map<T> = if adjoint { &turned } else { self };
         let auto = matches!(method, Method::Auto);

@@ -213,6 +213,6 @@ impl<'m, T: Scalar> Team<'m, T> {
                 other => other,
             };
         }
-        Ok(Solved { x: self.x, members: self.members, sizes: self.size, products: self.products, method })
+        Ok(Solved { x: self.x, r, members: self.members, sizes: self.size, products: self.products, method })
     }
 }
