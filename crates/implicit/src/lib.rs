@@ -76,6 +76,7 @@ mod lists;
 mod local;
 mod local_map;
 mod loop_kinks;
+mod loop_members;
 mod measured;
 mod members;
 mod missing;

@@ -24,7 +24,7 @@ pub(crate) const SLOTS: usize = 2 * ONCE;
 /// What is recorded at first.
 #[derive(Debug, Clone)]
 pub(crate) struct Start<T: Scalar> {
-    z: List<T>,
+    pub(crate) z: List<T>,
     /// The parameters: of a member that failed, those of one that did not.
     pub(crate) phi: List<T>,
     /// Why a member is not itself.
@@ -32,6 +32,12 @@ pub(crate) struct Start<T: Scalar> {
 }
 
 impl<T: Scalar> Start<T> {
+    /// Nobody has failed yet.
+    pub(crate) fn new(z: List<T>, phi: List<T>) -> Self {
+        let n = lists::members(&lists::shapes(&z));
+        Start { z, phi, failures: vec![None; n] }
+    }
+
     fn members(&self) -> usize {
         self.failures.len()
     }
@@ -50,7 +56,7 @@ impl<T: Scalar> Start<T> {
     }
 
     /// With the member `from(m)` in the place of each member.
-    fn arranged(&self, failures: Vec<Option<Error>>, from: &dyn Fn(usize) -> usize) -> Self {
+    pub(crate) fn arranged(&self, failures: Vec<Option<Error>>, from: &dyn Fn(usize) -> usize) -> Self {
         let n = self.members();
         let moved = |v: &List<T>| -> List<T> {
             let each = |b: &Batch<T>| match b.shape().batch == n {
@@ -66,7 +72,7 @@ impl<T: Scalar> Start<T> {
     }
 
     /// With the first member that did not fail in the place of those that did; `None` if all failed.
-    fn without(&self, failures: &[Option<Error>]) -> Option<Self> {
+    pub(crate) fn without(&self, failures: &[Option<Error>]) -> Option<Self> {
         let good = failures.iter().position(Option::is_none)?;
         Some(self.arranged(failures.to_vec(), &|m| if failures[m].is_none() { m } else { good }))
     }
@@ -77,9 +83,8 @@ pub(crate) fn linearise<'t, 'a, C: Condition>(
     s: &Solution<'a, C>,
     slots: &'t [Slot<Of<C::State>>; SLOTS],
 ) -> Result<Linearisation<'t, 'a, C>> {
-    let z = s.z.batches();
-    let n = lists::members(&lists::shapes(&z));
-    let whole = Start { z, phi: s.phi.batches(), failures: vec![None; n] };
+    let whole = Start::new(s.z.batches(), s.phi.batches());
+    let n = whole.members();
     let first = match recorded(s, &slots[..ONCE], &whole).and_then(by_params) {
         Err(e) if n > 1 => e,
         found => return found,
