@@ -25,7 +25,7 @@ pub(crate) const SLOPPY: f64 = 3e-3;
 pub(crate) struct Checked {
     pub(crate) error: Errors,
     pub(crate) parts: Option<Vec<f64>>,
-    /// What the linear solver left of each leaf.
+    /// That of each leaf, relative to the leaf, as often as it was looked at.
     pub(crate) pieces: Vec<Piece>,
     /// How much of the error the derivative changes once more from the better point to the one after it, where it was
     /// looked at: of the whole, and of each member.
@@ -81,12 +81,22 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let unknown = found.left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
         checked.failure = checked.failure.or(unknown);
         if found.raw.is_some() {
-            let moved = lists::minus(&exact.solved.x, &raw.solved.x);
-            let limits = visible(here, &moved, &exact.solved.x, &self.ends(here, &exact.solved)?)?;
-            checked.pieces = relative(&lists::minus(&exact.value, &raw.value), raw, &limits).pieces;
+            checked.pieces.extend(self.pieces(here, raw, exact)?);
         }
         checked.pieces.extend(found.pieces);
         Ok(checked)
+    }
+
+    /// How far the leaves of one derivative are from those of a better one.
+    fn pieces(
+        &self,
+        at: &Local<'_, Of<C::State>>,
+        raw: &Raw<Of<C::State>>,
+        better: &Raw<Of<C::State>>,
+    ) -> Result<Vec<Piece>> {
+        let moved = lists::minus(&better.solved.x, &raw.solved.x);
+        let limits = visible(at, &moved, &better.solved.x, &self.ends(at, &better.solved)?)?;
+        Ok(relative(&lists::minus(&better.value, &raw.value), raw, &limits).pieces)
     }
 
     /// The settings of a solver that is to be as good as it can.
@@ -162,7 +172,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let vague = |d: f64| d * scale > (0.5 * total).max(threshold * scale);
         let vague = far.iter().position(|d| vague(d.max(weighed.whole))).map(|m| (m, Status::Stalled));
         let failure = failure(&best, threshold).or(vague);
-        let checked = Checked { error, parts, pieces: vec![], doubt: 0.0, doubts: None, failure };
+        let checked =
+            Checked { error, parts, pieces: self.pieces(next, raw, &best)?, doubt: 0.0, doubts: None, failure };
         self.doubted(checked, &best, derive, asked, threshold)
     }
 

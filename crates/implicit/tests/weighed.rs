@@ -160,6 +160,40 @@ fn leaves_of_a_solution_that_are_small_beside_others() {
     assert!(caught >= 10 && tally.0[0] >= 30, "{caught} {tally:?}");
 }
 
+/// `y + y³ = p` and `x = q`.
+fn cubic<'t>((y, x): (Var<'t>, Var<'t>), (p, q): (Var<'t>, Var<'t>)) -> (Var<'t>, Var<'t>) {
+    (y + y * y * y - p, x - q)
+}
+
+/// A closure as a loss: its lifetimes are one.
+fn loss<F: for<'t> Fn((Var<'t>, Var<'t>), (Var<'t>, Var<'t>)) -> Var<'t>>(f: F) -> F {
+    f
+}
+
+#[test]
+fn leaves_that_an_inexact_solution_spoils() {
+    // y + y³ = p by 1e-3 off, and x = q beside it; the loss sees x by `scale`, so that the part by p is small.
+    let mut tally = Tally::default();
+    let y = (0..80).fold(0.0, |y: f64, _| y - (y + y * y * y - 1.3) / (1.0 + 3.0 * y * y));
+    for scale in SCALES {
+        for off in [0.0, 1e-9, 1e-6, 1e-3] {
+            let (z, phi) = ((y * (1.0 + off), 0.8), (1.3, 0.8));
+            let c = root(&z, &phi, cubic).flat();
+            let number = |x: f64| Mat::from_fn(1, 1, |_, _| x);
+            let truth = [number(1.0 / (1.0 + 3.0 * y * y)), number(scale)];
+            for method in [Method::Auto, Method::Gmres { restart: 2 }] {
+                let d = c.at(&z, &phi).method(method).without_polish();
+                let d = d.hypergradient(loss(|(y, x), _| y + x * scale)).unwrap();
+                let found = [number(d.gradient.0), number(d.gradient.1)];
+                tally.take(&d.certificate, &found, &truth, &format!("{scale:e}, off by {off:e}, {method:?}"));
+                assert!(d.certificate.verdict.is_sound(), "{}", d.certificate);
+            }
+        }
+    }
+    println!("inexact solutions: verified, estimated, unsound {:?}", tally.0);
+    assert!(tally.0[0] >= 10 && tally.0[1] >= 10, "{tally:?}");
+}
+
 #[test]
 fn one_member_of_a_batch_whose_parameters_weigh() {
     // Diagonal systems of five entries, the last of which the parameters of member 1 weigh.
