@@ -46,17 +46,7 @@ where
         }
         operations = operations.max(tape.operations());
     }
-    on.recorded.clear();
-    let tape = &on.recorded;
-    let ((state, zs), (params, phis)) = (bind(tape, z0, &z), bind(tape, phi, &phi.batches()));
-    let loss = it.outer(tape, state, params);
-    let (mut slope, mut gradient) = (lists::zeros::<T>(&shapes), lists::zeros::<T>(&phi.shapes()));
-    let by: Vec<Var<'_, T>> = zs.iter().chain(&phis).copied().collect();
-    tape.gradient_into(loss, &by, &mut slope.iter_mut().chain(gradient.iter_mut()).collect::<Vec<&mut Batch<T>>>())?;
-    let value = finite_value(loss.scalar())?;
-    for (v, (leaf, i)) in dz.iter().zip(&entries) {
-        gradient[*leaf].data_mut()[*i] += T::of(product(&slope, v));
-    }
+    let (value, gradient) = judged(on, it, (z0, &z), phi, (&dz, &entries))?;
     let held = dz.iter().map(|v| bytes_of(v)).sum::<usize>() + 3 * bytes_of(&z) + bytes_of(&gradient);
     Ok(Derivative {
         value,
@@ -68,6 +58,32 @@ where
         operations,
         products: 0,
     })
+}
+
+/// The outer loss at the state `z`, and its gradient from the tangent of each entry of the parameters.
+fn judged<T: Scalar, I>(
+    on: &mut Sensitivity<T>,
+    it: &I,
+    (like, z): (&I::State, &[Batch<T>]),
+    phi: &I::Params,
+    (dz, entries): (&[List<T>], &[(usize, usize)]),
+) -> Result<(f64, List<T>)>
+where
+    I: Iteration,
+    I::State: Leaves<Scalar = T>,
+    I::Params: Leaves<Scalar = T>,
+{
+    on.recorded.clear();
+    let tape = &on.recorded;
+    let ((state, zs), (params, phis)) = (bind(tape, like, z), bind(tape, phi, &phi.batches()));
+    let loss = it.outer(tape, state, params);
+    let (mut slope, mut gradient) = (lists::zeros::<T>(&like.shapes()), lists::zeros::<T>(&phi.shapes()));
+    let by: Vec<Var<'_, T>> = zs.iter().chain(&phis).copied().collect();
+    tape.gradient_into(loss, &by, &mut slope.iter_mut().chain(gradient.iter_mut()).collect::<Vec<&mut Batch<T>>>())?;
+    for (v, (leaf, i)) in dz.iter().zip(entries) {
+        gradient[*leaf].data_mut()[*i] += T::of(product(&slope, v));
+    }
+    Ok((finite_value(loss.scalar())?, gradient))
 }
 
 /// The ambient inner product, summed member by member, so that a member whose tangent is the only one that is not zero
