@@ -11,8 +11,9 @@ use crate::leftover::{Piece, pieces};
 use crate::linear::{self, Method, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::local::{Local, Probe};
-use crate::measured::{Checked, SLOPPY};
+use crate::measured::Checked;
 use crate::solution::Linearisation;
+use crate::space::Space;
 use crate::trust::{Member, SolutionCertificate};
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
@@ -54,6 +55,9 @@ pub(crate) const CONTRACTION: f64 = 0.1;
 /// The derivative at the point after the next one may differ from that at the next one by this much of the error that
 /// is estimated, so that the estimate is within a factor of two.
 const DOUBT: f64 = 0.3;
+
+/// A Newton step on a manifold that is longer than this, relative to the size of the point, leads anywhere.
+const LONG: f64 = 0.5;
 
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.
 const LOOK: usize = 12;
@@ -125,7 +129,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 if !is_small(checked, m, threshold) {
                     member.verdict = member.verdict.worse(Verdict::Estimated);
                 }
-                let why = doubts.as_ref().and_then(|d| doubt(parts[m], d[m]));
+                let why = doubts.as_ref().and_then(|d| doubt(parts[m], d[m], threshold));
                 member.verdict = why.map_or(member.verdict, |w| member.verdict.worse(Verdict::Suspect(w)));
             }
         }
@@ -160,27 +164,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         solved: &Solved<Of<C::State>>,
         small: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Member>> {
-        let check = self.solution.settings.check;
-        let stationary = self.solution.condition.kind() == Kind::Stationary;
-        let exact = (check && here.is_small()).then(|| here.factor()).transpose()?.map(|f| f.spectrum());
-        let (defects, ritz) = match check && exact.is_none() {
-            false => (None, None),
-            true => {
-                (Some(linear::defect(here)?), stationary.then(|| linear::lanczos(here, LOOK, 0xA11CE)).transpose()?)
-            }
-        };
-        let probe = match check && exact.is_none() {
-            true => Some(here.probe(self.solution.settings.products, self.solution.aid)?),
-            false => None,
-        };
+        let known = self.known(here)?;
         let one = |m: usize| {
             let s = &solved.members[m];
-            let ritz = ritz.as_ref().and_then(|r| r[m]).map(|(l, h)| (l.abs().min(h.abs()), l.abs().max(h.abs())));
-            let spectrum = match &exact {
-                Some(all) => Some((all[m].smallest, all[m].largest)),
-                None => linear::wider(linear::wider(s.seen, ritz), probe.map(|p| (p[m].low, p[m].low))),
-            };
-            let symmetry = exact.as_ref().map(|all| all[m].symmetry).or(defects.as_ref().map(|d| d[m]));
             let mut member = Member {
                 stationarity: here.stationarity[m],
                 newton_step: self.newton.get(self.here).map(|n| n.lengths[m]),
@@ -188,21 +174,34 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 residual: s.residual,
                 iterations: s.iterations,
                 status: s.status,
-                spectrum,
-                exact: exact.is_some(),
-                symmetry,
+                spectrum: known.ends(s.seen, m),
+                exact: known.exact.is_some(),
+                symmetry: known.symmetry(m),
                 normal: here.normal[m],
                 error: None,
                 verdict: Verdict::Verified,
             };
             member.verdict = self.judged(here, m, &member, small(m));
-            if let Some(Probe { status, .. }) = probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
+            if let Some(Probe { status, .. }) = known.probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
                 // A system with a solution does not make a map regular.
                 member.verdict = member.verdict.worse(Verdict::Suspect(Why::Solver { member: m, status }));
             }
             member
         };
         Ok((0..solved.members.len()).map(one).collect())
+    }
+
+    /// Looks at the map: at all of it in a small space, else with a few vectors.
+    fn known<'l>(&self, here: &'l Local<'_, Of<C::State>>) -> Result<Known<'l>> {
+        let (check, stationary) = (self.solution.settings.check, here.is_self_adjoint());
+        let exact = (check && here.is_small()).then(|| here.factor()).transpose()?.map(|f| f.spectrum());
+        if !check || exact.is_some() {
+            return Ok(Known { exact, defects: None, ritz: None, probe: None });
+        }
+        let defects = Some(linear::defect(here)?);
+        let ritz = stationary.then(|| linear::lanczos(here, LOOK, 0xA11CE)).transpose()?;
+        let probe = Some(here.probe(self.solution.settings.products, self.solution.aid)?);
+        Ok(Known { exact, defects, ritz, probe })
     }
 
     fn judged(&self, here: &Local<'_, Of<C::State>>, m: usize, of: &Member, small: bool) -> Verdict {
@@ -241,10 +240,37 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let rounding = rounding || small && tiny;
         // Without a next point, the step led nowhere, unless none was needed.
         let contraction = of.contraction.unwrap_or(if rounding || of.stationarity == 0.0 { 0.0 } else { 1.0 });
-        if self.solution.settings.check && !rounding && (contraction > CONTRACTION || contraction.is_nan()) {
+        // On a manifold a step is good for less than a turn.
+        let curved = !matches!(self.solution.condition.space(), Space::Flat);
+        let lost = curved && of.newton_step.is_some_and(|d| d > LONG * here.sizes()[m]);
+        if self.solution.settings.check && !rounding && (lost || contraction > CONTRACTION || contraction.is_nan()) {
             verdict = verdict.worse(Verdict::Suspect(Why::NotASolution { contraction }));
         }
         verdict
+    }
+}
+
+/// What is known of the map of each member, as far as it was looked at.
+struct Known<'l> {
+    exact: Option<Vec<linear::Spectrum>>,
+    defects: Option<Vec<f64>>,
+    /// The ends of what a few Lanczos steps saw.
+    ritz: Option<Vec<Option<(f64, f64)>>>,
+    probe: Option<&'l [Probe]>,
+}
+
+impl Known<'_> {
+    /// The smallest and the largest singular value of a member, or how far its spectrum was seen to reach.
+    fn ends(&self, seen: Option<(f64, f64)>, m: usize) -> Option<(f64, f64)> {
+        let ritz = self.ritz.as_ref().and_then(|r| r[m]).map(|(l, h)| (l.abs().min(h.abs()), l.abs().max(h.abs())));
+        match &self.exact {
+            Some(all) => Some((all[m].smallest, all[m].largest)),
+            None => linear::wider(linear::wider(seen, ritz), self.probe.map(|p| (p[m].low, p[m].low))),
+        }
+    }
+
+    fn symmetry(&self, m: usize) -> Option<f64> {
+        self.exact.as_ref().map(|all| all[m].symmetry).or(self.defects.as_ref().map(|d| d[m]))
     }
 }
 
@@ -255,8 +281,8 @@ fn is_small(checked: Option<&Checked>, m: usize, threshold: f64) -> bool {
 }
 
 /// Is an inner error not to be believed, of which the derivative changes by so much once more?
-fn doubt(error: f64, changes: f64) -> Option<Why> {
-    let doubtful = error > SLOPPY && (changes > DOUBT || changes.is_nan());
+fn doubt(error: f64, changes: f64, threshold: f64) -> Option<Why> {
+    let doubtful = error > threshold && (changes > DOUBT || changes.is_nan());
     doubtful.then_some(Why::NotASolution { contraction: changes })
 }
 
@@ -266,7 +292,7 @@ fn of_whole(members: &[Member], checked: Option<&Checked>, finite: bool, thresho
     let verdict = if finite { verdict } else { verdict.worse(Verdict::Invalid(Why::NotFinite)) };
     let Some(c) = checked else { return verdict.worse(Verdict::Suspect(Why::Unchecked)) };
     let e = &c.error;
-    let doubted = doubt(if e.inner > 0.0 { e.inner / e.scale } else { 0.0 }, c.doubt);
+    let doubted = doubt(if e.inner > 0.0 { e.inner / e.scale } else { 0.0 }, c.doubt, threshold);
     let failed = c.failure.map(|(member, status)| Why::Solver { member, status });
     let verdict = [doubted, failed].into_iter().flatten().fold(verdict, |v, why| v.worse(Verdict::Suspect(why)));
     verdict.worse(match () {

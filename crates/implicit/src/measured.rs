@@ -18,7 +18,10 @@ use pullback::{Batch, Scalar};
 
 /// An inner error of more than this, relative to the derivative, is not believed because Newton's method contracts: the
 /// derivative at the point after the next one must agree.
-pub(crate) const SLOPPY: f64 = 3e-3;
+const SLOPPY: f64 = 3e-3;
+
+/// Nor is one at a point whose Newton step is longer than this, relative to its size.
+const FAR: f64 = 0.05;
 
 /// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
 /// failed.
@@ -187,7 +190,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         threshold: f64,
     ) -> Result<Checked> {
         let (e, parts) = (checked.error, &checked.parts);
-        if e.inner <= SLOPPY * e.scale && parts.iter().flatten().all(|p| *p <= SLOPPY) {
+        let far = largest(&self.moved(&self.points[self.here])) > FAR;
+        if !far && e.inner <= SLOPPY * e.scale && parts.iter().flatten().all(|p| *p <= SLOPPY) {
             return Ok(checked);
         }
         let slots = scratch();

@@ -2,6 +2,7 @@
 //! files of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
 
 mod anderson;
+mod best;
 mod bicgstab;
 mod cg;
 mod chebyshev;

@@ -55,10 +55,8 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
     team.norm(&v, &mut length)?;
     let mut best = Best { x: team.x.clone(), least: vec![f64::INFINITY; n], grew: vec![false; n] };
     let mut lengths: Vec<Vec<f64>> = length.iter().map(|l| vec![*l]).collect();
-    for m in 0..n {
-        if team.works[m] && length[m] == 0.0 {
-            team.rest(m, Status::Converged);
-        }
+    for m in (0..n).filter(|m| team.works[*m] && length[*m] == 0.0).collect::<Vec<_>>() {
+        team.rest(m, Status::Converged);
     }
     for k in 0.. {
         for m in (0..n).filter(|m| team.works[*m]) {
@@ -88,9 +86,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
             }
         }
     }
-    for m in 0..n {
-        team.members[m].rate = rate(&lengths[m]);
-    }
+    (0..n).for_each(|m| team.members[m].rate = rate(&lengths[m]));
     Ok(())
 }
 
