@@ -21,7 +21,7 @@ use pullback::{Batch, Scalar};
 const SLOPPY: f64 = 3e-3;
 
 /// Nor is one at a point whose Newton step is longer than this, relative to its size.
-const FAR: f64 = 0.05;
+const FAR: f64 = 0.01;
 
 /// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
 /// failed.
