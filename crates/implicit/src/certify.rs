@@ -1,17 +1,20 @@
 //! How trust is measured: a derivative is computed as asked, and once more, better in every respect, from the next
 //! point of Newton's method with a linear solver that is known to have converged. What lies between the two is the
-//! error of the first, up to the error of the second, and that is as much smaller as Newton's method contracts.
+//! error of the first, up to the error of the second, and that is as much smaller as Newton's method contracts. How it
+//! is measured is in `measured.rs`; here is what becomes of it.
 
 use crate::condition::{Condition, Kind};
 use crate::error::Result;
 use crate::iteration::Of;
 use crate::kinks::Question;
+use crate::leftover::{Piece, pieces};
 use crate::linear::{self, Method, Solved, Status, Stop};
-use crate::linearise::{beyond, scratch};
 use crate::lists::{self, List};
 use crate::local::{Local, Probe};
+use crate::measured::Checked;
 use crate::solution::Linearisation;
-use crate::trust::{Errors, Member, SolutionCertificate};
+use crate::space::Space;
+use crate::trust::{Member, SolutionCertificate};
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
 
@@ -19,7 +22,26 @@ use pullback::{Batch, Scalar};
 pub(crate) struct Raw<T: Scalar> {
     pub(crate) value: List<T>,
     pub(crate) scale: f64,
+    /// The scales of its leaves.
+    pub(crate) pieces: Vec<Piece>,
     pub(crate) solved: Solved<T>,
+}
+
+impl<T: Scalar> Raw<T> {
+    /// A derivative that is all in one term.
+    pub(crate) fn of(value: List<T>, solved: Solved<T>) -> Self {
+        let pieces = pieces(&value, solved.members.len());
+        Raw { scale: lists::length(&value), pieces, value, solved }
+    }
+
+    /// With a second term, that may cancel the first.
+    pub(crate) fn plus(mut self, direct: &[Batch<T>]) -> Self {
+        self.scale += lists::length(direct);
+        let more = pieces(direct, self.solved.members.len());
+        self.pieces.iter_mut().zip(more).for_each(|(p, d)| p.length += d.length);
+        lists::add_all(&mut self.value, 1.0, direct);
+        self
+    }
 }
 
 /// A derivative at a point, by a method, from a start.
@@ -30,13 +52,12 @@ pub(crate) type Derive<'f, T> = dyn Fn(&Local<'_, T>, Method, &Stop, Option<&[Ba
 /// method at a double root leaves a quarter, and more at roots of higher order, so this tells degenerate solutions too.
 pub(crate) const CONTRACTION: f64 = 0.1;
 
-/// An inner error of more than this, relative to the derivative, is not believed because Newton's method contracts: the
-/// derivative at the point after the next one must agree.
-const SLOPPY: f64 = 3e-3;
-
 /// The derivative at the point after the next one may differ from that at the next one by this much of the error that
 /// is estimated, so that the estimate is within a factor of two.
 const DOUBT: f64 = 0.3;
+
+/// A Newton step on a manifold that is longer than this, relative to the size of the point, leads anywhere.
+const LONG: f64 = 0.5;
 
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.
 const LOOK: usize = 12;
@@ -58,7 +79,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let raw = derive(here, s.method, &Stop { tolerance: s.tolerance, products: s.products }, None)?;
         let products = all_products() - before;
         let finite = lists::all_finite(&raw.value);
-        let checked = (s.check && finite).then(|| self.errors(here, &raw, derive, threshold)).transpose()?;
+        let checked = (s.check && finite).then(|| self.errors(here, &raw, derive, asked, threshold)).transpose()?;
         let checked = checked.as_ref();
         let mut members = self.judged_members(here, &raw, checked, threshold)?;
         let mut verdict = of_whole(&members, checked, finite, threshold);
@@ -98,13 +119,17 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         threshold: f64,
     ) -> Result<Vec<Member>> {
         let mut members = self.members(here, &raw.solved, &|m| is_small(checked, m, threshold))?;
+        // A leaf that is small is not right because a large one is.
+        for m in checked.iter().flat_map(|c| c.pieces_beyond(threshold)).flatten() {
+            members[m].verdict = members[m].verdict.worse(Verdict::Estimated);
+        }
         if let Some(Checked { parts: Some(parts), doubts, .. }) = checked {
             for (m, member) in members.iter_mut().enumerate() {
                 member.error = Some(parts[m]);
                 if !is_small(checked, m, threshold) {
                     member.verdict = member.verdict.worse(Verdict::Estimated);
                 }
-                let why = doubts.as_ref().and_then(|d| doubt(parts[m], d[m]));
+                let why = doubts.as_ref().and_then(|d| doubt(parts[m], d[m], threshold));
                 member.verdict = why.map_or(member.verdict, |w| member.verdict.worse(Verdict::Suspect(w)));
             }
         }
@@ -132,114 +157,6 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         bends(kinks.loss, verdict)
     }
 
-    /// The error of a derivative at `here`.
-    fn errors(
-        &self,
-        here: &Local<'_, Of<C::State>>,
-        raw: &Raw<Of<C::State>>,
-        derive: &Derive<'_, Of<C::State>>,
-        threshold: f64,
-    ) -> Result<Checked> {
-        let eps = lists::eps::<Of<C::State>>();
-        let tight = Stop { tolerance: 1e-12f64.max(50.0 * eps), products: 2 * self.solution.settings.products };
-        let apart = |a: &Raw<_>, b: &Raw<_>| lists::length(&lists::minus(&a.value, &b.value));
-        let largest = |d: &[f64]| d.iter().fold(0.0f64, |w, d| if *d <= w { w } else { *d });
-        let far = self.distances(here, &raw.solved)?;
-        let done =
-            raw.solved.members.iter().all(|m| m.status == Status::Converged) && largest(&far) <= 1e-2 * threshold;
-        let better = match done {
-            true => None,
-            false => Some(derive(here, Method::Auto, &tight, Some(&raw.solved.x))?),
-        };
-        let exact = better.as_ref().unwrap_or(raw);
-        // What the better solver left, in the worst case; where that matters, nothing is known of the error.
-        let left = if better.is_some() { self.distances(here, &exact.solved)? } else { far };
-        let unknown = left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
-        let linear = apart(exact, raw) + largest(&left) * raw.scale;
-        let bad = |r: &Raw<_>| r.solved.failure().filter(|(m, _)| r.solved.members[*m].residual > threshold);
-        let moved = self.moved(here);
-        if let Some(next) = self.points.get(self.here + 1) {
-            let best = derive(next, Method::Auto, &tight, Some(&exact.solved.x))?;
-            // A member that stood still has no better point to be compared with.
-            let stood: Vec<f64> = (0..left.len()).map(|m| if here.same(next, m) { moved[m] } else { 0.0 }).collect();
-            let scale = raw.scale.max(best.scale);
-            let more = largest(&stood) * scale;
-            let (total, inner) = (apart(&best, raw) + more, apart(&best, exact) + more);
-            let parts = parts(raw, &best, left.len()).map(|p| p.iter().zip(&stood).map(|(p, s)| p + s).collect());
-            let error = Errors { linear, inner, total, scale };
-            // The better solution is known up to what its own solver left.
-            let vague = self.distances(here, &best.solved)?;
-            let vague = vague.iter().position(|d| *d * scale > (0.5 * total).max(threshold * scale));
-            let failure = bad(&best).or(unknown).or(vague.map(|m| (m, Status::Stalled)));
-            let checked = Checked { error, parts, doubt: 0.0, doubts: None, failure };
-            return self.doubted(checked, &best, derive, &tight);
-        }
-        // No step was needed: what is left of the inner error is that of a step within rounding.
-        let inner = largest(&moved) * exact.scale;
-        let scale = raw.scale.max(exact.scale);
-        let error = Errors { linear, inner, total: linear + inner, scale };
-        let parts = match better.is_some() {
-            true => parts(raw, exact, left.len()),
-            false => (left.len() > 1).then_some(left),
-        };
-        Ok(Checked { error, parts, doubt: 0.0, doubts: None, failure: bad(exact).or(unknown) })
-    }
-
-    /// Where the error is not small, the derivative at one more point says whether its estimate is to be believed.
-    fn doubted(
-        &self,
-        checked: Checked,
-        best: &Raw<Of<C::State>>,
-        derive: &Derive<'_, Of<C::State>>,
-        tight: &Stop,
-    ) -> Result<Checked> {
-        let (e, parts) = (checked.error, &checked.parts);
-        if e.inner <= SLOPPY * e.scale && parts.iter().flatten().all(|p| *p <= SLOPPY) {
-            return Ok(checked);
-        }
-        let slots = scratch();
-        let Some((point, lost)) = beyond(self, &slots) else {
-            return Ok(Checked { doubt: f64::INFINITY, ..checked });
-        };
-        let after = derive(&point, Method::Auto, tight, Some(&best.solved.x))?;
-        let apart = lists::length(&lists::minus(&after.value, &best.value));
-        let doubt = if lost.contains(&true) { f64::INFINITY } else { apart / e.total };
-        let left = self::parts(best, &after, lost.len());
-        let ratio = |(m, (left, part)): (usize, (&f64, &f64))| if lost[m] { f64::INFINITY } else { left / part };
-        let doubts = left.zip(parts.as_ref()).map(|(l, p)| l.iter().zip(p).enumerate().map(ratio).collect());
-        Ok(Checked { doubt, doubts, ..checked })
-    }
-
-    /// The length of the Newton step from here, relative to the size of the point.
-    fn moved(&self, here: &Local<'_, Of<C::State>>) -> Vec<f64> {
-        let (sizes, newton) = (here.sizes(), self.newton.get(self.here));
-        let one = |m: usize| match newton {
-            Some(n) if here.stationarity[m] > 0.0 => n.lengths[m] / sizes[m].max(f64::MIN_POSITIVE),
-            _ => 0.0,
-        };
-        (0..sizes.len()).map(one).collect()
-    }
-
-    /// An estimate of `|x - truth| / |x|` for each member: the residual over the smallest singular value, which a
-    /// factorisation knows in small systems; in others, over the smallest modulus of the spectrum that was seen, by the
-    /// solver or by a random vector.
-    fn distances(&self, here: &Local<'_, Of<C::State>>, solved: &Solved<Of<C::State>>) -> Result<Vec<f64>> {
-        let mut far: Vec<f64> = solved.members.iter().map(|m| m.distance).collect();
-        let (settings, length) = (&self.solution.settings, here.lengths(&solved.x)?);
-        let factor = here.is_small().then(|| here.factor()).transpose()?;
-        let probe = match factor {
-            Some(_) => None,
-            None => Some(here.probe(settings.products, self.solution.aid)?),
-        };
-        for (m, d) in far.iter_mut().enumerate().filter(|(m, _)| solved.members[*m].residual > 0.0) {
-            let known = factor.and_then(|f| f.singular(m));
-            let Some(low) = known.map(|(low, _)| low).or(probe.map(|p| p[m].low)) else { continue };
-            let seen = solved.members[m].residual * solved.sizes[m] / (low * length[m]);
-            *d = if seen <= *d { *d } else { seen };
-        }
-        Ok(far)
-    }
-
     /// What is known of each member, and its verdict as far as the error of the whole does not enter.
     fn members(
         &self,
@@ -247,27 +164,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         solved: &Solved<Of<C::State>>,
         small: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Member>> {
-        let check = self.solution.settings.check;
-        let stationary = self.solution.condition.kind() == Kind::Stationary;
-        let exact = (check && here.is_small()).then(|| here.factor()).transpose()?.map(|f| f.spectrum());
-        let (defects, ritz) = match check && exact.is_none() {
-            false => (None, None),
-            true => {
-                (Some(linear::defect(here)?), stationary.then(|| linear::lanczos(here, LOOK, 0xA11CE)).transpose()?)
-            }
-        };
-        let probe = match check && exact.is_none() {
-            true => Some(here.probe(self.solution.settings.products, self.solution.aid)?),
-            false => None,
-        };
+        let known = self.known(here)?;
         let one = |m: usize| {
             let s = &solved.members[m];
-            let ritz = ritz.as_ref().and_then(|r| r[m]).map(|(l, h)| (l.abs().min(h.abs()), l.abs().max(h.abs())));
-            let spectrum = match &exact {
-                Some(all) => Some((all[m].smallest, all[m].largest)),
-                None => linear::wider(linear::wider(s.seen, ritz), probe.map(|p| (p[m].low, p[m].low))),
-            };
-            let symmetry = exact.as_ref().map(|all| all[m].symmetry).or(defects.as_ref().map(|d| d[m]));
             let mut member = Member {
                 stationarity: here.stationarity[m],
                 newton_step: self.newton.get(self.here).map(|n| n.lengths[m]),
@@ -275,21 +174,34 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 residual: s.residual,
                 iterations: s.iterations,
                 status: s.status,
-                spectrum,
-                exact: exact.is_some(),
-                symmetry,
+                spectrum: known.ends(s.seen, m),
+                exact: known.exact.is_some(),
+                symmetry: known.symmetry(m),
                 normal: here.normal[m],
                 error: None,
                 verdict: Verdict::Verified,
             };
             member.verdict = self.judged(here, m, &member, small(m));
-            if let Some(Probe { status, .. }) = probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
+            if let Some(Probe { status, .. }) = known.probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
                 // A system with a solution does not make a map regular.
                 member.verdict = member.verdict.worse(Verdict::Suspect(Why::Solver { member: m, status }));
             }
             member
         };
         Ok((0..solved.members.len()).map(one).collect())
+    }
+
+    /// Looks at the map: at all of it in a small space, else with a few vectors.
+    fn known<'l>(&self, here: &'l Local<'_, Of<C::State>>) -> Result<Known<'l>> {
+        let (check, stationary) = (self.solution.settings.check, here.is_self_adjoint());
+        let exact = (check && here.is_small()).then(|| here.factor()).transpose()?.map(|f| f.spectrum());
+        if !check || exact.is_some() {
+            return Ok(Known { exact, defects: None, ritz: None, probe: None });
+        }
+        let defects = Some(linear::defect(here)?);
+        let ritz = stationary.then(|| linear::lanczos(here, LOOK, 0xA11CE)).transpose()?;
+        let probe = Some(here.probe(self.solution.settings.products, self.solution.aid)?);
+        Ok(Known { exact, defects, ritz, probe })
     }
 
     fn judged(&self, here: &Local<'_, Of<C::State>>, m: usize, of: &Member, small: bool) -> Verdict {
@@ -328,23 +240,38 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let rounding = rounding || small && tiny;
         // Without a next point, the step led nowhere, unless none was needed.
         let contraction = of.contraction.unwrap_or(if rounding || of.stationarity == 0.0 { 0.0 } else { 1.0 });
-        if self.solution.settings.check && !rounding && (contraction > CONTRACTION || contraction.is_nan()) {
+        // On a manifold a step is good for less than a turn.
+        let curved = !matches!(self.solution.condition.space(), Space::Flat);
+        let lost = curved && of.newton_step.is_some_and(|d| d > LONG * here.sizes()[m]);
+        if self.solution.settings.check && !rounding && (lost || contraction > CONTRACTION || contraction.is_nan()) {
             verdict = verdict.worse(Verdict::Suspect(Why::NotASolution { contraction }));
         }
         verdict
     }
 }
 
-/// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
-/// failed.
-struct Checked {
-    error: Errors,
-    parts: Option<Vec<f64>>,
-    /// How much of the error the derivative changes once more from the better point to the one after it, where it was
-    /// looked at: of the whole, and of each member.
-    doubt: f64,
-    doubts: Option<Vec<f64>>,
-    failure: Option<(usize, Status)>,
+/// What is known of the map of each member, as far as it was looked at.
+struct Known<'l> {
+    exact: Option<Vec<linear::Spectrum>>,
+    defects: Option<Vec<f64>>,
+    /// The ends of what a few Lanczos steps saw.
+    ritz: Option<Vec<Option<(f64, f64)>>>,
+    probe: Option<&'l [Probe]>,
+}
+
+impl Known<'_> {
+    /// The smallest and the largest singular value of a member, or how far its spectrum was seen to reach.
+    fn ends(&self, seen: Option<(f64, f64)>, m: usize) -> Option<(f64, f64)> {
+        let ritz = self.ritz.as_ref().and_then(|r| r[m]).map(|(l, h)| (l.abs().min(h.abs()), l.abs().max(h.abs())));
+        match &self.exact {
+            Some(all) => Some((all[m].smallest, all[m].largest)),
+            None => linear::wider(linear::wider(seen, ritz), self.probe.map(|p| (p[m].low, p[m].low))),
+        }
+    }
+
+    fn symmetry(&self, m: usize) -> Option<f64> {
+        self.exact.as_ref().map(|all| all[m].symmetry).or(self.defects.as_ref().map(|d| d[m]))
+    }
 }
 
 /// Is the error of a member's part of the derivative, or of the whole where members have no parts, below the threshold?
@@ -354,8 +281,8 @@ fn is_small(checked: Option<&Checked>, m: usize, threshold: f64) -> bool {
 }
 
 /// Is an inner error not to be believed, of which the derivative changes by so much once more?
-fn doubt(error: f64, changes: f64) -> Option<Why> {
-    let doubtful = error > SLOPPY && (changes > DOUBT || changes.is_nan());
+fn doubt(error: f64, changes: f64, threshold: f64) -> Option<Why> {
+    let doubtful = error > threshold && (changes > DOUBT || changes.is_nan());
     doubtful.then_some(Why::NotASolution { contraction: changes })
 }
 
@@ -365,27 +292,14 @@ fn of_whole(members: &[Member], checked: Option<&Checked>, finite: bool, thresho
     let verdict = if finite { verdict } else { verdict.worse(Verdict::Invalid(Why::NotFinite)) };
     let Some(c) = checked else { return verdict.worse(Verdict::Suspect(Why::Unchecked)) };
     let e = &c.error;
-    let doubted = doubt(if e.inner > 0.0 { e.inner / e.scale } else { 0.0 }, c.doubt);
+    let doubted = doubt(if e.inner > 0.0 { e.inner / e.scale } else { 0.0 }, c.doubt, threshold);
     let failed = c.failure.map(|(member, status)| Why::Solver { member, status });
     let verdict = [doubted, failed].into_iter().flatten().fold(verdict, |v, why| v.worse(Verdict::Suspect(why)));
     verdict.worse(match () {
-        () if e.total <= threshold * e.scale => Verdict::Verified,
+        () if e.total <= threshold * e.scale && c.pieces_beyond(threshold).next().is_none() => Verdict::Verified,
         () if e.total.is_finite() => Verdict::Estimated,
         () => Verdict::Suspect(Why::NotFinite),
     })
-}
-
-/// The difference of two derivatives member by member, relative to their own size, where there are several members and
-/// every leaf has them.
-fn parts<T: Scalar>(raw: &Raw<T>, best: &Raw<T>, members: usize) -> Option<Vec<f64>> {
-    let apart = members > 1 && raw.value.iter().all(|b| b.shape().batch == members);
-    let difference = lists::minus(&best.value, &raw.value);
-    let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
-    let one = |m: usize| match length(&difference, m) {
-        0.0 => 0.0,
-        d => d / length(&raw.value, m).max(length(&best.value, m)),
-    };
-    apart.then(|| (0..members).map(one).collect())
 }
 
 /// What the end of a solver says.

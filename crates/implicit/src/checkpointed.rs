@@ -134,6 +134,7 @@ where
         gradient: rebuilt(phi, gradient),
         state: rebuilt(z0, end),
         certificate: Certificate::unrolled(steps),
+        failures: vec![],
         bytes: on.plain.peak_bytes() + on.recorded.peak_bytes() + held,
         operations,
         products: 0,

@@ -28,10 +28,12 @@ pub enum Error {
         got: Shape,
     },
     /// The inner loop left the finite numbers.
-    #[error("after {steps} steps leaf {leaf} of the state holds {value}; the inner loop diverges")]
+    #[error("after {steps} steps leaf {leaf} of member {member} of the state holds {value}; the inner loop diverges")]
     Diverged {
         /// Steps taken.
         steps: usize,
+        /// Which member of the batch.
+        member: usize,
         /// Which leaf, in order.
         leaf: usize,
         /// The entry.
@@ -141,6 +143,7 @@ impl Error {
             Error::Geometry(Geometry::NotAPoint { member, .. } | Geometry::NotTangent { member, .. })
             | Error::NotFinite { member, .. }
             | Error::NoDerivative { member, .. }
+            | Error::Diverged { member, .. }
             | Error::System { member, .. } => Some(*member),
             _ => None,
         }

@@ -8,6 +8,7 @@ use crate::forward;
 use crate::iteration::{Iteration, Of, Vars, copy, list};
 use crate::last_step::{LastStep, Path};
 use crate::lists;
+use crate::loop_members::by_members;
 use crate::series::{Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
@@ -75,38 +76,15 @@ pub struct Derivative<Z, P> {
     pub state: Z,
     /// How far to trust the derivative.
     pub certificate: Certificate,
+    /// The members of the batch whose loop failed, and why: their part of the derivative is 0, and their state is the
+    /// one that they began with.
+    pub failures: Vec<(usize, Error)>,
     /// The most bytes the tapes held at once.
     pub bytes: usize,
     /// Operations that were recorded.
     pub operations: usize,
     /// Products with the linear map of the last step, or its transpose, that the derivative itself took; 0 for unrolls.
     pub products: usize,
-}
-
-/// How well one derivative agrees with another that is taken for the truth.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Agreement {
-    /// The cosine of the angle between them; NaN if one is zero.
-    pub cosine: f64,
-    /// `|a - truth| / |truth|`.
-    pub relative_error: f64,
-    /// `|a| / |truth|`.
-    pub length: f64,
-}
-
-/// Compares two trees leaf by leaf.
-///
-/// # Panics
-/// If they differ in shape.
-#[track_caller]
-pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
-    let (a, t) = (a.batches(), truth.batches());
-    let shapes = |l: &[Batch<L::Scalar>]| l.iter().map(Batch::shape).collect::<Vec<_>>();
-    assert_eq!(shapes(&a), shapes(&t), "agreement: the derivatives are by other parameters");
-    let entries = a.iter().flat_map(|b| b.data()).zip(t.iter().flat_map(|b| b.data()));
-    let dot: f64 = entries.map(|(a, t)| double(*a) * double(*t)).sum();
-    let (size, truth) = (norm(&a), norm(&t));
-    Agreement { cosine: dot / (size * truth), relative_error: difference(&a, &t) / truth, length: size / truth }
 }
 
 /// The tapes that estimators run on. Hold one and ask often: buffers are kept from call to call.
@@ -139,6 +117,13 @@ impl<T: Scalar> Sensitivity<T> {
 
     /// Runs `steps` steps from `z0` and returns the outer loss there and its derivative by `phi`.
     ///
+    /// Members of a batch of loops, one member of each leaf of the state, are independent. One whose step fails, or
+    /// that leaves the finite numbers, is named by [`Derivative::failures`] and by the verdict and masked: its part of
+    /// the derivative is 0, and parameters that members share get the sum of the others, which have the numbers that
+    /// they have alone. The loss is shown one that did not fail in its place: what a loss that is more than a sum over
+    /// members makes of it, and the value of the loss, are for the caller to mask. If all members fail, or one whatever
+    /// it begins with, as with data of its own in the step, that is an error that names it.
+    ///
     /// Cost: the steps; for the series one reverse sweep over one step for each term, and where no term after the first
     /// is asked for, one reverse and one forward sweep for the certificate.
     ///
@@ -158,11 +143,6 @@ impl<T: Scalar> Sensitivity<T> {
         I::State: Leaves<Scalar = T>,
         I::Params: Leaves<Scalar = T>,
     {
-        let window = match how {
-            Estimator::Unroll => steps,
-            Estimator::Truncated { steps: w } => w.clamp(1, steps.max(1)),
-            _ => 1,
-        };
         if steps == 0 {
             return Err(Error::NoSteps);
         }
@@ -171,17 +151,38 @@ impl<T: Scalar> Sensitivity<T> {
         {
             return Err(Error::Setting { what: "a damping above 0", got: alpha });
         }
-        for tape in [&mut self.plain, &mut self.recorded, &mut self.words] {
-            tape.clear();
-            tape.reset_peak();
-        }
-        match how {
-            Estimator::Checkpointed { snapshots } => {
-                return checkpointed::derivative(self, it, z0, phi, steps, snapshots);
+        by_members(self, it, z0, phi, &mut |on, it, z0, phi| {
+            for tape in [&mut on.plain, &mut on.recorded, &mut on.words] {
+                tape.clear();
+                tape.reset_peak();
             }
-            Estimator::Forward => return forward::derivative(self, it, z0, phi, steps),
-            _ => {}
-        }
+            match how {
+                Estimator::Checkpointed { snapshots } => checkpointed::derivative(on, it, z0, phi, steps, snapshots),
+                Estimator::Forward => forward::derivative(on, it, z0, phi, steps),
+                _ => on.by_last_steps(it, z0, phi, steps, how),
+            }
+        })
+    }
+
+    /// The derivative of the last steps, or by a series on the last one.
+    fn by_last_steps<I>(
+        &mut self,
+        it: &I,
+        z0: &I::State,
+        phi: &I::Params,
+        steps: usize,
+        how: Estimator,
+    ) -> Result<Derivative<I::State, I::Params>>
+    where
+        I: Iteration,
+        I::State: Leaves<Scalar = T>,
+        I::Params: Leaves<Scalar = T>,
+    {
+        let window = match how {
+            Estimator::Unroll => steps,
+            Estimator::Truncated { steps: w } => w.clamp(1, steps),
+            _ => 1,
+        };
         let (before, motion) = match how {
             Estimator::OneStep | Estimator::FixedPoint { .. } => {
                 run_watching(&mut self.plain, it, z0, phi, steps - window)?
@@ -194,19 +195,13 @@ impl<T: Scalar> Sensitivity<T> {
         let mut gradient: Vec<Batch<T>> = rec.phi.iter().map(|v| Batch::zeros(v.shape())).collect();
         let end: Vec<Batch<T>> = list(&rec.end).iter().map(Var::value).collect();
         finite(&end, steps)?;
-        let (value, certificate) = match how {
-            Estimator::Unroll | Estimator::Truncated { .. } => {
+        let (value, certificate) = match how.sum() {
+            None => {
                 let loss = it.outer(tape, copy(&rec.end), copy(&rec.params));
                 tape.gradient_into(loss, &rec.phi, &mut gradient.iter_mut().collect::<Vec<_>>())?;
                 (loss.scalar().f64(), Certificate::unrolled(window))
             }
-            _ => {
-                let (sum, terms) = match how {
-                    Estimator::FixedPoint { terms } => (Sum::FixedPoint, terms),
-                    Estimator::IrmmPaper { terms } => (Sum::Printed, terms),
-                    Estimator::IrmmCode { terms, alpha } => (Sum::Coded { alpha }, terms),
-                    _ => (Sum::FixedPoint, 0),
-                };
+            Some((sum, terms)) => {
                 let motion = visible_motion(&before, &end).or(motion);
                 let path = Path { phi, last: steps - 1, before: &before, end: &end, motion };
                 let mut last_step = LastStep::new(it, z0, &rec, &path, (plain, words, tape))?;
@@ -214,16 +209,35 @@ impl<T: Scalar> Sensitivity<T> {
             }
         };
         let value = finite_value(value)?;
-        let products = certificate.norms.len().saturating_sub(1);
-        Ok(Derivative {
+        Ok(self.told(value, rebuilt(phi, gradient), rebuilt(z0, end), certificate))
+    }
+
+    /// A derivative with what it took.
+    fn told<Z, P>(&self, value: f64, gradient: P, state: Z, certificate: Certificate) -> Derivative<Z, P> {
+        let tapes = [&self.plain, &self.recorded, &self.words];
+        Derivative {
             value,
-            gradient: rebuilt(phi, gradient),
-            state: rebuilt(z0, end),
+            gradient,
+            state,
+            products: certificate.norms.len().saturating_sub(1),
             certificate,
-            bytes: self.plain.peak_bytes() + self.recorded.peak_bytes() + self.words.peak_bytes(),
+            failures: vec![],
+            bytes: tapes.map(Tape::peak_bytes).iter().sum(),
             operations: self.recorded.operations(),
-            products,
-        })
+        }
+    }
+}
+
+impl Estimator {
+    /// The series that it sums, and its terms after the first; `None` of an unroll.
+    fn sum(self) -> Option<(Sum, usize)> {
+        match self {
+            Estimator::FixedPoint { terms } => Some((Sum::FixedPoint, terms)),
+            Estimator::OneStep => Some((Sum::FixedPoint, 0)),
+            Estimator::IrmmPaper { terms } => Some((Sum::Printed, terms)),
+            Estimator::IrmmCode { terms, alpha } => Some((Sum::Coded { alpha }, terms)),
+            _ => None,
+        }
     }
 }
 
@@ -393,8 +407,9 @@ pub(crate) fn bytes_of<T: Scalar>(v: &[Batch<T>]) -> usize {
 
 pub(crate) fn finite<T: Scalar>(z: &[Batch<T>], steps: usize) -> Result<()> {
     for (leaf, b) in z.iter().enumerate() {
-        if let Some(bad) = b.data().iter().find(|x| !x.is_finite()) {
-            return Err(Error::Diverged { steps, leaf, value: bad.f64() });
+        if let Some(i) = b.data().iter().position(|x| !x.is_finite()) {
+            let member = i / b.shape().each().max(1);
+            return Err(Error::Diverged { steps, member, leaf, value: b.data()[i].f64() });
         }
     }
     Ok(())

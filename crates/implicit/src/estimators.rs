@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::estimate::{Derivative, Estimator, Sensitivity, difference, run};
 use crate::iteration::{Iteration, Of, Vars, list};
 use crate::linear::Method;
-use crate::lists;
+use crate::lists::{self, List};
+use crate::loop_members::by_members;
 use crate::solution::{Hypergradient, Settings, Tapes, rebuilt};
 use crate::space::Space;
 use crate::trust::{Member, SolutionCertificate};
@@ -130,52 +131,75 @@ impl<I: Iteration> Estimate<I> for Implicit {
         steps: usize,
     ) -> Result<Derivative<I::State, I::Params>> {
         let Some(last) = steps.checked_sub(1) else { return Err(Error::NoSteps) };
+        by_members(on, it, z0, phi, &mut |on, it, z0, phi| self.of_loop(on, it, z0, phi, last))
+    }
+}
+
+impl Implicit {
+    /// The derivative at the fixed point of step `last`, from where the loop arrives.
+    fn of_loop<I: Iteration>(
+        &self,
+        on: &mut Sensitivity<Of<I::State>>,
+        it: &I,
+        z0: &I::State,
+        phi: &I::Params,
+        last: usize,
+    ) -> Result<Derivative<I::State, I::Params>> {
         on.plain.clear();
         on.plain.reset_peak();
-        let state = rebuilt(z0, run(&mut on.plain, it, z0, z0.batches(), phi, 0..steps)?);
+        let state = rebuilt(z0, run(&mut on.plain, it, z0, z0.batches(), phi, 0..last + 1)?);
         let (mut tapes, settings) = (Tapes::new(), self.settings);
         let mut closer = |state: &I::State| polished(&mut on.plain, &mut tapes, it, state, phi, last, settings);
         let better = if settings.polish { closer(&state)? } else { None };
         let state = better.unwrap_or(state);
         let next = if settings.check { closer(&state)? } else { None };
-        let (found, operations) = at(&mut tapes, it, &state, phi, last, settings)?;
-        let c = found.certificate;
-        let mut verdict = c.verdict;
-        let mut error = c.error.map(|e| e.total);
-        let own = found.gradient.batches();
-        let mut members = if settings.check { parts(&own, &own, &c) } else { vec![] };
-        if let (Some(next), Some(e)) = (next, c.error) {
-            let unchecked = Settings { check: false, ..settings };
-            let (after, _) = at(&mut tapes, it, &next, phi, last, unchecked)?;
-            let moved = difference(&after.gradient.batches(), &own);
-            // The coordinates of one tangent space do not see how that space turns; two of them do.
-            let total = moved + e.linear;
-            error = Some(total);
-            if verdict.is_sound() {
-                let small = total <= c.threshold * e.scale;
-                verdict = if small { Verdict::Verified } else { Verdict::Estimated };
+        let At { found, operations, failures } = at(&mut tapes, it, &state, phi, last, settings)?;
+        let after = match (next, found.certificate.error) {
+            (Some(next), Some(_)) => {
+                let unchecked = Settings { check: false, ..settings };
+                Some(at(&mut tapes, it, &next, phi, last, unchecked)?.found.gradient.batches())
             }
-            members = parts(&after.gradient.batches(), &own, &c);
-        }
-        verdict = members.iter().fold(verdict, |v, m| v.worse(m.verdict));
-        let certificate = Certificate {
-            terms: c.products,
-            error,
-            verdict,
-            motion: None,
-            members,
-            looked_for_kinks: settings.check,
-            ..Certificate::unrolled(0)
+            _ => None,
         };
+        let certificate = self.told(&found.certificate, &found.gradient.batches(), after);
         Ok(Derivative {
             value: found.value,
             gradient: found.gradient,
             state: found.solution,
             certificate,
+            failures,
             bytes: on.plain.peak_bytes() + tapes.peak_bytes(),
             operations,
-            products: c.products,
+            products: found.certificate.products,
         })
+    }
+
+    /// The certificate of a loop, from that of its last step and from the derivative at a state nearer to the fixed
+    /// point, if there is one: the coordinates of one tangent space do not see how that space turns; two of them do.
+    fn told<T: Scalar>(&self, c: &SolutionCertificate, own: &[Batch<T>], after: Option<List<T>>) -> Certificate {
+        let (mut verdict, mut error) = (c.verdict, c.error.map(|e| e.total));
+        if let (Some(after), Some(e)) = (&after, c.error) {
+            let total = difference(after, own) + e.linear;
+            error = Some(total);
+            if verdict.is_sound() {
+                let small = total <= c.threshold * e.scale;
+                verdict = if small { Verdict::Verified } else { Verdict::Estimated };
+            }
+        }
+        let members = match self.settings.check {
+            true => parts(after.as_deref().unwrap_or(own), own, c),
+            false => vec![],
+        };
+        verdict = members.iter().fold(verdict, |v, m| v.worse(m.verdict));
+        Certificate {
+            terms: c.products,
+            error,
+            verdict,
+            motion: None,
+            members,
+            looked_for_kinks: self.settings.check,
+            ..Certificate::unrolled(0)
+        }
     }
 }
 
@@ -199,7 +223,15 @@ fn parts<T: Scalar>(after: &[Batch<T>], found: &[Batch<T>], c: &SolutionCertific
     c.members.iter().enumerate().map(one).collect()
 }
 
-/// The derivative at one state, in its own tangent space, and how many operations were recorded.
+/// The derivative at one state.
+struct At<I: Iteration> {
+    found: Hypergradient<I::State, I::Params>,
+    /// How many operations were recorded.
+    operations: usize,
+    failures: Vec<(usize, Error)>,
+}
+
+/// The derivative at one state, in its own tangent space.
 fn at<I: Iteration>(
     tapes: &mut Tapes<Of<I::State>>,
     it: &I,
@@ -207,14 +239,14 @@ fn at<I: Iteration>(
     phi: &I::Params,
     t: usize,
     settings: Settings,
-) -> Result<(Hypergradient<I::State, I::Params>, usize)> {
+) -> Result<At<I>> {
     let condition = LastStep { it, t, end: state };
     let lin = condition.at(state, phi).with(Settings { polish: false, ..settings }).linearise(tapes)?;
     let found = lin.hypergradient(|z, phi| match list(&z).first() {
         Some(v) => it.outer(v.tape(), z, phi),
         None => unreachable!("a condition was recorded on a state with leaves"),
     })?;
-    Ok((found, lin.operations()))
+    Ok(At { found, operations: lin.operations(), failures: lin.failures() })
 }
 
 /// A state nearer to the fixed point: a Newton step in the coordinates of the tangent space, and then a step of the

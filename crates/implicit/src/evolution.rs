@@ -321,6 +321,6 @@ impl<I: Iteration> Estimate<I> for Evolution {
         // Two states, and five lists like the parameters: noise, its sum, a pair's estimate, mean, squares.
         let bytes = on.plain.peak_bytes() + 2 * bytes_of(&end) + 5 * bytes_of(&phi.batches());
         let (gradient, state) = (found.gradient, rebuilt(z0, end));
-        Ok(Derivative { value, gradient, state, certificate, bytes, operations: 0, products: 0 })
+        Ok(Derivative { value, gradient, state, certificate, failures: vec![], bytes, operations: 0, products: 0 })
     }
 }

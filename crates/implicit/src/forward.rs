@@ -35,6 +35,8 @@ where
         let tape = &on.recorded;
         let rec = record(tape, it, z0, &z, phi, t..t + 1)?;
         let end = list(&rec.end);
+        end.iter().zip(&mut z).for_each(|(v, z)| *z = v.value());
+        finite(&z, t + 1)?;
         for (v, (leaf, i)) in dz.iter_mut().zip(&entries) {
             unit[*leaf].data_mut()[*i] = T::one();
             let seeds: Vec<_> = seeds(&rec.from, v).into_iter().chain(seeds(&rec.phi, &unit)).collect();
@@ -42,29 +44,54 @@ where
             std::mem::swap(v, &mut pushed);
             unit[*leaf].data_mut()[*i] = T::zero();
         }
-        end.iter().zip(&mut z).for_each(|(v, z)| *z = v.value());
         operations = operations.max(tape.operations());
     }
-    finite(&z, steps)?;
-    on.recorded.clear();
-    let tape = &on.recorded;
-    let ((state, zs), (params, phis)) = (bind(tape, z0, &z), bind(tape, phi, &phi.batches()));
-    let loss = it.outer(tape, state, params);
-    let (mut slope, mut gradient) = (lists::zeros::<T>(&shapes), lists::zeros::<T>(&phi.shapes()));
-    let by: Vec<Var<'_, T>> = zs.iter().chain(&phis).copied().collect();
-    tape.gradient_into(loss, &by, &mut slope.iter_mut().chain(gradient.iter_mut()).collect::<Vec<&mut Batch<T>>>())?;
-    let value = finite_value(loss.scalar())?;
-    for (v, (leaf, i)) in dz.iter().zip(&entries) {
-        gradient[*leaf].data_mut()[*i] += T::of(lists::all_dot(&slope, v));
-    }
+    let (value, gradient) = judged(on, it, (z0, &z), phi, (&dz, &entries))?;
     let held = dz.iter().map(|v| bytes_of(v)).sum::<usize>() + 3 * bytes_of(&z) + bytes_of(&gradient);
     Ok(Derivative {
         value,
         gradient: rebuilt(phi, gradient),
         state: rebuilt(z0, z),
         certificate: Certificate::unrolled(steps),
+        failures: vec![],
         bytes: on.recorded.peak_bytes() + held,
         operations,
         products: 0,
     })
+}
+
+/// The outer loss at the state `z`, and its gradient from the tangent of each entry of the parameters.
+fn judged<T: Scalar, I>(
+    on: &mut Sensitivity<T>,
+    it: &I,
+    (like, z): (&I::State, &[Batch<T>]),
+    phi: &I::Params,
+    (dz, entries): (&[List<T>], &[(usize, usize)]),
+) -> Result<(f64, List<T>)>
+where
+    I: Iteration,
+    I::State: Leaves<Scalar = T>,
+    I::Params: Leaves<Scalar = T>,
+{
+    on.recorded.clear();
+    let tape = &on.recorded;
+    let ((state, zs), (params, phis)) = (bind(tape, like, z), bind(tape, phi, &phi.batches()));
+    let loss = it.outer(tape, state, params);
+    let (mut slope, mut gradient) = (lists::zeros::<T>(&like.shapes()), lists::zeros::<T>(&phi.shapes()));
+    let by: Vec<Var<'_, T>> = zs.iter().chain(&phis).copied().collect();
+    tape.gradient_into(loss, &by, &mut slope.iter_mut().chain(gradient.iter_mut()).collect::<Vec<&mut Batch<T>>>())?;
+    for (v, (leaf, i)) in dz.iter().zip(entries) {
+        gradient[*leaf].data_mut()[*i] += T::of(product(&slope, v));
+    }
+    Ok((finite_value(loss.scalar())?, gradient))
+}
+
+/// The ambient inner product, summed member by member, so that a member whose tangent is the only one that is not zero
+/// gets the bits that it has alone.
+fn product<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>]) -> f64 {
+    let n = lists::members(&lists::shapes(u));
+    match u.iter().all(|b| b.shape().batch == n) {
+        true => (0..n).map(|m| lists::dot(u, v, m)).sum(),
+        false => lists::all_dot(u, v),
+    }
 }

@@ -31,6 +31,21 @@ pub(crate) enum Question<'q, T: Scalar> {
     Pull(Option<Loss<'q, T>>),
 }
 
+impl<T: Scalar> Question<'_, T> {
+    /// Is its linear system that of the adjoint?
+    pub(crate) fn is_adjoint(&self) -> bool {
+        matches!(self, Question::Pull(_))
+    }
+
+    /// What a change of the solution of the linear system leads to: itself, or what it pulls back to the parameters.
+    pub(crate) fn led(&self, at: &Local<'_, T>, x: &[Batch<T>]) -> Result<List<T>> {
+        match self {
+            Question::Push(_) => Ok(x.to_vec()),
+            Question::Pull(_) => at.pull_params(x),
+        }
+    }
+}
+
 /// An outer loss, and its derivatives by the solution and by the parameters.
 #[derive(Clone, Copy)]
 pub(crate) struct Loss<'q, T: Scalar> {

@@ -52,6 +52,7 @@
 //! On a manifold the derivative of a program is that of an extension to the ambient space, whose action on normal
 //! vectors is arbitrary; `.on(&manifold)` projects every term to the tangent space.
 
+mod agreement;
 mod ask;
 pub mod bilevel;
 mod by_params;
@@ -69,12 +70,15 @@ mod kinks;
 mod last_step;
 mod layer;
 mod layer_system;
+mod leftover;
 pub mod linear;
 mod linearise;
 mod lists;
 mod local;
 mod local_map;
 mod loop_kinks;
+mod loop_members;
+mod measured;
 mod members;
 mod missing;
 mod newton;
@@ -89,12 +93,13 @@ mod trust;
 mod unexplained;
 mod verdict;
 
+pub use agreement::{Agreement, agreement};
 pub use certificate::{Certificate, LoopMember};
 pub use condition::{
     Closure, Condition, ConditionFn, Cost, Kind, MapFn, Residual, Step, Unplaced, fixed_point, root, stationary,
 };
 pub use error::{Error, Result};
-pub use estimate::{Agreement, Derivative, Estimator, Sensitivity, agreement};
+pub use estimate::{Derivative, Estimator, Sensitivity};
 pub use estimators::{Estimate, Implicit, compare};
 pub use evolution::{Evolution, Particles, Sampled};
 pub use iteration::{By, Flat, InnerLoop, Iteration, On, OuterFn, ProjectFn, Projector, StepFn, inner_loop};

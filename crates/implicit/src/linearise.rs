@@ -24,7 +24,7 @@ pub(crate) const SLOTS: usize = 2 * ONCE;
 /// What is recorded at first.
 #[derive(Debug, Clone)]
 pub(crate) struct Start<T: Scalar> {
-    z: List<T>,
+    pub(crate) z: List<T>,
     /// The parameters: of a member that failed, those of one that did not.
     pub(crate) phi: List<T>,
     /// Why a member is not itself.
@@ -32,6 +32,12 @@ pub(crate) struct Start<T: Scalar> {
 }
 
 impl<T: Scalar> Start<T> {
+    /// Nobody has failed yet.
+    pub(crate) fn new(z: List<T>, phi: List<T>) -> Self {
+        let n = lists::members(&lists::shapes(&z));
+        Start { z, phi, failures: vec![None; n] }
+    }
+
     fn members(&self) -> usize {
         self.failures.len()
     }
@@ -50,7 +56,7 @@ impl<T: Scalar> Start<T> {
     }
 
     /// With the member `from(m)` in the place of each member.
-    fn arranged(&self, failures: Vec<Option<Error>>, from: &dyn Fn(usize) -> usize) -> Self {
+    pub(crate) fn arranged(&self, failures: Vec<Option<Error>>, from: &dyn Fn(usize) -> usize) -> Self {
         let n = self.members();
         let moved = |v: &List<T>| -> List<T> {
             let each = |b: &Batch<T>| match b.shape().batch == n {
@@ -66,7 +72,7 @@ impl<T: Scalar> Start<T> {
     }
 
     /// With the first member that did not fail in the place of those that did; `None` if all failed.
-    fn without(&self, failures: &[Option<Error>]) -> Option<Self> {
+    pub(crate) fn without(&self, failures: &[Option<Error>]) -> Option<Self> {
         let good = failures.iter().position(Option::is_none)?;
         Some(self.arranged(failures.to_vec(), &|m| if failures[m].is_none() { m } else { good }))
     }
@@ -77,9 +83,8 @@ pub(crate) fn linearise<'t, 'a, C: Condition>(
     s: &Solution<'a, C>,
     slots: &'t [Slot<Of<C::State>>; SLOTS],
 ) -> Result<Linearisation<'t, 'a, C>> {
-    let z = s.z.batches();
-    let n = lists::members(&lists::shapes(&z));
-    let whole = Start { z, phi: s.phi.batches(), failures: vec![None; n] };
+    let whole = Start::new(s.z.batches(), s.phi.batches());
+    let n = whole.members();
     let first = match recorded(s, &slots[..ONCE], &whole).and_then(by_params) {
         Err(e) if n > 1 => e,
         found => return found,
@@ -167,7 +172,12 @@ fn recorded<'t, 'a, C: Condition>(
     for _ in 0..usize::from(s.settings.polish) + usize::from(s.settings.check) {
         let last = &lin.points[lin.points.len() - 1];
         let newton = Newton::of(last, &s.settings, s.aid)?;
+        let mut polish = s.settings.polish && lin.points.len() == 1;
         let mut still: Vec<bool> = (0..n).map(|m| newton.enough(last, m)).collect();
+        if s.settings.check && !(polish && still.contains(&false)) {
+            // A point to check with is wanted sooner than one that is better.
+            (polish, still) = (false, (0..n).map(|m| newton.settled(last, m)).collect());
+        }
         let next = match still.contains(&false) {
             true => stepped(&lin, &newton, &mut still, &mut slots),
             false => None,
@@ -176,18 +186,7 @@ fn recorded<'t, 'a, C: Condition>(
             lin.newton.push(newton);
             break;
         };
-        let grew = |m: usize| next.stationarity[m] > last.stationarity[m] && !newton.is_rounding(last, m, 10.0);
-        let worse: Vec<bool> = (0..n).map(|m| !still[m] && grew(m)).collect();
-        let polish = s.settings.polish && lin.points.len() == 1;
-        let some = (0..n).any(|m| !still[m] && !worse[m]);
-        let next = match polish && some && worse.contains(&true) {
-            false => Some(next),
-            // Who is better off where it was stays there.
-            true => {
-                (0..n).for_each(|m| still[m] |= worse[m]);
-                stepped(&lin, &newton, &mut still, &mut slots)
-            }
-        };
+        let (next, some) = kept_back(&lin, &newton, &mut still, next, polish, &mut slots);
         lin.newton.push(newton);
         lin.points.extend(next);
         match polish && some && lin.points.len() == 2 {
@@ -201,6 +200,27 @@ fn recorded<'t, 'a, C: Condition>(
         lin.newton.extend(Newton::of(last, &s.settings, s.aid).ok());
     }
     Ok(lin)
+}
+
+/// The point that a step led to, of a polish without the members that are better off where they were, and whether it
+/// led anybody to something better.
+fn kept_back<'s, C: Condition>(
+    lin: &Linearisation<'_, '_, C>,
+    newton: &Newton<Of<C::State>>,
+    still: &mut [bool],
+    next: Local<'s, Of<C::State>>,
+    polish: bool,
+    slots: &mut std::slice::Iter<'s, Slot<Of<C::State>>>,
+) -> (Option<Local<'s, Of<C::State>>>, bool) {
+    let (last, n) = (&lin.points[lin.points.len() - 1], still.len());
+    let grew = |m: usize| next.stationarity[m] > last.stationarity[m] && !newton.is_rounding(last, m, 10.0);
+    let worse: Vec<bool> = (0..n).map(|m| !still[m] && grew(m)).collect();
+    let some = (0..n).any(|m| !still[m] && !worse[m]);
+    if !(polish && some && worse.contains(&true)) {
+        return (Some(next), some);
+    }
+    (0..n).for_each(|m| still[m] |= worse[m]);
+    (stepped(lin, newton, still, slots), some)
 }
 
 /// The condition where the steps lead. A step that leaves the domain of the condition is no step: its member stands

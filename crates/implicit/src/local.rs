@@ -105,54 +105,54 @@ impl<'t, T: Scalar> Local<'t, T> {
         space.check(&at)?;
         let tape = &slot.program;
         let w: Vec<Var<'t, T>> = origin(space, &at).iter().map(|b| tape.input(b)).collect();
-        let phi_in: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();
-        let Recorded { from, out, raw } = run(c, tape, &at, &w, like.0, like.1, &phi_in)?;
+        let phi: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();
+        let Recorded { from, out, raw } = run(c, tape, &at, &w, like.0, like.1, &phi)?;
         tape.check()?;
-        let words = Tangents::new(&slot.words, space, &at)?;
-        let mut value: List<T> = out.iter().map(Var::value).collect();
         let n = lists::members(&shapes);
-        let (mut normal, mut dropped) = (vec![0.0; n], vec![0.0; n]);
-        if c.kind() != Kind::Stationary {
-            let mut raw: List<T> = raw.iter().map(Var::value).collect();
-            if c.kind() == Kind::FixedPoint {
-                raw = lists::minus(&raw, &at);
-                value.clone_from(&raw);
-                words.project(&mut value)?;
-            }
-            (normal, dropped) = normal_parts(&raw, &value);
-        }
-        finite(&value)?;
-        let dim = space.dim(&shapes);
-        let (kind, rho, stationarity) = (c.kind(), lists::zeros(&shapes), vec![0.0; n]);
-        let (products, method, factor, probe) = (Cell::new(0), OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let mut local = Local {
+        let local = Local {
             tape,
             w,
-            phi: phi_in,
+            phi,
             from,
             raw,
             out,
-            kind,
-            words,
+            kind: c.kind(),
+            words: Tangents::new(&slot.words, space, &at)?,
+            dim: space.dim(&shapes),
+            rho: lists::zeros(&shapes),
             shapes,
-            dim,
             at,
-            rho,
-            stationarity,
-            normal,
-            dropped,
-            products,
-            method,
-            factor,
-            probe,
+            stationarity: vec![0.0; n],
+            normal: vec![0.0; n],
+            dropped: vec![0.0; n],
+            products: Cell::new(0),
+            method: OnceCell::new(),
+            factor: OnceCell::new(),
+            probe: OnceCell::new(),
         };
-        match kind {
-            Kind::Stationary => local.words.raise(&value, &mut local.rho)?,
-            Kind::FixedPoint => lists::add_all(&mut local.rho, -1.0, &value),
-            Kind::Root => lists::add_all(&mut local.rho, 1.0, &value),
+        local.with_residual()
+    }
+
+    /// With the residual, from what the program returned.
+    fn with_residual(mut self) -> Result<Self> {
+        let mut value = self.outcome();
+        if self.kind != Kind::Stationary {
+            let mut raw: List<T> = self.raw.iter().map(Var::value).collect();
+            if self.kind == Kind::FixedPoint {
+                raw = lists::minus(&raw, &self.at);
+                value.clone_from(&raw);
+                self.words.project(&mut value)?;
+            }
+            (self.normal, self.dropped) = normal_parts(&raw, &value);
         }
-        local.stationarity = local.lengths(&local.rho)?;
-        Ok(local)
+        finite(&value)?;
+        match self.kind {
+            Kind::Stationary => self.words.raise(&value, &mut self.rho)?,
+            Kind::FixedPoint => lists::add_all(&mut self.rho, -1.0, &value),
+            Kind::Root => lists::add_all(&mut self.rho, 1.0, &value),
+        }
+        self.stationarity = self.lengths(&self.rho)?;
+        Ok(self)
     }
 
     /// The length in the metric of each member of a tangent.
@@ -282,6 +282,11 @@ impl<'t, T: Scalar> Local<'t, T> {
         self.dim <= SMALL
     }
 
+    /// Is the map self-adjoint by what it is?
+    pub(crate) fn is_self_adjoint(&self) -> bool {
+        self.kind == Kind::Stationary
+    }
+
     /// The whole map, computed once.
     pub(crate) fn factor(&self) -> Result<&Factor<T>> {
         if let Some(f) = self.factor.get() {
@@ -334,7 +339,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         stop: &Stop,
         aid: Aid<'_, T>,
     ) -> Result<Solved<T>> {
-        let adjoint = adjoint && self.kind != Kind::Stationary;
+        let adjoint = adjoint && !self.is_self_adjoint();
         let turned = Adjoint(self);
         let map: &dyn Map<T> = if adjoint { &turned } else { self };
         let auto = matches!(method, Method::Auto);

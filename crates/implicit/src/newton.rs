@@ -43,14 +43,26 @@ impl<T: Scalar> Newton<T> {
 
     /// Is the point of a member so near to the solution that a step would change nothing that matters?
     pub(crate) fn enough(&self, local: &Local<'_, T>, m: usize) -> bool {
-        let near = self.lengths[m] <= 1e-2 * T::EPS.f64().sqrt() * local.sizes()[m];
-        local.stationarity[m] == 0.0 || self.is_rounding(local, m, 1.0) && near && self.near_in_every_entry(local, m)
+        self.within(local, m, 1e-2 * T::EPS.f64().sqrt())
+    }
+
+    /// Is it so near that a step would change nothing in a derivative either, however ill-conditioned that is? The
+    /// inverse of the map, and with it the derivative, may change by the condition number more than the point.
+    pub(crate) fn settled(&self, local: &Local<'_, T>, m: usize) -> bool {
+        let reciprocal = self.solved.members[m].seen.map_or(1.0, |(low, high)| low / high);
+        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() * reciprocal)
+    }
+
+    /// Is the residual rounding, and the step at most this much of the point and of its entries?
+    fn within(&self, local: &Local<'_, T>, m: usize, most: f64) -> bool {
+        let near = self.lengths[m] <= most * local.sizes()[m];
+        local.stationarity[m] == 0.0
+            || self.is_rounding(local, m, 1.0) && near && self.near_in_every_entry(local, m, most)
     }
 
     /// Does the step move no entry by more than that of it? Beside entries that are large the residual of a small one
     /// looks like rounding, and the step that it asks for like nothing.
-    fn near_in_every_entry(&self, local: &Local<'_, T>, m: usize) -> bool {
-        let most = 1e-2 * T::EPS.f64().sqrt();
+    fn near_in_every_entry(&self, local: &Local<'_, T>, m: usize, most: f64) -> bool {
         let one = |(d, z): (&Batch<T>, &Batch<T>)| {
             let of = z.shape().each() * m..z.shape().each() * (m + 1);
             let (d, z) = (&d.data()[of.clone()], &z.data()[of]);

@@ -55,31 +55,42 @@ pub(crate) fn run<'t, C: Condition>(
         Space::Flat => w.to_vec(),
         _ => space.project(&base, w),
     };
-    let misfit = |what, got: &[Var<'t, _>]| {
-        let got = got.iter().map(Var::shape).collect();
-        Error::Condition { what, expected: shapes.clone(), got }
-    };
     if c.kind() == Kind::Stationary {
-        let wrong = Cell::new(None);
-        let slope = w.to_vec().grad(|w| {
-            let out = bound(&tangent(&w));
-            match out.as_slice() {
-                [cost] if cost.shape().is_scalar() => cost.sum(),
-                _ => {
-                    wrong.set(Some(misfit("one cost, a number or one for each member, of a solution", &out)));
-                    tape.filled(Shape::SCALAR, lists::number(0.0))
-                }
-            }
-        });
-        let found = Recorded { from: w.to_vec(), raw: slope.clone(), out: slope };
-        return wrong.into_inner().map_or(Ok(found), Err);
+        return slope(tape, w, &|w| bound(&tangent(w)), &shapes);
     }
     let from = tangent(w);
     let out = bound(&from);
     if out.iter().map(Var::shape).ne(shapes.iter().copied()) {
-        return Err(misfit("a step or residual", &out));
+        return Err(misfit("a step or residual", &out, &shapes));
     }
     Ok(Recorded { from, out: space.project(&base, &out), raw: out })
+}
+
+/// The gradient of a cost by the coordinates `w`.
+fn slope<'t, T: Scalar>(
+    tape: &'t Tape<T>,
+    w: &[Var<'t, T>],
+    cost: &dyn Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>>,
+    shapes: &[Shape],
+) -> Result<Recorded<'t, T>> {
+    let wrong = Cell::new(None);
+    let slope = w.to_vec().grad(|w| {
+        let out = cost(&w);
+        match out.as_slice() {
+            [cost] if cost.shape().is_scalar() => cost.sum(),
+            _ => {
+                wrong.set(Some(misfit("one cost, a number or one for each member, of a solution", &out, shapes)));
+                tape.filled(Shape::SCALAR, lists::number(0.0))
+            }
+        }
+    });
+    let found = Recorded { from: w.to_vec(), raw: slope.clone(), out: slope };
+    wrong.into_inner().map_or(Ok(found), Err)
+}
+
+/// Other shapes than those of the solution.
+fn misfit<T: Scalar>(what: &'static str, got: &[Var<'_, T>], shapes: &[Shape]) -> Error {
+    Error::Condition { what, expected: shapes.to_vec(), got: got.iter().map(Var::shape).collect() }
 }
 
 /// What the program of a condition returns at the tangent `w` at `at`, as numbers.

@@ -21,7 +21,7 @@ use crate::last_step::LastStep;
 use crate::linear::rate;
 use crate::lists::{self, List};
 use crate::loop_kinks::Parts;
-use crate::series_members::judge_members;
+use crate::series_members::{judge_members, left_out, lengths};
 use crate::series_verdict::{Pushed, judge, look_ahead, set_against_motion};
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar, Var};
@@ -31,7 +31,7 @@ use pullback::{Batch, Scalar, Var};
 /// Less would cut off the short sums that are useful early in an inner loop, when it does not contract yet (rho just
 /// above 1), and the transient growth of loops with momentum, whose `A` is not normal (tested: heavy ball would come
 /// out 10 % wrong).
-const GROWTH: f64 = 2.0;
+pub(crate) const GROWTH: f64 = 2.0;
 
 /// Which series is summed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,14 +86,17 @@ pub(crate) fn series<I: Iteration>(
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(norm(&v) > 0.0, motion);
     let measured = has_length(&v);
-    let (p, mut kept) = summed(last_step, sum, v, terms, &mut certificate)?;
+    let Summed { p, mut kept, grown } = summed(last_step, sum, v, terms, &mut certificate)?;
     let pushed = set_rate(last_step, sum, &mut kept, &mut certificate);
+    for rate in grown.iter().flatten() {
+        certificate.rho = certificate.rho.map(|rho| rho.max(*rate));
+    }
     let mut own = last_step.pull_params(&p)?;
     let mut target = if sum == Sum::FixedPoint { at_end.clone() } else { last_step.project(path.end, &at_end)? };
     last_step.leave_out(&mut target);
     judge(last_step, &mut certificate, sum, &p, &kept, &target, norm(&own))?;
     if sum == Sum::FixedPoint {
-        judge_members(last_step, &mut certificate, &p, &kept, &own, pushed.as_ref())?;
+        judge_members(last_step, &mut certificate, (&p, &kept, &own), pushed.as_ref(), &grown)?;
     }
     let direct = last_step.tape.depends_on(loss, &last_step.rec.phi)?;
     let by_params = direct.then_some(&*gradient);
@@ -175,16 +178,26 @@ fn look_beside<I: Iteration>(
     }
 }
 
-/// `v + v_1 + ... + v_K`, and the last of the terms. It stops early where they grow, or vanish.
+/// A sum of terms.
+struct Summed<T: Scalar> {
+    p: List<T>,
+    /// The last of the terms.
+    kept: Vec<List<T>>,
+    /// The rate at which the terms of a member grew that was left out from there on; empty where nobody was.
+    grown: Vec<Option<f64>>,
+}
+
+/// `v + v_1 + ... + v_K`. It stops early where terms grow, or vanish; where they grow in members that the others do not
+/// know of, the sum of these stops.
 fn summed<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     sum: Sum,
     v: List<Of<I::State>>,
     terms: usize,
     certificate: &mut Certificate,
-) -> Result<(List<Of<I::State>>, Vec<List<Of<I::State>>>)> {
-    let (first, mut p) = (norm(&v), v.clone());
-    let mut kept = vec![v];
+) -> Result<Summed<Of<I::State>>> {
+    let (first, firsts) = (norm(&v), if sum == Sum::FixedPoint { lengths(&v) } else { vec![] });
+    let (mut p, mut kept, mut grown) = (v.clone(), vec![v], vec![]);
     let (mut last, mut grew) = (first, false);
     for k in 0..terms {
         if last == 0.0 {
@@ -194,18 +207,22 @@ fn summed<I: Iteration>(
         let most = if k + KEPT + 1 < terms { 1 } else { KEPT };
         let mut next = if kept.len() > most { kept.remove(0) } else { p.clone() };
         next_term(last_step, sum, &kept[kept.len() - 1], &mut next)?;
-        let now = norm(&next);
-        certificate.norms.push(now / first);
+        let mut now = norm(&next);
         if now > last && grew && now > GROWTH * first {
             certificate.truncated = true;
-            break;
+            if !left_out(last_step, &kept[kept.len() - 1], &mut next, &firsts, &mut grown)? {
+                certificate.norms.push(now / first);
+                break;
+            }
+            now = norm(&next);
         }
+        certificate.norms.push(now / first);
         (grew, last) = (now > last, now);
         add(&mut p, &next, 1.0);
         kept.push(next);
         certificate.terms += 1;
     }
-    Ok((p, kept))
+    Ok(Summed { p, kept, grown })
 }
 
 /// The outer loss as a function of fresh handles for the state. Its gradient by the state is returned with it, and that

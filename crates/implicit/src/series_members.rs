@@ -9,20 +9,63 @@ use crate::iteration::{Iteration, Of};
 use crate::last_step::LastStep;
 use crate::linear::rate;
 use crate::lists::{self, List};
-use crate::series::{Sum, has_length};
+use crate::series::{GROWTH, Sum, has_length, next_term};
 use crate::series_verdict::{Missing, Pushed, Seen, contraction, missing, relative, weighted_motion};
 use crate::unexplained::{Unexplained, pulled_twice};
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
 
+/// A sum, the last of its terms, and what it pulls back to the parameters.
+type Series<'p, T> = (&'p [Batch<T>], &'p [List<T>], &'p [Batch<T>]);
+
+/// The length of each member; empty of a vector that is no batch.
+pub(crate) fn lengths<T: Scalar>(v: &[Batch<T>]) -> Vec<f64> {
+    let n = lists::members(&lists::shapes(v));
+    let batch = n > 1 && v.iter().all(|b| b.shape().batch == n);
+    (0..if batch { n } else { 0 }).map(|m| lists::dot(v, v, m).sqrt()).collect()
+}
+
+/// Takes the members out of a term that grow, if there are others and nobody knows of them, and says whether it did.
+/// `v` is the term before, `firsts` are the lengths of the first one, and `grown` gets the rates. One more pull tells
+/// whether members are apart.
+pub(crate) fn left_out<I: Iteration>(
+    last_step: &mut LastStep<'_, '_, I>,
+    v: &[Batch<Of<I::State>>],
+    next: &mut [Batch<Of<I::State>>],
+    firsts: &[f64],
+    grown: &mut Vec<Option<f64>>,
+) -> Result<bool> {
+    let pairs = lengths(v).into_iter().zip(lengths(next)).zip(firsts);
+    let rate =
+        |((before, now), first): ((f64, f64), &f64)| (now > before && now > GROWTH * first).then(|| now / before);
+    let rates: Vec<Option<f64>> = pairs.map(rate).collect();
+    if rates.iter().all(Option::is_some) || rates.iter().all(Option::is_none) {
+        return Ok(false);
+    }
+    let mut own = next.to_vec();
+    next_term(last_step, Sum::FixedPoint, &lists::only(v, &|m| rates[m].is_some()), &mut own)?;
+    let apart = |m: usize| match rates[m] {
+        Some(_) => lists::member(&own, m) == lists::member(next, m),
+        None => lists::is_zero(&own, m),
+    };
+    if !(0..rates.len()).all(apart) {
+        return Ok(false);
+    }
+    grown.resize(rates.len(), None);
+    for (m, rate) in rates.into_iter().enumerate().filter(|(_, r)| r.is_some()) {
+        lists::scale(next, 0.0, m);
+        grown[m] = rate;
+    }
+    Ok(true)
+}
+
 /// Fills in what is known of each member, where the sum `p` and what it pulls back to, `own`, have members.
 pub(crate) fn judge_members<I: Iteration>(
     last_step: &mut LastStep<'_, '_, I>,
     certificate: &mut Certificate,
-    p: &[Batch<Of<I::State>>],
-    kept: &[List<Of<I::State>>],
-    own: &[Batch<Of<I::State>>],
+    (p, kept, own): Series<'_, Of<I::State>>,
     pushed: Option<&Pushed<Of<I::State>>>,
+    grown: &[Option<f64>],
 ) -> Result<()> {
     let n = lists::members(&lists::shapes(p));
     if n < 2 || p.iter().chain(own).any(|b| b.shape().batch != n) {
@@ -58,6 +101,9 @@ pub(crate) fn judge_members<I: Iteration>(
         of.told::<Of<I::State>>(certificate.truncated, relative(length, size), length, left)
     };
     certificate.members = all.into_iter().enumerate().map(one).collect();
+    for (member, rate) in certificate.members.iter_mut().zip(grown).filter_map(|(m, r)| Some((m, (*r)?))) {
+        *member = LoopMember { rho: Some(rate), error: None, verdict: Verdict::Invalid(Why::Diverges { rate }) };
+    }
     certificate.verdict = certificate.members.iter().fold(certificate.verdict, |v, m| v.worse(m.verdict));
     Ok(())
 }

@@ -267,7 +267,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
             (0..local.stationarity.len()).for_each(|m| lists::scale(&mut b, -1.0, m));
             self.start.mask(&mut b);
             let solved = local.solve(&b, false, start, method, stop, self.solution.aid)?;
-            Ok(Raw { scale: lists::length(&solved.x), value: solved.x.clone(), solved })
+            Ok(Raw::of(solved.x.clone(), solved))
         };
         let (value, certificate) = self.certified(derive, &Question::Push(&dphi))?;
         Ok(Certified { value: rebuilt(self.solution.z, value), certificate })
@@ -291,7 +291,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         self.start.mask(&mut zbar);
         let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
-            Ok(Raw { scale: lists::length(&value), value, solved })
+            Ok(Raw::of(value, solved))
         };
         let (value, certificate) = self.certified(derive, &Question::Pull(None))?;
         Ok(Certified { value: rebuilt(self.solution.phi, value), certificate })
@@ -319,10 +319,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         let outer = &outer;
         let derive = &|local: &Local<'_, _>, method, stop: &Stop, start: Option<&[_]>| {
             let (_, zbar, direct) = self.loss(&local.at, outer)?;
-            let (mut value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
-            let scale = lists::length(&value) + lists::length(&direct);
-            lists::add_all(&mut value, 1.0, &direct);
-            Ok(Raw { scale, value, solved })
+            let (value, solved) = pulled(local, &zbar, method, stop, start, self.solution.aid)?;
+            Ok(Raw::of(value, solved).plus(&direct))
         };
         let (loss, zbar, direct) = self.loss(&self.points[self.here].at, outer)?;
         let value = &|z: &[Batch<_>], phi: &[Batch<_>]| self.loss_alone(z, phi, outer);

@@ -73,7 +73,7 @@ pub enum Why {
     },
     /// The condition or the outer loss has a kink at the solution (`|x|`, `max`, `clamp`, a branch): beside it they do
     /// not change as their derivative there says, so the derivative is that of one side, or of none. A wrong rule of a
-    /// custom primitive looks alike. The last step of a loop is looked at only if it has at most 10 000 parameters.
+    /// custom primitive looks alike. The last step of a loop is looked at only if it has at most 500 000 parameters.
     Kink {
         /// How much of the change to one side is not that of the derivative, from 0 to 1.
         bend: f64,

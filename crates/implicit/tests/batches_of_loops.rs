@@ -128,3 +128,25 @@ fn parameters_that_members_share_have_no_parts() {
     assert!(d.certificate.members.is_empty() && d.certificate.verdict == Verdict::Verified, "{}", d.certificate);
     assert!((d.gradient - 6.0).abs() < 1e-12);
 }
+
+#[test]
+fn a_member_whose_terms_grow_does_not_cut_off_the_sums_of_the_others() {
+    let kinds = [(0.5, 0.0, 1.0, 1.0), (1.4, 0.0, 1.0, 1.0), (0.8, 0.0, -0.7, 2.0), (-1.2, 0.0, 0.4, 0.1)];
+    for terms in [20, 60, 200] {
+        let (found, truth, certificate) = derivative(&kinds, 300, terms);
+        for m in [0, 2] {
+            let (alone, _, own) = derivative(&kinds[m..=m], 300, terms);
+            assert_eq!(found[m], alone[0], "{terms} terms, member {m}");
+            assert_eq!(certificate.members[m].verdict, own.verdict, "{terms} terms, member {m}: {certificate}");
+            let error = (found[m] / truth[m] - 1.0).abs();
+            assert!(terms < 200 || error < 1e-14, "{terms} terms, member {m}: {error:e}");
+        }
+        for (m, rate) in [(1, 1.4), (3, 1.2)] {
+            let Verdict::Invalid(Why::Diverges { rate: told }) = certificate.members[m].verdict else {
+                panic!("{terms} terms, member {m}: {:?}", certificate.members[m]);
+            };
+            assert!((told - rate).abs() < 1e-12, "{told} {rate}");
+        }
+        assert!(matches!(certificate.verdict, Verdict::Invalid(Why::Diverges { .. })), "{certificate}");
+    }
+}

@@ -165,19 +165,19 @@ impl<T: Scalar> Worker<T> {
         let group = Group::new(setup, job, drawn);
         let steps = job.horizon;
         let before = self.before(&group)?;
-        let mut found = self.tapes.derivative(&group, &group.start, params, steps, setup.options.estimator)?;
+        let mut found = whole(self.tapes.derivative(&group, &group.start, params, steps, setup.options.estimator))?;
         let suspect = is_suspect(&found.certificate);
         let mut counts = true;
         match setup.options.on_suspect {
             OnSuspect::FallBack(other) if suspect => {
-                found = self.tapes.derivative(&group, &group.start, params, steps, other)?;
+                found = whole(self.tapes.derivative(&group, &group.start, params, steps, other))?;
             }
             OnSuspect::Skip if suspect => counts = false,
             _ => {}
         }
         let arrived = self.end(&group, &found.state)?;
         if let Some((_, value)) = found.gradient.batches().iter().find_map(Batch::first_non_finite) {
-            return Err(pullback_implicit::Error::Diverged { steps, leaf: 0, value: value.f64() });
+            return Err(pullback_implicit::Error::Diverged { steps, member: 0, leaf: 0, value: value.f64() });
         }
         out.suspect += usize::from(suspect);
         out.rho.extend(found.certificate.rho);
@@ -219,6 +219,13 @@ impl<T: Scalar> Worker<T> {
         let entry = |b: usize, instance| Entry { point: members(&x, b), state: members(kept, b), instance };
         Ok(g.members.iter().enumerate().map(|(b, m)| entry(b, m.1)).collect())
     }
+}
+
+/// The derivative of all members; a failure of one is that of the group, whose members are then run alone.
+fn whole<Z, P>(found: pullback_implicit::Result<Derivative<Z, P>>) -> pullback_implicit::Result<Derivative<Z, P>> {
+    let found = found?;
+    found.failures.first().map_or(Ok(()), |(_, e)| Err(e.clone()))?;
+    Ok(found)
 }
 
 /// Is a meta-gradient with this certificate no estimate of anything?

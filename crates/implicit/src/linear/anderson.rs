@@ -7,18 +7,19 @@
 //! where keeping a few is enough.
 
 use super::Status;
+use super::best::Best;
 use super::images::Pair;
 use super::richardson::grows;
 use super::team::Team;
 use crate::error::Result;
 use crate::lists;
-use pullback::Scalar;
+use pullback::{Batch, Scalar};
 
 pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, memory: usize) -> Result<()> {
     let n = team.n();
     let mut f = team.r.clone();
     let (mut left, mut size) = (team.zeros(), vec![0.0; n]);
-    let (mut best, mut least) = (team.x.clone(), vec![f64::INFINITY; n]);
+    let mut best = Best::new(team, vec![f64::INFINITY; n]);
     let mut lengths: Vec<Vec<f64>> = vec![vec![]; n];
     // Differences of iterates and residuals, the newest first, and the same with orthonormal images.
     let pairs = |team: &Team<'_, T>| (0..memory).map(|_| Pair::zeros(team.map)).collect::<Vec<_>>();
@@ -28,17 +29,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, memory: usize) -> Result<()
     team.judge(&size);
     while team.goes_on() {
         lists::copy(&mut left, &f);
-        for k in 0..kept {
-            let (done, rest) = frame.split_at_mut(k);
-            rest[0].copy(&past[k]);
-            rest[0].orthonormalise(done);
-        }
-        for m in 0..n {
-            // Differences have images `A dx = -df`; what is taken out of the residual is added to the step.
-            lists::scale(&mut step.origin, 0.0, m);
-            frame[..kept].iter().for_each(|p| p.take_out(&mut left, &mut step.origin, m));
-            lists::add(&mut step.origin, 1.0, &left, m);
-        }
+        step_to(&mut step.origin, &mut left, &past[..kept], &mut frame);
         team.apply(&mut step.origin, &mut step.image)?;
         team.map.lower(&step.image, &mut step.lowered)?;
         for m in (0..n).filter(|m| team.works[*m]) {
@@ -54,17 +45,28 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, memory: usize) -> Result<()
         team.norm(&f, &mut size)?;
         for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
             lengths[m].push(size[m]);
-            if size[m] < least[m] {
-                least[m] = size[m];
-                lists::scale(&mut best, 0.0, m);
-                lists::add(&mut best, 1.0, &team.x, m);
-            } else if size[m].is_nan() || grows(&lengths[m], least[m]) {
-                lists::scale(&mut team.x, 0.0, m);
-                lists::add(&mut team.x, 1.0, &best, m);
+            let better = best.keeps(team, size[m], m);
+            if !better && (size[m].is_nan() || grows(&lengths[m], best.least[m])) {
+                best.back(team, m);
                 team.rest(m, if size[m].is_finite() { Status::Diverged } else { Status::NonFinite });
             }
         }
         team.judge(&size);
     }
     Ok(())
+}
+
+/// The step from the residual `left`, of which nothing stays but what no difference of the past has an image of.
+fn step_to<T: Scalar>(step: &mut [Batch<T>], left: &mut [Batch<T>], past: &[Pair<T>], frame: &mut [Pair<T>]) {
+    for (k, pair) in past.iter().enumerate() {
+        let (done, rest) = frame.split_at_mut(k);
+        rest[0].copy(pair);
+        rest[0].orthonormalise(done);
+    }
+    for m in 0..lists::members(&lists::shapes(step)) {
+        // Differences have images `A dx = -df`; what is taken out of the residual is added to the step.
+        lists::scale(step, 0.0, m);
+        frame[..past.len()].iter().for_each(|p| p.take_out(left, step, m));
+        lists::add(step, 1.0, left, m);
+    }
 }

@@ -23,12 +23,8 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
         team.apply(&mut p, &mut ap)?;
         team.inner(&p, &ap, &mut curvature)?;
         for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
-            if curvature[m].is_nan() || curvature[m].is_infinite() {
-                team.rest(m, Status::NonFinite);
-                continue;
-            }
-            if curvature[m] <= 0.0 {
-                team.rest(m, Status::Indefinite);
+            if !(curvature[m] > 0.0 && curvature[m].is_finite()) {
+                team.rest(m, if curvature[m].is_finite() { Status::Indefinite } else { Status::NonFinite });
                 continue;
             }
             let alpha = rr[m] / curvature[m];

@@ -3,6 +3,7 @@
 //! It needs no inner product to go on, so its steps are the same for all members.
 
 use super::Status;
+use super::best::Best;
 use super::team::Team;
 use crate::error::Result;
 use crate::lists;
@@ -18,7 +19,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, low: f64, high: f64) -> Res
     let mut length = vec![0.0; n];
     team.norm(&r, &mut length)?;
     team.judge(&length);
-    let (mut best, mut least) = (team.x.clone(), length.clone());
+    let mut best = Best::new(team, length.clone());
     let first = length.clone();
     let (mut alpha, mut beta) = (1.0 / center, 0.0);
     for k in 0.. {
@@ -38,15 +39,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, low: f64, high: f64) -> Res
         team.norm(&r, &mut length)?;
         for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
             team.members[m].iterations += 1;
-            if length[m] < least[m] {
-                least[m] = length[m];
-                lists::scale(&mut best, 0.0, m);
-                lists::add(&mut best, 1.0, &team.x, m);
-            }
+            best.keeps(team, length[m], m);
             // On the interval the residual never grows, so growth says that the spectrum reaches beyond it.
-            if length[m] > 1e3 * first[m].max(least[m]) {
-                lists::scale(&mut team.x, 0.0, m);
-                lists::add(&mut team.x, 1.0, &best, m);
+            if length[m] > 1e3 * first[m].max(best.least[m]) {
+                best.back(team, m);
                 team.rest(m, Status::Diverged);
             }
         }

@@ -86,8 +86,7 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
     basis.push(first);
     let mut triangles: Vec<Triangle> =
         size.iter().map(|s| Triangle { right: vec![*s], ..Triangle::default() }).collect();
-    let (mut c, mut w, mut left) = (vec![0.0; n], team.zeros(), size.to_vec());
-    let mut full = vec![false; n];
+    let (mut w, mut full) = (team.zeros(), vec![false; n]);
     for k in 0..restart {
         if !team.goes_on() || (0..n).all(|m| !team.works[m] || full[m]) {
             break;
@@ -95,39 +94,7 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
         let mut v = std::mem::take(&mut basis[k]);
         team.apply(&mut v, &mut w)?;
         basis[k] = v;
-        let mut columns = vec![vec![0.0; k + 2]; n];
-        let mut along = vec![vec![0.0; k + 1]; n];
-        // Twice: once leaves what rounding allows, which is too much for ill-conditioned maps.
-        for _ in 0..2 {
-            team.inners(&basis[..=k], &w, &mut along)?;
-            for m in (0..n).filter(|m| team.works[*m] && !full[*m]) {
-                for (i, c) in along[m].iter().enumerate() {
-                    columns[m][i] += c;
-                    lists::add(&mut w, -c, &basis[i], m);
-                }
-            }
-        }
-        team.norm(&w, &mut c)?;
-        let mut next = w.clone();
-        for m in 0..n {
-            if !team.works[m] || full[m] {
-                lists::scale(&mut next, 0.0, m);
-                continue;
-            }
-            let scale = columns[m].iter().fold(0.0f64, |s, h| s.max(h.abs()));
-            if !c[m].is_finite() || !scale.is_finite() {
-                team.rest(m, Status::NonFinite);
-                lists::scale(&mut next, 0.0, m);
-                continue;
-            }
-            // The space is complete: what follows would be rounding.
-            let complete = c[m] <= 10.0 * T::EPS.f64() * scale;
-            columns[m][k + 1] = if complete { 0.0 } else { c[m] };
-            left[m] = triangles[m].push(std::mem::take(&mut columns[m]));
-            team.members[m].iterations += 1;
-            full[m] = complete || left[m] <= team.tolerance[m] * team.size[m];
-            lists::scale(&mut next, if full[m] { 0.0 } else { 1.0 / c[m] }, m);
-        }
+        let next = grown(team, &mut w, basis, &mut triangles, &mut full)?;
         basis.push(next);
     }
     for m in (0..n).filter(|m| workers[*m] && !triangles[*m].columns.is_empty()).collect::<Vec<_>>() {
@@ -139,4 +106,50 @@ fn cycle<T: Scalar>(team: &mut Team<'_, T>, restart: usize, size: &[f64], basis:
         y.iter().zip(basis.iter()).for_each(|(y, v)| lists::add(&mut team.x, *y, v, m));
     }
     Ok(())
+}
+
+/// The next vector of the basis, from the image `w` of the last one, and its column of the triangle of each member.
+/// `full` are those whose basis needs no further vector.
+fn grown<T: Scalar>(
+    team: &mut Team<'_, T>,
+    w: &mut List<T>,
+    basis: &[List<T>],
+    triangles: &mut [Triangle],
+    full: &mut [bool],
+) -> Result<List<T>> {
+    let (n, k) = (team.n(), basis.len() - 1);
+    let mut columns = vec![vec![0.0; k + 2]; n];
+    let (mut along, mut c) = (vec![vec![0.0; k + 1]; n], vec![0.0; n]);
+    // Twice: once leaves what rounding allows, which is too much for ill-conditioned maps.
+    for _ in 0..2 {
+        team.inners(basis, w, &mut along)?;
+        for m in (0..n).filter(|m| team.works[*m] && !full[*m]) {
+            for (i, c) in along[m].iter().enumerate() {
+                columns[m][i] += c;
+                lists::add(w, -c, &basis[i], m);
+            }
+        }
+    }
+    team.norm(w, &mut c)?;
+    let mut next = w.clone();
+    for m in 0..n {
+        if !team.works[m] || full[m] {
+            lists::scale(&mut next, 0.0, m);
+            continue;
+        }
+        let scale = columns[m].iter().fold(0.0f64, |s, h| s.max(h.abs()));
+        if !c[m].is_finite() || !scale.is_finite() {
+            team.rest(m, Status::NonFinite);
+            lists::scale(&mut next, 0.0, m);
+            continue;
+        }
+        // The space is complete: what follows would be rounding.
+        let complete = c[m] <= 10.0 * T::EPS.f64() * scale;
+        columns[m][k + 1] = if complete { 0.0 } else { c[m] };
+        let left = triangles[m].push(std::mem::take(&mut columns[m]));
+        team.members[m].iterations += 1;
+        full[m] = complete || left <= team.tolerance[m] * team.size[m];
+        lists::scale(&mut next, if full[m] { 0.0 } else { 1.0 / c[m] }, m);
+    }
+    Ok(next)
 }

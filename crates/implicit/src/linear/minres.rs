@@ -7,8 +7,8 @@
 use super::team::Team;
 use super::{Status, tridiagonal};
 use crate::error::Result;
-use crate::lists;
-use pullback::Scalar;
+use crate::lists::{self, List};
+use pullback::{Batch, Scalar};
 
 /// The numbers of one member.
 #[derive(Clone)]
@@ -35,6 +35,54 @@ struct Turn {
 }
 
 impl One {
+    /// Before the first step, from a residual of this length.
+    fn start(size: f64) -> Self {
+        One {
+            beta: size,
+            old_beta: 0.0,
+            delta_bar: 0.0,
+            epsilon: 0.0,
+            phi_bar: size,
+            cs: -1.0,
+            sn: 0.0,
+            size: 0.0,
+            diagonal: vec![],
+            off: vec![],
+        }
+    }
+
+    /// A step of member `m` along `v`, with the directions `w`, the newest first, whose place is that of the oldest;
+    /// the length of the residual, or `None` if the member rests.
+    fn step<T: Scalar>(
+        &mut self,
+        team: &mut Team<'_, T>,
+        (alpha, beta): (f64, f64),
+        v: &[Batch<T>],
+        [w, w2, w1]: &mut [List<T>; 3],
+        m: usize,
+    ) -> Option<f64> {
+        if !(alpha.is_finite() && beta.is_finite()) {
+            team.rest(m, Status::NonFinite);
+            return None;
+        }
+        let Some(turn) = self.turn(alpha, beta, T::EPS.f64()) else {
+            // The space of the residuals is complete, and the map is singular on it.
+            team.rest(m, Status::Singular);
+            return None;
+        };
+        lists::scale(w, 0.0, m);
+        lists::add(w, 1.0 / turn.gamma, v, m);
+        lists::add(w, -turn.epsilon / turn.gamma, w1, m);
+        lists::add(w, -turn.delta / turn.gamma, w2, m);
+        lists::add(&mut team.x, turn.phi, w, m);
+        team.members[m].iterations += 1;
+        let left = self.phi_bar.abs();
+        if self.beta <= T::EPS.f64() * self.size && left > team.tolerance[m] * team.size[m] {
+            team.rest(m, Status::Stalled);
+        }
+        Some(left)
+    }
+
     /// The rotations of one step; `None` where the triangle is singular.
     fn turn(&mut self, alpha: f64, beta: f64, eps: f64) -> Option<Turn> {
         self.beta = beta;
@@ -63,22 +111,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
     let r = team.r.clone();
     team.norm(&r, &mut size)?;
     team.judge(&size);
-    let start = |m: usize| One {
-        beta: size[m],
-        old_beta: 0.0,
-        delta_bar: 0.0,
-        epsilon: 0.0,
-        phi_bar: size[m],
-        cs: -1.0,
-        sn: 0.0,
-        size: 0.0,
-        diagonal: vec![],
-        off: vec![],
-    };
-    let mut one: Vec<One> = (0..n).map(start).collect();
-    // v, the one before it, the next one before its length is taken out; and three directions.
+    let mut one: Vec<One> = size.iter().map(|s| One::start(*s)).collect();
+    // v, the one before it, and the next one before its length is taken out.
     let (mut v, mut before, mut y) = (r, team.zeros(), team.zeros());
-    let (mut w, mut w1, mut w2) = (team.zeros(), team.zeros(), team.zeros());
+    let mut w = [team.zeros(), team.zeros(), team.zeros()];
     (0..n).filter(|m| team.works[*m]).for_each(|m| lists::scale(&mut v, 1.0 / size[m], m));
     let (mut alpha, mut beta, mut left) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
     while team.goes_on() {
@@ -87,29 +123,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
         team.inner(&v, &y, &mut alpha)?;
         (0..n).filter(|m| team.works[*m]).for_each(|m| lists::add(&mut y, -alpha[m], &v, m));
         team.norm(&y, &mut beta)?;
-        std::mem::swap(&mut w1, &mut w2);
-        std::mem::swap(&mut w2, &mut w);
+        w.rotate_right(1);
         for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
-            if !(alpha[m].is_finite() && beta[m].is_finite()) {
-                team.rest(m, Status::NonFinite);
-                continue;
-            }
-            let o = &mut one[m];
-            let Some(turn) = o.turn(alpha[m], beta[m], T::EPS.f64()) else {
-                // The space of the residuals is complete, and the map is singular on it.
-                team.rest(m, Status::Singular);
-                continue;
-            };
-            lists::scale(&mut w, 0.0, m);
-            lists::add(&mut w, 1.0 / turn.gamma, &v, m);
-            lists::add(&mut w, -turn.epsilon / turn.gamma, &w1, m);
-            lists::add(&mut w, -turn.delta / turn.gamma, &w2, m);
-            lists::add(&mut team.x, turn.phi, &w, m);
-            left[m] = o.phi_bar.abs();
-            team.members[m].iterations += 1;
-            if o.beta <= T::EPS.f64() * o.size && left[m] > team.tolerance[m] * team.size[m] {
-                team.rest(m, Status::Stalled);
-            }
+            let now = one[m].step(team, (alpha[m], beta[m]), &v, &mut w, m);
+            left[m] = now.unwrap_or(left[m]);
         }
         team.judge(&left);
         std::mem::swap(&mut before, &mut v);

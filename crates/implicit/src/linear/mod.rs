@@ -2,6 +2,7 @@
 //! files of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
 
 mod anderson;
+mod best;
 mod bicgstab;
 mod cg;
 mod chebyshev;
@@ -286,6 +287,8 @@ impl Solution {
 pub struct Solved<T: Scalar = f64> {
     /// The vectors. A member that failed holds the last vector that meant something.
     pub x: List<T>,
+    /// `b - A x`, computed anew.
+    pub(crate) r: List<T>,
     /// One for each member.
     pub members: Vec<Solution>,
     /// `|b|` of each member in the metric.
@@ -308,6 +311,7 @@ impl<T: Scalar> Solved<T> {
         self.products += from.products;
         for m in (0..self.members.len()).filter(|m| which(*m)) {
             lists::copy_member(&mut self.x, &from.x, m);
+            lists::copy_member(&mut self.r, &from.r, m);
             (self.members[m], self.sizes[m]) = (from.members[m], from.sizes[m]);
         }
     }

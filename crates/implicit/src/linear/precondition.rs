@@ -179,7 +179,7 @@ impl<T: Scalar> Rounds<'_, '_, T> {
                 members[m].status = if finite { Status::Converged } else { Status::NonFinite };
             }
         }
-        Ok(Solved { x, members, sizes, products: 0, method: self.method })
+        Ok(Solved { r: b, x, members, sizes, products: 0, method: self.method })
     }
 
     /// `b - A x`.
@@ -269,7 +269,7 @@ impl<T: Scalar> Rounds<'_, '_, T> {
                 other => other,
             };
         }
-        (found.products, found.method) = (self.products, self.method);
+        (found.products, found.method, found.r) = (self.products, self.method, r);
         Ok(found)
     }
 }

@@ -8,8 +8,8 @@
 use super::Status;
 use super::team::Team;
 use crate::error::Result;
-use crate::lists;
-use pullback::Scalar;
+use crate::lists::{self, List};
+use pullback::{Batch, Scalar};
 
 /// What ends the series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,24 +51,20 @@ pub(super) fn grows(lengths: &[f64], smallest: f64) -> bool {
 pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) -> Result<()> {
     let n = team.n();
     let (mut v, mut next) = (team.r.clone(), team.zeros());
-    let (mut best, mut least, mut grew) = (team.x.clone(), vec![f64::INFINITY; n], vec![false; n]);
     let mut length = vec![0.0; n];
     team.norm(&v, &mut length)?;
+    let mut best = Best { x: team.x.clone(), least: vec![f64::INFINITY; n], grew: vec![false; n] };
     let mut lengths: Vec<Vec<f64>> = length.iter().map(|l| vec![*l]).collect();
-    for m in 0..n {
-        if team.works[m] && length[m] == 0.0 {
-            team.rest(m, Status::Converged);
-        }
+    for m in (0..n).filter(|m| team.works[*m] && length[*m] == 0.0).collect::<Vec<_>>() {
+        team.rest(m, Status::Converged);
     }
     for k in 0.. {
         for m in (0..n).filter(|m| team.works[*m]) {
             lists::add(&mut team.x, step, &v, m);
         }
         if matches!(until, Until::Terms(terms) if k == terms) {
-            for m in 0..n {
-                if team.works[m] {
-                    team.rest(m, Status::Truncated);
-                }
+            for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+                team.rest(m, Status::Truncated);
             }
         }
         if !team.goes_on() {
@@ -78,37 +74,50 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
         // From here on `v` is the new term and `next` the one before it.
         std::mem::swap(&mut v, &mut next);
         team.norm(&v, &mut length)?;
-        for m in 0..n {
-            if !team.works[m] {
-                continue;
-            }
+        for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
             lengths[m].push(length[m]);
             team.members[m].iterations += 1;
             if until == Until::Missing {
                 team.members[m].rate = rate(&lengths[m]);
             }
-            if length[m] < least[m] {
-                (least[m], grew[m]) = (length[m], false);
-            } else if !grew[m] && length[m].is_finite() {
-                // The sum before the last term, `x - step v_k`, was better.
-                grew[m] = true;
-                lists::combine(&mut best, 0.0, 1.0, &team.x, m);
-                lists::add(&mut best, -step, &next, m);
-            }
-            if !length[m].is_finite() || grows(&lengths[m], least[m].min(lengths[m][0])) {
-                if grew[m] {
-                    lists::combine(&mut team.x, 0.0, 1.0, &best, m);
-                }
-                team.rest(m, if length[m].is_finite() { Status::Diverged } else { Status::NonFinite });
-            } else if enough(until, length[m], team.members[m].rate, team.size[m], team.tolerance[m]) {
+            best.watch(team, &lengths[m], step, &next, m);
+            if team.works[m] && enough(until, length[m], team.members[m].rate, team.size[m], team.tolerance[m]) {
                 team.rest(m, Status::Converged);
             }
         }
     }
-    for m in 0..n {
-        team.members[m].rate = rate(&lengths[m]);
-    }
+    (0..n).for_each(|m| team.members[m].rate = rate(&lengths[m]));
     Ok(())
+}
+
+/// The sums before their terms grew.
+struct Best<T: Scalar> {
+    x: List<T>,
+    /// The shortest term so far, and whether the last ones were longer.
+    least: Vec<f64>,
+    grew: Vec<bool>,
+}
+
+impl<T: Scalar> Best<T> {
+    /// Looks at the last of the lengths of the terms of member `m`; one that diverges goes back to its best sum and
+    /// rests. `before` is the term before the last.
+    fn watch(&mut self, team: &mut Team<'_, T>, lengths: &[f64], step: f64, before: &[Batch<T>], m: usize) {
+        let now = lengths.last().copied().unwrap_or(f64::NAN);
+        if now < self.least[m] {
+            (self.least[m], self.grew[m]) = (now, false);
+        } else if !self.grew[m] && now.is_finite() {
+            // The sum before the last term, `x - step v_k`, was better.
+            self.grew[m] = true;
+            lists::combine(&mut self.x, 0.0, 1.0, &team.x, m);
+            lists::add(&mut self.x, -step, before, m);
+        }
+        if !now.is_finite() || grows(lengths, self.least[m].min(lengths[0])) {
+            if self.grew[m] {
+                lists::combine(&mut team.x, 0.0, 1.0, &self.x, m);
+            }
+            team.rest(m, if now.is_finite() { Status::Diverged } else { Status::NonFinite });
+        }
+    }
 }
 
 /// Is what is missing below the tolerance? The rest of a geometric series, with a safety of 2, relative to `b`.

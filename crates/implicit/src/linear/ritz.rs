@@ -64,17 +64,22 @@ impl<'m, T: Scalar> Watched<'m, T> {
         Ok(Some(ritz))
     }
 
-    /// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each,
-    /// for each member, 0 where there is none.
-    fn reduced(&self, seen: &Pairs<T>, keep: usize) -> Result<(Pairs<T>, Vec<Vec<f64>>)> {
-        let map = self.map;
+    /// These pairs, combined so that their images are orthonormal.
+    fn orthonormal(&self, seen: &Pairs<T>) -> Result<Vec<Pair<T>>> {
         let mut pairs: Vec<Pair<T>> = vec![];
         for (v, av) in seen {
-            let mut pair = Pair { origin: v.clone(), image: av.clone(), ..Pair::zeros(map) };
-            map.lower(&pair.image, &mut pair.lowered)?;
+            let mut pair = Pair { origin: v.clone(), image: av.clone(), ..Pair::zeros(self.map) };
+            self.map.lower(&pair.image, &mut pair.lowered)?;
             pair.orthonormalise(&pairs);
             pairs.push(pair);
         }
+        Ok(pairs)
+    }
+
+    /// The `keep` pairs, of the space of these, whose vectors are shortened most, and by how much: `1/theta` of each,
+    /// for each member, 0 where there is none.
+    fn reduced(&self, seen: &Pairs<T>, keep: usize) -> Result<(Pairs<T>, Vec<Vec<f64>>)> {
+        let (map, pairs) = (self.map, self.orthonormal(seen)?);
         // What an origin is multiplied with to be an entry of H.
         let mut duals: Vec<List<T>> = pairs.iter().map(|p| p.lowered.clone()).collect();
         if !self.positive {

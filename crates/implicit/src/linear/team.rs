@@ -51,19 +51,7 @@ impl<'m, T: Scalar> Team<'m, T> {
             }
         }
         map.project(&mut team.b)?;
-        let b = team.b.clone();
-        let mut size = vec![0.0; n];
-        team.inner(&b, &b, &mut size)?;
-        for m in 0..n {
-            team.size[m] = size[m].max(0.0).sqrt();
-            let zero = team.size[m] == 0.0 && lists::is_zero(&b, m);
-            // The square of a length may be too small to be a number: then there is no length to work with.
-            let lost = !zero && size[m] < f64::MIN_POSITIVE;
-            if (zero || lost) && team.works[m] {
-                lists::scale(&mut team.x, 0.0, m);
-                team.rest(m, if zero { Status::Converged } else { Status::NonFinite });
-            }
-        }
+        team.measure()?;
         match start {
             Some(_) => {
                 map.project(&mut team.x)?;
@@ -72,6 +60,23 @@ impl<'m, T: Scalar> Team<'m, T> {
             None => lists::copy(&mut team.r, &team.b),
         }
         Ok(team)
+    }
+
+    /// The lengths of the right-hand sides; who has none rests.
+    fn measure(&mut self) -> Result<()> {
+        let (b, mut size) = (self.b.clone(), vec![0.0; self.n()]);
+        self.inner(&b, &b, &mut size)?;
+        for (m, square) in size.into_iter().enumerate() {
+            self.size[m] = square.max(0.0).sqrt();
+            let zero = self.size[m] == 0.0 && lists::is_zero(&b, m);
+            // The square of a length may be too small to be a number: then there is no length to work with.
+            let lost = !zero && square < f64::MIN_POSITIVE;
+            if (zero || lost) && self.works[m] {
+                lists::scale(&mut self.x, 0.0, m);
+                self.rest(m, if zero { Status::Converged } else { Status::NonFinite });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn n(&self) -> usize {
@@ -213,6 +218,6 @@ impl<'m, T: Scalar> Team<'m, T> {
                 other => other,
             };
         }
-        Ok(Solved { x: self.x, members: self.members, sizes: self.size, products: self.products, method })
+        Ok(Solved { x: self.x, r, members: self.members, sizes: self.size, products: self.products, method })
     }
 }

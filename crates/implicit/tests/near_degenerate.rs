@@ -1,0 +1,80 @@
+//! Eigenvectors on a sphere whose eigenvalue is nearly double: a point that is a solution to rounding is none for a
+//! derivative that changes by the condition number more, and a long step on a manifold leads anywhere.
+
+#[path = "solutions/matrices.rs"]
+mod matrices;
+
+use matrices::mat;
+use pullback::faer::Mat;
+use pullback::prelude::*;
+use pullback_implicit::{Condition, Verdict, Why, stationary};
+use pullback_manifolds::Sphere;
+
+const N: usize = 5;
+
+/// Verified, estimated, neither, of the derivative of `w'z` for the lowest eigenvector `z` of `D + p S`, from a point
+/// that is `off` along the second one.
+fn judged(gap: f64, off: f64, seed: u64) -> [usize; 3] {
+    let d = Mat::from_fn(N, N, |i, j| if i == j { [0.0, gap, 0.4, 0.7, 1.0][i] } else { 0.0 });
+    let m = mat(seed, N, N);
+    let s = (&m + m.transpose()) * 0.5;
+    let w = Mat::from_fn(N, 1, |i, _| [0.5, 0.3 * gap, 0.8, -0.4, 0.2][i]);
+    let z = Mat::from_fn(N, 1, |i, _| [1.0, off, 0.0, 0.0, 0.0][i] / (1.0 + off * off).sqrt());
+    let sphere = Sphere::new(N, 1);
+    let c = stationary(&z, &0.0, |z: Var, p: Var| (z.dot(&d * z) + p * z.dot(&s * z)) * 0.5).on(&sphere);
+    let truth: f64 = (1..N).map(|j| -w[(j, 0)] * s[(j, 0)] / d[(j, j)]).sum();
+    let mut tally = [0; 3];
+    for polish in [true, false] {
+        let at = c.at(&z, &0.0);
+        let at = if polish { at } else { at.without_polish() };
+        let found = at.hypergradient(|z: Var, _| z.dot(&w)).unwrap();
+        let (error, c) = ((found.gradient - truth).abs(), &found.certificate);
+        let what = format!("gap {gap:e}, off by {off:e}, polish {polish}: wrong by {error:e} of {truth:e}\n{c}");
+        tally[match c.verdict {
+            Verdict::Verified => {
+                assert!(error <= 1e-6 * truth.abs(), "{what}");
+                0
+            }
+            Verdict::Estimated => {
+                let (told, rounding) = (c.error.unwrap().total, 1e-8 * truth.abs());
+                assert!(told + rounding > 0.5 * error && told < 2.0 * error + rounding, "{what}");
+                1
+            }
+            _ => 2,
+        }] += 1;
+    }
+    tally
+}
+
+#[test]
+fn a_solution_to_rounding_is_none_for_a_derivative_that_is_ill_conditioned() {
+    let mut tally = [0; 3];
+    for seed in 0..6 {
+        for gap in [1e-2, 1e-4, 1e-6, 1.6e-7] {
+            for off in [0.0, 1e-14, 5e-12, 1e-10, 1e-8, 1e-6] {
+                let found = judged(gap, off, 10 + seed);
+                tally.iter_mut().zip(found).for_each(|(t, f)| *t += f);
+            }
+        }
+    }
+    println!("nearly double eigenvalues: verified, estimated, unsound {tally:?}");
+    assert!(tally[0] > 100 && tally[1] > 20, "{tally:?}");
+}
+
+#[test]
+fn a_newton_step_that_goes_around_a_sphere_is_not_believed() {
+    // Between two eigenvectors whose eigenvalues are near to each other the Hessian is nearly singular.
+    let d = Mat::from_fn(N, N, |i, j| if i == j { [0.0, 1e-3, 0.4, 0.7, 1.0][i] } else { 0.0 });
+    let sphere = Sphere::new(N, 1);
+    for turn in [0.7, 0.78, 0.785, 0.79, 0.9] {
+        let z = Mat::from_fn(N, 1, |i, _| [f64::cos(turn), f64::sin(turn), 0.3, 0.0, 0.0][i]);
+        let z = &z * (1.0 / z.norm_l2());
+        let c = stationary(&z, &0.0, |z: Var, p: Var| z.dot(&d * z) * 0.5 - z.row_range(2, 1) * p).on(&sphere);
+        let found = c.at(&z, &0.0).without_polish().jvp(&1.0).unwrap();
+        let m = &found.certificate.members[0];
+        if m.newton_step.unwrap() > 0.5 {
+            let why = matches!(found.certificate.verdict, Verdict::Suspect(Why::NotASolution { .. }));
+            assert!(why, "{turn}: {}", found.certificate);
+        }
+    }
+}
