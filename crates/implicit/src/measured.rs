@@ -78,8 +78,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let found = self.exact(here, raw, derive, asked, threshold)?;
         let exact = found.raw.as_ref().unwrap_or(raw);
         let mut checked = match self.points.get(self.here + 1) {
-            Some(next) => self.from_next(next, raw, &found, derive, asked, threshold)?,
-            None => self.from_here(here, raw, &found, threshold),
+            Some(next) => self.by_next(next, raw, &found, derive, asked, threshold)?,
+            None => self.standing(here, raw, &found, threshold),
         };
         let unknown = found.left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
         checked.failure = checked.failure.or(unknown);
@@ -131,7 +131,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     }
 
     /// The error, where no step was needed: what is left of the inner error is that of a step within rounding.
-    fn from_here(
+    fn standing(
         &self,
         here: &Local<'_, Of<C::State>>,
         raw: &Raw<Of<C::State>>,
@@ -150,7 +150,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     }
 
     /// The error, by the derivative at the next point.
-    fn from_next(
+    fn by_next(
         &self,
         next: &Local<'_, Of<C::State>>,
         raw: &Raw<Of<C::State>>,

@@ -119,14 +119,14 @@ impl<T: Scalar> Work<T> {
         let (n, one) = (team.n(), &self.one);
         let done = |o: &One, size: f64| o.zeta_bar.abs() <= 2.0 * T::EPS.f64() * o.norm * size;
         let ended = (0..n).any(|m| team.works[m] && done(&one[m], team.size[m]));
-        if step % LOOK != 0 && !ended {
+        if !step.is_multiple_of(LOOK) && !ended {
             return Ok(());
         }
         team.residual()?;
         let r = team.r.clone();
         team.norm(&r, &mut self.beta)?;
         // Whoever is not looked at by schedule goes on: a member does not stop sooner because another ended.
-        let looked = |o: &One, size: f64| step % LOOK == 0 || done(o, size);
+        let looked = |o: &One, size: f64| step.is_multiple_of(LOOK) || done(o, size);
         let unseen: Vec<usize> = (0..n).filter(|m| !looked(&one[*m], team.size[*m])).collect();
         unseen.iter().for_each(|m| self.beta[*m] = f64::MAX);
         team.judge(&self.beta);
