@@ -3,7 +3,7 @@
 //!
 //! Conditions: none. Cost: one pass each. Source: derived.
 
-use super::moves::{Axis, linear};
+use super::moves::{Axis, into_op, linear};
 use crate::ops::direct::PullStep;
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
@@ -19,11 +19,7 @@ pub(crate) struct Translate {
     pub(crate) by: isize,
 }
 
-impl<T: Scalar> From<Translate> for Op<T> {
-    fn from(p: Translate) -> Self {
-        Op::Translate(p)
-    }
-}
+into_op!(Translate);
 
 impl Translate {
     fn back(self) -> Self {
