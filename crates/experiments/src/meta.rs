@@ -65,8 +65,8 @@ pub(crate) struct Learned {
 /// Which optimiser.
 #[derive(Debug)]
 enum Network {
-    MatrixLstm(Trained<Each<GmLstm>>),
-    Free(GradientFree<GmLstm, Convolved>),
+    MatrixLstm(Box<Trained<Each<GmLstm>>>),
+    Free(Box<GradientFree<GmLstm, Convolved>>),
 }
 
 /// What the command line decides about training.
@@ -192,10 +192,11 @@ pub(crate) fn train(
         let inner = OnTangent::new(rule, Update::new(1.0 / ROUND as f64), step).weighing(WEIGHT).seeing(features);
         let rounds = Rounds::new(inner, ROUND);
         let params = rounds.init(&mut rng(seed));
-        let look = |params: &_| looks.score(&Network::Free(GradientFree::new(rounds.clone(), Clone::clone(params))));
+        let look =
+            |params: &_| looks.score(&Network::Free(Box::new(GradientFree::new(rounds.clone(), Clone::clone(params)))));
         let found = how.train(rounds.clone(), params, &look, crew)?;
         return Ok(found.map(|(params, summary)| {
-            let network = Network::Free(GradientFree::new(rounds.clone(), params));
+            let network = Network::Free(Box::new(GradientFree::new(rounds.clone(), params)));
             (Learned { network, provenance }, summary)
         }));
     }
@@ -204,7 +205,7 @@ pub(crate) fn train(
     let update = Update { sees: Sees::Euclidean, ..Update::new(step) };
     let network = Each::new(GmLstm::new(options), update);
     let params = network.init(&mut rng(seed));
-    let of = |params: GmLstmParams| Network::MatrixLstm(Trained::new(network.clone(), params));
+    let of = |params: GmLstmParams| Network::MatrixLstm(Box::new(Trained::new(network.clone(), params)));
     let look = |params: &GmLstmParams| looks.score(&of(params.clone()));
     let found = how.train(Descent(network.clone()), params, &look, crew)?;
     Ok(found.map(|(params, summary)| (Learned { network: of(params), provenance }, summary)))
@@ -310,7 +311,7 @@ impl Network {
         match self {
             Network::MatrixLstm(trained) => {
                 let instances = vec![0; count];
-                let mut run = Rollout::new(trained, manifold, &task, start, &instances, 0);
+                let mut run = Rollout::new(&**trained, manifold, &task, start, &instances, 0);
                 for _ in 0..steps {
                     after.push(pca.losses(&run.step().map_err(&failed)?[0]));
                 }
@@ -381,11 +382,12 @@ impl Learned {
         let m = Grassmann::new(rows, components);
         let on = |e: FileError| wrong(e.to_string());
         Ok(match stored {
-            File::MatrixLstm(s) => {
-                Learned { provenance: s.provenance.clone(), network: Network::MatrixLstm(s.on(&m).map_err(on)?) }
-            }
+            File::MatrixLstm(s) => Learned {
+                provenance: s.provenance.clone(),
+                network: Network::MatrixLstm(Box::new(s.on(&m).map_err(on)?)),
+            },
             File::Free(s) => {
-                Learned { provenance: s.provenance.clone(), network: Network::Free(s.on(&m).map_err(on)?) }
+                Learned { provenance: s.provenance.clone(), network: Network::Free(Box::new(s.on(&m).map_err(on)?)) }
             }
         })
     }
@@ -393,8 +395,8 @@ impl Learned {
 
 /// A file of either kind.
 enum File {
-    MatrixLstm(Stored<Each<GmLstm>>),
-    Free(StoredFree<GmLstm, Convolved>),
+    MatrixLstm(Box<Stored<Each<GmLstm>>>),
+    Free(Box<StoredFree<GmLstm, Convolved>>),
 }
 
 /// A file of either kind, and the sizes of its points. What is wrong with a file of neither kind is said as of one that
@@ -404,12 +406,12 @@ fn read(bytes: &[u8]) -> std::result::Result<(File, (usize, usize)), FileError> 
     match Stored::<Each<GmLstm>>::from_bytes(bytes) {
         Ok(stored) => {
             let sizes = sizes(stored.trained.optimizer.rule.options());
-            Ok((File::MatrixLstm(stored), sizes))
+            Ok((File::MatrixLstm(Box::new(stored)), sizes))
         }
         Err(FileError::Foreign { key: "kind", got: Some(kind), .. }) if kind == "gradient-free" => {
             let stored = StoredFree::<GmLstm, Convolved>::from_bytes(bytes)?;
             let sizes = sizes(stored.trained.rounds.inner.rule.options());
-            Ok((File::Free(stored), sizes))
+            Ok((File::Free(Box::new(stored)), sizes))
         }
         Err(e) => Err(e),
     }

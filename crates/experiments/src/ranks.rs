@@ -32,7 +32,9 @@ impl Crew {
     /// One process of so many threads.
     #[cfg(test)]
     pub(crate) fn of_threads(threads: usize) -> Self {
-        Crew { threads, ..Crew::alone() }
+        let mut crew = Crew::alone();
+        crew.threads = threads;
+        crew
     }
 
     /// One process.
