@@ -326,6 +326,7 @@ mod tests {
         assert_eq!(read, Message::Job { setup: "single".into(), params, job: sent });
 
         assert_eq!(Message::<f32>::read(&taken()).unwrap(), Message::Taken);
+        assert_eq!(Message::<f32>::read(&released()).unwrap(), Message::Released);
         assert_eq!(Message::<f32>::read(&over()).unwrap(), Message::Over);
         assert_eq!(Message::<f64>::read(&failed("why")).unwrap(), Message::Failed("why".into()));
     }
