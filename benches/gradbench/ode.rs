@@ -17,8 +17,8 @@ pub(crate) fn cases() -> Vec<Case> {
     [(1_000, 10), (1_000, 100), (10_000, 10), (10_000, 100)].map(case).into()
 }
 
-/// Numbers on a trajectory from which on only the states are kept: a step needs fifteen times as many, which would leave
-/// the caches.
+/// Numbers on a trajectory from which on only the states are kept: a step needs fifteen times as many, which would
+/// leave the caches.
 const MANY: usize = 500_000;
 
 fn last_entry<'t>(x: &[Var<'t>], w: &[Batch<f64>]) -> Var<'t> {
