@@ -122,8 +122,8 @@ fn descend<'t>(gr: &Grassmann, x: Var<'t>, c: Var<'t>) -> Var<'t> {
 
 fn subspace(n: usize, k: usize, budget: Duration) {
     let gr = Grassmann::new(n, k);
-    // Reflected, so that no entry of the fixed point is zero: beside an axis the loop leaves numbers of 1e-300 there, and
-    // products of such numbers take many times as long.
+    // Reflected, so that no entry of the fixed point is zero: beside an axis the loop leaves numbers of 1e-300 there,
+    // and products of such numbers take many times as long.
     let v = matrix(n, 1, 7);
     let reflection = Mat::<f64>::identity(n, n) - (2.0 / v.squared_norm_l2()) * (&v * v.transpose());
     let values = Mat::from_fn(n, n, |i, j| if i == j { 1.0 / (1.0 + i as f64 * 0.5) } else { 0.0 });

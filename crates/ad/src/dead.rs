@@ -30,7 +30,7 @@ struct Dead<V>(SmallVec<[(usize, V); 4]>);
 /// The places of a step's inputs, and the masks that they get.
 type Led<V> = SmallVec<[(usize, Option<V>); 3]>;
 
-/// Does cotangent entry `i` of every input depend on cotangent entry `i` of the output alone, where the shapes are
+/// Does cotangent entry `i` of every input depend on cotangent entry `i` of the outputs alone, where the shapes are
 /// equal?
 fn by_entries<T: crate::Scalar>(op: &Op<T>) -> bool {
     matches!(
@@ -44,11 +44,14 @@ fn by_entries<T: crate::Scalar>(op: &Op<T>) -> bool {
             | Op::Unary(_)
             | Op::UnaryDerivative(_)
             | Op::Atan2(_)
+            | Op::Reciprocal(_)
             | Op::Hypot(_)
             | Op::Extremum(_)
             | Op::Route(_)
             | Op::Select(_)
             | Op::Keep(_)
+            | Op::BroadcastTo(_)
+            | Op::Nonzero(_)
             | Op::Alias(_)
     )
 }
@@ -79,6 +82,14 @@ impl<V: Value> Dead<V> {
     fn take(&mut self, place: usize) -> Option<V> {
         let k = self.0.iter().position(|d| d.0 == place)?;
         Some(self.0.swap_remove(k).1)
+    }
+
+    /// The mask outside of which the cotangents of all outputs are dead, if there is one.
+    fn of_outputs(&mut self, places: Range<usize>, slots: &[Option<V::Slot>]) -> Option<V> {
+        let live = places.filter(|p| slots[*p].is_some());
+        let masks: SmallVec<[Option<V>; 2]> = live.map(|p| self.take(p)).collect();
+        let all: Option<SmallVec<[V; 2]>> = masks.into_iter().collect();
+        all?.into_iter().reduce(|a, b| or(&a, &b))
     }
 }
 
@@ -139,7 +150,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
             continue;
         }
         let outer = rec.at(Some(step.line));
-        let mark = dead.take(first);
+        let mark = dead.of_outputs(first..first + step.outs as usize, slots);
         let led = lead(rec, &step, base, depends, mark.as_ref());
         let before: SmallVec<[Option<V::Slot>; 3]> = led.iter().map(|(p, _)| slots[*p].take()).collect();
         steps(rec, k..k + 1, base, depends, slots);

@@ -101,8 +101,8 @@ pub struct Convolved {
 }
 
 impl Convolved {
-    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs that
-    /// keep rectifiers open for images that are not negative.
+    /// Fresh parameters: kernels, biases and mix uniform in `±1 / sqrt(inputs)`, kernels and biases with the signs
+    /// that keep rectifiers open for images that are not negative.
     pub fn init<T: Scalar>(&self, rng: &mut dyn Rng) -> ConvolvedParams<T> {
         let [(kernel1, bias1), (kernel2, bias2)] = SIDES.map(|side| open_kernel(side * side, &mut *rng));
         let mix = uniform(Shape::mat(self.images, self.columns), self.images, rng);

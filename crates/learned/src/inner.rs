@@ -134,8 +134,9 @@ impl Weight {
 /// Spaces*, AAAI 2021).
 ///
 /// At a fixed point `x`, with `P_0 = s grad f(x)` from the data of the first step, the network proposes from
-/// `mix(P + w features(data))` ([`Weight`]), and `P <- P - xi P_x(n^)`: the direction is projected (on positive definite
-/// matrices, made symmetric), not converted as a gradient, since `P` is a tangent. After the last step `x+ = R_x(-P)`.
+/// `mix(P + w features(data))` ([`Weight`]), and `P <- P - xi P_x(n^)`: the direction is projected (on positive
+/// definite matrices, made symmetric), not converted as a gradient, since `P` is a tangent. After the last step
+/// `x+ = R_x(-P)`.
 /// A network of zeros gives one step of gradient descent with step `s`, however long the loop.
 ///
 /// Only the first step asks for a gradient. The code for positive definite matrices divides the learned step by itself,

@@ -268,7 +268,9 @@ impl<'t, T: Scalar> Var<'t, T> {
     #[track_caller]
     #[must_use]
     pub fn shift(self, axis: Axis, by: isize) -> Self {
-        self.tape.push_one(Op::Translate(Translate { axis, by }), &[&self])
+        // Further than all of them is as far.
+        let n = axis.size(self.shape()).cast_signed();
+        self.tape.push_one(Op::Translate(Translate { axis, by: by.clamp(-n, n) }), &[&self])
     }
 
     /// The adjoint of [`Var::gather`]: row (column, member) `k` is added to row `index[k]` of zeros with `size` rows.

@@ -142,3 +142,15 @@ fn a_group_without_numbers_says_so_where_there_is_a_sum_too() {
     let y = x.max_all() + x.sum();
     assert!(tape.gradient(y, x).is_err());
 }
+
+#[test]
+fn a_shift_further_than_there_are_entries_is_zero_however_far() {
+    for by in [isize::MIN, -4, 4, isize::MAX] {
+        let tape = Tape::new();
+        let x = tape.input(&Rng::new(3).normal(4, 2));
+        let y = x.shift(Axis::Rows, by);
+        assert!(y.value().data().iter().all(|y| *y == 0.0), "{by}");
+        let g = tape.gradient(y.sum() + x.sum(), x).unwrap();
+        assert!(g.data().iter().all(|g| *g == 1.0), "{by}");
+    }
+}

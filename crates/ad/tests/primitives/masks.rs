@@ -205,3 +205,20 @@ fn a_value_in_both_branches_is_taken_everywhere() {
     assert!((g - mat![[0.5, 0.25, 1.0 / 6.0]]).norm_max() < 1e-16);
     assert!((h - mat![[-0.25, -1.0 / 32.0, -1.0 / 108.0]]).norm_max() < 1e-16);
 }
+
+#[test]
+fn the_mask_passes_through_a_product_and_a_sum_in_one() {
+    // Where the root is not taken its slope is infinite, and so is that of the angle's and the length's argument.
+    let programs: [for<'t> fn(Var<'t>) -> Var<'t>; 3] = [
+        |x| x.gt(0.0).select(x.sqrt().hadamard_add(x.sqrt(), x.sqrt()), 0.0).sum(),
+        |x| x.gt(0.0).select(x.sqrt().atan2(x + 1.0), 0.0).sum(),
+        |x| x.gt(0.0).select(x.sqrt().hypot(x + 1.0), 0.0).sum(),
+    ];
+    for (k, f) in programs.into_iter().enumerate() {
+        let (g, h) = derivatives(f, &mat![[4.0, 0.0]]);
+        let (alone, second) = derivatives(f, &mat![[4.0]]);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-14;
+        assert!(near(g[(0, 0)], alone[(0, 0)]) && g[(0, 1)] == 0.0, "{k}: {g:?}");
+        assert!(near(h[(0, 0)], second[(0, 0)]) && h[(0, 1)] == 0.0, "{k}: {h:?}");
+    }
+}

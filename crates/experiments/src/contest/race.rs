@@ -4,8 +4,8 @@
 //! A pass is a gradient for each training example, with the value that comes with it. What a step needs is counted: for
 //! a rule one minibatch, and no more if it looks at its examples as well; for R-SVRG two, and a whole gradient at every
 //! snapshot; for R-SRG two, or a whole gradient; for solvers that see all examples, one pass for each cost with or
-//! without its gradient and one for each product with the Hessian, trials of the line search included. A method is shown
-//! where it stood when the pass ended: at the last point that needed no more.
+//! without its gradient and one for each product with the Hessian, trials of the line search included. A method is
+//! shown where it stood when the pass ended: at the last point that needed no more.
 
 use super::contenders::{Contender, Kind, Knobs, Pointed, Whole};
 use super::looking::Looker;

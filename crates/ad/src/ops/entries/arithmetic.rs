@@ -103,15 +103,19 @@ impl LinComb {
     /// values must not become longer for it.
     #[inline(never)]
     fn pull_spread<T: Scalar>(&self, mut p: PullStep<'_, T>) -> bool {
-        let whole = p.output().shape;
-        let Some(g) = p.take() else { return true };
-        for (i, factor) in [(0, T::of(self.alpha)), (1, T::of(self.beta))] {
-            match p.input(i).shape == whole {
-                true => p.add_scaled(i, factor, &g),
-                false => p.add_sum(i, factor, whole, &g),
+        let (factors, whole) = ([T::of(self.alpha), T::of(self.beta)], p.output().shape);
+        let Some(mut g) = p.take() else { return true };
+        let large = (0..2).find(|i| p.input(*i).shape == whole);
+        (0..2).filter(|i| large != Some(*i)).for_each(|i| p.add_sum(i, factors[i], whole, &g));
+        match large {
+            Some(i) => {
+                if factors[i] != T::one() {
+                    g.iter_mut().for_each(|x| *x *= factors[i]);
+                }
+                p.give(i, g);
             }
+            None => p.store.put(g),
         }
-        p.store.put(g);
         true
     }
 }

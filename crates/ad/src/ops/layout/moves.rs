@@ -1,5 +1,5 @@
-//! Moving entries without changing them: transpose, reshape, slice, concat, diagonals. Every one is linear, and its rule
-//! is its transpose, which is here too. Rows that indices name are in `gather.rs`.
+//! Moving entries without changing them: transpose, reshape, slice, concat, diagonals. Every one is linear, and its
+//! rule is its transpose, which is here too. Rows that indices name are in `gather.rs`, shifts in `translate.rs`.
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};

@@ -105,8 +105,8 @@ impl<T: Scalar> Primitive<T> for SumTo {
     }
 }
 
-/// The sum of `x` over every axis that has size 1 in `y`: one axis after another, each with a tree over its terms: rows,
-/// then columns, then members.
+/// The sum of `x` over every axis that has size 1 in `y`: one axis after another, each with a tree over its terms:
+/// rows, then columns, then members.
 pub(crate) fn sum_to<T: Scalar>(x: Arg<'_, T>, y: &mut Out<'_, T>, s: &Store<T>) {
     let (xs, ys, out) = (x.shape, y.shape, &mut *y.data);
     let [rows, cols, batch] = [xs.rows != ys.rows, xs.cols != ys.cols, xs.batch != ys.batch];

@@ -97,8 +97,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.inner_products("row_dots", b.on(self.tape), Over::COLS)
     }
 
-    /// The inner products of the columns of `self` with those of `b`, as a row, without an array of the products. Cost: one
-    /// pass.
+    /// The inner products of the columns of `self` with those of `b`, as a row, without an array of the products. Cost:
+    /// one pass.
     ///
     /// # Panics
     /// If the shapes differ.
