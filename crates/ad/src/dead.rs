@@ -84,12 +84,13 @@ impl<V: Value> Dead<V> {
         Some(self.0.swap_remove(k).1)
     }
 
-    /// The mask outside of which the cotangents of all outputs are dead, if there is one.
-    fn of_outputs(&mut self, places: Range<usize>, slots: &[Option<V::Slot>]) -> Option<V> {
+    /// The mask outside of which the cotangents of all outputs of `op` are dead. There is none where `op` mixes
+    /// entries (and its outputs may differ in shape), or where one of the cotangents has none.
+    fn of_outputs(&mut self, op: &Op<V::T>, places: Range<usize>, slots: &[Option<V::Slot>]) -> Option<V> {
         let live = places.filter(|p| slots[*p].is_some());
         let masks: SmallVec<[Option<V>; 2]> = live.map(|p| self.take(p)).collect();
         let all: Option<SmallVec<[V; 2]>> = masks.into_iter().collect();
-        all?.into_iter().reduce(|a, b| or(&a, &b))
+        all.filter(|_| by_entries(op))?.into_iter().reduce(|a, b| or(&a, &b))
     }
 }
 
@@ -150,7 +151,7 @@ pub(crate) fn reverse<V: Value, R: Recording<V>>(
             continue;
         }
         let outer = rec.at(Some(step.line));
-        let mark = dead.of_outputs(first..first + step.outs as usize, slots);
+        let mark = dead.of_outputs(&step.op, first..first + step.outs as usize, slots);
         let led = lead(rec, &step, base, depends, mark.as_ref());
         let before: SmallVec<[Option<V::Slot>; 3]> = led.iter().map(|(p, _)| slots[*p].take()).collect();
         steps(rec, k..k + 1, base, depends, slots);

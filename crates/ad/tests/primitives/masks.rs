@@ -222,3 +222,34 @@ fn the_mask_passes_through_a_product_and_a_sum_in_one() {
         assert!(near(h[(0, 0)], second[(0, 0)]) && h[(0, 1)] == 0.0, "{k}: {h:?}");
     }
 }
+
+#[test]
+fn a_mask_ends_at_operations_whose_outputs_differ_in_shape() {
+    // Each output of a factorisation has a mask of its own, and the masks are of other shapes than the input.
+    let programs: [for<'t> fn(Var<'t>) -> [Var<'t>; 2]; 5] = [
+        |x| x.qr().into(),
+        |x| x.lq().into(),
+        |x| x.polar().into(),
+        |x| (x.svd().1, x.svd().0.hadamard(x.svd().0)).into(),
+        |x| (x.t_mul(x).eigh().0, x.t_mul(x).slogdet().1).into(),
+    ];
+    let x = mat![[2.0, -0.5], [0.25, 1.5], [-1.0, 0.75]];
+    for (k, of) in programs.into_iter().enumerate() {
+        // All of it through selections, and the same entries by a product with 0 and 1.
+        let masked = func(move |x: Var| {
+            let [a, b] = of(x);
+            a.gt(0.0).select(a * 3.0, 0.0).sum() + b.gt(0.0).select(b, 0.0).dot(b)
+        });
+        let (g, h) = derivatives(masked, &x);
+        let weighted = func(move |x: Var| {
+            let [a, b] = of(x);
+            let positive = |v: Var| v.value().into_mat();
+            let ones = |m: Mat<f64>| Mat::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(u8::from(m[(i, j)] > 0.0)));
+            let (p, q) = (x.tape().constant(&ones(positive(a))), x.tape().constant(&ones(positive(b))));
+            (a * 3.0).hadamard(p).sum() + b.hadamard(q).dot(b)
+        });
+        let (plain, second) = derivatives(weighted, &x);
+        assert!((&g - &plain).norm_max() < 1e-12, "{k}: {g:?}, expected {plain:?}");
+        assert!((&h - &second).norm_max() < 1e-11, "{k}: {h:?}, expected {second:?}");
+    }
+}
