@@ -4,6 +4,7 @@
 use num_traits::Float;
 
 use crate::Triangle;
+use crate::lu::pivot_is_regular;
 use crate::real::Real;
 
 /// Column-major entries of an `N x N` matrix.
@@ -44,10 +45,12 @@ pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result
     Ok(())
 }
 
-/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is zero.
+/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is not above `limit` times the terms of
+/// its sum, and its size beside them.
 #[inline]
-pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T]) -> Result<(), usize> {
-    let mut a = load::<T, N>(f);
+pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<(), (usize, T)> {
+    let given = load::<T, N>(f);
+    let mut a = given;
     let mut order: [usize; N] = core::array::from_fn(|i| i);
     for j in 0..N {
         let mut best = j;
@@ -64,7 +67,7 @@ pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T]) -> Result<()
         }
         let pivot = a[j][j];
         if pivot == T::zero() {
-            return Err(j);
+            return Err((j, T::zero()));
         }
         for i in j + 1..N {
             a[j][i] /= pivot;
@@ -78,6 +81,10 @@ pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T]) -> Result<()
     }
     store(&a, f);
     (0..N).for_each(|i| p[i] = T::of(order[i] as f64));
+    for j in 0..N {
+        let terms = (0..j).fold(Float::abs(given[j][order[j]]), |s, k| s + Float::abs(a[k][j] * a[j][k]));
+        pivot_is_regular(j, a[j][j], terms, limit)?;
+    }
     Ok(())
 }
 

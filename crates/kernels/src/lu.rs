@@ -18,11 +18,8 @@ use crate::{Failure, Scalar, Triangle, Workspace};
 /// Factorises `A` into a handle.
 pub(crate) fn lu<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == n * (n + 1));
-    finite(a)?;
     let (f, p) = handle.split_at_mut(n * n);
-    f.copy_from_slice(a);
-    in_place(f, n, n, p, w)?;
-    (0..n).try_for_each(|j| regular(a, f, p, n, n, j))
+    packed(a, f, n, n, p, w)
 }
 
 /// `P A = L U` of a tall or square `m x n` matrix: unit lower `L`, upper `U` and the order of the rows as numbers.
@@ -36,10 +33,7 @@ pub(crate) fn lu_factors<T: Real>(
     w: &mut Workspace<T>,
 ) -> Result<(), Failure> {
     debug_assert!(m >= n && a.len() == m * n && l.len() == m * n && u.len() == n * n && p.len() == m);
-    finite(a)?;
-    l.copy_from_slice(a);
-    in_place(l, m, n, p, w)?;
-    (0..n).try_for_each(|j| regular(a, l, p, m, n, j))?;
+    packed(a, l, m, n, p, w)?;
     for j in 0..n {
         let above = &mut l[j * m..=j + j * m];
         u[j * n..=j + j * n].copy_from_slice(above);
@@ -50,10 +44,28 @@ pub(crate) fn lu_factors<T: Real>(
     Ok(())
 }
 
-/// The packed factors of an `m x n` matrix, `m >= n`, in its place.
+/// The packed factors of an `m x n` matrix of full rank, `m >= n`.
+fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+    finite(a)?;
+    f.copy_from_slice(a);
+    let limit = lu_singular::<T>(n);
+    let fixed = match (m, n) {
+        (1, 1) => crate::fixed::lu::<T, 1>(f, p, limit),
+        (2, 2) => crate::fixed::lu::<T, 2>(f, p, limit),
+        (3, 3) => crate::fixed::lu::<T, 3>(f, p, limit),
+        (4, 4) => crate::fixed::lu::<T, 4>(f, p, limit),
+        _ => {
+            in_place(f, m, n, p, w)?;
+            regular(a, f, m, n, p, limit)
+        }
+    };
+    fixed.map_err(|(index, ratio)| Failure::Singular { index, ratio: Scalar::f64(ratio) })
+}
+
+/// The same of any matrix whose pivots are not exactly zero, in its place.
 fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     if m * n <= LU_SMALL * LU_SMALL {
-        return factor(f, m, n, p);
+        return factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 });
     }
     let need = lu_in_place_scratch::<usize, T>(m, n, Par::Seq, Default::default());
     let (stack, [], index) = w.lend(need, [], 2 * m);
@@ -70,33 +82,43 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     Ok(())
 }
 
-/// Is pivot `j` more than the rounding error of the sum it comes from?
-fn regular<T: Real>(a: &[T], f: &[T], p: &[T], m: usize, n: usize, j: usize) -> Result<(), Failure> {
-    let pivot = Float::abs(f[j + j * m]);
-    let row = Scalar::f64(p[j]) as usize;
-    let mut terms = Float::abs(a[row + j * m]);
-    for k in 0..j {
-        terms += Float::abs(f[j + k * m] * f[k + j * m]);
+/// Is each pivot more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If not, which
+/// is the first that is not, and its size beside the terms.
+///
+/// The sums are taken in tiles: along a row of `L` each entry is on another cache line, and eight rows use all of it.
+fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> Result<(), (usize, T)> {
+    const TILE: usize = 8;
+    for start in (0..n).step_by(TILE) {
+        let end = (start + TILE).min(n);
+        let mut terms: [T; TILE] = core::array::from_fn(|i| {
+            let j = (start + i).min(n - 1);
+            Float::abs(a[Scalar::f64(p[j]) as usize + j * m])
+        });
+        for from in (0..end).step_by(TILE) {
+            for (terms, j) in terms.iter_mut().zip(start..end) {
+                let upper = &f[j * m..(j + 1) * m];
+                for k in from..j.min(from + TILE) {
+                    *terms += Float::abs(f[j + k * m] * upper[k]);
+                }
+            }
+        }
+        (start..end).try_for_each(|j| pivot_is_regular(j, f[j + j * m], terms[j - start], limit))?;
     }
-    if pivot > lu_singular::<T>(n) * terms && Float::is_finite(pivot) {
-        return Ok(());
-    }
-    let ratio = if terms > T::zero() { Scalar::f64(pivot / terms) } else { 0.0 };
-    Err(Failure::Singular { index: j, ratio })
+    Ok(())
 }
 
-/// Right-looking elimination.
-fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), Failure> {
-    let fixed = match (m, n) {
-        (1, 1) => Some(crate::fixed::lu::<T, 1>(f, p)),
-        (2, 2) => Some(crate::fixed::lu::<T, 2>(f, p)),
-        (3, 3) => Some(crate::fixed::lu::<T, 3>(f, p)),
-        (4, 4) => Some(crate::fixed::lu::<T, 4>(f, p)),
-        _ => None,
-    };
-    if let Some(done) = fixed {
-        return done.map_err(|index| Failure::Singular { index, ratio: 0.0 });
+/// Is pivot `j` finite and above `limit` times the terms that it is the sum of? If not, its size beside them.
+#[inline]
+pub(crate) fn pivot_is_regular<T: Real>(j: usize, pivot: T, terms: T, limit: T) -> Result<(), (usize, T)> {
+    let pivot = Float::abs(pivot);
+    if pivot > limit * terms && Float::is_finite(pivot) {
+        return Ok(());
     }
+    Err((j, if terms > T::zero() { pivot / terms } else { T::zero() }))
+}
+
+/// Right-looking elimination; or which pivot is zero.
+fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), usize> {
     for i in 0..m {
         p[i] = T::of(i as f64);
     }
@@ -117,7 +139,7 @@ fn factor<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T]) -> Result<(), F
         let column = &mut head[j * m + j..];
         let pivot = column[0];
         if pivot == T::zero() {
-            return Err(Failure::Singular { index: j, ratio: 0.0 });
+            return Err(j);
         }
         // Division, not multiplication by the inverse: the pivot may be tiny.
         column[1..].iter_mut().for_each(|x| *x /= pivot);
