@@ -12,7 +12,7 @@ mod matrices;
 #[path = "solutions/spaces.rs"]
 mod spaces;
 
-use matrices::{apart, dot, mat, qf, solve, sym};
+use matrices::{apart, dot, mat, qf, solve, sym, times};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape};
 use pullback_implicit::linear::{Map, Method, Positive, Recycle, SelfAdjoint, Stop, solve as linear_solve};
@@ -39,9 +39,9 @@ impl Map for Deflated<'_> {
     }
     fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
         let v = v[0].member(0);
-        let mut w = self.a * &v;
+        let mut w = times(self.a, &v);
         if let Some((au, eua)) = &self.taken {
-            w -= au * (eua * &v);
+            w -= times(au, &times(eua, &v));
         }
         out[0] = Batch::of(&w);
         Ok(())
@@ -85,7 +85,7 @@ fn smallest(a: &Mat<f64>, k: usize) -> Mat<f64> {
     let v = tape.constant(a).sym().eigh().1.value().into_mat();
     let l = |j: usize| {
         let c = Mat::from_fn(N, 1, |i, _| v[(i, j)]);
-        dot(&c, &(a * &c))
+        dot(&c, &times(a, &c))
     };
     let mut order: Vec<usize> = (0..N).collect();
     order.sort_by(|i, j| l(*i).total_cmp(&l(*j)));
@@ -100,7 +100,7 @@ fn sequence(values: &dyn Fn(usize) -> f64) -> Vec<(Mat<f64>, Mat<f64>)> {
         let t = 0.01 * k as f64;
         let q = qf(&(&g + &h * t));
         let d = Mat::from_fn(N, N, |i, j| if i == j { values(i) * (1.0 + t * (i as f64).sin()) } else { 0.0 });
-        (&q * d * q.transpose(), &b + &c * t)
+        (times(&times(&q, &d), &q.transpose().to_owned()), &b + &c * t)
     };
     (0..SYSTEMS).map(one).collect()
 }
