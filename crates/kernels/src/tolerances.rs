@@ -176,6 +176,8 @@ pub fn unit_range<T: Scalar>() -> (T, T) {
 pub const WIDE: usize = 256;
 /// Flat loops over entries: the least length that is worth asking for the widest registers.
 pub const FLAT_WIDE: usize = 64;
+/// The logarithm of a sum of exponentials: the least number of entries whose exponentials are kept for derivatives.
+pub const EXPONENTIALS_KEPT: usize = 64;
 /// Sums: the length that is summed without a tree. Its rounding grows with a sixteenth of this.
 pub const SUM_BLOCK: usize = 512;
 /// Products in single precision: the longest inner size without a tree over pieces of it.

@@ -2,7 +2,7 @@
 
 use super::property::{holds, pick};
 use super::{Case, Target};
-use pullback::Axis;
+use pullback::{Axis, Var};
 
 /// The name of the target, its property, and the primitives that it reaches.
 pub const TARGET: Target = (
@@ -12,6 +12,7 @@ pub const TARGET: Target = (
         "compare",
         "select",
         "keep",
+        "exponentials",
         "log_sum_exp",
         "softmax",
         "log_softmax",
@@ -43,6 +44,11 @@ pub fn reductions(case: &Case) {
                 false => vec![x[0].column_max() + x[0].column_argmax(), x[0].min_all() + x[0].argmin_all()],
             }),
             ("log_sum_exp", |x| vec![x[0].column_log_sum_exp() + x[0].column_softmax()]),
+            ("log_sum_exp of many", |x| {
+                let parts: Vec<_> = (0..64).map(|k| x[0] * (1.0 - f64::from(k) / 64.0)).collect();
+                let y = Var::concat(&parts, Axis::Rows);
+                vec![y.log_sum_exp(), y.column_log_sum_exp(), y.row_log_sum_exp()]
+            }),
             ("softmax", |x| vec![x[0].softmax(), x[0].column_softmax(), x[0].row_softmax()]),
             ("log_softmax", |x| vec![x[0].log_softmax(), x[0].column_log_softmax(), x[0].row_log_softmax()]),
             ("prod", |x| vec![x[0].prod(), x[0].column_prods(), x[0].row_prods()]),

@@ -210,6 +210,7 @@ registry! {
         BroadcastTo(reductions::reduce::BroadcastTo) "broadcast",
         Dot(reductions::dot::Dot) "dot",
         Norm(reductions::reduce::Norm) "norm",
+        Exponentials(reductions::softmax::Exponentials) "exponentials",
         LogSumExp(reductions::softmax::LogSumExp) "log_sum_exp",
         Softmax(reductions::softmax::Softmax) "softmax",
         LogSoftmax(reductions::softmax::LogSoftmax) "log_softmax",

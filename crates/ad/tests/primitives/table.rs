@@ -162,6 +162,7 @@ pub(crate) fn table() -> Vec<Line> {
         line!("pull of norm" covers ["nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n), Any(1, 1)], pull!(|x| x[0].norm())),
         line!("column_norms, row_norms" covers ["norm", "nonzero"], NOT_EMPTY, |m, n| vec![Away(m, n)], |x| vec![x[0].column_norms(), x[0].row_norms()]),
         line!("log_sum_exp" covers ["log_sum_exp"], NOT_EMPTY, |m, n| vec![Unit(m, n)], |x| vec![x[0].log_sum_exp(), x[0].column_log_sum_exp(), x[0].row_log_sum_exp()]),
+        line!("log_sum_exp of many" covers ["exponentials", "log_sum_exp", "softmax"], NOT_EMPTY, |m, n| vec![Unit(m + 63, n)], |x| vec![x[0].log_sum_exp(), x[0].column_log_sum_exp(), x[0].row_log_sum_exp()]),
         line!("pull of log_sum_exp" covers ["softmax"], NOT_EMPTY, |m, n| vec![Unit(m, n), Any(1, 1)], pull!(|x| x[0].log_sum_exp())),
         line!("softmax" covers ["softmax"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].softmax(), x[0].column_softmax(), x[0].row_softmax()]),
         line!("log_softmax" covers ["log_softmax", "softmax"], ANY, |m, n| vec![Unit(m, n)], |x| vec![x[0].log_softmax(), x[0].column_log_softmax(), x[0].row_log_softmax()]),

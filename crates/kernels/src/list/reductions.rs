@@ -16,6 +16,16 @@ kernels! {
         fn extreme(max: bool, before: Self, a: &[Self]) -> Self = crate::wide::peak::extreme;
         /// How many entries equal `x`.
         fn count(x: Self, a: &[Self]) -> usize = crate::wide::peak::count;
+        /// `e = e^(x - t)`.
+        fn exp_below(x: &[Self], t: Self, e: &mut [Self]) = crate::wide::weights::exp_below;
+        /// `z = x - t`, with a `t` for each entry. A `t` of -inf counts as 0.
+        fn below(x: &[Self], t: &[Self], z: &mut [Self]) = crate::wide::weights::below;
+        /// `s += e`, entry by entry, with what rounding loses of each `s` carried along.
+        fn carry(e: &[Self], s: &mut [Self], lost: &mut [Self]) = crate::wide::weights::carry;
+        /// Weights from exponentials: `e = e r g`; a weight `e r` below the smallest normal number counts as 0.
+        fn weigh(r: Self, g: Self, e: &mut [Self]) = crate::wide::weights::weigh;
+        /// The same with an `r` and a `g` for each entry.
+        fn weigh_each(r: &[Self], g: &[Self], e: &mut [Self]) = crate::wide::weights::weigh_each;
         /// The Frobenius norm, safe against overflow and underflow.
         fn norm(a: &[Self]) -> Self = crate::sums::norm;
         /// Are all entries finite?

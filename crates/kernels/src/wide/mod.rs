@@ -19,6 +19,7 @@ pub(crate) mod peak;
 mod slopes;
 mod thin;
 mod trig;
+pub(crate) mod weights;
 
 pub(crate) use erf::Erf;
 pub(crate) use exp::{Exp, ExpM1, Sigmoid, Softplus, Tanh};

@@ -20,7 +20,11 @@
 //! *Small weights.* A weight below the smallest normal number is set to 0: it is below the rounding of every sum it
 //! can enter with a weight of 1, and arithmetic with subnormal numbers is many times slower.
 //!
-//! Cost: one pass with one exponential for each entry; a derivative of `lse` or `ln p` takes the weights anew.
+//! *The handle.* Exponentials are most of the work. From some size on `lse` is taken of `(x, handle)`, where the
+//! handle `[e^{x_i - t}.., t.., s..]` has no derivative of its own, and the weights are `e^{x_i - t} / s` of it.
+//!
+//! Cost: one pass with one exponential for each entry; a derivative of `ln p` takes the weights anew, and so does one of
+//! an `lse` of few entries.
 //! Source: derived.
 
 use super::reduce::Over;
@@ -32,7 +36,13 @@ use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
 use pullback_kernels::Unary;
 
-/// `e^x / sum e^x`.
+/// The handle `[e^{x - t}, t, s]` of each member, as one column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Exponentials {
+    pub(crate) over: Over,
+}
+
+/// `e^x / sum e^x`, of `x` or of `(x, handle)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Softmax {
     pub(crate) over: Over,
@@ -44,16 +54,16 @@ pub(crate) struct LogSoftmax {
     pub(crate) over: Over,
 }
 
-/// `ln sum e^x`.
+/// `ln sum e^x`, of `x` or of `(x, handle)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LogSumExp {
     pub(crate) over: Over,
 }
 
 impl Over {
-    /// The weights of a softmax, as a function of what it is taken of.
-    fn weights<V: Value>(self, x: &V) -> V {
-        V::one(Op::Softmax(Softmax { over: self }), &[x])
+    /// The weights of a softmax, as a function of what it is taken of, with the handle if there is one.
+    fn weights<V: Value>(self, x: &[&V]) -> V {
+        V::one(Op::Softmax(Softmax { over: self }), x)
     }
 
     /// `sum a o b` over the axes.
@@ -62,25 +72,8 @@ impl Over {
     }
 }
 
-/// `s += e` for `0 <= e <= 1`, where what rounding loses of `s` is carried along: sums of many terms keep their digits.
-/// It goes back into the sum at once, so that it stays below a unit in the last place of `s`.
-#[inline]
-fn carry<T: Scalar>(s: &mut T, lost: &mut T, e: T) {
-    let next = *s + e;
-    // `s` is at least about as large as `e`, or is 0.
-    *lost += (*s - next) + e;
-    *s = next + *lost;
-    *lost -= *s - next;
-}
-
 /// How many entries are shifted and exponentiated at a time.
 const BLOCK: usize = 1024;
-
-/// Where all entries are -inf, every one gives `e^{-inf - 0} = 0`.
-#[inline(always)]
-fn base<T: Scalar>(t: T) -> T {
-    if t == T::neg_infinity() { T::zero() } else { t }
-}
 
 /// The largest entry of each group of a member of columns of `m` entries.
 fn largest<T: Scalar>(over: Over, x: &[T], m: usize, top: &mut [T]) {
@@ -98,28 +91,31 @@ fn groups_of(over: Over, j: usize, row: usize, len: usize) -> std::ops::Range<us
     if over.rows { over.place(j, len) } else { row..row + len }
 }
 
-/// `z = x - t`, with the largest entry `t` of each group.
+/// `z = x - t`, with the largest entry `t` of each group. Where that is -inf, 0 is subtracted.
 fn shift<T: Scalar>(x: &[T], top: &[T], z: &mut [T]) {
     match top {
-        &[t] => z.iter_mut().zip(x).for_each(|(z, &x)| *z = x - base(t)),
-        top => z.iter_mut().zip(x.iter().zip(top)).for_each(|(z, (&x, &t))| *z = x - base(t)),
+        &[t] => {
+            let t = if t == T::neg_infinity() { T::zero() } else { t };
+            z.iter_mut().zip(x).for_each(|(z, &x)| *z = x - t);
+        }
+        top => T::below(x, top, z),
     }
 }
 
 /// Adds exponentials to the sums of their groups.
 fn accumulate<T: Scalar>(e: &[T], sum: &mut [T], lost: &mut [T]) {
-    match (sum, lost) {
-        ([s], [lost]) => carry(s, lost, T::sum(e)),
-        (sum, lost) => sum.iter_mut().zip(lost).zip(e).for_each(|((s, lost), &e)| carry(s, lost, e)),
+    match sum {
+        [_] => T::carry(&[T::sum(e)], sum, lost),
+        sum => T::carry(e, sum, lost),
     }
 }
 
-/// The largest entry `t` and `s = sum e^{x - t}` of each group of a member; `put` gets every `e^{x - t}`, a block at a
-/// time, with the place of its first.
-fn exponentials<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, mut put: impl FnMut(usize, &[T])) {
+/// The largest entry `t` and `s = sum e^{x - t}` of each group of a member. Every `e^{x - t}` goes to `kept`, if that
+/// is given.
+fn exponentials<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, mut kept: Option<&mut [T]>) {
+    largest(groups.over, x, groups.m, groups.top);
     let Groups { over, m, top, sum, lost, shifted, e } = groups;
     let (over, m) = (*over, (*m).max(1));
-    largest(over, x, m, top);
     sum.fill(T::zero());
     lost.fill(T::zero());
     // Several short columns together, or one that is long in pieces.
@@ -127,47 +123,88 @@ fn exponentials<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, mut put: impl Fn
     for (b, columns) in x.chunks(block).enumerate() {
         for (p, x) in columns.chunks(BLOCK).enumerate() {
             let (first, row) = (b * block / m, p * BLOCK);
-            let (z, e) = (&mut shifted[..x.len()], &mut e[..x.len()]);
-            for (k, (x, z)) in x.chunks(m).zip(z.chunks_mut(m)).enumerate() {
-                shift(x, &top[groups_of(over, first + k, row, x.len())], z);
+            let e = match &mut kept {
+                Some(kept) => &mut kept[b * block + row..][..x.len()],
+                None => &mut e[..x.len()],
+            };
+            if over.rows && x.len() <= m {
+                T::exp_below(x, top[over.place(first, m).start], e);
+            } else {
+                let z = &mut shifted[..x.len()];
+                for (k, (x, z)) in x.chunks(m).zip(z.chunks_mut(m)).enumerate() {
+                    shift(x, &top[groups_of(over, first + k, row, x.len())], z);
+                }
+                T::unary(Unary::Exp, z, e);
             }
-            T::unary(Unary::Exp, z, e);
             for (k, e) in e.chunks(m).enumerate() {
                 let group = groups_of(over, first + k, row, e.len());
                 accumulate(e, &mut sum[group.clone()], &mut lost[group]);
             }
-            put(b * block + row, e);
         }
     }
 }
 
-/// `y = f(x or y before, t, s)` for every entry, with the `t` and `s` of its group.
-fn finish<T: Scalar>(groups: &Groups<'_, T>, y: &mut [T], f: impl Fn(T, T, T) -> T) {
-    let m = groups.m.max(1);
+/// The reciprocals of sums. A sum of 0 is that of a group of -inf: weights 0.
+fn reciprocals<T: Scalar>(sum: &mut [T]) {
+    sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
+}
+
+/// The weights of a softmax, times the factor `g` of each group. The largest entries of the groups are lost.
+fn weights<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, g: Option<&[T]>, y: &mut [T]) {
+    exponentials(x, groups, Some(&mut *y));
+    let Groups { over, m, top, sum, .. } = groups;
+    reciprocals(sum);
+    match g {
+        Some(g) => top.copy_from_slice(g),
+        None => top.fill(T::one()),
+    }
+    weigh(*over, *m, None, [&**sum, &**top], y);
+}
+
+/// The same from a handle.
+fn weights_of_handle<T: Scalar>(x: Shape, over: Over, handle: &[T], g: Option<&[T]>, s: &Store<T>, y: &mut [T]) {
+    let (e, sum) = (&handle[..y.len()], &handle[handle.len() - over.shape(x).each()..]);
+    let (mut r, mut ones) = (s.take(sum.len()), s.take(if g.is_none() { sum.len() } else { 0 }));
+    r.copy_from_slice(sum);
+    reciprocals(&mut r);
+    ones.fill(T::one());
+    let m = if over == Over::ALL { x.each() } else { x.rows };
+    weigh(over, m, Some(e), [&*r, g.unwrap_or(&*ones)], y);
+    s.put(r);
+    s.put(ones);
+}
+
+/// `y = e r g` for every entry, with the `r` and `g` of its group. Where no `e` is given, it is what `y` has.
+fn weigh<T: Scalar>(over: Over, m: usize, e: Option<&[T]>, [r, g]: [&[T]; 2], y: &mut [T]) {
+    let m = m.max(1);
     for (j, column) in y.chunks_exact_mut(m).enumerate() {
+        let group = over.place(j, m);
+        let (r, g) = (&r[group.clone()], &g[group]);
+        // In blocks that stay in the nearest cache between the two passes.
+        for (i, y) in column.chunks_mut(BLOCK).enumerate() {
+            if let Some(e) = e {
+                y.copy_from_slice(&e[j * m + i * BLOCK..][..y.len()]);
+            }
+            match (r, g) {
+                (&[r], &[g]) => T::weigh(r, g, y),
+                _ => T::weigh_each(&r[i * BLOCK..][..y.len()], &g[i * BLOCK..][..y.len()], y),
+            }
+        }
+    }
+}
+
+/// `y = (x - t) - log` for every entry, with the largest entry `t` of its group, and `log` in the place of its sum.
+fn logarithms<T: Scalar>(x: &[T], groups: &Groups<'_, T>, y: &mut [T]) {
+    // -inf - t - log is -inf, whatever t and log are, but for t = -inf.
+    let of = |x: T, t: T, log: T| if t == T::neg_infinity() { t } else { (x - t) - log };
+    let m = groups.m.max(1);
+    for (j, (x, y)) in x.chunks_exact(m).zip(y.chunks_exact_mut(m)).enumerate() {
         let group = groups.over.place(j, m);
         match (&groups.top[group.clone()], &groups.sum[group]) {
-            (&[t], &[s]) => column.iter_mut().for_each(|y| *y = f(*y, t, s)),
-            (top, sum) => column.iter_mut().zip(top.iter().zip(sum)).for_each(|(y, (t, s))| *y = f(*y, *t, *s)),
+            (&[t], &[log]) => y.iter_mut().zip(x).for_each(|(y, &x)| *y = of(x, t, log)),
+            (t, log) => y.iter_mut().zip(x).zip(t.iter().zip(log)).for_each(|((y, &x), (t, log))| *y = of(x, *t, *log)),
         }
     }
-}
-
-/// The weights of a softmax, times a factor for each group, if there is one.
-fn weights<T: Scalar>(x: &[T], groups: &mut Groups<'_, T>, factor: Option<&[T]>, y: &mut [T]) {
-    exponentials(x, groups, |i, e| y[i..i + e.len()].copy_from_slice(e));
-    // The largest entries are not needed any more.
-    match factor {
-        Some(g) => groups.top.copy_from_slice(g),
-        None => groups.top.fill(T::one()),
-    }
-    // A sum of 0 is that of a group of -inf: weights 0.
-    groups.sum.iter_mut().for_each(|s| *s = if *s == T::zero() { T::zero() } else { s.recip() });
-    finish(groups, y, |e, g, r| {
-        let p = e * r;
-        // NaN is not below, and stays.
-        (if p < T::min_positive_value() { T::zero() } else { p }) * g
-    });
 }
 
 /// What a member needs: of each group the largest entry, the sum, and what the sum lost; and a block of entries before
@@ -193,6 +230,36 @@ fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce(Gro
     buffers.into_iter().for_each(|b| s.put(b));
 }
 
+impl<T: Scalar> Primitive<T> for Exponentials {
+    const DOC: PrimitiveDoc = PrimitiveDoc {
+        operation: "`log_sum_exp`, `column_log_sum_exp`, `row_log_sum_exp` of many entries: the handle",
+        cost: &["pass", "0", "0"],
+        degenerate: "as `log_sum_exp`",
+        source: "derived",
+        ..PrimitiveDoc::of(file!())
+    };
+
+    fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
+        one(x[0].with(x[0].each() + 2 * self.over.shape(x[0]).each(), 1))
+    }
+
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        with_groups(self.over, x[0].shape, s, |mut groups| {
+            for b in 0..x[0].shape.batch {
+                let x = x[0].member(b);
+                let (e, rest) = y[0].member(b).split_at_mut(x.len());
+                let (top, sum) = rest.split_at_mut(groups.top.len());
+                exponentials(x, &mut groups, Some(e));
+                top.copy_from_slice(groups.top);
+                sum.copy_from_slice(groups.sum);
+            }
+        });
+        Ok(())
+    }
+
+    no_derivative!();
+}
+
 impl<T: Scalar> Primitive<T> for Softmax {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`softmax`, `column_softmax`, `row_softmax`, derivatives of `log_sum_exp` and `log_softmax`",
@@ -207,6 +274,12 @@ impl<T: Scalar> Primitive<T> for Softmax {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        if let [x, handle] = x {
+            for b in 0..x.shape.batch {
+                weights_of_handle(x.shape, self.over, handle.member(b), None, s, y[0].member(b));
+            }
+            return Ok(());
+        }
         with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
                 let (x, y) = (x[0].member(b), y[0].member(b));
@@ -245,11 +318,9 @@ impl<T: Scalar> Primitive<T> for LogSoftmax {
         with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
                 let (x, y) = (x[0].member(b), y[0].member(b));
-                exponentials(x, &mut groups, |_, _| ());
+                exponentials(x, &mut groups, None);
                 groups.sum.iter_mut().for_each(|s| *s = s.ln());
-                y.copy_from_slice(x);
-                // -inf - t - ln s is -inf, whatever t and ln s are, but for t = -inf.
-                finish(&groups, y, |x, t, log| if t == T::neg_infinity() { t } else { (x - t) - log });
+                logarithms(x, &groups, y);
             }
         });
         Ok(())
@@ -257,14 +328,14 @@ impl<T: Scalar> Primitive<T> for LogSoftmax {
 
     /// `d ln p = dx - sum p o dx`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(dx[0].map(|d| d.lincomb(1.0, &self.over.sum_of(&self.over.weights(x[0]), d), -1.0)))
+        out1(dx[0].map(|d| d.lincomb(1.0, &self.over.sum_of(&self.over.weights(x), d), -1.0)))
     }
 
     /// `gx = g - p (sum g)`.
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
             let whole = g.sum_to(self.over.shape(x[0].shape()));
-            out.add(0, g.lincomb(1.0, &self.over.weights(x[0]).hadamard(&whole), -1.0));
+            out.add(0, g.lincomb(1.0, &self.over.weights(x).hadamard(&whole), -1.0));
         }
     }
 }
@@ -283,12 +354,22 @@ impl<T: Scalar> Primitive<T> for LogSumExp {
     }
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
+        let end = |top: &[T], sum: &[T], y: &mut [T]| {
+            for (y, (t, s)) in y.iter_mut().zip(top.iter().zip(sum)) {
+                *y = if t.is_infinite() { *t } else { *t + s.ln() };
+            }
+        };
+        if let [x, handle] = x {
+            for b in 0..x.shape.batch {
+                let (top, sum) = handle.member(b)[x.shape.each()..].split_at(y[0].shape.each());
+                end(top, sum, y[0].member(b));
+            }
+            return Ok(());
+        }
         with_groups(self.over, x[0].shape, s, |mut groups| {
             for b in 0..x[0].shape.batch {
-                exponentials(x[0].member(b), &mut groups, |_, _| ());
-                for (y, (t, s)) in y[0].member(b).iter_mut().zip(groups.top.iter().zip(&*groups.sum)) {
-                    *y = if t.is_infinite() { *t } else { *t + s.ln() };
-                }
+                exponentials(x[0].member(b), &mut groups, None);
+                end(groups.top, groups.sum, y[0].member(b));
             }
         });
         Ok(())
@@ -296,12 +377,12 @@ impl<T: Scalar> Primitive<T> for LogSumExp {
 
     /// `d lse = sum p o dx`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        out1(dx[0].map(|d| self.over.sum_of(&self.over.weights(x[0]), d)))
+        out1(dx[0].map(|d| self.over.sum_of(&self.over.weights(x), d)))
     }
 
     fn vjp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dy: &mut [Option<V>], out: &mut Grads<'_, V>) {
         if let Some(g) = &dy[0] {
-            out.add(0, self.over.weights(x[0]).hadamard(g));
+            out.add(0, self.over.weights(x).hadamard(g));
         }
     }
 
@@ -317,15 +398,23 @@ impl LogSumExp {
     #[inline(never)]
     fn pull_weights<T: Scalar>(self, mut p: PullStep<'_, T>) {
         let (x, y) = (p.input(0), p.output().shape);
+        let handle = (p.inputs.len() == 2).then(|| p.input(1));
         let Some(g) = p.take() else { return };
         if p.slot(0).is_some() {
             let mut gx = p.store.take(x.data.len());
-            with_groups(self.over, x.shape, p.store, |mut groups| {
-                let (g, mut out) = (Arg { shape: y, data: &g }, Out { shape: x.shape, data: &mut gx });
+            let (g, mut out) = (Arg { shape: y, data: &g }, Out { shape: x.shape, data: &mut gx });
+            if let Some(handle) = handle {
                 for b in 0..x.shape.batch {
-                    weights(x.member(b), &mut groups, Some(g.member(b)), out.member(b));
+                    let (handle, g) = (handle.member(b), Some(g.member(b)));
+                    weights_of_handle(x.shape, self.over, handle, g, p.store, out.member(b));
                 }
-            });
+            } else {
+                with_groups(self.over, x.shape, p.store, |mut groups| {
+                    for b in 0..x.shape.batch {
+                        weights(x.member(b), &mut groups, Some(g.member(b)), out.member(b));
+                    }
+                });
+            }
             p.give(0, gx);
         }
         p.store.put(g);

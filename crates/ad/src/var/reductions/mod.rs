@@ -8,9 +8,10 @@ pub(crate) mod norms;
 use crate::ops::reductions::cumsum::CumSum;
 use crate::ops::reductions::dot::Dot;
 use crate::ops::reductions::reduce::{Norm, Over};
-use crate::ops::reductions::softmax::LogSumExp;
+use crate::ops::reductions::softmax::{Exponentials, LogSumExp};
 use crate::ops::{self, Op};
 use crate::{Axis, Operand, Scalar, Shape, Var};
+use pullback_kernels::tolerances::EXPONENTIALS_KEPT;
 
 macro_rules! reductions {
     ($($(#[$doc:meta])* $name:ident => $Op:ident over $over:ident;)*) => {$(
@@ -139,13 +140,40 @@ impl<'t, T: Scalar> Var<'t, T> {
         column_norms => Norm over ROWS;
         /// The Euclidean norm of each row: `m x 1`. No derivative at a zero row.
         row_norms => Norm over COLS;
-        /// `ln sum exp x` over the entries of each member, without overflow.
-        #[doc(alias = "logsumexp")]
-        log_sum_exp => LogSumExp over ALL;
-        /// `ln sum exp x` of each column: `1 x n`.
-        column_log_sum_exp => LogSumExp over ROWS;
-        /// `ln sum exp x` of each row: `m x 1`.
-        row_log_sum_exp => LogSumExp over COLS;
+    }
+
+    /// `ln sum exp x` over the entries of each member, without overflow.
+    #[doc(alias = "logsumexp")]
+    #[track_caller]
+    #[must_use]
+    pub fn log_sum_exp(self) -> Self {
+        self.log_sum_exp_over(Over::ALL, &"log_sum_exp")
+    }
+
+    /// `ln sum exp x` of each column: `1 x n`.
+    #[track_caller]
+    #[must_use]
+    pub fn column_log_sum_exp(self) -> Self {
+        self.log_sum_exp_over(Over::ROWS, &"column_log_sum_exp")
+    }
+
+    /// `ln sum exp x` of each row: `m x 1`.
+    #[track_caller]
+    #[must_use]
+    pub fn row_log_sum_exp(self) -> Self {
+        self.log_sum_exp_over(Over::COLS, &"row_log_sum_exp")
+    }
+
+    /// With the exponentials kept for derivatives, where they are many and there may be derivatives.
+    #[track_caller]
+    fn log_sum_exp_over(self, over: Over, said: &'static &'static str) -> Self {
+        let _said = self.tape.saying(said);
+        let derivatives = self.tape.records() || self.tape.carries_tangents();
+        if self.shape().each() < EXPONENTIALS_KEPT || !derivatives {
+            return self.tape.push_one(Op::LogSumExp(LogSumExp { over }), &[&self]);
+        }
+        let kept = self.tape.push_one(Op::Exponentials(Exponentials { over }), &[&self]);
+        self.tape.push_one(Op::LogSumExp(LogSumExp { over }), &[&self, &kept])
     }
 
     /// Partial sums along an axis: entry `i` is the sum of the entries up to and with number `i`. With `Axis::Rows`
