@@ -84,27 +84,15 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
 
 /// Is each pivot more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If not, which
 /// is the first that is not, and its size beside the terms.
-///
-/// The sums are taken in tiles: along a row of `L` each entry is on another cache line, and eight rows use all of it.
 fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> Result<(), (usize, T)> {
-    const TILE: usize = 8;
-    for start in (0..n).step_by(TILE) {
-        let end = (start + TILE).min(n);
-        let mut terms: [T; TILE] = core::array::from_fn(|i| {
-            let j = (start + i).min(n - 1);
-            Float::abs(a[Scalar::f64(p[j]) as usize + j * m])
-        });
-        for from in (0..end).step_by(TILE) {
-            for (terms, j) in terms.iter_mut().zip(start..end) {
-                let upper = &f[j * m..(j + 1) * m];
-                for k in from..j.min(from + TILE) {
-                    *terms += Float::abs(f[j + k * m] * upper[k]);
-                }
-            }
+    (0..n).try_for_each(|j| {
+        let row = Scalar::f64(p[j]) as usize;
+        let mut terms = Float::abs(a[row + j * m]);
+        for k in 0..j {
+            terms += Float::abs(f[j + k * m] * f[k + j * m]);
         }
-        (start..end).try_for_each(|j| pivot_is_regular(j, f[j + j * m], terms[j - start], limit))?;
-    }
-    Ok(())
+        pivot_is_regular(j, f[j + j * m], terms, limit)
+    })
 }
 
 /// Is pivot `j` finite and above `limit` times the terms that it is the sum of? If not, its size beside them.
