@@ -2,6 +2,9 @@
 //! checks them against the same evals in JAX and times both. `README.md` says which evals, at which sizes, and what
 //! differs from the suite.
 //!
+//! `cargo run --release -p pullback-benches --bin gradbench operations` prints how many operations the programs that
+//! branch on numbers record, and what one costs.
+//!
 //! An eval is one file: what goes in, and the program. How it is differentiated stands in `measured.rs`.
 
 mod ba;
@@ -54,6 +57,9 @@ fn main() {
     .into_iter()
     .flatten()
     .collect();
+    if std::env::args().nth(1).is_some_and(|a| a == "operations") {
+        return measured::print_operations(&cases);
+    }
     let names: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
     let mut requests = Requests::default();
     while let Some(asked) = requests.next_row(&names) {

@@ -66,6 +66,27 @@ pub(crate) fn serve(requests: &mut Requests, asked: &Asked, case: &Case) {
     requests.serve(asked, &problem, &mut eval);
 }
 
+/// Prints how many operations a call of each case that solves something records, and what one costs: each is recorded
+/// and run by itself, since the program branches on numbers.
+pub(crate) fn print_operations(cases: &[Case]) {
+    println!("{:<14} {:>12} {:>10} {:>14}", "", "operations", "ms a call", "ns a piece");
+    let mut tape = Tape::new();
+    for case in cases {
+        let Program::Solved(f, modes) = case.program else { continue };
+        let x = (case.problem)().x;
+        let mut seconds = f64::INFINITY;
+        for _ in 0..5 {
+            tape.clear();
+            let x: Vec<Var<'_>> = x.iter().map(|x| tape.input(x)).collect();
+            let begun = std::time::Instant::now();
+            f(&x, modes.outer, modes.inner);
+            seconds = seconds.min(begun.elapsed().as_secs_f64());
+        }
+        let count = tape.operations();
+        println!("{:<14} {count:>12} {:>10.2} {:>14.1}", case.name, 1e3 * seconds, 1e9 * seconds / count as f64);
+    }
+}
+
 /// What a case that solves something returns.
 #[cfg(test)]
 pub(crate) fn solved(cases: &[Case], name: &str) -> Vec<f64> {

@@ -204,3 +204,29 @@ fn equal_entries_lose_nothing() {
         assert!(e < 2e-5, "log_sum_exp of {rest}: the value is off by {e:.1e}");
     }
 }
+
+#[test]
+fn exponentials_that_are_kept_give_the_numbers_of_those_that_are_not() {
+    // A tape that only evaluates keeps none, and neither do few entries; -inf alone and among others, in every shape.
+    type Of = for<'t> fn(Var<'t>) -> [Var<'t>; 2];
+    let programs: [Of; 3] = [
+        |x| [x.log_sum_exp(), x.softmax()],
+        |x| [x.column_log_sum_exp(), x.column_softmax()],
+        |x| [x.row_log_sum_exp(), x.row_softmax()],
+    ];
+    for (rows, cols) in [(1, 63), (1, 64), (65, 1), (2, 40), (7, 300), (300, 7), (1500, 2), (2, 1500), (40, 40)] {
+        let shape = Shape { batch: 2, ..Shape::mat(rows, cols) };
+        let hole = |i: usize, j: usize| (i + 3 * j) % 11 == 4 || i == 1;
+        let entry = |b: usize, i: usize, j: usize| 7.0 * ((b + 31 * i + 17 * j) as f64).sin();
+        let x = Batch::from_fn(shape, |b, i, j| if hole(i, j) { f64::NEG_INFINITY } else { entry(b, i, j) });
+        for of in programs {
+            let tape = Tape::new();
+            let input = tape.input(&x);
+            let [sum, weights] = of(input);
+            let plain = Tape::plain();
+            assert_eq!(sum.value(), of(plain.input(&x))[0].value(), "{rows}x{cols}");
+            let g = tape.gradient(sum.sum(), input).unwrap();
+            assert_eq!(g, weights.value(), "{rows}x{cols}");
+        }
+    }
+}
