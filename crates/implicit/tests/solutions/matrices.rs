@@ -50,5 +50,5 @@ pub(crate) fn solve(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
 /// A product by the engine: what is compiled with a test is compiled in a hurry, and faer's product is slow then.
 pub(crate) fn times(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
     let tape = pullback::Tape::plain();
-    tape.constant(a).mul(tape.constant(b)).value().into_mat()
+    (tape.constant(a) * tape.constant(b)).value().into_mat()
 }
