@@ -103,6 +103,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         }
         let space = c.space();
         space.check(&at)?;
+        let at = space.brought_back(at);
         let tape = &slot.program;
         let w: Vec<Var<'t, T>> = origin(space, &at).iter().map(|b| tape.input(b)).collect();
         let phi: Vec<Var<'t, T>> = phi.iter().map(|b| tape.input(b)).collect();

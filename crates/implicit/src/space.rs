@@ -4,7 +4,11 @@
 use crate::error::Result;
 use crate::lists::{self, List};
 use pullback::{Batch, MatLike, Scalar, Shape, Tape, Var, VarTree};
+use pullback_manifolds::residuals::tolerance;
 use pullback_manifolds::{Egrad, Manifold, ambient};
+
+/// So many rounding units a point may be off its manifold, relative to its size, that is there to rounding.
+const ROUNDING: f64 = 8.0;
 
 /// Where a solution lives.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +26,34 @@ impl<T: Scalar> Space<'_, T> {
             Space::Flat => Ok(()),
             Space::On(m) => Ok(m.check_point(x)?),
         }
+    }
+
+    /// Numbers that are a point to the tolerance of its check, made one to rounding: no residual shows how far they are
+    /// off, and not every retraction brings them back. Leaf by leaf, so that a large one does not hide a small one. What
+    /// is as near as rounding stays as it is, and so does what is moved by more than that tolerance, which is only shown
+    /// in another way.
+    pub(crate) fn brought_back(&self, mut at: List<T>) -> List<T> {
+        let Space::On(m) = self else { return at };
+        let tape = Tape::plain();
+        let x: Vec<Var<'_, T>> = at.iter().map(|b| tape.constant(b)).collect();
+        let y: List<T> = m.reproject(&x).iter().map(Var::value).collect();
+        if tape.check().is_err() || lists::shapes(&y) != lists::shapes(&at) {
+            return at;
+        }
+        for (at, y) in at.iter_mut().zip(&y) {
+            let (at, y) = (std::slice::from_mut(at), std::slice::from_ref(y));
+            let shape = at[0].shape();
+            let most = 4.0 * tolerance::<T>(shape.rows.max(shape.cols));
+            let off = lists::minus(y, at);
+            let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+            for m in 0..shape.batch {
+                let (off, size) = (length(&off, m), length(at, m));
+                if off > ROUNDING * T::EPS.f64() * size && off <= most * size {
+                    lists::copy_member(at, y, m);
+                }
+            }
+        }
+        at
     }
 
     /// The dimension of one member.
