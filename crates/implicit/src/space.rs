@@ -29,9 +29,9 @@ impl<T: Scalar> Space<'_, T> {
     }
 
     /// Numbers that are a point to the tolerance of its check, made one to rounding: no residual shows how far they are
-    /// off, and not every retraction brings them back. Leaf by leaf, so that a large one does not hide a small one. What
-    /// is as near as rounding stays as it is, and so does what is moved by more than that tolerance, which is only shown
-    /// in another way.
+    /// off, and not every retraction brings them back. Leaf by leaf, so that a large one hides no small one. What
+    /// is as near as rounding stays as it is. So does what would be moved by more than that tolerance: it is a point
+    /// already, and would only be written in another way.
     pub(crate) fn brought_back(&self, mut at: List<T>) -> List<T> {
         let Space::On(m) = self else { return at };
         let tape = Tape::plain();

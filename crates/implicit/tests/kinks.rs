@@ -278,3 +278,16 @@ fn what_a_look_at_a_loop_takes() {
         assert!(steps.get() <= most && losses.get() <= most, "{} {}", steps.get(), losses.get());
     }
 }
+
+#[test]
+fn what_a_run_rounds_otherwise_than_the_recording_is_no_jump() {
+    let cholesky = pullback_manifolds::Spd::new(3).with(pullback_manifolds::SpdMetric::LogCholesky);
+    for seed in 0..40 {
+        let s = with_spectrum(&[0.05, 0.7, 20.0], seed);
+        let m = sym(&solve(&s, &Mat::identity(3, 3)));
+        let c = stationary(&m, &s, |m, s: Var| (m.dot(s.sym()) - m.spd().logdet()) * 24.0).on(&cholesky);
+        let none = Mat::zeros(3, 3);
+        let d = c.at(&m, &s).jvp(&none).unwrap();
+        assert!(d.value.norm_l2() == 0.0 && !is_kink(d.certificate.verdict), "seed {seed}\n{}", d.certificate);
+    }
+}

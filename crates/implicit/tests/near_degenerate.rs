@@ -1,5 +1,6 @@
 //! Eigenvectors on a sphere whose eigenvalue is nearly double: a point that is a solution to rounding is none for a
-//! derivative that changes by the condition number more, and a long step on a manifold leads anywhere.
+//! derivative that changes by the condition number more, and a long step on a manifold leads anywhere. Orthonormal
+//! frames that are nearly degenerate and only nearly orthonormal.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
@@ -8,7 +9,7 @@ use matrices::mat;
 use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_implicit::{Condition, Verdict, Why, stationary};
-use pullback_manifolds::Sphere;
+use pullback_manifolds::{Sphere, Stiefel, StiefelMetric, StiefelRetraction};
 
 const N: usize = 5;
 
@@ -79,4 +80,54 @@ fn a_newton_step_that_goes_around_a_sphere_is_not_believed() {
         }
     }
     assert!(long > 0);
+}
+
+#[test]
+fn a_frame_that_is_orthonormal_to_the_tolerance_of_the_check_alone() {
+    let mut tally = [0; 3];
+    let spaces = [
+        Stiefel::new(3, 2),
+        Stiefel::new(3, 2).with(StiefelRetraction::Cayley),
+        Stiefel::new(3, 2).with_metric(StiefelMetric::Canonical),
+        Stiefel::new(3, 2).with(StiefelRetraction::Exponential),
+    ];
+    let x = Mat::from_fn(3, 2, |i, j| f64::from(i == j));
+    for (k, space) in spaces.iter().enumerate() {
+        for gap in [1e-2, 1e-4, 1e-6, 1e-7] {
+            for off in [0.0, 1e-15, 1e-13] {
+                // The sum of the two numbers is an eigenvalue of the Hessian of `-x.a`.
+                let s = [1.0, gap - 1.0];
+                let a = Mat::from_fn(3, 2, |i, j| x[(i, j)] * s[j]);
+                let (w, e) = (mat(40 + k as u64, 3, 2), mat(50 + k as u64, 3, 2));
+                let z = &x + &e * off;
+                let truth = Mat::from_fn(3, 2, |i, j| match i {
+                    2 => w[(2, j)] / s[j],
+                    _ => (w[(i, j)] - w[(j, i)]) / (s[0] + s[1]),
+                });
+                let c = stationary(&z, &a, |x: Var, a: Var| x.dot(a) * -1.0).on(space);
+                for polish in [true, false] {
+                    let at = c.at(&z, &a);
+                    let at = if polish { at } else { at.without_polish() };
+                    let d = at.hypergradient(|x: Var, _| x.dot(&w)).unwrap();
+                    let error = (&d.gradient - &truth).norm_l2() / truth.norm_l2();
+                    let what = format!("{space:?}, gap {gap:e}, off by {off:e}, polish {polish}: {error:e}");
+                    tally[match d.certificate.verdict {
+                        Verdict::Verified => {
+                            assert!(error <= 1e-7, "{what}\n{}", d.certificate);
+                            0
+                        }
+                        Verdict::Estimated => {
+                            let (told, rounding) = (d.certificate.error.unwrap().relative(), 1e-7);
+                            let within = told + rounding > 0.5 * error && told < 2.0 * error + rounding;
+                            assert!(within, "{what}\n{}", d.certificate);
+                            1
+                        }
+                        _ => 2,
+                    }] += 1;
+                }
+            }
+        }
+    }
+    println!("frames that are nearly orthonormal: verified, estimated, unsound {tally:?}");
+    assert!(tally[0] + tally[1] >= 48, "{tally:?}");
 }

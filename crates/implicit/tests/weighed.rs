@@ -10,7 +10,7 @@ use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_implicit::linear::{Method, Positive, SelfAdjoint};
 use pullback_implicit::{Condition, Layer, SolutionCertificate, Verdict, root, stationary};
-use pullback_manifolds::Sphere;
+use pullback_manifolds::{Euclidean, Product, Sphere, Stiefel};
 
 const SCALES: [f64; 5] = [1.0, 1e6, 1e9, 1e12, 1e14];
 
@@ -284,4 +284,25 @@ fn a_layer_whose_parameters_weigh() {
     let error = (&g.1 - &truth[1]).norm_l2() / truth[1].norm_l2();
     assert!(error < 1e-6 || all.iter().all(|c| c.verdict != Verdict::Verified), "{error:e}\n{}", all[0]);
     println!("a layer: wrong by {error:e}, {}", all[0].verdict);
+}
+
+#[test]
+fn a_small_leaf_on_a_manifold_beside_a_large_one_in_none() {
+    let (mut tally, n, s) = (Tally::default(), 4, [1.0, 1.7, 2.4]);
+    let space = Product::new((Stiefel::new(n, 3), Euclidean::new(3, 1)));
+    let x = Mat::from_fn(n, 3, |i, j| f64::from(i == j));
+    let (z, phi) = ((x.clone(), mat(80, 3, 1)), (Mat::from_fn(n, 3, |i, j| x[(i, j)] * s[j]), mat(80, 3, 1)));
+    let c = root(&z, &phi, |(x, y): (Var, Var), (a, p): (Var, Var)| (x * x.t_mul(a).sym() - a, y - p)).on(&space);
+    for (scale, seed) in [1.0, 1e-3, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11].into_iter().zip(81..) {
+        let along = (mat(seed, n, 3) * scale, mat(seed + 20, 3, 1));
+        let turned = |i: usize, j: usize| (along.0[(i, j)] - along.0[(j, i)]) / (s[i] + s[j]);
+        let dx = Mat::from_fn(n, 3, |i, j| if i < 3 { turned(i, j) } else { along.0[(i, j)] / s[j] });
+        for method in [Method::Auto, Method::Gmres { restart: 30 }, Method::BiCgStab, Method::Lsmr] {
+            let d = c.at(&z, &phi).method(method).jvp(&along).unwrap();
+            let found = [d.value.0, d.value.1];
+            tally.take(&d.certificate, &found, &[dx.clone(), along.1.clone()], &format!("{scale:e}, {method:?}"));
+        }
+    }
+    println!("small leaves on a manifold: verified, estimated, unsound {:?}", tally.0);
+    assert!(tally.0[0] + tally.0[1] >= 24, "{tally:?}");
 }

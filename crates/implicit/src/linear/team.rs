@@ -193,7 +193,7 @@ impl<'m, T: Scalar> Team<'m, T> {
                 self.members[m].status = Status::NonFinite;
             }
         }
-        // Rounding leaves a normal part, which no residual shows, and beside which a small leaf of a product may be nothing.
+        // Rounding leaves a normal part, which no residual shows, and beside which a small leaf may be nothing.
         self.map.project(&mut self.x)?;
         self.residual()?;
         let (r, mut size) = (std::mem::take(&mut self.r), vec![0.0; self.n()]);
