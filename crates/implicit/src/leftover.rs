@@ -136,7 +136,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             true => at.factor()?.solve(&r, asked.is_adjoint() && !at.is_self_adjoint()),
             false => roughly(at, r, asked, &ends)?,
         };
-        let limits = visible(at, &e, &raw.solved.x, &ends)?;
+        let limits = visible(at, &e, &raw.solved.x, &[], &ends)?;
         Ok(relative(&asked.led(at, &e)?, raw, &limits))
     }
 
@@ -205,14 +205,17 @@ fn roughly<T: Scalar>(
 }
 
 /// How much an error `e` of the solution `x` may be of a leaf that is more than rounding, for each member. Where the
-/// whole is wrong by `|e| / |x|`, a leaf that is as small as rounding is wrong by so much more as it is small.
+/// whole is wrong by `|e| / |x|`, or the point by `apart` where that is given, a leaf that is as small as rounding is wrong
+/// by so much more as it is small.
 pub(crate) fn visible<T: Scalar>(
     at: &Local<'_, T>,
     e: &[Batch<T>],
     x: &[Batch<T>],
+    apart: &[f64],
     ends: &[Option<(f64, f64)>],
 ) -> Result<Vec<f64>> {
     let (e, x) = (at.lengths(e)?, at.lengths(x)?);
     let rounding = |m: usize| NOTHING * lists::eps::<T>() * ends[m].map_or(1.0, |(low, high)| high / low);
-    Ok((0..e.len()).map(|m| share(e[m], rounding(m) * x[m])).collect())
+    let off = |m: usize| e[m] + apart.get(m).map_or(0.0, |a| a * x[m]);
+    Ok((0..e.len()).map(|m| share(off(m), rounding(m) * x[m])).collect())
 }

@@ -84,21 +84,24 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let unknown = found.left.iter().position(|d| *d > threshold).map(|m| (m, Status::Stalled));
         checked.failure = checked.failure.or(unknown);
         if found.raw.is_some() {
-            checked.pieces.extend(self.pieces(here, raw, exact)?);
+            checked.pieces.extend(self.pieces(here, raw, exact, &[])?);
         }
         checked.pieces.extend(found.pieces);
         Ok(checked)
     }
 
-    /// How far the leaves of one derivative are from those of a better one.
+    /// How far the leaves of one derivative are from those of a better one, at a point that is `apart` from the first,
+    /// relative to its size. A leaf changes with the solution of the linear system and with the derivative by the
+    /// parameters, which changes about as much as the point.
     fn pieces(
         &self,
         at: &Local<'_, Of<C::State>>,
         raw: &Raw<Of<C::State>>,
         better: &Raw<Of<C::State>>,
+        apart: &[f64],
     ) -> Result<Vec<Piece>> {
         let moved = lists::minus(&better.solved.x, &raw.solved.x);
-        let limits = visible(at, &moved, &better.solved.x, &self.ends(at, &better.solved)?)?;
+        let limits = visible(at, &moved, &better.solved.x, apart, &self.ends(at, &better.solved)?)?;
         Ok(relative(&lists::minus(&better.value, &raw.value), raw, &limits).pieces)
     }
 
@@ -176,7 +179,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let vague = far.iter().position(|d| vague(d.max(weighed.whole))).map(|m| (m, Status::Stalled));
         let failure = failure(&best, threshold).or(vague);
         let checked =
-            Checked { error, parts, pieces: self.pieces(next, raw, &best)?, doubt: 0.0, doubts: None, failure };
+            Checked { error, parts, pieces: self.pieces(next, raw, &best, &moved)?, doubt: 0.0, doubts: None, failure };
         self.doubted(checked, &best, derive, asked, threshold)
     }
 
