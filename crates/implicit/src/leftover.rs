@@ -205,8 +205,8 @@ fn roughly<T: Scalar>(
 }
 
 /// How much an error `e` of the solution `x` may be of a leaf that is more than rounding, for each member. Where the
-/// whole is wrong by `|e| / |x|`, or the point by `apart` where that is given, a leaf that is as small as rounding is wrong
-/// by so much more as it is small.
+/// whole is wrong by `|e| / |x|`, or the point by `apart` where that is given, a leaf that is as small as rounding is
+/// wrong by so much more as it is small.
 pub(crate) fn visible<T: Scalar>(
     at: &Local<'_, T>,
     e: &[Batch<T>],

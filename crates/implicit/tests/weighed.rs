@@ -306,3 +306,28 @@ fn a_small_leaf_on_a_manifold_beside_a_large_one_in_none() {
     println!("small leaves on a manifold: verified, estimated, unsound {:?}", tally.0);
     assert!(tally.0[0] + tally.0[1] >= 24, "{tally:?}");
 }
+#[test]
+fn leaves_that_change_with_the_point_while_the_solution_of_the_system_does_not() {
+    let mut tally = Tally::default();
+    let (a, p) = (mat(90, 3, 1), mat(91, 3, 1));
+    // `y = a` and `x = y o p`: the map knows `p`, and its derivative by `p` knows `y`.
+    let c = root(&(a.clone(), a.clone()), &(a.clone(), p.clone()), |(y, x): (Var, Var), (a, p): (Var, Var)| {
+        (y - a, x - y.hadamard(p))
+    })
+    .flat();
+    for off in [0.0, 1e-9, 1e-6, 1e-4, 1e-2] {
+        for weight in [1.0, 1e-3, 1e-6, 1e-9] {
+            let y = &a * (1.0 + off);
+            let x = Mat::from_fn(3, 1, |i, _| y[(i, 0)] * p[(i, 0)]);
+            let (z, phi) = ((y, x), (a.clone(), p.clone()));
+            let truth =
+                [Mat::from_fn(3, 1, |i, _| 1.0 + weight * p[(i, 0)]), Mat::from_fn(3, 1, |i, _| weight * a[(i, 0)])];
+            let at = c.at(&z, &phi).without_polish();
+            let d = at.hypergradient(|(y, x), _| y.sum() + x.sum() * weight).unwrap();
+            let found = [d.gradient.0, d.gradient.1];
+            tally.take(&d.certificate, &found, &truth, &format!("off by {off:e}, weight {weight:e}"));
+        }
+    }
+    println!("leaves by the point alone: verified, estimated, unsound {:?}", tally.0);
+    assert!(tally.0[0] >= 6 && tally.0[1] >= 8, "{tally:?}");
+}
