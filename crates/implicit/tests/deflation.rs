@@ -12,9 +12,9 @@ mod matrices;
 #[path = "solutions/spaces.rs"]
 mod spaces;
 
-use matrices::{apart, dot, mat, qf, solve, sym, times};
+use matrices::{apart, mat, qf, solve, sym, times};
 use pullback::faer::Mat;
-use pullback::{Batch, Shape};
+use pullback::{Batch, Shape, Tape};
 use pullback_implicit::linear::{Map, Method, Positive, Recycle, SelfAdjoint, Stop, solve as linear_solve};
 use pullback_implicit::{Condition, Result, Settings, root, stationary};
 
@@ -23,14 +23,14 @@ const SYSTEMS: usize = 12;
 
 /// A symmetric matrix `A`, or `A - A U E^{-1} U' A` with `E = U' A U`: the map of deflated conjugate gradients (Saad,
 /// Yeung, Erhel & Guyomarc'h 2000), whose kernel is the space of `U`.
-struct Deflated<'a> {
-    a: &'a Mat<f64>,
+struct Deflated {
+    a: Batch,
     /// `A U` and `E^{-1} U' A`.
-    taken: Option<(Mat<f64>, Mat<f64>)>,
+    taken: Option<(Batch, Batch)>,
     shapes: Vec<Shape>,
 }
 
-impl Map for Deflated<'_> {
+impl Map for Deflated {
     fn shapes(&self) -> &[Shape] {
         &self.shapes
     }
@@ -38,12 +38,12 @@ impl Map for Deflated<'_> {
         N
     }
     fn apply(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
-        let v = v[0].member(0);
-        let mut w = times(self.a, &v);
-        if let Some((au, eua)) = &self.taken {
-            w -= times(au, &times(eua, &v));
-        }
-        out[0] = Batch::of(&w);
+        // By the engine: a test is compiled in a hurry, and a product of faer's is slow then.
+        let tape = Tape::plain();
+        let v = tape.constant(&v[0]);
+        let w = tape.constant(&self.a) * v;
+        let taken = self.taken.as_ref().map(|(au, eua)| tape.constant(au) * (tape.constant(eua) * v));
+        out[0] = taken.map_or(w, |taken| w - taken).value();
         Ok(())
     }
     fn adjoint(&self, v: &[Batch], out: &mut [Batch]) -> Result<()> {
@@ -62,7 +62,7 @@ fn deflated(a: &Mat<f64>, b: &Mat<f64>, u: Option<&Mat<f64>>, start: Option<&Mat
     let stop = Stop { tolerance: 1e-8 * b.norm_l2() / r.norm_l2(), products: 4000 };
     let cg = Method::Cg(Positive::asserted());
     let Some(u) = u else {
-        let map = Deflated { a, taken: None, shapes };
+        let map = Deflated { a: Batch::of(a), taken: None, shapes };
         let x = linear_solve(&map, &[Batch::of(&r)], None, cg, &stop).unwrap();
         return (x.products, base + x.x[0].member(0));
     };
@@ -72,7 +72,7 @@ fn deflated(a: &Mat<f64>, b: &Mat<f64>, u: Option<&Mat<f64>>, start: Option<&Mat
     let down = |v: &Mat<f64>| solve(&e, &(u.transpose() * v));
     let eua = solve(&e, &au.transpose().to_owned());
     let right = &r - &au * down(&r);
-    let map = Deflated { a, taken: Some((au, eua.clone())), shapes };
+    let map = Deflated { a: Batch::of(a), taken: Some((Batch::of(&au), Batch::of(&eua))), shapes };
     let stop = Stop { tolerance: 1e-8 * b.norm_l2() / right.norm_l2(), ..stop };
     let y = linear_solve(&map, &[Batch::of(&right)], None, cg, &stop).unwrap();
     let y0 = y.x[0].member(0);
@@ -83,12 +83,10 @@ fn deflated(a: &Mat<f64>, b: &Mat<f64>, u: Option<&Mat<f64>>, start: Option<&Mat
 fn smallest(a: &Mat<f64>, k: usize) -> Mat<f64> {
     let tape = pullback::Tape::plain();
     let v = tape.constant(a).sym().eigh().1.value().into_mat();
-    let l = |j: usize| {
-        let c = Mat::from_fn(N, 1, |i, _| v[(i, j)]);
-        dot(&c, &times(a, &c))
-    };
+    let av = times(a, &v);
+    let l: Vec<f64> = (0..N).map(|j| (0..N).map(|i| v[(i, j)] * av[(i, j)]).sum()).collect();
     let mut order: Vec<usize> = (0..N).collect();
-    order.sort_by(|i, j| l(*i).total_cmp(&l(*j)));
+    order.sort_by(|i, j| l[*i].total_cmp(&l[*j]));
     Mat::from_fn(N, k, |i, j| v[(i, order[j])])
 }
 
@@ -108,7 +106,7 @@ fn sequence(values: &dyn Fn(usize) -> f64) -> Vec<(Mat<f64>, Mat<f64>)> {
 fn products(systems: &[(Mat<f64>, Mat<f64>)], solutions: usize, vectors: usize) -> usize {
     let (recycle, mut total) = (Recycle::new(solutions), 0);
     for (k, (a, b)) in systems.iter().enumerate() {
-        let map = Deflated { a, taken: None, shapes: vec![Shape::mat(N, 1)] };
+        let map = Deflated { a: Batch::of(a), taken: None, shapes: vec![Shape::mat(N, 1)] };
         let start = recycle.start(&map, &[Batch::of(b)]).unwrap();
         let (start, spent) = start.map_or((None, 0), |(x, p)| (Some(x[0].member(0)), p));
         let u = (vectors > 0 && k > 0).then(|| smallest(&systems[k - 1].0, vectors));
