@@ -45,8 +45,8 @@ pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result
     Ok(())
 }
 
-/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is not above `limit` times the terms of
-/// its sum, and its size beside them.
+/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is not above `limit` times the terms
+/// of its sum, and its size beside them.
 #[inline]
 pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<(), (usize, T)> {
     let given = load::<T, N>(f);

@@ -23,8 +23,8 @@
 //! *The handle.* Exponentials are most of the work. From some size on `lse` is taken of `(x, handle)`, where the
 //! handle `[e^{x_i - t}.., t.., s..]` has no derivative of its own, and the weights are `e^{x_i - t} / s` of it.
 //!
-//! Cost: one pass with one exponential for each entry; a derivative of `ln p` takes the weights anew, and so does one of
-//! an `lse` of few entries.
+//! Cost: one pass with one exponential for each entry; a derivative of `ln p` takes the weights anew, and so does one
+//! of an `lse` of few entries.
 //! Source: derived.
 
 use super::reduce::Over;
