@@ -54,6 +54,8 @@ fn lu<T: Kernels>() {
         let [mut l, mut u, mut p] = [n * n, n * n, n].map(|k| vec![T::zero(); k]);
         let factors = |d: f64| T::lu_factors(&block(d), n, n, &mut l, &mut u, &mut p, &mut w);
         on_both_sides(threshold, &format!("lu factors of order {n}"), factors, n - 1);
+        // Rows change places, and the terms of a pivot are those of the row that stands there then.
+        T::lu(&bordered::<T>(n, n, [[0.0, 1.0], [1.0, 1e20]]), n, &mut handle, &mut w).unwrap();
         // The ratio that is told is the pivot over its terms, 2.
         let told = T::lu(&block(0.25 * threshold), n, &mut handle, &mut w);
         let Err(Failure::Singular { ratio, .. }) = told else { panic!("{told:?}") };
