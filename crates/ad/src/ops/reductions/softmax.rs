@@ -168,7 +168,7 @@ fn weights_of_handle<T: Scalar>(x: Shape, over: Over, handle: &[T], g: Option<&[
     r.copy_from_slice(sum);
     reciprocals(&mut r);
     ones.fill(T::one());
-    let m = if over == Over::ALL { x.each() } else { x.rows };
+    let (over, m) = as_columns(over, x);
     weigh(over, m, Some(e), [&*r, g.unwrap_or(&*ones)], y);
     s.put(r);
     s.put(ones);
@@ -219,10 +219,18 @@ struct Groups<'a, T> {
     e: &'a mut [T],
 }
 
-/// Runs `f` with what the members of `x` need. A member that is one group is one column.
+/// The groups of a member, and the entries of a column: a member that is one group is one column.
+fn as_columns(over: Over, x: Shape) -> (Over, usize) {
+    match over {
+        Over::ALL => (over, x.each()),
+        Over::COLS if x.rows == 1 => (Over::ALL, x.each()),
+        _ => (over, x.rows),
+    }
+}
+
+/// Runs `f` with what the members of `x` need.
 fn with_groups<T: Scalar>(over: Over, x: Shape, s: &Store<T>, f: impl FnOnce(Groups<'_, T>)) {
-    let over = if over == Over::COLS && x.rows == 1 { Over::ALL } else { over };
-    let m = if over == Over::ALL { x.each() } else { x.rows };
+    let (over, m) = as_columns(over, x);
     let (groups, block) = (over.shape(x).each(), BLOCK.min(x.each()));
     let mut buffers = [groups, groups, groups, block, block].map(|len| s.take(len));
     let [top, sum, lost, shifted, e] = buffers.each_mut().map(|b| &mut **b);

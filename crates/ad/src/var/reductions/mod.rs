@@ -143,6 +143,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     }
 
     /// `ln sum exp x` over the entries of each member, without overflow.
+    ///
+    /// From 64 entries on, a tape that records or carries tangents keeps as many numbers again for derivatives.
     #[doc(alias = "logsumexp")]
     #[track_caller]
     #[must_use]
