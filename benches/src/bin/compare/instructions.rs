@@ -19,18 +19,6 @@ pub(super) fn valgrind() -> Result<()> {
     }
 }
 
-/// A checkout that cannot count is given the present harness, which is one file.
-pub(super) fn lend_harness(root: &Path, tree: &Path) -> Result<()> {
-    let (lib, race) = (tree.join("benches/src/lib.rs"), "benches/src/race.rs");
-    if tree.join(race).exists() {
-        return Ok(());
-    }
-    let modules =
-        fs::read_to_string(&lib)?.lines().filter(|l| l.starts_with("pub mod ")).collect::<Vec<_>>().join("\n");
-    fs::write(lib, format!("{}\n{modules}\n", fs::read_to_string(root.join(race))?))?;
-    Ok(())
-}
-
 /// Runs a benchmark under callgrind: the instructions of one call of each candidate.
 pub(super) fn counted(executable: &Path, target: &Path, rest: &[String]) -> Result<Times> {
     let folder = target.join("callgrind");

@@ -2,14 +2,15 @@
 //!
 //! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that
 //! revision in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds`
-//! sets how many turns each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves and
-//! print what this reads. `--instructions` counts instead of timing (`instructions.rs`).
+//! sets how many turns each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves, both
+//! by the present harness, and print what this reads. `--instructions` counts instead of timing (`instructions.rs`).
 
 mod instructions;
 
 use clap::Parser;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,6 +34,9 @@ struct Options {
     /// of a processor that valgrind knows, without AVX-512, and say nothing of caches and stalls.
     #[arg(long)]
     instructions: bool,
+    /// Ask the present build only for rows whose names the base prints too, when it has many more.
+    #[arg(long)]
+    common: bool,
     /// Arguments of the benchmark's race: rows by name, and a number of seconds for the budget of a row.
     #[arg(trailing_var_arg = true)]
     rest: Vec<String>,
@@ -56,9 +60,7 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("expected a workspace above the benchmarks")?;
     let target = root.join("target/compare");
     let tree = worktree(root, &target, &options.base)?;
-    if options.instructions {
-        instructions::lend_harness(root, &tree)?;
-    }
+    lend_harness(root, &tree)?;
     let old = built(&tree, &target.join("old"), &options.bench)?;
     let new = built(root, &target.join("new"), &options.bench)?;
     if options.instructions {
@@ -66,6 +68,12 @@ fn main() -> Result<()> {
         return print(&before?, &after?, options.limit, "instructions");
     }
     let (mut before, mut after) = (Times::default(), Times::default());
+    let mut rest = options.rest.clone();
+    if options.common {
+        eprintln!("the rows of the base");
+        before.read(&output(Command::new(&old).arg("--race").args(&rest))?);
+        rest.extend(before.names());
+    }
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
         let turns = [(&old, &mut before), (&new, &mut after)];
@@ -73,7 +81,7 @@ fn main() -> Result<()> {
         let turns: Vec<_> =
             if round % 2 == 0 { turns.into_iter().collect() } else { turns.into_iter().rev().collect() };
         for (executable, times) in turns {
-            times.read(&output(Command::new(executable).arg("--race").args(&options.rest))?);
+            times.read(&output(Command::new(executable).arg("--race").args(&rest))?);
         }
     }
     print(&before, &after, options.limit, "ns")
@@ -88,6 +96,24 @@ fn worktree(root: &Path, target: &Path, base: &str) -> Result<PathBuf> {
         output(Command::new("git").current_dir(root).args(["worktree", "add", "--detach", place, &commit]))?;
     }
     Ok(tree)
+}
+
+/// The base is given the present harness, which is one file, so that both are measured alike. In an older checkout it
+/// is the crate. What is there already is not written again, since that would build it again.
+fn lend_harness(root: &Path, tree: &Path) -> Result<()> {
+    let (lib, race) = (tree.join("benches/src/lib.rs"), "benches/src/race.rs");
+    let present = fs::read_to_string(root.join(race))?;
+    let (file, text) = if tree.join(race).exists() {
+        (tree.join(race), present)
+    } else {
+        let there = fs::read_to_string(&lib)?;
+        let modules = there.lines().filter(|l| l.starts_with("pub mod ")).collect::<Vec<_>>().join("\n");
+        (lib, format!("{}\n{modules}\n", present.trim_end()))
+    };
+    if fs::read_to_string(&file)? != text {
+        fs::write(file, text)?;
+    }
+    Ok(())
 }
 
 /// Builds the benchmark of a checkout and says where the executable is.
@@ -118,6 +144,15 @@ impl Times {
         }
         let least = self.least.entry(key).or_insert(t);
         *least = least.min(t);
+    }
+
+    /// The first words of the rows, by which a benchmark selects them.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.order.iter().filter_map(|(_, row, _)| Some(row.split_whitespace().next()?.to_string())).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Reads what a benchmark printed: a line without a time opens a table, a line with times is a row of it.
