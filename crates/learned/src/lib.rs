@@ -190,9 +190,11 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] pullback::Error),
     /// A warm-up pushed nothing.
-    #[error("the warm-up pushed no point: `push_after` must be at most `steps`, and `members` positive")]
+    #[error(
+        "expected a point from the warm-up, got none: `push_after` must be at most `steps`, and `members` positive"
+    )]
     EmptyPool,
-    /// No scale of a [`ScaleSearch`] will do.
+    /// No scale of a [`ScaleSearch`] lets all members survive with a lower mean cost.
     #[error(
         "expected a scale of steps at which all {members} members survive and their mean cost falls below {before}, got \
          none; try smaller scales:{}",
