@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A primitive of the user's own.
 ///
 /// Rules are programs on [`Var`], so they can be differentiated again: a Hessian-vector product runs the tangent of
-/// `vjp`. What is `None` is zero. `pullback-check` proves the rules against each other.
+/// `vjp`. What is `None` is zero. `pullback-check` tests the rules against each other.
 pub trait Custom<T: Scalar = f64>: Send + Sync + 'static {
     /// Its name in errors and dumps.
     fn name(&self) -> &'static str;
@@ -84,7 +84,7 @@ impl<T: Scalar> Primitive<T> for CustomOp<T> {
         conditions: "the rule's own",
         gauge: "the rule's own",
         cost: &["the rule's own"],
-        degenerate: "`pullback-check` proves the rules against each other",
+        degenerate: "`pullback-check` tests the rules against each other",
         ..PrimitiveDoc::of(file!())
     };
 

@@ -18,10 +18,10 @@
 //! # let _ = hv;
 //! ```
 //!
-//! One value, [`Var`], stands for a batch of matrices on a [`Tape`]; the same closure runs plainly, forward, or
-//! recorded. Rules are derived by hand, once, and run over numbers, over pairs (number, tangent) and over recorded
-//! values, so every order comes from the same lines. Data errors poison a value and come back as one [`Error`]; misuse
-//! panics at your line.
+//! One type, [`Var`], stands for a batch of matrices on a [`Tape`]; the same closure can be evaluated, differentiated
+//! in forward mode, or recorded. Rules are derived by hand, once, and run over numbers, over pairs (number, tangent)
+//! and over recorded values, so every order comes from the same code. An error in the data (a matrix that is not
+//! positive definite, say) is returned by the function that was called as one [`Error`]; misuse panics at your line.
 
 mod batch;
 mod checkpoint;

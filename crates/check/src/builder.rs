@@ -84,7 +84,7 @@ impl Options {
     }
 }
 
-/// Checks the derivatives of `f` at `x0`: of orders one and two unless told otherwise, in every mode that applies.
+/// Checks the derivatives of `f` at `x0`: by default of orders one and two, in every mode that applies.
 ///
 /// `f` may return a value of any shape; it is contracted with a random cotangent.
 ///
@@ -129,7 +129,7 @@ impl<'x, L: Leaves> Check<'x, L> {
         self
     }
 
-    /// The ways to find derivatives that are compared: [`Modes::PROGRAM`] unless told otherwise.
+    /// The ways to find derivatives that are compared; by default [`Modes::PROGRAM`].
     #[must_use]
     pub fn modes(mut self, modes: Modes) -> Self {
         self.options.modes = modes;

@@ -47,7 +47,7 @@ impl<T: Scalar> SpaceCheck<'_, T> {
         self
     }
 
-    /// How many points at once: 1 unless told otherwise.
+    /// How many points at once; by default 1.
     #[must_use]
     pub fn batch(self, batch: usize) -> Self {
         SpaceCheck { batch, ..self }

@@ -1,4 +1,4 @@
-//! Is this derivative right? An answer by properties that hold to rounding, not by loose tolerances.
+//! Is this derivative right? This crate tests it by properties that hold to rounding, not by loose tolerances.
 //!
 //! ```
 //! use pullback_check::check;
@@ -8,7 +8,7 @@
 //! report.assert_ok();
 //! ```
 //!
-//! The layers, cheapest first; what each verdict means is printed with it.
+//! The report has three layers of tests, the cheapest first, and explains its verdicts.
 //!
 //! 1. *Dot test.* `<w, J v> = <J' w, v>`: the forward and the reverse rules, derived apart, are each other's transpose.
 //! 2. *Agreement of modes.* Second derivatives found in five ways, and third derivatives in five, are the same numbers;
@@ -17,13 +17,11 @@
 //! 3. *Taylor slopes.* The remainders after 1, 2, 3 derivatives fall with slope 2, 3, 4, or sit at the rounding floor:
 //!    the rules are derivatives of the value, which the equalities alone cannot know.
 //!
-//! Programs over any [`Leaves`](pullback::Leaves) are checked by [`check`] and [`check_many`], a user's own primitive
-//! with everything there is by [`suite()`], rules that have nothing to do with this engine by [`check_triple`],
-//! functions on manifolds by
-//! [`Check::on`], the manifolds themselves by [`check_space`]. [`controls`] breaks rules on purpose. Misuse (a program
-//! that is random, a point outside the domain or on a kink) is an [`Error`] and not a wrong gradient. Every tolerance
-//! is in
-//! [`tolerances`]. The [`guide`] is the way in.
+//! Programs over any [`Leaves`](pullback::Leaves) (matrices, or trees of them) are checked by [`check`] and
+//! [`check_many`], a user's own primitive by the complete tests of [`suite()`], rules from outside this engine by
+//! [`check_triple`], functions on manifolds by [`Check::on`], the manifolds themselves by [`check_space`]. [`controls`]
+//! breaks rules on purpose. Misuse (a program that is random, a point outside the domain or on a kink) is reported as
+//! an [`Error`] and not as a wrong gradient. Every tolerance is in [`tolerances`]. Start with the [`guide`].
 
 mod agreement;
 mod builder;

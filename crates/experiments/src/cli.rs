@@ -19,17 +19,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
     Pca(PcaArgs),
-    /// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+    /// The memory that optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal
+    /// layers.
     Memory(MemoryArgs),
-    /// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
+    /// Faces classified by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
     Faces(FacesArgs),
     /// Centres of classes of covariances: classical and learned optimisers on positive definite matrices.
     Clustering(ClusteringArgs),
-    /// Bilevel problems on manifolds: estimators of the outer gradient beside the truth.
+    /// Bilevel problems on manifolds: estimators of the outer gradient compared with the exact one.
     Bilevel(BilevelArgs),
     /// A dense network with orthogonal layers: one shared learned optimiser against classical ones, each tuned.
     Orthonet(OrthonetArgs),
-    /// The papers' tables of cost and of accuracy, with our numbers beside theirs.
+    /// The papers' tables of cost and of accuracy, with our numbers next to theirs.
     Tables(TablesArgs),
     /// One row of `tables`, measured in this process and written as JSON.
     #[command(hide = true)]
@@ -40,14 +41,15 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
 }
 
-/// What optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal layers.
+/// The memory that optimisers of an orthogonal ResNet50 need, and one step of the smallest on all of its orthogonal
+/// layers.
 ///
 /// Counts the parameters of the generalised matrix LSTMs (one for each shape of a layer) and of the subspace optimiser
 /// (one for all) from the shapes of the weights, then runs the subspace optimiser for one step and shows the memory
 /// that took.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MemoryArgs {
-    /// Decides the points, the gradients and the network.
+    /// The seed of the points, the gradients and the network.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
@@ -56,7 +58,7 @@ pub(crate) struct MemoryArgs {
     pub(crate) count_only: bool,
 }
 
-/// Faces told apart by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
+/// Faces classified by an orthogonal linear classifier: classical and learned optimisers on a Stiefel manifold.
 ///
 /// Minimises the cross-entropy of `X^T a` over frames `X`, with one column for each person, `a` being the grey values
 /// of an image as they are. The papers' data are Extended Yale B at 32x32 with their split of 1900 and 514 images, read
@@ -102,7 +104,7 @@ pub(crate) struct ClusteringArgs {
     pub(crate) lessons: LessonArgs,
 }
 
-/// Who shares the work of a meta-training: threads, and with the feature `mpi` processes. The result is the same.
+/// What shares the work of a meta-training: threads, and with the feature `mpi` processes. The result is the same.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CrewArgs {
     /// Threads for the meta-training. Its result is the same with any number; there is work for as many as an outer
@@ -121,7 +123,7 @@ pub(crate) struct CrewArgs {
     pub(crate) rank_seconds: f64,
 }
 
-/// Which learned optimisers take part in a contest.
+/// Which learned optimisers take part in a comparison.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LessonArgs {
     /// Learned optimisers that are trained first and then take part, separated by commas [default: those that suit the
@@ -129,7 +131,7 @@ pub(crate) struct LessonArgs {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NETWORKS")]
     pub(crate) learned: Option<Vec<Network>>,
 
-    /// Nothing is learned: the classical optimisers alone.
+    /// Run the classical optimisers alone.
     #[arg(long, conflicts_with = "learned")]
     pub(crate) classical_only: bool,
 
@@ -137,16 +139,16 @@ pub(crate) struct LessonArgs {
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(crate) steps: Option<usize>,
 
-    /// Which gradient the matrix LSTMs see; the size of what they propose is that of what they see [default: euclidean
+    /// Which gradient the matrix LSTMs see; the directions that they propose have its size [default: euclidean
     /// on Kylberg, riemannian elsewhere].
     #[arg(long, value_enum, value_name = "GRADIENT")]
     pub(crate) sees: Option<Seen>,
 
-    /// The step of gradient descent that networks begin with.
+    /// The step of gradient descent with which networks begin.
     #[arg(long, value_enum, default_value_t = FirstStep::Tuned, value_name = "HOW")]
     pub(crate) first_step: FirstStep,
 
-    /// Go on with the training of an interrupted run that was begun with the same flags.
+    /// Continue the training of an interrupted run that was started with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
 
@@ -188,10 +190,10 @@ pub(crate) enum Network {
     MatrixLstm,
     /// L-BFGS whose coefficients are learned.
     Equivariant,
-    /// The gradient-free optimiser: rounds of steps on a tangent space by a generalised matrix LSTM that looks at the
+    /// The gradient-free optimiser: rounds of steps on a tangent space by a generalised matrix LSTM that sees the
     /// examples of the minibatch.
     GradientFree,
-    /// The same without a look at the examples, to tell what the look is worth.
+    /// The same without features of the examples, to measure what they contribute.
     GradientFreeBlind,
 }
 
@@ -210,10 +212,10 @@ impl Network {
     }
 }
 
-/// What contests of optimisers have in common.
+/// The flags that comparisons of optimisers have in common.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ContestArgs {
-    /// Decides everything random: splits, starting points, minibatches and their order.
+    /// The seed of everything random: splits, starting points, minibatches and their order.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
@@ -245,9 +247,9 @@ pub(crate) struct ContestArgs {
 /// Principal components of handwritten digits: a learned optimiser against tuned classical ones.
 ///
 /// Minimises the reconstruction error of 8x8 digits over subspaces (a Grassmann manifold). Tunes gradient descent with
-/// and without momentum on a grid, meta-trains a matrix LSTM on the training digits, and prints what all of them lose
-/// on training and on held-out digits after 0, 10, 30 and 100 steps from random starts, beside the exact optimum; then
-/// once more on randomly rotated digits, which tells learning to optimise from remembering a subspace.
+/// and without momentum on a grid, meta-trains a matrix LSTM on the training digits, and prints the loss of each on
+/// training and on held-out digits after 0, 10, 30 and 100 steps from random starts, with the exact optimum; then once
+/// more on randomly rotated digits, which distinguishes learning to optimise from memorising a subspace.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = "Examples:\n  \
     pullback-experiments pca                                    the full run, about a minute\n  \
@@ -258,7 +260,7 @@ pub(crate) struct ContestArgs {
     pullback-experiments pca --load target/pullback/pca/optimizer.safetensors   evaluate without training\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct PcaArgs {
-    /// Decides everything random: the split, the starting points, the rotation and the training.
+    /// The seed of everything random: the split, the starting points, the rotation and the training.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
@@ -269,7 +271,7 @@ pub(crate) struct PcaArgs {
     #[command(flatten)]
     pub(crate) crew: CrewArgs,
 
-    /// Go on with the training of an interrupted run that was begun with the same flags.
+    /// Continue the training of an interrupted run that was started with the same flags.
     #[arg(long, conflicts_with = "load")]
     pub(crate) resume: bool,
 
@@ -317,7 +319,7 @@ pub(crate) struct PcaArgs {
 pub(crate) enum Components {
     /// The generalised matrix LSTM.
     GmLstm,
-    /// The gradient-free optimiser: rounds of steps on a tangent space by the same network, which looks at 64 of the
+    /// The gradient-free optimiser: rounds of steps on a tangent space by the same network, which sees 64 of the
     /// training images in each round.
     GradientFree,
 }
@@ -338,9 +340,9 @@ pub(crate) enum EstimatorName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TrainOn {
-    /// The training digits as they are, as in the papers: the subspace itself can be remembered.
+    /// The training digits as they are, as in the papers: the subspace itself can be memorised.
     Digits,
-    /// The training digits, each run under a random rotation of its own: no subspace can be remembered.
+    /// The training digits, each run under a random rotation of its own: no subspace can be memorised.
     Rotations,
 }
 

@@ -1,3 +1,3 @@
-//! What the program `pullback-experiments` shares with its tests and its fuzz targets: reading arrays of bytes.
+//! The part of the program `pullback-experiments` that its tests and fuzz targets use too: reading arrays from bytes.
 
 pub mod arrays;

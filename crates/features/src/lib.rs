@@ -1,1 +1,1 @@
-//! Nothing: see `Cargo.toml`.
+//! This crate has no code: `Cargo.toml` says what it is for.

@@ -3,21 +3,21 @@
 
 use pullback::Shape;
 
-/// A point or tangent that is none.
+/// Numbers that are not a point or a tangent, or an operation that failed.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another number of matrices.
+    /// The number of matrices is not that of a point.
     #[error("expected a point of {manifold}: {expected} matrices; got {got}")]
     Parts {
         /// The space.
         manifold: String,
         /// How many matrices make a point.
         expected: usize,
-        /// How many came.
+        /// How many were given.
         got: usize,
     },
-    /// Another size of matrix.
+    /// The size of a matrix is not that of a point.
     #[error("expected {expected} as matrix {part} of a point of {manifold}, got {got}")]
     Shape {
         /// The space.
@@ -26,7 +26,7 @@ pub enum Error {
         part: usize,
         /// The shape of one member.
         expected: Shape,
-        /// The shape that came.
+        /// The shape that was given.
         got: Shape,
     },
     /// The equation of the space does not hold.
@@ -62,7 +62,9 @@ pub enum Error {
         tolerance: f64,
     },
     /// The manifold has no such operation.
-    #[error("{manifold} has no {word}: none is known in closed form, or the chosen metric has none")]
+    #[error(
+        "{manifold} has no {word}: none is known in closed form, or the chosen metric has none; use another operation or metric"
+    )]
     Missing {
         /// The space.
         manifold: String,
@@ -83,7 +85,7 @@ pub enum Error {
         residual: f64,
     },
     /// A number is NaN or infinite.
-    #[error("entry {index} of matrix {part} is {value}, not a finite number")]
+    #[error("expected finite numbers, got {value} at entry {index} of matrix {part}")]
     NonFinite {
         /// Which matrix of the point.
         part: usize,

@@ -1,8 +1,8 @@
-//! Euclidean and Riemannian gradients as two types. How one becomes the other is each manifold's to say.
+//! Euclidean and Riemannian gradients as two types. Each manifold defines how one becomes the other.
 
 /// A Euclidean gradient: the ambient gradient of any extension of a cost, as the engine returns it.
 ///
-/// It is a type of its own since the commonest error of Riemannian programs is to use it as a direction. Only
+/// It is a type of its own since the most common error in Riemannian programs is to use it as a direction. Only
 /// `egrad_to_rgrad` and `ehess_to_rhess` take it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Egrad<P>(pub P);

@@ -1,9 +1,9 @@
-//! What a Riemannian manifold is to the other crates: the trait [`Manifold`], its words on values and on numbers, and
-//! its errors.
+//! The interface of a Riemannian manifold: the trait [`Manifold`], its operations as methods on values and on plain
+//! numbers ([`words!`](crate::words)), and its errors.
 //!
-//! The spaces themselves are in `pullback-manifolds`, which shows everything here under its own name. This crate is
-//! apart from it so that the checker can know what a manifold is without knowing any, and so that a manifold of one's
-//! own needs nothing else:
+//! The manifolds themselves are in `pullback-manifolds`, which exports everything here again. This crate is separate so
+//! that the checker depends on the interface and not on the manifolds. To write a manifold of your own, you need only
+//! this crate:
 //!
 //! ```
 //! use pullback::{Batch, Scalar, Shape, Var};
@@ -63,6 +63,6 @@ pub use manifold::{Another, Manifold, Parts, Shapes, ambient, geodesic};
 #[doc(hidden)]
 pub use place::random;
 pub use place::{Place, Plain, Role, Word};
-/// The crate of random numbers whose `Rng` a manifold of one's own takes.
+/// The crate of random numbers: [`Manifold::random_point`] takes its `Rng`.
 pub use rand;
 pub use random::{gaussian, rng};

@@ -1,4 +1,4 @@
-//! The interface of a manifold: what every space can do, and what one can only claim. No space lives here.
+//! The interface of a manifold: its operations, and the properties that it claims. No manifold is defined here.
 
 use crate::{Egrad, Result, Rgrad, gaussian};
 use pullback::{Batch, Scalar, Shape, Var, VarTree};
@@ -18,22 +18,24 @@ pub type Another<T> = (Vec<Batch<T>>, Vec<Vec<Batch<T>>>);
 /// A Riemannian manifold embedded in (or represented by) matrices.
 ///
 /// A manifold is a value that describes a space; its operations are programs on [`Var`], so they are batched,
-/// differentiable in every argument to any order, and plain where nobody asks for a derivative. Points and tangents are
-/// lists of values, one for each matrix of a point; each may be a batch, whose members are independent points. Shapes
-/// that do not fit panic at the line that made the mistake, as everywhere on a tape. Operations on values ask nothing
-/// about the numbers: [`check_point`](Manifold::check_point) does.
+/// differentiable in every argument to any order, and only evaluated where no derivative is needed. Points and tangents
+/// are lists of values, one for each matrix of a point; each may be a batch, whose members are independent points.
+/// Shapes that do not fit panic at the line of the caller, as everywhere on a tape. Operations on values do not check
+/// that the numbers are points or tangents; [`check_point`](Manifold::check_point) and
+/// [`check_tangent`](Manifold::check_tangent) do.
 ///
-/// This is what one implements, and what programs that work on any manifold use (`&dyn Manifold`). Who uses a certain
-/// manifold calls the same words on that type: they take a [`Var`] where a point is one matrix, a tuple where it is
-/// several, and plain matrices too ([`words!`](crate::words)).
+/// Implement this trait to write a manifold, and use it (`&dyn Manifold`) in programs that work on any manifold.
+/// Programs for one manifold call the methods of the same names on its type: these take a [`Var`] where a point is one
+/// matrix, a tuple where it consists of several, and plain matrices too ([`words!`](crate::words)).
 ///
-/// A manifold of one's own needs eight methods: [`name`](Manifold::name), [`shapes`](Manifold::shapes),
+/// A manifold of your own needs eight methods: [`name`](Manifold::name), [`shapes`](Manifold::shapes),
 /// [`dim`](Manifold::dim), [`project`](Manifold::project), [`retract`](Manifold::retract), and on numbers
 /// [`random_point`](Manifold::random_point), [`check_point`](Manifold::check_point) and
 /// [`check_tangent`](Manifold::check_tangent). It then has the metric of the ambient space, and the gradient and the
 /// Hessian that belong to it. Another metric needs [`inner`](Manifold::inner),
-/// [`egrad_to_rgrad`](Manifold::egrad_to_rgrad) and [`ehess_to_rhess`](Manifold::ehess_to_rhess) together. What a
-/// manifold does not offer is `None`. `pullback_check::check_space` compares everything with everything.
+/// [`egrad_to_rgrad`](Manifold::egrad_to_rgrad) and [`ehess_to_rhess`](Manifold::ehess_to_rhess) together. An
+/// operation that a manifold does not have returns `None`. `pullback_check::check_space` tests the operations against
+/// each other.
 pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Name and sizes, for messages and tables: `Gr(5, 2)`.
     fn name(&self) -> String;
@@ -44,13 +46,13 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The dimension of the manifold.
     fn dim(&self) -> usize;
 
-    /// A length over which the manifold changes: the first radius of a trust region is an eighth of it. The root of the
-    /// dimension unless told otherwise.
+    /// A length over which the manifold changes: the first radius of a trust region is an eighth of it. By default the
+    /// square root of the dimension.
     fn typical_distance(&self) -> f64 {
         (self.dim().max(1) as f64).sqrt()
     }
 
-    /// `<u, v>_x`, one number for each member. The ambient inner product unless told otherwise.
+    /// `<u, v>_x`, one number for each member. By default the ambient inner product.
     fn inner<'t>(&self, _x: &[Var<'t, T>], u: &[Var<'t, T>], v: &[Var<'t, T>]) -> Var<'t, T> {
         ambient(u, v)
     }
@@ -60,8 +62,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         self.inner(x, u, u).sqrt()
     }
 
-    /// Is [`inner`](Manifold::inner) the ambient inner product at every point? Who works with plain numbers then need
-    /// not ask for it. (A manifold that leaves `inner` as it is may say so; not to say so is never wrong.)
+    /// Is [`inner`](Manifold::inner) the ambient inner product at every point? Then code on plain numbers need not call
+    /// it. (A manifold that does not override `inner` may return `true`; the default `false` is never wrong.)
     fn metric_is_ambient(&self) -> bool {
         false
     }
@@ -69,8 +71,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The tangent at `x` nearest to the ambient vector `u`, in the ambient inner product: idempotent and self-adjoint.
     fn project<'t>(&self, x: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T>;
 
-    /// The Riemannian gradient from the Euclidean one. The projection unless told otherwise, which is right for the
-    /// ambient metric.
+    /// The Riemannian gradient from the Euclidean one. By default the projection, which is right for the ambient
+    /// metric.
     #[doc(alias = "egrad2rgrad")]
     fn egrad_to_rgrad<'t>(&self, x: &[Var<'t, T>], g: Egrad<&[Var<'t, T>]>) -> Rgrad<Parts<'t, T>> {
         Rgrad(self.project(x, g.0))
@@ -79,7 +81,7 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The Riemannian Hessian at `x` applied to the tangent `u`, from the Euclidean gradient `g` and the Euclidean
     /// Hessian applied to `u`, `h` (both ambient, of the same extension of the cost).
     ///
-    /// Unless told otherwise, the one that belongs to the ambient metric, from the derivative of the projection: with
+    /// By default the one that belongs to the ambient metric, from the derivative of the projection: with
     /// `grad f(x) = P_x(g(x))`, `Hess f(x)[u] = P_x(D grad f(x)[u]) = P_x(h + (d/dt P_{x+tu})(g))`. It costs a few
     /// projections (Absil, Mahony & Trumpf, *An extrinsic look at the Riemannian Hessian*, 2013).
     #[doc(alias = "ehess2rhess")]
@@ -114,8 +116,7 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Brings the tangent `u` at `x` to the point `y`; the identity for `y = x`. The projection at `y` unless told
-    /// otherwise.
+    /// Transports the tangent `u` at `x` to the point `y`; the identity for `y = x`. By default the projection at `y`.
     fn transport<'t>(&self, _x: &[Var<'t, T>], y: &[Var<'t, T>], u: &[Var<'t, T>]) -> Parts<'t, T> {
         self.project(y, u)
     }
@@ -136,8 +137,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The square of the geodesic distance, one number for each member, smooth where the points are equal. The squared
-    /// length of the logarithm unless told otherwise.
+    /// The square of the geodesic distance, one number for each member, smooth where the points are equal. By default
+    /// the squared length of the logarithm.
     fn dist2<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Option<Var<'t, T>> {
         let v = self.log(x, y)?;
         Some(self.inner(x, &v, &v))
@@ -149,7 +150,7 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         Some(self.dist2(x, y)?.sqrt())
     }
 
-    /// Brings the tangent `u` at `x` to `y`, parallel along the shortest geodesic.
+    /// The parallel transport of the tangent `u` at `x` to `y` along the shortest geodesic.
     fn parallel_transport<'t>(&self, _x: &[Var<'t, T>], _y: &[Var<'t, T>], _u: &[Var<'t, T>]) -> Option<Parts<'t, T>> {
         None
     }
@@ -166,10 +167,10 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
         None
     }
 
-    /// A point near `x`, which has drifted off the manifold by rounding.
+    /// A point on the manifold near `x`, where `x` has drifted off the manifold by rounding.
     ///
-    /// The retraction of the zero tangent unless told otherwise, which brings a point back if the retraction ends with
-    /// a normalisation of `x + v`.
+    /// By default the retraction of the zero tangent, which is on the manifold if the retraction ends with a
+    /// normalisation of `x + v`.
     fn reproject<'t>(&self, x: &[Var<'t, T>]) -> Parts<'t, T> {
         let zero: Parts<'t, T> = x.iter().map(|x| x.tape().filled(x.shape(), T::zero())).collect();
         self.retract(x, &zero)
@@ -178,7 +179,7 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// `batch` points, uniform where the space is compact, else spread over a few units around a natural centre.
     fn random_point(&self, batch: usize, rng: &mut dyn Rng) -> Vec<Batch<T>>;
 
-    /// A tangent at each of the given points: the projection of a Gaussian ambient vector unless told otherwise.
+    /// A tangent at each of the given points: by default the projection of a Gaussian ambient vector.
     ///
     /// # Errors
     /// As [`Manifold::check_point`], for shapes alone.
@@ -200,9 +201,9 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Says what was expected, which member, and the residual.
     fn check_tangent(&self, x: &[Batch<T>], u: &[Batch<T>]) -> Result<()>;
 
-    /// The square of how far two points are apart, summed over the batch, up to the third order of it: whatever
-    /// vanishes where they are the same. The ambient distance unless told otherwise; on a quotient it must not see the
-    /// representatives. A test of the retraction measures with it.
+    /// The square of a distance between two points, summed over the batch, for tests of the retraction. It need agree
+    /// with the geodesic distance only up to third order, and must vanish where the points are equal. By default the
+    /// squared ambient distance; on a quotient it must not depend on the representatives.
     fn apart<'t>(&self, x: &[Var<'t, T>], y: &[Var<'t, T>]) -> Var<'t, T> {
         let d: Parts<'t, T> = x.iter().zip(y).map(|(x, y)| *x - *y).collect();
         ambient(&d, &d).sum()
@@ -215,8 +216,8 @@ pub trait Manifold<T: Scalar = f64>: fmt::Debug + Send + Sync {
     }
 
     /// A smooth number to differentiate in tests, whose coefficients are drawn from `rng` (the same ones at every call
-    /// with the same state). On a quotient it must not see the representatives. A cubic polynomial of the entries
-    /// unless told otherwise.
+    /// with the same state). On a quotient it must not depend on the representatives. By default a cubic polynomial of
+    /// the entries.
     fn cost<'t>(&self, x: &[Var<'t, T>], rng: &mut dyn Rng) -> Var<'t, T> {
         let mut sum = None;
         for x in x {

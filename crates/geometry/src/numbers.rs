@@ -1,4 +1,4 @@
-//! Programs on values, run on plain numbers: the tape that nobody sees.
+//! Programs on values, run on plain numbers, on a tape that the caller does not see.
 
 use crate::{Parts, Result};
 use pullback::{Batch, Lent, Scalar, Var};

@@ -1,5 +1,5 @@
-//! What the words of a manifold take: values on a tape or plain numbers, one matrix or several; what a random point is
-//! given as.
+//! The types of arguments of the operations (*words*) of a manifold: values on a tape or plain numbers, one matrix or
+//! several; and the types of a random point.
 
 use crate::{Error, Manifold, Parts, Result, numbers};
 use pullback::faer::Mat;
@@ -7,7 +7,7 @@ use pullback::{Batch, Leaves, Scalar, Var, VarTree};
 use rand::Rng;
 use smallvec::SmallVec;
 
-/// What an argument of a word is to the manifold. Numbers are checked accordingly; values are not.
+/// The role of an argument of a word. Numbers are checked accordingly; values are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A point.
@@ -24,19 +24,19 @@ pub type Word<'f, T> = dyn for<'t> FnMut(&[Vec<Var<'t, T>>]) -> Option<Parts<'t,
 /// A point, a tangent or an ambient vector, as an argument of a word: a [`Var`], a tuple or list of them; or a
 /// reference to a matrix, a batch, or a tuple or list of those.
 ///
-/// Values answer with values. Numbers are checked first and answer with a [`Result`].
+/// A word on values returns values. A word on numbers checks them first and returns a [`Result`].
 pub trait Place: Sized {
     /// The scalar.
     type Scalar: Scalar;
-    /// What an answer is that is a point or a vector.
+    /// The type of a result that is a point or a vector.
     type Owned;
-    /// What an answer is that is one number for each member: a [`Var`], one number for matrices, a [`Batch`] for
+    /// The type of a result that is one number for each member: a [`Var`], one number for matrices, a [`Batch`] for
     /// batches.
     type Number;
-    /// The answer of a word: `R` itself for values, `Result<R>` for numbers.
+    /// The return type of a word: `R` itself for values, `Result<R>` for numbers.
     type Out<R>;
 
-    /// Runs a word whose answer is a point or a vector.
+    /// Runs a word whose result is a point or a vector.
     #[track_caller]
     fn place(
         m: &dyn Manifold<Self::Scalar>,
@@ -45,7 +45,7 @@ pub trait Place: Sized {
         f: &mut Word<'_, Self::Scalar>,
     ) -> Self::Out<Self::Owned>;
 
-    /// Runs a word whose answer is one number for each member.
+    /// Runs a word whose result is one number for each member.
     #[track_caller]
     fn number(
         m: &dyn Manifold<Self::Scalar>,
@@ -54,7 +54,7 @@ pub trait Place: Sized {
         f: &mut Word<'_, Self::Scalar>,
     ) -> Self::Out<Self::Number>;
 
-    /// Wraps an answer.
+    /// Wraps a result.
     fn wrap<A, B>(found: Self::Out<A>, f: impl FnOnce(A) -> B) -> Self::Out<B>;
 }
 
@@ -80,7 +80,10 @@ fn on_values<'t, T: Scalar, P: VarTree<'t, T>>(
     }
     match f(&lists) {
         Some(found) => found,
-        None => panic!("{} has no {word}: none is known in closed form, or the chosen metric has none", m.name()),
+        None => panic!(
+            "{} has no {word}: none is known in closed form, or the chosen metric has none; use another operation or metric",
+            m.name()
+        ),
     }
 }
 
@@ -186,7 +189,7 @@ plain! {
     [] Vec<Batch<T>>, Batch<T>, |b| b;
 }
 
-/// What a point on plain numbers is written as: a matrix, a batch, or a tuple or list of those.
+/// A type for a point on plain numbers: a matrix, a batch, or a tuple or list of those.
 pub trait Plain: Sized {
     /// The scalar.
     type Scalar: Scalar;

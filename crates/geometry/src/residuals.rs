@@ -1,4 +1,4 @@
-//! What finds that numbers are no point or tangent: shapes, residuals of equations, and what rounding explains of them.
+//! Checks that numbers are points or tangents: shapes, residuals of equations, and the size that rounding explains.
 
 use crate::{Error, Result};
 use pullback::{Batch, Scalar, Shape};

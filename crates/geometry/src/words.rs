@@ -1,13 +1,16 @@
-//! The words of a manifold as methods of its type: `gr.retract(x, v)` for values, `gr.dist(&x, &y)?` for numbers.
+//! The operations (*words*) of a manifold as methods of its type: `gr.retract(x, v)` for values, `gr.dist(&x, &y)?` for
+//! numbers.
 
-/// Gives a type that implements [`Manifold`](crate::Manifold) for every scalar the words of geometry as methods.
+/// Defines the operations of geometry (`retract`, `exp`, `dist`, ...; here called *words*) as methods of a type that
+/// implements [`Manifold`](crate::Manifold) for every scalar.
 ///
-/// Each takes a [`Place`](crate::Place): a [`Var`](pullback::Var), or a tuple or list of them where a point is several
-/// matrices, and then answers with the same; or a reference to a matrix, a batch or a tuple of those, and then checks
-/// them and answers with a [`Result`](crate::Result). On values, an operation that the manifold does not have panics at
-/// the caller's line, like shapes that do not fit; on numbers it is [`Error::Missing`](crate::Error::Missing).
+/// Each takes a [`Place`](crate::Place). Given a [`Var`](pullback::Var), or a tuple or list of them where a point
+/// consists of several matrices, it returns the same. Given a reference to a matrix, a batch or a tuple of those, it
+/// checks the numbers and returns a [`Result`](crate::Result). On values, an operation that the manifold does not have
+/// panics at the caller's line, like shapes that do not fit; on numbers it is
+/// [`Error::Missing`](crate::Error::Missing).
 ///
-/// `random` gives one point: `let x: Mat<f64> = gr.random(&mut rng(1))`.
+/// `random` returns one point: `let x: Mat<f64> = gr.random(&mut rng(1))`.
 ///
 /// A type with parameters names them first: `words!([M] Power<M>)`.
 #[macro_export]
@@ -25,7 +28,7 @@ macro_rules! words {
                 project(x: Point, u: Ambient);
                 /// A point reached from `x` along the tangent `v`.
                 retract(x: Point, v: Tangent);
-                /// Brings the tangent `u` at `x` to the point `y`.
+                /// Transports the tangent `u` at `x` to the point `y`.
                 transport(x: Point, y: Point, u: Tangent);
                 /// The point near `x` that is on the manifold to rounding.
                 reproject(x: Ambient);
@@ -33,11 +36,11 @@ macro_rules! words {
             $crate::words! { @maybe_place
                 /// The tangent at `x` whose retraction is `y`.
                 inverse_retract(x: Point, y: Point);
-                /// Where the geodesic from `x` with velocity `v` is at time 1.
+                /// The point at time 1 of the geodesic from `x` with velocity `v`.
                 exp(x: Point, v: Tangent);
                 /// The velocity at `x` of the shortest geodesic to `y`. Fails at the cut locus.
                 log(x: Point, y: Point);
-                /// Brings the tangent `u` at `x` to `y`, parallel along the shortest geodesic.
+                /// The parallel transport of the tangent `u` at `x` to `y` along the shortest geodesic.
                 parallel_transport(x: Point, y: Point, u: Tangent);
                 /// The curvature tensor `R(u, v) w`.
                 curvature(x: Point, u: Tangent, v: Tangent, w: Tangent);
@@ -77,8 +80,8 @@ macro_rules! words {
                 })
             }
 
-            /// A random point, as the type that is asked for: a matrix or a batch where a point is one matrix; a tuple
-            /// or list of them where it is several. `random_point` gives many at once.
+            /// A random point, as the type that the caller names: a matrix or a batch where a point is one matrix; a
+            /// tuple or list of them where it consists of several. `random_point` returns many points.
             #[track_caller]
             pub fn random<P: $crate::Plain>(&self, rng: &mut dyn $crate::rand::Rng) -> P
             where

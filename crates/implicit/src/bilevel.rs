@@ -1,5 +1,5 @@
-//! The bilevel loop: an inner solver that starts warm, a hypergradient as exact as the inner solution deserves, and a
-//! policy for derivatives that are not to be trusted. What steps along the hypergradient is the caller's.
+//! The bilevel loop: an inner solver with a warm start, a hypergradient as exact as the inner solution, and a policy
+//! for derivatives that are not sound. The caller takes the outer step along the hypergradient.
 
 use crate::condition::Condition;
 use crate::error::Result;
@@ -14,11 +14,11 @@ use pullback::Leaves;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Policy {
-    /// Use it all the same.
+    /// Use it nevertheless.
     Apply,
-    /// Leave the parameters as they are and go on with the inner problem.
+    /// Leave the parameters as they are and continue with the inner problem.
     Skip,
-    /// Ask once more with another linear solver, to 1e-12, and use the answer if it is sound; else skip.
+    /// Compute it once more with another linear solver, to 1e-12, and use the result if it is sound; else skip.
     FallBack(Method),
 }
 
@@ -32,16 +32,16 @@ pub struct Bilevel {
     pub policy: Policy,
     /// The loop stops when the length of a sound hypergradient is at most this.
     pub stop: f64,
-    /// The adjoint is solved to this part of the relative inner error that the step before measured. 0 for always
-    /// tight.
+    /// The adjoint is solved to this part of the relative inner error that was measured in the step before. With 0 it
+    /// is always solved to the tolerance of `settings`.
     pub matched: f64,
-    /// The adjoints of so many steps before make the start of the next; 0 for a start from zero.
+    /// The adjoints of this many last steps give the start of the next system; 0 for a start from zero.
     pub recycle: usize,
-    /// How the first step solves; later ones change the tolerance only.
+    /// The settings of the first step; later ones change only the tolerance.
     pub settings: Settings,
 }
 
-/// Where the loop is: everything that is needed to go on, today or tomorrow.
+/// The state of the loop: everything that is needed to continue it later.
 #[derive(Debug, Clone)]
 pub struct State<Z: Leaves, P> {
     /// The last inner solution.

@@ -1,5 +1,5 @@
-//! What a solution is: a stationary point, a fixed point, a root. How it was found, and how it is differentiated, is
-//! not known here.
+//! The condition that defines a solution: a stationary point, a fixed point, a root. How a solution was found, and how
+//! it is differentiated, is not known here.
 
 use crate::iteration::{Of, OuterFn, Vars, list};
 use crate::solution::Solution;
@@ -8,29 +8,29 @@ use pullback::{Leaves, Scalar, Tape, Var};
 use pullback_manifolds::Manifold;
 use std::marker::PhantomData;
 
-/// What a condition says of its program.
+/// The kind of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The program is a cost, one number or one for each member, and the solution is where it is stationary.
     Stationary,
-    /// The program is a step, and the solution is where it stays.
+    /// The program is a step, and the solution is its fixed point.
     FixedPoint,
     /// The program is a residual, a tangent at the solution, and vanishes there.
     Root,
 }
 
-/// What a solution is.
+/// The condition that defines a solution.
 ///
 /// [`stationary`], [`fixed_point`] and [`root`] make one of a closure; implement it for a problem with data of its own.
 pub trait Condition {
     /// The solution.
     type State: Leaves;
-    /// What it depends on.
+    /// The parameters on which it depends.
     type Params: Leaves<Scalar = Of<Self::State>>;
 
-    /// What the program is.
+    /// The kind of the program.
     fn kind(&self) -> Kind;
-    /// Where solutions live.
+    /// The space of the solutions.
     fn space(&self) -> Space<'_, Of<Self::State>>;
     /// The cost (one value), or the step or the residual (one value for each leaf of the solution).
     fn program<'t>(
@@ -90,7 +90,7 @@ impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, F: for<'t> MapFn<'t, Z, P>> Condi
     }
 }
 
-/// A condition made of a closure whose space has not been said yet: say [`flat`](Unplaced::flat) or
+/// A condition made of a closure, whose space is still to be given: call [`flat`](Unplaced::flat) or
 /// [`on`](Unplaced::on).
 #[derive(Debug, Clone, Copy)]
 pub struct Unplaced<Z, P, R> {
@@ -119,7 +119,7 @@ impl<Z: Leaves, P: Leaves<Scalar = Z::Scalar>, R: ConditionFn<Z, P>> Unplaced<Z,
 
 /// Where the cost `(z, phi) -> number` is stationary in `z`. The cost may be one number for each member of a batch.
 ///
-/// `z` and `phi` say the types of the closure's arguments and are not looked at.
+/// `z` and `phi` give only the types of the closure's arguments; their numbers are not used.
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -139,9 +139,10 @@ where
     Unplaced { program: Cost(cost), of: PhantomData }
 }
 
-/// Where the step `(z, phi) -> z` stays. On a manifold the step must return the same representative of the point.
+/// The fixed points of the step `(z, phi) -> z`. On a manifold the step must return the same representative of the
+/// point.
 ///
-/// `z` and `phi` say the types of the closure's arguments and are not looked at.
+/// `z` and `phi` give only the types of the closure's arguments; their numbers are not used.
 pub fn fixed_point<Z, P, F>(_z: &Z, _phi: &P, step: F) -> Unplaced<Z, P, Step<F>>
 where
     Z: Leaves,
@@ -151,10 +152,10 @@ where
     Unplaced { program: Step(step), of: PhantomData }
 }
 
-/// Where the residual `(z, phi) -> tangent at z` vanishes. It has the leaves of the solution; what is normal to the
-/// manifold of it is dropped, and reported.
+/// The roots of the residual `(z, phi) -> tangent at z`. It has the leaves of the solution; its part normal to the
+/// manifold is dropped, and reported.
 ///
-/// `z` and `phi` say the types of the closure's arguments and are not looked at.
+/// `z` and `phi` give only the types of the closure's arguments; their numbers are not used.
 pub fn root<Z, P, F>(_z: &Z, _phi: &P, residual: F) -> Unplaced<Z, P, Residual<F>>
 where
     Z: Leaves,

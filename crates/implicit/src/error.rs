@@ -1,4 +1,4 @@
-//! What can go wrong so badly that there is no derivative. What only makes one doubtful is a verdict, in `verdict.rs`.
+//! Errors, where there is no derivative. Reasons to doubt a derivative are verdicts, in `verdict.rs`.
 
 use pullback::Shape;
 
@@ -9,14 +9,14 @@ pub enum Error {
     /// The engine reports bad data or a number that is not finite.
     #[error(transparent)]
     Engine(#[from] pullback::Error),
-    /// The numbers are no point of the manifold, or an operation on it failed.
+    /// The numbers are not a point of the manifold, or an operation on it failed.
     #[error(transparent)]
     Geometry(#[from] pullback_manifolds::Error),
     /// There is no last step.
-    #[error("the derivative of an iteration needs at least one step, and none was asked for")]
+    #[error("expected at least one step of the iteration, got none; its derivative needs a last step")]
     NoSteps,
     /// A step returned another shape than it was given.
-    #[error("step {step} turned leaf {leaf} of the state from {expected} into {got}; a step keeps shapes")]
+    #[error("expected leaf {leaf} of the state to keep its shape {expected} in step {step}, got {got}")]
     Shape {
         /// Which step.
         step: usize,
@@ -28,7 +28,9 @@ pub enum Error {
         got: Shape,
     },
     /// The inner loop left the finite numbers.
-    #[error("after {steps} steps leaf {leaf} of member {member} of the state holds {value}; the inner loop diverges")]
+    #[error(
+        "expected a finite state after {steps} steps, got {value} in leaf {leaf} of member {member}: the inner loop diverges; take shorter steps"
+    )]
     Diverged {
         /// Steps taken.
         steps: usize,
@@ -41,7 +43,7 @@ pub enum Error {
     },
     /// The residual of a condition is not finite at the solution.
     #[error(
-        "the residual of member {member} of the solution has the entry {value} in leaf {leaf}; is the solution in the domain of the condition?"
+        "expected a finite residual of the condition, got {value} in leaf {leaf} of member {member}; is the solution in the domain of the condition?"
     )]
     NotFinite {
         /// Which member.
@@ -53,7 +55,7 @@ pub enum Error {
     },
     /// A condition has no derivative by the parameters at a member of the solution.
     #[error(
-        "the derivative of the condition by its parameters has the entry {value} at member {member}; is it differentiable there?"
+        "expected a finite derivative of the condition by its parameters, got {value} at member {member}; is it differentiable there?"
     )]
     NoDerivative {
         /// Which member.
@@ -69,7 +71,7 @@ pub enum Error {
         /// How its solver ended.
         status: crate::linear::Status,
     },
-    /// The solver of a layer returned a point that is no solution, and the layer was told not to take one.
+    /// The solver of a layer returned a point that is farther from a solution than [`crate::Layer::within`] permits.
     #[error("expected a solution of member {member} within {most:.1e} of its size, got {found}; solve it further")]
     NotStationary {
         /// Which member.
@@ -103,7 +105,7 @@ pub enum Error {
         /// The shapes of the leaves.
         got: Vec<Shape>,
     },
-    /// Bounds of a spectrum that are none.
+    /// Bounds of a spectrum that are not ordered, positive and finite.
     #[error(
         "expected 0 < low <= high < infinity as bounds of a positive spectrum, got low = {low:e} and high = {high:e}"
     )]
@@ -115,7 +117,7 @@ pub enum Error {
     },
     /// A tangent space has fewer dimensions than its manifold claims.
     #[error(
-        "expected a tangent space of dimension {expected}, and only {got} independent directions were found; is `dim` of the manifold right, and the point well inside it?"
+        "expected a tangent space of dimension {expected}, got only {got} independent directions; is `dim` of the manifold right, and the point well inside it?"
     )]
     Dimension {
         /// What the manifold says.

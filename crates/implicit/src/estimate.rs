@@ -12,7 +12,7 @@ use crate::loop_members::by_members;
 use crate::series::{Sum, series};
 use pullback::{Batch, Leaves, MatLike, Scalar, Tape, Var};
 
-/// How to take the derivative of an iteration.
+/// How to compute the derivative of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Estimator {
@@ -48,7 +48,7 @@ pub enum Estimator {
     /// step.
     ///
     /// It is the sensitivity of that point, and its sign is opposite to the derivative's for a contracting loop with a
-    /// small step. It is here to be compared, not to be used: its certificate estimates its error to the derivative,
+    /// small step. It is here for comparison, not for use: its certificate estimates its error to the derivative,
     /// and never calls it sound.
     IrmmPaper {
         /// `K`.
@@ -87,7 +87,7 @@ pub struct Derivative<Z, P> {
     pub products: usize,
 }
 
-/// The tapes that estimators run on. Hold one and ask often: buffers are kept from call to call.
+/// The tapes on which estimators run. Keep one for repeated calls: buffers are used again.
 #[derive(Debug)]
 pub struct Sensitivity<T: Scalar = f64> {
     pub(crate) plain: Tape<T>,
@@ -119,10 +119,10 @@ impl<T: Scalar> Sensitivity<T> {
     ///
     /// Members of a batch of loops, one member of each leaf of the state, are independent. One whose step fails, or
     /// that leaves the finite numbers, is named by [`Derivative::failures`] and by the verdict and masked: its part of
-    /// the derivative is 0, and parameters that members share get the sum of the others, which have the numbers that
-    /// they have alone. The loss is shown one that did not fail in its place: what a loss that is more than a sum over
-    /// members makes of it, and the value of the loss, are for the caller to mask. If all members fail, or one whatever
-    /// it begins with, as with data of its own in the step, that is an error that names it.
+    /// the derivative is 0, and parameters that members share get the sum of the others, whose results are those that
+    /// they would have alone. The loss receives a member that did not fail in its place: the caller must mask the value
+    /// of the loss, and a loss that is more than a sum over members. If all members fail, or if one fails for every
+    /// initial state (because of its own data in the step), that is an error that names the member.
     ///
     /// Cost: the steps; for the series one reverse sweep over one step for each term, and where no term after the first
     /// is asked for, one reverse and one forward sweep for the certificate.

@@ -14,9 +14,9 @@ use crate::trust::{Member, SolutionCertificate};
 use crate::verdict::Verdict;
 use pullback::{Batch, Leaves, Scalar, Tape, Var};
 
-/// A way to take the derivative of the outer loss of an iteration by its parameters.
+/// A way to compute the derivative of the outer loss of an iteration by its parameters.
 pub trait Estimate<I: Iteration> {
-    /// What it is called in tables.
+    /// Its name in tables.
     fn name(&self) -> String;
     /// Runs `steps` steps from `z0` and takes the derivative.
     ///
@@ -57,7 +57,7 @@ pub struct Implicit {
 }
 
 impl Implicit {
-    /// With everything that is on by default.
+    /// With all checks.
     pub fn new<T: Scalar>() -> Self {
         Implicit { settings: Settings::new::<T>() }
     }
@@ -274,7 +274,7 @@ fn polished<I: Iteration>(
     Ok((difference(&there, &after) < moves).then(|| rebuilt(state, there)))
 }
 
-/// Asks several estimators about one loop.
+/// Applies several estimators to one loop.
 ///
 /// ```
 /// use pullback::faer::mat;

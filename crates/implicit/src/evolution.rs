@@ -39,8 +39,8 @@ use std::fmt;
 pub struct Evolution {
     /// Antithetic pairs, at least 2.
     pub pairs: usize,
-    /// The standard deviation of what is added to the parameters. The derivative is that of the loss smoothed over
-    /// this length.
+    /// The standard deviation of the noise that is added to the parameters. The derivative is that of the loss smoothed
+    /// over this length.
     pub sigma: f64,
     /// The seed.
     pub seed: u64,

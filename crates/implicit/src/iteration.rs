@@ -1,4 +1,4 @@
-//! The question: a step, an outer loss and a tangent space. How it is answered is not known here.
+//! An iteration to be differentiated: a step, an outer loss and a tangent space. Estimators are not known here.
 
 use crate::error::Result;
 use crate::estimate::{Derivative, Estimator, Sensitivity};
@@ -10,14 +10,14 @@ pub(crate) type Vars<'t, L> = <L as Leaves>::Vars<'t>;
 /// The scalar of a tree.
 pub(crate) type Of<L> = <L as Leaves>::Scalar;
 
-/// An inner loop with parameters and the outer loss that judges where it arrives.
+/// An inner loop with parameters, and an outer loss of its last state.
 ///
 /// The step is a pure program: run twice on the same numbers with the same `t`, it gives the same numbers. Every method
 /// is given the tape it runs on, for constants.
 pub trait Iteration {
-    /// What a step changes.
+    /// The state, which a step changes.
     type State: Leaves;
-    /// What the derivative is taken by.
+    /// The parameters, by which the derivative is taken.
     type Params: Leaves<Scalar = Of<Self::State>>;
 
     /// Step number `t`, counted from 0.
@@ -152,7 +152,7 @@ where
         InnerLoop { z0, phi, step, outer, projector: By(project) }
     }
 
-    /// The derivative after `steps` steps, on tapes of its own. Hold a [`Sensitivity`] where it is asked for often.
+    /// The derivative after `steps` steps, on tapes of its own. Keep a [`Sensitivity`] to compute it often.
     ///
     /// # Errors
     /// As [`Sensitivity::derivative`].

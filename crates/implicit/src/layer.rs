@@ -26,7 +26,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A solution as an operation. Cheap to clone; clones share what they report.
+/// A solution as an operation of a program. Cheap to clone; clones share failures and certificates.
 ///
 /// Members of a batch are independent: one whose solver or program fails is NaN, or masked, and named by
 /// [`Layer::failures`]; the others are right.
@@ -73,8 +73,8 @@ where
 {
     /// A layer from a condition and a solver of it. `z` and `phi` say the structure and the shapes.
     ///
-    /// The solver is not differentiated, and its result is polished by nobody: the derivatives are as accurate as it
-    /// is, which [`Layer::solutions`] tells, and [`Layer::within`] insists on.
+    /// The solver is not differentiated, and its result is not polished: the derivatives are as accurate as the result,
+    /// which [`Layer::solutions`] measures and [`Layer::within`] bounds.
     pub fn new(
         condition: C,
         z: C::State,
@@ -86,9 +86,9 @@ where
         Layer(Arc::new(Inner { condition, z, phi, solver, last, certify, within, certificates }))
     }
 
-    /// Takes no solution that is further than `distance` from one, relative to its size, or whose distance cannot be
-    /// told: such a member counts as failed, with [`Error::NotStationary`]. Without this, every finite answer of the
-    /// solver is taken, and [`Layer::solutions`] says what it is worth. Cost: a linearisation and two Newton systems
+    /// Rejects a result that is farther than `distance` from a solution, relative to its size, or whose distance is not
+    /// known: such a member counts as failed, with [`Error::NotStationary`]. Without this, every finite result of the
+    /// solver is accepted, and [`Layer::solutions`] measures its distance. Cost: a linearisation and two Newton systems
     /// for each evaluation.
     #[must_use]
     pub fn within(self, distance: f64) -> Self {
@@ -97,7 +97,7 @@ where
     }
 
     /// How far from solutions the members are that the solver returned when the layer was evaluated last; one that
-    /// failed is `Invalid`. Nothing is computed before it is asked for. Empty before the first evaluation.
+    /// failed is `Invalid`. It is computed by this call. Empty before the first evaluation.
     ///
     /// # Errors
     /// The first failure of the condition.
@@ -125,8 +125,8 @@ where
         self
     }
 
-    /// The certificates of the systems since they were asked for last, in the order of the sweeps: how far the
-    /// cotangent of the parameters is to be trusted that each of them led to. A member that failed is `Invalid`.
+    /// The certificates of the systems since the last call, in the order of the sweeps: each says how far to trust the
+    /// cotangent of the parameters that its system led to. A member that failed is `Invalid`.
     pub fn certificates(&self) -> Vec<SolutionCertificate> {
         std::mem::take(&mut *locked(&self.0.certificates))
     }

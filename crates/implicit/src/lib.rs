@@ -1,8 +1,8 @@
 //! Derivatives of solutions and of iterations, each with a certificate that says how far to trust it.
 //!
-//! **A solution** `z(phi)` is where a cost is stationary, where a step stays or where a residual vanishes, in flat
-//! space or on a manifold. It may come from anywhere; its derivative is a linear system, and the certificate tells the
-//! error:
+//! **A solution** `z(phi)` is a stationary point of a cost, a fixed point of a step or a root of a residual, in flat
+//! space or on a manifold. You have computed it by any solver, and need its derivative by the parameters `phi`. That
+//! takes one linear system, and the certificate states the error:
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -17,11 +17,11 @@
 //! # Ok::<(), pullback_implicit::Error>(())
 //! ```
 //!
-//! The page `docs/implicit.md` teaches it: what is differentiated, what can go wrong, how to read a certificate.
+//! The page `docs/implicit.md` explains what is differentiated, what can go wrong, and how to read a certificate.
 //!
-//! **An iteration.** An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps and an outer loss `L(z_T, phi)` looks at
-//! where it arrived. What is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi` (cotangents are pulled back, so no metric is
-//! needed):
+//! **An iteration.** An inner loop `z_{t+1} = F(z_t, phi)` runs `T` steps, and an outer loss `L(z_T, phi)` depends on
+//! the last state. What is `dL/dphi`? With `A = dF/dz` and `B = dF/dphi`, their transposes `A'` and `B'` (cotangents
+//! are pulled back, so no metric is needed), and `v = dL/dz_T`:
 //!
 //! | [`Estimator`] | formula | memory |
 //! |---|---|---|
@@ -32,10 +32,10 @@
 //! | [`OneStep`](Estimator::OneStep) | `B' v`, the last step alone | constant |
 //! | [`FixedPoint`](Estimator::FixedPoint) | `B' (v + A'v + A'A'v + ...)` with `A`, `B` of the last step | constant |
 //!
-//! with `v = dL/dz_T`. [`Evolution`] asks nothing of the step but its numbers. If `z_T` is a fixed point, the series is
+//! [`Evolution`] needs only the values of the loss. If `z_T` is a fixed point, the series is
 //! `B' (I - A')^{-1} v`, the derivative of the solution; it converges exactly when the inner loop does (spectral radius
-//! of `A` on the tangent space below 1). Every answer carries a [`Certificate`] that says how far to trust it: how fast
-//! the terms fall and how much of the sum is missing, for one step too.
+//! of `A` on the tangent space below 1). Every result has a [`Certificate`] that says how far to trust it: how fast the
+//! terms fall and how much of the sum is missing, also for one step.
 //!
 //! ```
 //! use pullback::prelude::*;

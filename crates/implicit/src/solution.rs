@@ -20,27 +20,28 @@ use pullback::{Batch, Leaves, Scalar, Tape, Var};
 pub struct Settings {
     /// The linear solver.
     pub method: Method,
-    /// Its tolerance: of the residual, and of the error where the spectrum is known. 1e-10, or what the scalar allows.
+    /// Its tolerance: of the residual, and of the error where the spectrum is known. 1e-10, or more in single
+    /// precision.
     pub tolerance: f64,
     /// The most products with the linear map in one solve.
     pub products: usize,
-    /// Does the solution take one Newton step first? It does only where that lowers the residual, and not where the
-    /// residual is rounding.
+    /// Is one Newton step taken first? It is taken only where it lowers the residual, and not where the residual is at
+    /// rounding level.
     pub polish: bool,
-    /// Is the error estimated, and is the solution looked at for a kink? That costs a second linearisation and its
-    /// solves, and a few runs of the condition and of the loss beside the solution.
+    /// Is the error estimated, and are kinks looked for? That costs a second linearisation and its solves, and a few
+    /// runs of the condition and of the loss near the solution.
     pub check: bool,
 }
 
 impl Settings {
-    /// Everything on.
+    /// With all checks.
     pub fn new<T: Scalar>() -> Self {
         let tolerance = 1e-10f64.max(100.0 * T::EPS.f64());
         Settings { method: Method::Auto, tolerance, products: 2000, polish: true, check: true }
     }
 }
 
-/// A solution that somebody found. It is not trusted: the certificate says how far it is from one.
+/// A point that a solver returned as a solution. It is not trusted: the certificate says how far it is from one.
 pub struct Solution<'a, C: Condition> {
     pub(crate) condition: &'a C,
     pub(crate) z: &'a C::State,
@@ -56,14 +57,14 @@ impl<C: Condition> Clone for Solution<'_, C> {
 }
 impl<C: Condition> Copy for Solution<'_, C> {}
 
-/// The tapes that a linearisation is recorded on. Hold them and linearise often: buffers are kept.
+/// The tapes on which a linearisation is recorded. Keep them to linearise often: buffers are used again.
 #[derive(Debug)]
 pub struct Tapes<T: Scalar = f64> {
     slots: [Slot<T>; SLOTS],
 }
 
 impl<T: Scalar> Tapes<T> {
-    /// Empty ones.
+    /// Empty tapes.
     pub fn new() -> Self {
         Tapes { slots: std::array::from_fn(|_| Slot::new()) }
     }
@@ -127,8 +128,8 @@ impl<'a, C: Condition> Solution<'a, C> {
     }
 
     /// With a map near the inverse of the linear map of the tangent space, see [`crate::linear::solve_preconditioned`].
-    /// It serves the Newton steps, the system itself and what it is checked with, wherever the space is not so small
-    /// that the whole matrix is taken; transposed systems get its adjoint.
+    /// It is used for the Newton steps, for the system itself and for the checks, unless the space is so small that the
+    /// dense matrix is used; transposed systems use its adjoint.
     #[must_use]
     pub fn preconditioned(self, by: &'a dyn Map<Of<C::State>>) -> Self {
         Solution { aid: Aid { preconditioner: Some(by), ..self.aid }, ..self }
@@ -158,14 +159,14 @@ impl<'a, C: Condition> Solution<'a, C> {
     /// Members of a batch are independent. A member at which the condition fails, whose residual is not finite, or
     /// whose derivative by the parameters fails or is not finite, is named by [`Linearisation::failures`] and masked:
     /// its part of every derivative is 0, its verdict `Invalid`. To find it, the batch is recorded again with another
-    /// member in its place; where nobody fails that costs a forward and a reverse sweep. If the derivative by the
-    /// parameters fails in all members, or in a solution that is not batched, it is there to be asked for, and fails
-    /// then.
+    /// member in its place; without a failure that costs a forward and a reverse sweep. If the derivative by the
+    /// parameters fails in all members, or in a solution that is not batched, it fails when it is computed, and not
+    /// here.
     ///
     /// # Errors
-    /// [`Error::Geometry`] if the solution is no point of its manifold; [`Error::Condition`] and [`Error::Members`] if
-    /// shapes do not fit; the first failure of the condition, of a batch if it fails in every member or cannot be laid
-    /// to one; [`Error::Setting`].
+    /// [`Error::Geometry`] if the solution is not a point of its manifold; [`Error::Condition`] and [`Error::Members`]
+    /// if shapes do not fit; the first failure of the condition, for a batch only if it fails in every member or no
+    /// member can be named; [`Error::Setting`].
     pub fn linearise<'t>(&self, tapes: &'t mut Tapes<Of<C::State>>) -> Result<Linearisation<'t, 'a, C>> {
         let s = &self.settings;
         if !(s.tolerance > 0.0 && s.tolerance < 1.0) {
@@ -231,7 +232,7 @@ impl<C: Condition> std::fmt::Debug for Linearisation<'_, '_, C> {
 }
 
 impl<'t, C: Condition> Linearisation<'t, '_, C> {
-    /// The linear map of the tangent space at the solution, for solvers and experiments of one's own.
+    /// The linear map of the tangent space at the solution, for solvers and experiments of your own.
     pub fn map(&self) -> &(dyn crate::linear::Map<Of<C::State>> + 't) {
         &self.points[self.here]
     }
@@ -281,7 +282,7 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         dphis.iter().map(|d| self.jvp(d)).collect()
     }
 
-    /// The cotangent of the parameters that `zbar` pulls back to.
+    /// The cotangent of the parameters to which the cotangent `zbar` of the solution is pulled back.
     ///
     /// # Errors
     /// [`Error::Lists`] if `zbar` has other shapes than the solution; the first failure of a rule.
@@ -307,8 +308,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
 
     /// The derivative of an outer loss `(z, phi) -> number` by the parameters, through the solution and directly.
     ///
-    /// Members that failed are shown to the loss as one that did not: mask them by [`Linearisation::failures`] where
-    /// the value of the loss matters, or where it is more than a sum over members.
+    /// In place of members that failed, the loss receives one that did not: mask them by [`Linearisation::failures`]
+    /// where the value of the loss matters, or where it is more than a sum over members.
     ///
     /// # Errors
     /// [`pullback::Error::NotScalar`] if the loss is not one number; the first failure of the loss or of a rule.

@@ -1,4 +1,4 @@
-//! Where a solution lives, and the words of that space at one point, recorded once: projection, and the way from
+//! The space of a solution, and the operations of that space at one point, recorded once: projection, and the way from
 //! cotangents to tangents and back. What the condition says is not known here.
 
 use crate::error::Result;
@@ -10,7 +10,7 @@ use pullback_manifolds::{Egrad, Manifold, ambient};
 /// So many rounding units a point may be off its manifold, relative to its size, that is there to rounding.
 const ROUNDING: f64 = 8.0;
 
-/// Where a solution lives.
+/// The space of a solution.
 #[derive(Debug, Clone, Copy)]
 pub enum Space<'m, T: Scalar = f64> {
     /// Matrices without a constraint, in the ambient inner product.

@@ -15,7 +15,7 @@ use std::fmt;
 pub struct Stationarity {
     /// The length of the residual of the condition.
     pub residual: f64,
-    /// The length of the Newton step from there: about the distance to the solution. `None` if it was not asked for.
+    /// The length of the Newton step from there: about the distance to the solution. `None` if it was not computed.
     pub newton_step: Option<f64>,
     /// That length relative to the size of the point: its entries where the metric is that of the entries, else the
     /// square root of the dimension. Infinite where nothing is known.

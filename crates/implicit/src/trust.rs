@@ -8,11 +8,11 @@ use std::fmt;
 /// Estimates of the error of a derivative, as lengths of all its entries together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Errors {
-    /// What the linear solver left.
+    /// The part of the linear solver.
     pub linear: f64,
-    /// What the inexact solution leaves: the change of the derivative when the solution takes one more Newton step.
+    /// The part of the inexact solution: the change of the derivative when one more Newton step is taken.
     pub inner: f64,
-    /// Both together, as one difference to a derivative that is better in both respects.
+    /// Both parts together, measured as the difference to a derivative that is more accurate in both respects.
     pub total: f64,
     /// The length that they are relative to: that of the derivative, or of the two terms of a hypergradient, which may
     /// cancel.
@@ -31,7 +31,7 @@ impl Errors {
 pub struct Member {
     /// The length of the residual of the condition, at the solution that was used.
     pub stationarity: f64,
-    /// The length of the Newton step from there: about the distance to the solution. `None` if it was not asked for.
+    /// The length of the Newton step from there: about the distance to the solution. `None` if it was not computed.
     pub newton_step: Option<f64>,
     /// How much that step leaves, of the residual or of the step after it, whichever is more.
     pub contraction: Option<f64>,
@@ -47,14 +47,14 @@ pub struct Member {
     pub spectrum: Option<(f64, f64)>,
     /// Is the spectrum the whole one?
     pub exact: bool,
-    /// How far the linear map is from self-adjoint, relative to its size. `None` if it was not asked for.
+    /// How far the linear map is from self-adjoint, relative to its size. `None` if it was not computed.
     pub symmetry: Option<f64>,
     /// The part of the residual of the condition that is normal to the manifold, relative to the whole.
     pub normal: f64,
     /// The estimated error of this member's part of the derivative, relative to that part. `None` of one member alone,
     /// and where the derivative has no parts, as that by parameters that members share.
     pub error: Option<f64>,
-    /// What all that means for this member.
+    /// The verdict for this member.
     pub verdict: Verdict,
 }
 
@@ -78,7 +78,7 @@ impl Member {
     }
 }
 
-/// How far to trust the derivative of a solution. `Display` says it in a few lines.
+/// How far to trust the derivative of a solution. `Display` prints a few lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SolutionCertificate {
     /// One for each member of the batch.

@@ -1,4 +1,5 @@
-//! How far to trust a derivative, in one word and its reason. How a verdict is reached is the certificates' business.
+//! How far to trust a derivative, in one word and its reason. How a verdict is reached is in the files of the
+//! certificates.
 
 use crate::linear::Status;
 use std::fmt;
@@ -8,11 +9,11 @@ use std::fmt;
 pub enum Verdict {
     /// Everything was checked, and the error is below the threshold of the certificate.
     Verified,
-    /// The error is above that threshold, and its estimate means something.
+    /// The error is above that threshold, and its estimate is good to a factor of two.
     Estimated,
-    /// The number may be of use, but the estimate of its error is not to be relied on.
+    /// The derivative may be of use, but the estimate of its error is not reliable.
     Suspect(Why),
-    /// The number means nothing.
+    /// The derivative has no meaning.
     Invalid(Why),
 }
 
@@ -20,8 +21,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Why {
-    /// The point is no solution of the condition, and one Newton step does not make it one: the residual, or the next
-    /// step, fell by this factor only.
+    /// The point is not a solution of the condition, and one Newton step does not make it one: the residual, or the
+    /// next step, fell by this factor only.
     NotASolution {
         /// The larger of `|residual after a Newton step| / |residual before|` and of the same ratio of two steps.
         contraction: f64,
@@ -44,7 +45,7 @@ pub enum Why {
         /// The condition number.
         condition: f64,
     },
-    /// The linear solver did not do what was asked for.
+    /// The linear solver did not reach its tolerance.
     Solver {
         /// The member of the batch.
         member: usize,
@@ -71,9 +72,9 @@ pub enum Why {
         /// The normal part, relative to the whole.
         normal: f64,
     },
-    /// The condition or the outer loss has a kink at the solution (`|x|`, `max`, `clamp`, a branch): beside it they do
-    /// not change as their derivative there says, so the derivative is that of one side, or of none. A wrong rule of a
-    /// custom primitive looks alike. The last step of a loop is looked at only if it has at most 500 000 parameters.
+    /// The condition or the outer loss has a kink at the solution (`|x|`, `max`, `clamp`, a branch): near it they do
+    /// not change as their derivative there says, so the derivative is that of one side, or of neither. A wrong rule of
+    /// a custom primitive looks alike. The last step of a loop is looked at only if it has at most 500 000 parameters.
     Kink {
         /// How much of the change to one side is not that of the derivative, from 0 to 1.
         bend: f64,
@@ -85,19 +86,20 @@ pub enum Why {
         /// Its standard error, relative to its length.
         standard_error: f64,
     },
-    /// The condition of a member failed, or the solver of a layer; the linearisation or the layer says how.
+    /// The condition of a member failed, or the solver of a layer; `failures()` of the linearisation or the layer says
+    /// how.
     Failed {
         /// The member of the batch.
         member: usize,
     },
-    /// Nothing was looked at.
+    /// No check was made.
     Unchecked,
     /// A number is not finite.
     NotFinite,
 }
 
 impl Verdict {
-    /// Is the number backed by its estimate?
+    /// Is the derivative `Verified` or `Estimated`?
     pub fn is_sound(&self) -> bool {
         matches!(self, Verdict::Verified | Verdict::Estimated)
     }

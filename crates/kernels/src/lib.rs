@@ -1,13 +1,13 @@
-//! Numbers only: dense kernels in `f64` and `f32`, the one place that sees faer's low-level interface.
+//! Dense numerical kernels in `f64` and `f32` for the engine; no other crate uses faer's low-level interface.
 //!
 //! Every matrix is a packed column-major slice. Kernels are the functions of the traits in [`list`], one trait for a
 //! family, implemented for `f64` and `f32` alone, so that faer's generics are compiled here, once, at full
-//! optimisation, whatever the profile of the caller. Generic code asks for [`Kernels`], which is all of them; code that
-//! only needs a number asks for [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher
+//! optimisation, whatever the profile of the caller. Generic code is bounded by [`Kernels`], which is all of them; code
+//! that only needs a number by [`Scalar`]. None of them allocates once its [`Workspace`] has grown (second and higher
 //! derivatives of chosen eigenvalues excepted), none panics on data, and each that rests on a factorisation scans its
-//! input, because faer turns NaN into plausible numbers; what it finds wrong is a [`Failure`].
+//! input, because faer turns NaN into plausible numbers; it returns what is wrong as a [`Failure`].
 //!
-//! What does not live here: shapes of batches, tapes, derivatives' rules.
+//! Not in this crate: shapes of batches, tapes, rules of derivatives.
 
 mod action;
 mod action_plan;

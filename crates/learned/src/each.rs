@@ -12,8 +12,8 @@ pub type RuleVars<'t, R, T = f64> = <<R as MatrixRule<T>>::Params as Leaves>::Va
 /// The handles of a rule's state.
 pub type RuleState<'t, R, T = f64> = <<R as MatrixRule<T>>::State as Leaves>::Vars<'t>;
 
-/// A network for one matrix: from what it sees of the gradient to a direction and a number for the step. What becomes
-/// of them is the [`Update`]'s business.
+/// A network for one matrix: it maps a gradient to a direction and a number for the step. The [`Update`] turns these
+/// into a tangent.
 pub trait MatrixRule<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The parameters.
     type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -23,13 +23,13 @@ pub trait MatrixRule<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Its name and sizes.
     fn name(&self) -> String;
 
-    /// What its direction is.
+    /// The kind of its direction.
     fn kind(&self) -> Kind {
         Kind::Gradient
     }
 
-    /// Fresh parameters. Where the architecture has it as an option, the output layers are such that a fresh network
-    /// proposes nothing and the optimiser is the classical one that it extends.
+    /// Initial parameters. Where the architecture has that option, the output layers are such that a fresh network
+    /// proposes nothing, and the optimiser equals the classical one that it extends.
     fn init(&self, update: &Update, rng: &mut dyn Rng) -> Self::Params;
 
     /// The state before the first step, for a batch of matrices of this shape.
@@ -53,7 +53,7 @@ pub trait MatrixRule<T: Scalar = f64>: fmt::Debug + Send + Sync {
 pub struct Each<R> {
     /// The network.
     pub rule: R,
-    /// What becomes of its proposals.
+    /// How its proposals become tangents.
     pub update: Update,
 }
 

@@ -35,7 +35,7 @@ use std::marker::PhantomData;
 
 /// Numbers that the network puts out: `a`, `h`, and six coefficients.
 const OUTPUTS: usize = 8;
-/// How much of a momentum stays.
+/// The factors on the old momenta.
 const MOMENTA: [f64; 3] = [0.5, 0.9, 0.97];
 
 pullback::leaves! {
@@ -94,18 +94,19 @@ pub struct EquivariantOptions {
     pub first: f64,
     /// The factor of the initial scaling.
     pub scale: f64,
-    /// The longest step. It must be within the length over which the retraction goes on: the second-order retraction of
-    /// positive definite matrices turns back at 1 and is where it was at 2, so take less than 1 there.
+    /// The longest step. It must be within the length over which the retraction moves away from the start: the
+    /// second-order retraction of positive definite matrices moves back beyond length 1, and is at the start again at
+    /// 2, so use less than 1 there.
     pub longest: f64,
     /// A pair is kept if `<s, y> > caution |s| |y|`.
     pub caution: f64,
     /// The least cosine of step and gradient.
     pub slope: f64,
-    /// The weight of the directions beside the quasi-Newton one. None at 0.
+    /// The weight of the directions other than the quasi-Newton one; with 0 they are not used.
     pub additive: f64,
-    /// After so many steps that weight has halved.
+    /// The number of steps after which that weight has halved.
     pub gate: f64,
-    /// Are features constants for derivatives? Training is calmer so.
+    /// Are features constants for derivatives? Then training is less noisy.
     pub detach: bool,
 }
 

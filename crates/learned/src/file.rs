@@ -1,8 +1,8 @@
 //! Trained optimisers on disk, for all architectures: safetensors with names and shapes, and in the metadata the
 //! format's version, the kind of optimiser and its options as JSON, the manifold with metric and retraction that it was
-//! trained on, and the data it has seen. Runs that are to be continued are stored in `checkpoint.rs`.
+//! trained on, and the training data. Unfinished runs are stored by `checkpoint.rs`.
 //!
-//! Matrices are stored as `[rows, columns]` in row-major order, as everybody who reads such files expects; their names
+//! Matrices are stored as `[rows, columns]` in row-major order, as usual for such files; their names
 //! are the paths of the leaves, such as `direction.cell1.x`.
 
 use crate::each::{Each, MatrixRule};
@@ -141,12 +141,12 @@ pub struct Provenance {
     pub manifold: String,
     /// The manifold with everything that was chosen: metric, retraction, transport.
     pub geometry: String,
-    /// The data that was seen, in the trainer's words.
+    /// A description of the training data.
     pub data: String,
 }
 
 impl Provenance {
-    /// The manifold of a training run, and its data in words.
+    /// The manifold of a training run, and a description of its data.
     pub fn new(m: &dyn Manifold, data: impl Into<String>) -> Self {
         Self::over(m, data)
     }
@@ -189,7 +189,7 @@ impl Provenance {
 /// A trained optimiser as it was stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored<O: LearnedOptimizer<T>, T: Scalar = f64> {
-    /// The optimiser with its parameters, to be used wherever one likes.
+    /// The optimiser with its parameters, without a comparison of manifolds.
     pub trained: Trained<O, T>,
     /// Where it was trained.
     pub provenance: Provenance,
@@ -233,13 +233,14 @@ impl<T: Scalar, O: Saved<T>> Trained<O, T> {
     /// As the bytes of a file.
     ///
     /// # Errors
-    /// [`FileError::Damaged`] if the format cannot hold it; [`FileError::NonFinite`], since no reader would take it.
+    /// [`FileError::Damaged`] if the format cannot hold it; [`FileError::NonFinite`], since no reader would accept it.
     pub fn to_bytes(&self, from: &Provenance) -> Result<Vec<u8>, FileError> {
         let options = serde_json::to_string(&self.optimizer.saved_options()).map_err(FileError::Options)?;
         write_file(&self.parameters, &[("kind", O::KIND)], &options, from)
     }
 
-    /// Writes a file: first beside it, then in its place, so that a crash leaves the old one whole.
+    /// Writes a file: first to a temporary file beside it, which then replaces it, so that a crash leaves the old file
+    /// intact.
     ///
     /// # Errors
     /// [`FileError::Io`], and as [`Trained::to_bytes`].

@@ -1,4 +1,4 @@
-//! What can be wrong with the file of a trained optimiser. Reading and writing are in `file.rs`.
+//! Errors of reading and writing the file of a trained optimiser. Reading and writing are in `file.rs`.
 
 use safetensors::tensor::Dtype;
 
@@ -6,7 +6,7 @@ use safetensors::tensor::Dtype;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refuses.
+    /// The system cannot read or write the file.
     #[error("{path}: {source}")]
     Io {
         /// The file.
@@ -17,20 +17,20 @@ pub enum FileError {
     /// Not a safetensors file: truncated, damaged or something else.
     #[error("not a whole safetensors file: {0}")]
     Damaged(safetensors::SafeTensorError),
-    /// A safetensors file, but not one of ours.
-    #[error("the metadata say {key} = {got:?}, expected {expected:?}")]
+    /// A safetensors file that this library did not write.
+    #[error("expected {key} = {expected:?} in the metadata, got {got:?}")]
     Foreign {
         /// The entry of the metadata.
         key: &'static str,
-        /// What we write there.
+        /// What this library writes there.
         expected: &'static str,
-        /// What stands there, if anything.
+        /// What is there, if anything.
         got: Option<String>,
     },
     /// The options do not parse.
     #[error("the options in the metadata do not parse: {0}")]
     Options(serde_json::Error),
-    /// The options parse and make no optimiser.
+    /// The options parse, but no optimiser can be made from them.
     #[error("no optimiser can be made from the options in the metadata: {0}")]
     Setting(String),
     /// Options of other sizes than the tensors.
@@ -43,7 +43,7 @@ pub enum FileError {
     },
     /// The optimiser was trained on another manifold, or with another metric or retraction.
     #[error(
-        "this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it all the same"
+        "this optimiser was trained on {trained} and is to be used on {here}: {differs}; take `Stored::trained` to use it nevertheless"
     )]
     Geometry {
         /// Where it was trained.
@@ -76,7 +76,7 @@ pub enum FileError {
         got: Dtype,
     },
     /// A tensor of another shape than the options say.
-    #[error("tensor {name} has shape {got:?}; the options ask for {expected:?}")]
+    #[error("expected tensor {name} to have the shape {expected:?} of the options, got {got:?}")]
     Shape {
         /// Its name.
         name: String,
@@ -86,7 +86,7 @@ pub enum FileError {
         got: Vec<usize>,
     },
     /// A number that is NaN or infinite.
-    #[error("tensor {name} holds {value} at position {index}")]
+    #[error("expected finite numbers in tensor {name}, got {value} at position {index}")]
     NonFinite {
         /// Its name.
         name: String,

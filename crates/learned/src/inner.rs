@@ -1,4 +1,4 @@
-//! Inner loops: how points move under parameters that are learned. What is made of where they arrive is not known here.
+//! Inner loops: how points change under parameters that are learned. The outer loss is not known here.
 
 use crate::each::{MatrixRule, RuleState, RuleVars};
 use crate::optimizer::{Gradients, LearnedOptimizer, least};
@@ -13,7 +13,8 @@ use std::fmt;
 /// The cost of each member, on the data of a step.
 pub type Cost<'c, 't, T = f64> = &'c dyn Fn(&[Var<'t, T>]) -> Var<'t, T>;
 
-/// An inner loop: the point, and what moves beside it. `D` is the data of a step, which a loop may look at.
+/// An inner loop: it updates a point together with further leaves, such as the state of a network. `D` is the data of a
+/// step, which a loop may use.
 pub trait InnerLoop<D, T: Scalar = f64>: fmt::Debug + Sync {
     /// What is learned.
     type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -21,10 +22,10 @@ pub trait InnerLoop<D, T: Scalar = f64>: fmt::Debug + Sync {
     /// Its name, for messages.
     fn name(&self) -> String;
 
-    /// What moves beside points of these shapes, at the start: every leaf with the batch of the points.
+    /// The initial further leaves for points of these shapes: every leaf has the batch of the points.
     fn begin(&self, points: &[Shape]) -> Vec<Batch<T>>;
 
-    /// Step `t`, counted from 0: the next point, and the next of what moves beside it.
+    /// Step `t`, counted from 0: the next point and the next further leaves.
     fn step<'t>(
         &self,
         m: &dyn Manifold<T>,
@@ -41,7 +42,7 @@ pub trait InnerLoop<D, T: Scalar = f64>: fmt::Debug + Sync {
         x.iter().copied().collect()
     }
 
-    /// How many of the leaves beside the point are a tangent there, which series project.
+    /// How many of the further leaves are a tangent at the point, which series project.
     fn tangents(&self, _points: usize) -> usize {
         0
     }
@@ -82,21 +83,21 @@ impl<D, T: Scalar, O: LearnedOptimizer<T>> InnerLoop<D, T> for Descent<O> {
     }
 }
 
-/// What a loop on a tangent space sees of the data: ambient matrices, one for each of the point, that are added to what
-/// its network sees.
+/// Features of the data for a loop on a tangent space: ambient matrices, one for each matrix of the point, that are
+/// added to the input of its network.
 pub trait Features<D, T: Scalar = f64>: fmt::Debug + Sync {
     /// What is learned.
     type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// The matrices, or nothing.
     fn see<'t>(&self, phi: &<Self::Params as Leaves>::Vars<'t>, x: &[Var<'t, T>], data: &D) -> Option<Parts<'t, T>>;
 
-    /// What the network sees instead of the sum of tangents and features. The sum itself unless told otherwise.
+    /// The input of the network, from the sum of tangents and features. By default the sum itself.
     fn mix<'t>(&self, _phi: &<Self::Params as Leaves>::Vars<'t>, sum: Parts<'t, T>) -> Parts<'t, T> {
         sum
     }
 }
 
-/// Nothing of the data is seen.
+/// No features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blind;
 
@@ -107,14 +108,14 @@ impl<D, T: Scalar> Features<D, T> for Blind {
     }
 }
 
-/// How much features weigh beside the tangent that they are added to.
+/// The weight of the features relative to the tangent to which they are added.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Weight {
-    /// They are multiplied by this number. Then what a network sees, and with it what it proposes, has the size of the
-    /// data and not of the gradient, and does not become smaller as the loop comes near a minimum.
+    /// They are multiplied by this number. Then the input of the network, and with it the proposal, has the size of the
+    /// data and not of the gradient, and does not become smaller near a minimum.
     Times(f64),
-    /// They are brought to this multiple of the tangent's norm, each member its own: what is seen follows a change of
-    /// units of the cost, of the point and of the data.
+    /// They are scaled to this multiple of the norm of the tangent, for each member: the input of the network then
+    /// follows a change of units of the cost, of the point and of the data.
     OfTangent(f64),
 }
 
@@ -139,28 +140,28 @@ impl Weight {
 /// `x+ = R_x(-P)`.
 /// A network of zeros gives one step of gradient descent with step `s`, however long the loop.
 ///
-/// Only the first step asks for a gradient. The code for positive definite matrices divides the learned step by itself,
-/// which cancels it; nothing of that is kept here.
+/// Only the first step computes a gradient. The paper's code for positive definite matrices divides the learned step by
+/// itself, which cancels it; this is not done here.
 ///
 /// As an inner loop of a training its steps are those on the tangent space, each with the data that the training draws
-/// for it, and one step from point to point is the whole loop. [`Rounds`](crate::Rounds) makes of it a loop whose steps
-/// go from point to point.
+/// for it, and one step from point to point is the whole loop. [`Rounds`](crate::Rounds) turns it into a loop whose
+/// steps go from point to point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnTangent<R, F = Blind> {
     /// The network, once for each matrix of the point.
     pub rule: R,
-    /// From the network's number to the step `xi`; what is seen and the residual have no meaning here.
+    /// How the number of the network becomes the step `xi`; `sees` and `residual` have no meaning here.
     pub update: Update,
     /// `s`: 1e-4 for principal components, 1e-6 for faces and 5 for clustering in the paper's code.
     pub start: f64,
-    /// `w`: how much features weigh beside the tangent. [`Weight::Times`] one in the paper's code.
+    /// `w`: the weight of the features relative to the tangent. `Weight::Times(1.0)` in the paper's code.
     pub weight: Weight,
-    /// What it sees of the data.
+    /// The features of the data.
     pub features: F,
 }
 
 impl<R> OnTangent<R> {
-    /// A loop that sees nothing of the data.
+    /// A loop without features of the data.
     pub fn new(rule: R, update: Update, start: f64) -> Self {
         OnTangent { rule, update, start, weight: Weight::Times(1.0), features: Blind }
     }

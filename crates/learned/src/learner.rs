@@ -1,5 +1,5 @@
-//! The learner: it draws jobs and applies contributions. What happens in between is a worker's, in `worker.rs`; both
-//! together are `train.rs`. Everything that changes is in [`TrainingState`].
+//! The learner: it draws jobs and applies contributions. The estimates in between are computed by a worker, in
+//! `worker.rs`; both are combined in `train.rs`. Everything that changes is in [`TrainingState`].
 
 use crate::Error;
 use crate::inner::InnerLoop;
@@ -21,7 +21,7 @@ pub struct TrainingState<T: Scalar = f64> {
     pub params: Numbers<T>,
     /// The outer optimiser's moments.
     pub(crate) outer: Outer<T>,
-    /// Where inner loops start.
+    /// The points from which inner loops start.
     pub pool: Pool<T>,
     /// How often the pool was filled, and in which step last.
     fills: usize,
@@ -50,7 +50,7 @@ pub struct Progress {
     pub rho: Vec<f64>,
     /// Groups whose series was cut off.
     pub truncated: usize,
-    /// Groups whose meta-gradient could not be trusted, whatever was done about it.
+    /// Groups whose meta-gradient was not sound, whether it was used or not.
     pub suspect: usize,
     /// Members that failed and were left out. Their points have left the pool.
     pub dropped: Vec<Dropped>,

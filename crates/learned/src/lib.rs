@@ -1,23 +1,25 @@
-//! Optimisers on manifolds whose rule is learned.
+//! Optimisers on manifolds whose update rule is learned.
 //!
-//! A learned optimiser is a struct of named parameters and a step on values: from a point, its gradients and a
-//! recurrent state to a tangent and the next state ([`LearnedOptimizer`]). With parameters it is [`Trained`], a
-//! [`Method`](pullback_optim::Method) that runs wherever a classical one does.
+//! You have many similar problems, and want an optimiser that is fast on them. A learned optimiser consists of named
+//! parameters and a step on values, which maps a point, its gradients and a recurrent state to a tangent and the next
+//! state ([`LearnedOptimizer`]). Together with its parameters it is a [`Trained`], which is a
+//! [`Method`](pullback_optim::Method) and runs wherever a classical one does. The last column of the table is the
+//! method that an optimiser equals when its parameters are zero:
 //!
-//! | optimiser | for | parameters | of zeros it is |
+//! | optimiser | for | number of parameters | with zeros |
 //! |---|---|---|---|
 //! | [`Each`]`<`[`GmLstm`]`>` | matrices of one size | `34 p² + hidden (pd + 2) + 1` | gradient descent |
 //! | [`Each`]`<`[`Rmm`]`>` | symmetric matrices of one size | `35 d² + hidden (d² + 2) + 1` | gradient descent |
 //! | [`Each`]`<`[`Subspace`]`>` | lists of matrices of any sizes | 5 242 | gradient descent |
 //! | [`OnTangent`] around one of the first two | the same, gradient-free | theirs | one step of descent |
-//! | [`GradientFree`]: rounds of that | the same, seeing data | theirs and of the features | gradient descent |
+//! | [`GradientFree`]: rounds of that | the same, with data features | theirs and those of the features | gradient descent |
 //! | [`Equivariant`] | every manifold with a transport | 1 472 | L-BFGS without line search |
 //!
-//! [`Training`] runs inner loops from a [`Pool`] of points and asks an estimator of [`pullback_implicit`] for the
-//! meta-gradient; it knows neither the network nor the [`Task`]. [`Rollout`] uses the result, beside classical methods
-//! on equal data. `docs/learned.md` teaches all of it.
+//! [`Training`] runs inner loops from a [`Pool`] of points and computes the meta-gradient by an estimator of
+//! [`pullback_implicit`]; it depends neither on the network nor on the [`Task`]. [`Rollout`] runs the result and
+//! classical methods on the same data. `docs/learned.md` explains all of it.
 //!
-//! A whole training run, for planes that hold the most variance of noisy samples:
+//! A whole training run, for the planes that contain the most variance of noisy samples:
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -92,7 +94,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Training::compare`] asks several estimators about one inner loop, and [`pullback_implicit::agreement`] says how
+//! [`Training::compare`] applies several estimators to one inner loop, and [`pullback_implicit::agreement`] says how
 //! well they agree.
 //!
 //! A left weight of `p x p` can store the principal subspace of the training data. Samples held out from the same
@@ -188,9 +190,11 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] pullback::Error),
     /// A warm-up pushed nothing.
-    #[error("the warm-up pushed no point: `push_after` must be at most `steps`, and `members` positive")]
+    #[error(
+        "expected a point from the warm-up, got none: `push_after` must be at most `steps`, and `members` positive"
+    )]
     EmptyPool,
-    /// No scale of a [`ScaleSearch`] will do.
+    /// No scale of a [`ScaleSearch`] lets all members survive with a lower mean cost.
     #[error(
         "expected a scale of steps at which all {members} members survive and their mean cost falls below {before}, got \
          none; try smaller scales:{}",

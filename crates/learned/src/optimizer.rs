@@ -1,4 +1,5 @@
-//! What a learned optimiser is: named parameters, a named state and a step on values. No architecture lives here.
+//! The interface of a learned optimiser: named parameters, a named state and a step on values. No architecture is
+//! defined here.
 
 use pullback::{Leaves, Scalar, Shape, Var};
 use pullback_manifolds::{Egrad, Manifold, Parts, Rgrad};
@@ -13,17 +14,17 @@ pub type StateVars<'t, O, T = f64> = <<O as LearnedOptimizer<T>>::State as Leave
 /// Both gradients of the cost at a point, a matrix for each matrix of the point.
 #[derive(Debug, Clone, Copy)]
 pub struct Gradients<'g, 't, T: Scalar = f64> {
-    /// As the engine returns it. It depends on how the cost continues off the manifold.
+    /// The Euclidean gradient, as the engine returns it. It depends on how the cost is extended beyond the manifold.
     pub egrad: Egrad<&'g [Var<'t, T>]>,
-    /// The tangent that it stands for.
+    /// The Riemannian gradient.
     pub rgrad: Rgrad<&'g [Var<'t, T>]>,
 }
 
 /// An optimiser whose rule has parameters that are learned.
 ///
-/// Its step is a program on points that are lists of matrices: it runs plainly when the optimiser is used and recorded
-/// when it is trained. With parameters it is a [`Method`](pullback_optim::Method) like any other: see
-/// [`Trained`](crate::Trained). Rules for one matrix become optimisers by [`Each`](crate::Each).
+/// Its step is a program on points that are lists of matrices: it is only evaluated when the optimiser is used, and
+/// recorded when it is trained. Together with its parameters it is a [`Method`](pullback_optim::Method) like any other:
+/// see [`Trained`](crate::Trained). Rules for one matrix become optimisers by [`Each`](crate::Each).
 pub trait LearnedOptimizer<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The parameters, a struct of named leaves.
     type Params: Leaves<Scalar = T> + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -33,7 +34,7 @@ pub trait LearnedOptimizer<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// Its name and sizes, for tables.
     fn name(&self) -> String;
 
-    /// Does the step look at the Euclidean gradient?
+    /// Does the step use the Euclidean gradient?
     fn needs_egrad(&self) -> bool {
         false
     }
@@ -43,7 +44,7 @@ pub trait LearnedOptimizer<T: Scalar = f64>: fmt::Debug + Send + Sync {
     fn begin(&self, points: &[Shape]) -> Self::State;
 
     /// From a point, the gradients there and the state: the tangent to step along (the point's next value is its
-    /// retraction) and the next state. Members of a batch do not see each other.
+    /// retraction) and the next state. Members of a batch are independent.
     fn step<'t>(
         &self,
         m: &dyn Manifold<T>,

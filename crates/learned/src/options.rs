@@ -1,4 +1,4 @@
-//! How a training run goes: what can be set. What is done with it is in `train.rs`, `worker.rs` and `learner.rs`.
+//! The options of a training run. They are used in `train.rs`, `worker.rs` and `learner.rs`.
 
 use crate::outer::OuterRule;
 use crate::pool::WarmUp;
@@ -35,7 +35,7 @@ pub enum OnSuspect {
     Apply,
     /// It is left out; the points go back to the pool.
     Skip,
-    /// Another estimator is asked.
+    /// The meta-gradient of another estimator is used.
     FallBack(#[serde(serialize_with = "in_words")] Estimator),
 }
 
@@ -44,18 +44,18 @@ pub enum OnSuspect {
 pub struct TrainingOptions {
     /// Steps of an inner loop.
     pub horizon: Horizon,
-    /// `b`: points that are optimised for one step of training.
+    /// `b`: the members of a step of training, which are points that are optimised together.
     pub members: usize,
-    /// So many of them are run together as one batch: the unit of work for a thread, of a certificate and of
-    /// [`clip_each`](TrainingOptions::clip_each). It is part of what a run computes; the number of threads is not.
+    /// The number of members that are run as one batch: the unit of work of a thread, of a certificate and of
+    /// [`clip_each`](TrainingOptions::clip_each). It affects the results of a run; the number of threads does not.
     pub group: usize,
-    /// Where the meta-gradient comes from.
+    /// The estimator of the meta-gradient.
     #[serde(serialize_with = "in_words")]
     pub estimator: Estimator,
-    /// What happens where it cannot be trusted.
+    /// What happens where its certificate is not sound.
     pub on_suspect: OnSuspect,
-    /// Is the optimiser's state a constant for the meta-gradient? The papers' code does so; else the state is part of
-    /// what the derivative is taken through.
+    /// Is the optimiser's state a constant for the meta-gradient? The papers' code does so; otherwise the
+    /// derivative is taken through the state too.
     pub freeze_state: bool,
     /// Does the state go back to the pool with the point? Else an inner loop always starts with a fresh state.
     pub keep_state: bool,
@@ -68,15 +68,15 @@ pub struct TrainingOptions {
     pub clip_each: Option<f64>,
     /// The meta-gradient is shortened to this norm.
     pub clip: Option<f64>,
-    /// The outer rate is multiplied by the first every so many steps.
+    /// `Some((factor, n))`: the outer rate is multiplied by `factor` after every `n` steps.
     pub decay: Option<(f64, usize)>,
     /// Points the pool holds at most.
     pub capacity: usize,
     /// How the pool is filled.
     pub warm_up: WarmUp,
-    /// `B`: the pool is emptied and filled again every so many steps, with the next of the classical methods.
+    /// `B`: the pool is emptied and filled again after this many steps, with the next of the classical methods.
     pub refresh: Option<usize>,
-    /// Where the random numbers begin.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 

@@ -39,9 +39,9 @@ pub struct WarmUp {
     pub members: usize,
     /// Steps of the classical method.
     pub steps: usize,
-    /// Points are pushed after that many steps; 0 begins with the random points themselves.
+    /// The number of steps before the first push; with 0 the random points themselves are pushed.
     pub push_after: usize,
-    /// And then every so many steps.
+    /// The number of steps between two pushes.
     pub push_every: usize,
 }
 

@@ -1,17 +1,17 @@
-//! What can go wrong between the ranks of a training. The training over ranks is in `ranks.rs`.
+//! Errors between the ranks of a training. The training over ranks is in `ranks.rs`.
 
 use crate::message::Damaged;
 use std::time::Duration;
 
 /// What ends a training over ranks.
 ///
-/// After one of them the learner must end its process: MPI is not brought to its end, since that would wait for the
-/// rank that is lost, and so `mpirun` ends the others.
+/// After one of them the learner must end its process: MPI is not finalised, since that would wait for the rank that is
+/// lost; `mpirun` then ends the others.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RankError {
-    /// MPI cannot be begun.
-    #[error("MPI cannot be begun: {0}")]
+    /// MPI cannot be started.
+    #[error("MPI cannot be started: {0}")]
     Start(&'static str),
     /// A rank says that it cannot go on.
     #[error("rank {rank} failed: {why}")]

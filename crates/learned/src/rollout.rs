@@ -10,8 +10,8 @@ use pullback_optim::Method;
 
 /// A run of a method, classical or [trained](crate::Trained), on a task from given points.
 ///
-/// Two rollouts with equal seeds and instances see the same minibatches, whoever takes the steps: that is what makes
-/// their curves comparable.
+/// Two rollouts with equal seeds and instances see the same minibatches, whatever the method: this makes their curves
+/// comparable.
 #[derive(Debug)]
 pub struct Rollout<'a, K: Task<T>, T: Scalar = f64> {
     method: &'a dyn Method<T>,
@@ -49,12 +49,12 @@ impl<'a, T: Scalar, K: Task<T>> Rollout<'a, K, T> {
         }
     }
 
-    /// The points now: the matrices, each a batch.
+    /// The current points: the matrices, each a batch.
     pub fn point(&self) -> &[Batch<T>] {
         &self.point
     }
 
-    /// The method's state now.
+    /// The current state of the method.
     pub fn state(&self) -> &[Batch<T>] {
         &self.state
     }
@@ -64,7 +64,7 @@ impl<'a, T: Scalar, K: Task<T>> Rollout<'a, K, T> {
         self.steps
     }
 
-    /// The cost of each member now, on given data.
+    /// The current cost of each member, on given data.
     ///
     /// # Errors
     /// The first failure of the cost; a cost that is not finite.

@@ -1,5 +1,5 @@
 //! The gradient-free optimiser from point to point: rounds of steps on one tangent space with one retraction at the
-//! end, as an inner loop of a training, and, once trained, as a method that looks at data. The steps on the tangent
+//! end, as an inner loop of a training, and, once trained, as a method that uses data. The steps on the tangent
 //! space are those of `inner.rs`; files are in `free_file.rs`.
 
 use crate::each::{MatrixRule, RuleVars};
@@ -16,9 +16,9 @@ use std::fmt;
 /// The gradient-free loop as a loop from point to point: each of its steps is a whole round of an [`OnTangent`], on one
 /// minibatch.
 ///
-/// A round asks for one gradient, looks at the data of its step once, takes so many steps on the tangent space and
-/// ends with one retraction. The network's state goes on from round to round. A network of zeros is gradient descent
-/// with step `s`, on every manifold, whatever is seen.
+/// A round computes one gradient and the features of the data of its step, takes `steps` steps on the tangent space and
+/// ends with one retraction. The state of the network continues from round to round. A network of zeros is gradient
+/// descent with step `s`, on every manifold, whatever the features are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rounds<R, F> {
     /// The loop on one tangent space.
@@ -28,7 +28,7 @@ pub struct Rounds<R, F> {
 }
 
 impl<R, F> Rounds<R, F> {
-    /// Rounds of so many steps.
+    /// Rounds of this many steps.
     pub fn new(inner: OnTangent<R, F>, steps: usize) -> Self {
         Rounds { inner, steps }
     }
@@ -106,7 +106,7 @@ impl<D, T: Scalar, R: MatrixRule<T>, F: Features<D, T>> InnerLoop<D, T> for Roun
 
 /// A gradient-free optimiser with its parameters.
 ///
-/// It looks at data, so that it is a [`Method`] only together with them: [`looking_at`](GradientFree::looking_at).
+/// It uses data, so it is a [`Method`] only together with them: [`looking_at`](GradientFree::looking_at).
 /// Where every step has other data, as minibatches are, [`FreeRun`] takes its steps.
 ///
 /// ```
@@ -166,13 +166,13 @@ impl<R: MatrixRule<T>, F: SavedFeatures<T>, T: Scalar> GradientFree<R, F, T> {
         self.parameters.shapes().iter().map(Shape::len).sum()
     }
 
-    /// The method that looks at these data in each of its steps. Each asks for one gradient.
+    /// The method that uses these data in each of its steps. Each step computes one gradient.
     pub fn looking_at<'a, D: Sync>(&'a self, data: &'a D) -> Looking<'a, R, F, D, T> {
         Looking { free: self, data }
     }
 }
 
-/// A gradient-free optimiser together with the data that it looks at: see [`GradientFree::looking_at`].
+/// A gradient-free optimiser together with the data that it uses: see [`GradientFree::looking_at`].
 pub struct Looking<'a, R: MatrixRule<T>, F: SavedFeatures<T>, D, T: Scalar = f64> {
     free: &'a GradientFree<R, F, T>,
     data: &'a D,
@@ -264,8 +264,8 @@ impl<'a, R: MatrixRule<T>, F: SavedFeatures<T>, T: Scalar> FreeRun<'a, R, F, T> 
         &self.point
     }
 
-    /// One round: the gradient of the sum of the members' costs, one look at the data, and one retraction. Returns the
-    /// points.
+    /// One round: the gradient of the sum of the members' costs, the features of the data, and one retraction. Returns
+    /// the points.
     ///
     /// # Errors
     /// The first failure of the cost, its gradient or the round; a point that is not finite. The points stay as they

@@ -1,4 +1,4 @@
-//! The scale of steps that a training begins with, chosen from a short line of candidates. Training itself, and what a
+//! The scale of steps with which a training begins, chosen from a short list of candidates. Training itself, and what a
 //! scale means to a method, are not known here.
 
 use crate::Error;
@@ -12,15 +12,15 @@ use pullback_optim::Method;
 use serde::{Deserialize, Serialize};
 
 /// How the scale `c` of an [`Update`](crate::Update) is chosen before training: a network whose outputs are zero, which
-/// is the classical method that it extends, runs with each scale of a line on the same drawn problems.
+/// is the classical method that it extends, runs with each scale of a list on the same random problems.
 ///
-/// Chosen is the scale after which the mean cost is lowest, of those at which every member survives and the mean cost
-/// falls; of equals the largest. A member that fails or reaches a number that is not finite does not survive; each runs
-/// alone. Costs are measured on data of [`Split::Validation`], before and after.
+/// The search chooses the scale with the lowest final mean cost among those with which every member survives and the
+/// mean cost falls; of equal ones the largest. A member that fails or reaches a number that is not finite does not
+/// survive; each runs alone. Costs are measured on data of [`Split::Validation`], before and after.
 ///
-/// What survives with a network of zeros need not survive what training makes of it. A search finds the order of
-/// magnitude and no margin; where members are dropped all the same, what a network [sees](crate::Sees) is the more
-/// likely cause.
+/// A scale that is safe for a network of zeros may still be too large after training: the search finds the order of
+/// magnitude, without a margin. If members are dropped nevertheless, the gradient that the network [sees](crate::Sees)
+/// is the more likely cause.
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -50,15 +50,15 @@ use serde::{Deserialize, Serialize};
 pub struct ScaleSearch {
     /// The candidates.
     pub scales: Vec<f64>,
-    /// Problems that are drawn, each with a random start.
+    /// The number of random problems, each with a random start.
     pub members: usize,
     /// Steps of each run.
     pub steps: usize,
-    /// Where the random numbers begin.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
-/// What became of one scale.
+/// The outcome of one scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScaleTried {
     /// The scale.
@@ -67,18 +67,18 @@ pub struct ScaleTried {
     pub survived: usize,
     /// The mean cost after the runs; `None` unless all survived.
     pub after: Option<f64>,
-    /// Why the first that failed did.
+    /// Why the first member that failed did.
     pub first_failure: Option<String>,
 }
 
-/// What a [`ScaleSearch`] found.
+/// The result of a [`ScaleSearch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScaleChoice {
     /// The scale to begin with.
     pub scale: f64,
     /// The mean cost of the members before they were run.
     pub before: f64,
-    /// Every candidate, in the order of the line.
+    /// Every candidate, in the order of the list.
     pub tried: Vec<ScaleTried>,
     /// Gradients of single members that the search took.
     pub gradients: usize,
@@ -98,7 +98,7 @@ impl ScaleSearch {
         ScaleSearch { scales, members: 16, steps: 20, seed: 0 }
     }
 
-    /// Runs `make(c)` for every scale `c` of the line. It costs up to `members * steps` gradients for each.
+    /// Runs `make(c)` for every scale `c` of the list. It costs up to `members * steps` gradients for each.
     ///
     /// # Errors
     /// [`Error::NoScale`] if at no scale all members survive and their mean cost falls. A failure of the cost at the

@@ -1,10 +1,10 @@
-//! What is learned to be optimised: data and a cost. Optimisers are not known here.
+//! The problems on which an optimiser is trained: data and a cost. Optimisers are not known here.
 
 use crate::keys::{Key, Purpose};
 use pullback::{Scalar, Var};
 use rand::Rng;
 
-/// Which data is drawn: what the inner loop descends on, or what the outer loss is measured on.
+/// Which data is drawn: for the inner loop or for the outer loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
     /// For inner steps.
@@ -18,7 +18,7 @@ pub enum Split {
 pub struct Member {
     /// The instance of the task that it belongs to.
     pub instance: u64,
-    /// Where its random numbers begin. Each step of each member has a key of its own.
+    /// The key of its random numbers. Each step of each member has a key of its own.
     pub key: Key,
 }
 
@@ -36,7 +36,7 @@ impl Member {
 /// rotation, a class, ...), so that an optimiser can be trained on many problems at once; a single problem is instance
 /// 0.
 pub trait Task<T: Scalar = f64>: Sync {
-    /// What a cost needs besides the point: a minibatch for every member.
+    /// The data that the cost needs besides the point: a minibatch for every member.
     type Data;
 
     /// Draws an instance for a new member.
@@ -44,15 +44,15 @@ pub trait Task<T: Scalar = f64>: Sync {
         0
     }
 
-    /// Data for these members, in order. It must be a function of the split and the members alone, and what a member
-    /// gets a function of that [`Member`]: inner loops draw data when they need it, where they are repeated they draw
-    /// it again, and a member may be run alone.
+    /// Data for these members, in order. It must be a function of the split and the members alone, and the data of a
+    /// member a function of that [`Member`] alone: inner loops draw data when they need it, draw it again when they are
+    /// repeated, and may run a member alone.
     fn sample(&self, split: Split, members: &[Member]) -> Self::Data;
 
-    /// The cost of each member, a batch of numbers. Gradients come from the engine, so any program will do.
+    /// The cost of each member, a batch of numbers. Gradients come from the engine, so it may be any program.
     fn cost<'t>(&self, x: &[Var<'t, T>], data: &Self::Data) -> Var<'t, T>;
 
-    /// The outer loss of each member. The cost unless told otherwise.
+    /// The outer loss of each member. By default the cost.
     fn outer<'t>(&self, x: &[Var<'t, T>], data: &Self::Data) -> Var<'t, T> {
         self.cost(x, data)
     }

@@ -15,10 +15,10 @@ use pullback_optim::{Method, Numbers};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A training run. It owns the parameters; ask for them at any time.
+/// A training run. It owns the parameters, which can be read at any time.
 ///
 /// A step is [`draw`](Training::draw), [`Worker::estimate`] for each group, [`apply`](Training::apply). The result does
-/// not depend on who estimates: one thread, several, or other processes give the same bits.
+/// not depend on where groups are estimated: one thread, several, or other processes give the same bits.
 #[derive(Debug)]
 pub struct Training<'a, L: InnerLoop<K::Data, T>, K: Task<T>, T: Scalar = f64> {
     setup: Setup<'a, L, K, T>,
@@ -61,8 +61,8 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         }
     }
 
-    /// The same training on so many threads, of which this one is one. The result is the same; more threads than groups
-    /// do not help. Where the system has no more, one thread does all.
+    /// The same training on `n` threads, the calling one included. The result is the same; more threads than groups do
+    /// not help. If the system cannot start more, one thread does all the work.
     #[must_use]
     pub fn threads(mut self, n: usize) -> Self {
         self.pool = Threads::new(n.clamp(1, Threads::MOST)).ok();
@@ -70,7 +70,7 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         self
     }
 
-    /// The parameters now.
+    /// The current parameters.
     pub fn params(&self) -> &L::Params {
         &self.params
     }
@@ -96,7 +96,7 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         &self.state
     }
 
-    /// Remembers the parameters of now if their score is lower than that of any offered before; says whether it is.
+    /// Stores the current parameters if their score is lower than that of any offered before; returns whether it is.
     pub fn offer(&mut self, score: f64) -> bool {
         let better = score.is_finite() && self.state.best.as_ref().is_none_or(|(best, _)| score < *best);
         if better {
@@ -111,7 +111,7 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         Some(self.params.rebuild_all(numbers.0.iter().cloned()))
     }
 
-    /// Steps, until they are done or `watch` breaks off. Returns how many were taken.
+    /// Takes the given number of steps, or fewer if `watch` breaks. Returns how many were taken.
     ///
     /// # Errors
     /// As [`Training::step`].
@@ -131,7 +131,7 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
 
     /// One step: members from the pool, inner loops, their meta-gradient, a step of the outer optimiser, members back.
     ///
-    /// A member that fails or diverges is no error: it is left out and reported in the [`Progress`].
+    /// A member that fails or diverges is not an error: it is left out and reported in the [`Progress`].
     ///
     /// # Errors
     /// A failure while the pool is filled.
@@ -191,8 +191,8 @@ impl<'a, T: Scalar, L: InnerLoop<K::Data, T>, K: Task<T>> Training<'a, L, K, T> 
         progress
     }
 
-    /// What several estimators say about one inner loop: the same members, minibatches and parameters for all of them.
-    /// Nothing is learned, and the members go back to the pool as they were. Values and gradients are sums over
+    /// The results of several estimators for one inner loop: the same members, minibatches and parameters for all of
+    /// them. Nothing is learned, and the members go back to the pool as they were. Values and gradients are sums over
     /// members.
     ///
     /// An estimator that fails is an entry of the list, not an error.

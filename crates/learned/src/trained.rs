@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 ///
 /// # Panics
 /// [`Method::step`], which is given the Riemannian gradient alone, panics if the optimiser sees the Euclidean one
-/// ([`Sees::Euclidean`](crate::Sees)). What runs methods in these crates calls [`Method::step_with`], which has both.
+/// ([`Sees::Euclidean`](crate::Sees)). The solvers and rollouts of these crates call [`Method::step_with`], which has
+/// both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained<O: LearnedOptimizer<T>, T: Scalar = f64> {
     /// The optimiser.

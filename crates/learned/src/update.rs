@@ -1,6 +1,6 @@
-//! From what a network proposes to a tangent: which gradient it sees, how its direction becomes tangent, the residual
-//! and the form of the step. Every point on which the papers' text and code disagree is an option here. No network is
-//! known here.
+//! How the output of a network becomes a tangent: which gradient the network sees, how its direction becomes tangent,
+//! the residual and the form of the step. Every point on which the papers' text and code disagree is an option here. No
+//! network is known here.
 
 use crate::optimizer::Gradients;
 use pullback::{Scalar, Var};
@@ -10,29 +10,30 @@ use serde::{Deserialize, Serialize};
 /// Which gradient a network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sees {
-    /// The Riemannian gradient: it does not depend on how the cost continues off the manifold.
+    /// The Riemannian gradient: it does not depend on how the cost is extended beyond the manifold.
     Riemannian,
     /// The Euclidean gradient, as the papers' code has it.
     Euclidean,
 }
 
-/// From the network's number `x^` to the step.
+/// How the number `x^` that the network returns becomes the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StepForm {
-    /// `xi = c exp(x^)`: positive and smooth, and `c` where the network says 0.
+    /// `xi = c exp(x^)`: positive and smooth, and `c` where the network returns 0.
     Exp,
     /// `xi = c |x^|`, as the code of I-RMM does in training. Not differentiable at 0.
     Abs,
-    /// `xi = c x^`, as the papers print it (with `c = 1`) and as the code of RMM does. The sign is the network's.
+    /// `xi = c x^`, as the papers print it (with `c = 1`) and as the code of RMM does. The network decides the sign.
     Signed,
 }
 
-/// What a proposed direction is, and so how it becomes tangent.
+/// The kind of a proposed direction, which defines how it becomes tangent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Ambient, in place of a Euclidean gradient `n^`: converted as one, by `egrad_to_rgrad`. On matrices with
-    /// orthonormal columns that is the projection of the papers; on positive definite matrices it is `X sym(n^) X`.
+    /// An ambient direction `n^` in place of a Euclidean gradient: it is converted as one, by `egrad_to_rgrad`. On
+    /// matrices with orthonormal columns that is the projection of the papers; on positive definite matrices it is
+    /// `X sym(n^) X`.
     Gradient,
     /// The Riemannian gradient with its entries rescaled, `D`: the tangent is `grad + P(D - grad)`, which is `P(D)` and
     /// is exactly `grad` where nothing is rescaled.
@@ -51,16 +52,16 @@ pub struct Proposal<'t, T: Scalar = f64> {
 /// The update rule around a network: `V = -xi (s grad + n)` with `n` the tangent of the proposed direction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Update {
-    /// Which gradient the network sees. What [`MatrixRule`](crate::MatrixRule)s propose has the size of what they see,
-    /// and is then converted as a Euclidean gradient is. With the metric of the ambient space both gradients have one
-    /// size. On positive definite matrices `X` the Riemannian gradient `X sym(G) X` would be converted once more, so
-    /// that the proposal outgrows the gradient by the square of `X`: let networks see the Euclidean one there, which
-    /// depends on no continuation off the manifold, since the manifold is open.
+    /// Which gradient the network sees. The directions that [`MatrixRule`](crate::MatrixRule)s propose have the size of
+    /// the gradient that they see, and are then converted as a Euclidean gradient is. With the metric of the ambient
+    /// space both gradients have one size. On positive definite matrices `X` the Riemannian gradient `X sym(G) X` would
+    /// be converted once more, so the proposal would be larger than the gradient by the square of `X`: let networks see
+    /// the Euclidean one there, which needs no extension of the cost, since the manifold is open.
     pub sees: Sees,
     /// Is the network's direction a correction to the gradient (`s = 1`)? Without it a fresh network does not descend.
     /// I-RMM's text has no residual, its code has one; RMM's code has one in evaluation and none in training.
     pub residual: bool,
-    /// From number to step.
+    /// How the number that the network returns becomes the step.
     pub step: StepForm,
     /// `c`, the scale of steps. The papers' code has one, their text has none.
     pub c: f64,

@@ -13,16 +13,16 @@ use pullback_manifolds::Manifold;
 use pullback_optim::Numbers;
 use serde::{Deserialize, Serialize};
 
-/// What all jobs of a run have in common.
+/// The settings that all jobs of a run have in common.
 #[derive(Debug, Clone)]
 pub struct Setup<'a, L, K, T: Scalar = f64> {
     /// The inner loop.
     pub inner: L,
-    /// Where points live.
+    /// The manifold of the points.
     pub manifold: &'a dyn Manifold<T>,
-    /// What is optimised.
+    /// The task.
     pub task: &'a K,
-    /// How.
+    /// The options of the training.
     pub options: TrainingOptions,
 }
 
@@ -49,7 +49,7 @@ pub struct Dropped {
     pub why: String,
 }
 
-/// What a group adds to a step of training: sums over members. Plain data.
+/// The contribution of a group to a step of training: sums over members. Plain data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Contribution<T: Scalar = f64> {
@@ -61,7 +61,7 @@ pub struct Contribution<T: Scalar = f64> {
     pub loss: f64,
     /// The sum of their outer losses before it, on the same data.
     pub before: f64,
-    /// The members where they arrived, to go back to the pool.
+    /// The members after the loop, to be returned to the pool.
     pub arrived: Vec<Entry<T>>,
     /// Members that failed, each run alone.
     pub dropped: Vec<Dropped>,
@@ -92,7 +92,7 @@ impl<T: Scalar> Default for Contribution<T> {
     }
 }
 
-/// What an estimator says about an inner loop whose state is the matrices of the points, then what moves beside them.
+/// The result of an estimator for an inner loop whose state is the matrices of the points, then the further leaves.
 pub type Compared<P> = pullback_implicit::Result<Derivative<Vec<Batch<<P as Leaves>::Scalar>>, P>>;
 
 /// Buffers for estimating. Make one for each thread.

@@ -22,15 +22,15 @@
 use crate::{Error, Manifold, Result, numbers};
 use pullback::{Batch, Scalar, Shape};
 
-/// Where the points of [`mean`] and [`median`] weigh, and when to stop.
+/// The weights of the points of [`mean`] and [`median`], and when to stop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effort {
-    /// A weight for each point, none negative and not all 0; alike unless told otherwise. Only their ratios matter.
+    /// A weight for each point, none negative and not all 0; by default all are equal. Only their ratios matter.
     pub weights: Option<Vec<f64>>,
-    /// The most iterations: 1000 unless told otherwise.
+    /// The most iterations; by default 1000.
     pub iterations: usize,
     /// The residual at which it ends, relative to 1 plus the size of the cloud: the root mean square distance for the
-    /// mean, the harmonic one for the median. 1000 epsilon unless told otherwise.
+    /// mean, the harmonic one for the median. By default 1000 epsilon.
     pub tolerance: Option<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Default for Effort {
 pub struct Centre<T: Scalar> {
     /// The point: its matrices, each a batch of one.
     pub point: Vec<Batch<T>>,
-    /// How far the equation of the centre is from holding there: see the functions.
+    /// The residual there: the length of the gradient for a mean, and of the last step for a median.
     pub residual: f64,
     /// How many steps it took.
     pub iterations: usize,
@@ -66,8 +66,8 @@ pub struct Centre<T: Scalar> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Missing`] without a logarithm; a point that is none; a logarithm that fails, since two points are on each
-/// other's cut locus; [`Error::NoConvergence`] with the residual that was reached.
+/// [`Error::Missing`] without a logarithm; numbers that are not a point; a logarithm that fails, since a point is on
+/// the cut locus of another; [`Error::NoConvergence`] with the residual that was reached.
 ///
 /// # Panics
 /// If there is another number of weights than of points, or one is negative or not finite, or all are 0.

@@ -69,7 +69,8 @@ impl SpecialEuclidean {
     }
 
     /// The exponential of the group from `x`: the motion after a unit of time along the screw that starts with velocity
-    /// `v`, a tangent at `x`. See the head of the file for how it differs from [`exp`](SpecialEuclidean::exp).
+    /// `v`, a tangent at `x`. The velocity is constant in the frame of the moving body. [`exp`](SpecialEuclidean::exp)
+    /// follows the geodesic of the metric instead, a rotation at constant speed and a straight line.
     #[doc(alias = "twist")]
     #[track_caller]
     #[must_use]

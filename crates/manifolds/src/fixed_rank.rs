@@ -50,7 +50,7 @@ use smallvec::smallvec;
 /// Newton steps of the projective retraction, with derivatives.
 const NEWTON: usize = 3;
 
-/// How a step along a tangent comes back to the matrices of rank `k`.
+/// The retractions of [`FixedRank`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FixedRankRetraction {

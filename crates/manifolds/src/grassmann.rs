@@ -53,7 +53,7 @@ use pullback::{Axis, Batch, Scalar, Shape, SymFn, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// How a step along a tangent comes back to the manifold.
+/// The retractions of [`Grassmann`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Retraction {

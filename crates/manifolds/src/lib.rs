@@ -1,7 +1,9 @@
 //! Riemannian geometry as differentiable programs.
 //!
-//! A manifold is a value that describes a space; its operations are programs on [`Var`], so they are batched,
-//! differentiable in every argument to any order, and plain when nobody asks for a derivative.
+//! You have a cost on subspaces, rotations or positive definite matrices, and you need gradients, retractions,
+//! geodesics and transports that can be differentiated in turn. A manifold is a value that describes a space; its
+//! operations are programs on [`Var`]: they take batches, are differentiable in every argument to any order, and are
+//! only evaluated where no derivative is needed.
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -24,8 +26,8 @@
 //! # let _: &dyn Manifold = &gr;
 //! ```
 //!
-//! What a manifold claims can be proved, and so can a function on it (`pullback-check` has the page on how to read the
-//! reports):
+//! `pullback-check` tests the properties that a manifold claims, and derivatives of functions on it (its guide explains
+//! the reports):
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -38,9 +40,9 @@
 //! check(|x: Var| x.mul_t(x).tanh().sum(), &x0).on(&gr).run().assert_ok(); // its gradient and Hessian along the retraction
 //! ```
 //!
-//! The words (`retract`, `exp`, `dist`, ...) are methods of every manifold and take a [`Var`], a tuple of them where a
-//! point is several matrices, or plain matrices: `gr.retract(&x, &v)?`. The trait [`Manifold`] is what one implements,
-//! and what programs for any manifold use; its methods take lists of values.
+//! The operations (`retract`, `exp`, `dist`, ...) are methods of every manifold and take a [`Var`], a tuple of them
+//! where a point consists of several matrices, or plain matrices: `gr.retract(&x, &v)?`. The trait [`Manifold`] is for
+//! writing a manifold, and for programs that work on any manifold; its methods take lists of values.
 //!
 //! [`Var`]: pullback::Var
 

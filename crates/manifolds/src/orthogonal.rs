@@ -40,7 +40,7 @@ use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// How a step along a tangent comes back to the orthogonal matrices.
+/// The retractions of [`Orthogonal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OrthogonalRetraction {
@@ -51,7 +51,7 @@ pub enum OrthogonalRetraction {
     Polar,
     /// The Cayley transform. Second order.
     Cayley,
-    /// Along geodesics.
+    /// The exponential, along geodesics.
     Exponential,
 }
 

@@ -19,9 +19,8 @@ use rand::Rng;
 
 /// `k` copies of the manifold `m` as one: points have the columns of the copies side by side.
 ///
-/// Not the same as a batch, whose members are independent: each has its own cost, norm and step. The copies of a power
-/// are one point, which one cost depends on, one norm measures and one step moves. Points of a power may come in
-/// batches.
+/// A power is not a batch: the members of a batch are independent points, each with its own cost, norm and step. The
+/// copies of a power are one point, with one cost, one norm and one step. There may be batches of points of a power.
 ///
 /// ```
 /// use pullback_manifolds::{Grassmann, Manifold, Power};
@@ -59,7 +58,7 @@ impl<M> Power<M> {
     /// One copy of a matrix of a point or tangent.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there is no copy of that number.
     #[track_caller]
     #[must_use]
     pub fn copy<'t, T: Scalar>(&self, x: Var<'t, T>, j: usize) -> Var<'t, T> {

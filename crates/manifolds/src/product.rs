@@ -42,9 +42,9 @@ impl<T: Scalar> Factors<T> for Vec<Box<dyn Manifold<T>>> {
 }
 
 /// The product of several manifolds: a point is a point of each, with the matrices of all in one list; inner products
-/// and squared distances add, and everything else goes factor by factor.
+/// and squared distances add, and every other operation is applied to each factor.
 ///
-/// Which factors is the caller's choice, when the program is written or when it runs:
+/// The factors are chosen when the program is written (a tuple) or when it runs (a list):
 ///
 /// ```
 /// use pullback::prelude::*;

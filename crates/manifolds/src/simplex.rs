@@ -27,7 +27,7 @@ use pullback::{Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// How a step along a tangent comes back to the simplex.
+/// The retractions of [`Simplex`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SimplexRetraction {

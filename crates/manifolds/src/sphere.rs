@@ -11,14 +11,14 @@ use pullback::{Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// How a step along a tangent comes back to vectors of length one.
+/// The retractions of [`Sphere`] and [`Oblique`](crate::Oblique).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SphereRetraction {
     /// `(x + v)/|x + v|`, the nearest point. The default.
     #[default]
     Normalise,
-    /// Along the great circle.
+    /// The exponential, along the great circle.
     Exponential,
 }
 

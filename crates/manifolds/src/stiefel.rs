@@ -39,7 +39,8 @@ use pullback::{Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// The inner product of tangents of the Stiefel manifold.
+/// The inner product of tangents of the Stiefel manifold: `tr H^T H + b tr A^T A` for a tangent `V = X A + H` with
+/// `X^T H = 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum StiefelMetric {
@@ -63,7 +64,7 @@ impl StiefelMetric {
     }
 }
 
-/// How a step along a tangent comes back to orthonormal frames.
+/// The retractions of [`Stiefel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StiefelRetraction {
@@ -115,7 +116,7 @@ impl Stiefel {
         Stiefel { retraction: Some(retraction), ..self }
     }
 
-    /// The same space with another metric, and the retraction that goes with it unless one was chosen.
+    /// The same space with another metric, and with the default retraction of that metric unless one was chosen.
     ///
     /// # Panics
     /// If an `alpha` is not above -1, or not finite.
@@ -128,7 +129,7 @@ impl Stiefel {
         Stiefel { metric, ..self }
     }
 
-    /// Up to here a geodesic is the only shortest one, and [`log`](Manifold::log) answers.
+    /// The length up to which a geodesic is the only shortest one, and [`log`](Manifold::log) returns its velocity.
     ///
     /// `pi` in the Euclidean metric (Zimmermann & Stoye 2025, proved). In the canonical metric `sqrt(4/5) pi`, proved
     /// from the bound 5/4 on the curvature (Rentmeesters 2013); 0.913 `pi` is conjectured. In other metrics the least

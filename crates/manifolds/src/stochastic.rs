@@ -34,8 +34,7 @@ const SINKHORN: usize = 8;
 /// Newton steps on numbers alone, and with derivatives.
 const NEWTON: (usize, usize) = (9, 3);
 
-/// How a step along a tangent comes back to the doubly stochastic matrices: by what positive matrix that is then
-/// scaled.
+/// The retractions of [`DoublyStochastic`]: each is a positive matrix whose rows and columns are then scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StochasticRetraction {

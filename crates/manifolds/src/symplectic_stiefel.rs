@@ -26,7 +26,7 @@ use pullback::{Axis, Batch, Scalar, Shape, Tape, Var};
 use rand::Rng;
 use smallvec::smallvec;
 
-/// How a step along a tangent comes back to symplectic frames.
+/// The retractions of [`SymplecticStiefel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SymplecticRetraction {

@@ -37,11 +37,11 @@ pub struct AugmentedLagrangian {
     /// The first weight of the constraints; by default `10 max(1, |f|) / max(1, |c|^2 / 2)`, with all violations `c` at
     /// the start (Birgin & Martinez 2014).
     pub penalty: Option<f64>,
-    /// It grows by this factor, above 1,
+    /// The factor by which the weight grows after an outer step, above 1.
     pub growth: f64,
-    /// unless the violation fell to this part, in `(0, 1)`.
+    /// The weight does not grow if the violation fell to at most this part of the last one, in `(0, 1)`.
     pub enough: f64,
-    /// When it would exceed this, the run gives up.
+    /// The run ends with [`Verdict::Infeasible`] when the weight would exceed this.
     pub max_penalty: f64,
     /// Multipliers are at most this large.
     pub max_multiplier: f64,
@@ -72,14 +72,14 @@ impl Default for AugmentedLagrangian {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It has not: steps are left.
+    /// It has not ended: steps are left.
     Running,
     /// The point is feasible and stationary to the tolerances that were set.
     Solved,
     /// The weight of the constraints has reached its bound, and they are still violated: near this point they most
     /// likely cannot be satisfied.
     Infeasible,
-    /// The point is feasible, and the inner solver cannot make the gradient as small as was asked: why.
+    /// The point is feasible, but the inner solver cannot make the gradient as small as `optimality`, for this reason.
     Stalled(String),
     /// The cost falls without bound, whatever the weight of the constraints.
     Unbounded,
@@ -152,13 +152,13 @@ pub struct ConstrainedFound<L: Leaves> {
     pub at_most: Vec<Batch<L::Scalar>>,
     /// How it ended.
     pub verdict: Verdict,
-    /// What the augmented Lagrangians were asked, all inner runs together.
+    /// The evaluations of the augmented Lagrangians, all inner runs together.
     pub counts: Counts,
     /// Every outer step.
     pub history: Vec<Outer>,
 }
 
-/// A run with constraints, which lends its state after each outer step: see [`Constrained::run`].
+/// A run with constraints, whose state can be read after each outer step: see [`Constrained::run`].
 pub struct Augmented<'c, 'm, L: Leaves, F, S> {
     problem: &'c Constrained<'m, L, F>,
     settings: AugmentedLagrangian,
@@ -191,7 +191,7 @@ impl<'m, L: Leaves, F: for<'t> CostFn<'t, L>> Constrained<'m, L, F> {
     /// A run from the start, over a solver for problems without constraints. The constraints are computed once.
     ///
     /// # Errors
-    /// [`Error::Setting`]; the start is no point of the manifold; cost or constraints are not finite there.
+    /// [`Error::Setting`]; the start is not a point of the manifold; cost or constraints are not finite there.
     pub fn run<S: Solver<L::Scalar> + Clone>(
         &self,
         settings: AugmentedLagrangian,

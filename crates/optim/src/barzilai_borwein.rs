@@ -27,14 +27,14 @@ use serde::{Deserialize, Serialize};
 /// most often near conjugate gradients in speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BarzilaiBorwein {
-    /// A step is compared with the largest of so many last costs. With 1 the cost falls at every step, and the method
+    /// A step is compared with the largest of this many last costs. With 1 the cost falls at every step, and the method
     /// loses most of its speed.
     pub memory: usize,
-    /// The part of the decrease that the slope promises, in `(0, 1)`.
+    /// A step must reach this part of the decrease that the slope promises, in `(0, 1)`.
     pub decrease: f64,
-    /// No step is shorter, in units of the gradient.
+    /// The shortest step, in units of the gradient.
     pub shortest: f64,
-    /// And none is longer.
+    /// The longest step, in units of the gradient.
     pub longest: f64,
 }
 

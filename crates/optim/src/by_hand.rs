@@ -127,12 +127,12 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
     /// Compares the gradient and the Hessian that were written by hand with the engine's, at a point, and says by how
     /// much they are off.
     ///
-    /// Compared are Riemannian gradients and Hessians, the latter along three tangents, since the Euclidean ones may be
-    /// those of another extension of the cost beyond the manifold and still be right.
+    /// It compares Riemannian gradients and Hessians, the latter along three tangents, since the Euclidean ones may
+    /// belong to another extension of the cost beyond the manifold and still be right.
     ///
     /// # Errors
-    /// If `x` is no point of the manifold; [`Error::Engine`](crate::Error::Engine) if the engine's derivative does not
-    /// exist, or what is written by hand has other shapes than the point or is not finite.
+    /// If `x` is not a point of the manifold; [`Error::Engine`](crate::Error::Engine) if the engine's derivative does
+    /// not exist, or what is written by hand has other shapes than the point or is not finite.
     pub fn check_derivatives(&self, x: &L) -> Result<Derivatives> {
         let at = Numbers(x.batches());
         self.manifold.check_point(&at)?;

@@ -27,27 +27,27 @@ use serde::{Deserialize, Serialize};
 #[doc(alias = "ARC")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaptiveCubics {
-    /// The first weight of the cubic term; by default 100 by the typical distance of the manifold.
+    /// The first weight of the cubic term; by default 100 divided by the typical distance of the manifold.
     pub sigma: Option<f64>,
-    /// It does not fall below this.
+    /// The least weight.
     pub min_sigma: f64,
-    /// A step is taken if the cost falls by this part of what was promised, in `(0, 1)`.
+    /// A step is taken if the cost falls by at least this part of the decrease that the model promises, in `(0, 1)`.
     pub good: f64,
-    /// From this part on the weight falls, in `[good, 1)`.
+    /// The weight falls if the cost falls by at least this part, in `[good, 1)`.
     pub very_good: f64,
-    /// By this factor, in `(0, 1)`.
+    /// The factor by which the weight then falls, in `(0, 1)`.
     pub relax: f64,
-    /// After a rejected step the weight grows by this factor, above 1.
+    /// The factor by which the weight grows after a rejected step, above 1.
     pub tighten: f64,
-    /// How exactly the model is minimised: see the head of this file.
+    /// The model is minimised until the norm of its gradient is at most `theta |s|^2` at the step `s`.
     pub theta: f64,
-    /// In units of rounding of the cost, as in [`TrustRegions`](crate::TrustRegions).
+    /// As in [`TrustRegions`](crate::TrustRegions).
     pub rho_regularization: f64,
     /// The most vectors of Lanczos' iteration; by default the dimension of the manifold.
     pub max_inner: Option<usize>,
 }
 
-/// Those of Manopt.
+/// The settings of Manopt.
 impl Default for AdaptiveCubics {
     fn default() -> Self {
         AdaptiveCubics {

@@ -9,11 +9,11 @@ pub enum Error {
     /// The cost, one of its derivatives or an operation of the manifold failed.
     #[error(transparent)]
     Engine(#[from] pullback::Error),
-    /// The start is no point of the manifold.
+    /// The start is not a point of the manifold, or an operation on the manifold failed.
     #[error(transparent)]
     Geometry(#[from] pullback_manifolds::Error),
     /// The cost is not a finite number at the start.
-    #[error("the cost is {cost} at the start; begin where it is finite")]
+    #[error("expected a finite cost at the start, got {cost}; choose a start where the cost is finite")]
     StartNotFinite {
         /// The number.
         cost: f64,
@@ -29,8 +29,8 @@ pub enum Error {
         /// From a run of the closure.
         second: f64,
     },
-    /// A question to a cost before it was given a point.
-    #[error("the cost was asked for a derivative before it was given a point")]
+    /// A derivative of a cost before it was given a point.
+    #[error("expected a point before a derivative of the cost is computed, got none; call `Oracle::at` first")]
     NoPoint,
     /// The manifold lacks something that the solver needs.
     #[error("{solver} needs {what}, which {manifold} does not have; {instead}")]
@@ -54,18 +54,20 @@ pub enum Error {
         /// How such a problem is made.
         instead: &'static str,
     },
-    /// A setting that makes no sense.
+    /// A setting that is out of its bounds.
     #[error("{setting}: expected {expected}, got {got}")]
     Setting {
         /// Which.
         setting: &'static str,
         /// What it must be.
         expected: &'static str,
-        /// What came.
+        /// What was given.
         got: f64,
     },
     /// A checkpoint of something else.
-    #[error("the checkpoint is of {got}, expected one of {expected}")]
+    #[error(
+        "the checkpoint is of {got}, expected one of {expected}; resume it with the solver and problem that wrote it"
+    )]
     Checkpoint {
         /// What this run is.
         expected: String,

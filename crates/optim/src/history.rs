@@ -1,4 +1,4 @@
-//! What a run did, step by step: kept, written to files, drawn.
+//! The history of a run, step by step: kept in memory, written to files, plotted.
 
 use crate::view::Counts;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub struct Row {
     /// The cost.
     #[serde(with = "crate::numbers::bits")]
     pub cost: f64,
-    /// The norm of the Riemannian gradient; NaN where the solver asks for none.
+    /// The norm of the Riemannian gradient; NaN where the solver uses none.
     #[serde(with = "crate::numbers::bits")]
     pub gradient: f64,
     /// The length of the step that led here; NaN where it is not known.
@@ -19,7 +19,7 @@ pub struct Row {
     pub length: f64,
     /// Seconds since the start, those of earlier parts of a resumed run included.
     pub seconds: f64,
-    /// What the problem had been asked until then.
+    /// How often the cost and its derivatives had been computed until then.
     pub counts: Counts,
 }
 
@@ -68,7 +68,7 @@ impl History {
     }
 
     /// The excess of the cost over the lowest one seen and the norm of the gradient, over the iterations, with a
-    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that asks for none)
+    /// logarithmic axis. What has no logarithm (the lowest cost itself, the gradients of a solver that uses none)
     /// is left out; of a run without anything to show, the axes are drawn.
     ///
     /// Needs the feature `plot`.

@@ -21,14 +21,14 @@ use crate::view::{Iterate, View};
 use pullback::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// Limited-memory BFGS: the default where Hessians are dear.
+/// Limited-memory BFGS: the solver to use where Hessian-vector products are expensive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lbfgs {
-    /// How many pairs are kept.
+    /// How many pairs (a step, and the change of the gradient along it) are kept.
     pub memory: usize,
     /// How the step is chosen; 1 is tried first.
     pub line_search: LineSearch,
-    /// Pairs of less curvature, relative to the gradient, are not kept.
+    /// A pair `s`, `y` is kept only if `<s, y> > caution |g| <s, s>`, with the gradient `g`.
     pub caution: f64,
 }
 

@@ -36,17 +36,18 @@ pub struct LevenbergMarquardt {
     pub damping: f64,
     /// The least ratio of actual to promised decrease at which a step is taken, in `[0, 1/4)`.
     pub rho_prime: f64,
-    /// The residual of the linear equation falls at least to this part, in `(0, 1)`.
+    /// The linear equation is solved to a residual of `|g| min(kappa, (|g| / |g_0|)^theta)`, where `g_0` is the first
+    /// gradient, with `kappa` in `(0, 1)`.
     pub kappa: f64,
-    /// And with the gradient to this power, in `[0, 1]`.
+    /// The power in that rule, in `[0, 1]`.
     pub theta: f64,
-    /// In units of rounding of the cost, as in [`TrustRegions`](crate::TrustRegions).
+    /// As in [`TrustRegions`](crate::TrustRegions).
     pub rho_regularization: f64,
     /// The most inner iterations of a step; by default the dimension of the manifold.
     pub max_inner: Option<usize>,
 }
 
-/// Little damping, and equations solved ever more exactly.
+/// Little damping, and linear equations solved more exactly as the gradient becomes small.
 impl Default for LevenbergMarquardt {
     fn default() -> Self {
         LevenbergMarquardt {
@@ -60,8 +61,8 @@ impl Default for LevenbergMarquardt {
     }
 }
 
-/// Gauss & Newton's method with a line search for [`Problem::least_squares`](crate::Problem::least_squares): where the
-/// start is good and `J` has full rank, the least work.
+/// Gauss & Newton's method with a line search for [`Problem::least_squares`](crate::Problem::least_squares). It takes
+/// the least work where the start is near the solution and the Jacobian of the residuals has full rank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussNewton {
     /// How the step is chosen; 1 is tried first.
@@ -74,7 +75,7 @@ pub struct GaussNewton {
     pub max_inner: Option<usize>,
 }
 
-/// Those of [`LevenbergMarquardt`], with the default line search.
+/// The settings of [`LevenbergMarquardt`], with the default line search.
 impl Default for GaussNewton {
     fn default() -> Self {
         GaussNewton { line_search: LineSearch::default(), kappa: 0.1, theta: 1.0, max_inner: None }

@@ -1,5 +1,7 @@
-//! Classical Riemannian solvers: a cost is a closure, its gradient and Hessian come from the engine, its space is a
-//! [`Manifold`].
+//! Classical Riemannian solvers.
+//!
+//! You want the minimum of a cost over a [`Manifold`]: write the cost as a closure, give a starting point, and choose a
+//! solver. Gradient and Hessian come from the engine.
 //!
 //! ```
 //! use pullback::prelude::*;
@@ -18,7 +20,7 @@
 //! # Ok::<(), pullback_optim::Error>(())
 //! ```
 //!
-//! | solver | asks for | memory, in tangents |
+//! | solver | needs | memory, in tangents |
 //! |---|---|---|
 //! | [`TrustRegions`] | Hessian-vector products | 6 |
 //! | [`AdaptiveCubics`] | Hessian-vector products | 3, and one for each inner iteration |
@@ -28,17 +30,16 @@
 //! | [`BarzilaiBorwein`] | gradients | 2 |
 //! | [`GradientDescent`] | gradients | 1 |
 //! | [`Rsgd`], [`Momentum`], [`RAdam`], [`CRmsProp`], [`Rasa`] | gradients, of minibatches too; a rule gives the step | 0 to 1 |
-//! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and whole ones now and then | 3 |
+//! | [`Rsvrg`], [`Rsrg`] | gradients of minibatches, and from time to time of the whole cost | 3 |
 //! | [`NelderMead`] | costs alone; an exponential and a logarithm | the dimension |
-//! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and any of the above | those of the other |
+//! | [`AugmentedLagrangian`] | constraints ([`Constrained`]), and one of the solvers above | that of the other solver |
 //!
-//! Which to take, and how to read what it says, is in `docs/solvers.md`.
+//! `docs/solvers.md` says which solver to use and how to read its results. `docs/optimisation.md` is a tutorial through
+//! the examples of this crate: which manifold, which solver, how to plot.
 //!
-//! `docs/optimisation.md` is a tutorial through the examples of this crate: which manifold, which solver, how to plot.
-//!
-//! A run lends its state step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can
-//! be written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: they run plainly here, and recorded
-//! wherever somebody differentiates them. [`tune`] tries a list of steps and keeps the whole table.
+//! A run can be taken step by step ([`Problem::run`]), says why it stopped ([`Why`]), keeps its [`History`] and can be
+//! written to a [`Checkpoint`] and resumed. [`Method`]s are programs on values: solvers evaluate them, and other
+//! programs can record and differentiate them. [`tune`] tries a list of step sizes and keeps the whole table.
 //!
 //! [`Manifold`]: pullback_manifolds::Manifold
 

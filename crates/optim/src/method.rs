@@ -50,7 +50,7 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
     /// The shapes of its state when points have these shapes.
     fn state(&self, points: &[Shape]) -> SmallVec<[Shape; 2]>;
 
-    /// The state before the first step. Zeros of those shapes unless told otherwise.
+    /// The state before the first step. By default zeros of those shapes.
     fn begin(&self, points: &[Shape]) -> Vec<Batch<T>> {
         self.state(points).iter().map(|s| Batch::zeros(*s)).collect()
     }
@@ -64,8 +64,8 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
         state: &[Var<'t, T>],
     ) -> (Parts<'t, T>, Parts<'t, T>);
 
-    /// One step where the Euclidean gradient is known too: what runs a method calls this one. Most methods look at the
-    /// Riemannian gradient alone, which is [`Method::step`]; a learned one may be made to see the other.
+    /// One step where the Euclidean gradient is known too. Code that runs a method calls this function. Most methods
+    /// use the Riemannian gradient alone and implement [`Method::step`]; a learned one may use both.
     fn step_with<'t>(
         &self,
         m: &dyn Manifold<T>,
@@ -77,9 +77,9 @@ pub trait Method<T: Scalar = f64>: fmt::Debug + Send + Sync {
         self.step(m, x, rgrad, state)
     }
 
-    /// What all its steps read and none changes, such as the parameters of a learned method, as constants of a tape.
-    /// What takes many steps on one tape asks once and hands it to [`Method::step_holding`]; nothing unless told
-    /// otherwise. A method around another one passes both on.
+    /// Values that all steps read and none changes, such as the parameters of a learned method, as constants of a tape.
+    /// Code that takes many steps on one tape calls this once and passes the result to [`Method::step_holding`]. By
+    /// default there are none. A method that wraps another one must forward both calls.
     fn hold<'t>(&self, _tape: &'t Tape<T>) -> Parts<'t, T> {
         Parts::new()
     }
@@ -108,12 +108,12 @@ pub struct Rsgd {
 
 /// Riemannian gradient descent with transported momentum: `M+ = beta T(M) + grad f`, `X+ = R_X(-step M+)`.
 ///
-/// `T` brings the momentum of the last point to this one.
+/// `T` transports the momentum from the last point to this one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Momentum {
     /// The step.
     pub step: f64,
-    /// How much of the momentum stays.
+    /// The factor on the old momentum.
     pub beta: f64,
 }
 

@@ -12,7 +12,8 @@
 //! The coefficients depend on `n` as Gao & Han (*Implementing the Nelder-Mead simplex algorithm with adaptive
 //! parameters*, 2012) chose them; for `n <= 2` they are those of Nelder & Mead.
 //!
-//! There is no proof of convergence, in flat space neither. It is for costs of few dimensions without derivatives.
+//! There is no proof of convergence, not even in flat space. The method is for costs of few dimensions without
+//! derivatives.
 
 use crate::numbers::Numbers;
 use crate::solver::{Solver, Step, within};
@@ -24,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 /// Nelder & Mead's method: the last resort where the cost has no derivatives.
 ///
-/// It asks for no gradient, so criteria that look at one do not hold; it says that it is done by a stall, when the
-/// simplex is as small as `smallest`.
+/// It uses no gradient, so criteria on the gradient never hold; the run stops as [`Why::Stalled`](crate::Why::Stalled)
+/// when the simplex is as small as `smallest`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NelderMead {
     /// How far the other points are from the start; by default a tenth of the typical distance of the manifold.

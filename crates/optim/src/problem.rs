@@ -1,4 +1,4 @@
-//! A cost over a manifold, and how it is handed to a solver. Runs are in `run`, what a problem holds by hand in
+//! A cost over a manifold, and how it is given to a solver. Runs are in `run`, derivatives written by hand in
 //! `by_hand`, costs that are sums over minibatches in `stochastic`.
 
 use crate::Result;
@@ -13,17 +13,18 @@ use pullback_manifolds::Manifold;
 
 /// Minimise a cost over a manifold, from a start.
 ///
-/// The cost is one number and a function of the point alone; its gradient and Hessian come from the engine. The
+/// The cost is one number and must be a function of the point alone; its gradient and Hessian come from the engine. The
 /// matrices of a point are the leaves of `L`, in order. For a batch of points the cost is the sum of theirs: methods
-/// with a fixed rule move the members independently, and solvers that search or trust treat them as one point of a
-/// power of the manifold.
+/// with a fixed rule move the members independently; solvers with a line search or a trust region treat them as one
+/// point of a power of the manifold.
 ///
 /// The closure is recorded once and replayed at other points; if it reads a number and branches, it is recorded anew
 /// each time.
 ///
 /// The closure gets handles in the form of the start: one [`Var`](pullback::Var) for a matrix, a tuple for a tuple.
-/// Written where it is used, it needs no types. Kept in a variable first, it goes through [`pullback::func`], or
-/// [`pullback::pin`] where a point is several matrices; without, the compiler says that there is no `solve`.
+/// A closure that is written in the call needs no types. To keep it in a variable first, wrap it by [`pullback::func`],
+/// or by [`pullback::pin`] where a point consists of several matrices; otherwise the compiler reports that there is no
+/// method `solve`.
 #[derive(Clone)]
 pub struct Problem<'m, L: Leaves, F> {
     pub(crate) manifold: &'m dyn Manifold<L::Scalar>,
@@ -51,8 +52,8 @@ impl<'m, L: Leaves, F> Problem<'m, L, F> {
     }
 
     /// Least squares: the closure returns residuals `r`, a matrix or batch of any shape, and the cost is `1/2 |r|^2`
-    /// over all its entries. What [`LevenbergMarquardt`](crate::LevenbergMarquardt) and
-    /// [`GaussNewton`](crate::GaussNewton) ask for; every other solver takes it, too.
+    /// over all its entries. [`LevenbergMarquardt`](crate::LevenbergMarquardt) and
+    /// [`GaussNewton`](crate::GaussNewton) need such a problem; every other solver accepts it, too.
     ///
     /// ```
     /// use pullback::prelude::*;
@@ -110,7 +111,7 @@ impl<'m, L: Leaves> Problem<'m, L, ()> {
 }
 
 impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
-    /// A run of a solver from the start, which lends its state step by step. Nothing is computed yet.
+    /// A run of a solver from the start, to be taken step by step. Nothing is computed yet.
     ///
     /// ```
     /// use pullback_manifolds::Sphere;
@@ -142,7 +143,7 @@ impl<L: Leaves, F: for<'t> CostFn<'t, L>> Problem<'_, L, F> {
         self.run(solver, stop).to_end()
     }
 
-    /// Goes on with a run that was written to a checkpoint, bit for bit as if it had not stopped.
+    /// Continues a run that was written to a checkpoint, bit for bit as if it had not stopped.
     ///
     /// # Errors
     /// [`Error::Checkpoint`](crate::Error::Checkpoint) if it is of another solver, other settings or another manifold;

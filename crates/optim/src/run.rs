@@ -1,4 +1,4 @@
-//! A run of a solver: it lends its state step by step, stops for a stated reason, and can be written down and resumed.
+//! A run of a solver: it is taken step by step, stops for a stated reason, and can be written to a file and resumed.
 
 use crate::history::{History, Row};
 use crate::oracle::Oracle;
@@ -36,14 +36,14 @@ pub struct Run<'p, L: Leaves, S: Solver<L::Scalar>> {
     before: Duration,
 }
 
-/// What a run lends at each step.
+/// The state of a run at a step: see [`Run::step`].
 #[derive(Debug)]
 pub struct Progress<'r, T: Scalar> {
     /// Steps taken to reach the point.
     pub iteration: usize,
     /// The cost there.
     pub cost: f64,
-    /// The norm of the Riemannian gradient; NaN where the solver asks for none.
+    /// The norm of the Riemannian gradient; NaN where the solver uses none.
     pub gradient: f64,
     /// The length of the step that led here; NaN where it is not known.
     pub length: f64,
@@ -64,7 +64,7 @@ pub struct Found<L> {
     pub iterations: usize,
     /// Why it stopped.
     pub why: Why,
-    /// What the problem was asked.
+    /// How often the cost and its derivatives were computed.
     pub counts: Counts,
     /// Every point on the way.
     pub history: History,
@@ -88,7 +88,7 @@ impl<L> std::fmt::Display for Found<L> {
     }
 }
 
-/// A run as it is written down. `serde` writes it to any format; [`Checkpoint::to_json`] to text.
+/// A run as it is written to a file. `serde` writes it to any format; [`Checkpoint::to_json`] to text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Checkpoint<T: Scalar> {
@@ -162,11 +162,11 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         }
     }
 
-    /// Lends the point, its cost and gradient; the next call takes the step. The first call lends the start. `None`
-    /// when the run has stopped.
+    /// Takes a step and returns the point, its cost and the norm of its gradient. The first call takes no step and
+    /// returns the start. `None` when the run has stopped.
     ///
     /// # Errors
-    /// The first failure that the solver cannot mend by a smaller step. The run stays at the last good point.
+    /// The first failure that the solver cannot avoid by a smaller step. The run stays at the last good point.
     pub fn step(&mut self) -> Result<Option<Progress<'_, L::Scalar>>> {
         if self.why != Why::Running {
             return Ok(None);
@@ -197,7 +197,7 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         Ok(self.finish())
     }
 
-    /// Runs to the end and shows every step to `look`, which stops the run by returning `false`.
+    /// Runs to the end and calls `look` after every step, which stops the run by returning `false`.
     ///
     /// # Errors
     /// As [`Run::step`].
@@ -226,7 +226,7 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         })
     }
 
-    /// Where the run stands: the last good point, also after an error.
+    /// The state of the run: that of the last good point, also after an error.
     pub fn finish(self) -> Found<L> {
         let point = self.point();
         let (cost, gradient, iterations) = (self.at.cost, self.at.norm, self.seen.iteration);
@@ -243,7 +243,7 @@ impl<'p, L: Leaves, S: Solver<L::Scalar>> Run<'p, L, S> {
         &self.why
     }
 
-    /// The most bytes that its tapes ever held.
+    /// The largest number of bytes that its tapes have used.
     pub fn bytes(&self) -> usize {
         self.oracle.bytes() + self.space.bytes()
     }

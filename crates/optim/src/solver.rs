@@ -18,13 +18,13 @@ pub enum Step {
         /// The length of the tangent that was retracted.
         length: f64,
     },
-    /// It stays, with another state (a smaller trust region, say).
+    /// It stayed at the point, with another state (a smaller trust region, say).
     Rejected,
-    /// It cannot make progress: why.
+    /// It cannot make progress, for this reason.
     Stalled(&'static str),
 }
 
-/// A method of optimisation: from an iterate, its own state and what it asks the problem, to the next iterate.
+/// An algorithm that maps an iterate and its own state to the next iterate, and evaluates the problem as it needs.
 ///
 /// A solver is its settings. What changes is in the state, which is written to and read from checkpoints as it is, so a
 /// resumed run continues bit for bit.
@@ -74,12 +74,12 @@ pub trait Solver<T: Scalar = f64>: std::fmt::Debug {
     /// Its name and settings, for tables and messages.
     fn name(&self) -> String;
 
-    /// Does it look at gradients, or at values of the cost alone?
+    /// Does it use gradients, or values of the cost alone?
     fn uses_gradients(&self) -> bool {
         true
     }
 
-    /// Does it take another minibatch of a stochastic problem at each step? Otherwise it sees the whole cost.
+    /// Does it use another minibatch of a stochastic problem at each step? Otherwise it uses the whole cost.
     fn draws(&self) -> bool {
         false
     }
@@ -91,10 +91,10 @@ pub trait Solver<T: Scalar = f64>: std::fmt::Debug {
     fn begin(&self, view: &mut View<'_, '_, T>, at: &Iterate<T>) -> Result<Self::State>;
 
     /// One step. Where it moves, `next` holds the new point with its cost and, if the solver uses gradients, its
-    /// gradient; `at` is left as it is, and so is a caller who catches a panic of the cost.
+    /// gradient; `at` is not changed, also if the cost panics and the caller catches that.
     ///
     /// # Errors
-    /// The first failure that a smaller step does not mend.
+    /// The first failure that a smaller step does not avoid.
     fn step(
         &self,
         view: &mut View<'_, '_, T>,

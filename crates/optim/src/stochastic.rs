@@ -18,8 +18,9 @@ impl<'t, L: Leaves, F: Fn(L::Vars<'t>, usize) -> Var<'t, L::Scalar>> BatchFn<'t,
 ///
 /// The closure is given the number of a minibatch, from 0, and must give the same number for the same point and
 /// minibatch. Methods with a rule ([`Rsgd`](crate::Rsgd), [`RAdam`](crate::RAdam), ...) take another minibatch at each
-/// step: each once in random order, then all again in another order. Solvers that search or trust see the mean of all.
-/// The cost that a run of a method reports is that of the minibatch; [`Stochastic::whole`] gives the mean.
+/// step: each once in random order, then all again in another order. Solvers with a line search or a trust region use
+/// the mean of all. The cost that a run of a method reports is that of the minibatch; [`Stochastic::whole`] gives the
+/// mean.
 ///
 /// ```
 /// use pullback::prelude::*;
@@ -51,7 +52,7 @@ impl<'m, L: Leaves, F: for<'t> BatchFn<'t, L>> Stochastic<'m, L, F> {
         Stochastic { manifold, start, batches, seed: 0, cost }
     }
 
-    /// The seed of the orders in which minibatches are drawn: 0 unless told otherwise.
+    /// The seed of the orders in which minibatches are drawn; by default 0.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Stochastic { seed, ..self }
@@ -70,7 +71,7 @@ impl<'m, L: Leaves, F: for<'t> BatchFn<'t, L>> Stochastic<'m, L, F> {
         self.run(solver, stop).to_end()
     }
 
-    /// Goes on with a run, as [`Problem::resume`](crate::Problem::resume).
+    /// Continues a run, as [`Problem::resume`](crate::Problem::resume).
     ///
     /// # Errors
     /// As there.

@@ -19,11 +19,11 @@ use std::time::Duration;
 pub enum Stop {
     /// The norm of the Riemannian gradient is at most this.
     GradientNorm(f64),
-    /// It is at most this part of its norm at the start.
+    /// The norm of the Riemannian gradient is at most this part of that at the start.
     GradientRatio(f64),
-    /// That many steps were taken.
+    /// This many steps were taken.
     Iterations(usize),
-    /// That much time has passed in this run, resumed time not counted.
+    /// This much time has passed in this run, without that of earlier parts of a resumed run.
     Time(Duration),
     /// The last step that moved was at most this long.
     StepLength(f64),
@@ -31,11 +31,11 @@ pub enum Stop {
     Cost(f64),
     /// The last step that moved changed the cost by at most this part of its size.
     CostChange(f64),
-    /// The cost, its gradient and Hessian-vector products were asked for that often together.
+    /// The cost, its gradient and Hessian-vector products were computed this many times together.
     Evaluations(u64),
-    /// One of them.
+    /// One of these criteria holds.
     Any(Vec<Stop>),
-    /// All of them.
+    /// All of these criteria hold.
     All(Vec<Stop>),
 }
 
@@ -131,19 +131,19 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Why a run stands where it does.
+/// Why a run stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Why {
     /// It has not stopped: steps are left.
     Running,
-    /// A criterion holds: which.
+    /// A criterion holds, and this is its text.
     Met(String),
-    /// The solver can make no progress: why. Often the gradient is as small as rounding lets it be.
+    /// The solver can make no progress, for this reason. Often the gradient is as small as rounding permits.
     Stalled(String),
     /// The cost falls without bound.
     Unbounded,
-    /// A callback asked to stop.
+    /// A callback stopped the run.
     Asked,
 }
 

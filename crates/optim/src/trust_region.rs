@@ -17,7 +17,7 @@ use crate::view::{Iterate, View};
 use pullback::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// Trust regions: the solver to reach for where Hessian-vector products exist, as they do here for every cost.
+/// Trust regions: the first solver to try, since Hessian-vector products exist for every cost here.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrustRegions {
     /// The largest radius; by default the typical distance of the manifold.
@@ -26,17 +26,18 @@ pub struct TrustRegions {
     pub radius: Option<f64>,
     /// The least ratio of actual to promised decrease at which a step is taken, in `[0, 1/4)`.
     pub rho_prime: f64,
-    /// The residual of the inner iteration falls at least to this part, in `(0, 1)`.
+    /// The inner iteration stops when its residual has fallen to `|g| min(|g|^theta, kappa)`, with `kappa` in `(0, 1)`.
     pub kappa: f64,
-    /// And with the gradient to this power: the order of convergence is `1 + theta`, in `[0, 1]`.
+    /// The power of the gradient in that rule, in `[0, 1]`: the order of convergence is `1 + theta`.
     pub theta: f64,
-    /// In units of rounding of the cost: see the head of this file.
+    /// This many units of rounding of the cost, `max(1, |f|) eps`, are added to both sides of the ratio of decreases,
+    /// since both are rounding errors near a solution (Conn, Gould & Toint 2000, 17.4.2).
     pub rho_regularization: f64,
     /// The most inner iterations of a step; by default the dimension of the manifold.
     pub max_inner: Option<usize>,
 }
 
-/// Those of Manopt.
+/// The settings of Manopt.
 impl Default for TrustRegions {
     fn default() -> Self {
         TrustRegions {

@@ -1,4 +1,4 @@
-//! Choosing a number by trying a list of them, with the whole table kept. What is tried is the caller's business.
+//! Choosing a number by trying a list of them, with the whole table kept. The caller defines what is tried.
 
 use crate::{Error, Result};
 
@@ -7,7 +7,7 @@ use crate::{Error, Result};
 pub struct Trial {
     /// The number that was tried.
     pub at: f64,
-    /// What it gave: lower is better. A run that failed is a row too.
+    /// The outcome: lower is better. A run that failed is a row too.
     pub outcome: std::result::Result<f64, Error>,
 }
 
@@ -46,7 +46,7 @@ pub fn log_grid(low: f64, high: f64, count: usize) -> Vec<f64> {
     (0..count).map(|i| low * (ratio * i as f64).exp()).collect()
 }
 
-/// Runs `trial` for every number of the grid. The budget is the length of the grid, and the answer shows all of it.
+/// Runs `trial` for every number of the grid. The result has a row for each, so the cost of the search is visible.
 pub fn tune(grid: &[f64], mut trial: impl FnMut(f64) -> Result<f64>) -> Tuned {
     let table: Vec<Trial> = grid.iter().map(|&at| Trial { at, outcome: trial(at) }).collect();
     let finite = |t: &Trial| t.outcome.as_ref().ok().copied().filter(|v| v.is_finite());

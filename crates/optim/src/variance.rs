@@ -1,5 +1,5 @@
-//! Stochastic descent with reduced variance: whole gradients now and then, and differences of stochastic ones in
-//! between. With a fixed step these converge to the minimum, where descent on minibatches alone only circles it.
+//! Stochastic descent with reduced variance: whole gradients from time to time, and differences of stochastic ones in
+//! between. With a fixed step these converge to the minimum, where descent on minibatches alone only stays near it.
 
 use crate::Result;
 use crate::numbers::Numbers;

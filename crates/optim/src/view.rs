@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use pullback::{Batch, Scalar};
 use serde::{Deserialize, Serialize};
 
-/// How often a problem was asked.
+/// How often the cost and its derivatives were computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Values of the cost.
@@ -65,12 +65,12 @@ impl<T: Scalar> Iterate<T> {
     }
 }
 
-/// A cost on a manifold, as solvers ask it.
+/// A cost on a manifold, as solvers evaluate it.
 pub struct View<'v, 'm, T: Scalar> {
     oracle: &'v mut dyn Oracle<T>,
     /// The geometry.
     pub space: &'v mut Space<'m, T>,
-    /// How often the problem was asked.
+    /// How often the cost and its derivatives were computed.
     pub counts: &'v mut Counts,
     caches: &'v mut Caches,
 }
@@ -97,7 +97,7 @@ impl<'v, 'm, T: Scalar> View<'v, 'm, T> {
     /// The cost at the point of an iterate, which is new: nothing that was known there is kept.
     ///
     /// # Errors
-    /// The first failure of the cost. A cost of NaN or infinity is no error here.
+    /// The first failure of the cost. A cost of NaN or infinity is not an error here.
     pub fn cost(&mut self, at: &mut Iterate<T>) -> Result<f64> {
         self.counts.costs += 1;
         self.caches.given += 1;

@@ -23,9 +23,8 @@ impl<'t, T: Scalar> Var<'t, T> {
     /// The same numbers in the members where all entries of `condition` are positive; elsewhere the failure
     /// [`OutsideDomain`](crate::Failure::OutsideDomain), which says `what` must hold.
     ///
-    /// A program may not branch on numbers, so this is how a function of one's own says that it has no value somewhere:
-    /// the verdict is part of the program and is given anew at replay. Derivatives pass through to `self`; `condition`
-    /// is only looked at.
+    /// A program may not branch on numbers, so this is how a function states where it has no value: the verdict is part
+    /// of the program and is given anew at replay. Derivatives pass through to `self`; `condition` is only read.
     ///
     /// ```
     /// use pullback::prelude::*;

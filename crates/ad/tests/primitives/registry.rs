@@ -96,12 +96,12 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # The primitives
 
-Everything that the engine can do to a value is one of these. Each is in a file of `crates/ad/src/ops/<family>` with its derivation; users
-reach it through the operation in the second column. This page is made of what stands beside each rule (`DOC`) and of
-`crates/ad/src/ops/documentation.rs`; a test compares them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew. Tests also fail when a
-primitive has no row here, no line in `crates/ad/tests/primitives/table.rs`, or no target in `fuzz/`.
+Every operation of the engine is one of these primitives or a composition of them. Each primitive is in a file of `crates/ad/src/ops/<family>` with its
+derivation; users call it through the operation in the second column. This page is generated from the constant `DOC` beside each rule and from
+`crates/ad/src/ops/documentation.rs`: a test compares them, and `PULLBACK_BLESS=1 cargo test -p pullback --test primitives registry` writes the page anew.
+Tests also fail when a primitive has no row here, no line in `crates/ad/tests/primitives/table.rs`, or no target in `fuzz/`.
 
-- *Conditions*: what the data must satisfy; else the value is poisoned and the driver returns the typed error named here.
+- *Conditions*: what the data must satisfy; else the value is marked as failed (poisoned) and the driver returns the typed error named here.
 - *Gauge*: what the value is unique up to, and the normal form that fixes it. \"-\" where there is nothing to fix.
 - *Cost*: value / JVP / VJP in multiples of n³ for square arguments; \"pass\" is one pass over the entries.
 - *Degenerate points*: what happens where textbook rules divide by zero.

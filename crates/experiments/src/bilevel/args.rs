@@ -18,7 +18,7 @@ use std::path::PathBuf;
     pullback-experiments bilevel --quick --json - | jq .tasks   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct BilevelArgs {
-    /// Decides everything random: splits, episodes and starts.
+    /// The seed of everything random: splits, episodes and starts.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
@@ -30,7 +30,7 @@ pub(crate) struct BilevelArgs {
     #[arg(long, value_enum, value_name = "TASK")]
     pub(crate) only: Vec<TaskName>,
 
-    /// Inner steps that estimators are compared after, each at least 2.
+    /// Numbers of inner steps after which estimators are compared, each at least 2.
     #[arg(long, value_name = "T,T", value_delimiter = ',', default_values_t = [20, 200], value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub(crate) steps: Vec<u32>,
 

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Budget {
     pub(crate) passes: usize,
     pub(crate) minibatches: usize,
-    /// Decides the order in which minibatches are drawn.
+    /// The seed of the order in which minibatches are drawn.
     pub(crate) seed: u64,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(value_name = "OPTIMISER")]
     pub(crate) file: PathBuf,
 
-    /// Decides everything random.
+    /// The seed of everything random.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
@@ -73,11 +73,11 @@ pub(crate) struct EvaluateArgs {
     pullback-experiments equivariant --quick --json - | jq '.families[].factors'   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct EquivariantArgs {
-    /// Decides everything random.
+    /// The seed of everything random.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// What points are.
+    /// The kind of points.
     #[arg(long, value_enum, default_value_t = On::Subspaces, value_name = "POINTS")]
     pub(crate) on: On,
 
@@ -97,7 +97,7 @@ pub(crate) struct EquivariantArgs {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Go on with the training of an interrupted run that was begun with the same flags.
+    /// Continue the training of an interrupted run that was started with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
 

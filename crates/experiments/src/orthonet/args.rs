@@ -18,7 +18,7 @@ use std::path::PathBuf;
     pullback-experiments orthonet --quick --json - | jq .methods   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct OrthonetArgs {
-    /// Decides everything random: the split, starts, minibatches and the training.
+    /// The seed of everything random: the split, starts, minibatches and the training.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 

@@ -21,11 +21,11 @@ use std::path::PathBuf;
     pullback-experiments tables --quick --json - | jq .rows   numbers only\n\n\
     Exit status: 0 when the run completed, 1 when it could not, 2 for wrong flags.")]
 pub(crate) struct TablesArgs {
-    /// Decides everything random: starts, minibatches, networks and splits.
+    /// The seed of everything random: starts, minibatches, networks and splits.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// Fewer inner lengths, and a short contest for the accuracies.
+    /// Fewer inner lengths, and a short comparison for the accuracies.
     #[arg(long)]
     pub(crate) quick: bool,
 

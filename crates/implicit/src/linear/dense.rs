@@ -1,5 +1,4 @@
-//! The matrix of a map in an orthonormal frame, its singular values, and the solutions by them. For small spaces, where
-//! everything can be known.
+//! The matrix of a map in an orthonormal frame, its singular values, and the solutions by them. For small spaces.
 
 use super::team::Team;
 use super::{Map, Status};
@@ -93,10 +92,10 @@ impl<T: Scalar> Frame<T> {
     }
 }
 
-/// Everything about the map of one member.
+/// The spectrum of the map of one member.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spectrum {
-    /// The smallest singular value: the solution is at most the residual divided by it from the truth.
+    /// The smallest singular value: the error of a solution is at most its residual divided by this.
     pub smallest: f64,
     /// The largest singular value.
     pub largest: f64,

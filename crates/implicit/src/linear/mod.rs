@@ -1,4 +1,4 @@
-//! Linear systems on tangent spaces: maps, what a solution says of itself, and which solver suits. The solvers are
+//! Linear systems on tangent spaces: maps, what is known of a solution, and the choice of a solver. The solvers are
 //! files of their own, written once over [`Map`] in its metric; where a map comes from is not known here.
 
 mod anderson;
@@ -35,14 +35,14 @@ use pullback::{Batch, Scalar, Shape};
 use std::fmt;
 use team::Team;
 
-/// A linear map of a vector space to itself, with the inner product in which it is looked at. Vectors are lists of
+/// A linear map of a vector space to itself, with an inner product. Vectors are lists of
 /// batches; the members of the batches are independent systems.
 pub trait Map<T: Scalar = f64> {
     /// The shapes of a vector.
     fn shapes(&self) -> &[Shape];
     /// The dimension of the space of one member, which may be less than the number of entries.
     fn dim(&self) -> usize;
-    /// `out = A v`. A member that leaves the finite numbers is no error here.
+    /// `out = A v`. A member that is not finite is not an error here.
     ///
     /// # Errors
     /// The first failure of the program.
@@ -52,7 +52,8 @@ pub trait Map<T: Scalar = f64> {
     /// # Errors
     /// As [`Map::apply`].
     fn adjoint(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()>;
-    /// `out = v - A v`, the next term of Neumann's series. A map that is `I` minus another leaves out two passes here.
+    /// `out = v - A v`, the next term of Neumann's series. A map that is `I` minus another saves two passes by
+    /// overriding this.
     ///
     /// # Errors
     /// As [`Map::apply`].
@@ -70,7 +71,7 @@ pub trait Map<T: Scalar = f64> {
         (0..lists::members(self.shapes())).for_each(|m| lists::combine(out, -1.0, 1.0, v, m));
         Ok(())
     }
-    /// `out = G v`, so that the inner product is `<u, v> = u · G v`. The ambient one unless told otherwise.
+    /// `out = G v`, so that the inner product is `<u, v> = u · G v`. By default the ambient one.
     ///
     /// # Errors
     /// As [`Map::apply`].
@@ -78,12 +79,12 @@ pub trait Map<T: Scalar = f64> {
         lists::copy(out, v);
         Ok(())
     }
-    /// Is the inner product the ambient one? Then [`Map::lower`] copies, and solvers leave that out. No unless told
-    /// otherwise.
+    /// Is the inner product the ambient one? Then [`Map::lower`] copies, and solvers do not call it. By default
+    /// `false`.
     fn is_ambient(&self) -> bool {
         false
     }
-    /// Brings a vector of the ambient space to the space of the map. Nothing unless told otherwise.
+    /// Projects a vector of the ambient space to the space of the map. By default it does nothing.
     ///
     /// # Errors
     /// As [`Map::apply`].
@@ -130,10 +131,10 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Method {
-    /// Dense in small spaces, else conjugate gradients where the map shows itself positive, MINRES where it shows
-    /// itself self-adjoint, GMRES otherwise. [`Solved::method`] says which.
+    /// Dense in small spaces, else conjugate gradients if the map is found to be positive, MINRES if it is found to be
+    /// self-adjoint, GMRES otherwise. [`Solved::method`] says which.
     Auto,
-    /// `b + (I - A) b + (I - A)² b + ...`, exactly so many terms after the first, unless it grows.
+    /// `b + (I - A) b + (I - A)² b + ...`, exactly this many terms after the first, unless it grows.
     Neumann {
         /// How many.
         terms: usize,
@@ -152,7 +153,7 @@ pub enum Method {
         /// An upper bound of the spectrum.
         high: f64,
     },
-    /// Conjugate gradients. Asks for a witness that the map is positive, and stops with [`Status::Indefinite`] where a
+    /// Conjugate gradients. Needs a witness that the map is positive, and stops with [`Status::Indefinite`] where a
     /// direction shows that it is not.
     Cg(Positive),
     /// Minimal residuals for a self-adjoint map, indefinite or singular too.
@@ -164,8 +165,8 @@ pub enum Method {
     },
     /// Stabilised biconjugate gradients.
     BiCgStab,
-    /// Least squares by bidiagonalisation: sees the square of the condition number, and gives the solution of least
-    /// length where the map is singular.
+    /// Least squares by bidiagonalisation: its convergence depends on the square of the condition number, and it gives
+    /// the solution of least length where the map is singular.
     Lsmr,
     /// Anderson's acceleration of `x <- x + (b - A x)`, over the differences of a few iterates. With none kept it is
     /// Richardson's iteration of step 1.
@@ -222,7 +223,7 @@ impl Stop {
 pub enum Status {
     /// The true residual is below the tolerance.
     Converged,
-    /// A sum of a fixed number of terms was asked for, and this is it. The residual tells how much is missing.
+    /// The sum of the fixed number of terms that the method has. The residual tells how much is missing.
     Truncated,
     /// The products were used up, or the residual fell no further.
     Stalled,
@@ -285,7 +286,7 @@ impl Solution {
 /// The solutions of all members.
 #[derive(Debug, Clone)]
 pub struct Solved<T: Scalar = f64> {
-    /// The vectors. A member that failed holds the last vector that meant something.
+    /// The vectors. A member that failed holds the last meaningful vector.
     pub x: List<T>,
     /// `b - A x`, computed anew.
     pub(crate) r: List<T>,
@@ -319,7 +320,7 @@ impl<T: Scalar> Solved<T> {
 
 /// Solves `A x = b` for every member, from `start` or from zero.
 ///
-/// Members are independent: one that has converged, fails or grows rests, and the others go on. Solutions of `b = 0`
+/// Members are independent: one that has converged, fails or grows stops, and the others continue. Solutions of `b = 0`
 /// are 0. The residual is that of the vector that is returned, not of a recurrence.
 ///
 /// # Errors

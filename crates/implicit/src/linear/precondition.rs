@@ -1,5 +1,5 @@
 //! Preconditioning: instead of `A x = b`, `A M y = b` and `x = M y`, with a map `M` near the inverse of `A`. It is a
-//! linear system like any other, with another map, so every solver can be preconditioned and none knows of it.
+//! linear system like any other, with another map, so every solver can be preconditioned without a change.
 //!
 //! Methods for self-adjoint maps need a metric in which `A M` is self-adjoint. If `A` and `M` are, and `M` is positive,
 //! `<u, v>_M = <u, M v>` is one: `<A M u, v>_M = <A M u, M v> = <M u, A M v> = <u, A M v>_M`. Conjugate gradients in it
@@ -86,11 +86,11 @@ impl<T: Scalar> Map<T> for Preconditioned<'_, T> {
 
 /// Solves `A x = b` for every member with a preconditioner `M`, a map near the inverse of `A`.
 ///
-/// Tolerance and residual are those of `A x = b` itself, in the metric of `A`. The spectrum that a member tells of is
-/// that of `A` too, and therefore coarse: factors by which `A` lengthened a few vectors. Its distance is measured with
-/// the spectrum of `A M`. [`Method::Auto`] takes conjugate gradients and MINRES only if `M` shows itself positive too;
-/// asked for, they need a positive `M`, and an `M` that is none shows as a residual that is not reached. In small
-/// spaces [`Method::Auto`] and [`Method::Dense`] have no use for `M`.
+/// Tolerance and residual are those of `A x = b` itself, in the metric of `A`. The spectrum of a member is that of `A`
+/// too, and therefore coarse: factors by which `A` lengthened a few vectors. Its distance is measured with the spectrum
+/// of `A M`. [`Method::Auto`] chooses conjugate gradients and MINRES only if `M` is found to be positive too. If you
+/// choose them, `M` must be positive; if it is not, the tolerance is not reached. In small spaces [`Method::Auto`] and
+/// [`Method::Dense`] do not use `M`.
 ///
 /// Cost beside the products with `A`: an application of `M` for each product and, for methods that need self-adjoint
 /// maps, for each inner product.

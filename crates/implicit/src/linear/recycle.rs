@@ -11,8 +11,8 @@ use pullback::{Batch, Scalar};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-/// The solutions of the last few systems. Give it to [`crate::Solution::recycling`], or ask it for a start of your own
-/// solves. Members of a batch are combined apart.
+/// The solutions of the last few systems. Give it to [`crate::Solution::recycling`], or take from it a start for your
+/// own solves. Members of a batch are combined independently.
 #[derive(Debug, Clone)]
 pub struct Recycle<T: Scalar = f64> {
     most: usize,
@@ -28,15 +28,16 @@ impl<T: Scalar> Recycle<T> {
         Recycle { most, kept, vectors: 0, ritz }
     }
 
-    /// Keeps also so many harmonic Ritz vectors: the directions that the maps before shortened most are lengthened by a
-    /// preconditioner. It serves systems that [`crate::Solution::recycling`] solves by conjugate gradients, MINRES,
-    /// GMRES or BiCGStab without another preconditioner. Cost: a product for each vector, and two for each system.
+    /// Keeps also this many harmonic Ritz vectors: the directions that the earlier maps shortened most are lengthened
+    /// by a preconditioner. It is used in systems that [`crate::Solution::recycling`] solves by conjugate gradients,
+    /// MINRES, GMRES or BiCGStab without another preconditioner. Cost: a product for each vector, and two for each
+    /// system.
     #[must_use]
     pub fn deflating(self, vectors: usize) -> Self {
         Recycle { vectors, ..self }
     }
 
-    /// Were Ritz vectors asked for?
+    /// Are Ritz vectors to be kept?
     pub(crate) fn deflates(&self) -> bool {
         self.vectors > 0
     }
@@ -60,7 +61,7 @@ impl<T: Scalar> Recycle<T> {
         }
     }
 
-    /// How many solutions are kept at the moment.
+    /// How many solutions are kept now.
     pub fn len(&self) -> usize {
         self.kept.borrow().len()
     }

@@ -1,25 +1,25 @@
-//! Witnesses that a map is self-adjoint or positive, and how they are won at run time. The solvers that ask for one are
-//! files of their own.
+//! Witnesses that a map is self-adjoint or positive, and how they are obtained at run time. The solvers that need one
+//! are files of their own.
 
 use super::{Map, Method, SMALL, Spectrum, spectrum, tridiagonal};
 use crate::error::Result;
 use crate::lists::{self, List};
 use pullback::Scalar;
 
-/// That a map is self-adjoint in its metric: somebody says so, or it was looked at.
+/// A witness that a map is self-adjoint in its metric, by the caller's assertion or by a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SelfAdjoint(());
 
-/// That a map is self-adjoint and positive.
+/// A witness that a map is self-adjoint and positive, by the caller's assertion or by a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Positive(());
 
 impl SelfAdjoint {
-    /// The caller says so. A wrong word shows as a residual that does not fall, never as a wrong solution.
+    /// Asserted by the caller. If that is wrong, the residual does not fall; the solution is never silently wrong.
     pub fn asserted() -> Self {
         SelfAdjoint(())
     }
-    /// Looks at the map along random directions, in small spaces at all of it.
+    /// Tests the map along random directions, in small spaces as a whole matrix.
     ///
     /// # Errors
     /// The first failure of the map.
@@ -33,11 +33,11 @@ impl SelfAdjoint {
 }
 
 impl Positive {
-    /// The caller says so. Conjugate gradients stop where a direction shows otherwise.
+    /// Asserted by the caller. Conjugate gradients stop where a direction contradicts it.
     pub fn asserted() -> Self {
         Positive(())
     }
-    /// Looks at the map: in small spaces at all its eigenvalues, else at the Ritz values of a few Lanczos steps from a
+    /// Tests the map: in small spaces by all its eigenvalues, else by the Ritz values of a few Lanczos steps from a
     /// random vector, which are evidence and not a proof.
     ///
     /// # Errors

@@ -35,12 +35,12 @@ pub enum SpdMetric {
     BuresWasserstein,
 }
 
-/// How a step along a tangent comes back to the manifold.
+/// The retractions of [`Spd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SpdRetraction {
-    /// What is cheapest and of second order: for the affine-invariant metric `P + V + V P^-1 V / 2`, for the others
-    /// the exponential. The default.
+    /// The cheapest one of second order: for the affine-invariant metric `P + V + V P^-1 V / 2`, for the others the
+    /// exponential. The default.
     #[default]
     Cheapest,
     /// The exponential of the metric.

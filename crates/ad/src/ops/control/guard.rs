@@ -86,7 +86,7 @@ impl<T: Scalar> Primitive<T> for StopGradient {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`stop_gradient`",
         cost: &["pass", "0", "0"],
-        degenerate: "the derivative is 0 by decree",
+        degenerate: "the derivative is 0 by definition",
         ..PrimitiveDoc::of(file!())
     };
 

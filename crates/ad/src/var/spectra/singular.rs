@@ -116,7 +116,7 @@ pub struct Singular<'t, T: Scalar = f64> {
 
 impl<'t, T: Scalar> Singular<'t, T> {
     /// The policy where values are tied, so that their vectors are defined up to rotation only, and a first derivative
-    /// is asked for what sees the choice; [`Gauge::Error`] unless told otherwise.
+    /// of a quantity that depends on the choice is computed; [`Gauge::Error`] by default.
     ///
     /// What depends on the spans of tied vectors alone has its first derivative under every policy; but forward mode
     /// cannot know how vectors will be used, and gives it under [`Gauge::Project`] and [`Gauge::Warn`] only. Tied
