@@ -33,8 +33,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
     } else if n <= EIGH_SMALL {
         let [s, e, taus] = w.slices([n * n, n, n]);
         symmetrise(a, n, scale, s);
-        tridiagonalise(s, n, v, values, e, taus);
-        ql(values, e, v, n)?;
+        pulp::Arch::new().dispatch(Small { s, n, v, d: values, e, taus })?;
         sort(v, values, n);
     } else if n >= EIGH_CONQUER {
         crate::eigh_large::eigh(a, n, scale, v, values, w)?;
@@ -103,7 +102,28 @@ fn annihilate<T: Real>(s: &mut [T], n: usize, v: &mut [T], p: usize, q: usize) -
     true
 }
 
+/// Both parts for small matrices on the widest registers. They never fuse, so their bits are those of the plain loops.
+struct Small<'a, T> {
+    s: &'a mut [T],
+    n: usize,
+    v: &'a mut [T],
+    d: &'a mut [T],
+    e: &'a mut [T],
+    taus: &'a mut [T],
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Small<'_, T> {
+    type Output = Result<(), Failure>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        tridiagonalise(self.s, self.n, self.v, self.d, self.e, self.taus);
+        ql(self.d, self.e, self.v, self.n)
+    }
+}
+
 /// `S = V T V^T` by Householder reflections, with `T` tridiagonal: `d` on its diagonal, `e` below. Destroys `s`.
+#[inline(always)]
 fn tridiagonalise<T: Real>(s: &mut [T], n: usize, v: &mut [T], d: &mut [T], e: &mut [T], taus: &mut [T]) {
     let half = T::of(0.5);
     for k in 0..n - 2 {

@@ -70,6 +70,7 @@ mod spectrum;
 mod stumpff;
 mod sums;
 mod svd;
+mod svd_gram;
 mod sylvester;
 pub mod threads;
 mod ties;

@@ -1,18 +1,14 @@
-//! The polar factors of a tall matrix by its thin SVD (one-sided Jacobi for small ones, faer's for the rest) or, of
-//! large well-conditioned ones, by the eigenvectors of `A^T A`; and the Lyapunov equation their derivatives solve. No
-//! derivative lives here.
+//! The polar factors of a tall matrix: by one-sided Jacobi for small ones, else by the eigenvectors of `A^T A`, which are
+//! corrected (`svd_gram.rs`) where the condition costs digits, else by faer's SVD; and the Lyapunov equation their
+//! derivatives solve. No derivative lives here.
 
-use faer::Par;
-use faer::diag::DiagMut;
-use faer::dyn_stack::StackReq;
-use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use num_traits::Float;
 
 use crate::gemm::gemm;
-use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror, view, view_mut};
+use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror};
 use crate::sums::dot;
-use crate::tolerances::{ITERATIONS, POLAR_GRAM, POLAR_ROWS, POLAR_SMALL, polar_gram, polar_rank, unit_range};
-use crate::wide_registers::clear_wide_registers;
+use crate::svd_gram;
+use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_gram, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V^T`, `s` in no order.
@@ -34,44 +30,52 @@ pub(crate) fn polar<T: Real>(
         return Ok(());
     }
     let scale = balance(max_abs(a), unit_range());
-    if n >= POLAR_GRAM {
-        let mut buffer = w.take(m * n + n * n);
+    if n > POLAR_SMALL || m > POLAR_ROWS {
+        let mut buffer = w.take(2 * m * n + n * n);
         let done = by_gram(a, m, n, scale, wf, h, handle, &mut buffer, w);
         w.put(buffer);
-        if done? {
+        if done {
             return Ok(());
         }
     }
+    let mut buffer = w.take(m * n + n * n);
+    let (u, vs) = buffer[..m * n + n * n].split_at_mut(m * n);
     let (v, s) = handle.split_at_mut(n * n);
-    // `u` holds the scaled matrix or `U`; `work` holds the scaled matrix, later `V diag(s)`.
-    let thin = ComputeSvdVectors::Thin;
-    let small = n <= POLAR_SMALL && m <= POLAR_ROWS;
-    let need = if small { StackReq::EMPTY } else { svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default()) };
-    let (stack, [work, u], _) = w.lend(need, [m * n, m * n], 0);
-    if small {
+    let done = if n <= POLAR_SMALL && m <= POLAR_ROWS {
         crate::wide::flat::scale(scale, a, u);
-        jacobi(u, m, n, v, s)?;
+        jacobi(u, m, n, v, s)
     } else {
-        crate::wide::flat::scale(scale, a, work);
-        let (x, d) = (view(work, m, n), DiagMut::from_slice_mut(s));
-        let done = svd(x, d, Some(view_mut(u, m, n)), Some(view_mut(v, n, n)), Par::Seq, stack, Default::default());
-        clear_wide_registers();
-        done.map_err(|_| Failure::NoConvergence)?;
+        crate::svd::whole(a, m, n, scale, (u, v, s), w)
+    };
+    let done = done.and_then(|()| full_rank(s, m));
+    if done.is_ok() {
+        factors(u, m, n, scale, (wf, h), (v, s), vs);
     }
-    full_rank(s, m)?;
+    w.put(buffer);
+    done
+}
+
+/// `W = U V^T` and `H = V diag(s) V^T` from the decomposition of the scaled matrix; `s` becomes that of the matrix.
+fn factors<T: Real>(
+    u: &[T],
+    m: usize,
+    n: usize,
+    scale: T,
+    (wf, h): (&mut [T], &mut [T]),
+    (v, s): (&[T], &mut [T]),
+    vs: &mut [T],
+) {
     gemm(wf, m, n, n, T::one(), u, false, v, true, false);
     s.iter_mut().for_each(|x| *x /= scale);
-    let vs = &mut work[..n * n];
     for j in 0..n {
         crate::wide::flat::scale(s[j], &v[j * n..(j + 1) * n], &mut vs[j * n..(j + 1) * n]);
     }
     gemm(h, n, n, n, T::one(), vs, false, v, true, false);
     mirror(h, n, true);
-    Ok(())
 }
 
-/// From `A^T A = V diag(s^2) V^T`: `W = A V diag(1/s) V^T`. `false`, and nothing of use, where the condition of `A`
-/// would cost digits, which the eigenvalues tell.
+/// From `A^T A = V diag(s^2) V^T`: `W = A V diag(1/s) V^T` where the condition of `A` costs no digits, else by the
+/// corrected singular vectors. `false`, and nothing of use, where these cannot be had so.
 fn by_gram<T: Real>(
     a: &[T],
     m: usize,
@@ -82,15 +86,21 @@ fn by_gram<T: Real>(
     handle: &mut [T],
     buffer: &mut [T],
     w: &mut Workspace<T>,
-) -> Result<bool, Failure> {
+) -> bool {
     let (x, rest) = buffer.split_at_mut(m * n);
+    let (u, rest) = rest.split_at_mut(m * n);
     let g = &mut rest[..n * n];
     crate::wide::flat::scale(scale, a, x);
-    gemm(g, n, n, m, T::one(), x, true, x, false, false);
-    crate::eigh::eigh(g, n, handle, w)?;
+    if svd_gram::eigenvectors(x, m, n, g, handle, w).is_err() {
+        return false;
+    }
     let (v, s) = handle.split_at_mut(n * n);
     if s[0] <= polar_gram::<T>() * s[n - 1] {
-        return Ok(false);
+        let done = svd_gram::corrected(x, m, n, u, v, s, w);
+        if done {
+            factors(u, m, n, scale, (wf, h), (v, s), g);
+        }
+        return done;
     }
     s.iter_mut().for_each(|x| *x = Float::sqrt(*x));
     let columns = |factor: &dyn Fn(T) -> T, g: &mut [T]| {
@@ -105,7 +115,7 @@ fn by_gram<T: Real>(
     gemm(h, n, n, n, T::one(), g, false, v, true, false);
     mirror(h, n, true);
     s.iter_mut().for_each(|x| *x /= scale);
-    Ok(true)
+    true
 }
 
 /// Is the smallest singular value more than rounding of the largest?

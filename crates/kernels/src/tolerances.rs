@@ -50,6 +50,19 @@ pub fn polar_gram<T: Scalar>() -> T {
     T::of(0.01)
 }
 
+/// Singular vectors by `A^T A`: the least of its eigenvalues over the largest. Eigenvectors of smaller ones are off by more
+/// than a correction can turn them.
+#[must_use]
+pub fn gram_condition<T: Scalar>() -> T {
+    T::EPS * T::of(1e5)
+}
+
+/// The same: columns with `m` rows are orthogonal if `|<u, v>|` is at most this times their lengths.
+#[must_use]
+pub fn gram_orthogonal<T: Scalar>(m: usize) -> T {
+    T::EPS * T::of(2.0 * (m as f64).sqrt())
+}
+
 /// Eigenvalues and singular values are tied if their distance is at most this times the largest of them: a backward
 /// error of rounding could make them equal. (Decompositions were seen to err by a few units at small orders and by
 /// about the square root of the order beyond; a gap of `2^-46` is still one at orders up to five.)
@@ -223,8 +236,13 @@ pub const REDUCE_STRIP: usize = 64;
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
-/// Polar: the least `n` for which the eigenvectors of `A^T A` are tried.
-pub const POLAR_GRAM: usize = 64;
+/// Singular vectors by `A^T A`: the largest turn that is corrected, as the largest row sum of the generator. What it leaves
+/// of orthogonality is its fourth power over four, and a second correction repairs the columns.
+pub const GRAM_TURN: f64 = 1e-4;
+/// The same: the least `n` for which half of a symmetric product is computed alone.
+pub const GRAM_HALF: usize = 96;
+/// The same: how often columns are looked at.
+pub const GRAM_STEPS: usize = 4;
 /// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to
 /// it.
 pub const SCHUR_SMALL: usize = 96;

@@ -1,0 +1,78 @@
+//! Thin singular value decompositions by `A^T A` and a correction, beside those that it leaves to others: known singular
+//! values of every condition, ties and near ties, tall and square, both precisions.
+
+mod common;
+use common::*;
+use pullback_kernels::Workspace;
+use pullback_kernels::list::*;
+
+/// `Q` of a random matrix.
+fn frame(rng: &mut Rng, m: usize, n: usize) -> Vec<f64> {
+    let (mut q, mut r) = (vec![0.0; m * n], vec![0.0; n * n]);
+    f64::qr_thin(&random::<f64>(rng, m * n), m, n, &mut q, &mut r, &mut Workspace::default()).unwrap();
+    q
+}
+
+/// `U diag(s) V^T` and its decomposition, which has to reproduce it with orthonormal factors.
+fn case<T: Kernels>(rng: &mut Rng, m: usize, n: usize, s: &[f64], what: &str) {
+    let (mut us, v) = (frame(rng, m, n), frame(rng, n, n));
+    for (column, s) in us.chunks_exact_mut(m).zip(s) {
+        column.iter_mut().for_each(|x| *x *= s);
+    }
+    let a: Vec<T> = times(&us, &transposed(&v, n, n), m, n, n).iter().map(|&x| T::of(x)).collect();
+    let mut handle = vec![T::nan(); m * n + n * n + n];
+    T::svd(&a, m, n, false, &mut handle, &mut Workspace::default()).unwrap();
+    let (u, rest) = handle.split_at(m * n);
+    let (v, found) = rest.split_at(n * n);
+    let what = format!("{} {m} x {n}, {what}", T::NAME);
+    let (unit, top) = (T::EPS.f64() * 150.0, s.iter().fold(0.0, |a: f64, b| a.max(*b)));
+    assert!(defect(u, m, n) < unit, "{what}: U is off by {:e}", defect(u, m, n));
+    assert!(defect(v, n, n) < unit, "{what}: V is off by {:e}", defect(v, n, n));
+    let mut us = wide(u);
+    us.chunks_exact_mut(m).zip(found).for_each(|(column, s)| column.iter_mut().for_each(|x| *x *= s.f64()));
+    let back = times(&us, &transposed(&wide(v), n, n), m, n, n);
+    assert!(gap(&back, &a) <= unit * top, "{what}: A is off by {:e}", gap(&back, &a));
+    let mut sorted = s.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    for (found, s) in found.iter().zip(&sorted) {
+        assert!((found.f64() - s).abs() <= unit * top, "{what}: {:e} is {s:e}", found.f64());
+    }
+    assert!(found.windows(2).all(|s| s[0] >= s[1]), "{what}: not in order");
+}
+
+/// The tall ones are more than 11/6 times as tall as wide, where faer by default loses small singular values.
+const SIZES: [(usize, usize); 9] =
+    [(5, 5), (9, 8), (70, 2), (16, 16), (300, 3), (31, 20), (48, 48), (90, 64), (130, 130)];
+
+#[test]
+fn every_condition() {
+    let mut rng = rng(31);
+    for (m, n) in SIZES {
+        for condition in [1.0, 2.0, 1e2, 1e4, 1.9e5, 2.4e5, 1e7, 1e12] {
+            let s: Vec<f64> = (0..n).map(|j| f64::powf(condition, -(j as f64) / (n - 1) as f64)).collect();
+            case::<f64>(&mut rng, m, n, &s, &format!("condition {condition:e}"));
+            case::<f32>(&mut rng, m, n, &s, &format!("condition {condition:e}"));
+            // One small value alone, and one large.
+            let alone = |k: usize, x: f64| (0..n).map(|j| if j == k { x } else { 1.0 }).collect::<Vec<f64>>();
+            case::<f64>(&mut rng, m, n, &alone(n - 1, 1.0 / condition), &format!("one small, {condition:e}"));
+            case::<f64>(&mut rng, m, n, &alone(0, condition), &format!("one large, {condition:e}"));
+        }
+    }
+}
+
+#[test]
+fn ties_and_near_ties_at_both_ends() {
+    let mut rng = rng(32);
+    for (m, n) in SIZES {
+        for gap in [0.0, 1e-15, 1e-13, 1e-11, 1e-9, 1e-7, 1e-5] {
+            for small in [1e-1, 1e-3, 1e-5] {
+                // Two groups, of which each member is a little off its neighbour.
+                let s: Vec<f64> =
+                    (0..n).map(|j| if j % 2 == 0 { 1.0 } else { small } * (1.0 + gap * (j / 2) as f64)).collect();
+                case::<f64>(&mut rng, m, n, &s, &format!("gap {gap:e}, groups at 1 and {small:e}"));
+                case::<f32>(&mut rng, m, n, &s, &format!("gap {gap:e}, groups at 1 and {small:e}"));
+            }
+        }
+        case::<f64>(&mut rng, m, n, &vec![0.0; n], "zero");
+    }
+}
