@@ -323,8 +323,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         if let Some(p) = self.probe.get() {
             return Ok(p);
         }
-        let mut r = lists::noise_alike(&self.shapes, 0xB0DE);
-        self.words.project(&mut r)?;
+        let r = linear::random(self, 0xB0DE)?;
         let stop = Stop { tolerance: PROBE, products };
         let found = self.solve(&r, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
         let (size, length) = (self.lengths(&r)?, self.lengths(&found.x)?);

@@ -27,7 +27,7 @@ pub use recycle::Recycle;
 pub(crate) use richardson::rate;
 pub(crate) use ritz::Watched;
 pub use symmetric::{Positive, SelfAdjoint};
-pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, tolerance as symmetric_to_rounding};
+pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, random, tolerance as symmetric_to_rounding};
 
 use crate::error::Result;
 use crate::lists::{self, List};
