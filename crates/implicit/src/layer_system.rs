@@ -136,14 +136,15 @@ pub(crate) fn numeric<C: Condition>(
     let map = Tangent { tape: &tape, z: zs, out, words: Tangents::new(&words, space, z)?, shapes, dim };
     let mut b = c.clone();
     map.project(&mut b)?;
-    let stop = Stop::at(1e-13f64.max(20.0 * lists::eps::<Of<C::State>>()));
+    let eps = lists::eps::<Of<C::State>>();
+    let stop = Stop::at(1e-13f64.max(20.0 * eps));
     let found = match transposed {
         true => solve(&Adjoint(&map), &b, None, Method::Auto, &stop)?,
         false => solve(&map, &b, None, Method::Auto, &stop)?,
     };
     let sound = |m: usize| {
         let s = found.members[m];
-        s.status == Status::Converged || s.status == Status::Stalled && s.residual < 1e-8
+        s.status == Status::Converged || s.status == Status::Stalled && s.residual < eps.sqrt()
     };
     let mut q = found.x.clone();
     let bad = (0..found.members.len()).filter(|m| !sound(*m)).map(|m| (m, found.members[m].status));
