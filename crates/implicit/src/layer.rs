@@ -126,7 +126,12 @@ where
     }
 
     /// The certificates of the systems since they were asked for last, in the order of the sweeps: how far the
-    /// cotangent of the parameters is to be trusted that each of them led to. A member that failed is `Invalid`.
+    /// cotangent of the parameters is to be trusted that each of them led to. A member that failed is `Invalid`, and so
+    /// is every member where the solution is no point of its manifold or the condition cannot be recorded;
+    /// [`Layer::solutions`] says why.
+    ///
+    /// The cotangent of the solution is taken as it comes. What the rest of the program made of an inexact solution, as
+    /// the gradient of a loss there, is not in the estimate: [`Layer::solutions`] tells how far that solution is.
     pub fn certificates(&self) -> Vec<SolutionCertificate> {
         std::mem::take(&mut *locked(&self.0.certificates))
     }
