@@ -45,6 +45,10 @@ impl<T: Scalar> Ask<'_, T> {
             found.take(again, &|m| indefinite[m]);
             found.method = if others { Method::Auto } else { minres };
         }
+        if auto {
+            found =
+                linear::freed(found, b, stop, &mut |b, start, method, stop| self.once(b, Some(start), method, stop))?;
+        }
         let krylov = !matches!(method, Method::Neumann { .. } | Method::NeumannAdaptive | Method::Richardson { .. });
         // A small residual is a small error only where the map is not nearly singular: go on where it is not.
         for _ in 0..2 {

@@ -95,7 +95,8 @@ impl Bilevel {
     /// next parameters.
     ///
     /// # Errors
-    /// Those of the inner solver and of [`crate::Linearisation::hypergradient`]. The state is then as it was.
+    /// Those of the inner solver, of [`crate::Linearisation::hypergradient`] and of `update`. The state is then as it
+    /// was, what is recycled included, so that the step may be tried again.
     pub fn step<C, O>(
         &self,
         condition: &C,
@@ -110,8 +111,10 @@ impl Bilevel {
         O: for<'t> OuterFn<'t, C::State, C::Params>,
     {
         let z = inner(&state.phi, &state.z)?;
+        // What is kept of this step's systems becomes part of the state with everything else, or not at all.
+        let adjoints = state.adjoints.clone();
         let mut ask = |settings: Settings| -> Result<Hypergradient<C::State, C::Params>> {
-            let solution = condition.at(&z, &state.phi).with(settings).recycling(&state.adjoints);
+            let solution = condition.at(&z, &state.phi).with(settings).recycling(&adjoints);
             solution.linearise(tapes)?.hypergradient(outer)
         };
         let mut settings = Settings { tolerance: state.tolerance, ..self.settings };
@@ -143,6 +146,7 @@ impl Bilevel {
             products,
         });
         (state.z, state.tolerance, state.finished) = (found.solution, tolerance, finished);
+        state.adjoints = adjoints;
         state.steps += 1;
         Ok(())
     }

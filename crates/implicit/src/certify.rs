@@ -62,6 +62,10 @@ const LONG: f64 = 0.5;
 /// Lanczos steps that look at the spectrum of a large self-adjoint map.
 const LOOK: usize = 12;
 
+/// A metric is lost in rounding where a random tangent that is lowered and raised comes back as far off as this much of
+/// the threshold: other vectors come back further off.
+const METRIC: f64 = 0.25;
+
 /// A normal part of the residual beyond this says that the condition is not one of the manifold.
 const NORMAL: f64 = 1e-6;
 
@@ -165,6 +169,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         small: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Member>> {
         let known = self.known(here)?;
+        let metric = if self.solution.settings.check { here.metric_defects()? } else { vec![] };
+        let eps = lists::eps::<Of<C::State>>();
         let one = |m: usize| {
             let s = &solved.members[m];
             let mut member = Member {
@@ -182,6 +188,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 verdict: Verdict::Verified,
             };
             member.verdict = self.judged(here, m, &member, small(m));
+            if let Some(defect) = metric.get(m).filter(|d| d.is_nan() || **d > METRIC * eps.sqrt()) {
+                let why = Why::IllConditioned { condition: defect / eps };
+                member.verdict = member.verdict.worse(Verdict::Suspect(why));
+            }
             if let Some(Probe { status, .. }) = known.probe.map(|p| p[m]).filter(|p| p.status != Status::Converged) {
                 // A system with a solution does not make a map regular.
                 member.verdict = member.verdict.worse(Verdict::Suspect(Why::Solver { member: m, status }));

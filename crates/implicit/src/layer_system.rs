@@ -10,6 +10,7 @@ use crate::lists::{self, List};
 use crate::solution::{Tapes, rebuilt};
 use crate::space::{Space, Tangents, sweep, sweep_back};
 use crate::stationarity::Stationarity;
+use crate::trust::SolutionCertificate;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Custom, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use pullback_manifolds::ambient;
@@ -136,14 +137,15 @@ pub(crate) fn numeric<C: Condition>(
     let map = Tangent { tape: &tape, z: zs, out, words: Tangents::new(&words, space, z)?, shapes, dim };
     let mut b = c.clone();
     map.project(&mut b)?;
-    let stop = Stop::at(1e-13f64.max(20.0 * lists::eps::<Of<C::State>>()));
+    let eps = lists::eps::<Of<C::State>>();
+    let stop = Stop::at(1e-13f64.max(20.0 * eps));
     let found = match transposed {
         true => solve(&Adjoint(&map), &b, None, Method::Auto, &stop)?,
         false => solve(&map, &b, None, Method::Auto, &stop)?,
     };
     let sound = |m: usize| {
         let s = found.members[m];
-        s.status == Status::Converged || s.status == Status::Stalled && s.residual < 1e-8
+        s.status == Status::Converged || s.status == Status::Stalled && s.residual < eps.sqrt()
     };
     let mut q = found.x.clone();
     let bad = (0..found.members.len()).filter(|m| !sound(*m)).map(|m| (m, found.members[m].status));
@@ -174,9 +176,11 @@ impl<C: Condition> Inner<C> {
     fn certify(&self, z: &[Batch<Of<C::State>>], phi: &[Batch<Of<C::State>>], zbar: &[Batch<Of<C::State>>]) {
         let (z, phi) = (rebuilt(&self.z, z.to_vec()), rebuilt(&self.phi, phi.to_vec()));
         let zbar = rebuilt(&self.z, zbar.to_vec());
-        // The layer differentiates where its solver ended, and so does this.
-        let Ok(found) = self.condition.at(&z, &phi).without_polish().vjp(&zbar) else { return };
-        let mut certificate = found.certificate;
+        // The layer differentiates where its solver ended, and so does this. Where that is no point of the manifold, or
+        // the condition cannot be recorded, the sweep may have its numbers all the same, and nothing is known of them.
+        let found = self.condition.at(&z, &phi).without_polish().vjp(&zbar).map(|found| found.certificate);
+        let none = |_| SolutionCertificate::failed(lists::members(&z.shapes()), lists::eps::<Of<C::State>>().sqrt());
+        let mut certificate = found.unwrap_or_else(none);
         if let Some(last) = &*locked(&self.last) {
             for (member, _) in last.failures.iter().enumerate().filter(|(_, f)| f.is_some()) {
                 let failed = Verdict::Invalid(Why::Failed { member });

@@ -187,6 +187,26 @@ impl<'t, T: Scalar> Local<'t, T> {
         self.at.iter().zip(&other.at).all(one)
     }
 
+    /// What rounding leaves of the metric: how far a random tangent is from what it is lowered and raised to again,
+    /// relative to it, leaf by leaf. A metric that is much larger along some directions than along others loses digits.
+    pub(crate) fn metric_defects(&self) -> Result<Vec<f64>> {
+        let n = lists::members(&self.shapes);
+        if self.words.ambient {
+            return Ok(vec![0.0; n]);
+        }
+        let (mut v, mut g) = (lists::noise_alike(&self.shapes, 0x6E7), lists::zeros(&self.shapes));
+        self.words.project(&mut v)?;
+        self.words.lower(&v, &mut g)?;
+        let off = lists::minus(&self.raised(&g)?, &v);
+        let length = |b: &Batch<T>, m| lists::dot(std::slice::from_ref(b), std::slice::from_ref(b), m).sqrt();
+        let leaf = |m: usize, (off, v): (&Batch<T>, &Batch<T>)| match length(v, m) {
+            0.0 => 0.0,
+            size => length(off, m) / size,
+        };
+        let worst = |w: f64, x: f64| if x <= w { w } else { x };
+        Ok((0..n).map(|m| off.iter().zip(&v).map(|both| leaf(m, both)).fold(0.0, worst)).collect())
+    }
+
     /// The tangent that a cotangent of the solution is.
     pub(crate) fn raised(&self, zbar: &[Batch<T>]) -> Result<List<T>> {
         let mut b = lists::zeros(&self.shapes);
@@ -303,8 +323,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         if let Some(p) = self.probe.get() {
             return Ok(p);
         }
-        let mut r = lists::noise_alike(&self.shapes, 0xB0DE);
-        self.words.project(&mut r)?;
+        let r = linear::random(self, 0xB0DE)?;
         let stop = Stop { tolerance: PROBE, products };
         let found = self.solve(&r, false, None, Method::Auto, &stop, Aid { recycle: None, ..aid })?;
         let (size, length) = (self.lengths(&r)?, self.lengths(&found.x)?);

@@ -99,6 +99,22 @@ pub struct SolutionCertificate {
     pub threshold: f64,
 }
 
+impl SolutionCertificate {
+    /// Of a derivative of `members` members that could not be looked at.
+    pub(crate) fn failed(members: usize, threshold: f64) -> Self {
+        SolutionCertificate {
+            members: (0..members).map(Member::failed).collect(),
+            error: None,
+            verdict: Verdict::Invalid(Why::Failed { member: 0 }),
+            method: Method::Auto,
+            products: 0,
+            all_products: 0,
+            polished: false,
+            threshold,
+        }
+    }
+}
+
 impl fmt::Display for SolutionCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.verdict)?;

@@ -40,9 +40,10 @@ pub enum Why {
         /// The largest.
         largest: f64,
     },
-    /// The linear system is so ill-conditioned that half of the digits are lost.
+    /// The linear system, or the metric that it is looked at in, is so ill-conditioned that half of the digits are
+    /// lost.
     IllConditioned {
-        /// The condition number.
+        /// The condition number; of a metric, the rounding units that its inverse is off.
         condition: f64,
     },
     /// The linear solver did not reach its tolerance.

@@ -4,13 +4,14 @@
 #[path = "solutions/matrices.rs"]
 mod matrices;
 
-use matrices::{apart, mat, qf, solve, with_spectrum};
+use matrices::{apart, dot, mat, qf, solve, sym, with_spectrum};
 use pullback::faer::Mat;
-use pullback::{Batch, Shape};
+use pullback::{Batch, Shape, Var};
 use pullback_implicit::linear::{Method, Positive};
 use pullback_implicit::{
     Condition, Estimator, SolutionCertificate, Verdict, fixed_point, inner_loop, root, stationary,
 };
+use pullback_manifolds::{Euclidean, Product, Spd, Sphere};
 
 /// Larger than what is looked at as a whole matrix.
 const N: usize = 60;
@@ -254,4 +255,120 @@ fn a_small_entry_that_is_off_beside_a_large_one_that_is_right() {
             }
         }
     }
+}
+
+/// The derivative of `X = sym(C)`, `x = b / |b|`, `y = q` on SPD x sphere x flat space, from their costs together: its
+/// verdict, and the error of each leaf. `C` is of the size `scale`, with condition number `condition`; `b` of `length`.
+macro_rules! three_factors {
+    ($name:ident, $t:ty) => {
+        fn $name(scale: f64, condition: f64, length: f64, seed: u64) -> (Verdict, [f64; 3], String) {
+            let narrow = |m: &Mat<f64>| Mat::<$t>::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] as $t);
+            let wide = |m: &Mat<$t>| Mat::<f64>::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(m[(i, j)]));
+            let values: Vec<f64> = (0..3).map(|i| scale * condition.powf(-f64::from(i) / 2.0)).collect();
+            let c = narrow(&sym(&with_spectrum(&values, seed)));
+            let (b, q) = (narrow(&(mat(seed + 1, 4, 1) * length)), narrow(&mat(seed + 2, 2, 1)));
+            let size = wide(&b).norm_l2();
+            let x = wide(&b) * (1.0 / size);
+            let (z, phi) = ((c.clone(), narrow(&x), q.clone()), (c, b, q));
+            let space = Product::new((Spd::new(3), Sphere::new(4, 1), Euclidean::new(2, 1)));
+            let cost = stationary(&z, &phi, |z: Three<'_, $t>, phi: Three<'_, $t>| {
+                let d = z.2 - phi.2;
+                z.0.inverse().dot(phi.0.sym()) + z.0.logdet() - z.1.dot(phi.1) + d.dot(d)
+            });
+            let w = (narrow(&mat(seed + 3, 3, 3)), narrow(&mat(seed + 4, 4, 1)), narrow(&mat(seed + 5, 2, 1)));
+            let d = cost.on(&space).at(&z, &phi).vjp(&w).unwrap();
+            let along = &wide(&w.1) - &x * dot(&wide(&w.1), &x);
+            let errors = [
+                apart(&wide(&d.value.0), &sym(&wide(&w.0))),
+                apart(&wide(&d.value.1), &(along * (1.0 / size))),
+                apart(&wide(&d.value.2), &wide(&w.2)),
+            ];
+            let what = format!("{scale:e}, {condition:e}, {length:e}: {errors:?}\n{}", d.certificate);
+            (d.certificate.verdict, errors, what)
+        }
+    };
+}
+
+type Three<'t, T> = (Var<'t, T>, Var<'t, T>, Var<'t, T>);
+
+three_factors!(in_double, f64);
+three_factors!(in_single, f32);
+
+/// What is sound and what is not, over all of these.
+fn judged(
+    of: impl Fn(f64, f64, f64, u64) -> (Verdict, [f64; 3], String),
+    eps: f64,
+    scales: &[f64],
+    conditions: &[f64],
+) -> [usize; 2] {
+    let mut tally = [0; 2];
+    for (i, scale) in scales.iter().enumerate() {
+        for (j, condition) in conditions.iter().enumerate() {
+            for (k, length) in [1e-3, 1.0, 1e3].into_iter().enumerate() {
+                let seed = 700 + 100 * i as u64 + 10 * j as u64 + k as u64;
+                let (verdict, errors, what) = of(*scale, *condition, length, seed);
+                let wrong = errors.iter().any(|e| *e > 3.0 * eps.sqrt());
+                assert!(!(wrong && verdict == Verdict::Verified), "{what}");
+                tally[usize::from(!verdict.is_sound())] += 1;
+            }
+        }
+    }
+    tally
+}
+
+#[test]
+fn factors_whose_metrics_differ_by_many_orders_of_size() {
+    // The metric of SPD is as large as its point is small, and of a condition number that is squared. Neither is a
+    // reason to miss a direction; where rounding loses the metric itself, nothing is verified.
+    let double = judged(in_double, f64::EPSILON, &[1e-9, 1e-6, 1.0, 1e6, 1e9], &[1.5, 100.0]);
+    let eps = f64::from(f32::EPSILON);
+    let single = judged(in_single, eps, &[1e-6, 1e-4, 1.0, 1e5], &[1.5, 30.0]);
+    let lost = judged(in_single, eps, &[1e-6, 1.0, 1e5], &[3e3]);
+    println!("sound and not: in double precision {double:?}, in single {single:?}, beyond it {lost:?}");
+    assert!(double == [30, 0] && single[0] >= 20 && lost[1] >= 8, "{double:?} {single:?} {lost:?}");
+}
+
+/// The verdict on a derivative in 62 dimensions: positive matrices of the size `scale` beside a sphere, where the
+/// second smallest eigenvalue of a quadratic form is `gap`, and flat space. The cotangent touches its direction by
+/// 1e-6.
+macro_rules! large_product {
+    ($name:ident, $t:ty) => {
+        fn $name(scale: f64, gap: f64, method: Method) -> (Verdict, String) {
+            let narrow = |m: &Mat<f64>| Mat::<$t>::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] as $t);
+            let values: Vec<f64> = (0..10).map(|i| scale * (1.0 + f64::from(i))).collect();
+            let c = narrow(&sym(&with_spectrum(&values, 900)));
+            let form = Mat::<$t>::from_fn(5, 5, |i, j| if i == j { [0.0, gap, 1.5, 2.0, 2.5][i] as $t } else { 0.0 });
+            let x = Mat::<$t>::from_fn(5, 1, |i, _| if i == 0 { 1.0 } else { 0.0 });
+            let q = narrow(&mat(901, 3, 1));
+            let (z, phi) = ((c.clone(), x, q.clone()), (c, form, q));
+            let space = Product::new((Spd::new(10), Sphere::new(5, 1), Euclidean::new(3, 1)));
+            let cost = stationary(&z, &phi, |z: Three<'_, $t>, phi: Three<'_, $t>| {
+                let d = z.2 - phi.2;
+                z.0.inverse().dot(phi.0.sym()) + z.0.logdet() + z.1.dot(phi.1.sym() * z.1) + d.dot(d)
+            });
+            let touch = Mat::<$t>::from_fn(5, 1, |i, _| if i == 1 { 1e-6 } else { i as $t });
+            let w = (narrow(&mat(902, 10, 10)), touch, narrow(&mat(903, 3, 1)));
+            let d = cost.on(&space).at(&z, &phi).method(method).vjp(&w).unwrap();
+            (d.certificate.verdict, format!("{scale:e}, {gap:e}, {method:?}\n{}", d.certificate))
+        }
+    };
+}
+
+large_product!(large_in_double, f64);
+large_product!(large_in_single, f32);
+
+#[test]
+fn a_kernel_in_a_factor_whose_metric_is_small_beside_another() {
+    let (cg, mut sound) = (Method::Cg(Positive::asserted()), [0, 0]);
+    for method in [Method::Auto, cg, Method::Gmres { restart: 40 }, Method::Lsmr, Method::BiCgStab] {
+        for scale in [1e-9, 1e-6, 1e-5, 1.0, 1e4] {
+            for (verdict, what) in [large_in_double(scale, 0.0, method), large_in_single(scale, 0.0, method)] {
+                assert!(!verdict.is_sound(), "{what}");
+            }
+            let regular = [large_in_double(scale, 1.0, method), large_in_single(scale, 1.0, method)];
+            sound.iter_mut().zip(regular).for_each(|(n, (verdict, _))| *n += usize::from(verdict.is_sound()));
+        }
+    }
+    // Where scales are far apart there are leaves that single precision cannot tell, and it says so.
+    assert!(sound[0] == 25 && sound[1] >= 8, "{sound:?}");
 }

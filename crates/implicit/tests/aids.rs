@@ -7,12 +7,12 @@ mod matrices;
 #[path = "solutions/spaces.rs"]
 mod spaces;
 
-use matrices::{apart, mat, solve, sym};
+use matrices::{apart, mat, qf, solve, sym, times, with_spectrum};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape};
 use pullback_implicit::bilevel::Bilevel;
-use pullback_implicit::linear::{Diagonal, Method, Positive, Recycle};
-use pullback_implicit::{Condition, Verdict, stationary};
+use pullback_implicit::linear::{Diagonal, Method, Positive, Recycle, SelfAdjoint};
+use pullback_implicit::{Condition, Settings, Tapes, Verdict, root, stationary};
 
 const N: usize = 70;
 
@@ -124,4 +124,56 @@ fn the_bilevel_loop_recycles() {
     println!("products of twelve outer steps, by adjoints kept: {all:?}");
     // Newton steps and checks are in these numbers, and are not recycled.
     assert!(all[1] < all[0] && all[2] < all[1] && all[2] + 12 * 8 < all[0], "{all:?}");
+}
+
+/// `A z = phi` in 56 dimensions, symmetric or not.
+fn linear(a: Mat<f64>) -> impl Condition<State = Mat<f64>, Params = Mat<f64>> {
+    let blank = Mat::zeros(a.nrows(), 1);
+    root(&blank, &blank, move |z, phi| &a * z - phi).flat()
+}
+
+#[test]
+fn solvers_by_name_with_aids_of_another_problem_and_cotangents_of_every_size() {
+    let (n, mut tally) = (56, [0; 3]);
+    let values: Vec<f64> = (0..n).map(|i| 30f64.powf(-(i as f64) / (n - 1) as f64)).collect();
+    let signs: Vec<f64> = (0..n).map(|i| if i % 3 == 0 { -values[i] } else { values[i] }).collect();
+    let (symmetric, turned) = (with_spectrum(&values, 640), qf(&(mat(641, n, n) * 0.1 + Mat::<f64>::identity(n, n))));
+    let other = linear(with_spectrum(&signs, 642));
+    let (z, mut tapes) = (Mat::zeros(n, 1), Tapes::new());
+    let wrong = other.at(&z, &z).linearise(&mut tapes).unwrap();
+    let (cg, minres) = (Method::Cg(Positive::asserted()), Method::Minres(SelfAdjoint::asserted()));
+    let short = Method::Chebyshev { low: 0.5, high: 0.6 };
+    let (whole, anderson) = (Method::Chebyshev { low: 0.03, high: 1.1 }, Method::Anderson { memory: 8 });
+    let richardson = Method::Richardson { step: 0.9 };
+    for a in [symmetric.clone(), times(&symmetric, &turned)] {
+        let transposed = a.transpose().to_owned();
+        let c = linear(a);
+        for method in [cg, minres, short, whole, anderson, richardson, Method::Lsmr, Method::BiCgStab] {
+            for (aid, size) in [(0, 1.0), (0, 1e20), (1, 1.0), (2, 1e-30), (2, 1.0)] {
+                let w = Mat::from_fn(n, 1, |i, _| size * mat(650, n, 1)[(i, 0)] * if i % 2 == 0 { 1e-7 } else { 1.0 });
+                let stale = Recycle::new(2).deflating(2);
+                let from = other.at(&z, &z).method(Method::Gmres { restart: 30 }).recycling(&stale);
+                from.vjp(&mat(651, n, 1)).unwrap();
+                let at = c.at(&z, &z).with(Settings { method, products: 400, ..Settings::new::<f64>() });
+                let at = match aid {
+                    0 => at,
+                    1 => at.preconditioned(wrong.map()),
+                    _ => at.recycling(&stale),
+                };
+                let d = at.vjp(&w).unwrap();
+                let (truth, told) = (solve(&transposed, &w), d.certificate.error.map_or(0.0, |e| e.relative()));
+                let error = (&d.value - &truth).norm_l2() / truth.norm_l2().max(d.value.norm_l2());
+                let honest = match d.certificate.verdict {
+                    Verdict::Verified => error < 2e-8,
+                    Verdict::Estimated => told > 0.5 * error - 1e-9 && told < 2.0 * error + 1e-9,
+                    _ => true,
+                };
+                assert!(honest, "{method:?}, {aid}, {size:e}: {error:e}\n{}", d.certificate);
+                let kind = [d.certificate.verdict == Verdict::Verified, d.certificate.verdict.is_sound(), true];
+                tally[kind.iter().position(|k| *k).unwrap()] += 1;
+            }
+        }
+    }
+    println!("verified, estimated, neither: {tally:?}");
+    assert!(tally[0] >= 20, "{tally:?}");
 }

@@ -14,7 +14,7 @@ mod spaces;
 
 use matrices::{apart, mat, qf, solve, sym, times};
 use pullback::faer::Mat;
-use pullback::{Batch, Shape, Tape};
+use pullback::{Batch, Shape, Tape, Var};
 use pullback_implicit::linear::{Map, Method, Positive, Recycle, SelfAdjoint, Stop, solve as linear_solve};
 use pullback_implicit::{Condition, Result, Settings, root, stationary};
 
@@ -242,4 +242,23 @@ fn deflated_derivatives_are_right_in_a_metric_and_in_every_member() {
             assert!(left < 1e-7, "{m}: {left:e} {}", d.certificate);
         }
     }
+}
+
+#[test]
+fn a_direction_that_is_lengthened_beyond_the_numbers_is_not_kept_and_no_error() {
+    // In single precision: a direction is shortened to 1e-22, and the square of what lengthens it is no number.
+    let n = 60;
+    let d = Mat::<f32>::from_fn(n, 1, |i, _| if i == 0 { 1e-22 } else { 1.0 + i as f32 / n as f32 });
+    let (z, w) = (Mat::<f32>::zeros(n, 1), Mat::<f32>::from_fn(n, 1, |i, _| if i == 0 { 1.0 } else { 0.0 }));
+    let c = root(&z, &z, |z: Var<'_, f32>, p: Var<'_, f32>| z.hadamard(&d) - p).flat();
+    let recycle = Recycle::new(2).deflating(2);
+    for _ in 0..2 {
+        let found = c.at(&z, &z).method(Method::Gmres { restart: 30 }).recycling(&recycle).vjp(&w).unwrap();
+        assert!(!found.certificate.verdict.is_sound(), "{}", found.certificate);
+    }
+    // And the next system, of another right-hand side, is solved as without.
+    let w = Mat::<f32>::from_fn(n, 1, |i, _| if i > 0 { (i as f32).sin() } else { 0.0 });
+    let found = c.at(&z, &z).method(Method::Gmres { restart: 30 }).recycling(&recycle).vjp(&w).unwrap();
+    let far = (0..n).map(|i| (found.value[(i, 0)] * d[(i, 0)] - w[(i, 0)]).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-5, "{far:e}\n{}", found.certificate);
 }

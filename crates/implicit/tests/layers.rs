@@ -1,15 +1,16 @@
 //! Layers on batches: a member that fails is masked and named, the others are right; certificates of what a sweep
-//! solved; layers inside layers, batched.
+//! solved, also where it ended off its manifold; layers inside layers, batched; a large map that GMRES does not solve.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
 
-use matrices::{apart, mat};
+use matrices::{apart, mat, qf, solve, times, with_spectrum};
 use pullback::faer::Mat;
 use pullback::prelude::*;
-use pullback::{Shape, grad, hvp, jvp, value};
+use pullback::{Scalar, Shape, grad, hvp, jvp, value};
 use pullback_implicit::linear::Status;
-use pullback_implicit::{Condition, Error, Layer, Result, Verdict, Why, stationary};
+use pullback_implicit::{Condition, Error, Layer, Result, Verdict, Why, root as root_of, stationary};
+use pullback_manifolds::Sphere;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const N: usize = 3;
@@ -345,3 +346,67 @@ fn a_forward_solve_is_judged_where_the_map_is_singular_and_in_a_batch_of_one() {
     assert!(grad(func(|p: Var| strict.apply(&p)), &1.0).is_err());
     assert!(matches!(strict.failures()[0].1, Error::NotStationary { member: 0, .. }));
 }
+
+#[test]
+fn a_solver_that_leaves_the_manifold_has_no_certificate_that_is_silent() {
+    // `x = b / |b|`, by a solver that ends off the sphere: the sweep has its numbers, and they are that much off.
+    let (b, w) = (mat(520, 3, 1), mat(521, 3, 1));
+    let length = b.norm_l2();
+    let x = &b * (1.0 / length);
+    let truth = (&w - &x * matrices::dot(&w, &x)) * (1.0 / length);
+    for off in [0.0, 1e-9, 1e-6] {
+        let c = stationary(&b, &b, |z: Var, p: Var| -z.dot(p)).on(&*SPHERE);
+        let solver = move |p: &Mat<f64>| Ok(p * ((1.0 + off) / p.norm_l2()));
+        let layer = Layer::new(c, b.clone(), b.clone(), solver).certified();
+        let g = grad(func(|p: Var| layer.apply(&p).dot(&w)), &b).unwrap();
+        assert!(apart(&g, &truth) <= 10.0 * off + 1e-14, "{off:e}");
+        let all = layer.certificates();
+        assert_eq!(all.len(), 1, "{off:e}: every system leaves a certificate");
+        let expected = if off == 0.0 { Verdict::Verified } else { Verdict::Invalid(Why::Failed { member: 0 }) };
+        assert_eq!((all[0].verdict, all[0].members[0].verdict), (expected, expected), "{off:e}: {}", all[0]);
+        // The layer says how.
+        let why = layer.solutions();
+        assert_eq!(why.is_ok(), off == 0.0, "{off:e}");
+        assert!(why.err().is_none_or(|e| e.to_string().contains("not a point")), "{off:e}");
+    }
+}
+
+/// The derivative of `A z = b` by a layer in 60 dimensions, with condition number 10: its error and its verdict.
+macro_rules! large_root {
+    ($name:ident, $t:ty) => {
+        fn $name() -> (f64, Verdict) {
+            let n = 60;
+            let a = times(&qf(&mat(530, n, n)), &times(&with_spectrum(&spread(n, 10.0), 531), &qf(&mat(532, n, n))));
+            let narrow = |m: &Mat<f64>| Mat::<$t>::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] as $t);
+            let wide = |m: &Mat<$t>| Mat::<f64>::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(m[(i, j)]));
+            let (a, b, w) = (narrow(&a), narrow(&mat(533, n, 1)), narrow(&mat(534, n, 1)));
+            let z = narrow(&solve(&wide(&a), &wide(&b)));
+            let truth = solve(&wide(&a).transpose().to_owned(), &wide(&w));
+            let c = root_of(&b, &b, move |z: Var<'_, $t>, p: Var<'_, $t>| &a * z - p).flat();
+            let layer = Layer::new(c, b.clone(), b.clone(), move |_: &Mat<$t>| Ok(z.clone())).certified();
+            let g = grad(func_of(|p: Var<'_, $t>| layer.apply(&p).dot(&w)), &b).unwrap();
+            (apart(&wide(&g), &truth), layer.certificates()[0].verdict)
+        }
+    };
+}
+
+large_root!(root_in_double, f64);
+large_root!(root_in_single, f32);
+
+#[test]
+fn a_large_map_that_is_well_conditioned_and_whose_eigenvalues_are_all_around_zero() {
+    // Restarted GMRES is stuck there; and in single precision no solver is as exact as in double.
+    for ((error, verdict), most) in [(root_in_double(), 1e-11), (root_in_single(), 1e-4)] {
+        assert!(error < most && verdict == Verdict::Verified, "{error:e}: {verdict}");
+    }
+}
+
+fn func_of<T: Scalar, F: for<'t> Fn(Var<'t, T>) -> Var<'t, T>>(f: F) -> F {
+    f
+}
+
+fn spread(n: usize, condition: f64) -> Vec<f64> {
+    (0..n).map(|i| condition.powf(-(i as f64) / (n - 1) as f64)).collect()
+}
+
+static SPHERE: std::sync::LazyLock<Sphere> = std::sync::LazyLock::new(|| Sphere::new(3, 1));

@@ -15,44 +15,67 @@ pub struct Frame<T: Scalar = f64> {
     members: usize,
 }
 
+/// Of a random vector about `sqrt((d - k) / d)` is left beside `k` others, and seldom less than this. In a metric that
+/// is much larger along some directions than along others it may be next to nothing, most of which is rounding.
+const LEFT: f64 = 0.1;
+
+/// So often a vector is made orthogonal once more, if less is left of it.
+const ROUNDS: usize = 6;
+
 impl<T: Scalar> Frame<T> {
-    /// Random vectors, projected and made orthonormal (Gram and Schmidt, twice).
+    /// Random vectors, projected and made orthonormal (Gram and Schmidt, twice, and again where little is left).
     ///
     /// Cost: `dim` projections and applications of the metric, `2 dim² n` for the inner products.
     ///
     /// # Errors
     /// [`crate::Error::Dimension`] if the space has fewer dimensions than the map says; the first failure of the map.
     pub fn new(map: &dyn Map<T>) -> Result<Self> {
-        let (d, n) = (map.dim(), lists::members(map.shapes()));
-        let (mut basis, mut lowered): (Vec<List<T>>, Vec<List<T>>) = (vec![], vec![]);
-        for k in 0..d {
+        let mut frame = Frame { basis: vec![], lowered: vec![], members: lists::members(map.shapes()) };
+        for k in 0..map.dim() {
             let mut v: List<T> = lists::noise_alike(map.shapes(), 0xF0 + k as u64);
-            map.project(&mut v)?;
             let mut g = lists::zeros(map.shapes());
-            map.lower(&v, &mut g)?;
-            let first: Vec<f64> = (0..n).map(|m| lists::dot(&v, &g, m).max(0.0).sqrt()).collect();
-            for _ in 0..2 {
-                for (e, ge) in basis.iter().zip(&lowered) {
-                    for m in 0..n {
-                        let c = lists::dot(&v, ge, m);
-                        lists::add(&mut v, -c, e, m);
-                    }
+            // What was left is projected once more, too: it may be rounding, which is not in the space.
+            let mut is_new = false;
+            for _ in 0..ROUNDS {
+                is_new = frame.turned_away(map, &mut v, &mut g)?;
+                if is_new {
+                    break;
                 }
             }
-            map.lower(&v, &mut g)?;
-            for m in 0..n {
-                let length = lists::dot(&v, &g, m).max(0.0).sqrt();
-                // Of a random vector about sqrt((d - k) / d) is left, never as little as this.
-                if length.is_nan() || length <= T::EPS.f64().sqrt() * first[m] {
-                    return Err(crate::Error::Dimension { expected: d, got: k });
-                }
-                lists::scale(&mut v, 1.0 / length, m);
-                lists::scale(&mut g, 1.0 / length, m);
+            if !is_new {
+                return Err(crate::Error::Dimension { expected: map.dim(), got: k });
             }
-            basis.push(v);
-            lowered.push(g);
+            frame.basis.push(v);
+            frame.lowered.push(g);
         }
-        Ok(Frame { basis, lowered, members: n })
+        Ok(frame)
+    }
+
+    /// Projects `v`, takes the others out of it and makes it of length 1, with `G v` in `g`. Was enough of it left to
+    /// be another direction, in every member?
+    fn turned_away(&self, map: &dyn Map<T>, v: &mut List<T>, g: &mut List<T>) -> Result<bool> {
+        map.project(v)?;
+        map.lower(v, g)?;
+        let length = |v: &List<T>, g: &List<T>, m: usize| lists::dot(v, g, m).max(0.0).sqrt();
+        let first: Vec<f64> = (0..self.members).map(|m| length(v, g, m)).collect();
+        for _ in 0..2 {
+            for (e, ge) in self.basis.iter().zip(&self.lowered) {
+                for m in 0..self.members {
+                    let c = lists::dot(v, ge, m);
+                    lists::add(v, -c, e, m);
+                }
+            }
+        }
+        map.lower(v, g)?;
+        let mut is_new = true;
+        for (m, first) in first.into_iter().enumerate() {
+            let left = length(v, g, m);
+            is_new &= left > LEFT * first;
+            let scale = if left > 0.0 && T::of(1.0 / left).is_finite() { 1.0 / left } else { 0.0 };
+            lists::scale(v, scale, m);
+            lists::scale(g, scale, m);
+        }
+        Ok(is_new)
     }
 
     /// The matrix of the map, `<e_i, A e_j>`, for each member; `dim` products.
@@ -235,15 +258,23 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>) -> Result<()> {
     finish(team, &factor, false)
 }
 
-/// The solution by a factor, refined once.
+/// A solution is refined at most so often.
+const REFINED: usize = 4;
+
+/// The solution by a factor, refined once, and again while a leaf changes: a factor is right beside the whole solution,
+/// so beside a large leaf a small one needs more than one correction.
 pub(super) fn finish<T: Scalar>(team: &mut Team<'_, T>, factor: &Factor<T>, adjoint: bool) -> Result<()> {
-    for round in 0..2 {
-        if round == 1 {
+    for round in 0..=REFINED {
+        if round > 0 {
             team.residual()?;
         }
         let dx = factor.solve(&team.r, adjoint);
         for m in (0..team.n()).filter(|m| team.works[*m]) {
             lists::add(&mut team.x, 1.0, &dx, m);
+        }
+        let changed = |m: usize| team.works[m] && !factor.singular_to_rounding(m) && changes(&team.x, &dx, m);
+        if round > 0 && !(0..team.n()).any(changed) {
+            break;
         }
     }
     for m in (0..team.n()).filter(|m| team.works[*m]).collect::<Vec<_>>() {
@@ -257,4 +288,10 @@ pub(super) fn finish<T: Scalar>(team: &mut Team<'_, T>, factor: &Factor<T>, adjo
         team.rest(m, status);
     }
     Ok(())
+}
+
+/// Is a leaf of the step `dx` of member `m` more than half of the digits of that leaf?
+fn changes<T: Scalar>(x: &[Batch<T>], dx: &[Batch<T>], m: usize) -> bool {
+    let length = |v: &Batch<T>| lists::dot(std::slice::from_ref(v), std::slice::from_ref(v), m).sqrt();
+    x.len() > 1 && x.iter().zip(dx).any(|(x, dx)| length(dx) > T::EPS.f64().sqrt() * length(x))
 }

@@ -132,7 +132,10 @@ impl<T: Scalar> Work<T> {
         team.judge(&self.beta);
         for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
             if done(&one[m], team.size[m]) {
-                team.rest(m, Status::Singular);
+                // A residual that is orthogonal to the range up to rounding shows a singular map only if it is not
+                // small: the adjoint of a regular one shortens a small residual to rounding too.
+                let small = self.beta[m] <= T::EPS.f64().sqrt() * team.size[m];
+                team.rest(m, if small { Status::Stalled } else { Status::Singular });
             }
         }
         Ok(())

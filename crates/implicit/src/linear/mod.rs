@@ -15,6 +15,7 @@ mod precondition;
 mod recycle;
 mod richardson;
 mod ritz;
+mod stuck;
 mod symmetric;
 mod team;
 mod tridiagonal;
@@ -26,8 +27,9 @@ pub use precondition::{Diagonal, solve_preconditioned};
 pub use recycle::Recycle;
 pub(crate) use richardson::rate;
 pub(crate) use ritz::Watched;
+pub(crate) use stuck::freed;
 pub use symmetric::{Positive, SelfAdjoint};
-pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, tolerance as symmetric_to_rounding};
+pub(crate) use symmetric::{STEPS, Seen, defect, lanczos, look, random, tolerance as symmetric_to_rounding};
 
 use crate::error::Result;
 use crate::lists::{self, List};
@@ -132,7 +134,8 @@ impl<T: Scalar, M: Map<T> + ?Sized> Map<T> for Adjoint<'_, M> {
 #[non_exhaustive]
 pub enum Method {
     /// Dense in small spaces, else conjugate gradients if the map is found to be positive, MINRES if it is found to be
-    /// self-adjoint, GMRES otherwise. [`Solved::method`] says which.
+    /// self-adjoint, GMRES otherwise, and LSMR with the products that are left if GMRES does not converge.
+    /// [`Solved::method`] says which.
     Auto,
     /// `b + (I - A) b + (I - A)² b + ...`, exactly this many terms after the first, unless it grows.
     Neumann {
@@ -335,7 +338,11 @@ pub fn solve<T: Scalar>(
     if lists::shapes(b) != map.shapes() {
         return Err(crate::Error::Lists { expected: map.shapes().to_vec(), got: lists::shapes(b) });
     }
-    run(Team::new(map, b, start, *stop)?, method)
+    let found = run(Team::new(map, b, start, *stop)?, method)?;
+    match method {
+        Method::Auto => freed(found, b, stop, &mut |b, start, method, stop| solve(map, b, Some(start), method, stop)),
+        _ => Ok(found),
+    }
 }
 
 /// As [`solve`], with a tolerance for each member.

@@ -98,6 +98,10 @@ impl<'m, T: Scalar> Watched<'m, T> {
                 continue;
             }
             let h = Batch::from_fn(Shape::mat(l, l), |_, i, j| T::of(lists::dot(duals[i], &sound[j].origin, m)));
+            if h.first_non_finite().is_some() {
+                // Lengthened beyond the numbers: nothing is kept of this member, which is solved without.
+                continue;
+            }
             let tape = Tape::plain();
             let (theta, c) = tape.constant(&h).sym().eigh();
             tape.check()?;

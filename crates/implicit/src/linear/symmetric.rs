@@ -114,12 +114,33 @@ fn judged<T: Scalar>(s: &Spectrum) -> Seen {
     }
 }
 
+/// A random vector of the space, whose leaves are as long in the metric as noise of their entries is in the ambient
+/// one. Where metrics differ by many orders of size, noise as it comes is a vector of one leaf and rounding of the
+/// others, and does not see what a map does there.
+pub(crate) fn random<T: Scalar>(map: &dyn Map<T>, seed: u64) -> Result<List<T>> {
+    let mut v = lists::noise_alike(map.shapes(), seed);
+    map.project(&mut v)?;
+    if map.is_ambient() || v.len() == 1 {
+        return Ok(v);
+    }
+    let mut g = lists::zeros(map.shapes());
+    map.lower(&v, &mut g)?;
+    for (v, g) in v.iter_mut().zip(&g) {
+        let (v, g, shape) = (std::slice::from_mut(v), std::slice::from_ref(g), g.shape());
+        for m in 0..shape.batch {
+            let scale = (shape.each() as f64).sqrt() / lists::dot(v, g, m).max(0.0).sqrt();
+            lists::scale(v, if scale > 0.0 && T::of(scale).is_finite() { scale } else { 1.0 }, m);
+        }
+    }
+    map.project(&mut v)?;
+    Ok(v)
+}
+
 /// `|<u, Av> - <Au, v>| / (|Au| |v| + |u| |Av|)` for two random vectors, for each member.
 pub(crate) fn defect<T: Scalar>(map: &dyn Map<T>) -> Result<Vec<f64>> {
     let zeros = || lists::zeros::<T>(map.shapes());
     let random = |seed| -> Result<(List<T>, List<T>, List<T>)> {
-        let mut u = lists::noise_alike(map.shapes(), seed);
-        map.project(&mut u)?;
+        let u = random(map, seed)?;
         let (mut au, mut gu) = (zeros(), zeros());
         map.apply(&u, &mut au)?;
         map.lower(&u, &mut gu)?;
@@ -142,8 +163,7 @@ pub(crate) fn defect<T: Scalar>(map: &dyn Map<T>) -> Result<Vec<f64>> {
 pub(crate) fn lanczos<T: Scalar>(map: &dyn Map<T>, steps: usize, seed: u64) -> Result<Vec<Option<(f64, f64)>>> {
     let n = lists::members(map.shapes());
     let zeros = || lists::zeros::<T>(map.shapes());
-    let mut v = lists::noise_alike(map.shapes(), seed);
-    map.project(&mut v)?;
+    let mut v = random(map, seed)?;
     let (mut basis, mut lowered): (Vec<List<T>>, Vec<List<T>>) = (vec![], vec![]);
     let (mut diagonal, mut off) = (vec![vec![]; n], vec![vec![]; n]);
     let mut ends = vec![false; n];

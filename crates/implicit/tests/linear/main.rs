@@ -344,3 +344,23 @@ fn a_singular_map_has_the_shortest_of_its_least_squares_solutions() {
     let truth = pullback::value(|a: pullback::Var| a.pinv_of_rank(3) * b[0].member(0), &map.a[0]).unwrap().into_mat();
     assert!((x.x[0].member(0) - truth).norm_l2() < 1e-10 && x.members[0].status == Status::Singular);
 }
+
+#[test]
+fn a_small_residual_that_rounding_keeps_is_no_sign_of_a_singular_map() {
+    // A tolerance below what rounding leaves: the adjoint shortens that residual to rounding, and the map is regular.
+    let (g, n) = (metric(20), 20);
+    for condition in [1e3, 1e5] {
+        let map = Matrices::new(vec![selfadjoint(&spread(n, condition), &g, 0.7)], g.clone());
+        let b = right(&map);
+        let x = solve(&map, &b, None, Method::Lsmr, &Stop::at(1e-17)).unwrap();
+        let s = x.members[0];
+        assert!(s.status != Status::Singular && s.residual < 1e-10, "{condition:e}: {s:?}");
+        assert!(error(&map, &b, &x, 0) < 1e-9 * condition, "{condition:e}: {:e}", error(&map, &b, &x, 0));
+    }
+    // A kernel that the right-hand side touches leaves what is not small.
+    let mut values = spread(n, 10.0);
+    values[n - 1] = 0.0;
+    let map = Matrices::new(vec![selfadjoint(&values, &g, 0.7)], g);
+    let s = solve(&map, &right(&map), None, Method::Lsmr, &Stop::at(1e-17)).unwrap().members[0];
+    assert!(s.status == Status::Singular && s.residual > 1e-4, "{s:?}");
+}

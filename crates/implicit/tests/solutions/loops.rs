@@ -1,11 +1,12 @@
 //! Bilevel loops: they find the solution that is known, inner solver warm, tolerances matched; a suspect derivative is
-//! treated as the policy says; a state that was kept goes on as if nothing had happened.
+//! treated as the policy says; a state that was kept, or a step of which something failed, goes on as if nothing had
+//! happened.
 
 use crate::{mat, solve};
 use pullback::faer::Mat;
 use pullback_implicit::bilevel::{Bilevel, Policy};
 use pullback_implicit::linear::Method;
-use pullback_implicit::{Verdict, stationary};
+use pullback_implicit::{Error, Verdict, stationary};
 
 /// `min |z - phi|²/2 + sum z^4/4`, by some gradient steps from where it was.
 fn descend(phi: &Mat<f64>, z: &Mat<f64>, steps: usize) -> Mat<f64> {
@@ -101,4 +102,49 @@ fn tolerances_that_are_loose_and_matches_that_are_no_number() {
     }
     let state = run(Bilevel { matched: f64::INFINITY, ..Bilevel::new(1e-9) });
     assert!(state.history[1..].iter().all(|r| r.tolerance == 1e-3), "{:?}", state.history);
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_state_as_it_was_and_may_be_tried_again() {
+    // Short series from what is recycled: where they begin shows in every number.
+    let blank = Mat::<f64>::zeros(2, 1);
+    let a = Mat::from_fn(2, 2, |i, j| [[0.5, 0.1], [0.1, 1.2]][i][j]);
+    let (c, t) = (stationary(&blank, &blank, |z, phi| z.dot(&a * z) * 0.5 - z.dot(phi)).flat(), mat(233, 2, 1));
+    let mut failed = 0;
+    for policy in [Policy::Apply, Policy::Skip, Policy::FallBack(Method::Neumann { terms: 9 })] {
+        let mut bilevel = Bilevel { policy, ..Bilevel::new(1e-12) };
+        bilevel.settings.method = Method::Neumann { terms: 3 };
+        // `fails` is what fails once, in the fourth step: the inner solver or the update.
+        let run = |fails: Option<usize>| {
+            let mut state = bilevel.start(blank.clone(), mat(234, 2, 1));
+            let (mut calls, mut errors) = ([0, 0], 0);
+            while state.steps < 8 {
+                let mut fail = |which: usize| {
+                    calls[which] += 1;
+                    fails == Some(which) && calls[which] == 4
+                };
+                let now = std::cell::RefCell::new(&mut fail);
+                let inner = |phi: &Mat<f64>, _: &Mat<f64>| match now.borrow_mut()(0) {
+                    true => Err(Error::NoSteps),
+                    false => Ok(solve(&a, phi)),
+                };
+                let update = |phi: &Mat<f64>, g: &Mat<f64>| match now.borrow_mut()(1) {
+                    true => Err(Error::NoSteps),
+                    false => Ok(phi - g * 0.1),
+                };
+                let found = bilevel.run(&c, &mut state, 1, inner, |z, _| (z - &t).dot(z - &t) * 0.5, update);
+                errors += usize::from(found.is_err());
+            }
+            (state, errors)
+        };
+        let (whole, none) = run(None);
+        assert_eq!(none, 0);
+        for fails in [0, 1] {
+            let (state, errors) = run(Some(fails));
+            assert_eq!((&state.phi, &state.z), (&whole.phi, &whole.z), "{policy:?}, {fails}");
+            assert_eq!(state.history, whole.history, "{policy:?}, {fails}");
+            failed += errors;
+        }
+    }
+    assert!(failed >= 5, "{failed}");
 }
