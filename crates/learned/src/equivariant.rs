@@ -24,7 +24,7 @@
 
 use crate::invariants::{self, FEATURES, Known};
 use crate::layers::uniform;
-use crate::memory::{Memory, newest_scale, number as a_number, over, remember, two_loops};
+use crate::memory::{Memory, conjugated, newest_scale, number as a_number, over, remember, two_loops};
 use crate::optimizer::{Gradients, LearnedOptimizer, ParamVars, StateVars, least, number};
 use pullback::{Batch, Scalar, Shape, Var};
 use pullback_manifolds::{Manifold, Parts};
@@ -108,6 +108,9 @@ pub struct EquivariantOptions {
     pub gate: f64,
     /// Are features constants for derivatives? Then training is less noisy.
     pub detach: bool,
+    /// Does the network say to which part pairs are made conjugate? Files of before this was possible say no.
+    #[serde(default)]
+    pub conjugate: bool,
 }
 
 impl Default for EquivariantOptions {
@@ -125,20 +128,29 @@ impl Default for EquivariantOptions {
             additive: 0.3,
             gate: 30.0,
             detach: true,
+            conjugate: true,
         }
     }
 }
 
 impl EquivariantOptions {
-    /// How many parameters there are: 1 472 for a width of 24.
+    /// How many parameters there are: 1 497 for a width of 24.
     pub fn parameter_count(&self) -> usize {
         self.checked_count().unwrap_or(usize::MAX)
     }
 
+    /// Numbers that the network puts out: `a`, `h`, six coefficients, and `c`.
+    fn outputs(&self) -> usize {
+        OUTPUTS + usize::from(self.conjugate)
+    }
+
     pub(crate) fn checked_count(&self) -> Option<usize> {
         let h = self.hidden;
-        let layers =
-            [h.checked_mul(FEATURES + 1)?, h.checked_mul(h.checked_add(1)?)?, h.checked_add(1)?.checked_mul(OUTPUTS)?];
+        let layers = [
+            h.checked_mul(FEATURES + 1)?,
+            h.checked_mul(h.checked_add(1)?)?,
+            h.checked_add(1)?.checked_mul(self.outputs())?,
+        ];
         layers.into_iter().try_fold(0usize, usize::checked_add)
     }
 }
@@ -194,7 +206,7 @@ impl<T: Scalar> Equivariant<T> {
             weight: make(Shape::mat(rows, inputs), inputs),
             bias: make(Shape::mat(rows, 1), inputs),
         };
-        EquivariantParams { layer1: layer(h, FEATURES), layer2: layer(h, h), output: layer(OUTPUTS, h) }
+        EquivariantParams { layer1: layer(h, FEATURES), layer2: layer(h, h), output: layer(self.options.outputs(), h) }
     }
 
     /// The outputs for a column of features for each member: each one number for each member.
@@ -202,7 +214,7 @@ impl<T: Scalar> Equivariant<T> {
         let f = if self.options.detach { features.stop_gradient() } else { features };
         let dense = |w: &LayerVars<'t, T>, f: Var<'t, T>| w.weight * f + w.bias;
         let out = dense(&phi.output, dense(&phi.layer2, dense(&phi.layer1, f).tanh()).tanh());
-        (0..OUTPUTS).map(|k| out.row_range(k, 1)).collect()
+        (0..self.options.outputs()).map(|k| out.row_range(k, 1)).collect()
     }
 
     /// `-V` after the safeguards.
@@ -282,7 +294,8 @@ impl<T: Scalar> LearnedOptimizer<T> for Equivariant<T> {
         let out = self.network(phi, features);
 
         let scaling = gamma.hadamard(out[1].exp().scaled(o.scale));
-        let base = two_loops(m, x, &memory, g, scaling);
+        let conjugate = out.get(OUTPUTS).map(|c| conjugated(m, x, &memory, c.tanh()));
+        let base = two_loops(m, x, conjugate.as_ref().unwrap_or(&memory), g, scaling);
         let v = self.combined(&known, &base, &out, s.count);
         let tangent = self.guarded(&At { m, x, g }, v);
         let next = EquivariantStateVars {
@@ -316,7 +329,7 @@ impl<T: Scalar> Equivariant<T> {
         let size = k.m.inner(k.x, base, base).shifted(least::<T>()).sqrt().hadamard(w);
         let beside = [k.step, &k.momenta[0], &k.momenta[1], &k.momenta[2], k.change, k.g];
         let mut v = base.clone();
-        for (u, c) in beside.into_iter().zip(&out[2..]) {
+        for (u, c) in beside.into_iter().zip(&out[2..OUTPUTS]) {
             let weight = over(size.hadamard(*c), k.m.inner(k.x, u, u).shifted(least::<T>()).sqrt());
             v.iter_mut().zip(u).for_each(|(v, u)| *v += u.hadamard(weight));
         }

@@ -10,6 +10,18 @@
 //!
 //! A pair whose `<s, y>` is not positive after it was transported is passed over. A new pair is kept if
 //! `<s, y> > caution |s| |y|`; only then does the oldest leave.
+//!
+//! Without a line search pairs are not conjugate (`<s_i, y_j> = 0`), as they are after exact ones on a quadratic, and
+//! the two loops then satisfy the secant equation of the newest pair only. [`conjugated`] makes them conjugate, from the
+//! newest to the oldest, by a share `kappa` of what Gram and Schmidt take away:
+//!
+//! ```text
+//!     s_i -= kappa <s_i, y_j> / <s_j, y_j> s_j,     y_i -= kappa <s_j, y_i> / <s_j, y_j> y_j     for j newer than i
+//! ```
+//!
+//! With `kappa = 1` the two loops satisfy every secant equation of a quadratic, `H y_i = s_i` (Schnabel 1983, *Quasi-Newton
+//! methods using multiple secant equations*), so a step begins at the lowest point of the span of the last steps: what
+//! exact line searches would have found, one gradient later.
 
 use pullback::{Batch, Scalar, Shape, Tape, Var};
 use pullback_manifolds::{Manifold, Parts};
@@ -85,6 +97,36 @@ pub(crate) fn newest_scale<'t, T: Scalar>(
     scale
 }
 
+/// The pairs made conjugate by a share `kappa`. A pair of which less than `LEFT` remains is none.
+pub(crate) fn conjugated<'t, T: Scalar>(
+    m: &dyn Manifold<T>,
+    x: &[Var<'t, T>],
+    memory: &MemoryVars<'t, T>,
+    kappa: Var<'t, T>,
+) -> MemoryVars<'t, T> {
+    const LEFT: f64 = 1e-3;
+    let less = |u: &[Var<'t, T>], c: Var<'t, T>, v: &[Var<'t, T>]| -> Vec<Var<'t, T>> {
+        u.iter().zip(v).map(|(u, v)| *u - v.hadamard(c)).collect()
+    };
+    let times = |u: &[Var<'t, T>], c: Var<'t, T>| -> Vec<Var<'t, T>> { u.iter().map(|u| u.hadamard(c)).collect() };
+    // From the newest to the oldest, with <s, y>.
+    let mut done: Vec<(Vec<Var<'t, T>>, Vec<Var<'t, T>>, Var<'t, T>)> = vec![];
+    for (s, y) in memory.s.iter().zip(&memory.y).rev() {
+        let (mut s, mut y) = (s.clone(), y.clone());
+        let whole = m.inner(x, &s, &y);
+        for (newer_s, newer_y, product) in &done {
+            let share = |u: Var<'t, T>| over(u.hadamard(kappa), *product);
+            let (of_s, of_y) = (share(m.inner(x, &s, newer_y)), share(m.inner(x, newer_s, &y)));
+            (s, y) = (less(&s, of_s, newer_s), less(&y, of_y, newer_y));
+        }
+        let product = m.inner(x, &s, &y);
+        let remains = product.gt(whole.scaled(LEFT));
+        done.push((times(&s, remains), times(&y, remains), product.hadamard(remains)));
+    }
+    let (s, y) = done.into_iter().rev().map(|(s, y, _)| (s, y)).unzip();
+    MemoryVars { s, y }
+}
+
 /// The inverse Hessian of the pairs, with the initial scaling `scaling`, applied to `g`.
 pub(crate) fn two_loops<'t, T: Scalar>(
     m: &dyn Manifold<T>,
@@ -110,4 +152,54 @@ pub(crate) fn two_loops<'t, T: Scalar>(
         add(&mut r, &memory.s[k], *alpha - beta);
     }
     r
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pullback_manifolds::{Euclidean, gaussian, rng};
+
+    /// `H y_i` for each pair of a quadratic, with pairs made conjugate by this share.
+    fn images(kappa: f64) -> (Vec<Batch>, Vec<Batch>) {
+        let (n, tape, m) = (7, Tape::plain(), Euclidean::new(7, 1));
+        let rng = &mut rng(5);
+        let b: Batch = gaussian(Shape::mat(n, n), rng);
+        let b = tape.constant(&b);
+        let one = Batch::from_fn(Shape::mat(n, n), |_, i, j| f64::from(u8::from(i == j)));
+        let a = b * b.t() + tape.constant(&one);
+        let s: Vec<Batch> = (0..4).map(|_| gaussian(Shape::mat(n, 1), rng)).collect();
+        let s: Vec<Vec<Var>> = s.iter().map(|s| vec![tape.constant(s)]).collect();
+        let y: Vec<Vec<Var>> = s.iter().map(|s| vec![a * s[0]]).collect();
+        let memory = conjugated(&m, &[s[0][0]], &MemoryVars { s: s.clone(), y: y.clone() }, number(&tape, kappa));
+        let scaling = number(&tape, 0.3);
+        let found = y.iter().map(|y| two_loops(&m, &[s[0][0]], &memory, y, scaling)[0].value().clone()).collect();
+        (found, s.iter().map(|s| s[0].value().clone()).collect())
+    }
+
+    /// The largest entry of `H y - s` of a pair.
+    fn misses(kappa: f64) -> Vec<f64> {
+        let (found, steps) = images(kappa);
+        let off =
+            |(h, s): (&Batch, &Batch)| h.data().iter().zip(s.data()).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs()));
+        found.iter().zip(&steps).map(off).collect()
+    }
+
+    #[test]
+    fn conjugate_pairs_satisfy_every_secant_equation_and_others_the_newest() {
+        assert!(misses(1.0).iter().all(|m| *m < 1e-10), "{:?}", misses(1.0));
+        let plain = misses(0.0);
+        assert!(plain[3] < 1e-12 && plain[..3].iter().all(|m| *m > 1e-2), "{plain:?}");
+    }
+
+    #[test]
+    fn a_pair_that_the_newer_ones_span_is_passed_over() {
+        let (tape, m) = (Tape::plain(), Euclidean::new(2, 1));
+        let v = |a: f64, b: f64| vec![tape.constant(&Batch::from_slice(Shape::mat(2, 1), &[a, b]))];
+        // The oldest is a multiple of the newest, and the place of a fourth is empty.
+        let s = vec![v(0.0, 0.0), v(2.0, 0.0), v(0.5, 1.0), v(1.0, 0.0)];
+        let y = vec![v(0.0, 0.0), v(6.0, 0.0), v(1.5, 2.0), v(3.0, 0.0)];
+        let found = conjugated(&m, &s[0].clone(), &MemoryVars { s, y }, number(&tape, 1.0));
+        let lengths: Vec<f64> = found.s.iter().map(|s| s[0].dot(s[0]).value().data()[0]).collect();
+        assert_eq!(lengths, [0.0, 0.0, 1.0, 1.0]);
+    }
 }

@@ -59,7 +59,7 @@ fn close(a: &Mat<f64>, b: &Mat<f64>, tolerance: f64) {
 fn the_parameters_are_counted() {
     let net = Equivariant::new(EquivariantOptions::default());
     let count: usize = net.init(&mut rng(1)).shapes().iter().map(Shape::len).sum();
-    assert_eq!((count, net.options().parameter_count()), (1472, 1472));
+    assert_eq!((count, net.options().parameter_count()), (1497, 1497));
 }
 
 #[test]

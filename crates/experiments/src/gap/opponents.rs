@@ -35,18 +35,20 @@ pub(crate) struct Scene {
     pub(crate) quick: bool,
     /// The largest curvature of a cost is of this order.
     pub(crate) unit: f64,
-    /// Are starts far from the optimum? Then longer steps are tried as well.
-    pub(crate) far: bool,
+    /// Lengths of steps are tried these times as long as well.
+    pub(crate) longer: &'static [f64],
 }
 
-/// Where starts are far, lengths of steps are these times as long as well.
-const FAR: [f64; 2] = [2.0, 5.0];
+/// Where starts are far from the optimum.
+pub(crate) const FAR: &[f64] = &[2.0, 5.0];
+/// Where a step turns by less than a right angle however long it is, as with the polar retraction. A first step that
+/// long goes to the span of the gradient.
+pub(crate) const TURN: &[f64] = &[50.0];
 
 impl Scene {
-    /// These lengths, and longer ones if starts are far.
+    /// These lengths, and the longer ones.
     fn lengths(self, near: &[f64]) -> Vec<f64> {
-        let far = if self.far { &FAR[..] } else { &[] };
-        near.iter().copied().chain(far.iter().flat_map(|by| near.iter().map(move |l| l * by))).collect()
+        near.iter().copied().chain(self.longer.iter().flat_map(|by| near.iter().map(move |l| l * by))).collect()
     }
 }
 
@@ -93,7 +95,7 @@ fn barzilai_borwein(scene: Scene) -> Vec<Box<dyn Method>> {
     let (mut out, quick) = (vec![], scene.quick);
     for which in [Which::Long, Which::Short, Which::InTurn] {
         for &factor in if quick { &[1.0][..] } else { &[0.7, 1.0, 1.3] } {
-            for &first in if quick { &[1.0][..] } else { &[0.5, 1.0, 1.5] } {
+            for first in scene.lengths(if quick { &[1.0] } else { &[0.5, 1.0, 1.5] }) {
                 for longest in scene.lengths(if quick { &[2.0] } else { &[1.0, 2.0] }) {
                     out.push(boxed(BbFree { which, factor, first, longest }));
                 }
@@ -107,7 +109,7 @@ fn conjugate(scene: Scene) -> Vec<Box<dyn Method>> {
     let (mut out, quick) = (vec![], scene.quick);
     for beta in [Beta::PolakRibiere, Beta::HestenesStiefel, Beta::DaiYuan] {
         for &factor in if quick { &[0.6, 0.9][..] } else { &[0.4, 0.55, 0.7, 0.85, 1.0] } {
-            for &first in if quick { &[1.0][..] } else { &[0.7, 1.4] } {
+            for first in scene.lengths(if quick { &[1.0] } else { &[0.7, 1.4] }) {
                 for longest in scene.lengths(if quick { &[2.0] } else { &[1.0, 2.0] }) {
                     out.push(boxed(CgFree { beta, factor, first, longest }));
                 }
@@ -128,7 +130,7 @@ pub(crate) fn lbfgs_options(scene: Scene) -> Vec<EquivariantOptions> {
     for &scale in if quick { &[1.0, 2.0][..] } else { &[1.0, 1.4, 2.0, 2.8] } {
         for first in scene.lengths(if quick { &[1.0, 1.5] } else { &[1.0, 1.5, 2.0] }) {
             for longest in scene.lengths(if quick { &[2.0] } else { &[1.3, 2.0] }) {
-                out.push(EquivariantOptions { scale, first, longest, ..Default::default() });
+                out.push(EquivariantOptions { scale, first, longest, conjugate: false, ..Default::default() });
             }
         }
     }

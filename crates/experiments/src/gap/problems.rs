@@ -2,7 +2,7 @@
 //! Member `b` of a point belongs to problem `b`. No optimiser lives here.
 
 use super::losses::{DELTA, Loss, members};
-use super::opponents::Scene;
+use super::opponents::{FAR, Scene, TURN};
 use super::reference;
 use super::shown::{EXAMPLES, images_of};
 use crate::data::{Digits, PIXELS};
@@ -301,8 +301,8 @@ impl Problems {
     /// What opponents are tuned for here. Frames and subspaces are never many lengths of the order of one from the
     /// optimum, positive definite matrices are.
     pub(crate) fn scene(&self, quick: bool) -> Scene {
-        let far = matches!(self.loss, Loss::Centres { .. });
-        Scene { quick, unit: self.unit() * self.loss.curvature(), far }
+        let longer = if let Loss::Centres { .. } = self.loss { FAR } else { TURN };
+        Scene { quick, unit: self.unit() * self.loss.curvature(), longer }
     }
 
     /// Are gradients disturbed?

@@ -6,7 +6,7 @@ use super::args::EquivariantArgs;
 use super::centres::{self, Moved};
 use super::contest::{self, Family, Field, Pupil};
 use super::losses::Loss;
-use super::opponents::{Scene, lbfgs_options, plain_lbfgs};
+use super::opponents::{FAR, Scene, lbfgs_options, plain_lbfgs};
 use super::problems::{Place, Problems, in_the_metric_at};
 use super::report::{Goal, Long};
 use super::training::{Found, LEAST, LOOK_AT, Looks, NOISE, NOISY, follow};
@@ -143,9 +143,10 @@ impl SpdGround {
     /// The options with which the optimiser of zeros, which is L-BFGS, is the best of those that opponents are tuned
     /// on, on random matrices: training begins there.
     fn options(&self, looked: &Problems) -> EquivariantOptions {
-        let all = lbfgs_options(Scene { quick: self.quick, unit: 1.0, far: true });
+        let all = lbfgs_options(Scene { quick: self.quick, unit: 1.0, longer: FAR });
         let methods: Vec<_> = all.iter().map(|o| plain_lbfgs(o.clone())).collect();
-        all[runs::tune(&methods, looked, JUDGED[1]).which].clone()
+        let best = all[runs::tune(&methods, looked, JUDGED[1]).which].clone();
+        EquivariantOptions { conjugate: true, ..best }
     }
 
     /// Trains one from a seed.

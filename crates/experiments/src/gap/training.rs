@@ -156,7 +156,13 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64, crew: &mut Cr
     let looked = Problems::spectra(place, CONDITIONS, LOOK_AT, 77)?;
     let digits = Problems::digits(place, &Digits::built_in()?, Classes::Seen, true, LOOK_AT, 78)?;
     let looks = Looks { problems: &[looked, digits], after: [10, 30] };
-    follow(spectra, place, EquivariantOptions::default(), &looks, (course, seed), crew)
+    follow(spectra, place, beginning(), &looks, (course, seed), crew)
+}
+
+/// Where training begins: L-BFGS with a first step that goes to the span of the gradient, which is what tuning finds. A
+/// step of the polar retraction turns by less than a right angle however long it is.
+fn beginning() -> EquivariantOptions {
+    EquivariantOptions { first: 50.0, longest: 100.0, ..EquivariantOptions::default() }
 }
 
 /// What parameters are chosen for: the mean logarithm of what is left of problems after two numbers of steps.
