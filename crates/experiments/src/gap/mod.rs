@@ -166,8 +166,8 @@ impl Ground {
     }
 }
 
-/// Ten times the steps that a problem of the training lasts, about.
-const LONG: usize = 10 * training::AGE;
+/// More than twenty times the steps that a problem of the training lasts, about.
+const LONG: usize = 600;
 
 /// Everything that is judged on subspaces and frames, and what is left on unseen digits after very many steps.
 fn families(

@@ -29,9 +29,10 @@ pub(crate) const NOISE: (f64, f64) = (1e-3, 1e-1);
 const MEMBERS: usize = 8;
 const GROUP: usize = 2;
 const POOL: usize = 48;
-/// Inner steps of a job, uniform in the logarithm, and steps of a run before its problem is replaced, about.
+/// Inner steps of a job, uniform in the logarithm, and steps of a run before its problem is replaced, about: so many that
+/// the first ten steps, which are the hard ones, are not seldom.
 const WINDOW: (usize, usize) = (4, 24);
-pub(crate) const AGE: usize = 60;
+const AGE: usize = 24;
 /// The first rate of the outer optimiser, and what is left of it in the end.
 const RATE: (f64, f64) = (4e-3, 0.05);
 /// Below this part of the typical first loss above the optimum progress no longer counts.
