@@ -212,7 +212,7 @@ mod tests {
             let one = all.one(k);
             assert!((cost(&one, &one.starts)[0] - together[k]).abs() < 1e-12 * together[k]);
         }
-        assert!((all.unit() - 1.0 / 3.0).abs() < 1e-15 && all.scene(true).far);
+        assert!((all.unit() - 1.0 / 3.0).abs() < 1e-15 && all.scene(true).longer == super::super::opponents::FAR);
     }
 
     /// A disturbance of a tenth is a tenth of the gradient in the metric.
