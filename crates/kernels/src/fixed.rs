@@ -4,7 +4,6 @@
 use num_traits::Float;
 
 use crate::Triangle;
-use crate::lu::pivot_is_regular;
 use crate::real::Real;
 
 /// Column-major entries of an `N x N` matrix.
@@ -45,12 +44,13 @@ pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result
     Ok(())
 }
 
-/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is not above `limit` times the terms
-/// of its sum, and its size beside them.
+/// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is zero. Are all pivots above `limit`
+/// times the terms of their sums? Entries of `L` are at most 1, so the sums have at most `N` terms that are no larger than
+/// the largest entry of `A` or `U`. Where that does not decide, they have to be looked at one by one.
 #[inline]
-pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<(), (usize, T)> {
-    let given = load::<T, N>(f);
-    let mut a = given;
+pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<bool, usize> {
+    let mut a = load::<T, N>(f);
+    let mut largest = a.iter().flatten().fold(T::zero(), |m, &x| Float::max(m, Float::abs(x)));
     let mut order: [usize; N] = core::array::from_fn(|i| i);
     for j in 0..N {
         let mut best = j;
@@ -67,7 +67,7 @@ pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) ->
         }
         let pivot = a[j][j];
         if pivot == T::zero() {
-            return Err((j, T::zero()));
+            return Err(j);
         }
         for i in j + 1..N {
             a[j][i] /= pivot;
@@ -80,12 +80,12 @@ pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) ->
         }
     }
     store(&a, f);
-    (0..N).for_each(|i| p[i] = T::of(order[i] as f64));
     for j in 0..N {
-        let terms = (0..j).fold(Float::abs(given[j][order[j]]), |s, k| s + Float::abs(a[k][j] * a[j][k]));
-        pivot_is_regular(j, a[j][j], terms, limit)?;
+        p[j] = T::of(order[j] as f64);
+        largest = a[j][..=j].iter().fold(largest, |m, &x| Float::max(m, Float::abs(x)));
     }
-    Ok(())
+    let bound = limit * T::of((N + 1) as f64) * largest;
+    Ok((0..N).all(|j| Float::abs(a[j][j]) > bound))
 }
 
 /// Columns of `X = A^{-1} X` or `A^{-T} X` from packed factors and the order of rows.

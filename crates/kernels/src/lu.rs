@@ -56,10 +56,15 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
         (4, 4) => crate::fixed::lu::<T, 4>(f, p, limit),
         _ => {
             in_place(f, m, n, p, w)?;
-            regular(a, f, m, n, p, limit)
+            Ok(false)
         }
     };
-    fixed.map_err(|(index, ratio)| Failure::Singular { index, ratio: Scalar::f64(ratio) })
+    match fixed {
+        Ok(true) => Ok(()),
+        Ok(false) => regular(a, f, m, n, p, limit),
+        Err(index) => Err((index, T::zero())),
+    }
+    .map_err(|(index, ratio)| Failure::Singular { index, ratio: Scalar::f64(ratio) })
 }
 
 /// The same of any matrix whose pivots are not exactly zero, in its place.
@@ -82,7 +87,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     Ok(())
 }
 
-/// Is each pivot more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If not, which
+/// Is each pivot finite and more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If not, which
 /// is the first that is not, and its size beside the terms.
 fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> Result<(), (usize, T)> {
     (0..n).try_for_each(|j| {
@@ -91,18 +96,12 @@ fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> 
         for k in 0..j {
             terms += Float::abs(f[j + k * m] * f[k + j * m]);
         }
-        pivot_is_regular(j, f[j + j * m], terms, limit)
+        let pivot = Float::abs(f[j + j * m]);
+        if pivot > limit * terms && Float::is_finite(pivot) {
+            return Ok(());
+        }
+        Err((j, if terms > T::zero() { pivot / terms } else { T::zero() }))
     })
-}
-
-/// Is pivot `j` finite and above `limit` times the terms that it is the sum of? If not, its size beside them.
-#[inline]
-pub(crate) fn pivot_is_regular<T: Real>(j: usize, pivot: T, terms: T, limit: T) -> Result<(), (usize, T)> {
-    let pivot = Float::abs(pivot);
-    if pivot > limit * terms && Float::is_finite(pivot) {
-        return Ok(());
-    }
-    Err((j, if terms > T::zero() { pivot / terms } else { T::zero() }))
 }
 
 /// Right-looking elimination; or which pivot is zero.
