@@ -63,6 +63,15 @@ fn the_parameters_are_counted() {
 }
 
 #[test]
+fn options_of_older_files_make_no_pairs_conjugate() {
+    let mut saved = serde_json::to_value(EquivariantOptions::default()).unwrap();
+    assert_eq!(saved.as_object_mut().unwrap().remove("conjugate"), Some(true.into()));
+    let old: EquivariantOptions = serde_json::from_value(saved).unwrap();
+    assert!(!old.conjugate);
+    assert_eq!(old.parameter_count(), 1472);
+}
+
+#[test]
 fn isometries_take_runs_to_runs() {
     let (n, p) = (9, 3);
     let (q, o) = (orthogonal(n, 5), orthogonal(p, 6));
