@@ -126,12 +126,12 @@ where
     }
 
     /// The certificates of the systems since the last call, in the order of the sweeps: each says how far to trust the
-    /// cotangent of the parameters that its system led to. A member that failed is `Invalid`, and so is every member if the
-    /// solution is not on its manifold or the condition cannot be recorded; [`Layer::solutions`] says why.
+    /// cotangent of the parameters that its system led to. A member that failed is `Invalid`, and so is every member if
+    /// the solution is not on its manifold or the condition cannot be recorded; [`Layer::solutions`] says why.
     ///
-    /// The cotangent of the solution is taken as it is. An error that the rest of the program makes because the solution is
-    /// inexact, as in the gradient of a loss there, is not part of the estimate: [`Layer::solutions`] says how far the
-    /// solution is from the exact one.
+    /// The cotangent of the solution is taken as it is. An error that the rest of the program makes because the
+    /// solution is inexact, as in the gradient of a loss there, is not part of the estimate: [`Layer::solutions`] says
+    /// how far the solution is from the exact one.
     pub fn certificates(&self) -> Vec<SolutionCertificate> {
         std::mem::take(&mut *locked(&self.0.certificates))
     }

@@ -45,8 +45,8 @@ pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result
 }
 
 /// LU with partial pivoting of `f` in place, rows ordered by `p`; or which pivot is zero. Are all pivots above `limit`
-/// times the terms of their sums? Entries of `L` are at most 1, so the sums have at most `N` terms that are no larger than
-/// the largest entry of `A` or `U`. Where that does not decide, they have to be looked at one by one.
+/// times the terms of their sums? Entries of `L` are at most 1, so the sums have at most `N` terms that are no larger
+/// than the largest entry of `A` or `U`. Where that does not decide, they have to be looked at one by one.
 #[inline]
 pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<bool, usize> {
     let mut a = load::<T, N>(f);

@@ -87,8 +87,8 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     Ok(())
 }
 
-/// Is each pivot finite and more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If not, which
-/// is the first that is not, and its size beside the terms.
+/// Is each pivot finite and more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If
+/// not, which is the first that is not, and its size beside the terms.
 fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> Result<(), (usize, T)> {
     (0..n).try_for_each(|j| {
         let row = Scalar::f64(p[j]) as usize;

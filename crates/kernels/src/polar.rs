@@ -1,5 +1,5 @@
-//! The polar factors of a tall matrix: by one-sided Jacobi for small ones, else by the eigenvectors of `A^T A`, which are
-//! corrected (`svd_gram.rs`) where the condition costs digits, else by faer's SVD; and the Lyapunov equation their
+//! The polar factors of a tall matrix: by one-sided Jacobi for small ones, else by the eigenvectors of `A^T A`, which
+//! are corrected (`svd_gram.rs`) where the condition costs digits, else by faer's SVD; and the Lyapunov equation their
 //! derivatives solve. No derivative lives here.
 
 use num_traits::Float;

@@ -1,5 +1,5 @@
-//! Thin singular value decomposition of a tall matrix: one-sided Jacobi for narrow ones, by `A^T A` with a correction for
-//! those that are not too ill-conditioned (`svd_gram.rs`), faer's for the rest. What is done with it lives in
+//! Thin singular value decomposition of a tall matrix: one-sided Jacobi for narrow ones, by `A^T A` with a correction
+//! for those that are not too ill-conditioned (`svd_gram.rs`), faer's for the rest. What is done with it lives in
 //! `spectrum.rs`.
 
 use faer::diag::DiagMut;
@@ -74,7 +74,8 @@ pub(crate) fn whole<T: Real>(
     done.map_err(|_| Failure::NoConvergence)
 }
 
-/// `V` and `s`, nearly descending, of the scaled matrix by `A^T A`; `false`, and nothing of use, where that does not do.
+/// `V` and `s`, nearly descending, of the scaled matrix by `A^T A`; `false`, and nothing of use, where that does not
+/// do.
 fn by_gram<T: Real>(a: &[T], m: usize, n: usize, scale: T, u: &mut [T], vs: &mut [T], w: &mut Workspace<T>) -> bool {
     let mut buffer = w.take(m * n + n * n);
     let (x, rest) = buffer.split_at_mut(m * n);

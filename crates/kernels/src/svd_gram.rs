@@ -1,17 +1,18 @@
-//! Singular vectors of a tall matrix by the eigenvectors of `A^T A`, and the correction that gives back the digits which
-//! the square loses. Orders, signs and scales are for `svd.rs` and `polar.rs`.
+//! Singular vectors of a tall matrix by the eigenvectors of `A^T A`, and the correction that gives back the digits
+//! which the square loses. Orders, signs and scales are for `svd.rs` and `polar.rs`.
 //!
-//! With `A^T A = V diag(d) V^T` the columns of `B = A V` are orthogonal up to rounding of `A^T A`, which is large beside
-//! small columns. So `B^T B` is looked at: with `g = B^T B` and a skew `E`, the columns of `B (I + E)` have
+//! With `A^T A = V diag(d) V^T` the columns of `B = A V` are orthogonal up to rounding of `A^T A`, which is large
+//! beside small columns. So `B^T B` is looked at: with `g = B^T B` and a skew `E`, the columns of `B (I + E)` have
 //!
 //! ```text
-//!     (I + E)^T g (I + E) = g + g E - E g + ...,   whose entry (i, j) vanishes to first order for  E_ij = g_ij / (g_jj - g_ii)
+//!     (I + E)^T g (I + E) = g + g E - E g + ...,
+//!     whose entry (i, j) vanishes to first order for  E_ij = g_ij / (g_jj - g_ii)
 //! ```
 //!
-//! and `V (I + E + E^2 / 2)` is orthogonal up to `|E|^4 / 4`. (This is the step of Ogita & Aishima, *Iterative refinement
-//! for symmetric eigenvalue decomposition*, 2018, applied to columns instead of a symmetric matrix.) It is repeated until
-//! `|g_ij| <= tolerance sqrt(g_ii g_jj)` for every pair, which is what one-sided Jacobi ends with. Flops of an `m` by `n`
-//! matrix: about `8 m n^2 + 2 n^3` beside those of the eigenproblem, nearly all in products.
+//! and `V (I + E + E^2 / 2)` is orthogonal up to `|E|^4 / 4`. (This is the step of Ogita & Aishima, *Iterative
+//! refinement for symmetric eigenvalue decomposition*, 2018, applied to columns instead of a symmetric matrix.) It is
+//! repeated until `|g_ij| <= tolerance sqrt(g_ii g_jj)` for every pair, which is what one-sided Jacobi ends with. Flops
+//! of an `m` by `n` matrix: about `8 m n^2 + 2 n^3` beside those of the eigenproblem, nearly all in products.
 
 use faer::linalg::matmul::triangular;
 use faer::linalg::matmul::triangular::BlockStructure::{Rectangular, TriangularLower};
@@ -49,8 +50,8 @@ fn square<T: Real>(x: &[T], m: usize, n: usize, g: &mut [T]) {
     clear_wide_registers();
 }
 
-/// From nearly right singular vectors `v` with the squares `s` of the singular values: `X = U diag(s) V^T`. `false`, and
-/// nothing of use, where the condition of `X` or the distance of two singular values is too much for a correction.
+/// From nearly right singular vectors `v` with the squares `s` of the singular values: `X = U diag(s) V^T`. `false`,
+/// and nothing of use, where the condition of `X` or the distance of two singular values is too much for a correction.
 pub(crate) fn corrected<T: Real>(
     x: &[T],
     m: usize,
@@ -102,7 +103,7 @@ enum Turn<T> {
     TooFar,
 }
 
-/// `E` for the columns whose products are `g`, of which the lower half is looked at.
+/// `E` for the columns whose products are `g`; only the lower half of `g` is read.
 fn turn<T: Real>(g: &[T], e: &mut [T], n: usize, tolerance: T) -> Turn<T> {
     let mut largest = T::zero();
     let mut orthogonal = true;

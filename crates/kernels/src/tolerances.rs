@@ -50,8 +50,8 @@ pub fn polar_gram<T: Scalar>() -> T {
     T::of(0.01)
 }
 
-/// Singular vectors by `A^T A`: the least of its eigenvalues over the largest. Eigenvectors of smaller ones are off by more
-/// than a correction can turn them.
+/// Singular vectors by `A^T A`: the least of its eigenvalues over the largest. Eigenvectors of smaller ones are off by
+/// more than a correction can turn them.
 #[must_use]
 pub fn gram_condition<T: Scalar>() -> T {
     T::EPS * T::of(1e5)
@@ -236,8 +236,8 @@ pub const REDUCE_STRIP: usize = 64;
 pub const POLAR_SMALL: usize = 4;
 /// And the most rows, so that rounding in its dot products stays far below its tolerance.
 pub const POLAR_ROWS: usize = 64;
-/// Singular vectors by `A^T A`: the largest turn that is corrected, as the largest row sum of the generator. What it leaves
-/// of orthogonality is its fourth power over four, and a second correction repairs the columns.
+/// Singular vectors by `A^T A`: the largest turn that is corrected, as the largest row sum of the generator. What it
+/// leaves of orthogonality is its fourth power over four, and a second correction repairs the columns.
 pub const GRAM_TURN: f64 = 1e-4;
 /// The same: the least `n` for which half of a symmetric product is computed alone.
 pub const GRAM_HALF: usize = 96;

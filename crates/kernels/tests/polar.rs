@@ -6,13 +6,6 @@ use common::*;
 use pullback_kernels::list::*;
 use pullback_kernels::{Failure, Workspace};
 
-/// `Q` of a random matrix.
-fn frame(rng: &mut Rng, m: usize, n: usize) -> Vec<f64> {
-    let (mut q, mut r) = (vec![0.0; m * n], vec![0.0; n * n]);
-    f64::qr_thin(&random::<f64>(rng, m * n), m, n, &mut q, &mut r, &mut Workspace::default()).unwrap();
-    q
-}
-
 /// `scale U diag(s) V^T` with `s` from 1 down to `1 / condition`, and the polar factor `U V^T`.
 fn matrix(rng: &mut Rng, m: usize, n: usize, condition: f64, scale: f64) -> (Vec<f64>, Vec<f64>) {
     let (u, v) = (frame(rng, m, n), frame(rng, n, n));

@@ -5,10 +5,11 @@
 //! At a point `x` with gradient `g`, let `H` be the inverse Hessian of the last pairs (`memory.rs`), `gamma` the scale
 //! of the newest pair (that of the last step where there is none) and `m_k+ = beta_k T(m_k) + (1 - beta_k) g` three
 //! momenta. The network sees numbers only, each the same for `x` and for the image of `x` under an isometry that takes
-//! the cost along. Its outputs are `a`, `h` and `o_1..o_6`:
+//! the cost along. Its outputs are `a`, `h`, `o_1..o_6` and, if `conjugate`, `c`:
 //!
 //! ```text
-//!     b = H_h g              with the initial scaling  scale e^h gamma  of the two loops (first e^h / |g|  at t = 0)
+//!     b = H_hc g             with the initial scaling  scale e^h gamma  of the two loops (first e^h / |g|  at t = 0)
+//!                            and pairs that are made conjugate by the share  tanh c  (`memory.rs`)
 //!     V = e^a (b + w |b| (o_1 s/|s| + o_2 m_1/|m_1| + o_3 m_2/|m_2| + o_4 m_3/|m_3| + o_5 y/|y| + o_6 g/|g|))
 //!     w = additive / (1 + t / gate)
 //! ```
@@ -108,7 +109,7 @@ pub struct EquivariantOptions {
     pub gate: f64,
     /// Are features constants for derivatives? Then training is less noisy.
     pub detach: bool,
-    /// Does the network say to which part pairs are made conjugate? Files of before this was possible say no.
+    /// Does the network choose to which part pairs are made conjugate? `false` in files written before this option.
     #[serde(default)]
     pub conjugate: bool,
 }

@@ -12,7 +12,7 @@
 //! | [`Each`]`<`[`Rmm`]`>` | symmetric matrices of one size | `35 d² + hidden (d² + 2) + 1` | gradient descent |
 //! | [`Each`]`<`[`Subspace`]`>` | lists of matrices of any sizes | 5 242 | gradient descent |
 //! | [`OnTangent`] around one of the first two | the same, gradient-free | theirs | one step of descent |
-//! | [`GradientFree`]: rounds of that | the same, with data features | theirs and those of the features | gradient descent |
+//! | [`GradientFree`]: rounds of that | the same, with data features | theirs and the features' | gradient descent |
 //! | [`Equivariant`] | every manifold with a transport | 1 497 | L-BFGS without line search |
 //!
 //! [`Training`] runs inner loops from a [`Pool`] of points and computes the meta-gradient by an estimator of

@@ -12,16 +12,16 @@
 //! `<s, y> > caution |s| |y|`; only then does the oldest leave.
 //!
 //! Without a line search pairs are not conjugate (`<s_i, y_j> = 0`), as they are after exact ones on a quadratic, and
-//! the two loops then satisfy the secant equation of the newest pair only. [`conjugated`] makes them conjugate, from the
-//! newest to the oldest, by a share `kappa` of what Gram and Schmidt take away:
+//! the two loops then satisfy the secant equation of the newest pair only. [`conjugated`] makes them conjugate, from
+//! the newest to the oldest, by a share `kappa` of what Gram and Schmidt take away:
 //!
 //! ```text
 //!     s_i -= kappa <s_i, y_j> / <s_j, y_j> s_j,     y_i -= kappa <s_j, y_i> / <s_j, y_j> y_j     for j newer than i
 //! ```
 //!
-//! With `kappa = 1` the two loops satisfy every secant equation of a quadratic, `H y_i = s_i` (Schnabel 1983, *Quasi-Newton
-//! methods using multiple secant equations*), so a step begins at the lowest point of the span of the last steps: what
-//! exact line searches would have found, one gradient later.
+//! With `kappa = 1` the two loops satisfy every secant equation of a quadratic, `H y_i = s_i` (Schnabel 1983,
+//! *Quasi-Newton methods using multiple secant equations*), so a step begins at the lowest point of the span of the
+//! last steps: what exact line searches would have found, one gradient later.
 
 use pullback::{Batch, Scalar, Shape, Tape, Var};
 use pullback_manifolds::{Manifold, Parts};

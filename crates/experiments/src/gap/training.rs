@@ -29,8 +29,8 @@ pub(crate) const NOISE: (f64, f64) = (1e-3, 1e-1);
 const MEMBERS: usize = 8;
 const GROUP: usize = 2;
 const POOL: usize = 48;
-/// Inner steps of a job, uniform in the logarithm, and steps of a run before its problem is replaced, about: so many that
-/// the first ten steps, which are the hard ones, are not seldom.
+/// Inner steps of a job, uniform in the logarithm, and steps of a run before its problem is replaced, about: so
+/// few that the first ten steps, which are the hard ones, are seen often.
 const WINDOW: (usize, usize) = (4, 24);
 const AGE: usize = 24;
 /// The first rate of the outer optimiser, and what is left of it in the end.

@@ -1,6 +1,6 @@
-//! What becomes of members at which restarted GMRES is stuck, where the choice of the method was ours: eigenvalues all
-//! around zero keep its residual from falling, however well-conditioned the map is, and least squares do not mind them.
-//! How either is computed is in `gmres.rs` and `lsmr.rs`.
+//! What `Method::Auto` does with members at which restarted GMRES does not converge. If eigenvalues lie all around
+//! zero, its residual does not fall, however well-conditioned the map is; LSMR does not depend on where they lie. How
+//! either is computed is in `gmres.rs` and `lsmr.rs`.
 
 use super::{Method, Solved, Status, Stop};
 use crate::error::Result;

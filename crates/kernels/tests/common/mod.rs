@@ -70,3 +70,12 @@ pub(crate) fn eye(n: usize) -> Vec<f64> {
 pub(crate) fn defect<T: Scalar>(q: &[T], m: usize, n: usize) -> f64 {
     gap(&times(&transposed(q, m, n), q, n, m, n), &eye(n))
 }
+
+/// `Q` of a random matrix.
+pub(crate) fn frame(rng: &mut Rng, m: usize, n: usize) -> Vec<f64> {
+    use pullback_kernels::list::Factorisations;
+    let (mut q, mut r) = (vec![0.0; m * n], vec![0.0; n * n]);
+    f64::qr_thin(&random::<f64>(rng, m * n), m, n, &mut q, &mut r, &mut pullback_kernels::Workspace::default())
+        .unwrap();
+    q
+}
