@@ -8,17 +8,17 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
 };
-use faer::linalg::matmul;
 use faer::{Accum, Conj, MatMut, MatRef, Par};
 
 use crate::real::Real;
 use crate::threads::{Size, parts, piece, share};
+use crate::transposed::product;
 use crate::wide_registers::clear_wide_registers;
 
 /// `C = [C +] alpha A B`. Whoever calls it clears the wide registers.
 pub(crate) fn matmul<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     match parts(Size::Multiplications(a.nrows() * a.ncols() * b.ncols())) {
-        1 => matmul::matmul(c, accum, a, b, alpha, Par::Seq),
+        1 => product(c, accum, a, b, alpha),
         k => matmul_in_parts(c, accum, a, b, alpha, k),
     }
 }
@@ -43,12 +43,12 @@ fn matmul_in_parts<T: Real>(
     match n < m || (n == m && m >= MANY_ROWS) {
         true => share(columns(c.transpose_mut(), parts), |(from, c)| {
             let a = a.subrows(from, c.ncols());
-            matmul::matmul(c.transpose_mut(), accum, a, b, alpha, Par::Seq);
+            product(c.transpose_mut(), accum, a, b, alpha);
             clear_wide_registers();
         }),
         false => share(columns(c, parts), |(from, c)| {
             let b = b.subcols(from, c.ncols());
-            matmul::matmul(c, accum, a, b, alpha, Par::Seq);
+            product(c, accum, a, b, alpha);
             clear_wide_registers();
         }),
     }

@@ -17,30 +17,21 @@
 //!
 //! Products are kept as mantissa and exponent, so that only a result that is itself out of range overflows.
 
-use faer::Par;
-use faer::linalg::lu::full_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use num_traits::Float;
 
-use crate::real::{Real, finite, view_mut};
+use crate::complete;
+use crate::real::{Real, finite};
 use crate::triangular::solve;
 use crate::{Failure, Scalar, Triangle, Workspace};
 
 /// Factorises `A` with complete pivoting into a handle. No matrix of finite numbers fails.
-pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
+pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T]) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == n * (n + 2));
     finite(a)?;
     let (f, orders) = handle.split_at_mut(n * n);
     f.copy_from_slice(a);
-    let need = lu_in_place_scratch::<usize, T>(n, n, Par::Seq, Default::default());
-    let (stack, [], index) = w.lend(need, [], 4 * n);
-    let (p, rest) = index.split_at_mut(n);
-    let (p_inverse, rest) = rest.split_at_mut(n);
-    let (q, q_inverse) = rest.split_at_mut(n);
-    lu_in_place(view_mut(f, n, n), p, p_inverse, q, q_inverse, Par::Seq, stack, Default::default());
-    crate::wide_registers::clear_wide_registers();
-    for (to, from) in orders.iter_mut().zip(p.iter().chain(q.iter())) {
-        *to = T::of(*from as f64);
-    }
+    let (p, q) = orders.split_at_mut(n);
+    complete::factor(f, n, p, q);
     // Where no pivot was left, everything below and to the right is zero.
     let rank = (0..n).find(|&k| Float::abs(f[k + k * n]) < T::min_positive_value()).unwrap_or(n);
     for j in rank..n {

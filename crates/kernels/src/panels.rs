@@ -1,19 +1,14 @@
 //! Factorisations by panels, for large matrices where threads were asked for: faer factorises a panel of columns on
 //! this thread, and what follows from it for the columns behind is shared. Without threads faer factorises the whole
-//! (`cholesky.rs`, `lu.rs`, `qr.rs`, which call this).
+//! (`cholesky.rs`, `lu.rs`, which call this).
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
-use faer::linalg::householder::{
-    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_scratch,
-    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transposed,
-};
 use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use faer::linalg::matmul;
-use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_unit_lower_triangular_in_place};
 use faer::reborrow::*;
-use faer::{Accum, Conj, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::dense;
 use crate::real::Real;
@@ -110,29 +105,4 @@ fn permute<T: Real>(x: MatMut<'_, T>, moved: &[(usize, usize)]) {
             kept.iter().zip(moved).for_each(|(kept, &(to, _))| column[to] = *kept);
         }
     });
-}
-
-/// `A = Q R` in place, as faer leaves it for blocks of as many columns as `coeff` has rows: its rank, as faer counts
-/// it.
-pub(crate) fn qr<T: Real>(mut a: MatMut<'_, T>, mut coeff: MatMut<'_, T>) -> usize {
-    let (m, n, block) = (a.nrows(), a.ncols(), coeff.nrows());
-    let mut own = MemBuffer::new(qr_in_place_scratch::<T>(m, block, block, Par::Seq, Default::default()));
-    let mut rank = 0;
-    for from in (0..n).step_by(block) {
-        let width = block.min(n - from);
-        let right = a.rb_mut().submatrix_mut(from, from, m - from, n - from);
-        let (mut panel, right) = right.split_at_col_mut(width);
-        let mut triangle = coeff.rb_mut().submatrix_mut(0, from, width, width);
-        let stack = MemStack::new(&mut own);
-        rank += qr_in_place(panel.rb_mut(), triangle.rb_mut(), Par::Seq, stack, Default::default()).rank;
-        let (v, triangle) = (panel.rb(), triangle.rb());
-        let k = parts(Size::Multiplications(2 * v.nrows() * width * right.ncols()));
-        share(dense::columns(right, k), |(_, x)| {
-            let mut own = MemBuffer::new(apply_scratch::<T>(v.nrows(), width, x.ncols()));
-            apply_transposed(v, triangle, Conj::No, x, Par::Seq, MemStack::new(&mut own));
-            clear_wide_registers();
-        });
-    }
-    clear_wide_registers();
-    rank
 }

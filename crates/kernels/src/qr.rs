@@ -1,15 +1,10 @@
 //! Thin QR of tall matrices in normal form (positive diagonal). Wide matrices and their conventions do not live here.
 
-use faer::Par;
-use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch;
-use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
 use num_traits::Float;
 
-use crate::dense::reflect_all;
-use crate::panels;
-use crate::real::{Real, balance, finite, identity_tall, max_abs, view, view_mut};
+use crate::householder::{self, Householder};
+use crate::real::{Real, balance, finite, max_abs};
 use crate::tolerances::{QR_SMALL, qr_rank, safe_range, unit_range};
-use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Workspace};
 
 /// Thin QR with positive diagonal.
@@ -35,15 +30,12 @@ pub(crate) fn qr_thin<T: Real>(
     if m * n <= QR_SMALL { small(a, m, n, q, r, w) } else { large(a, m, n, q, r, w) }
 }
 
-/// Copies `A` with its columns scaled to safe sizes; writes the scales and the norms of the scaled columns.
-fn load<T: Real>(a: &[T], m: usize, out: &mut [T], scales: &mut [T], norms: &mut [T]) {
-    for (j, (a, out)) in a.chunks_exact(m).zip(out.chunks_exact_mut(m)).enumerate() {
-        let s = balance(max_abs(a), safe_range());
-        // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
-        crate::wide::flat::scale(s, a, out);
-        scales[j] = s;
-        norms[j] = Float::sqrt(crate::sums::dot(out, out));
-    }
+/// Copies a column, scaled to a safe size; the scale and the norm of the scaled column.
+fn load<T: Real>(a: &[T], out: &mut [T]) -> (T, T) {
+    let s = balance(max_abs(a), safe_range());
+    // Small entries of a column of safe size square to zero harmlessly: they are below rounding.
+    crate::wide::flat::scale(s, a, out);
+    (s, Float::sqrt(crate::sums::dot(out, out)))
 }
 
 /// Is column `j`, of which `pivot` is left beside the columns before it, independent?
@@ -58,7 +50,9 @@ fn independent<T: Real>(j: usize, m: usize, pivot: T, norm: T) -> Result<(), Fai
 /// Unblocked Householder reflections, in the storage of `q`.
 fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     let [scales, norms, taus, signs] = w.slices([n; 4]);
-    load(a, m, q, scales, norms);
+    for (j, (a, q)) in a.chunks_exact(m).zip(q.chunks_exact_mut(m)).enumerate() {
+        (scales[j], norms[j]) = load(a, q);
+    }
     r.fill(T::zero());
     for j in 0..n {
         let (head, rest) = q.split_at_mut((j + 1) * m);
@@ -123,34 +117,29 @@ pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
     crate::wide::flat::axpy(-s, v, c);
 }
 
-/// faer's blocked factorisation, then its reflections applied to the thin identity.
+/// Reflections in blocks, then applied to the thin identity.
 fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
-    let block = recommended_block_size::<T>(m, n);
-    let need = qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default()).or(apply_scratch::<T>(m, block, n));
-    let (stack, [f, coeff, scales, norms], _) = w.lend(need, [m * n, block * n, n, n], 0);
-    load(a, m, f, scales, norms);
-    let rank = match panels::wanted(m, n) {
-        true => panels::qr(view_mut(f, m, n), view_mut(coeff, block, n)),
-        false => qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default()).rank,
-    };
-    clear_wide_registers();
+    let [one, two, three, four] = householder::lengths(m, n, n);
+    let [one, two, three, four, scales, norms] = w.slices([one, two, three, four, n, n]);
+    let mut h = Householder::new([one, two, three, four], m, n);
+    for (j, a) in a.chunks_exact(m).enumerate() {
+        (scales[j], norms[j]) = load(a, h.column(j));
+    }
+    h.factor();
     for j in 0..n {
-        independent(j, m, f[j + j * m], norms[j])?;
+        independent(j, m, h.column(j)[j], norms[j])?;
     }
-    if rank < n {
-        return Err(Failure::RankDeficient { index: rank, ratio: Scalar::f64(qr_rank::<T>(m, rank)) });
-    }
-    identity_tall(q, m);
-    reflect_all(view(f, m, n), view(coeff, block, n), view_mut(q, m, n), stack);
-    clear_wide_registers();
+    h.form(q);
+    // Rows of R, and columns of Q, whose pivot is negative change their signs.
     r.fill(T::zero());
     for j in 0..n {
-        for i in 0..=j {
-            let x = f[i + j * m] / scales[j];
-            r[i + j * n] = if f[i + i * m] < T::zero() { -x } else { x };
-        }
-        if f[j + j * m] < T::zero() {
+        let negative = h.column(j)[j] < T::zero();
+        norms[j] = if negative { -T::one() } else { T::one() };
+        if negative {
             q[j * m..(j + 1) * m].iter_mut().for_each(|x| *x = -*x);
+        }
+        for (i, x) in h.column(j)[..=j].iter().enumerate() {
+            r[i + j * n] = norms[i] * *x / scales[j];
         }
     }
     Ok(())
@@ -176,15 +165,13 @@ pub(crate) fn complement<T: Real>(
     if n == 0 || k == 0 {
         return Ok(());
     }
-    let block = recommended_block_size::<T>(m, n);
-    let need = qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default()).or(apply_scratch::<T>(m, block, k));
-    let (stack, [f, coeff], _) = w.lend(need, [m * n, block * n], 0);
-    f.copy_from_slice(q);
-    let info = qr_in_place(view_mut(f, m, n), view_mut(coeff, block, n), Par::Seq, stack, Default::default());
-    if info.rank < n {
-        return Err(Failure::RankDeficient { index: info.rank, ratio: 0.0 });
+    let [one, two, three, four] = w.slices(householder::lengths(m, n, k));
+    let mut h = Householder::new([one, two, three, four], m, n);
+    q.chunks_exact(m).enumerate().for_each(|(j, q)| h.column(j).copy_from_slice(q));
+    h.factor();
+    if let Some(index) = (0..n).find(|&j| h.column(j)[j] == T::zero()) {
+        return Err(Failure::RankDeficient { index, ratio: 0.0 });
     }
-    reflect_all(view(f, m, n), view(coeff, block, n), view_mut(out, m, k), stack);
-    crate::wide_registers::clear_wide_registers();
+    h.apply(out, k);
     Ok(())
 }

@@ -56,7 +56,7 @@ fn kernels_allocate_nothing_once_grown() {
             f64::cholesky_pull(&y, n, &mut x);
             f64::lower_product(&a, &b, n, &mut x);
             f64::lu_factors(&a, n, n, &mut x, &mut y, &mut h[..n], &mut w).unwrap();
-            f64::lu_complete(&a, n, &mut wide, &mut w).unwrap();
+            f64::lu_complete(&a, n, &mut wide).unwrap();
             f64::cofactor(&wide, n, &[&b], &mut x, &mut w).unwrap();
             for r in [n, n / 2] {
                 let s = Least { m: n, n, r };

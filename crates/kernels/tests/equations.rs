@@ -396,7 +396,7 @@ fn roots_of_sparse_integers_are_right_or_refused() {
             })
             .collect();
         let mut complete = vec![0.0; n * (n + 2)];
-        f64::lu_complete(&a, n, &mut complete, &mut w).unwrap();
+        f64::lu_complete(&a, n, &mut complete).unwrap();
         let det = f64::det(&complete, n).round();
         let values = faer::MatRef::from_column_major_slice(&a, n, n).eigenvalues().unwrap();
         let (mut x, mut handle) = (vec![0.0; n * n], vec![0.0; 2 * n * n]);

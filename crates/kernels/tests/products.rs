@@ -5,7 +5,8 @@ use common::*;
 use pullback_kernels::list::*;
 use pullback_kernels::{Failure, Side, Triangle, Uplo};
 
-fn products<T: Kernels>(rows: &[usize], cols: &[usize], inner: &[usize]) {
+/// `units` of rounding for each term are allowed.
+fn products<T: Kernels>(rows: &[usize], cols: &[usize], inner: &[usize], units: f64) {
     let mut rng = rng(1);
     for &m in rows {
         for &n in cols {
@@ -21,8 +22,8 @@ fn products<T: Kernels>(rows: &[usize], cols: &[usize], inner: &[usize]) {
                         T::gemm(&mut c, m, n, k, T::of(-1.5), a, ta, b, tb, add);
                         let want: Vec<f64> =
                             plain.iter().zip(&start).map(|(p, s)| -1.5 * p + if add { s.f64() } else { 0.0 }).collect();
-                        let bound = T::EPS.f64() * (k as f64).max(20.0);
-                        assert!(gap(&c, &want) < bound, "{m} {n} {k} {ta} {tb} {add}");
+                        let bound = units * T::EPS.f64() * (k as f64).max(20.0);
+                        assert!(gap(&c, &want) < bound, "{m} {n} {k} {ta} {tb} {add}: {:e}", gap(&c, &want));
                     }
                 }
             }
@@ -33,18 +34,25 @@ fn products<T: Kernels>(rows: &[usize], cols: &[usize], inner: &[usize]) {
 #[test]
 fn products_agree_with_plain_loops() {
     let sizes = [0, 1, 2, 3, 4, 5, 7, 8, 9, 17];
-    products::<f64>(&sizes, &sizes, &sizes);
-    products::<f32>(&sizes, &sizes, &sizes);
+    products::<f64>(&sizes, &sizes, &sizes, 1.0);
+    products::<f32>(&sizes, &sizes, &sizes, 1.0);
 }
 
 /// Few columns, or one row from the left, by few, many and odd numbers of rows and terms.
 #[test]
 fn products_with_few_columns_agree_with_plain_loops() {
     let (few, long) = ([1, 2, 3, 4, 5], [6, 16, 31, 32, 33, 47, 64, 101]);
-    products::<f64>(&long, &few, &long);
-    products::<f32>(&long, &few, &long);
-    products::<f64>(&[1], &long, &long);
-    products::<f32>(&[1], &long, &long);
+    products::<f64>(&long, &few, &long, 1.0);
+    products::<f32>(&long, &few, &long, 1.0);
+    products::<f64>(&[1], &long, &long, 1.0);
+    products::<f32>(&[1], &long, &long, 1.0);
+}
+
+/// Sizes around the one from which on a transposed right factor is copied in blocks, and blocks that are not full.
+#[test]
+fn large_products_agree_with_plain_loops() {
+    products::<f64>(&[319, 320, 323], &[320, 325, 515], &[63, 64, 130], 2.0);
+    products::<f32>(&[320], &[319, 515], &[67], 2.0);
 }
 
 #[test]

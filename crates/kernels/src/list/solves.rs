@@ -31,9 +31,7 @@ kernels! {
         fn lu_sign(handle: &[Self], n: usize) -> Self = crate::lu::lu_sign;
         /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. No finite matrix
         /// fails.
-        fn lu_complete(
-            a: &[Self], n: usize, handle: &mut [Self], w: &mut Workspace<Self>,
-        ) -> Result<(), Failure> = crate::minors::lu_complete;
+        fn lu_complete(a: &[Self], n: usize, handle: &mut [Self]) -> Result<(), Failure> = crate::minors::lu_complete;
         /// `det A` from the handle of `lu_complete`.
         fn det(handle: &[Self], n: usize) -> Self = crate::minors::det;
         /// The `G` with `<G, H> = D^{k+1} det(A)[E_1, .., E_k, H]`, `k = es.len()` up to 2, from the handle of

@@ -43,10 +43,13 @@ pub(crate) trait Registers: Sized {
     /// As many entries as there is room for.
     fn write<S: Simd>(simd: S, x: &mut [Self], v: Self::Of<S>);
     fn total<S: Simd>(simd: S, v: Self::Of<S>) -> Self;
+    /// The larger of the magnitude of each `v` and `top`.
+    fn larger<S: Simd>(simd: S, v: Self::Of<S>, top: Self::Of<S>) -> Self::Of<S>;
+    fn largest<S: Simd>(simd: S, v: Self::Of<S>) -> Self;
 }
 
 macro_rules! registers {
-    ($($T:ty, $s:ident: $splat:ident $madd:ident $whole:ident $whole_mut:ident $part:ident $write:ident $total:ident;)*) => {$(
+    ($($T:ty, $s:ident: $splat:ident $madd:ident $whole:ident $whole_mut:ident $part:ident $write:ident $total:ident $max:ident $abs:ident $top:ident;)*) => {$(
         impl Registers for $T {
             type Of<S: Simd> = S::$s;
 
@@ -78,12 +81,22 @@ macro_rules! registers {
             fn total<S: Simd>(simd: S, v: S::$s) -> $T {
                 simd.$total(v)
             }
+            #[inline(always)]
+            fn larger<S: Simd>(simd: S, v: S::$s, top: S::$s) -> S::$s {
+                simd.$max(simd.$abs(v), top)
+            }
+            #[inline(always)]
+            fn largest<S: Simd>(simd: S, v: S::$s) -> $T {
+                simd.$top(v)
+            }
         }
     )*};
 }
 registers! {
-    f64, f64s: splat_f64s mul_add_e_f64s as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s reduce_sum_f64s;
-    f32, f32s: splat_f32s mul_add_e_f32s as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s reduce_sum_f32s;
+    f64, f64s: splat_f64s mul_add_e_f64s as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s reduce_sum_f64s
+        max_f64s abs_f64s reduce_max_f64s;
+    f32, f32s: splat_f32s mul_add_e_f32s as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s reduce_sum_f32s
+        max_f32s abs_f32s reduce_max_f32s;
 }
 
 impl<T: Real> Thin<'_, T> {

@@ -66,9 +66,8 @@ impl<T: Scalar> Primitive<T> for CompleteLu {
         one(x[0].with(n, n + 2))
     }
 
-    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
-        let w = &mut *s.work.borrow_mut();
-        members(x[0].shape.batch, |b| T::lu_complete(x[0].member(b), x[0].shape.rows, y[0].member(b), w))
+    fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
+        members(x[0].shape.batch, |b| T::lu_complete(x[0].member(b), x[0].shape.rows, y[0].member(b)))
     }
 
     no_derivative!();
