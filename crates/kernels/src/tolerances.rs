@@ -219,6 +219,10 @@ pub const CHOLESKY_RULES_SMALL: usize = 16;
 pub const FACTORS_IN_REGISTERS: usize = 4;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
+/// LU: the order from which on pivots are checked a few at a time, whose entries lie beside each other.
+pub const LU_CHECKED_TOGETHER: usize = 64;
+/// Inverses from LU: the order from which on the zeros of `L^{-1}` are made use of.
+pub const LU_INVERSE: usize = 128;
 /// Eigendecomposition: the largest `n` of Jacobi's method.
 pub const EIGH_TINY: usize = 3;
 /// Eigendecomposition: the largest `n` of the tridiagonal QL iteration.
