@@ -21,7 +21,7 @@ use crate::estimators::Estimate;
 use crate::iteration::{Iteration, Of, Vars};
 use crate::lists::{self, List};
 use crate::verdict::{Verdict, Why};
-use pullback::{Batch, Leaves, Scalar, Tape, Var};
+use pullback::{Batch, Leaves, Scalar, Shape, Tape, Var};
 use std::fmt;
 
 /// An evolution strategy. It is an [`Estimate`]; [`Evolution::sample`] also tells the standard error of every entry.
@@ -53,7 +53,7 @@ pub struct Evolution {
 pub struct Sampled<P> {
     /// The mean over pairs.
     pub gradient: P,
-    /// The standard error of that mean, entry by entry.
+    /// The standard error of that mean, entry by entry, with what rounding of the losses may hide in all pairs alike.
     pub standard_error: P,
     /// Normal numbers that were drawn.
     pub draws: usize,
@@ -77,7 +77,8 @@ impl Evolution {
     /// Cost: `2 pairs steps` steps. Memory: two states.
     ///
     /// # Errors
-    /// [`Error::NoSteps`]; [`Error::Setting`]; [`Error::Diverged`] if a particle leaves the finite numbers; the first
+    /// [`Error::NoSteps`]; [`Error::Setting`], also for noise that is rounding beside a parameter;
+    /// [`Error::Diverged`] if a particle leaves the finite numbers; the first
     /// failure of the step or the loss.
     pub fn sample<I: Iteration>(
         &self,
@@ -98,17 +99,16 @@ impl Evolution {
         steps: usize,
     ) -> Result<Sampled<I::Params>> {
         self.check(steps)?;
+        self.check_resolved(phi)?;
         let mut mean = Mean::new(&phi.batches());
-        let mut g = lists::zeros(&phi.shapes());
         let window = self.window.unwrap_or(steps);
         for pair in 0..self.pairs {
-            let mut particles = Pair::new(z0, phi);
-            g.iter_mut().for_each(|b| b.data_mut().fill(lists::number(0.0)));
+            let (mut particles, mut of_pair) = (Pair::new(z0, phi), OfPair::new(&phi.shapes()));
             for (unroll, t) in (0..steps).step_by(window).enumerate() {
                 let noise = self.noise(phi, unroll, pair);
-                particles.advance(tape, it, z0, phi, t..(t + window).min(steps), &noise, self.sigma, &mut g)?;
+                particles.advance(tape, it, z0, phi, t..(t + window).min(steps), &noise, self.sigma, &mut of_pair)?;
             }
-            mean.take(&g);
+            mean.take(&of_pair);
         }
         let unrolls = steps.div_ceil(window);
         let entries: usize = phi.shapes().iter().map(|s| s.len()).sum();
@@ -126,14 +126,24 @@ impl Evolution {
         }
     }
 
-    /// `e_u` of a pair.
+    /// Noise that is rounding beside a parameter does not move it, and says nothing of it.
+    fn check_resolved<T: Scalar>(&self, phi: &impl Leaves<Scalar = T>) -> Result<()> {
+        let largest = phi.batches().iter().fold(0.0f64, |l, b| l.max(b.max_abs().f64()));
+        if self.sigma >= RESOLVED * T::EPS.f64() * largest {
+            return Ok(());
+        }
+        Err(Error::Setting { what: "a deviation of at least eight rounding units of every parameter", got: self.sigma })
+    }
+
+    /// `e_u / sigma` of a pair.
     fn noise<P: Leaves>(&self, phi: &P, unroll: usize, pair: usize) -> List<P::Scalar> {
         let key = [unroll as u64, pair as u64].into_iter().fold(mixed(self.seed), |k, x| mixed(k ^ mixed(x)));
-        let mut e = lists::noise(&phi.shapes(), key);
-        e.iter_mut().for_each(|b| b.data_mut().iter_mut().for_each(|x| *x *= lists::number(self.sigma)));
-        e
+        lists::noise(&phi.shapes(), key)
     }
 }
+
+/// The deviation is at least so many rounding units of every parameter.
+const RESOLVED: f64 = 8.0;
 
 /// The last step of splitmix64.
 fn mixed(x: u64) -> u64 {
@@ -144,11 +154,32 @@ fn mixed(x: u64) -> u64 {
 }
 
 /// Two particles that are given opposite noise.
+#[derive(Clone)]
 struct Pair<T: Scalar> {
     at: [List<T>; 2],
     loss: [f64; 2],
-    /// `xi`, of the first; the second has its negative.
+    /// `xi / sigma`, of the first; the second has its negative.
     xi: List<T>,
+}
+
+/// The estimate of one pair, and how far it may be off because losses are rounded.
+struct OfPair<T: Scalar> {
+    g: List<T>,
+    rounding: List<T>,
+}
+
+impl<T: Scalar> OfPair<T> {
+    fn new(shapes: &[Shape]) -> Self {
+        OfPair { g: lists::zeros(shapes), rounding: lists::zeros(shapes) }
+    }
+
+    /// Adds `xi change`, where `change` may be off by `rounding`.
+    fn add(&mut self, change: f64, rounding: f64, xi: &[Batch<T>]) {
+        lists::add_all(&mut self.g, change, xi);
+        for (to, xi) in self.rounding.iter_mut().zip(xi) {
+            to.data_mut().iter_mut().zip(xi.data()).for_each(|(to, xi)| *to += T::of(rounding) * xi.abs());
+        }
+    }
 }
 
 impl<T: Scalar> Pair<T> {
@@ -157,7 +188,7 @@ impl<T: Scalar> Pair<T> {
         Pair { at: [z0.batches(), z0.batches()], loss: [0.0; 2], xi: lists::zeros(&phi.shapes()) }
     }
 
-    /// Runs the given steps and adds `xi (change of loss of the first - of the second) / (2 sigma²)` to `g`.
+    /// Runs the given steps and adds `xi (change of loss of the first - of the second) / (2 sigma²)`.
     fn advance<I>(
         &mut self,
         tape: &mut Tape<T>,
@@ -167,7 +198,7 @@ impl<T: Scalar> Pair<T> {
         steps: std::ops::Range<usize>,
         noise: &[Batch<T>],
         sigma: f64,
-        g: &mut [Batch<T>],
+        to: &mut OfPair<T>,
     ) -> Result<()>
     where
         I: Iteration,
@@ -175,16 +206,17 @@ impl<T: Scalar> Pair<T> {
         I::Params: Leaves<Scalar = T>,
     {
         lists::add_all(&mut self.xi, 1.0, noise);
-        let mut change = [0.0; 2];
-        for (k, sign) in [1.0, -1.0].into_iter().enumerate() {
+        let (mut change, mut size) = ([0.0; 2], 0.0);
+        for (k, sign) in [sigma, -sigma].into_iter().enumerate() {
             let mut moved = phi.batches();
             lists::add_all(&mut moved, sign, noise);
             let moved: I::Params = rebuilt(phi, moved);
             self.at[k] = run(tape, it, like, std::mem::take(&mut self.at[k]), &moved, steps.clone())?;
             let now = outer_loss(tape, it, like, &self.at[k], &moved)?;
-            change[k] = now - std::mem::replace(&mut self.loss[k], now);
+            let before = std::mem::replace(&mut self.loss[k], now);
+            (change[k], size) = (now - before, size + now.abs() + before.abs());
         }
-        lists::add_all(g, (change[0] - change[1]) / (2.0 * sigma * sigma), &self.xi);
+        to.add((change[0] - change[1]) / (2.0 * sigma), T::EPS.f64() * size / (2.0 * sigma), &self.xi);
         Ok(())
     }
 }
@@ -208,21 +240,25 @@ fn outer_loss<I: Iteration>(
     finite_value(loss.scalar())
 }
 
-/// A mean and its standard error, entry by entry (Welford's recurrence).
+/// A mean and its standard error, entry by entry (Welford's recurrence). What losses lose in rounding may be the same in
+/// every pair, so the mean of that is part of the error: where nothing of a change is left, no pair differs from another.
 struct Mean<T: Scalar> {
     n: f64,
     mean: List<T>,
     squares: List<T>,
+    /// The sum.
+    rounding: List<T>,
 }
 
 impl<T: Scalar> Mean<T> {
     fn new(like: &[Batch<T>]) -> Self {
         let zeros = || lists::zeros(&lists::shapes(like));
-        Mean { n: 0.0, mean: zeros(), squares: zeros() }
+        Mean { n: 0.0, mean: zeros(), squares: zeros(), rounding: zeros() }
     }
-    fn take(&mut self, g: &[Batch<T>]) {
+    fn take(&mut self, of: &OfPair<T>) {
         self.n += 1.0;
-        for ((m, s), g) in self.mean.iter_mut().zip(&mut self.squares).zip(g) {
+        lists::add_all(&mut self.rounding, 1.0, &of.rounding);
+        for ((m, s), g) in self.mean.iter_mut().zip(&mut self.squares).zip(&of.g) {
             for ((m, s), g) in m.data_mut().iter_mut().zip(s.data_mut()).zip(g.data()) {
                 let apart = *g - *m;
                 *m += apart * T::of(1.0 / self.n);
@@ -232,9 +268,10 @@ impl<T: Scalar> Mean<T> {
     }
     fn sampled<P: Leaves<Scalar = T>>(mut self, like: &P, draws: usize, steps: usize) -> Sampled<P> {
         let scale = 1.0 / (self.n * (self.n - 1.0));
-        self.squares.iter_mut().for_each(|b| {
-            b.data_mut().iter_mut().for_each(|s| *s = T::of((s.f64() * scale).sqrt()));
-        });
+        for (s, r) in self.squares.iter_mut().zip(&self.rounding) {
+            let error = |s: T, r: T| (s.f64() * scale).sqrt().hypot(r.f64() / self.n);
+            s.data_mut().iter_mut().zip(r.data()).for_each(|(s, r)| *s = T::of(error(*s, *r)));
+        }
         let (gradient, standard_error) = (rebuilt(like, self.mean), rebuilt(like, self.squares));
         Sampled { gradient, standard_error, draws, steps }
     }
@@ -272,18 +309,26 @@ impl<'z, Z: Leaves> Particles<'z, Z> {
     /// One unroll of `steps` steps with fresh noise around `phi`, and what it adds to the derivative.
     ///
     /// # Errors
-    /// As [`Evolution::sample`].
+    /// As [`Evolution::sample`]; [`Error::Lists`] if `phi` has other shapes than those of [`Particles::new`]. The
+    /// particles are then where they were, so that the unroll may be tried again, with other parameters too.
     pub fn advance<I>(&mut self, it: &I, phi: &I::Params, steps: usize) -> Result<Sampled<I::Params>>
     where
         I: Iteration<State = Z>,
     {
         self.how.check(steps)?;
-        let (mut mean, range) = (Mean::new(&phi.batches()), self.steps..self.steps + steps);
-        for (k, pair) in self.pairs.iter_mut().enumerate() {
-            let (noise, mut g) = (self.how.noise(phi, self.unrolls, k), lists::zeros(&phi.shapes()));
-            pair.advance(&mut self.tape, it, self.z0, phi, range.clone(), &noise, self.how.sigma, &mut g)?;
-            mean.take(&g);
+        self.how.check_resolved(phi)?;
+        let expected = self.pairs.first().map_or(vec![], |p| lists::shapes(&p.xi));
+        if phi.shapes() != expected {
+            return Err(Error::Lists { expected, got: phi.shapes() });
         }
+        let (mut mean, range) = (Mean::new(&phi.batches()), self.steps..self.steps + steps);
+        let mut pairs = self.pairs.clone();
+        for (k, pair) in pairs.iter_mut().enumerate() {
+            let (noise, mut of_pair) = (self.how.noise(phi, self.unrolls, k), OfPair::new(&phi.shapes()));
+            pair.advance(&mut self.tape, it, self.z0, phi, range.clone(), &noise, self.how.sigma, &mut of_pair)?;
+            mean.take(&of_pair);
+        }
+        self.pairs = pairs;
         self.steps += steps;
         self.unrolls += 1;
         let entries: usize = phi.shapes().iter().map(|s| s.len()).sum();
@@ -318,8 +363,9 @@ impl<I: Iteration> Estimate<I> for Evolution {
             verdict: Verdict::Suspect(Why::Sampled { standard_error: if error == 0.0 { 0.0 } else { error / length } }),
             ..Certificate::unrolled(0)
         };
-        // Two states, and five lists like the parameters: noise, its sum, a pair's estimate, mean, squares.
-        let bytes = on.plain.peak_bytes() + 2 * bytes_of(&end) + 5 * bytes_of(&phi.batches());
+        // Two states, and seven lists like the parameters: noise, its sum, a pair's estimate and its rounding, mean,
+        // squares, rounding.
+        let bytes = on.plain.peak_bytes() + 2 * bytes_of(&end) + 7 * bytes_of(&phi.batches());
         let (gradient, state) = (found.gradient, rebuilt(z0, end));
         Ok(Derivative { value, gradient, state, certificate, failures: vec![], bytes, operations: 0, products: 0 })
     }

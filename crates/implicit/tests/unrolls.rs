@@ -2,6 +2,7 @@
 //! evolution strategies give it in the mean, with a standard error that means something.
 
 use pullback::faer::{Mat, mat};
+use pullback::prelude::*;
 use pullback_implicit::{
     Error, Estimate, Estimator, Evolution, Particles, Sensitivity, Verdict, Why, compare, inner_loop,
 };
@@ -186,6 +187,49 @@ fn particles_that_stay_alive_sum_to_the_sample_and_seeds_repeat_bit_by_bit() {
     assert!(apart(&sum, &sample().gradient) < 1e-12 && particles.steps == 12);
     assert_eq!((sample().gradient, sample().standard_error), (sample().gradient, sample().standard_error));
     assert_ne!(Evolution { seed: 10, ..how }.sample(&p, &z0, &phi, 12).unwrap().gradient, sample().gradient);
+}
+
+#[test]
+fn particles_are_where_they_were_after_an_unroll_that_failed() {
+    let (z0, phi) = (0.5, 0.3);
+    let p = inner_loop(&z0, &phi, |z: Var, phi: Var, _| (z + phi.where_positive(phi, "above 0")) * 0.5, |z: Var, _| z);
+    let how = Evolution::persistent(6, 0.01, 4, 2);
+    let mut steady = Particles::new(how, &z0, &phi).unwrap();
+    let mut tried = Particles::new(how, &z0, &phi).unwrap();
+    for _ in 0..3 {
+        let expected = steady.advance(&p, &phi, 2).unwrap().gradient;
+        // Fails for all particles, and for some of them.
+        assert!(tried.advance(&p, &-1.0, 2).is_err() && tried.advance(&p, &0.002, 2).is_err());
+        assert_eq!(tried.advance(&p, &phi, 2).unwrap().gradient, expected);
+    }
+    assert_eq!(tried.steps, 6);
+    // Other shapes than those of the particles.
+    let (z0, three, four) = (wave(3, 1, 0.7), wave(3, 1, 0.9), wave(4, 1, 0.9));
+    let p = inner_loop(&z0, &three, |z: Var, phi: Var, _| z * 0.5 + phi.sum(), |z: Var, _| z.sum());
+    let e = Particles::new(how, &z0, &three).unwrap().advance(&p, &four, 2).unwrap_err();
+    assert!(matches!(e, Error::Lists { .. }), "{e}");
+}
+
+#[test]
+fn noise_that_rounding_hides_is_not_a_derivative_of_zero() {
+    // Six steps of z <- z / 2 + phi, so the derivative is 2 - 2^-5.
+    let truth = 2.0 - 0.5f64.powi(5);
+    for offset in [0.0, 1e6, 1e12] {
+        let p = inner_loop(&1.0, &2.0, |z: Var, phi: Var, _| z * 0.5 + phi, move |z: Var, _| z + offset);
+        for sigma in [1e-320, 1e-170, 1e-17, 1e-15, 1e-12, 1e-8, 1e-5, 1e-2, 1e160, 1e300] {
+            for window in [None, Some(2)] {
+                match (Evolution { pairs: 100, sigma, seed: 3, window }.sample(&p, &1.0, &2.0, 6), sigma < 1e-14) {
+                    (Err(Error::Setting { .. }), true) => {}
+                    (Ok(d), false) => {
+                        let told = 4.0 * d.standard_error;
+                        assert!((d.gradient - truth).abs() < told, "sigma {sigma:e}, offset {offset:e}: {d:?}");
+                        assert!(offset > 0.0 || told < 1.5, "sigma {sigma:e}: {d:?}");
+                    }
+                    (found, _) => panic!("sigma {sigma:e}: {found:?}"),
+                }
+            }
+        }
+    }
 }
 
 #[test]
