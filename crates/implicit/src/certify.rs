@@ -246,7 +246,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         // Where a tiny step changes nothing in the derivative, a residual that does not fall is rounding of terms that
         // cancel, whose size is not known here.
-        let tiny = of.newton_step.is_some_and(|d| d <= eps.sqrt() * here.sizes()[m]);
+        let solved = self.newton.get(self.here).is_some_and(|n| n.is_solved(m));
+        let tiny = solved && of.newton_step.is_some_and(|d| d <= eps.sqrt() * here.sizes()[m]);
         let rounding = rounding || small && tiny;
         // Without a next point, the step led nowhere, unless none was needed.
         let contraction = of.contraction.unwrap_or(if rounding || of.stationarity == 0.0 { 0.0 } else { 1.0 });

@@ -421,7 +421,8 @@ pub(crate) fn norm<T: Scalar>(v: &[Batch<T>]) -> f64 {
 
 pub(crate) fn difference<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> f64 {
     let entries = a.iter().flat_map(|b| b.data()).zip(b.iter().flat_map(|b| b.data()));
-    entries.map(|(a, b)| (a.f64() - b.f64()).powi(2)).sum::<f64>().sqrt()
+    let squares = entries.map(|(a, b)| (a.f64() - b.f64()).powi(2)).sum::<f64>();
+    if lists::is_plain(squares) { squares.sqrt() } else { lists::length(&lists::minus(a, b)) }
 }
 
 /// `to += c v`.

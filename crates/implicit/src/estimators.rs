@@ -212,7 +212,7 @@ fn parts<T: Scalar>(after: &[Batch<T>], found: &[Batch<T>], c: &SolutionCertific
     }
     let moved = lists::minus(after, found);
     let one = |(m, of): (usize, &Member)| {
-        let length = |v: &[Batch<T>]| lists::dot(v, v, m).sqrt();
+        let length = |v: &[Batch<T>]| lists::member_length(v, m);
         let size = length(found).max(length(after));
         let error = length(&moved).max(of.error.unwrap_or(0.0) * size);
         let told = if error <= c.threshold * size { Verdict::Verified } else { Verdict::Estimated };

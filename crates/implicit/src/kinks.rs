@@ -97,7 +97,7 @@ fn reach<T: Scalar>(x: &[Batch<T>]) -> List<T> {
 
 /// How far the entry of a member may go that is zero.
 pub(crate) fn least_reach<T: Scalar>(member: &[T]) -> T {
-    let around = (lists::flat_dot(member, member) / member.len() as f64).sqrt();
+    let around = lists::flat_length(member) / (member.len() as f64).sqrt();
     lists::number(if around > 0.0 { around.min(1.0) } else { 1.0 })
 }
 
@@ -250,11 +250,11 @@ impl<T: Scalar> Bends<'_, T> {
     fn seen(&self, delta: &[Batch<T>], m: usize) -> f64 {
         let (h, size) = (moves::<T>()[2], self.size[m]);
         let dot = |u: &[Batch<T>], v: &[Batch<T>]| lists::dot(u, v, m);
-        let noise = 32.0 * lists::eps::<T>() * (size + dot(self.at, self.at).sqrt());
+        let noise = 32.0 * lists::eps::<T>() * (size + lists::member_length(self.at, m));
         let floor = h * least_jump::<T>() * size + noise;
         let (seen, long) = match self.weight {
-            Some(w) => (dot(w, delta).abs(), dot(w, w).sqrt()),
-            None => (dot(delta, delta).sqrt(), 1.0),
+            Some(w) => (dot(w, delta).abs(), lists::member_length(w, m)),
+            None => (lists::member_length(delta, m), 1.0),
         };
         if seen > floor * long { share(seen, h * size * long) } else { 0.0 }
     }
@@ -342,7 +342,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let zero = lists::zeros(&lists::shapes(d));
         let mut slope = if nothing(d) { zero.clone() } else { here.slope_by_state(d)? };
         let by_phi = if nothing(dphi) { zero.clone() } else { here.slope_by_params(dphi)? };
-        let length = |v: &[Batch<_>], m| lists::dot(v, v, m).sqrt();
+        let length = |v: &[Batch<_>], m| lists::member_length(v, m);
         let size: Vec<f64> = (0..here.stationarity.len()).map(|m| length(&slope, m) + length(&by_phi, m)).collect();
         lists::add_all(&mut slope, 1.0, &by_phi);
         let run = |h: f64| {

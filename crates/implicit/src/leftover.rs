@@ -55,7 +55,7 @@ pub(crate) fn pieces<T: Scalar>(v: &[Batch<T>], n: usize) -> Vec<Piece> {
     let one = |b: &Batch<T>| -> Vec<Piece> {
         let b = std::slice::from_ref(b);
         match b[0].shape().batch == n {
-            true => (0..n).map(|m| Piece { member: Some(m), length: lists::dot(b, b, m).sqrt() }).collect(),
+            true => (0..n).map(|m| Piece { member: Some(m), length: lists::member_length(b, m) }).collect(),
             false => vec![Piece { member: None, length: lists::length(b) }],
         }
     };
@@ -71,7 +71,7 @@ fn share(a: f64, b: f64) -> f64 {
 /// the member is not looked at: it is so small that it may be rounding as a whole.
 pub(crate) fn relative<T: Scalar>(difference: &[Batch<T>], raw: &Raw<T>, limits: &[f64]) -> Left {
     let n = limits.len();
-    let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let length = |v: &[Batch<T>], m| lists::member_length(v, m);
     let part = |m| share(length(difference, m), length(&raw.value, m).max(length(difference, m)));
     let apart = n > 1 && difference.iter().all(|b| b.shape().batch == n);
     let piece = |(d, size): (Piece, &Piece)| {

@@ -82,7 +82,47 @@ pub(crate) fn copy<T: Scalar>(to: &mut [Batch<T>], from: &[Batch<T>]) {
 
 /// The ambient length of everything together.
 pub(crate) fn length<T: Scalar>(v: &[Batch<T>]) -> f64 {
-    all_dot(v, v).sqrt()
+    root_of(all_dot(v, v), || v.iter().flat_map(Batch::data))
+}
+
+/// The ambient length of member `b`.
+pub(crate) fn member_length<T: Scalar>(v: &[Batch<T>], b: usize) -> f64 {
+    root_of(dot(v, v, b), || v.iter().flat_map(move |v| of(v, b)))
+}
+
+/// The length of a vector of numbers.
+pub(crate) fn flat_length<T: Scalar>(v: &[T]) -> f64 {
+    root_of(flat_dot(v, v), || v.iter())
+}
+
+/// Do squares of this size keep their digits?
+pub(crate) fn is_plain(square: f64) -> bool {
+    square > 1e-280 && square < 1e280
+}
+
+/// The square root of a sum of squares, of the entries themselves where their squares are too small or too large to be
+/// numbers.
+fn root_of<'v, T: Scalar, I: Iterator<Item = &'v T>>(square: f64, entries: impl Fn() -> I) -> f64 {
+    if is_plain(square) || square.is_nan() {
+        return square.sqrt();
+    }
+    let largest = entries().fold(0.0f64, |l, x| l.max(x.f64().abs()));
+    if largest == 0.0 || largest.is_infinite() {
+        return largest;
+    }
+    largest * entries().map(|x| (x.f64() / largest).powi(2)).sum::<f64>().sqrt()
+}
+
+/// 1, or the power of two near to the largest entry of member `b` where that is so small or large that products of such
+/// numbers are none. To divide by it changes no digit.
+pub(crate) fn unit<T: Scalar>(v: &[Batch<T>], b: usize) -> f64 {
+    let largest = v.iter().flat_map(|v| of(v, b)).fold(0.0f64, |l, x| l.max(x.f64().abs()));
+    if largest == 0.0 || !largest.is_finite() || (1e-30..=1e30).contains(&largest) {
+        return 1.0;
+    }
+    // Powers that the scalar has, and their inverses.
+    let most = if T::EPS.f64() < 1e-10 { 1000.0 } else { 100.0 };
+    largest.log2().floor().clamp(-most, most).exp2()
 }
 
 /// The ambient inner product of everything together.
@@ -105,6 +145,11 @@ pub(crate) fn minus<T: Scalar>(a: &[Batch<T>], b: &[Batch<T>]) -> List<T> {
 /// Is every entry of member `b` finite?
 pub(crate) fn finite<T: Scalar>(v: &[Batch<T>], b: usize) -> bool {
     v.iter().all(|v| of(v, b).iter().all(|x| x.is_finite()))
+}
+
+/// Is every entry of member `b` finite, and its product with `a`?
+pub(crate) fn finite_times<T: Scalar>(v: &[Batch<T>], a: f64, b: usize) -> bool {
+    v.iter().all(|v| of(v, b).iter().all(|x| (*x * T::of(a)).is_finite()))
 }
 
 /// Is every entry of member `b` zero?

@@ -158,16 +158,22 @@ impl<'t, T: Scalar> Local<'t, T> {
 
     /// The length in the metric of each member of a tangent.
     pub(crate) fn lengths(&self, v: &[Batch<T>]) -> Result<Vec<f64>> {
+        let n = lists::members(&self.shapes);
+        let units: Vec<f64> = (0..n).map(|m| lists::unit(v, m)).collect();
+        let mut v = std::borrow::Cow::Borrowed(v);
+        for m in (0..n).filter(|m| units[*m] != 1.0) {
+            lists::scale(v.to_mut(), 1.0 / units[m], m);
+        }
         let mut g = lists::zeros(&self.shapes);
-        self.words.lower(v, &mut g)?;
-        Ok((0..lists::members(&self.shapes)).map(|m| lists::dot(v, &g, m).max(0.0).sqrt()).collect())
+        self.words.lower(&v, &mut g)?;
+        Ok((0..n).map(|m| lists::dot(&v, &g, m).max(0.0).sqrt() * units[m]).collect())
     }
 
     /// A length that counts as the size of the point: its entries where the metric is that of the entries, else the
     /// unit of a metric that does not know them.
     pub(crate) fn sizes(&self) -> Vec<f64> {
         let one = |m| match self.words.ambient {
-            true => lists::dot(&self.at, &self.at, m).sqrt(),
+            true => lists::member_length(&self.at, m),
             false => (self.dim.max(1) as f64).sqrt(),
         };
         (0..lists::members(&self.shapes)).map(one).collect()
@@ -198,7 +204,7 @@ impl<'t, T: Scalar> Local<'t, T> {
         self.words.project(&mut v)?;
         self.words.lower(&v, &mut g)?;
         let off = lists::minus(&self.raised(&g)?, &v);
-        let length = |b: &Batch<T>, m| lists::dot(std::slice::from_ref(b), std::slice::from_ref(b), m).sqrt();
+        let length = |b: &Batch<T>, m| lists::member_length(std::slice::from_ref(b), m);
         let leaf = |m: usize, (off, v): (&Batch<T>, &Batch<T>)| match length(v, m) {
             0.0 => 0.0,
             size => length(off, m) / size,

@@ -260,7 +260,7 @@ fn failure<T: Scalar>(of: &Raw<T>, threshold: f64) -> Option<(usize, Status)> {
 fn parts<T: Scalar>(raw: &Raw<T>, best: &Raw<T>, members: usize) -> Option<Vec<f64>> {
     let apart = members > 1 && raw.value.iter().all(|b| b.shape().batch == members);
     let difference = lists::minus(&best.value, &raw.value);
-    let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let length = |v: &[Batch<T>], m| lists::member_length(v, m);
     let one = |m: usize| match length(&difference, m) {
         0.0 => 0.0,
         d => d / length(&raw.value, m).max(length(&best.value, m)),

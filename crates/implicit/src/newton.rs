@@ -35,6 +35,11 @@ impl<T: Scalar> Newton<T> {
         self.solved.members[m].status
     }
 
+    /// Was the system of a member solved, so that the step says how far the solution is?
+    pub(crate) fn is_solved(&self, m: usize) -> bool {
+        self.solved.members[m].residual <= 0.1
+    }
+
     /// Is the residual of a member rounding, within a factor of `slack`?
     pub(crate) fn is_rounding(&self, local: &Local<'_, T>, m: usize, slack: f64) -> bool {
         let high = self.solved.members[m].seen.map_or(0.0, |(_, high)| high);

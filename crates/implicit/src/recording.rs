@@ -116,7 +116,7 @@ pub(crate) fn outcome<C: Condition>(
 /// member.
 pub(crate) fn normal_parts<T: Scalar>(raw: &[Batch<T>], projected: &[Batch<T>]) -> (Vec<f64>, Vec<f64>) {
     let off = lists::minus(raw, projected);
-    let size = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+    let size = |v: &[Batch<T>], m| lists::member_length(v, m);
     let part = |m| if size(raw, m) > 0.0 { size(&off, m) / size(raw, m) } else { 0.0 };
     let n = lists::members(&lists::shapes(raw));
     ((0..n).map(part).collect(), (0..n).map(|m| size(&off, m)).collect())

@@ -22,7 +22,7 @@ type Series<'p, T> = (&'p [Batch<T>], &'p [List<T>], &'p [Batch<T>]);
 pub(crate) fn lengths<T: Scalar>(v: &[Batch<T>]) -> Vec<f64> {
     let n = lists::members(&lists::shapes(v));
     let batch = n > 1 && v.iter().all(|b| b.shape().batch == n);
-    (0..if batch { n } else { 0 }).map(|m| lists::dot(v, v, m).sqrt()).collect()
+    (0..if batch { n } else { 0 }).map(|m| lists::member_length(v, m)).collect()
 }
 
 /// Takes the members out of a term that grow, if there are others and nobody knows of them, and says whether it did.
@@ -96,7 +96,7 @@ pub(crate) fn judge_members<I: Iteration>(
     let by_params = last_step.lengths_by_params(&lefts, n)?;
     let pulled = pulled_twice(last_step, lefts).ok();
     let one = |(m, of): (usize, Judged)| {
-        let (size, length) = (lists::dot(own, own, m).sqrt(), lengths[m]);
+        let (size, length) = (lists::member_length(own, m), lengths[m]);
         let left = pulled.as_ref().map(|p| Unexplained::of_member(p, m, by_params[m]));
         of.told::<Of<I::State>>(certificate.truncated, relative(length, size), length, left)
     };

@@ -45,7 +45,7 @@ impl<T: Scalar> Space<'_, T> {
             let shape = at[0].shape();
             let most = 4.0 * tolerance::<T>(shape.rows.max(shape.cols));
             let off = lists::minus(y, at);
-            let length = |v: &[Batch<T>], m| lists::dot(v, v, m).sqrt();
+            let length = |v: &[Batch<T>], m| lists::member_length(v, m);
             for m in 0..shape.batch {
                 let (off, size) = (length(&off, m), length(at, m));
                 if off > ROUNDING * T::EPS.f64() * size && off <= most * size {

@@ -44,7 +44,7 @@ impl Unexplained {
 
     /// Of one member of three lists.
     pub(crate) fn of_member<T: Scalar>(pulled: &[List<T>; 3], m: usize, by_params: f64) -> Unexplained {
-        let length = |v: &[Batch<T>]| lists::dot(v, v, m).sqrt();
+        let length = |v: &[Batch<T>]| lists::member_length(v, m);
         Unexplained { lengths: pulled.each_ref().map(|v| length(v)), by_params }
     }
 

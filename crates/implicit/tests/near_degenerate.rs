@@ -1,6 +1,6 @@
 //! Eigenvectors on a sphere whose eigenvalue is nearly double: a point that is a solution to rounding is none for a
 //! derivative that changes by the condition number more, and a long step on a manifold leads anywhere. Orthonormal
-//! frames that are nearly degenerate and only nearly orthonormal.
+//! frames that are nearly degenerate and only nearly orthonormal. Units in which squares are no numbers.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
@@ -8,7 +8,8 @@ mod matrices;
 use matrices::mat;
 use pullback::faer::Mat;
 use pullback::prelude::*;
-use pullback_implicit::{Condition, Verdict, Why, stationary};
+use pullback_implicit::linear::Method;
+use pullback_implicit::{Condition, Verdict, Why, fixed_point, root, stationary};
 use pullback_manifolds::{Sphere, Stiefel, StiefelMetric, StiefelRetraction};
 
 const N: usize = 5;
@@ -130,4 +131,63 @@ fn a_frame_that_is_orthonormal_to_the_tolerance_of_the_check_alone() {
     }
     println!("frames that are nearly orthonormal: verified, estimated, unsound {tally:?}");
     assert!(tally[0] + tally[1] >= 48, "{tally:?}");
+}
+
+fn hold<F: for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>>(f: F) -> F {
+    f
+}
+
+fn cube(y: Var<'_>) -> Var<'_> {
+    y.hadamard(y).hadamard(y)
+}
+
+/// The derivative of `w'z` for `a y + y³ / 10 = p / q` entry by entry, with `y = z / u`, as the root of a residual in
+/// the unit `r` or of the gradient of a cost, or as a fixed point, from a point that is off by 1e-5: how much of it is
+/// wrong, and the verdict.
+fn in_units(n: usize, kind: usize, (u, q, r): (f64, f64, f64), method: Method) -> (f64, String) {
+    let a = Mat::from_fn(n, 1, |i, _| 1.0 + i as f64 / n as f64);
+    let y = Mat::from_fn(n, 1, |i, _| (1.3 * i as f64 + 0.4).sin());
+    let w = Mat::from_fn(n, 1, |i, _| (0.7 * i as f64 + 1.0).cos());
+    let p = Mat::from_fn(n, 1, |i, _| (a[(i, 0)] * y[(i, 0)] + 0.1 * y[(i, 0)].powi(3)) * q);
+    let z = Mat::from_fn(n, 1, |i, _| (y[(i, 0)] + 1e-5) * u);
+    let residual = hold(|z, p| (z * (1.0 / u)).hadamard(&a) + cube(z * (1.0 / u)) * 0.1 - p * (1.0 / q));
+    let cost = hold(|z, p| {
+        let y = z * (1.0 / u);
+        (y.dot(y.hadamard(&a)) * 0.5 + y.dot(cube(y)) * 0.025 - y.dot(p * (1.0 / q))) * r
+    });
+    let found = match kind {
+        0 => stationary(&z, &p, cost).flat().at(&z, &p).method(method).vjp(&w),
+        1 => root(&z, &p, hold(|z, p| residual(z, p) * r)).flat().at(&z, &p).method(method).vjp(&w),
+        _ => {
+            let step = hold(|z, p| z - residual(z, p) * (0.3 * u));
+            fixed_point(&z, &p, step).flat().at(&z, &p).method(method).vjp(&w)
+        }
+    }
+    .unwrap();
+    // In units of the derivative.
+    let error = |i: usize| found.value[(i, 0)] * (q / u) * (a[(i, 0)] + 0.3 * y[(i, 0)].powi(2)) - w[(i, 0)];
+    let error = (0..n).map(|i| error(i).powi(2)).sum::<f64>().sqrt();
+    let sound = if found.certificate.verdict == Verdict::Verified { "" } else { "not verified" };
+    (
+        error,
+        format!(
+            "{sound} {n} numbers, kind {kind}, units {u:e} {q:e} {r:e}, {method:?}: {error:e}\n{}",
+            found.certificate
+        ),
+    )
+}
+
+#[test]
+fn units_in_which_squares_are_no_numbers() {
+    let units = [(1e-150, 1.0, 1.0), (1.0, 1e100, 1e-150), (1.0, 1e-30, 1e120), (1e-30, 1.0, 1e75), (1e120, 1.0, 1.0)];
+    for (n, method) in [(2, Method::Auto), (60, Method::Auto), (60, Method::Gmres { restart: 40 })] {
+        for kind in 0..3 {
+            for of in units {
+                // The curvature of a cost has the square of a unit.
+                let of = if kind == 0 { (f64::clamp(of.0, 1e-30, 1e30), of.1, of.2) } else { of };
+                let (error, what) = in_units(n, kind, of, method);
+                assert!(error < 1e-7 && what.starts_with(' '), "{what}");
+            }
+        }
+    }
 }

@@ -292,6 +292,6 @@ pub(super) fn finish<T: Scalar>(team: &mut Team<'_, T>, factor: &Factor<T>, adjo
 
 /// Is a leaf of the step `dx` of member `m` more than half of the digits of that leaf?
 fn changes<T: Scalar>(x: &[Batch<T>], dx: &[Batch<T>], m: usize) -> bool {
-    let length = |v: &Batch<T>| lists::dot(std::slice::from_ref(v), std::slice::from_ref(v), m).sqrt();
+    let length = |v: &Batch<T>| lists::member_length(std::slice::from_ref(v), m);
     x.len() > 1 && x.iter().zip(dx).any(|(x, dx)| length(dx) > T::EPS.f64().sqrt() * length(x))
 }

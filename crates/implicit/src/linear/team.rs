@@ -19,6 +19,8 @@ pub(super) struct Team<'m, T: Scalar> {
     pub(super) r: List<T>,
     /// `|b|` of each member.
     pub(super) size: Vec<f64>,
+    /// What the right-hand side of each member was divided by, and its solution is multiplied with at the end.
+    units: Vec<f64>,
     pub(super) products: usize,
     pub(super) members: Vec<Solution>,
     /// Who is still at work.
@@ -38,6 +40,7 @@ impl<'m, T: Scalar> Team<'m, T> {
             x: start.map_or_else(zeros, <[_]>::to_vec),
             r: zeros(),
             size: vec![0.0; n],
+            units: (0..n).map(|m| lists::unit(b, m)).collect(),
             products: 0,
             members: vec![Solution::BLANK; n],
             works: vec![true; n],
@@ -50,6 +53,7 @@ impl<'m, T: Scalar> Team<'m, T> {
                 team.rest(m, Status::NonFinite);
             }
         }
+        team.in_units(|unit| 1.0 / unit);
         map.project(&mut team.b)?;
         team.measure()?;
         match start {
@@ -60,6 +64,15 @@ impl<'m, T: Scalar> Team<'m, T> {
             None => lists::copy(&mut team.r, &team.b),
         }
         Ok(team)
+    }
+
+    /// Multiplies right-hand sides, solutions and residuals with a number that depends on the unit of their member.
+    fn in_units(&mut self, factor: impl Fn(f64) -> f64) {
+        for (m, unit) in self.units.iter().enumerate().filter(|(_, unit)| **unit != 1.0) {
+            let by = factor(*unit);
+            [&mut self.b, &mut self.x, &mut self.r].into_iter().for_each(|v| lists::scale(v, by, m));
+            self.size[m] *= by;
+        }
     }
 
     /// The lengths of the right-hand sides; who has none rests.
@@ -188,7 +201,7 @@ impl<'m, T: Scalar> Team<'m, T> {
     /// The true residual of each member, and what it says of the status.
     pub(super) fn finish(mut self, method: Method) -> Result<Solved<T>> {
         for m in 0..self.n() {
-            if !lists::finite(&self.x, m) {
+            if !lists::finite_times(&self.x, self.units[m], m) {
                 lists::scale(&mut self.x, 0.0, m);
                 self.members[m].status = Status::NonFinite;
             }
@@ -198,6 +211,7 @@ impl<'m, T: Scalar> Team<'m, T> {
         self.residual()?;
         let (r, mut size) = (std::mem::take(&mut self.r), vec![0.0; self.n()]);
         self.norm(&r, &mut size)?;
+        self.r = r;
         let (x, mut length) = (self.x.clone(), vec![0.0; self.n()]);
         self.norm(&x, &mut length)?;
         for m in 0..self.n() {
@@ -220,6 +234,8 @@ impl<'m, T: Scalar> Team<'m, T> {
                 other => other,
             };
         }
-        Ok(Solved { x: self.x, r, members: self.members, sizes: self.size, products: self.products, method })
+        self.in_units(|unit| unit);
+        let Team { x, r, members, size: sizes, products, .. } = self;
+        Ok(Solved { x, r, members, sizes, products, method })
     }
 }
