@@ -153,7 +153,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         members: &mut [Member],
         mut verdict: Verdict,
     ) -> Verdict {
-        let Ok(kinks) = self.kinks(here, x, asked) else { return verdict };
+        let Ok(kinks) = self.kinks_at_solution(here, x, asked) else { return verdict };
         let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
         for (m, bend) in members.iter_mut().zip(kinks.members) {
             (m.verdict, verdict) = (bends(bend, m.verdict), bends(bend, verdict));

@@ -50,6 +50,8 @@ impl<T: Scalar> Question<'_, T> {
 #[derive(Clone, Copy)]
 pub(crate) struct Loss<'q, T: Scalar> {
     pub(crate) value: &'q dyn Fn(&[Batch<T>], &[Batch<T>]) -> Result<f64>,
+    /// The derivatives at another point.
+    pub(crate) slopes: &'q dyn Fn(&[Batch<T>]) -> Result<(List<T>, List<T>)>,
     pub(crate) zbar: &'q [Batch<T>],
     pub(crate) direct: &'q [Batch<T>],
 }
@@ -261,13 +263,31 @@ impl<T: Scalar> Bends<'_, T> {
 }
 
 impl<C: Condition> Linearisation<'_, '_, C> {
+    /// Kinks at the point that is differentiated, and where the solution is not there beside the shortest move, at the
+    /// next point of Newton's method.
+    pub(crate) fn kinks_at_solution(
+        &self,
+        here: &Local<'_, Of<C::State>>,
+        x: &[Batch<Of<C::State>>],
+        asked: &Question<'_, Of<C::State>>,
+    ) -> Result<Kinks> {
+        let found = self.kinks(here, x, asked)?;
+        let apart = found.none() && self.is_far(here, 0.01 * moves::<Of<C::State>>()[2]);
+        let Some(next) = self.points.get(self.here + 1).filter(|_| apart) else {
+            return Ok(found);
+        };
+        let Question::Pull(Some(loss)) = asked else { return self.kinks(next, x, asked) };
+        let (zbar, direct) = (loss.slopes)(&next.at)?;
+        self.kinks(next, x, &Question::Pull(Some(Loss { zbar: &zbar, direct: &direct, ..*loss })))
+    }
+
     /// Where the condition or the loss bends, as far as what was asked meets it. `x` is the solution of the linear
     /// system. Where a program cannot be run beside the solution, nothing is found.
     ///
     /// Cost: for a derivative along a direction two runs of the gradient of the condition, or of the step or residual,
     /// and two forward sweeps; for a cotangent four runs, six of the loss, and two sweeps. Where something may bend, at
     /// most three times as many runs, a solve and six runs more.
-    pub(crate) fn kinks(
+    fn kinks(
         &self,
         here: &Local<'_, Of<C::State>>,
         x: &[Batch<Of<C::State>>],

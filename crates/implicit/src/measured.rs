@@ -210,6 +210,11 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         Ok(Checked { doubt, doubts, ..checked })
     }
 
+    /// Is the Newton step of a member from here longer than `most`, relative to the size of the point?
+    pub(crate) fn is_far(&self, here: &Local<'_, Of<C::State>>, most: f64) -> bool {
+        largest(&self.moved(here)) > most
+    }
+
     /// The length of the Newton step from here, relative to the size of the point.
     fn moved(&self, here: &Local<'_, Of<C::State>>) -> Vec<f64> {
         let (sizes, newton) = (here.sizes(), self.newton.get(self.here));

@@ -325,7 +325,8 @@ impl<'t, C: Condition> Linearisation<'t, '_, C> {
         };
         let (loss, zbar, direct) = self.loss(&self.points[self.here].at, outer)?;
         let value = &|z: &[Batch<_>], phi: &[Batch<_>]| self.loss_alone(z, phi, outer);
-        let asked = Question::Pull(Some(Loss { value, zbar: &zbar, direct: &direct }));
+        let slopes = &|at: &[Batch<_>]| self.loss(at, outer).map(|(_, zbar, direct)| (zbar, direct));
+        let asked = Question::Pull(Some(Loss { value, slopes, zbar: &zbar, direct: &direct }));
         let (value, certificate) = self.certified(derive, &asked)?;
         let gradient = rebuilt(self.solution.phi, value);
         Ok(Hypergradient { value: loss, gradient, solution: self.solution(), certificate })

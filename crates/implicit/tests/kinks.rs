@@ -106,6 +106,37 @@ fn a_kink_near_the_solution_does_not_matter() {
 }
 
 #[test]
+fn a_kink_at_the_solution_of_a_point_that_is_not_yet_there() {
+    // z + |z|/2 = phi, the same as a cost, and a loss with its kink at the solution. Newton's method leads there in one
+    // step, and the derivative is the same on the way.
+    for far in [1e-3, 1e-5, 1e-7, 1e-9] {
+        let residual = root(&0.0, &0.0, |z: Var, phi: Var| (z - 0.3) + (z - 0.3).abs() * 0.5 - phi).flat();
+        let cost = stationary(&0.0, &0.0, |z: Var, phi: Var| {
+            let z = z - 0.3;
+            (z * z + z * z.abs() * 0.5) * 0.5 - z * phi
+        });
+        let (cost, smooth) = (cost.flat(), root(&0.0, &0.0, |z: Var, phi: Var| z - 0.3 - phi).flat());
+        let z = 0.3 + far;
+        let verdicts = [
+            residual.at(&z, &0.0).without_polish().vjp(&1.0).unwrap().certificate.verdict,
+            residual.at(&z, &0.0).without_polish().jvp(&1.0).unwrap().certificate.verdict,
+            cost.at(&z, &0.0).without_polish().vjp(&1.0).unwrap().certificate.verdict,
+            smooth
+                .at(&z, &0.0)
+                .without_polish()
+                .hypergradient(|z: Var, _| (z - 0.3).abs())
+                .unwrap()
+                .certificate
+                .verdict,
+        ];
+        assert!(verdicts.iter().all(|v| is_kink(*v)), "{far:e}: {verdicts:?}");
+        // A loss that changes on the way, without a kink.
+        let d = smooth.at(&z, &0.0).without_polish().hypergradient(|z: Var, _| z * z * z).unwrap();
+        assert!(d.certificate.verdict.is_sound(), "{far:e}: {}", d.certificate);
+    }
+}
+
+#[test]
 fn what_is_steep_or_curved_is_no_kink() {
     for width in [1.0f64, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5] {
         let c = stationary(&0.0, &0.0, move |z: Var, phi: Var| {
