@@ -240,8 +240,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let rounding = self.newton.get(self.here).is_some_and(|n| n.is_rounding(here, m, 10.0));
         // Of a step, the normal part vanishes with the second order of its motion.
         let most = if self.solution.condition.kind() == Kind::FixedPoint { 0.1 } else { NORMAL };
-        let noise = of.spectrum.map_or(0.0, |(_, high)| 1e3 * eps * high * here.sizes()[m]);
-        if of.normal > most && here.dropped[m] > noise {
+        let noise = of.spectrum.map_or(0.0, |(_, high)| 1e3 * eps * high.max(terms) * here.sizes()[m]);
+        if of.normal > most && here.dropped[m] > noise && here.dim > 0 {
             verdict = verdict.worse(Verdict::Suspect(Why::NotTangent { normal: of.normal }));
         }
         // Where a tiny step changes nothing in the derivative, a residual that does not fall is rounding of terms that

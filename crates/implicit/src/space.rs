@@ -122,6 +122,8 @@ pub(crate) struct Tangents<'t, T: Scalar> {
     lowered: Vec<Var<'t, T>>,
     /// Is every ambient vector tangent?
     whole: bool,
+    /// Is the space of no dimension, so that what a projection leaves is rounding?
+    point: bool,
     /// Is the metric the ambient one here?
     pub(crate) ambient: bool,
 }
@@ -132,7 +134,7 @@ impl<'t, T: Scalar> Tangents<'t, T> {
         if flat {
             let none = Vec::new;
             let (u, projected, raised, lowered) = (none(), none(), none(), none());
-            return Ok(Tangents { tape, u, projected, raised, lowered, whole: true, ambient: true });
+            return Ok(Tangents { tape, u, projected, raised, lowered, whole: true, point: false, ambient: true });
         }
         let noise = lists::noise::<T>(&lists::shapes(at), 77);
         let x: Vec<Var<'t, T>> = at.iter().map(|b| tape.input(b)).collect();
@@ -147,8 +149,12 @@ impl<'t, T: Scalar> Tangents<'t, T> {
             }
         };
         let ambient = space.is_ambient();
-        let words = Tangents { tape, u, projected, raised, lowered, whole: false, ambient };
+        let point = space.dim(&lists::shapes(at)) == 0;
+        let words = Tangents { tape, u, projected, raised, lowered, whole: false, point, ambient };
         tape.check()?;
+        if point {
+            return Ok(Tangents { ambient: true, ..words });
+        }
         let mut p = noise.clone();
         words.word(&words.projected, &noise, &mut p)?;
         let ambient = ambient || words.seems_ambient(&noise, &p)?;
@@ -173,6 +179,10 @@ impl<'t, T: Scalar> Tangents<'t, T> {
         if self.whole {
             return Ok(());
         }
+        if self.point {
+            v.iter_mut().for_each(|b| b.data_mut().fill(T::zero()));
+            return Ok(());
+        }
         let from = v.to_vec();
         self.word(&self.projected, &from, v)
     }
@@ -181,6 +191,7 @@ impl<'t, T: Scalar> Tangents<'t, T> {
     pub(crate) fn raise(&self, v: &[Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         match (self.ambient, self.whole) {
             (true, true) => lists::copy(out, v),
+            _ if self.point => out.iter_mut().for_each(|b| b.data_mut().fill(T::zero())),
             (true, false) => return self.word(&self.projected, v, out),
             _ => return self.word(&self.raised, v, out),
         }

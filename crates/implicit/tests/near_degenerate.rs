@@ -1,6 +1,7 @@
 //! Eigenvectors on a sphere whose eigenvalue is nearly double: a point that is a solution to rounding is none for a
 //! derivative that changes by the condition number more, and a long step on a manifold leads anywhere. Orthonormal
-//! frames that are nearly degenerate and only nearly orthonormal. Units in which squares are no numbers.
+//! frames that are nearly degenerate and only nearly orthonormal. Units in which squares are no numbers, and manifolds
+//! of no dimension.
 
 #[path = "solutions/matrices.rs"]
 mod matrices;
@@ -10,7 +11,7 @@ use pullback::faer::Mat;
 use pullback::prelude::*;
 use pullback_implicit::linear::Method;
 use pullback_implicit::{Condition, Verdict, Why, fixed_point, root, stationary};
-use pullback_manifolds::{Sphere, Stiefel, StiefelMetric, StiefelRetraction};
+use pullback_manifolds::{Grassmann, Sphere, Stiefel, StiefelMetric, StiefelRetraction};
 
 const N: usize = 5;
 
@@ -189,5 +190,19 @@ fn units_in_which_squares_are_no_numbers() {
                 assert!(error < 1e-7 && what.starts_with(' '), "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn a_manifold_of_no_dimension_has_derivatives_that_are_zero() {
+    let (gr, x) = (Grassmann::new(3, 3), matrices::qf(&mat(5, 3, 3)));
+    let tangent = hold(|z, p| (z - p) - z * z.t_mul(z - p));
+    let found = [
+        stationary(&x, &x, |z: Var, p: Var| (z - p).dot(z - p) * 0.5).on(&gr).at(&x, &x).vjp(&x).unwrap(),
+        root(&x, &x, tangent).on(&gr).at(&x, &x).vjp(&x).unwrap(),
+        fixed_point(&x, &x, |z: Var, p: Var| (z + p) * 0.5).on(&gr).at(&x, &x).vjp(&x).unwrap(),
+    ];
+    for d in found {
+        assert!(d.certificate.verdict == Verdict::Verified && d.value.norm_l2() == 0.0, "{}", d.certificate);
     }
 }
