@@ -250,7 +250,7 @@ fn at<I: Iteration>(
 }
 
 /// A state nearer to the fixed point: a Newton step in the coordinates of the tangent space, and then a step of the
-/// loop, which comes back to where states live. `None` if the loop moves no less there.
+/// loop, which comes back to where states live. A member stays where the loop moves it no less there; `None` if all do.
 ///
 /// Derivatives are then taken in the tangent space at that state. In the space at the old one they would be wrong by a
 /// multiple of the distance between the two, since tangent spaces turn, and no step in those coordinates would show it.
@@ -266,12 +266,38 @@ fn polished<I: Iteration>(
     let condition = LastStep { it, t, end: state };
     let settings = Settings { polish: true, check: false, ..settings };
     let newton = condition.at(state, phi).with(settings).linearise(tapes)?.solution();
-    let mut step = |from: Vec<Batch<Of<I::State>>>| run(plain, it, state, from, phi, t..t + 1);
-    let Ok(there) = step(newton.batches()) else { return Ok(None) };
-    let Ok(after) = step(there.clone()) else { return Ok(None) };
+    let mut step = |from: List<Of<I::State>>| run(plain, it, state, from, phi, t..t + 1);
     let here = state.batches();
-    let moves = difference(&here, &step(here.clone())?);
-    Ok((difference(&there, &after) < moves).then(|| rebuilt(state, there)))
+    let moved = lists::minus(&step(here.clone())?, &here);
+    let Some((mut there, after)) = two_steps(&mut step, newton.batches(), &here) else { return Ok(None) };
+    let (moves, n) = (lists::minus(&after, &there), lists::members(&lists::shapes(&here)));
+    let nearer = |m: usize| lists::member_length(&moves, m) < lists::member_length(&moved, m);
+    (0..n).filter(|m| !nearer(*m)).for_each(|m| lists::copy_member(&mut there, &here, m));
+    Ok((0..n).any(nearer).then(|| rebuilt(state, there)))
+}
+
+/// Where a step and a second one lead, from `here` for members where they fail.
+fn two_steps<T: Scalar>(
+    step: &mut dyn FnMut(List<T>) -> Result<List<T>>,
+    mut from: List<T>,
+    here: &[Batch<T>],
+) -> Option<(List<T>, List<T>)> {
+    let mut both = |from: &List<T>| -> Option<(List<T>, List<T>)> {
+        let there = step(from.clone()).ok()?;
+        let after = step(there.clone()).ok()?;
+        Some((there, after))
+    };
+    if let Some(found) = both(&from) {
+        return Some(found);
+    }
+    for m in 0..lists::members(&lists::shapes(here)) {
+        let mut alone = here.to_vec();
+        lists::copy_member(&mut alone, &from, m);
+        if both(&alone).is_none() {
+            lists::copy_member(&mut from, here, m);
+        }
+    }
+    both(&from)
 }
 
 /// Applies several estimators to one loop.

@@ -117,6 +117,30 @@ fn a_verdict_for_each_member_where_parameters_have_members() {
     }
 }
 
+fn grown<'t>(z: Var<'t>, ((c, g, r), p): ((Var<'t>, Var<'t>, Var<'t>), Var<'t>), _: usize) -> Var<'t> {
+    z.tanh().hadamard(c) + z.hadamard(z).hadamard(g) + z.sqrt().hadamard(r) + p
+}
+
+#[test]
+fn a_member_that_comes_no_nearer_to_its_fixed_point_holds_nobody_back() {
+    // Two that have a long way to go, one that grows, and one whose Newton step leads to the root of a negative number.
+    let shape = Shape::batch(4, 1, 1);
+    let of = |x: [f64; 4]| Batch::from_slice(shape, &x);
+    let (z0, c, g) = (of([0.5, 0.5, 0.0324, 0.4]), of([0.9, 0.6, 0.0, 0.9]), of([0.0, 40.0, 0.0, 0.0]));
+    let phi = ((c, g, of([0.0, 0.0, 0.5, 0.0])), of([0.1, 0.2, -0.04, 0.4]));
+    let run = |z0: &Batch, phi: &((Batch, Batch, Batch), Batch)| {
+        let it = inner_loop(z0, phi, grown, |z: Var, _| z.dot(z).sum());
+        Implicit::new::<f64>().estimate(&mut Sensitivity::new(), &it, z0, phi, 1).unwrap().gradient.1
+    };
+    let all = run(&z0, &phi);
+    for m in [0, 3] {
+        let ((c, g, r), p) = &phi;
+        let own = run(&cut(&z0, m), &((cut(c, m), cut(g, m), cut(r, m)), cut(p, m)));
+        let (own, found) = (own.data()[0], all.data()[m]);
+        assert!((own - found).abs() <= 1e-12 * own.abs(), "member {m}: {found} in the batch, {own} alone");
+    }
+}
+
 #[test]
 fn what_cannot_be_masked_is_an_error_that_names_the_member() {
     let ((d, c, r), s) = kinds().1;
