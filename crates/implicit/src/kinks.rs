@@ -69,6 +69,9 @@ impl Kinks {
     }
 }
 
+/// A Newton step of more than this much of the point leads to one that is known by its rounding only.
+const LONG_STEP: f64 = 0.1;
+
 /// From one length to the next.
 const FACTOR: f64 = 4.0;
 
@@ -272,7 +275,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         asked: &Question<'_, Of<C::State>>,
     ) -> Result<Kinks> {
         let found = self.kinks(here, x, asked)?;
-        let apart = found.none() && self.is_far(here, 0.01 * moves::<Of<C::State>>()[2]);
+        // After a long step the next point has the rounding of this one, which may be much larger.
+        let apart = self.is_far(here, 0.01 * moves::<Of<C::State>>()[2]) && !self.is_far(here, LONG_STEP);
+        let apart = apart && found.none();
         let Some(next) = self.points.get(self.here + 1).filter(|_| apart) else {
             return Ok(found);
         };
