@@ -293,7 +293,8 @@ fn is_small(checked: Option<&Checked>, m: usize, threshold: f64) -> bool {
 
 /// Is an inner error not to be believed, of which the derivative changes by so much once more?
 fn doubt(error: f64, changes: f64, threshold: f64) -> Option<Why> {
-    let doubtful = error > threshold && (changes > DOUBT || changes.is_nan());
+    let left = changes * error.max(f64::MIN_POSITIVE);
+    let doubtful = left > DOUBT * error.max(threshold) || left.is_nan();
     doubtful.then_some(Why::NotASolution { contraction: changes })
 }
 

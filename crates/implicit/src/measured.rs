@@ -23,6 +23,9 @@ const SLOPPY: f64 = 3e-3;
 /// Nor is one at a point whose Newton step is longer than this, relative to its size.
 const FAR: f64 = 0.01;
 
+/// Nor is one that is less than so many steps from the next point.
+const COINCIDENCE: f64 = 0.1;
+
 /// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
 /// failed.
 pub(crate) struct Checked {
@@ -194,7 +197,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     ) -> Result<Checked> {
         let (e, parts) = (checked.error, &checked.parts);
         let far = largest(&self.moved(&self.points[self.here])) > FAR;
-        if !far && e.inner <= SLOPPY * e.scale && parts.iter().flatten().all(|p| *p <= SLOPPY) {
+        let rough = e.inner > SLOPPY * e.scale || parts.iter().flatten().any(|p| *p > SLOPPY || p.is_nan());
+        if !far && !rough && !self.may_coincide(&checked, threshold) {
             return Ok(checked);
         }
         let slots = scratch();
@@ -203,9 +207,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         };
         let after = derive(&point, Method::Auto, &self.tight(), Some(&best.solved.x))?;
         let (after, _) = self.refined(&point, after, asked, 1e-2 * threshold)?;
-        let doubt = if lost.contains(&true) { f64::INFINITY } else { apart(&after, best) / e.total };
+        let of = |left: f64, error: f64| if left == 0.0 { 0.0 } else { left / error };
+        let doubt = if lost.contains(&true) { f64::INFINITY } else { of(apart(&after, best), e.total) };
         let left = self::parts(best, &after, lost.len());
-        let ratio = |(m, (left, part)): (usize, (&f64, &f64))| if lost[m] { f64::INFINITY } else { left / part };
+        let ratio = |(m, (left, part)): (usize, (&f64, &f64))| if lost[m] { f64::INFINITY } else { of(*left, *part) };
         let doubts = left.zip(parts.as_ref()).map(|(l, p)| l.iter().zip(p).enumerate().map(ratio).collect());
         Ok(Checked { doubt, doubts, ..checked })
     }
@@ -213,6 +218,17 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     /// Is the Newton step of a member from here longer than `most`, relative to the size of the point?
     pub(crate) fn is_far(&self, here: &Local<'_, Of<C::State>>, most: f64) -> bool {
         largest(&self.moved(here)) > most
+    }
+
+    /// Is the step from the next point so long beside the error that two derivatives may only happen to be equal? A
+    /// derivative changes about as much as the point.
+    fn may_coincide(&self, checked: &Checked, threshold: f64) -> bool {
+        let Some(next) = self.points.get(self.here + 1) else { return false };
+        let (sizes, after) = (next.sizes(), self.newton.get(self.here + 1));
+        let whole = checked.error.total / checked.error.scale.max(f64::MIN_POSITIVE);
+        let error = |m: usize| checked.parts.as_ref().map_or(whole, |p| p[m]).max(threshold);
+        let step = |m: usize| after.map_or(0.0, |n| n.lengths[m] / sizes[m].max(f64::MIN_POSITIVE));
+        (0..sizes.len()).any(|m| next.stationarity[m] > 0.0 && step(m) > COINCIDENCE * error(m))
     }
 
     /// The length of the Newton step from here, relative to the size of the point.

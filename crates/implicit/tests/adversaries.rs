@@ -372,3 +372,31 @@ fn a_kernel_in_a_factor_whose_metric_is_small_beside_another() {
     // Where scales are far apart there are leaves that single precision cannot tell, and it says so.
     assert!(sound[0] == 25 && sound[1] >= 8, "{sound:?}");
 }
+
+#[test]
+fn a_derivative_that_is_the_same_at_two_points_of_newtons_method_and_not_at_the_solution() {
+    // z = 1 solves (z - 1) + (z - 1)²/2 = p at p = 0. From 1 + y Newton's method leads to 1 + y²/(2 + 2y), and the loss
+    // is such that its derivative is the same in both places.
+    for y in [0.009, 3e-3, 1e-3, 1e-4] {
+        let next = y * y / (2.0 + 2.0 * y);
+        let by = |y: f64, a: f64| (1.0 + 2.0 * y + a * y * y) / (1.0 + y);
+        // by(y, a) = by(next, a) is linear in a.
+        let a = (by(next, 0.0) - by(y, 0.0)) / (y * y / (1.0 + y) - next * next / (1.0 + next));
+        let c = root(&1.0, &0.0, |z: Var, p: Var| (z - 1.0) + (z - 1.0) * (z - 1.0) * 0.5 - p).flat();
+        let d = c
+            .at(&(1.0 + y), &0.0)
+            .without_polish()
+            .hypergradient(|z: Var, _| {
+                let y = z - 1.0;
+                y + y * y + y * y * y * (a / 3.0)
+            })
+            .unwrap();
+        let (error, cert) = (f64::abs(d.gradient - 1.0), &d.certificate);
+        let told = cert.error.unwrap().total;
+        let honest = !cert.verdict.is_sound() || told > 0.5 * error && told < 2.0 * error;
+        assert!(honest || error < 1.5e-8, "off by {y:e}: wrong by {error:e}\n{cert}");
+        // A loss without such a coincidence, from the same point.
+        let d = c.at(&(1.0 + y), &0.0).without_polish().hypergradient(|z: Var, _| z * z).unwrap();
+        assert!(d.certificate.verdict.is_sound(), "off by {y:e}\n{}", d.certificate);
+    }
+}
