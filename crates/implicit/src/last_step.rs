@@ -142,20 +142,20 @@ impl<'s, 't, I: Iteration> LastStep<'s, 't, I> {
 
     /// `|B' e|`, taken where it lies: parameters may be many.
     pub(crate) fn length_by_params(&self, e: &[Batch<Of<I::State>>]) -> Result<f64> {
-        let mut square = 0.0;
+        let mut length = 0.0f64;
         let seeds = seeds(&self.outs, e);
-        self.tape.vjp_visit(&seeds, &self.rec.phi, |_, g| square += lists::flat_dot(g.data(), g.data()))?;
-        Ok(square.sqrt())
+        self.tape.vjp_visit(&seeds, &self.rec.phi, |_, g| length = length.hypot(lists::flat_length(g.data())))?;
+        Ok(length)
     }
 
     /// `|B' e|` of each of `n` members, which the parameters have too.
     pub(crate) fn lengths_by_params(&self, e: &[Batch<Of<I::State>>], n: usize) -> Result<Vec<f64>> {
-        let mut squares = vec![0.0; n];
+        let mut lengths = vec![0.0f64; n];
         self.tape.vjp_visit(&seeds(&self.outs, e), &self.rec.phi, |_, g| {
             let members = g.data().chunks(g.shape().each().max(1));
-            squares.iter_mut().zip(members).for_each(|(s, g)| *s += lists::flat_dot(g, g));
+            lengths.iter_mut().zip(members).for_each(|(l, g)| *l = l.hypot(lists::flat_length(g)));
         })?;
-        Ok(squares.into_iter().map(f64::sqrt).collect())
+        Ok(lengths)
     }
 
     /// `<v, A d>`, and `<v, B dphi>` if there is a `dphi`: one reverse sweep.
