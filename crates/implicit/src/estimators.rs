@@ -268,7 +268,8 @@ fn polished<I: Iteration>(
     let newton = condition.at(state, phi).with(settings).linearise(tapes)?.solution();
     let mut step = |from: List<Of<I::State>>| run(plain, it, state, from, phi, t..t + 1);
     let here = state.batches();
-    let moved = lists::minus(&step(here.clone())?, &here);
+    let Ok(next) = step(here.clone()) else { return Ok(None) };
+    let moved = lists::minus(&next, &here);
     let Some((mut there, after)) = two_steps(&mut step, newton.batches(), &here) else { return Ok(None) };
     let (moves, n) = (lists::minus(&after, &there), lists::members(&lists::shapes(&here)));
     let nearer = |m: usize| lists::member_length(&moves, m) < lists::member_length(&moved, m);
