@@ -281,6 +281,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let Some(next) = self.points.get(self.here + 1).filter(|_| apart) else {
             return Ok(found);
         };
+        // A tangent here is nearly one there.
+        let mut x = x.to_vec();
+        next.words.project(&mut x)?;
+        let x = &x;
         let Question::Pull(Some(loss)) = asked else { return self.kinks(next, x, asked) };
         let (zbar, direct) = (loss.slopes)(&next.at)?;
         self.kinks(next, x, &Question::Pull(Some(Loss { zbar: &zbar, direct: &direct, ..*loss })))

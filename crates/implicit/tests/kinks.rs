@@ -170,6 +170,14 @@ fn kinks_on_manifolds() {
     assert!(is_kink(c.at(&y, &x).vjp(&mat![[0.3], [1.0], [0.2]]).unwrap().certificate.verdict));
     let along = c.at(&y, &x).jvp(&mat![[0.3], [0.0], [0.2]]).unwrap();
     assert_eq!(along.certificate.verdict, Verdict::Verified, "{}", along.certificate);
+    // A smooth residual from a point that is not yet a solution: tangents at the next point are others.
+    let c = root(&y, &x, |y: Var, x: Var| y * y.dot(x) - x).on(&sphere);
+    for far in [1e-2, 1e-4, 1e-6] {
+        let z = &y + mat![[0.3], [1.0], [0.2]] * far;
+        let z = &z * (1.0 / z.norm_l2());
+        let d = c.at(&z, &x).without_polish().jvp(&mat![[0.3], [1.0], [0.2]]).unwrap();
+        assert!(d.certificate.verdict.is_sound(), "{far:e}: {}", d.certificate);
+    }
     // Positive matrices, with an entry that is zero.
     let spd = Spd(3);
     let s = mat![[2.0, 0.0, 0.3], [0.0, 1.0, 0.0], [0.3, 0.0, 0.7]];
