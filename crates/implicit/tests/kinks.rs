@@ -171,11 +171,16 @@ fn kinks_on_manifolds() {
     let along = c.at(&y, &x).jvp(&mat![[0.3], [0.0], [0.2]]).unwrap();
     assert_eq!(along.certificate.verdict, Verdict::Verified, "{}", along.certificate);
     // A smooth residual from a point that is not yet a solution: tangents at the next point are others.
-    let c = root(&y, &x, |y: Var, x: Var| y * y.dot(x) - x).on(&sphere);
+    let b = Mat::from_fn(3, 1, |i, _| 2.0 * y[(i, 0)] - 0.3 * y[(i, 0)].powi(3));
+    let c = root(&y, &b, |y: Var, b: Var| {
+        let r = b + y.hadamard(y).hadamard(y) * 0.3;
+        y * y.dot(r) - r
+    });
+    let c = c.on(&sphere);
     for far in [1e-2, 1e-4, 1e-6] {
         let z = &y + mat![[0.3], [1.0], [0.2]] * far;
         let z = &z * (1.0 / z.norm_l2());
-        let d = c.at(&z, &x).without_polish().jvp(&mat![[0.3], [1.0], [0.2]]).unwrap();
+        let d = c.at(&z, &b).without_polish().jvp(&mat![[0.3], [1.0], [0.2]]).unwrap();
         assert!(d.certificate.verdict.is_sound(), "{far:e}: {}", d.certificate);
     }
     // Positive matrices, with an entry that is zero.
