@@ -6,10 +6,11 @@ use pullback_learned::{Gradients, LearnedOptimizer, ParamVars, StateVars};
 use pullback_manifolds::{Manifold, Parts};
 use pullback_optim::Schedule;
 
-/// The tangent of step `t` times `s(t)`, with the schedule `s`.
+/// The tangent of step `t` times `factor * s(t)`, with the schedule `s`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fading<O> {
     pub(crate) optimizer: O,
+    pub(crate) factor: f64,
     pub(crate) schedule: Schedule,
 }
 
@@ -19,7 +20,7 @@ impl<O: LearnedOptimizer> LearnedOptimizer for Fading<O> {
     type State = (Batch, O::State);
 
     fn name(&self) -> String {
-        format!("{} {}", self.optimizer.name(), self.schedule)
+        format!("{} {} times {}", self.optimizer.name(), self.schedule, self.factor)
     }
 
     fn needs_egrad(&self) -> bool {
@@ -27,7 +28,7 @@ impl<O: LearnedOptimizer> LearnedOptimizer for Fading<O> {
     }
 
     fn begin(&self, points: &[Shape]) -> Self::State {
-        (Batch::zeros(Shape::SCALAR), self.optimizer.begin(points))
+        (Batch::zeros(Shape::batch(points[0].batch, 1, 1)), self.optimizer.begin(points))
     }
 
     fn step<'t>(
@@ -40,7 +41,7 @@ impl<O: LearnedOptimizer> LearnedOptimizer for Fading<O> {
     ) -> (Parts<'t>, StateVars<'t, Self>) {
         let t = state.0 + 1.0;
         let (v, next) = self.optimizer.step(m, phi, x, g, &state.1);
-        let s = self.schedule.at(t);
+        let s = self.schedule.at(t) * self.factor;
         (v.iter().map(|v| v.hadamard(s)).collect(), (t, next))
     }
 }
@@ -60,13 +61,16 @@ mod tests {
         let problem = || Problem::new(&st, &start, |x: Var| x.t_mul(&a * x).trace());
         let optimizer = Each::new(Subspace::new(SubspaceOptions::new(Sides::Both)), Update::new(0.05));
         let parameters = optimizer.init(&mut rng(1));
-        let with = |schedule| Trained {
-            optimizer: Fading { optimizer: optimizer.clone(), schedule },
-            parameters: parameters.clone(),
+        let by = |factor, schedule, steps| {
+            let fading = Fading { optimizer: optimizer.clone(), factor, schedule };
+            let trained = Trained { optimizer: fading, parameters: parameters.clone() };
+            problem().solve(Steps(trained), Stop::Iterations(steps)).unwrap().cost
         };
-        let cost = |schedule, steps| problem().solve(Steps(with(schedule)), Stop::Iterations(steps)).unwrap().cost;
-        let plain = problem().solve(Steps(Rsgd { step: 0.05 }), Stop::Iterations(6)).unwrap().cost;
+        let cost = |schedule, steps| by(1.0, schedule, steps);
+        let descent = |step| problem().solve(Steps(Rsgd { step }), Stop::Iterations(6)).unwrap().cost;
+        let plain = descent(0.05);
         assert!((cost(Schedule::Constant, 6) - plain).abs() < 1e-12);
+        assert!((by(0.5, Schedule::Constant, 6) - descent(0.025)).abs() < 1e-12);
         let fading = Schedule::Cosine { steps: 4 };
         assert!((cost(fading, 4) - cost(fading, 9)).abs() < 1e-12 && cost(fading, 4) > plain);
     }

@@ -75,7 +75,8 @@ pub(crate) struct Schooling {
 /// Someone who learned, ready for the contest.
 pub(crate) struct Pupil {
     pub(crate) contender: Contender,
-    /// The same with steps that become shorter and end after a third of a run, where that can be.
+    /// The same with steps that become shorter and end after a third of a run, where that can be; a factor on them is
+    /// to be tuned.
     pub(crate) fading: Option<Contender>,
     pub(crate) schooling: Schooling,
     /// To be [finished](Course::finish) when the command has written everything.
@@ -300,8 +301,11 @@ impl School<'_> {
             Network::Equivariant | Network::GradientFree | Network::GradientFreeBlind => return None,
         };
         let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
-        let optimizer = Fading { optimizer: trained.optimizer.clone(), schedule };
-        Some(contender(name, Trained { optimizer, parameters: trained.parameters.clone() }))
+        let trained = trained.clone();
+        Some(Contender::rule(name, Unit::Own, &[0.0], move |k| {
+            let optimizer = Fading { optimizer: trained.optimizer.clone(), factor: k.step, schedule };
+            Trained { optimizer, parameters: trained.parameters.clone() }
+        }))
     }
 
     fn options(&self, network: Network, steps: usize) -> TrainingOptions {

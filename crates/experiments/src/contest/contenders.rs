@@ -48,6 +48,8 @@ pub(crate) enum Unit {
     Direction,
     /// The direction has entries of about 1.
     Entries,
+    /// The steps of a trained optimiser: the number is a factor on them.
+    Own,
     /// Nothing is to be tuned.
     None,
 }

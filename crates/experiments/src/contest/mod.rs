@@ -222,7 +222,7 @@ impl<'a> Field<'a> {
             sees: lessons.sees,
             quick: args.quick,
             seed: args.seed,
-            third: (self.budget.passes / 3).max(1) * self.budget.minibatches,
+            third: self.third().steps() as usize,
             data: format!("{} ({})", about.title, about.origin),
             folder,
         };
@@ -239,25 +239,30 @@ impl<'a> Field<'a> {
         Ok(pupils)
     }
 
-    /// One who learned, judged.
+    /// One who learned, judged. What fades is tuned as classical methods are, for the loss at which it comes to rest,
+    /// which is the one after a third of the passes; then the training counts too.
     fn learned(&self, contender: &Contender, pupil: &Pupil) -> Result<Entry> {
         let s = &pupil.schooling;
+        let tuned = tuning::tune(contender, self.task, &self.others, &self.third(), &Grid::factors())?;
         let tuned = Tuned {
-            step: 0.0,
-            beta: 0.0,
-            tried: s.outer_steps,
-            failed: s.dropped,
-            passes: s.passes,
-            at_the_edge: false,
+            tried: s.outer_steps + tuned.tried,
+            failed: s.dropped + tuned.failed,
+            passes: s.passes + tuned.passes,
+            ..tuned
         };
         let entry = judge(contender, self.task, tuned, &self.starts, &self.budget)?;
         Ok(Entry { schooling: Some(s.clone()), ..entry })
     }
 
+    /// A third of the passes.
+    fn third(&self) -> Budget {
+        Budget { passes: (self.budget.passes / 3).max(1), ..self.budget }
+    }
+
     /// The stochastic methods once more, tuned for a third of the passes and judged there: the fair opponents of a
     /// method that is said to need a third of the steps.
     fn sooner(&self, contenders: &[Contender]) -> Result<Vec<Entry>> {
-        let budget = Budget { passes: (self.budget.passes / 3).max(1), ..self.budget };
+        let budget = self.third();
         let stochastic: Vec<&Contender> = contenders.iter().filter(|c| c.kind.is_stochastic()).collect();
         let stage = Stage::new("a third", stochastic.len());
         let one = |c: &&Contender| {

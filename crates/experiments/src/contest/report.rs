@@ -158,7 +158,7 @@ impl Summary {
         table.set_header(header);
         for m in &self.methods {
             let t = &m.tuned;
-            let numbers = m.schooling.as_ref().map_or_else(|| numbers(t), |s| format!("{} learned", s.parameters));
+            let numbers = m.schooling.as_ref().map_or_else(|| numbers(t), |s| learned(s, t));
             let mut row =
                 vec![m.name.to_string(), numbers, t.tried.to_string(), t.failed.to_string(), t.passes.to_string()];
             row.extend(shown.iter().map(|p| m.after.get(*p).map_or_else(String::new, |l| loss(l.loss.median))));
@@ -269,6 +269,14 @@ fn numbers(t: &Tuned) -> String {
         (0, _) => "as given".into(),
         (_, 0.0) => format!("step {:.2e}", t.step),
         (_, beta) => format!("step {:.2e}, beta {beta}", t.step),
+    }
+}
+
+/// How many numbers were learned, and the factor on the steps if one was tuned.
+fn learned(s: &Schooling, t: &Tuned) -> String {
+    match t.step {
+        0.0 => format!("{} learned", s.parameters),
+        factor => format!("{} learned, factor {factor:.2}", s.parameters),
     }
 }
 

@@ -30,9 +30,19 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// Factors on the steps of a trained optimiser, which know their length already: a quarter to eight, then the
+    /// roots of two around the best of them.
+    pub(crate) fn factors() -> Self {
+        let root = std::f64::consts::SQRT_2;
+        Grid { coarse: vec![0.25, 0.5, 1.0, 2.0, 4.0, 8.0], fine: vec![root.recip(), root] }
+    }
+}
+
 /// The numbers of a method, and what it cost to find them.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub(crate) struct Tuned {
+    /// Of a trained optimiser the factor on its steps; zero where nothing was tuned.
     pub(crate) step: f64,
     /// Zero for a method without momentum.
     pub(crate) beta: f64,
@@ -107,7 +117,7 @@ fn best(table: &[Trial]) -> Option<Trial> {
 fn unit(unit: Unit, task: &dyn Objective, start: &Batch) -> Result<f64> {
     let entries = start.data().len().max(1) as f64;
     match unit {
-        Unit::None | Unit::Direction => Ok(1.0),
+        Unit::None | Unit::Direction | Unit::Own => Ok(1.0),
         Unit::Entries => Ok(entries.sqrt().recip()),
         Unit::Gradient => {
             let problem = Problem::new(task.manifold(), start, |x| task.cost(x, Part::All));
