@@ -1,38 +1,53 @@
-//! The classical methods: their curves, and step sizes tuned on grids. Nothing learned lives here.
+//! The classical methods: which of the papers' take part, their curves, and their numbers tuned on grids. Nothing
+//! learned lives here.
 
+use crate::contest::contenders::{Contender, Kind, Knobs, Pointed, Unit, classical};
 use crate::curves::{Curves, Spread};
 use crate::error::{Result, during};
 use crate::progress::Stage;
 use crate::task::Pca;
 use pullback::{Batch, Var};
 use pullback_manifolds::Grassmann;
-use pullback_optim::{Momentum, Problem, Rsgd, Solver, Stop, log_grid, tune};
+use pullback_optim::{Method, Problem, Steps, Stop, log_grid, tune};
 
 /// The numbers that are tried, and what for.
 #[derive(Debug, Clone)]
 pub(crate) struct Grid {
-    /// Step sizes.
-    pub(crate) steps: Vec<f64>,
+    /// Step sizes of methods whose steps are as long as gradients.
+    gradients: Vec<f64>,
+    /// Lengths of steps of methods that forget the length of the gradient.
+    lengths: Vec<f64>,
     /// Momenta, each with every step size.
-    pub(crate) betas: Vec<f64>,
+    betas: Vec<f64>,
     /// Tuned for the training loss after that many steps.
-    pub(crate) horizon: usize,
+    horizon: usize,
 }
 
 impl Grid {
-    /// Step sizes around `1 / L` over four decades, where `L` bounds the curvature: the range in which descent
-    /// converges at all lies below `2 / L`.
+    /// Four decades, each divided in so many parts. Step sizes lie around `1 / L`, where `L` bounds the curvature: the
+    /// range in which descent converges at all lies below `2 / L`. Lengths are from a thousandth to ten.
     pub(crate) fn around(curvature: f64, per_decade: usize, betas: &[f64], horizon: usize) -> Self {
-        let steps = log_grid(1e-2 / curvature, 1e2 / curvature, 4 * per_decade + 1);
-        Grid { steps, betas: betas.to_vec(), horizon }
+        let count = 4 * per_decade + 1;
+        Grid {
+            gradients: log_grid(1e-2 / curvature, 1e2 / curvature, count),
+            lengths: log_grid(1e-3, 1e1, count),
+            betas: betas.to_vec(),
+            horizon,
+        }
+    }
+
+    /// The same numbers for another horizon.
+    pub(crate) fn after(&self, horizon: usize) -> Self {
+        Grid { horizon, ..self.clone() }
     }
 }
 
 /// A tuned method and what tuning it cost.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct TunedMethod {
+    pub(crate) name: &'static str,
     pub(crate) step: f64,
-    /// Zero for plain descent.
+    /// Zero for a method without momentum.
     pub(crate) beta: f64,
     /// Pairs of numbers that were tried.
     pub(crate) tried: usize,
@@ -40,44 +55,51 @@ pub(crate) struct TunedMethod {
     pub(crate) gradient_evaluations: usize,
     /// Is the best step the first or last of the grid?
     pub(crate) at_the_edge: bool,
+    /// For how many steps it was tuned, which is where a decaying step ends.
+    pub(crate) horizon: usize,
+}
+
+/// The rules of the papers, from gradient descent on: those of `faces` and `clustering`. The two with reduced variance
+/// are left out: where every gradient is that of all images there is none.
+pub(crate) fn rules() -> Vec<Contender> {
+    classical(false).into_iter().filter(|c| matches!(c.kind, Kind::Rule(_))).collect()
+}
+
+/// A rule with its numbers.
+fn method(rule: &Contender, step: f64, beta: f64, horizon: usize) -> Option<Box<dyn Method>> {
+    let knobs = Knobs { step, beta, steps: u32::try_from(horizon).unwrap_or(u32::MAX) };
+    match &rule.kind {
+        Kind::Rule(make) => Some(make(&knobs)),
+        _ => None,
+    }
 }
 
 impl TunedMethod {
-    /// Losses along runs of `steps` steps from the given starts.
+    /// Losses along runs of `steps` steps from the given starts. A run that fails has infinite losses from there on.
     pub(crate) fn curves(&self, pca: &Pca, manifold: &Grassmann, starts: &Batch, steps: usize) -> Result<Curves> {
+        let rules = rules();
+        let rule = rules.iter().find(|r| r.name == self.name);
+        let method = rule.and_then(|r| method(r, self.step, self.beta, self.horizon));
+        let method = method.ok_or_else(|| during("a run of a tuned classical method")(self.name))?;
         let mut after = Vec::with_capacity(steps + 1);
-        run(pca, manifold, (self.step, self.beta), starts, steps, |x| after.push(pca.losses(x)))
+        run(pca, manifold, method, starts, steps, |x| after.push(pca.losses(x)))
             .map_err(during("a run of a tuned classical method"))?;
         Ok(Curves { after })
     }
 }
 
-/// Runs descent with this step and momentum and shows every point, the first included.
+/// Runs a method and shows every point, the first included.
 fn run(
     pca: &Pca,
     manifold: &Grassmann,
-    (step, beta): (f64, f64),
-    starts: &Batch,
-    steps: usize,
-    see: impl FnMut(&Batch),
-) -> pullback_optim::Result<()> {
-    match beta == 0.0 {
-        true => run_method(pca, manifold, Rsgd { step }, starts, steps, see),
-        false => run_method(pca, manifold, Momentum { step, beta }, starts, steps, see),
-    }
-}
-
-fn run_method(
-    pca: &Pca,
-    manifold: &Grassmann,
-    method: impl Solver,
+    method: Box<dyn Method>,
     starts: &Batch,
     steps: usize,
     mut see: impl FnMut(&Batch),
 ) -> pullback_optim::Result<()> {
     let moments = Batch::of(&pca.moments);
     let problem = Problem::new(manifold, starts, |x: Var| Pca::cost(&moments, x).sum());
-    let mut run = problem.run(method, Stop::GradientNorm(0.0) | Stop::Iterations(steps));
+    let mut run = problem.run(Steps(Pointed(method)), Stop::GradientNorm(0.0) | Stop::Iterations(steps));
     let mut seen = 0;
     while let Some(state) = run.step()? {
         see(&state.point[0]);
@@ -97,43 +119,52 @@ struct Row {
     at_the_edge: bool,
 }
 
-/// Gradient descent and gradient descent with momentum, tuned for the median training loss over `starts` at the
-/// horizon.
-pub(crate) fn tune_both(
-    pca: &Pca,
-    manifold: &Grassmann,
-    starts: &Batch,
-    grid: &Grid,
-) -> Result<(TunedMethod, TunedMethod)> {
-    let stage = Stage::new("tuning", 1 + grid.betas.len());
-    let cost_of_one = starts.shape().batch * grid.horizon;
+/// Every rule, tuned for the median training loss over `starts` at the horizon of the grid.
+pub(crate) fn tune_all(pca: &Pca, manifold: &Grassmann, starts: &Batch, grid: &Grid) -> Result<Vec<TunedMethod>> {
+    let rules = rules();
+    let stage = Stage::new("tuning", rules.len());
+    let one = |rule: &Contender| {
+        stage.say(|| rule.name.to_string());
+        let found = tune_one(pca, manifold, starts, grid, rule);
+        stage.advance();
+        found
+    };
+    rules.iter().map(one).collect()
+}
+
+fn tune_one(pca: &Pca, manifold: &Grassmann, starts: &Batch, grid: &Grid, rule: &Contender) -> Result<TunedMethod> {
+    let entries = starts.shape().each() as f64;
+    let steps: Vec<f64> = match rule.unit {
+        Unit::Gradient => grid.gradients.clone(),
+        Unit::Entries => grid.lengths.iter().map(|l| l / entries.sqrt()).collect(),
+        Unit::Direction | Unit::Own | Unit::None => grid.lengths.clone(),
+    };
+    // A rule without momentum has the one momentum of zero.
+    let betas = if rule.betas == [0.0] { &rule.betas } else { &grid.betas };
     let outcome = |step, beta| {
         let mut last = vec![];
-        run(pca, manifold, (step, beta), starts, grid.horizon, |x| last = pca.losses(x))?;
+        if let Some(method) = method(rule, step, beta, grid.horizon) {
+            run(pca, manifold, method, starts, grid.horizon, |x| last = pca.losses(x))?;
+        }
         Ok(Spread::of(last.iter().map(|l| l.train).collect()).median)
     };
-    // The best step for one momentum, with its loss.
     let best = |beta: f64| {
-        let tuned = tune(&grid.steps, |step| outcome(step, beta));
-        stage.advance();
+        let tuned = tune(&steps, |step| outcome(step, beta));
         let row = tuned.best.map(|i| &tuned.table[i])?;
         Some(Row { loss: *row.outcome.as_ref().ok()?, step: row.at, beta, at_the_edge: tuned.at_the_edge() })
     };
-    let finish = |rows: Vec<Option<Row>>| {
-        let tried = rows.len() * grid.steps.len();
-        let best = rows.into_iter().flatten().min_by(|a, b| a.loss.total_cmp(&b.loss));
-        best.map(|Row { step, beta, at_the_edge, .. }| TunedMethod {
-            step,
-            beta,
-            tried,
-            gradient_evaluations: tried * cost_of_one,
-            at_the_edge,
-        })
-        .ok_or_else(|| during("tuning the classical methods")("every step size of the grid failed"))
-    };
-    let plain = finish(vec![best(0.0)])?;
-    let momentum = finish(grid.betas.iter().map(|&b| best(b)).collect())?;
-    Ok((plain, momentum))
+    let tried = betas.len() * steps.len();
+    let best = betas.iter().filter_map(|b| best(*b)).min_by(|a, b| a.loss.total_cmp(&b.loss));
+    best.map(|Row { step, beta, at_the_edge, .. }| TunedMethod {
+        name: rule.name,
+        step,
+        beta,
+        tried,
+        gradient_evaluations: tried * starts.shape().batch * grid.horizon,
+        at_the_edge,
+        horizon: grid.horizon,
+    })
+    .ok_or_else(|| during("tuning the classical methods")(format!("every step size of {} failed", rule.name)))
 }
 
 #[cfg(test)]
@@ -151,8 +182,11 @@ mod tests {
         let gr = Grassmann::new(PIXELS, 3);
         let starts: Batch = gr.random_point(3, &mut rng(5)).swap_remove(0);
         let grid = Grid::around(2.0 * pca.energy(), 3, &[0.5, 0.8], 10);
-        let (plain, momentum) = tune_both(&pca, &gr, &starts, &grid).unwrap();
-        assert_eq!((plain.tried, momentum.tried), (13, 26));
+        let all = tune_all(&pca, &gr, &starts, &grid).unwrap();
+        let names = ["RSGD", "momentum", "momentum, decaying", "RAdam", "RAMSGrad", "RASA-LR", "cRMSProp"];
+        assert_eq!(all.iter().map(|m| m.name).collect::<Vec<_>>(), names);
+        let (plain, momentum) = (&all[0], &all[1]);
+        assert_eq!((plain.tried, momentum.tried, all[3].tried), (13, 26, 13));
         assert_eq!(plain.gradient_evaluations, 13 * 3 * 10);
         assert!(!plain.at_the_edge && !momentum.at_the_edge);
         let a = plain.curves(&pca, &gr, &starts, 20).unwrap();
@@ -163,5 +197,12 @@ mod tests {
         // The grid's best is no worse than any other row.
         let worse = TunedMethod { step: plain.step * 4.0, ..plain.clone() };
         assert!(at(&worse.curves(&pca, &gr, &starts, 10).unwrap(), 10) > at(&a, 10));
+        // A decaying step ends where it was tuned for, and every rule descends.
+        let decaying = all[2].curves(&pca, &gr, &starts, 20).unwrap();
+        assert!((at(&decaying, 10) - at(&decaying, 20)).abs() < 1e-9);
+        for m in &all {
+            let c = m.curves(&pca, &gr, &starts, 10).unwrap();
+            assert!(at(&c, 10) < 0.5 * at(&c, 0), "{}", m.name);
+        }
     }
 }

@@ -29,8 +29,10 @@ mod practice;
 mod progress;
 mod ranks;
 mod report;
+mod second;
 mod tables;
 mod task;
+mod third;
 
 use clap::Parser;
 use ranks::Crew;

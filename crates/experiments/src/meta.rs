@@ -1,5 +1,5 @@
-//! The learned optimiser: its network, its training on the task, its curves, its file. The classical methods live
-//! elsewhere.
+//! The learned optimisers of the papers: the network, its training on the task, its curves, its file. The equivariant
+//! one is in `second.rs`; the classical methods live elsewhere.
 
 use crate::cli::{Components, EstimatorName, PcaArgs, TrainOn};
 use crate::course::Course;
@@ -7,7 +7,7 @@ use crate::curves::{Curves, On, Spread};
 use crate::error::{Error, Result, during};
 use crate::free::WEIGHT;
 use crate::ranks::Crew;
-use crate::report::{HORIZON, TrainingSummary};
+use crate::report::{FREE, HORIZON, LSTM, TrainingSummary};
 use crate::task::{Pca, random_rotation};
 use pullback::faer::Mat;
 use pullback::{Batch, Shape, Var};
@@ -329,6 +329,14 @@ impl Network {
 }
 
 impl Learned {
+    /// In tables.
+    pub(crate) fn name(&self) -> &'static str {
+        match &self.network {
+            Network::MatrixLstm(_) => LSTM,
+            Network::Free(_) => FREE,
+        }
+    }
+
     /// For the report.
     pub(crate) fn architecture(&self) -> &'static str {
         match &self.network {
@@ -356,12 +364,7 @@ impl Learned {
             Network::MatrixLstm(trained) => trained.save(path, &self.provenance),
             Network::Free(free) => free.save(path, &self.provenance),
         };
-        done.map_err(|e| match e {
-            FileError::Io { source, .. } => {
-                Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
-            }
-            e => during("saving the optimiser")(e),
-        })
+        saved(done, path)
     }
 
     /// Reads it back, for points of this shape.
@@ -391,6 +394,16 @@ impl Learned {
             }
         })
     }
+}
+
+/// What became of the writing of an optimiser.
+pub(crate) fn saved(done: std::result::Result<(), FileError>, path: &Path) -> Result<()> {
+    done.map_err(|e| match e {
+        FileError::Io { source, .. } => {
+            Error::Unwritable { what: "the optimiser", option: "--out DIR", path: path.into(), source }
+        }
+        e => during("saving the optimiser")(e),
+    })
 }
 
 /// A file of either kind.

@@ -1,6 +1,6 @@
 //! The command `pca`: the order of a run. The parts are elsewhere.
 
-use crate::classical::{Grid, tune_both};
+use crate::classical::{Grid, TunedMethod, tune_all};
 use crate::cli::PcaArgs;
 use crate::data::{Digits, PIXELS};
 use crate::error::Result;
@@ -9,9 +9,10 @@ use crate::output::{Folder, Json};
 use crate::plots;
 use crate::ranks::Crew;
 use crate::report::{
-    DataSummary, HORIZON, LEARNED, LearnedSummary, MOMENTUM, MethodSummary, REPORTED, RSGD, Seconds, Summary,
+    DataSummary, EQUIVARIANT, HORIZON, LearnedSummary, MethodSummary, REPORTED, SecondSummary, Seconds, Summary, THIRD,
     TaskSummary,
 };
+use crate::second::{self, Second};
 use crate::task::{Pca, Split, random_rotation};
 use pullback::Batch;
 use pullback_manifolds::{Grassmann, Manifold, rng};
@@ -22,6 +23,9 @@ use std::time::Instant;
 const STARTS: usize = 8;
 /// Momenta that are tried.
 const BETAS: [f64; 7] = [0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98];
+
+/// Outer steps of the equivariant optimiser in a full and in a quick run; no more than the other one has.
+const EQUIVARIANT_STEPS: [usize; 2] = [600, 60];
 
 /// Independent streams of random numbers, all decided by the seed.
 #[derive(Debug, Clone, Copy)]
@@ -60,32 +64,33 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     let clock = Instant::now();
     let (per_decade, betas) = if args.quick { (4, &BETAS[2..6]) } else { (8, &BETAS[..]) };
     let grid = Grid::around(2.0 * pca.energy(), per_decade, betas, HORIZON);
-    let (rsgd, momentum) = tune_both(&pca, &manifold, &points(Stream::TuningStarts), &grid)?;
+    let tuning_starts = points(Stream::TuningStarts);
+    let tuned = tune_all(&pca, &manifold, &tuning_starts, &grid)?;
+    let sooner = tune_all(&pca, &manifold, &tuning_starts, &grid.after(THIRD))?;
     seconds.tuning = clock.elapsed().as_secs_f64();
 
     let settings = Settings::new(args);
-    let (learned, training) = match loaded {
-        Some(learned) => (learned, None),
+    let steps = EQUIVARIANT_STEPS[usize::from(args.quick)].min(args.steps.unwrap_or(usize::MAX));
+    let course = second::course(steps, &args.out, args.resume);
+    let seed = stream(args.seed, Stream::Training);
+    let (learned, training, second) = match loaded {
+        Some(learned) => (learned, None, None),
         None => {
-            let seed = stream(args.seed, Stream::Training);
-            let trained = meta::train(&pca, &manifold, rsgd.step, &settings, seed, crew)?;
-            let Some((learned, training)) = trained else { return Ok(()) };
-            seconds.training = training.seconds;
-            (learned, Some(training))
+            // Its step is that of tuned gradient descent.
+            let trained = meta::train(&pca, &manifold, tuned[0].step, &settings, seed, crew)?;
+            let second = second::train(&pca, &manifold, &course, seed, crew)?;
+            let (Some((learned, training)), Some(second)) = (trained, second) else { return Ok(()) };
+            seconds.training = training.seconds + second.1.seconds;
+            (learned, Some(training), Some(second))
         }
     };
 
     let Some((folder, json)) = output else { return Ok(()) };
     let clock = Instant::now();
     let starts = points(Stream::Starts);
-    let last = REPORTED[REPORTED.len() - 1];
     let judge = |pca: &Pca, name, title| -> Result<TaskSummary> {
-        let methods = vec![
-            MethodSummary::new(RSGD, rsgd.curves(pca, &manifold, &starts, last)?),
-            MethodSummary::new(MOMENTUM, momentum.curves(pca, &manifold, &starts, last)?),
-            MethodSummary::new(LEARNED, learned.curves(pca, &manifold, &starts, last)?),
-        ];
-        Ok(TaskSummary { name, title, optimum: pca.optimum, methods })
+        let pupils = (&learned, second.as_ref().map(|(s, _)| s));
+        judged(pca, &manifold, &starts, (&tuned, &sooner), pupils, (name, title))
     };
     let tasks = vec![
         judge(&pca, "digits", "The digits as they are")?,
@@ -107,14 +112,18 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
             loss: "squared reconstruction error per image, pixels in 0..1, not centred",
         },
         starts: STARTS,
-        rsgd,
-        momentum,
+        tuned,
+        sooner,
         learned: LearnedSummary {
+            name: learned.name(),
             architecture: learned.architecture(),
             parameters: learned.parameter_count(),
             loaded: args.load.clone(),
             training,
         },
+        equivariant: second
+            .as_ref()
+            .map(|(s, trained)| SecondSummary { parameters: s.parameter_count(), training: trained.clone() }),
         tasks,
         seconds,
         files: vec![],
@@ -125,11 +134,37 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
         learned.save(&path)?;
         summary.files.push(path);
     }
+    if let Some((second, _)) = &second {
+        let path = folder.path("equivariant.safetensors");
+        second.save(&path)?;
+        summary.files.push(path);
+    }
     summary.seconds.total = begun.elapsed().as_secs_f64();
     if json.write(&summary)? {
         // A reader that closes its end early has seen what it wanted.
         let _ = std::io::stdout().write_all(summary.text().as_bytes());
     }
     settings.course.finish();
+    course.finish();
     Ok(())
+}
+
+/// Every method from the same starts.
+fn judged(
+    pca: &Pca,
+    manifold: &Grassmann,
+    starts: &Batch,
+    (tuned, sooner): (&[TunedMethod], &[TunedMethod]),
+    (learned, second): (&Learned, Option<&Second>),
+    (name, title): (&'static str, &'static str),
+) -> Result<TaskSummary> {
+    let last = REPORTED[REPORTED.len() - 1];
+    let classical = |list: &[TunedMethod]| -> Result<Vec<MethodSummary>> {
+        list.iter().map(|m| Ok(MethodSummary::new(m.name, m.curves(pca, manifold, starts, last)?))).collect()
+    };
+    let mut pupils = vec![MethodSummary::new(learned.name(), learned.curves(pca, manifold, starts, last)?)];
+    if let Some(second) = second {
+        pupils.push(MethodSummary::new(EQUIVARIANT, second.curves(pca, manifold, starts, last)?));
+    }
+    Ok(TaskSummary::new(name, title, pca.optimum, classical(tuned)?, classical(sooner)?, pupils))
 }

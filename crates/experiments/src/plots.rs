@@ -1,7 +1,7 @@
 //! Convergence curves as one SVG: what each method still has above the exact optimum, on a logarithmic axis.
 
 use crate::curves::On;
-use crate::report::{HORIZON, LEARNED, MOMENTUM, Summary, TaskSummary};
+use crate::report::{EQUIVARIANT, FREE, HORIZON, LSTM, Summary, TaskSummary};
 use kuva::prelude::*;
 use kuva::render::annotations::ReferenceLine;
 use kuva::render::figure::Figure;
@@ -37,9 +37,12 @@ fn panel(task: &TaskSummary) -> Vec<Plot> {
         .iter()
         .map(|m| {
             let color = match m.name {
-                LEARNED => "#d55e00",
-                MOMENTUM => "#0072b2",
-                _ => "#666666",
+                LSTM | FREE => "#d55e00",
+                EQUIVARIANT => "#009e73",
+                "momentum" => "#0072b2",
+                "momentum, decaying" => "#56b4e9",
+                "RSGD" => "#666666",
+                _ => "#cccccc",
             };
             let above = |loss: f64| (loss - task.optimum.train).max(FLOOR);
             let spreads: Vec<_> = (0..=m.curves.steps()).map(|t| m.curves.at(t, On::Train)).collect();

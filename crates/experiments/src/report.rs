@@ -4,6 +4,7 @@ use crate::classical::TunedMethod;
 use crate::cli::{EstimatorName, TrainOn};
 use crate::curves::{Curves, On, Spread};
 use crate::task::Losses;
+use crate::third::{self, Claim};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::fmt::Write;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 pub(crate) const REPORTED: [usize; 4] = [0, 10, 30, 100];
 /// The number of steps that methods are tuned for and judged at.
 pub(crate) const HORIZON: usize = 30;
+/// A third of it.
+pub(crate) const THIRD: usize = 10;
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -24,9 +27,12 @@ pub(crate) struct Summary {
     pub(crate) components: usize,
     pub(crate) data: DataSummary,
     pub(crate) starts: usize,
-    pub(crate) rsgd: TunedMethod,
-    pub(crate) momentum: TunedMethod,
+    /// The classical methods, tuned for the loss at the horizon.
+    pub(crate) tuned: Vec<TunedMethod>,
+    /// The same, tuned for the loss after a third of it.
+    pub(crate) sooner: Vec<TunedMethod>,
     pub(crate) learned: LearnedSummary,
+    pub(crate) equivariant: Option<SecondSummary>,
     pub(crate) tasks: Vec<TaskSummary>,
     pub(crate) seconds: Seconds,
     pub(crate) files: Vec<PathBuf>,
@@ -44,11 +50,32 @@ pub(crate) struct DataSummary {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct LearnedSummary {
+    pub(crate) name: &'static str,
     pub(crate) architecture: &'static str,
     pub(crate) parameters: usize,
     /// The file it was loaded from, if it was not trained in this run.
     pub(crate) loaded: Option<PathBuf>,
     pub(crate) training: Option<TrainingSummary>,
+}
+
+/// The equivariant optimiser.
+#[derive(Debug, Serialize)]
+pub(crate) struct SecondSummary {
+    pub(crate) parameters: usize,
+    pub(crate) training: TrainedOn,
+}
+
+/// What its training was and what it cost.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TrainedOn {
+    pub(crate) outer_steps: usize,
+    pub(crate) members: usize,
+    /// Gradients of one point and products with the Hessian: inner steps, which are differentiated once more, outer
+    /// losses, looks.
+    pub(crate) gradient_evaluations: usize,
+    /// Members that failed and were left out.
+    pub(crate) dropped: usize,
+    pub(crate) seconds: f64,
 }
 
 /// What training was and what it cost.
@@ -87,7 +114,27 @@ pub(crate) struct TaskSummary {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) optimum: Losses,
+    /// The classical methods, then the learned ones.
     pub(crate) methods: Vec<MethodSummary>,
+    pub(crate) claims: Vec<Claim>,
+}
+
+impl TaskSummary {
+    /// From the curves of the classical methods, of the same tuned for a third of the steps, and of the learned ones.
+    pub(crate) fn new(
+        name: &'static str,
+        title: &'static str,
+        optimum: Losses,
+        classical: Vec<MethodSummary>,
+        sooner: Vec<MethodSummary>,
+        learned: Vec<MethodSummary>,
+    ) -> Self {
+        let named = |list: &[MethodSummary]| list.iter().map(|m| (m.name, m.curves.clone())).collect::<Vec<_>>();
+        let lists = [named(&classical), named(&sooner), named(&learned)];
+        let [c, s, l] = lists.each_ref().map(|list| list.iter().map(|(n, c)| (*n, c)).collect::<Vec<_>>());
+        let claims = third::claims(&c, &s, &l);
+        TaskSummary { name, title, optimum, methods: classical.into_iter().chain(learned).collect(), claims }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -143,6 +190,7 @@ impl Summary {
             writeln!(out, "\n{}: loss per image, median of {} random starts", task.title, self.starts)?;
             writeln!(out, "{}", table(task))?;
             writeln!(out, "{}", verdict(task))?;
+            task.claims.iter().try_for_each(|c| c.write(out))?;
         }
         let s = &self.seconds;
         writeln!(
@@ -154,21 +202,25 @@ impl Summary {
     }
 
     fn budgets(&self, out: &mut String) -> std::fmt::Result {
-        let mut line = |name: &str, m: &TunedMethod| {
+        for m in &self.tuned {
             let beta = if m.beta == 0.0 { String::new() } else { format!(", beta {}", m.beta) };
             let edge = if m.at_the_edge { " (at the edge of the grid)" } else { "" };
             writeln!(
                 out,
-                "{name:16} step {:.4}{beta}{edge}: the best of {} after {HORIZON} steps, {} gradient evaluations",
+                "{:23} step {:.4}{beta}{edge}: the best of {} after {HORIZON} steps, {} gradient evaluations",
+                m.name,
                 m.step,
                 m.tried,
                 grouped(m.gradient_evaluations)
-            )
-        };
-        line("RSGD", &self.rsgd)?;
-        line("RSGD + momentum", &self.momentum)?;
+            )?;
+        }
+        let more: usize = self.sooner.iter().map(|m| m.gradient_evaluations).sum();
+        writeln!(out, "{:23} each tuned for {THIRD} steps as well: {} gradient evaluations", "", grouped(more))?;
         let l = &self.learned;
-        write!(out, "{:16} {}, {} parameters", "learned", l.architecture, grouped(l.parameters))?;
+        write!(out, "{:23} {} parameters", l.name, grouped(l.parameters))?;
+        if l.architecture != l.name {
+            write!(out, " ({})", l.architecture)?;
+        }
         match (&l.training, &l.loaded) {
             (Some(t), _) => {
                 let how = match t.estimator {
@@ -189,7 +241,7 @@ impl Summary {
                     grouped(t.gradient_evaluations)
                 )?;
                 if t.skipped > 0 {
-                    writeln!(out, "{:16} {} outer steps were skipped: their numbers were not finite", "", t.skipped)?;
+                    writeln!(out, "{:23} {} outer steps were skipped: their numbers were not finite", "", t.skipped)?;
                 }
                 Ok(())
             }
@@ -199,7 +251,18 @@ impl Summary {
                 path.display()
             ),
             (None, None) => writeln!(out),
-        }
+        }?;
+        self.equivariant.as_ref().map_or(Ok(()), |e| {
+            let t = &e.training;
+            writeln!(
+                out,
+                "{EQUIVARIANT:23} {} parameters: {} outer steps on the training digits (unrolled, {} members), {} gradient evaluations",
+                grouped(e.parameters),
+                grouped(t.outer_steps),
+                t.members,
+                grouped(t.gradient_evaluations)
+            )
+        })
     }
 }
 
@@ -243,25 +306,28 @@ fn table(task: &TaskSummary) -> Table {
 
 /// Who is ahead on held-out images at the horizon, in words.
 fn verdict(task: &TaskSummary) -> String {
-    let at =
-        |name: &str| task.methods.iter().find(|m| m.name == name).map_or(f64::NAN, MethodSummary::held_out_at_horizon);
-    let (rsgd, momentum, learned) = (at(RSGD), at(MOMENTUM), at(LEARNED));
-    let words = match (learned < rsgd, learned < momentum) {
-        (true, true) => "the learned optimiser is ahead of both tuned methods",
-        (true, false) => "the learned optimiser is ahead of RSGD and behind momentum",
-        (false, true) => "the learned optimiser is ahead of momentum and behind RSGD",
-        (false, false) => "the learned optimiser is behind both tuned methods",
-    };
+    let (learned, classical): (Vec<_>, Vec<_>) = task.methods.iter().partition(|m| LEARNED.contains(&m.name));
+    let at = |m: &MethodSummary| m.held_out_at_horizon();
+    let best =
+        classical.iter().map(|m| (m.name, at(m))).min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("none", f64::NAN));
+    let words = learned.iter().map(|m| {
+        let ahead = classical.iter().filter(|c| at(m) < at(c)).count();
+        format!("{} ({:.4}) is ahead of {ahead} of {} tuned methods", m.name, at(m), classical.len())
+    });
     format!(
-        "Held out, after {HORIZON} steps: {words} (learned {learned:.4}, momentum {momentum:.4}, RSGD {rsgd:.4}, optimum {:.4}).",
+        "Held out, after {HORIZON} steps: {}; the best of these is {} ({:.4}), the optimum {:.4}.",
+        words.collect::<Vec<_>>().join(", "),
+        best.0,
+        best.1,
         task.optimum.held_out
     )
 }
 
-/// The names of the methods, in tables, curves and JSON.
-pub(crate) const RSGD: &str = "RSGD";
-pub(crate) const MOMENTUM: &str = "RSGD + momentum";
-pub(crate) const LEARNED: &str = "learned";
+/// The names of the learned optimisers, in tables, curves and JSON.
+pub(crate) const LSTM: &str = "generalised matrix LSTM";
+pub(crate) const FREE: &str = "gradient-free";
+pub(crate) const EQUIVARIANT: &str = "equivariant";
+pub(crate) const LEARNED: [&str; 3] = [LSTM, FREE, EQUIVARIANT];
 
 #[cfg(test)]
 mod tests {
@@ -281,14 +347,13 @@ mod tests {
             let l = Losses { train: 0.0, held_out };
             MethodSummary::new(name, Curves { after: vec![vec![l]; 101] })
         };
-        let task = |learned, momentum| TaskSummary {
-            name: "",
-            title: "",
-            optimum: Losses { train: 0.0, held_out: 0.0 },
-            methods: vec![method(RSGD, 3.0), method(MOMENTUM, momentum), method(LEARNED, learned)],
+        let words = |learned| {
+            let classical = || vec![method("RSGD", 3.0), method("momentum", 2.0)];
+            let optimum = Losses { train: 0.0, held_out: 0.0 };
+            verdict(&TaskSummary::new("", "", optimum, classical(), classical(), vec![method(LSTM, learned)]))
         };
-        assert!(verdict(&task(1.0, 2.0)).contains("ahead of both"));
-        assert!(verdict(&task(2.0, 2.0)).contains("ahead of RSGD and behind momentum"));
-        assert!(verdict(&task(4.0, 2.0)).contains("behind both"));
+        assert!(words(1.0).contains("ahead of 2 of 2 tuned methods; the best of these is momentum (2.0000)"));
+        assert!(words(2.0).contains("ahead of 1 of 2"));
+        assert!(words(4.0).contains("ahead of 0 of 2"));
     }
 }

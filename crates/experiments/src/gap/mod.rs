@@ -24,7 +24,7 @@ mod searched;
 mod shown;
 mod spd_axes;
 mod spd_ground;
-mod training;
+pub(crate) mod training;
 
 use crate::data::{Digits, PIXELS};
 use crate::error::{Error, Result, during};

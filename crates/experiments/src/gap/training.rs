@@ -162,7 +162,7 @@ pub(crate) fn train(spectra: &Spectra, course: &Course, seed: u64, crew: &mut Cr
 
 /// Where training begins: L-BFGS with a first step that goes to the span of the gradient, which is what tuning finds. A
 /// step of the polar retraction turns by less than a right angle however long it is.
-fn beginning() -> EquivariantOptions {
+pub(crate) fn beginning() -> EquivariantOptions {
     EquivariantOptions { first: 50.0, longest: 100.0, ..EquivariantOptions::default() }
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn follow<K: Task>(
 }
 
 /// How a training of so many outer steps goes.
-fn how(steps: usize, seed: u64) -> TrainingOptions {
+pub(crate) fn how(steps: usize, seed: u64) -> TrainingOptions {
     let middle = (WINDOW.1 - WINDOW.0) as f64 / (WINDOW.1 as f64 / WINDOW.0 as f64).ln();
     TrainingOptions {
         horizon: Horizon::LogUniform(WINDOW.0, WINDOW.1),
