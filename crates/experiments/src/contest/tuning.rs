@@ -31,11 +31,11 @@ impl Grid {
 }
 
 impl Grid {
-    /// Factors on the steps of a trained optimiser, which know their length already: a quarter to eight, then the
+    /// Factors on the steps of a trained optimiser, which know their length already: a quarter to sixteen, then the
     /// roots of two around the best of them.
     pub(crate) fn factors() -> Self {
         let root = std::f64::consts::SQRT_2;
-        Grid { coarse: vec![0.25, 0.5, 1.0, 2.0, 4.0, 8.0], fine: vec![root.recip(), root] }
+        Grid { coarse: vec![0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0], fine: vec![root.recip(), root] }
     }
 }
 
