@@ -148,12 +148,27 @@ pub(crate) struct LessonArgs {
     #[arg(long, value_enum, default_value_t = FirstStep::Tuned, value_name = "HOW")]
     pub(crate) first_step: FirstStep,
 
+    /// How networks whose steps may fade are trained.
+    #[arg(long, value_enum, default_value_t = Practise::Pieces, value_name = "HOW")]
+    pub(crate) practise: Practise,
+
     /// Continue the training of an interrupted run that was started with the same flags.
     #[arg(long)]
     pub(crate) resume: bool,
 
     #[command(flatten)]
     pub(crate) crew: CrewArgs,
+}
+
+/// What inner loops are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Practise {
+    /// Pieces of 4 to 16 steps from points along runs, with steps that do not fade.
+    Pieces,
+    /// Runs from random points with steps that fade as in the comparison, of 4 steps to a third of a run, where they
+    /// end. They take as much memory as they are long.
+    Runs,
 }
 
 /// The gradient that a network sees.

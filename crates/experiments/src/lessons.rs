@@ -5,7 +5,7 @@
 //! A fifth of the training examples is set aside. Inner loops descend on minibatches of the rest; the outer loss, and
 //! the looks that choose the parameters, see the fifth alone. Test examples are seen by nobody.
 
-use crate::cli::{FirstStep, LessonArgs, Network, Seen};
+use crate::cli::{FirstStep, LessonArgs, Network, Practise, Seen};
 use crate::contest::contenders::{Contender, Unit};
 use crate::course::{self, Course};
 use crate::error::{Error, Result, during};
@@ -199,8 +199,10 @@ impl School<'_> {
         O: Saved + Clone + 'static,
         O::Params: 'static,
     {
-        let look = |params: &O::Params| self.look(&Trained::new(optimizer.clone(), params.clone()));
-        let taught = self.train(&lesson, Descent(optimizer.clone()), params, &self.practice, &look, crew)?;
+        let taught = match self.in_runs(lesson.network) {
+            true => self.descend(&lesson, self.faded(&optimizer), params, crew)?,
+            false => self.descend(&lesson, optimizer.clone(), params, crew)?,
+        };
         let Some(taught) = taught else { return Ok(None) };
         let trained = Trained::new(optimizer.clone(), taught.params.clone());
         let file = self.file(lesson.network, "safetensors");
@@ -209,6 +211,32 @@ impl School<'_> {
         let (count, name) = (trained.parameter_count(), lesson.name);
         let (schooling, course) = self.schooling(lesson, count, taught, file);
         Ok(Some(Pupil { contender: contender(name, trained), fading, schooling, course }))
+    }
+
+    /// Is it trained in runs that fade?
+    fn in_runs(&self, network: Network) -> bool {
+        self.args.practise == Practise::Runs && fading_name(network).is_some()
+    }
+
+    /// Trains a rule of one step, with looks at it as it is trained.
+    fn descend<O>(
+        &self,
+        lesson: &Lesson,
+        optimizer: O,
+        params: O::Params,
+        crew: &mut Crew,
+    ) -> Result<Option<Taught<O::Params>>>
+    where
+        O: LearnedOptimizer + Clone,
+    {
+        let look = |params: &O::Params| self.look(&Trained::new(optimizer.clone(), params.clone()));
+        self.train(lesson, Descent(optimizer.clone()), params, &self.practice, &look, crew)
+    }
+
+    /// The optimiser with steps that end after a third of a run.
+    fn faded<O: Clone>(&self, optimizer: &O) -> Fading<O> {
+        let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
+        Fading { optimizer: optimizer.clone(), factor: 1.0, schedule }
     }
 
     /// A file of this network in the folder of results.
@@ -286,36 +314,40 @@ impl School<'_> {
         (schooling, course)
     }
 
-    /// The equivariant one remembers its steps, so that nobody else may shorten them; those of the gradient-free one
-    /// are whole rounds.
+    /// The optimiser with steps that end after a third of a run, and a factor on them to be tuned.
     fn fading<O>(&self, network: Network, trained: &Trained<O>) -> Option<Contender>
     where
         O: LearnedOptimizer + Clone + 'static,
         O::Params: 'static,
     {
-        let name = match network {
-            Network::Subspace => "subspace adaptation, fading",
-            Network::SubspaceFree => "subspace, unbound, fading",
-            Network::GmLstm => "generalised matrix LSTM, fading",
-            Network::MatrixLstm => "matrix LSTM, fading",
-            Network::Equivariant | Network::GradientFree | Network::GradientFreeBlind => return None,
-        };
-        let schedule = Schedule::Cosine { steps: u32::try_from(self.third).unwrap_or(u32::MAX) };
-        let trained = trained.clone();
-        Some(Contender::rule(name, Unit::Own, &[0.0], move |k| {
-            let optimizer = Fading { optimizer: trained.optimizer.clone(), factor: k.step, schedule };
-            Trained { optimizer, parameters: trained.parameters.clone() }
+        let (name, faded) = (fading_name(network)?, self.faded(&trained.optimizer));
+        let parameters = trained.parameters.clone();
+        Some(Contender::rule(name, Unit::Own, &[0.0], move |k| Trained {
+            optimizer: Fading { factor: k.step, ..faded.clone() },
+            parameters: parameters.clone(),
         }))
     }
 
-    fn options(&self, network: Network, steps: usize) -> TrainingOptions {
+    /// The lengths of inner loops, how the pool is filled and after how many outer steps it is filled again.
+    fn inner(&self, network: Network) -> (Horizon, WarmUp, usize) {
+        if self.in_runs(network) {
+            // Runs from random points; the longest go to the end of the schedule.
+            let random = WarmUp { members: MEMBERS, steps: 0, push_after: 0, push_every: 1 };
+            return (Horizon::LogUniform(HORIZON.0, self.third), random, 1);
+        }
         let free = matches!(network, Network::GradientFree | Network::GradientFreeBlind);
-        let horizon = if free { ROUNDS } else { HORIZON };
+        let (low, high) = if free { ROUNDS } else { HORIZON };
         // A point is replaced when it has come about as far as a third of a run.
-        let inner = MEMBERS as f64 * 0.5 * (horizon.0 + horizon.1) as f64;
+        let inner = MEMBERS as f64 * 0.5 * (low + high) as f64;
         let refresh = (self.third * POOL) as f64 / inner;
+        let warm_up = WarmUp { members: POOL / 3, steps: WARM_UP, push_after: 0, push_every: WARM_UP / 2 };
+        (Horizon::LogUniform(low, high), warm_up, (refresh as usize).max(1))
+    }
+
+    fn options(&self, network: Network, steps: usize) -> TrainingOptions {
+        let (horizon, warm_up, refresh) = self.inner(network);
         TrainingOptions {
-            horizon: Horizon::LogUniform(horizon.0, horizon.1),
+            horizon,
             members: MEMBERS,
             group: 1,
             estimator: Estimator::Unroll,
@@ -328,8 +360,8 @@ impl School<'_> {
             clip: Some(CLIP),
             decay: Some((RATE.1.powf(1.0 / steps as f64), 1)),
             capacity: POOL,
-            warm_up: WarmUp { members: POOL / 3, steps: WARM_UP, push_after: 0, push_every: WARM_UP / 2 },
-            refresh: Some((refresh as usize).max(1)),
+            warm_up,
+            refresh: Some(refresh),
             seed: self.seed,
         }
     }
@@ -375,6 +407,18 @@ impl School<'_> {
             }
             e => during("saving the optimiser")(e),
         })
+    }
+}
+
+/// What an optimiser is called whose steps become shorter. The equivariant one remembers its steps, so that nobody else
+/// may shorten them; those of the gradient-free one are whole rounds.
+fn fading_name(network: Network) -> Option<&'static str> {
+    match network {
+        Network::Subspace => Some("subspace adaptation, fading"),
+        Network::SubspaceFree => Some("subspace, unbound, fading"),
+        Network::GmLstm => Some("generalised matrix LSTM, fading"),
+        Network::MatrixLstm => Some("matrix LSTM, fading"),
+        Network::Equivariant | Network::GradientFree | Network::GradientFreeBlind => None,
     }
 }
 

@@ -250,6 +250,28 @@ fn a_network_that_does_not_fit_the_points_is_named() {
 }
 
 #[test]
+fn what_fades_may_be_trained_in_runs_that_fade() {
+    let out = folder("runs");
+    let flags = ["clustering", "--quick", "--passes", "3", "--starts", "1", "--learned", "gm-lstm", "--steps", "20"];
+    let run = |how: &str| -> (serde_json::Value, Vec<u8>) {
+        let run = program(&[&flags[..], &["--practise", how, "--out", path(&out), "--json", "-"]].concat());
+        assert!(run.status.success() && run.stderr.is_empty(), "{}", text(&run.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        (summary["methods"][13].clone(), fs::read(out.join("gm-lstm.safetensors")).unwrap())
+    };
+    let ((runs, file), (_, again), (pieces, other)) = (run("runs"), run("runs"), run("pieces"));
+    assert!(file == again && file != other);
+    for m in [&runs, &pieces] {
+        assert_eq!(m["name"], "generalised matrix LSTM, fading");
+        // It rests after the first of three passes, lower than it began.
+        let after: Vec<f64> = m["after"].as_array().unwrap().iter().map(|l| median(&l["loss"])).collect();
+        assert!(after[1] < after[0] && after[1] == after[2] && after[2] == after[3], "{after:?}");
+    }
+    // No point is warmed up, but inner loops are longer.
+    assert_ne!(runs["schooling"]["passes"], pieces["schooling"]["passes"]);
+}
+
+#[test]
 fn an_interrupted_training_goes_on_bit_for_bit() {
     let (whole, parts) = (folder("resume_whole"), folder("resume_parts"));
     let flags = ["faces", "--quick", "--passes", "3", "--starts", "1", "--learned", "subspace", "--steps", "40"];
@@ -297,6 +319,7 @@ fn wrong_flags_say_what_would_be_right() {
         "--learned",
         "--steps",
         "--resume",
+        "--practise",
         "--classical-only",
         "--seed",
         "--passes",
