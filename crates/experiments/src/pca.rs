@@ -17,6 +17,7 @@ use crate::task::{Pca, Split, random_rotation};
 use pullback::Batch;
 use pullback_manifolds::{Grassmann, Manifold, rng};
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// How many random starts methods are tuned on, and how many others they are judged on.
@@ -129,16 +130,8 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
         files: vec![],
     };
     summary.files.push(folder.write("curves.svg", plots::convergence(&summary))?);
-    if args.load.is_none() {
-        let path = folder.path("optimizer.safetensors");
-        learned.save(&path)?;
-        summary.files.push(path);
-    }
-    if let Some((second, _)) = &second {
-        let path = folder.path("equivariant.safetensors");
-        second.save(&path)?;
-        summary.files.push(path);
-    }
+    let trained = args.load.is_none().then_some(&learned);
+    summary.files.extend(saved(&folder, trained, second.as_ref().map(|(s, _)| s))?);
     summary.seconds.total = begun.elapsed().as_secs_f64();
     if json.write(&summary)? {
         // A reader that closes its end early has seen what it wanted.
@@ -147,6 +140,21 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     settings.course.finish();
     course.finish();
     Ok(())
+}
+
+/// Writes what was trained, and says where.
+fn saved(folder: &Folder, learned: Option<&Learned>, second: Option<&Second>) -> Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    if let Some(learned) = learned {
+        files.push(folder.path("optimizer.safetensors"));
+        learned.save(&files[0])?;
+    }
+    if let Some(second) = second {
+        let path = folder.path("equivariant.safetensors");
+        second.save(&path)?;
+        files.push(path);
+    }
+    Ok(files)
 }
 
 /// Every method from the same starts.

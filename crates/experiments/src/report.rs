@@ -216,7 +216,14 @@ impl Summary {
         }
         let more: usize = self.sooner.iter().map(|m| m.gradient_evaluations).sum();
         writeln!(out, "{:23} each tuned for {THIRD} steps as well: {} gradient evaluations", "", grouped(more))?;
-        let l = &self.learned;
+        self.learned.write(out)?;
+        self.equivariant.as_ref().map_or(Ok(()), |e| e.write(out))
+    }
+}
+
+impl LearnedSummary {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let l = self;
         write!(out, "{:23} {} parameters", l.name, grouped(l.parameters))?;
         if l.architecture != l.name {
             write!(out, " ({})", l.architecture)?;
@@ -251,18 +258,21 @@ impl Summary {
                 path.display()
             ),
             (None, None) => writeln!(out),
-        }?;
-        self.equivariant.as_ref().map_or(Ok(()), |e| {
-            let t = &e.training;
-            writeln!(
-                out,
-                "{EQUIVARIANT:23} {} parameters: {} outer steps on the training digits (unrolled, {} members), {} gradient evaluations",
-                grouped(e.parameters),
-                grouped(t.outer_steps),
-                t.members,
-                grouped(t.gradient_evaluations)
-            )
-        })
+        }
+    }
+}
+
+impl SecondSummary {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let t = &self.training;
+        writeln!(
+            out,
+            "{EQUIVARIANT:23} {} parameters: {} outer steps on the training digits (unrolled, {} members), {} gradient evaluations",
+            grouped(self.parameters),
+            grouped(t.outer_steps),
+            t.members,
+            grouped(t.gradient_evaluations)
+        )
     }
 }
 
