@@ -265,7 +265,7 @@ fn what_fades_may_be_trained_in_runs_that_fade() {
         assert_eq!(m["name"], "generalised matrix LSTM, fading");
         // It rests after the first of three passes, lower than it began.
         let after: Vec<f64> = m["after"].as_array().unwrap().iter().map(|l| median(&l["loss"])).collect();
-        assert!(after[1] < after[0] && after[1] == after[2] && after[2] == after[3], "{after:?}");
+        assert!(after[1] < after[0] && after[2..].iter().all(|l| (l - after[1]).abs() < 1e-12 * after[1]), "{after:?}");
     }
     // No point is warmed up, but inner loops are longer.
     assert_ne!(runs["schooling"]["passes"], pieces["schooling"]["passes"]);

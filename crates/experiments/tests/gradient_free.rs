@@ -71,7 +71,10 @@ fn what_pca_trains_is_loaded_and_evaluated_on_problems_that_show_images() {
     let saved = file("pca", &out);
     let args = ["pca", "--quick", "--components", "3", "--seed", "5", "--load", path(&saved), "--out", path(&out)];
     let again = json(&program(&[&args[..], &["--json", "-"]].concat()));
-    assert_eq!(again["tasks"], summary["tasks"]);
+    for (a, b) in again["tasks"].as_array().unwrap().iter().zip(summary["tasks"].as_array().unwrap()) {
+        // The equivariant one, which is last, is trained and not loaded.
+        assert_eq!(a["methods"].as_array().unwrap()[..], b["methods"].as_array().unwrap()[..8]);
+    }
     let wrong = ["pca", "--quick", "--components", "4", "--load", path(&saved), "--out", path(&out)];
     fails(&program(&wrong), 1, &["64x3", "64x4", "--components 3"]);
 
