@@ -70,6 +70,7 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
 }
 
 /// The same of any matrix whose pivots are not exactly zero, in its place.
+#[inline(never)]
 fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     if m * n <= LU_SMALL * LU_SMALL {
         return factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 });
@@ -93,6 +94,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
 
 /// Is each pivot finite and more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If
 /// not, which is the first that is not, and its size beside the terms.
+#[inline(never)]
 fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> Result<(), (usize, T)> {
     let verdict = |j: usize, products: T| {
         let terms = products + Float::abs(a[Scalar::f64(p[j]) as usize + j * m]);
@@ -173,6 +175,11 @@ pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut
         4 => return crate::fixed::lu_solve::<T, 4>(f, p, transpose, x),
         _ => {}
     }
+    substitute(f, p, n, transpose, x, k, w);
+}
+
+#[inline(never)]
+fn substitute<T: Real>(f: &[T], p: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {
     let (_, [row], order) = w.lend(StackReq::EMPTY, [n], n);
     order.iter_mut().zip(p).for_each(|(order, p)| *order = Scalar::f64(*p) as usize);
     if transpose {
@@ -199,6 +206,11 @@ pub(crate) fn lu_inverse<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut
         identity_tall(out, n);
         return lu_solve(handle, n, false, out, n, w);
     }
+    columns_exchanged(handle, n, out, w);
+}
+
+#[inline(never)]
+fn columns_exchanged<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
     let (f, p) = handle.split_at(n * n);
     let [x] = w.slices([n * n]);
     identity_tall(x, n);

@@ -118,6 +118,7 @@ pub(crate) fn reflect<T: Real>(v: &[T], tau: T, c: &mut [T]) {
 }
 
 /// Reflections in blocks, then applied to the thin identity.
+#[inline(never)]
 fn large<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     let [one, two, three, four] = householder::lengths(m, n, n);
     let [one, two, three, four, scales, norms] = w.slices([one, two, three, four, n, n]);

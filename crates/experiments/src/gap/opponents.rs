@@ -62,7 +62,8 @@ pub(crate) fn all(scene: Scene, steps: usize) -> Vec<Opponent> {
     let schedules = &schedules[..if quick { 1 } else { 2 }];
     let plain = grid(0.1, 10.0, 2 * n - 1).into_iter().map(|step| boxed(Rsgd { step: step / unit })).collect();
     let (mut momentum, mut decaying, mut radam) = (vec![], vec![], vec![]);
-    for step in grid(0.03, 6.0, n) {
+    // Long first steps, which a retraction to the nearest point bounds, pay where a schedule shortens them.
+    for step in grid(0.03, 60.0, n + n / 2) {
         let step = step / unit;
         for &beta in betas {
             momentum.push(boxed(Decaying { step, beta, schedule: Schedule::Constant }));
