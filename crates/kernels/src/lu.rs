@@ -12,7 +12,7 @@ use num_traits::Float;
 
 use crate::panels;
 use crate::real::{Real, finite, identity_tall, view, view_mut};
-use crate::tolerances::{LU_CHECKED_TOGETHER, LU_INVERSE, LU_SMALL, lu_singular};
+use crate::tolerances::{LU_LARGE, LU_SMALL, lu_singular};
 use crate::triangular::solve;
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Triangle, Workspace};
@@ -105,7 +105,7 @@ fn regular<T: Real>(a: &[T], f: &[T], m: usize, n: usize, p: &[T], limit: T) -> 
         Err((j, if terms > T::zero() { pivot / terms } else { T::zero() }))
     };
     let product = |j: usize, k: usize| Float::abs(f[j + k * m] * f[k + j * m]);
-    if n < LU_CHECKED_TOGETHER {
+    if n < LU_LARGE {
         return (0..n).try_for_each(|j| verdict(j, (0..j).fold(T::zero(), |sum, k| sum + product(j, k))));
     }
     // The entries of a few rows lie beside each other.
@@ -202,7 +202,7 @@ fn substitute<T: Real>(f: &[T], p: &[T], n: usize, transpose: bool, x: &mut [T],
 
 /// `A^{-1} = U^{-1} L^{-1} P`: column `p_i` of it is column `i` of `U^{-1} L^{-1}`.
 pub(crate) fn lu_inverse<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
-    if n < LU_INVERSE {
+    if n < LU_LARGE {
         identity_tall(out, n);
         return lu_solve(handle, n, false, out, n, w);
     }

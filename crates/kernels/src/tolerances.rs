@@ -71,8 +71,7 @@ pub fn tie<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(2.0 * n as f64 + 4.0)
 }
 
-/// Values are nearly tied below this times the largest of them: half of the digits of a difference quotient are lost
-/// there.
+/// Values are nearly tied below this times the largest of them: a difference quotient loses half of its digits there.
 #[must_use]
 pub fn near_tie<T: Scalar>() -> T {
     T::EPS.sqrt()
@@ -197,8 +196,7 @@ pub const SUM_BLOCK: usize = 512;
 pub const GEMM_LONG: usize = 4096;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
-/// Products with a transposed right factor: rows of the left one and columns of the right one from which on the transpose
-/// is written out, a block at a time. It gains 5 % there and 70 % at 512.
+/// Products with a transposed right factor: rows and columns of the result from which on the transpose is written out.
 pub const TRANSPOSED_LARGE: usize = 320;
 /// Products with few columns: columns of `A` that are added before the sums are written.
 pub const THIN_PANEL: usize = 32;
@@ -219,10 +217,8 @@ pub const CHOLESKY_RULES_SMALL: usize = 16;
 pub const FACTORS_IN_REGISTERS: usize = 4;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
-/// LU: the order from which on pivots are checked a few at a time, whose entries lie beside each other.
-pub const LU_CHECKED_TOGETHER: usize = 64;
-/// Inverses from LU: the order from which on the zeros of `L^{-1}` are made use of.
-pub const LU_INVERSE: usize = 128;
+/// LU: the order from which on pivots are checked a few at a time, and an inverse makes use of the zeros of `L^{-1}`.
+pub const LU_LARGE: usize = 128;
 /// Eigendecomposition: the largest `n` of Jacobi's method.
 pub const EIGH_TINY: usize = 3;
 /// Eigendecomposition: the largest `n` of the tridiagonal QL iteration.
