@@ -2,8 +2,8 @@
 //! products. What a factorisation means (rank, normal form, scales) is in `qr.rs`; small matrices are there too.
 //!
 //! The reflections of neighbouring columns `V` are applied at once: `H_p .. H_q = I - V T V^T` with an upper triangular
-//! `T` that has the `tau_j` on its diagonal (Schreiber and Van Loan 1989). A block is halved until few columns are left,
-//! which are reflected one by one in registers; the triangles of its halves are joined by
+//! `T` that has the `tau_j` on its diagonal (Schreiber and Van Loan 1989). A block is halved until few columns are
+//! left, which are reflected one by one in registers; the triangles of its halves are joined by
 //! `T_12 = -T_11 (V_1^T V_2) T_22` (Elmroth and Gustavson 2000).
 //!
 //! `V` has a place of its own, with ones on its diagonal and zeros above, and columns of whole registers: no loop has a

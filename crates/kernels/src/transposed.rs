@@ -1,5 +1,5 @@
-//! Large products whose right factor is transposed: the transpose is written into a short buffer, a block at a time, and
-//! faer multiplies with that. How other products are computed, and how they are shared among threads, is in `dense.rs`.
+//! Large products whose right factor is transposed: the transpose is written into a short buffer, a block at a time,
+//! and faer multiplies with that. How other products are computed, and how they are shared among threads, is in `dense.rs`.
 //!
 //! faer reads the right factor as it lies in memory. A transposed one is read across its columns, from another cache
 //! line for each number, and where the columns are a power of two apart these lines compete for the same few places of
