@@ -67,7 +67,6 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     let grid = Grid::around(2.0 * pca.energy(), per_decade, betas, HORIZON);
     let tuning_starts = points(Stream::TuningStarts);
     let tuned = tune_all(&pca, &manifold, &tuning_starts, &grid)?;
-    let sooner = tune_all(&pca, &manifold, &tuning_starts, &grid.after(THIRD))?;
     seconds.tuning = clock.elapsed().as_secs_f64();
 
     let settings = Settings::new(args);
@@ -87,6 +86,10 @@ pub(crate) fn run(args: &PcaArgs, crew: &mut Crew) -> Result<()> {
     };
 
     let Some((folder, json)) = output else { return Ok(()) };
+    // What the training does not need comes after it: a helper has no use for it, nor a run that cannot be resumed.
+    let clock = Instant::now();
+    let sooner = tune_all(&pca, &manifold, &tuning_starts, &grid.after(THIRD))?;
+    seconds.tuning += clock.elapsed().as_secs_f64();
     let clock = Instant::now();
     let starts = points(Stream::Starts);
     let judge = |pca: &Pca, name, title| -> Result<TaskSummary> {
