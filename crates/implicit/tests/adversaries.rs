@@ -375,8 +375,8 @@ fn a_kernel_in_a_factor_whose_metric_is_small_beside_another() {
 
 #[test]
 fn a_derivative_that_is_the_same_at_two_points_of_newtons_method_and_not_at_the_solution() {
-    // z = 1 solves (z - 1) + (z - 1)²/2 = p at p = 0. From 1 + y Newton's method leads to 1 + y²/(2 + 2y), and the loss
-    // is such that its derivative is the same in both places.
+    // z = 1 solves (z - 1) + (z - 1)²/2 = p at p = 0. From 1 + y Newton's method leads to 1 + y²/(2 + 2y), and the
+    // loss is such that its derivative is the same in both places.
     for y in [0.009, 3e-3, 1e-3, 1e-4] {
         let next = y * y / (2.0 + 2.0 * y);
         let by = |y: f64, a: f64| (1.0 + 2.0 * y + a * y * y) / (1.0 + y);

@@ -166,12 +166,14 @@ pub(crate) fn complement<T: Real>(
     if n == 0 || k == 0 {
         return Ok(());
     }
-    let [one, two, three, four] = w.slices(householder::lengths(m, n, k));
+    let [one, two, three, four] = householder::lengths(m, n, k);
+    let [one, two, three, four, norms] = w.slices([one, two, three, four, n]);
     let mut h = Householder::new([one, two, three, four], m, n);
-    q.chunks_exact(m).enumerate().for_each(|(j, q)| h.column(j).copy_from_slice(q));
+    // The scale of a column does not change what is orthogonal to it.
+    q.chunks_exact(m).enumerate().for_each(|(j, q)| norms[j] = load(q, h.column(j)).1);
     h.factor();
-    if let Some(index) = (0..n).find(|&j| h.column(j)[j] == T::zero()) {
-        return Err(Failure::RankDeficient { index, ratio: 0.0 });
+    for j in 0..n {
+        independent(j, m, h.column(j)[j], norms[j])?;
     }
     h.apply(out, k);
     Ok(())

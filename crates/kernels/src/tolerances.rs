@@ -11,7 +11,6 @@ use crate::Scalar;
 const MARGIN: f64 = 32.0;
 
 /// QR: column `j` of `m` rows is dependent if `r_jj` is at most this times the column's norm.
-/// It is above faer's own bound (rounding in `m - j` rows, with a margin of 16), so that small and large sizes agree.
 #[must_use]
 pub fn qr_rank<T: Scalar>(m: usize, j: usize) -> T {
     T::EPS * T::of(MARGIN * (m - j) as f64)

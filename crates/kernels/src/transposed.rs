@@ -1,10 +1,11 @@
 //! Large products whose right factor is transposed: the transpose is written into a short buffer, a block at a time,
-//! and faer multiplies with that. How other products are computed, and how they are shared among threads, is in `dense.rs`.
+//! and faer multiplies with that. How other products are computed, and how they are shared among threads, is in
+//! `dense.rs`.
 //!
 //! faer reads the right factor as it lies in memory. A transposed one is read across its columns, from another cache
 //! line for each number, and where the columns are a power of two apart these lines compete for the same few places of
-//! the cache: at order 512 the product took 1.9 times as long as one without a transpose, at 500 1.3 times. To copy a
-//! block takes two memory accesses for each number of it, and each of them enters `2 m` operations.
+//! the cache: at order 512 such a product took nearly twice as long as one without a transpose. To copy a block takes
+//! two memory accesses for each number of it, and each of them enters `2 m` operations.
 
 use faer::linalg::matmul;
 use faer::{Accum, MatMut, MatRef, Par};

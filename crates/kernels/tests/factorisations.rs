@@ -104,6 +104,47 @@ fn qr_sees_dependent_columns() {
     assert!(matches!(wide, Err(Failure::Unsupported { .. })));
 }
 
+#[test]
+fn a_complement_of_dependent_columns_is_refused() {
+    let (mut rng, mut w) = (rng(44), Workspace::default());
+    for (m, n) in [(5, 3), (60, 20)] {
+        let mut q = random::<f64>(&mut rng, m * n);
+        let (head, tail) = q.split_at_mut((n - 1) * m);
+        (0..m).for_each(|i| tail[i] = 3.0 * head[i] - head[m + i] / 7.0);
+        let verdict = f64::complement(&q, m, n, &mut vec![0.0; m * (m - n)], &mut w);
+        assert!(matches!(verdict, Err(Failure::RankDeficient { index, .. }) if index == n - 1), "{verdict:?}");
+    }
+}
+
+/// Orders at which pivots are checked together and an inverse makes use of the zeros of `L^{-1}`.
+fn lu_large<T: Kernels>() {
+    let (mut rng, mut w) = (rng(45), Workspace::default());
+    for n in [127, 128, 133] {
+        let mut a = random::<T>(&mut rng, n * n);
+        (0..n).for_each(|i| a[i + i * n] += T::of(if i % 2 == 0 { 30.0 } else { -30.0 }));
+        let (mut h, mut x) = (vec![T::nan(); n * (n + 1)], vec![T::nan(); n * n]);
+        // Rows in another order, so that there is something to exchange.
+        let turned: Vec<T> = (0..n * n).map(|k| a[(k % n * 5 + 3) % n + k / n * n]).collect();
+        T::lu(&turned, n, &mut h, &mut w).unwrap();
+        T::lu_inverse(&h, n, &mut x, &mut w);
+        let left = gap(&times(&turned, &x, n, n, n), &eye(n));
+        assert!(left <= 200.0 * T::EPS.f64(), "A A^-1, {n}: {left:e}");
+        // Column `j` becomes a sum of others: zero is left for its pivot, but for rounding.
+        for j in [1, 9, n - 1] {
+            let mut b = turned.clone();
+            (0..n).for_each(|i| b[i + j * n] = b[i] + if j > 1 { b[i + n] } else { T::zero() });
+            let verdict = T::lu(&b, n, &mut h, &mut w);
+            assert!(matches!(verdict, Err(Failure::Singular { index, .. }) if index == j), "{n} {j}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn large_inverses_and_verdicts_are_accurate() {
+    lu_large::<f64>();
+    lu_large::<f32>();
+}
+
 fn cholesky_all<T: Kernels>() {
     let (mut rng, mut w) = (rng(6), Workspace::default());
     for n in SIZES {
