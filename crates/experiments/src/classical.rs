@@ -88,7 +88,7 @@ impl TunedMethod {
     }
 }
 
-/// Runs a method and shows every point, the first included.
+/// Runs a method, shows every point, the first included, and returns the last.
 fn run(
     pca: &Pca,
     manifold: &Grassmann,
@@ -96,7 +96,7 @@ fn run(
     starts: &Batch,
     steps: usize,
     mut see: impl FnMut(&Batch),
-) -> pullback_optim::Result<()> {
+) -> pullback_optim::Result<Batch> {
     let moments = Batch::of(&pca.moments);
     let problem = Problem::new(manifold, starts, |x: Var| Pca::cost(&moments, x).sum());
     let mut run = problem.run(Steps(Pointed(method)), Stop::GradientNorm(0.0) | Stop::Iterations(steps));
@@ -108,7 +108,7 @@ fn run(
     // A gradient of exactly zero stops a run; the point then stays where it is.
     let x = run.finish().point;
     (seen..=steps).for_each(|_| see(&x));
-    Ok(())
+    Ok(x)
 }
 
 /// The best step size for one momentum.
@@ -142,10 +142,10 @@ fn tune_one(pca: &Pca, manifold: &Grassmann, starts: &Batch, grid: &Grid, rule: 
     // A rule without momentum has the one momentum of zero.
     let betas = if rule.betas == [0.0] { &rule.betas } else { &grid.betas };
     let outcome = |step, beta| {
-        let mut last = vec![];
-        if let Some(method) = method(rule, step, beta, grid.horizon) {
-            run(pca, manifold, method, starts, grid.horizon, |x| last = pca.losses(x))?;
-        }
+        let last = match method(rule, step, beta, grid.horizon) {
+            Some(method) => pca.losses(&run(pca, manifold, method, starts, grid.horizon, |_| ())?),
+            None => vec![],
+        };
         Ok(Spread::of(last.iter().map(|l| l.train).collect()).median)
     };
     let best = |beta: f64| {

@@ -53,6 +53,10 @@ pub(crate) enum Error {
     #[error("--axes: expected names among {expected}; got `{got}`")]
     Axes { expected: String, got: String },
 
+    /// A family of problems that there is not.
+    #[error("--families: expected names among {expected}; got `{got}`")]
+    Families { expected: String, got: String },
+
     /// A saved optimiser is for points of another shape.
     #[error(
         "the optimiser `{}` was trained for {got}, and this run asks for {expected}\n  \

@@ -93,6 +93,11 @@ pub(crate) struct EquivariantArgs {
     #[arg(long, value_name = "N", value_parser = passes)]
     pub(crate) starts: Option<usize>,
 
+    /// Only these families of problems, by the names that the report has for them, with commas between; all of them
+    /// unless given.
+    #[arg(long, value_name = "FAMILIES", value_delimiter = ',')]
+    pub(crate) families: Vec<String>,
+
     /// A short run of the same code: less training, fewer problems, coarser grids.
     #[arg(long)]
     pub(crate) quick: bool,

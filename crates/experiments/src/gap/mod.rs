@@ -11,6 +11,7 @@ pub(crate) mod contest;
 mod entrants;
 pub(crate) mod evaluate;
 pub(crate) mod exact;
+mod families;
 mod loaded;
 mod losses;
 pub(crate) mod methods;
@@ -31,7 +32,8 @@ use crate::error::{Error, Result, during};
 use crate::output::{Folder, Json};
 use crate::ranks::Crew;
 use args::{EquivariantArgs, On};
-use contest::{Family, Field, JUDGED, Pupil};
+use contest::{Family, JUDGED, Pupil};
+use families::Planned;
 use problems::{Classes, Kind, Place, Problems};
 use pullback_learned::{FileError, Provenance};
 use pullback_manifolds::StiefelRetraction;
@@ -74,6 +76,7 @@ pub(crate) fn run(args: &EquivariantArgs, crew: &mut Crew) -> Result<()> {
     *crew = Crew::new(&args.crew)?;
     let ground = Ground::new(args)?;
     let length = Length::new(args);
+    families::check(family_names(ground.place().kind()), &args.families)?;
     let places = match crew.helper() {
         None => Some((Folder::create(&args.out)?, Json::open(args.json.as_deref())?)),
         Some(_) => None,
@@ -169,6 +172,15 @@ impl Ground {
 /// More than twenty times the steps that a problem of the training lasts, about.
 const LONG: usize = 600;
 
+/// What is judged on each kind of points. The robust loss of digits is one of subspaces.
+fn family_names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Subspaces => &["unseen-digits", "robust", "spectra", "large", "hundred"],
+        Kind::Frames => &["unseen-digits", "spectra", "large", "hundred"],
+        Kind::Definite => &["textures", "robust", "random", "large", "hundred"],
+    }
+}
+
 /// Everything that is judged on subspaces and frames, and what is left on unseen digits after very many steps.
 fn families(
     args: &EquivariantArgs,
@@ -186,54 +198,56 @@ fn families(
     };
     let unseen = |count, k| Problems::digits(place, digits, Classes::Unseen, true, count, seed(k));
     let robust = |count, k| Problems::robust(place, digits, length.images, count, seed(k));
+    let spectra = |count, k| Problems::spectra(place, CONDITIONS, count, seed(k));
+    let larger = |count, k| Problems::spectra(&large, CONDITIONS, count, seed(k));
+    let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
+    let harder = |count, k| Problems::spectra(place, hundred, count, seed(k));
+    let mut planned = vec![
+        Planned {
+            name: "unseen-digits",
+            title: "Digits 5 to 9, never seen, each problem under a rotation of its own",
+            draw: &unseen,
+            judged: (starts, 1),
+            tuning: (tuning, 2),
+            goals: Goal::per_gradient(),
+        },
+        Planned {
+            name: "robust",
+            title: "Digits 5 to 9 with a robust loss, never seen, rotated",
+            draw: &robust,
+            judged: (starts, 3),
+            tuning: (tuning, 4),
+            goals: Goal::per_gradient(),
+        },
+        Planned {
+            name: "spectra",
+            title: "Random spectra like those of the training",
+            draw: &spectra,
+            judged: (starts, 5),
+            tuning: (tuning, 6),
+            goals: vec![],
+        },
+        Planned {
+            name: "large",
+            title: "Random spectra on four times the dimension, 256x12",
+            draw: &larger,
+            judged: (others, 7),
+            tuning: (tuning.min(4), 8),
+            goals: Goal::elsewhere(),
+        },
+        Planned {
+            name: "hundred",
+            title: "Random spectra with a hundred times the largest condition number",
+            draw: &harder,
+            judged: (others, 9),
+            tuning: (tuning, 10),
+            goals: Goal::elsewhere(),
+        },
+    ];
+    planned.retain(|p| family_names(place.kind()).contains(&p.name));
     // What the learned optimisers practised on: opponents are tuned for that as well.
     let practised = Problems::mixed(place, digits, CONDITIONS, 2 * tuning, seed(12))?;
-    let home = contest::tuned_at(&practised, &JUDGED, args.quick);
-    let hundred = (100.0 * CONDITIONS.1, 100.0 * CONDITIONS.1);
-    let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
-        let (judged, title, home) = (JUDGED.to_vec(), title.to_string(), Some(&home[..]));
-        Field { name, title, problems: &problems, tuning: &others, quick: args.quick, goals, judged, home }.hold(pupils)
-    };
-    let mut all = vec![field(
-        "unseen-digits",
-        "Digits 5 to 9, never seen, each problem under a rotation of its own",
-        unseen(starts, 1)?,
-        unseen(tuning, 2)?,
-        Goal::per_gradient(),
-    )?];
-    // The robust loss is one of subspaces.
-    if place.kind() == Kind::Subspaces {
-        all.push(field(
-            "robust",
-            "Digits 5 to 9 with a robust loss, never seen, rotated",
-            robust(starts, 3)?,
-            robust(tuning, 4)?,
-            Goal::per_gradient(),
-        )?);
-    }
-    all.extend([
-        field(
-            "spectra",
-            "Random spectra like those of the training",
-            Problems::spectra(place, CONDITIONS, starts, seed(5))?,
-            Problems::spectra(place, CONDITIONS, tuning, seed(6))?,
-            vec![],
-        )?,
-        field(
-            "large",
-            "Random spectra on four times the dimension, 256x12",
-            Problems::spectra(&large, CONDITIONS, others, seed(7))?,
-            Problems::spectra(&large, CONDITIONS, tuning.min(4), seed(8))?,
-            Goal::elsewhere(),
-        )?,
-        field(
-            "hundred",
-            "Random spectra with a hundred times the largest condition number",
-            Problems::spectra(place, hundred, others, seed(9))?,
-            Problems::spectra(place, hundred, tuning, seed(10))?,
-            Goal::elsewhere(),
-        )?,
-    ]);
+    let all = families::hold(planned, &args.families, (&practised, &JUDGED, args.quick), pupils)?;
     let steps = if args.quick { LONG / 10 } else { LONG };
     let few = unseen(others, 11)?;
     Ok((all, report::Long::new(pupils, &few, steps, "unseen digits")))

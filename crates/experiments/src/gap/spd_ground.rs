@@ -4,7 +4,8 @@
 
 use super::args::EquivariantArgs;
 use super::centres::{self, Moved};
-use super::contest::{self, Family, Field, Pupil};
+use super::contest::{Family, Pupil};
+use super::families::{self, Planned};
 use super::losses::Loss;
 use super::opponents::{FAR, Scene, lbfgs_options, plain_lbfgs};
 use super::problems::{Place, Problems, in_the_metric_at};
@@ -171,50 +172,53 @@ impl SpdGround {
         let textures = |moved, count, k| centres::textures(place, &data.train, data.classes, moved, count, seed(k));
         let random = |place: &Place, count, k| centres::random(place, 1.0, count, seed(k));
         let robust = |count, k| centres::robust(place, &data.train, data.classes, count, seed(k));
-        let home = contest::tuned_at(&random(place, 2 * tuning, 12)?, &JUDGED, args.quick);
-        let field = |name, title: &str, problems: Problems, others: Problems, goals| -> Result<Family> {
-            let (judged, title, home) = (JUDGED.to_vec(), title.to_string(), Some(&home[..]));
-            let quick = args.quick;
-            Field { name, title, problems: &problems, tuning: &others, quick, goals, judged, home }.hold(pupils)
-        };
-        let stretched = Moved::Stretched(10.0);
-        let all = vec![
-            field(
-                "textures",
-                "Covariances of textures, never seen, each problem rotated",
-                textures(Moved::Rotated, starts, 1)?,
-                textures(Moved::Rotated, tuning, 2)?,
-                Goal::per_gradient(),
-            )?,
-            field(
-                "robust",
-                "Distances to covariances of textures, not their squares, never seen",
-                robust(starts, 3)?,
-                robust(tuning, 4)?,
-                Goal::per_gradient(),
-            )?,
-            field(
-                "random",
-                "Random matrices like those of the training",
-                random(place, starts, 5)?,
-                random(place, tuning, 6)?,
-                vec![],
-            )?,
-            field(
-                "large",
-                "Random matrices of twice the order, 10x10: dimension 55 for 15",
-                random(&large, others, 7)?,
-                random(&large, tuning.min(4), 8)?,
-                Goal::elsewhere(),
-            )?,
-            field(
-                "hundred",
-                "Covariances of textures with a hundred times the condition number",
-                textures(stretched, others, 9)?,
-                textures(stretched, tuning, 10)?,
-                Goal::elsewhere(),
-            )?,
+        let textured = |count, k| textures(Moved::Rotated, count, k);
+        let stretched = |count, k| textures(Moved::Stretched(10.0), count, k);
+        let (alike, larger) = (|count, k| random(place, count, k), |count, k| random(&large, count, k));
+        let planned = vec![
+            Planned {
+                name: "textures",
+                title: "Covariances of textures, never seen, each problem rotated",
+                draw: &textured,
+                judged: (starts, 1),
+                tuning: (tuning, 2),
+                goals: Goal::per_gradient(),
+            },
+            Planned {
+                name: "robust",
+                title: "Distances to covariances of textures, not their squares, never seen",
+                draw: &robust,
+                judged: (starts, 3),
+                tuning: (tuning, 4),
+                goals: Goal::per_gradient(),
+            },
+            Planned {
+                name: "random",
+                title: "Random matrices like those of the training",
+                draw: &alike,
+                judged: (starts, 5),
+                tuning: (tuning, 6),
+                goals: vec![],
+            },
+            Planned {
+                name: "large",
+                title: "Random matrices of twice the order, 10x10: dimension 55 for 15",
+                draw: &larger,
+                judged: (others, 7),
+                tuning: (tuning.min(4), 8),
+                goals: Goal::elsewhere(),
+            },
+            Planned {
+                name: "hundred",
+                title: "Covariances of textures with a hundred times the condition number",
+                draw: &stretched,
+                judged: (others, 9),
+                tuning: (tuning, 10),
+                goals: Goal::elsewhere(),
+            },
         ];
+        let home = random(place, 2 * tuning, 12)?;
+        let all = families::hold(planned, &args.families, (&home, &JUDGED, args.quick), pupils)?;
         let steps = if args.quick { LONG / 10 } else { LONG };
         let few = textures(Moved::Rotated, others, 11)?;
         Ok((all, Long::new(pupils, &few, steps, "textures")))
