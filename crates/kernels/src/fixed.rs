@@ -17,6 +17,12 @@ fn store<T: Real, const N: usize>(from: &[[T; N]; N], to: &mut [T]) {
     }
 }
 
+/// The greater of two numbers, and the first if one of them is not a number.
+#[inline(always)]
+fn greater<T: Real>(x: T, y: T) -> T {
+    if y > x { y } else { x }
+}
+
 /// The Cholesky factor of the lower triangle in `l`, in place; or which pivot is not above `limit` times its diagonal
 /// entry, and the pivot.
 #[inline]
@@ -50,7 +56,10 @@ pub(crate) fn cholesky<T: Real, const N: usize>(l: &mut [T], limit: T) -> Result
 #[inline]
 pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) -> Result<bool, usize> {
     let mut a = load::<T, N>(f);
-    let mut largest = a.iter().flatten().fold(T::zero(), |m, &x| Float::max(m, Float::abs(x)));
+    // Row by row, since a maximum of all of them would wait for each entry in turn.
+    let mut largest = [T::zero(); N];
+    let mut enlarge = |row: usize, x: T| largest[row] = greater(largest[row], Float::abs(x));
+    a.iter().for_each(|column| (0..N).for_each(|i| enlarge(i, column[i])));
     let mut order: [usize; N] = core::array::from_fn(|i| i);
     for j in 0..N {
         let mut best = j;
@@ -82,9 +91,9 @@ pub(crate) fn lu<T: Real, const N: usize>(f: &mut [T], p: &mut [T], limit: T) ->
     store(&a, f);
     for j in 0..N {
         p[j] = T::of(order[j] as f64);
-        largest = a[j][..=j].iter().fold(largest, |m, &x| Float::max(m, Float::abs(x)));
+        (0..=j).for_each(|i| enlarge(i, a[j][i]));
     }
-    let bound = limit * T::of((N + 1) as f64) * largest;
+    let bound = limit * T::of((N + 1) as f64) * largest.into_iter().fold(T::zero(), greater);
     Ok((0..N).all(|j| Float::abs(a[j][j]) > bound))
 }
 

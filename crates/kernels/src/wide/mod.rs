@@ -16,6 +16,7 @@ pub(crate) mod flat;
 mod lane;
 mod log;
 pub(crate) mod peak;
+mod registers;
 mod slopes;
 mod thin;
 mod trig;
@@ -25,8 +26,9 @@ pub(crate) use erf::Erf;
 pub(crate) use exp::{Exp, ExpM1, Sigmoid, Softplus, Tanh};
 pub(crate) use lane::Lane;
 pub(crate) use log::{Ln, Ln1p};
+pub(crate) use registers::Registers;
 pub(crate) use slopes::{SigmoidSlope, SigmoidSlopes, TanhSlope, TanhSlopes};
-pub(crate) use thin::{COLUMNS, Registers, Thin};
+pub(crate) use thin::{COLUMNS, Thin};
 pub(crate) use trig::{Cos, Sin};
 
 use pulp::{Arch, Simd, WithSimd};

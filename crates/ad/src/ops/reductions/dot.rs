@@ -46,6 +46,10 @@ impl<T: Scalar> Primitive<T> for Dot {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
         let (m, n, y) = (x[0].shape.rows, x[0].shape.cols, &mut y[0]);
+        if self.over == Over::ALL {
+            y.data.iter_mut().enumerate().for_each(|(k, y)| *y = T::dot(x[0].member(k), x[1].member(k)));
+            return Ok(());
+        }
         if x[0].data.is_empty() || x[1].data.is_empty() {
             y.data.fill(T::zero());
             return Ok(());
@@ -54,16 +58,12 @@ impl<T: Scalar> Primitive<T> for Dot {
         let mut products = s.take(if self.over == Over::COLS { m * n } else { 0 });
         for k in 0..y.shape.batch {
             let (a, b, out) = (x[0].member(k), x[1].member(k), y.member(k));
-            match (self.over.rows, self.over.cols) {
-                (true, true) => out[0] = T::dot(a, b),
-                (true, false) => {
-                    let columns = a.chunks_exact(m).zip(b.chunks_exact(m));
-                    out.iter_mut().zip(columns).for_each(|(y, (a, b))| *y = short_dot(a, b));
-                }
-                _ => {
-                    T::hadamard(a, b, &mut products);
-                    T::sum_columns(&products, m, n, out);
-                }
+            if self.over.rows {
+                let columns = a.chunks_exact(m).zip(b.chunks_exact(m));
+                out.iter_mut().zip(columns).for_each(|(y, (a, b))| *y = short_dot(a, b));
+            } else {
+                T::hadamard(a, b, &mut products);
+                T::sum_columns(&products, m, n, out);
             }
         }
         s.put(products);
