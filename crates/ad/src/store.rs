@@ -112,8 +112,22 @@ impl<T: Scalar> Store<T> {
         for other in &others[..count] {
             other.shortcuts.set(self.shortcuts.get());
             other.choice.set(self.choice.get());
+            other.at.set(self.at.get());
+            other.warned.set(0.0);
+            other.take_missing();
         }
         RefMut::map(others, |others| &mut others[..count])
+    }
+
+    /// Takes over what another store has noted of members of a batch, of which this is the number of the first.
+    pub(crate) fn take_notes(&self, from: usize, other: &Store<T>) {
+        self.warn(other.warned.replace(0.0));
+        if let Some(mut e) = other.take_missing() {
+            if let Error::Data { member, .. } = &mut e {
+                *member = Some(from + member.unwrap_or(0));
+            }
+            self.lacks(e);
+        }
     }
 
     /// A buffer of `len` entries, contents arbitrary.

@@ -22,11 +22,14 @@ pub(super) fn eval<T: Scalar>(
     }
     let (len, stores) = (piece(batch, k, 1), &mut *store.others(k));
     let mut verdicts: SmallVec<[Result<(), Trouble>; 8]> = (0..k).map(|_| Ok(())).collect();
-    let pieces = cut(x, y, len).into_iter().zip(stores).zip(&mut verdicts);
+    let pieces = cut(x, y, len).into_iter().zip(&mut *stores).zip(&mut verdicts);
     share(pieces, |((mut piece, store), verdict)| *verdict = op.eval(&piece.x, &mut piece.y, store));
-    let offset =
-        |(i, verdict): (usize, Result<(), Trouble>)| verdict.map_err(|t| Trouble { member: t.member + i * len, ..t });
-    Some(verdicts.into_iter().enumerate().try_for_each(offset))
+    // As on one thread, nothing is noted after the first failure.
+    let told = |(i, verdict): (usize, Result<(), Trouble>)| {
+        store.take_notes(i * len, &stores[i]);
+        verdict.map_err(|t| Trouble { member: t.member + i * len, ..t })
+    };
+    Some(verdicts.into_iter().enumerate().try_for_each(told))
 }
 
 /// `work` on every member of `y`, whose members have `each` numbers: its number and its numbers.

@@ -4,8 +4,10 @@
 use super::{Found, List, generic, program, stack};
 use crate::points::Rng;
 use crate::table::{Line, table};
-use faer::Mat;
-use pullback::{Batch, Error, Failure, Many, Shape, Tape, Threads, ThreadsError, Var, func, grad, pin, value};
+use faer::{Mat, mat};
+use pullback::{
+    Batch, Error, Failure, Gauge, Many, Shape, Tape, Threads, ThreadsError, Var, func, grad, jvp, pin, value,
+};
 
 /// Threads that share work of any size.
 fn eager(count: usize) -> Threads {
@@ -97,6 +99,39 @@ fn the_first_member_that_fails_is_named_whoever_finds_it() {
         }
     }
     assert!(eager(3).run(|| value(func(|x| x.inverse()), &some_singular(&[]))).is_ok());
+}
+
+/// What a part notes of its members, beside a verdict: why a tangent is missing, and the part of a cotangent that was
+/// dropped.
+#[test]
+fn what_members_note_is_heard_whoever_finds_it() {
+    let fine = mat![[1.0, 0.5], [0.2, 3.0]];
+    let defective = mat![[1.0, 1.0], [0.0, 1.0]];
+    let tied = Mat::<f64>::identity(2, 2);
+    for which in 0..4 {
+        let of = |odd: &Mat<f64>| {
+            Batch::stack(&std::array::from_fn::<_, 4, _>(|k| if k == which { odd } else { &fine }.clone()))
+        };
+        let (x, v) = (of(&defective), Batch::from_fn(Shape::batch(4, 2, 2), |b, i, j| (b + 2 * i + 3 * j) as f64));
+        let missing = |count| eager(count).run(|| jvp(func(|x: Var| x.eigvals().0), &x, &v)).unwrap_err();
+        assert!(
+            matches!(missing(1), Error::Data { member: Some(m), failure: Failure::Defective { .. }, .. } if m == which)
+        );
+        let x = of(&tied);
+        let dropped = |count| {
+            eager(count).run(|| {
+                let tape = Tape::new();
+                let x = tape.input(&x);
+                let vectors = x.symmetric().gauge(Gauge::Warn).eigen().1;
+                tape.gradient(vectors.sum(), x).map(|g| (g, tape.gauge_defect())).unwrap()
+            })
+        };
+        assert!(dropped(1).1 > 0.1);
+        for count in [2, 3, 5] {
+            assert_eq!(missing(count), missing(1), "member {which} on {count} threads");
+            assert_eq!(dropped(count), dropped(1), "member {which} on {count} threads");
+        }
+    }
 }
 
 #[test]
