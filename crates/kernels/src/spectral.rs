@@ -7,13 +7,14 @@ use num_traits::Float;
 
 use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, max_abs, mirror, symmetrise};
-use crate::tolerances::{SPECTRAL_ORDER, power_range, spectral_gap, tie};
+use crate::tolerances::{LOST_DIGITS, SPECTRAL_ORDER, power_range, spectral_gap, tie};
 use crate::{Failure, Scalar, SymFn, Workspace};
 
 /// Is the spectrum inside the domain of `f`?
 ///
-/// A positive eigenvalue below rounding of the largest one proves nothing: then the matrix scaled to unit diagonal
-/// decides by its Cholesky pivots. That rare branch allocates.
+/// An eigenvalue below rounding of the largest one proves nothing: then the matrix scaled to unit diagonal decides by its
+/// Cholesky pivots. If it is positive definite, as graded matrices are, the product of the pivots tells whether the
+/// small eigenvalues have digits ([`Failure::IllConditioned`] if not). That rare branch allocates.
 pub(crate) fn domain<T: Real>(f: SymFn, a: &[T], handle: &[T], n: usize) -> Result<(), Failure> {
     if n == 0 || !f.needs_positive() {
         return Ok(());
@@ -22,13 +23,25 @@ pub(crate) fn domain<T: Real>(f: SymFn, a: &[T], handle: &[T], n: usize) -> Resu
     let (index, smallest) = extreme(values, |x, y| x < y);
     let (_, largest) = extreme(values, |x, y| x > y);
     let outside = Failure::NotPositiveDefinite { index, value: Scalar::f64(smallest) };
-    if smallest <= T::zero() {
-        return Err(outside);
-    }
-    if smallest > spectral_gap::<T>(n) * largest {
+    let gap = spectral_gap::<T>(n) * largest;
+    if smallest > gap {
         return Ok(());
     }
-    scaled_definite(a, n).ok_or(outside)
+    // Of opposite sign and more than rounding, or of no positive matrix.
+    if smallest < -gap || largest <= T::zero() {
+        return Err(outside);
+    }
+    let expected = scaled_logdet(a, n).ok_or(outside)?;
+    let found = values.iter().fold(T::zero(), |s, &x| s + Float::ln(x));
+    let off = Float::abs(found - expected);
+    if off <= T::of(LOST_DIGITS) {
+        return Ok(());
+    }
+    let residual = if off.is_nan() { 1.0 } else { Scalar::f64(off) };
+    Err(Failure::IllConditioned {
+        what: "a function of a matrix whose small eigenvalues are rounding of large ones",
+        residual,
+    })
 }
 
 fn extreme<T: Real>(values: &[T], before: impl Fn(T, T) -> bool) -> (usize, T) {
@@ -36,9 +49,9 @@ fn extreme<T: Real>(values: &[T], before: impl Fn(T, T) -> bool) -> (usize, T) {
     values.iter().copied().enumerate().fold(first, |best, x| if before(x.1, best.1) { x } else { best })
 }
 
-/// Is `D^{-1/2} A D^{-1/2}`, with `D` the diagonal of `A`, safely positive definite?
+/// `log det A`, if `D^{-1/2} A D^{-1/2}`, with `D` the diagonal of `A`, is safely positive definite.
 #[cold]
-fn scaled_definite<T: Real>(a: &[T], n: usize) -> Option<()> {
+fn scaled_logdet<T: Real>(a: &[T], n: usize) -> Option<T> {
     let mut s = vec![T::zero(); n * n];
     symmetrise(a, n, T::one(), &mut s);
     let d: Vec<T> = (0..n).map(|i| Float::sqrt(s[i + i * n])).collect();
@@ -47,7 +60,8 @@ fn scaled_definite<T: Real>(a: &[T], n: usize) -> Option<()> {
             s[i + j * n] = s[i + j * n] / d[i] / d[j];
         }
     }
-    crate::cholesky::factor(&mut s, n).ok()
+    crate::cholesky::factor(&mut s, n).ok()?;
+    Some((0..n).fold(T::zero(), |log, i| log + T::of(2.0) * (Float::ln(s[i + i * n]) + Float::ln(d[i]))))
 }
 
 /// `tr f(A)`.

@@ -36,6 +36,10 @@ pub fn spectral_gap<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(MARGIN * n as f64)
 }
 
+/// Spectral functions of graded matrices: how far the logarithm of the product of the eigenvalues may be off, which is
+/// as much as rounding does to a smallest eigenvalue just above [`spectral_gap`].
+pub const LOST_DIGITS: f64 = 1.0 / MARGIN;
+
 /// Polar: full rank means that the smallest singular value exceeds this times the largest.
 #[must_use]
 pub fn polar_rank<T: Scalar>(m: usize, n: usize) -> T {
@@ -353,14 +357,13 @@ pub const LOGM_ROOTS: usize = 1100;
 /// Nodes and weights of a quadrature.
 pub(crate) type Nodes = &'static [(f64, f64)];
 
-/// Gauss-Legendre nodes and weights in `[0, 1]`, 3 of them.
+/// Gauss-Legendre nodes and weights in `[0, 1]`, by their number.
 #[allow(clippy::excessive_precision)] // Rounded once, by the compiler.
 const GAUSS_3: Nodes = &[
     (0.11270166537925831, 0.27777777777777778),
     (0.5, 0.44444444444444444),
     (0.88729833462074169, 0.27777777777777778),
 ];
-/// Gauss-Legendre nodes and weights in `[0, 1]`, 4 of them.
 #[allow(clippy::excessive_precision)]
 const GAUSS_4: Nodes = &[
     (0.069431844202973712, 0.17392742256872693),
@@ -368,7 +371,6 @@ const GAUSS_4: Nodes = &[
     (0.66999052179242813, 0.32607257743127307),
     (0.93056815579702629, 0.17392742256872693),
 ];
-/// Gauss-Legendre nodes and weights in `[0, 1]`, 5 of them.
 #[allow(clippy::excessive_precision)]
 const GAUSS_5: Nodes = &[
     (0.046910077030668004, 0.11846344252809454),
@@ -377,7 +379,6 @@ const GAUSS_5: Nodes = &[
     (0.76923465505284155, 0.23931433524968323),
     (0.953089922969332, 0.11846344252809454),
 ];
-/// Gauss-Legendre nodes and weights in `[0, 1]`, 8 of them.
 #[allow(clippy::excessive_precision)]
 const GAUSS_8: Nodes = &[
     (0.019855071751231884, 0.05061426814518813),
@@ -389,7 +390,6 @@ const GAUSS_8: Nodes = &[
     (0.89833323870681337, 0.11119051722668724),
     (0.98014492824876812, 0.05061426814518813),
 ];
-/// Gauss-Legendre nodes and weights in `[0, 1]`, 10 of them.
 #[allow(clippy::excessive_precision)]
 const GAUSS_10: Nodes = &[
     (0.01304673574141414, 0.033335672154344069),
