@@ -10,7 +10,8 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::real::{Real, max_abs};
 
 /// Turns `A` into the packed `L` and `U` of `P A Q`, whose entry `(i, j)` is `a[p_i, q_j]`, and stops where nothing is
-/// left that a pivot could be made of.
+/// left that a pivot could be made of. A pivot below the smallest normal number is one like any other: whatever is
+/// divided by it is not larger.
 pub(crate) fn factor<T: Real>(a: &mut [T], n: usize, p: &mut [T], q: &mut [T]) {
     for k in 0..n {
         p[k] = T::of(k as f64);
@@ -20,7 +21,7 @@ pub(crate) fn factor<T: Real>(a: &mut [T], n: usize, p: &mut [T], q: &mut [T]) {
     a.chunks_exact(n.max(1)).enumerate().for_each(|(j, c)| largest.see(j, max_abs(c)));
     for k in 0..n {
         let (j, size) = (largest.column, largest.size);
-        if size < T::min_positive_value() {
+        if size == T::zero() {
             return;
         }
         let i = (k..n).find(|&i| Float::abs(a[i + j * n]) == size).unwrap_or(k);

@@ -58,6 +58,10 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
         (4, 4) => crate::fixed::lu::<T, 4>(f, p, limit),
         _ => {
             in_place(f, m, n, p, w)?;
+            if has_tiny_pivot(f, m, n) {
+                f.copy_from_slice(a);
+                factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 })?;
+            }
             Ok(false)
         }
     };
@@ -66,7 +70,18 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
         Ok(false) => regular(a, f, m, n, p, limit),
         Err(index) => Err((index, T::zero())),
     }
-    .map_err(|(index, ratio)| Failure::Singular { index, ratio: Scalar::f64(ratio) })
+    .map_err(|(index, ratio)| match Float::is_nan(ratio) {
+        // A quotient of infinities.
+        true => Failure::Overflow { what: "a pivot of LU" },
+        false => Failure::Singular { index, ratio: Scalar::f64(ratio) },
+    })
+}
+
+/// Is the first pivot that is not a normal number below them? Its reciprocal, by which large factorisations multiply,
+/// may overflow, while no quotient by it does.
+fn has_tiny_pivot<T: Real>(f: &[T], m: usize, n: usize) -> bool {
+    let mut pivots = (0..n).map(|j| Float::abs(f[j + j * m]));
+    pivots.find(|x| !Float::is_normal(*x)).is_some_and(|x| x > T::zero() && Float::is_finite(x))
 }
 
 /// The same of any matrix whose pivots are not exactly zero, in its place.

@@ -24,7 +24,7 @@ use crate::real::{Real, finite};
 use crate::triangular::solve;
 use crate::{Failure, Scalar, Triangle, Workspace};
 
-/// Factorises `A` with complete pivoting into a handle. No matrix of finite numbers fails.
+/// Factorises `A` with complete pivoting into a handle. Errors: entries that are not finite; a pivot that overflows.
 pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T]) -> Result<(), Failure> {
     debug_assert!(a.len() == n * n && handle.len() == n * (n + 2));
     finite(a)?;
@@ -32,8 +32,12 @@ pub(crate) fn lu_complete<T: Real>(a: &[T], n: usize, handle: &mut [T]) -> Resul
     f.copy_from_slice(a);
     let (p, q) = orders.split_at_mut(n);
     complete::factor(f, n, p, q);
+    // A pivot is the largest entry that is left, so an overflow anywhere is seen in one.
+    if !(0..n).all(|k| Float::is_finite(f[k + k * n])) {
+        return Err(Failure::Overflow { what: "a pivot of a determinant" });
+    }
     // Where no pivot was left, everything below and to the right is zero.
-    let rank = (0..n).find(|&k| Float::abs(f[k + k * n]) < T::min_positive_value()).unwrap_or(n);
+    let rank = (0..n).find(|&k| f[k + k * n] == T::zero()).unwrap_or(n);
     for j in rank..n {
         f[rank + j * n..(j + 1) * n].fill(T::zero());
     }

@@ -26,7 +26,13 @@ pub(crate) fn pivots<T: Real>(
     if k == 0 {
         return Ok(());
     }
-    let s = balance(max_abs(a), unit_range());
+    let largest = max_abs(a);
+    if largest == T::zero() {
+        // faer divides by the longest column.
+        d.fill(T::zero());
+        return Ok(());
+    }
+    let s = balance(largest, unit_range());
     // Blocks of one: the reflections are not applied to anything.
     let need = qr_in_place_scratch::<usize, T>(m, n, 1, Par::Seq, Default::default());
     let (stack, [f, coeff], index) = w.lend(need, [m * n, k], 2 * n);
@@ -35,6 +41,7 @@ pub(crate) fn pivots<T: Real>(
     qr_in_place(view_mut(f, m, n), view_mut(coeff, 1, k), perm, inverse, Par::Seq, stack, Default::default());
     crate::wide_registers::clear_wide_registers();
     (0..n).for_each(|j| p[j] = T::of(perm[j] as f64));
-    (0..k).for_each(|j| d[j] = Float::abs(f[j + j * m]) / s);
+    // Ranks are told by quotients, so what overflows is taken for the largest number.
+    (0..k).for_each(|j| d[j] = Float::min(Float::abs(f[j + j * m]) / s, T::max_value()));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use faer::linalg::triangular_solve as faer_solve;
 use faer::{MatMut, MatRef};
+use num_traits::Float;
 
 use crate::Failure;
 use crate::dense;
@@ -116,7 +117,9 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
         return;
     }
     let tiny = if tri.is_right() || k == 1 { TRSM_TINY } else { TRSM_TINY_LEFT };
-    if n > tiny {
+    // faer multiplies by reciprocals, which overflow below the normal numbers.
+    let reciprocal = |j: usize| tri.unit || Float::abs(t[j + j * n]) >= T::min_positive_value();
+    if n > tiny && (0..n).all(reciprocal) {
         let t = view(t, n, n);
         let t = if tri.transpose { t.transpose() } else { t };
         let x = view_mut(x, m, k);

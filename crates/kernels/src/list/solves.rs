@@ -29,8 +29,8 @@ kernels! {
         fn lu_logabsdet(handle: &[Self], n: usize) -> Self = crate::lu::lu_logabsdet;
         /// The sign of `det A` from the handle of `lu`.
         fn lu_sign(handle: &[Self], n: usize) -> Self = crate::lu::lu_sign;
-        /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. No finite matrix
-        /// fails.
+        /// LU with complete pivoting into a handle of `n x (n + 2)`: packed factors, then both orders. Errors: a pivot
+        /// that overflows.
         fn lu_complete(a: &[Self], n: usize, handle: &mut [Self]) -> Result<(), Failure> = crate::minors::lu_complete;
         /// `det A` from the handle of `lu_complete`.
         fn det(handle: &[Self], n: usize) -> Self = crate::minors::det;

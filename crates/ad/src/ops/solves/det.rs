@@ -53,7 +53,7 @@ fn replaced<V: Value>(x: &[&V], i: usize, by: &V) -> V {
 impl<T: Scalar> Primitive<T> for CompleteLu {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`det`: the handle of a factorisation with complete pivoting",
-        conditions: "finite",
+        conditions: "finite entries and pivots, else `NonFinite`, `Overflow`",
         gauge: "pivots; never seen",
         cost: &["2/3", "0", "0"],
         degenerate: "scaling of rows or columns does not matter; no rank fails",
