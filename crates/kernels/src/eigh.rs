@@ -7,10 +7,13 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use num_traits::Float;
 
 use crate::qr::{reflect, reflector};
-use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, view, view_mut};
+use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, unscale, view, view_mut};
 use crate::tolerances::{EIGH_CONQUER, EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Workspace};
+
+/// What overflows where a matrix has entries near the largest number.
+pub(crate) const EIGENVALUE: &str = "an eigenvalue";
 
 /// `(A + A^T)/2 = V diag(w) V^T` into a handle: `V`, then `w` ascending. The largest entry of each
 /// eigenvector is positive.
@@ -46,7 +49,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
         clear_wide_registers();
         done.map_err(|_| Failure::NoConvergence)?;
     }
-    values.iter_mut().for_each(|x| *x /= scale);
+    unscale(values, scale, EIGENVALUE)?;
     crate::spectrum::positive(v, n, &mut [], 0);
     Ok(())
 }

@@ -10,7 +10,8 @@ use faer::linalg::householder::{
 use faer::{MatMut, MatRef, Par};
 
 use crate::dense::reflect_all;
-use crate::real::{Real, balance, finite, max_abs, view, view_mut};
+use crate::eigh::EIGENVALUE;
+use crate::real::{Real, balance, finite, max_abs, unscale, view, view_mut};
 use crate::tolerances::{EIGH_BLOCK, EIGH_CONQUER, unit_range};
 use crate::tridiagonal::{self, reduce};
 use crate::wide_registers::clear_wide_registers;
@@ -66,8 +67,7 @@ pub(crate) fn values<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Works
     }
     s[(n - 1) * n] = scale;
     tridiagonal::values::values(x, e, work, indices)?;
-    x.iter_mut().for_each(|x| *x /= scale);
-    Ok(())
+    unscale(x, scale, EIGENVALUE)
 }
 
 /// The handle of `eigh` from that of [`values`].
@@ -85,7 +85,7 @@ pub(crate) fn complete<T: Real>(half: &[T], n: usize, handle: &mut [T], w: &mut 
     tridiagonal::eigen(x, e, v, numbers, indices)?;
     turn(&half[..n * n], n, tau, h, v, stack);
     let scale = half[(n - 1) * n];
-    x.iter_mut().for_each(|x| *x /= scale);
+    unscale(x, scale, EIGENVALUE)?;
     crate::spectrum::positive(v, n, &mut [], 0);
     Ok(())
 }

@@ -31,7 +31,8 @@ pub enum Failure {
     /// Columns that must be independent are not: the factors have no derivative there.
     #[error("rank-deficient: column {index} is within {ratio:.1e} of the span of the columns taken before it")]
     RankDeficient {
-        /// Which column (or singular value).
+        /// Which column; of a polar factorisation, which takes no order, the one that counts most among the dependent
+        /// ones.
         index: usize,
         /// Its distance to the others over its size.
         ratio: f64,

@@ -8,7 +8,7 @@ use crate::gemm::gemm;
 use crate::real::{Real, balance, finite, identity_tall, max_abs, mirror};
 use crate::sums::dot;
 use crate::svd_gram;
-use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, polar_gram, polar_rank, unit_range};
+use crate::tolerances::{ITERATIONS, POLAR_ROWS, POLAR_SMALL, largest, polar_gram, polar_rank, unit_range};
 use crate::{Failure, Scalar, Workspace};
 
 /// `A = W H` with `W` orthonormal and `H` positive definite; `handle` is `H = V diag(s) V^T`, `s` in no order.
@@ -35,7 +35,7 @@ pub(crate) fn polar<T: Real>(
         let done = by_gram(a, m, n, scale, wf, h, handle, &mut buffer, w);
         w.put(buffer);
         if done {
-            return Ok(());
+            return representable(handle, n);
         }
     }
     let mut buffer = w.take(m * n + n * n);
@@ -47,12 +47,17 @@ pub(crate) fn polar<T: Real>(
     } else {
         crate::svd::whole(a, m, n, scale, (u, v, s), w)
     };
-    let done = done.and_then(|()| full_rank(s, m));
+    let done = done.and_then(|()| full_rank(s, m)).map_err(|f| told_of_columns(f, v, n));
     if done.is_ok() {
         factors(u, m, n, scale, (wf, h), (v, s), vs);
     }
     w.put(buffer);
-    done
+    done.and_then(|()| representable(handle, n))
+}
+
+/// Are the singular values in the handle finite? Infinite ones would make derivatives zero.
+fn representable<T: Real>(handle: &[T], n: usize) -> Result<(), Failure> {
+    if crate::sums::all_finite(&handle[n * n..]) { Ok(()) } else { Err(Failure::Overflow { what: "a polar factor" }) }
 }
 
 /// `W = U V^T` and `H = V diag(s) V^T` from the decomposition of the scaled matrix; `s` becomes that of the matrix.
@@ -120,14 +125,24 @@ fn by_gram<T: Real>(
 
 /// Is the smallest singular value more than rounding of the largest?
 fn full_rank<T: Real>(s: &[T], m: usize) -> Result<(), Failure> {
-    let largest = max_abs(s);
+    let most = max_abs(s);
     for (index, &x) in s.iter().enumerate() {
-        if x <= polar_rank::<T>(m, s.len()) * largest {
-            let ratio = if largest > T::zero() { Scalar::f64(x / largest) } else { 0.0 };
+        if x <= polar_rank::<T>(m, s.len()) * most {
+            let ratio = if most > T::zero() { Scalar::f64(x / most) } else { 0.0 };
             return Err(Failure::RankDeficient { index, ratio });
         }
     }
     Ok(())
+}
+
+/// The failure told of the matrix: of the columns whose combination vanishes, which is one of `v`, the one that counts
+/// most, and the last of several.
+fn told_of_columns<T: Real>(f: Failure, v: &[T], n: usize) -> Failure {
+    let Failure::RankDeficient { index, ratio } = f else { return f };
+    let combination = &v[index * n..][..n];
+    let enough = max_abs(combination) * (T::one() - largest::<T>());
+    let index = combination.iter().rposition(|x| Float::abs(*x) >= enough).unwrap_or(index);
+    Failure::RankDeficient { index, ratio }
 }
 
 /// One-sided Jacobi: rotations from the right make the columns of `u` orthogonal; then `u = U diag(s)`, in no order.

@@ -27,7 +27,12 @@ pub(crate) fn qr_thin<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    if m * n <= QR_SMALL { small(a, m, n, q, r, w) } else { large(a, m, n, q, r, w) }
+    if m * n <= QR_SMALL { small(a, m, n, q, r, w) } else { large(a, m, n, q, r, w) }?;
+    // What is divided by an infinite pivot would be zero.
+    match (0..n).all(|j| Float::is_finite(r[j + j * n])) {
+        true => Ok(()),
+        false => Err(Failure::Overflow { what: "a pivot of QR" }),
+    }
 }
 
 /// Copies a column, scaled to a safe size; the scale and the norm of the scaled column.

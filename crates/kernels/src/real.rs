@@ -57,6 +57,16 @@ pub(crate) fn balance<T: Real>(size: T, safe: (T, T)) -> T {
     T::of(2.0f64.powi((-exponent).clamp(-bound, bound)))
 }
 
+/// Takes the scale of a matrix out of numbers again, none of which may overflow: functions of an infinite one would be
+/// finite, and wrong.
+pub(crate) fn unscale<T: Real>(x: &mut [T], scale: T, what: &'static str) -> Result<(), Failure> {
+    if scale == T::one() {
+        return Ok(());
+    }
+    x.iter_mut().for_each(|x| *x /= scale);
+    if crate::sums::all_finite(x) { Ok(()) } else { Err(Failure::Overflow { what }) }
+}
+
 /// The leading columns of the identity with `m` rows.
 pub(crate) fn identity_tall<T: Real>(out: &mut [T], m: usize) {
     out.fill(T::zero());

@@ -6,7 +6,7 @@ use faer::diag::DiagMut;
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd as faer_svd, svd_scratch};
 use faer::{Auto, Par, Spec};
 
-use crate::real::{Real, balance, finite, max_abs, view, view_mut};
+use crate::real::{Real, balance, finite, max_abs, unscale, view, view_mut};
 use crate::spectrum::positive;
 use crate::svd_gram;
 use crate::tolerances::{POLAR_ROWS, POLAR_SMALL, unit_range};
@@ -39,12 +39,11 @@ pub(crate) fn svd<T: Real>(
         by_gram(a, m, n, scale, u, rest, w)
     };
     let (v, s) = rest.split_at_mut(n * n);
-    if done {
-        sort(u, v, s, m, n);
-    } else {
+    if !done {
         whole(a, m, n, scale, (u, v, s), w)?;
     }
-    s.iter_mut().for_each(|x| *x /= scale);
+    sort(u, v, s, m, n);
+    unscale(s, scale, "a singular value")?;
     match flip {
         false => positive(u, m, v, n),
         true => positive(v, n, u, m),
@@ -55,6 +54,9 @@ pub(crate) fn svd<T: Real>(
 /// faer's, of the scaled matrix. Its default for matrices that are much taller than wide begins with a QR factorisation
 /// that takes a column for dependent at 16 m times rounding, and small singular values are then lost; so it is told to
 /// reduce the matrix as it is.
+///
+/// Its values are descending but for rounding, and so are its vectors of length one: of steeply graded matrices single
+/// ones were seen that are longer by a hundredth.
 pub(crate) fn whole<T: Real>(
     a: &[T],
     m: usize,
@@ -68,10 +70,20 @@ pub(crate) fn whole<T: Real>(
         SvdParams { qr_ratio_threshold: f64::INFINITY, ..<SvdParams as Auto<T>>::auto() }.into();
     let (stack, [x], _) = w.lend(svd_scratch::<T>(m, n, thin, thin, Par::Seq, params), [m * n], 0);
     crate::wide::flat::scale(scale, a, x);
-    let (u, v) = (Some(view_mut(u, m, n)), Some(view_mut(v, n, n)));
-    let done = faer_svd(view(x, m, n), DiagMut::from_slice_mut(s), u, v, Par::Seq, stack, params);
+    let (to_u, to_v) = (Some(view_mut(u, m, n)), Some(view_mut(v, n, n)));
+    let done = faer_svd(view(x, m, n), DiagMut::from_slice_mut(s), to_u, to_v, Par::Seq, stack, params);
     clear_wide_registers();
-    done.map_err(|_| Failure::NoConvergence)
+    done.map_err(|_| Failure::NoConvergence)?;
+    u.chunks_exact_mut(m).chain(v.chunks_exact_mut(n)).for_each(unit);
+    Ok(())
+}
+
+/// Gives a vector that is not zero the length one.
+fn unit<T: Real>(x: &mut [T]) {
+    let length = crate::sums::norm(x);
+    if length > T::zero() {
+        x.iter_mut().for_each(|x| *x /= length);
+    }
 }
 
 /// `V` and `s`, nearly descending, of the scaled matrix by `A^T A`; `false`, and nothing of use, where that does not

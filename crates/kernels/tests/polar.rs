@@ -72,3 +72,20 @@ fn a_large_matrix_without_full_rank_is_refused() {
     let told = f64::polar(&a, n, n, &mut wf, &mut h, &mut handle, &mut Workspace::default());
     assert!(matches!(told, Err(Failure::NonFinite { index: 5, .. })), "{told:?}");
 }
+
+#[test]
+fn a_dependent_column_is_named_as_the_user_counts() {
+    for (m, n, j) in [(5, 3, 1), (4, 4, 0), (30, 20, 7), (70, 70, 33)] {
+        let (full, _) = matrix(&mut rng(23), m, n, 2.0, 1.0);
+        let last = full[(n - 1) * m..].to_vec();
+        // A column that is zero, and one that the last repeats.
+        for (column, named) in [(vec![0.0; m], j), (last, n - 1)] {
+            let mut a = full.clone();
+            a[j * m..(j + 1) * m].copy_from_slice(&column);
+            let [mut wf, mut h, mut handle] = [m * n, n * n, n * (n + 1)].map(|k| vec![0.0; k]);
+            let told = f64::polar(&a, m, n, &mut wf, &mut h, &mut handle, &mut Workspace::default());
+            let Err(Failure::RankDeficient { index, .. }) = told else { panic!("{told:?}") };
+            assert_eq!(index, named, "{m} x {n}");
+        }
+    }
+}

@@ -41,6 +41,29 @@ fn product<T: Kernels>(mut us: Vec<f64>, v: &[f64], m: usize, n: usize, s: &[f64
 const SIZES: [(usize, usize); 9] =
     [(5, 5), (9, 8), (70, 2), (16, 16), (300, 3), (31, 20), (48, 48), (90, 64), (130, 130)];
 
+/// Matrices that are left to faer: steeply graded ones, of which it left single vectors longer than others, and one of
+/// rank one, whose values came in no order.
+#[test]
+fn vectors_of_graded_matrices_have_length_one_and_values_descend() {
+    let (m, n) = (194, 129);
+    let graded = |seed: u64| -> Vec<f64> {
+        let size = |i: usize, n: usize| 10f64.powf(140.0 * i as f64 / (n - 1) as f64 - 70.0);
+        let a = random::<f64>(&mut rng(seed), m * n);
+        a.iter().enumerate().map(|(k, x)| x * size(k % m, m) * size(k / m, n)).collect()
+    };
+    for a in (0..12).map(graded).chain([vec![1.0; m * n], vec![1.0; n * n]]) {
+        let m = a.len() / n;
+        let mut handle = vec![f64::NAN; m * n + n * n + n];
+        f64::svd(&a, m, n, false, &mut handle, &mut Workspace::default()).unwrap();
+        let (u, rest) = handle.split_at(m * n);
+        let (v, s) = rest.split_at(n * n);
+        for (x, rows) in [(u, m), (v, n)] {
+            assert!(defect(x, rows, n) < 300.0 * f64::EPSILON, "{:.1e}", defect(x, rows, n));
+        }
+        assert!(s.windows(2).all(|s| s[0] >= s[1]), "{s:?}");
+    }
+}
+
 #[test]
 fn every_condition() {
     let mut rng = rng(31);

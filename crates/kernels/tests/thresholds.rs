@@ -2,7 +2,7 @@
 //! chosen such that what is judged is known exactly, so a tolerance that is off by a factor 2 either way is found.
 
 use pullback_kernels::list::*;
-use pullback_kernels::{Failure, Least, SymFn, Workspace, tolerances};
+use pullback_kernels::{Failure, Least, SymFn, Triangle, Workspace, tolerances};
 
 /// The identity of order `n`, scaled, whose last two rows and columns are `b`.
 fn bordered<T: Kernels>(m: usize, n: usize, b: [[f64; 2]; 2]) -> Vec<T> {
@@ -93,15 +93,16 @@ fn handle<T: Kernels>(values: [f64; 2]) -> Vec<T> {
 }
 
 fn positive<T: Kernels>() {
-    // Above the threshold the eigenvalues decide, whatever the matrix; below it, its Cholesky pivots do.
+    // Above the threshold the eigenvalues decide, whatever the matrix; below it, its Cholesky pivots do, and their
+    // product says whether the eigenvalues have digits.
     let threshold = 32.0 * 2.0 * T::EPS.f64();
     let [singular, regular] = [1.0, 0.5].map(|c| [1.0, c, c, 1.0].map(T::of));
     let run = |a: &[T], smallest: f64| T::spectral_domain(SymFn::Ln, a, &handle([smallest, 1.0]), 2);
     for (smallest, a, fine) in [
         (2.0 * threshold, singular, true),
         (0.5 * threshold, singular, false),
-        (0.5 * threshold, regular, true),
-        (0.0, regular, false),
+        (0.0, singular, false),
+        (-0.5 * threshold, singular, false),
         (-1.0, regular, false),
     ] {
         match run(&a, smallest) {
@@ -109,6 +110,19 @@ fn positive<T: Kernels>() {
             Err(e) => assert_eq!((e, fine), (Failure::NotPositiveDefinite { index: 0, value: smallest }, false)),
         }
     }
+    // A graded matrix whose small eigenvalue is 3/4 of its entry.
+    let small = threshold / 64.0;
+    let graded = [1.0, 0.5 * small.sqrt(), 0.5 * small.sqrt(), small].map(T::of);
+    for (log, fine) in [(0.0, true), (0.5, true), (-0.5, true), (2.0, false), (-2.0, false), (f64::NEG_INFINITY, false)]
+    {
+        let smallest = 0.75 * small * (log / 32.0_f64).exp();
+        let told = run(&graded, smallest);
+        assert!(
+            if fine { told.is_ok() } else { matches!(told, Err(Failure::IllConditioned { .. })) },
+            "{log}: {told:?}"
+        );
+    }
+    assert!(matches!(run(&graded, -small), Err(Failure::IllConditioned { .. })));
 }
 
 fn kink<T: Kernels>() {
@@ -147,6 +161,108 @@ fn determinant<T: Kernels>() {
             let unit = T::det(&handle, 2) / c;
             assert!((unit - expected).f64().abs() <= 4.0 * T::EPS.f64() * size, "{size}: {unit} {expected}");
         }
+    }
+}
+
+/// `4` on the diagonal and `1` beside it, times `size` in all columns or in one.
+fn band(n: usize, size: f64, one: Option<usize>) -> Vec<f64> {
+    let scale = |j: usize| if one.is_none_or(|one| one == j) { size } else { 1.0 };
+    let entry = |i: usize, j: usize| [4.0, 1.0, 0.0][i.abs_diff(j).min(2)];
+    (0..n * n).map(|k| scale(k / n) * entry(k % n, k / n)).collect()
+}
+
+fn of<T: Kernels>(a: &[f64]) -> Vec<T> {
+    a.iter().map(|x| T::of(*x)).collect()
+}
+
+/// Pivots whose reciprocals overflow are pivots: of LU at orders on both sides of faer's, of triangles and of
+/// determinants.
+fn below_normal<T: Kernels>() {
+    let tiny = T::min_positive_value().f64() / 64.0;
+    let (w, close) = (&mut Workspace::default(), |x: f64, y: f64| (x - y).abs() <= 1e-4 * y.abs().max(1.0));
+    for n in [1, 3, 9, 16, 17, 20, 40, 130] {
+        for one in [None, Some(n / 2)] {
+            let (mut plain, mut handle) = (vec![T::nan(); n * (n + 1)], vec![T::nan(); n * (n + 1)]);
+            T::lu(&of::<T>(&band(n, 1.0, None)), n, &mut plain, w).unwrap();
+            let a = band(n, tiny, one);
+            T::lu(&of::<T>(&a), n, &mut handle, w).unwrap();
+            let scales = if one.is_some() { 1.0 } else { n as f64 };
+            let (found, want) = (T::lu_logabsdet(&handle, n).f64(), T::lu_logabsdet(&plain, n).f64());
+            assert!(close(found, want + scales * tiny.ln()), "order {n}: {found}, {want}");
+            if one.is_some() {
+                continue;
+            }
+            // The solution is a column of ones.
+            let mut x: Vec<T> = (0..n).map(|i| T::of((0..n).map(|j| a[i + j * n]).sum())).collect();
+            T::lu_solve(&handle, n, false, &mut x, 1, w);
+            assert!(x.iter().all(|x| (x.f64() - 1.0).abs() < 1e-3), "order {n}: {x:?}");
+        }
+        let (a, lower) = (band(n, tiny, None), Triangle::LOWER);
+        for tri in [lower, lower.transposed(), lower.from_right(), lower.transposed().from_right()] {
+            // Two columns, or rows, of right-hand sides, for ones again.
+            let along = |i: usize| if tri.transpose == tri.is_right() { (0..=i, i) } else { (i..=n - 1, i) };
+            let sum = |i: usize| along(i).0.map(|j| a[i + j * n]).sum::<f64>();
+            let (m, k) = if tri.is_right() { (2, n) } else { (n, 2) };
+            let mut x: Vec<T> = (0..2 * n).map(|p| T::of(sum(if tri.is_right() { p / 2 } else { p % n }))).collect();
+            T::trsm(&of::<T>(&a), tri, &mut x, m, k).unwrap();
+            assert!(x.iter().all(|x| (x.f64() - 1.0).abs() < 1e-3), "order {n}, {tri:?}: {x:?}");
+        }
+    }
+    let large = T::min_positive_value().recip();
+    for (a, want) in [
+        (vec![T::of(tiny)], tiny),
+        (vec![large, T::zero(), T::zero(), T::of(tiny)], 1.0 / 64.0),
+        (vec![T::of(tiny), T::of(tiny), T::one(), large], large.f64() * tiny - tiny),
+    ] {
+        let n = if a.len() == 1 { 1 } else { 2 };
+        let mut handle = vec![T::nan(); n * (n + 2)];
+        T::lu_complete(&a, n, &mut handle).unwrap();
+        assert_eq!(T::det(&handle, n).f64(), T::of(want).f64());
+    }
+}
+
+/// Elimination that overflows is said to, and its infinities are not taken for numbers.
+fn overflow<T: Kernels>() {
+    let (most, w) = (T::max_value() * T::of(0.75), &mut Workspace::default());
+    for n in [2, 4, 9, 30] {
+        let mut a: Vec<T> = of(&band(n, 1.0, None));
+        (a[0], a[1], a[n], a[n + 1]) = (most, -most, most, most);
+        let told = T::lu(&a, n, &mut vec![T::nan(); n * (n + 1)], w);
+        assert!(matches!(told, Err(Failure::Overflow { .. })), "order {n}: {told:?}");
+        let told = T::lu_complete(&a, n, &mut vec![T::nan(); n * (n + 2)]);
+        assert!(matches!(told, Err(Failure::Overflow { .. })), "order {n}: {told:?}");
+    }
+    // A function of an infinite value would be finite, as an inverse root is, and wrong.
+    for n in [2, 12, 28, 40] {
+        let mut handle = vec![T::nan(); n * (2 * n + 1)];
+        let (h, rest) = (n * (n + 1), &mut vec![T::nan(); n * n]);
+        let size = T::max_value() / T::of(n as f64);
+        let mut a = |x: f64| {
+            let mut a = vec![size * T::of(x); n * n];
+            (0..n).for_each(|i| a[i + i * n] = size * T::of(x + 0.1));
+            let mut told = vec![T::eigh(&a, n, &mut handle[..h], w)];
+            if n >= tolerances::EIGH_CONQUER {
+                told.push(T::eigh_values(&a, n, &mut handle[..h], w));
+            }
+            told.push(T::svd(&a, n, n, false, &mut handle, w));
+            let (u, s) = handle.split_at_mut(n * n);
+            told.push(T::polar(&a, n, n, u, rest, &mut s[..h], w));
+            a[..n].fill(size * T::of(x * (n as f64).sqrt()));
+            told.push(T::qr_thin(&a, n, n, u, rest, w));
+            told
+        };
+        assert!(a(0.8).iter().all(Result::is_ok), "order {n}: {:?}", a(0.8));
+        assert!(a(1.2).iter().all(|t| matches!(t, Err(Failure::Overflow { .. }))), "order {n}: {:?}", a(1.2));
+    }
+}
+
+/// Columns for a rank, where all are zero and where the longest is longer than any number.
+fn extreme_columns<T: Kernels>() {
+    for (x, n, want) in [(T::zero(), 3, T::zero()), (T::max_value(), 1, T::max_value())] {
+        let m = 300;
+        let (mut p, mut d) = (vec![T::nan(); n], vec![T::nan(); n]);
+        T::pivots(&vec![x; m * n], m, n, &mut p, &mut d, &mut Workspace::default()).unwrap();
+        assert_eq!((p, d), ((0..n).map(|j| T::of(j as f64)).collect(), vec![want; n]));
     }
 }
 
@@ -244,6 +360,9 @@ in_both_precisions! {
     eigenvalues_prove_definiteness_above_their_threshold: positive;
     an_eigenvalue_is_at_a_kink_below_the_threshold_of_ties: kink;
     a_determinant_of_small_entries_is_small: determinant;
+    a_pivot_may_be_smaller_than_normal_numbers: below_normal;
+    a_pivot_that_overflows_is_refused: overflow;
+    columns_are_ordered_also_at_the_ends_of_the_range: extreme_columns;
     what_a_stated_rank_leaves_must_be_below_its_threshold: vanishing;
     an_equation_is_singular_below_its_thresholds: equations, growth;
     a_root_needs_eigenvalues_off_the_axis: axis;

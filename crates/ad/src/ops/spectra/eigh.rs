@@ -25,7 +25,7 @@ pub(crate) struct EighComplete;
 impl<T: Scalar> Primitive<T> for Eigh {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`symmetric`: the handle of an eigendecomposition of `(A + A^T)/2`",
-        conditions: "finite",
+        conditions: "finite entries and eigenvalues, else `NonFinite`, `Overflow`",
         gauge: "eigenvectors; never seen",
         cost: &["5-9", "0", "0"],
         degenerate: "none: nothing differentiates an eigenvector",
@@ -48,7 +48,7 @@ impl<T: Scalar> Primitive<T> for Eigh {
 impl<T: Scalar> Primitive<T> for EighValues {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`trace_fun`: the eigenvalues of `(A + A^T)/2`, and what their vectors are made of when a derivative asks for them",
-        conditions: "finite",
+        conditions: "finite entries and eigenvalues, else `NonFinite`, `Overflow`",
         gauge: "none",
         cost: &["1.3", "0", "0"],
         degenerate: "none: nothing differentiates an eigenvector",

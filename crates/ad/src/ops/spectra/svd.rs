@@ -23,7 +23,7 @@ pub(crate) struct Svd {
 impl<T: Scalar> Primitive<T> for Svd {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`singular`: the handle of a thin SVD (of the transpose, if wide)",
-        conditions: "finite",
+        conditions: "finite entries and singular values, else `NonFinite`, `Overflow`",
         gauge: "singular vectors; never seen",
         cost: &["21", "0", "0"],
         degenerate: "none: nothing differentiates a singular vector; inputs are scaled to about 1",
