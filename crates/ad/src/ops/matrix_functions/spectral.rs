@@ -50,7 +50,7 @@ pub(crate) struct SpectralTrace {
 impl<T: Scalar> Primitive<T> for Definite {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "guard in `powm_spd`",
-        conditions: "all eigenvalues are positive to working precision, else `NotPositiveDefinite`",
+        conditions: "all eigenvalues are positive to working precision, else `NotPositiveDefinite`, and have digits, else `IllConditioned`",
         cost: &["pass", "0", "0"],
         degenerate: "this is the verdict, for integer powers too",
         ..PrimitiveDoc::of(file!())
@@ -73,7 +73,7 @@ type List<'v, V> = SmallVec<[&'v V; 4]>;
 impl<T: Scalar> Primitive<T> for Spectral {
     const DOC: PrimitiveDoc = PrimitiveDoc {
         operation: "`expm_sym logm_spd sqrtm_spd invsqrtm_spd powm_spd`, `Symmetric::map`, `Symmetric::frechet`",
-        conditions: "spectrum in the domain of `f`, else `NotPositiveDefinite`; order at most 4; a function of your own (`SymFn::own`): as far as its derivatives, else `Unsupported`; modulus and sign: no eigenvalue 0, else `NotDifferentiable`",
+        conditions: "spectrum in the domain of `f`, else `NotPositiveDefinite`, with digits in its small values, else `IllConditioned`; order at most 4; a function of your own (`SymFn::own`): as far as its derivatives, else `Unsupported`; modulus and sign: no eigenvalue 0, else `NotDifferentiable`",
         gauge: "none",
         cost: &["2; first derivative 8, second 14 (more where many eigenvalues are close)"],
         degenerate: "exact at ties and near them, to every order: the family `D^k f(A)[E..]` is closed under differentiation",

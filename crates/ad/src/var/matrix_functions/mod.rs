@@ -142,7 +142,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Exp)
     }
 
-    /// Matrix logarithm of `(A + A^T)/2`. Poisons: not positive definite.
+    /// Matrix logarithm of `(A + A^T)/2`. Poisons: not positive definite, or so steeply graded that the small eigenvalues
+    /// are rounding of the large ones (more than about `1 / (32 n eps)` apart), and have no digits.
     #[doc(alias = "logm")]
     #[track_caller]
     #[must_use]
@@ -151,7 +152,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Ln)
     }
 
-    /// Matrix square root of `(A + A^T)/2`. Poisons: not positive definite.
+    /// Matrix square root of `(A + A^T)/2`. Poisons: as [`logm_spd`](Self::logm_spd).
     #[doc(alias = "sqrtm")]
     #[track_caller]
     #[must_use]
@@ -160,7 +161,7 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Pow(0.5))
     }
 
-    /// Inverse square root of `(A + A^T)/2`. Poisons: not positive definite.
+    /// Inverse square root of `(A + A^T)/2`. Poisons: as [`logm_spd`](Self::logm_spd).
     #[track_caller]
     #[must_use]
     pub fn invsqrtm_spd(self) -> Self {
