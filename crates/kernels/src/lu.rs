@@ -58,7 +58,7 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
         (4, 4) => crate::fixed::lu::<T, 4>(f, p, limit),
         _ => {
             in_place(f, m, n, p, w)?;
-            if has_tiny_pivot(f, m, n) {
+            if !is_small(m, n) && has_tiny_pivot(f, m, n) {
                 f.copy_from_slice(a);
                 factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 })?;
             }
@@ -77,6 +77,11 @@ fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mu
     })
 }
 
+/// Is a matrix left to the plain loops, which divide?
+fn is_small(m: usize, n: usize) -> bool {
+    m * n <= LU_SMALL * LU_SMALL
+}
+
 /// Is the first pivot that is not a normal number below them? Its reciprocal, by which large factorisations multiply,
 /// may overflow, while no quotient by it does.
 fn has_tiny_pivot<T: Real>(f: &[T], m: usize, n: usize) -> bool {
@@ -87,7 +92,7 @@ fn has_tiny_pivot<T: Real>(f: &[T], m: usize, n: usize) -> bool {
 /// The same of any matrix whose pivots are not exactly zero, in its place.
 #[inline(never)]
 fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
-    if m * n <= LU_SMALL * LU_SMALL {
+    if is_small(m, n) {
         return factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 });
     }
     // Half of faer's own threshold: a tenth faster at order 256.
