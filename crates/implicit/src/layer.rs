@@ -4,8 +4,9 @@
 //!
 //! The node maps `phi` to `z(phi)` with `r(z, phi) = 0` for the residual `r` of the condition, in ambient coordinates:
 //! `r = P_z grad f` for a stationary point (whether the gradient vanishes does not depend on the metric), `P_z (z - F)`
-//! for a fixed point, `P_z s` for a root. With `A = P D_z r P` let `K = A + (I - P)`, which is regular on the whole
-//! ambient space where `A` is on the tangent space. Then `dz = -K^{-1} D_phi r dphi`, and `phi` gets `-(D_phi r)^T
+//! for a fixed point, `P_z s` for a root. With `A = P D_z r P` let `K = A + u (I - P)`, which is regular on the whole
+//! ambient space where `A` is on the tangent space. The number `u` is about as large as `A`: any other gives the same
+//! derivatives, but loses digits where conditions have units. Then `dz = -K^{-1} D_phi r dphi`, and `phi` gets `-(D_phi r)^T
 //! K^{-T} zbar`.
 //!
 //! `K^{-1} c` and `K^{-T} c` are operations of `(z, phi, c)` in turn, whose rules use each other: from `K q = c` follow
@@ -24,7 +25,7 @@ use pullback::{Batch, Custom, Leaves, Scalar, Shape, Tape, Var, VarTree};
 use pullback_manifolds::ambient;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A solution as an operation of a program. Cheap to clone; clones share failures and certificates.
 ///
@@ -58,6 +59,8 @@ pub(crate) struct Inner<C: Condition> {
     /// How far a solution may be from one to be taken; `None` for anything finite.
     pub(crate) within: Mutex<Option<f64>>,
     pub(crate) certificates: Mutex<Vec<SolutionCertificate>>,
+    /// `u` of each member, from the first solution.
+    pub(crate) units: OnceLock<Batch<Of<C::State>>>,
 }
 
 /// What is locked here is whole after every panic.
@@ -82,8 +85,8 @@ where
         solver: impl Fn(&C::Params) -> Result<C::State> + Send + Sync + 'static,
     ) -> Self {
         let (last, certify, certificates) = (Mutex::new(None), AtomicBool::new(false), Mutex::new(vec![]));
-        let (solver, within) = (Box::new(solver), Mutex::new(None));
-        Layer(Arc::new(Inner { condition, z, phi, solver, last, certify, within, certificates }))
+        let (solver, within, units) = (Box::new(solver), Mutex::new(None), OnceLock::new());
+        Layer(Arc::new(Inner { condition, z, phi, solver, last, certify, within, certificates, units }))
     }
 
     /// Rejects a result that is farther than `distance` from a solution, relative to its size, or whose distance is not
@@ -229,7 +232,9 @@ impl<C: Condition> Inner<C> {
             false => along(z, &pq, |z| self.residual(z, phi)),
         };
         let aq = space.project(z, &aq);
-        (0..z.len()).map(|k| aq[k] + q[k] - pq[k]).collect()
+        let Some(units) = self.units.get() else { return aq };
+        let units = z[0].tape().constant(units);
+        (0..z.len()).map(|k| aq[k] + (q[k] - pq[k]).hadamard(units)).collect()
     }
 }
 
@@ -290,6 +295,7 @@ where
     }
     fn value<'t>(&self, x: &[Var<'t, Of<C::State>>]) -> Vec<Var<'t, Of<C::State>>> {
         let found = self.inner.outcome(numbers(x), self.masked);
+        self.inner.find_units(&found.z, &found.safe);
         let mask = found.mask();
         constants(x[0].tape(), &found.z.into_iter().chain(found.safe).chain([mask]).collect::<List<_>>())
     }

@@ -3,6 +3,7 @@
 
 use crate::condition::Condition;
 use crate::error::Result;
+use crate::estimate::double;
 use crate::iteration::Of;
 use crate::layer::{Inner, along, constants, filled, locked, numbers};
 use crate::linear::{Adjoint, Map, Method, Status, Stop, solve};
@@ -100,6 +101,37 @@ struct Tangent<'t, T: Scalar> {
     dim: usize,
 }
 
+impl<'t, T: Scalar> Tangent<'t, T> {
+    fn new<C: Condition>(inner: &Inner<C>, tapes: &'t [Tape<T>; 2], z: &[Batch<T>], phi: &[Batch<T>]) -> Result<Self>
+    where
+        C::State: Leaves<Scalar = T>,
+        C::Params: Leaves<Scalar = T>,
+    {
+        let [tape, words] = tapes;
+        let (zs, phis) = (constants(tape, z), constants(tape, phi));
+        let out = inner.residual(&zs, &phis);
+        tape.check()?;
+        let space: Space<'_, T> = inner.condition.space();
+        let shapes = lists::shapes(z);
+        let dim = space.dim(&shapes);
+        Ok(Tangent { tape, z: zs, out, words: Tangents::new(words, space, z)?, shapes, dim })
+    }
+
+    /// About how long the map makes a tangent, in each member: a power of two.
+    fn units(&self) -> Result<Batch<T>> {
+        let (mut v, mut av) = (lists::noise_alike(&self.shapes, 0x171), lists::zeros(&self.shapes));
+        self.project(&mut v)?;
+        self.apply(&v, &mut av)?;
+        // Powers that the scalar has, and their inverses.
+        let most = if lists::eps::<T>() < 1e-10 { 1000.0 } else { 100.0 };
+        let one = |m, _, _| {
+            let unit = (lists::member_length(&av, m) / lists::member_length(&v, m)).log2().round();
+            lists::number(if unit.is_finite() { unit.clamp(-most, most).exp2() } else { 1.0 })
+        };
+        Ok(Batch::from_fn(Shape::batch(lists::members(&self.shapes), 1, 1), one))
+    }
+}
+
 impl<T: Scalar> Map<T> for Tangent<'_, T> {
     fn shapes(&self) -> &[Shape] {
         &self.shapes
@@ -127,14 +159,8 @@ pub(crate) fn numeric<C: Condition>(
     c: List<Of<C::State>>,
     transposed: bool,
 ) -> Result<(List<Of<C::State>>, Vec<(usize, Status)>)> {
-    let (tape, words) = (Tape::new(), Tape::new());
-    let (zs, phis) = (constants(&tape, z), constants(&tape, phi));
-    let out = inner.residual(&zs, &phis);
-    tape.check()?;
-    let space: Space<'_, Of<C::State>> = inner.condition.space();
-    let shapes = lists::shapes(z);
-    let dim = space.dim(&shapes);
-    let map = Tangent { tape: &tape, z: zs, out, words: Tangents::new(&words, space, z)?, shapes, dim };
+    let tapes = [Tape::new(), Tape::new()];
+    let map = Tangent::new(inner, &tapes, z, phi)?;
     let mut b = c.clone();
     map.project(&mut b)?;
     let eps = lists::eps::<Of<C::State>>();
@@ -156,12 +182,27 @@ pub(crate) fn numeric<C: Condition>(
             b.data_mut()[m * each..(m + 1) * each].fill(lists::number(f64::NAN));
         });
     }
-    lists::add_all(&mut q, 1.0, &c);
-    lists::add_all(&mut q, -1.0, &b);
+    if let Some(units) = inner.units.get() {
+        let normal = lists::minus(&c, &b);
+        units.data().iter().enumerate().for_each(|(m, u)| lists::add(&mut q, 1.0 / double(*u), &normal, m));
+    }
     Ok((q, bad))
 }
 
 impl<C: Condition> Inner<C> {
+    /// Finds how large the map is on tangents, once, from the first solution that allows it. In flat space there is
+    /// nothing else.
+    pub(crate) fn find_units(&self, z: &[Batch<Of<C::State>>], phi: &[Batch<Of<C::State>>]) {
+        if matches!(self.condition.space(), Space::Flat) || self.units.get().is_some() {
+            return;
+        }
+        let found = Tangent::new(self, &[Tape::new(), Tape::new()], z, phi).and_then(|map| map.units());
+        if let Ok(units) = found {
+            // Where two threads come at once, the first counts for both.
+            let _ = self.units.set(units);
+        }
+    }
+
     /// How far these numbers are from solutions.
     pub(crate) fn stationarity(
         &self,

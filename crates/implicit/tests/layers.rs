@@ -410,3 +410,31 @@ fn spread(n: usize, condition: f64) -> Vec<f64> {
 }
 
 static SPHERE: std::sync::LazyLock<Sphere> = std::sync::LazyLock::new(|| Sphere::new(3, 1));
+
+#[test]
+fn a_layer_in_any_units_keeps_its_digits() {
+    for scale in [1e-12f64, 1e-5, 1.0, 1e5, 1e12] {
+        let near = stationary(&0.3f64, &0.3f64, move |z: Var, p: Var| (z - p) * (z - p) * scale).flat();
+        let line = Layer::new(near, 0.3, 0.3, |p: &f64| Ok(*p));
+        let slope: f64 = grad(func(|p: Var| line.apply(&p)), &0.3).unwrap();
+        assert!((slope - 1.0).abs() < 1e-14, "in units of {scale:e} {slope}");
+
+        // The direction of a vector, on the sphere: the normal part of a cotangent is as long as the rest.
+        let b = Batch::from_fn(Shape::mat(3, 1), |_, i, _| [0.3, -1.0, 0.7][i]);
+        let [w, d] = [[1.0, 2.0, 3.0], [-0.4, 0.9, 0.2]].map(|x| Batch::from_slice(Shape::mat(3, 1), &x));
+        let sphere: &'static Sphere = Box::leak(Box::new(Sphere::new(3, 1)));
+        let direction = |p: &Batch| value(|p: Var| p.elem_div(p.norm()), p);
+        let c = stationary(&b, &b, move |z: Var, p: Var| z.dot(p) * -scale).on(sphere);
+        let layer = Layer::new(c, b.clone(), b.clone(), move |p: &Batch| Ok(direction(p)?)).certified();
+        let (f, closed) = (func(|p: Var| layer.apply(&p).dot(&w)), func(|p: Var| p.elem_div(p.norm()).dot(&w)));
+        let apart =
+            |a: &Batch, b: &Batch| a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let found = [grad(&f, &b).unwrap(), hvp(&f, &b, &d).unwrap()];
+        let truth = [grad(&closed, &b).unwrap(), hvp(&closed, &b, &d).unwrap()];
+        let (one, two) = (apart(&found[0], &truth[0]), apart(&found[1], &truth[1]));
+        assert!(one < 1e-13 && two < 1e-10, "in units of {scale:e} {one:e} {two:e}");
+        let off = apart(&jvp(&f, &b, &d).unwrap().1, &jvp(&closed, &b, &d).unwrap().1);
+        assert!(off < 1e-13, "in units of {scale:e} {off:e}");
+        assert_eq!(layer.certificates()[0].verdict, Verdict::Verified);
+    }
+}
