@@ -22,6 +22,7 @@ use crate::local::Local;
 use crate::recording::outcome;
 use crate::solution::Linearisation;
 use pullback::{Batch, Scalar};
+use std::ops::Range;
 
 /// What was asked of a linearisation.
 pub(crate) enum Question<'q, T: Scalar> {
@@ -228,40 +229,61 @@ fn differences<T: Scalar, D>(of: impl Fn(f64) -> Option<D>, is_seen: impl Fn(&D)
 struct Bends<'b, T: Scalar> {
     at: &'b [Batch<T>],
     slope: &'b [Batch<T>],
-    /// The length of the slope of each member, without what cancels in it.
-    size: &'b [f64],
+    /// What the slope is the sum of: what the solution and what the parameters give to it.
+    terms: [&'b [Batch<T>]; 2],
     weight: Option<&'b [Batch<T>]>,
 }
 
 impl<T: Scalar> Bends<'_, T> {
     fn of(&self, outcome: &dyn Fn(f64) -> Option<List<T>>) -> Vec<f64> {
-        let mut worst = vec![0.0f64; self.size.len()];
+        let mut worst = vec![0.0f64; lists::members(&lists::shapes(self.at))];
         for side in [1.0, -1.0] {
             let delta = |h: f64| {
                 let mut d = lists::minus(&outcome(side * h)?, self.at);
                 lists::add_all(&mut d, -side * h, self.slope);
                 Some(d)
             };
-            let found = differences::<T, _>(delta, |d| (0..worst.len()).any(|m| self.seen(d, m) > 0.0));
+            let seen = |d: &List<T>, m: usize| self.pieces().any(|p| self.seen(d, m, p) > 0.0);
+            let found = differences::<T, _>(delta, |d| (0..worst.len()).any(|m| seen(d, m)));
             for (m, worst) in worst.iter_mut().enumerate() {
-                let bent = |d: &[List<T>; 3]| is_bent(|i, j| lists::dot(&d[i], &d[j], m));
-                *worst = worst.max(found.as_ref().filter(|d| bent(d)).map_or(0.0, |d| self.seen(&d[2], m)));
+                *worst = worst.max(found.as_ref().map_or(0.0, |d| self.bent(d, m)));
             }
         }
         worst
     }
 
-    /// How much of the change of a member over the shortest length is `delta`; 0 if it may be rounding.
-    fn seen(&self, delta: &[Batch<T>], m: usize) -> f64 {
-        let (h, size) = (moves::<T>()[2], self.size[m]);
-        let dot = |u: &[Batch<T>], v: &[Batch<T>]| lists::dot(u, v, m);
-        let noise = 32.0 * lists::eps::<T>() * (size + lists::member_length(self.at, m));
-        let floor = h * least_jump::<T>() * size + noise;
-        let (seen, long) = match self.weight {
-            Some(w) => (dot(w, delta).abs(), lists::member_length(w, m)),
-            None => (lists::member_length(delta, m), 1.0),
+    /// The whole outcome, and each leaf: in a leaf that is small a kink is not seen beside the rounding of a large one.
+    fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
+        let n = self.at.len();
+        std::iter::once(0..n).chain((0..if n > 1 { n } else { 0 }).map(|k| k..k + 1))
+    }
+
+    /// How much of the change of a member over the shortest length is a bend, in the piece where that is most.
+    fn bent(&self, delta: &[List<T>; 3], m: usize) -> f64 {
+        let dots = |p: &Range<usize>, i: usize, j: usize| lists::dot(&delta[i][p.clone()], &delta[j][p.clone()], m);
+        let bent = self.pieces().filter(|p| is_bent(|i, j| dots(p, i, j)));
+        bent.map(|p| self.seen(&delta[2], m, p)).fold(0.0, f64::max)
+    }
+
+    /// How much of the change of a piece of a member over the shortest length is `delta`; 0 if it may be rounding.
+    ///
+    /// With a weight the rounding is that of all leaves, each as far as its weight sees it: leaves have units.
+    fn seen(&self, delta: &[Batch<T>], m: usize, piece: Range<usize>) -> f64 {
+        let (h, length) = (moves::<T>()[2], |v: &[Batch<T>]| lists::member_length(v, m));
+        let size = |p: Range<usize>| self.terms.iter().map(|t| length(&t[p.clone()])).sum::<f64>();
+        let noise = |p: Range<usize>| 32.0 * lists::eps::<T>() * (size(p.clone()) + length(&self.at[p]));
+        let floor = |p: Range<usize>| h * least_jump::<T>() * size(p.clone()) + noise(p);
+        let (seen, floor, size) = match self.weight {
+            Some(w) => {
+                let all = |of: &dyn Fn(Range<usize>) -> f64| -> f64 {
+                    (0..w.len()).map(|k| of(k..k + 1) * length(&w[k..k + 1])).sum()
+                };
+                let seen = lists::dot(&w[piece.clone()], &delta[piece], m).abs();
+                (seen, all(&floor), all(&size))
+            }
+            None => (length(&delta[piece.clone()]), floor(piece.clone()), size(piece)),
         };
-        if seen > floor * long { share(seen, h * size * long) } else { 0.0 }
+        if seen > floor { share(seen, h * size) } else { 0.0 }
     }
 }
 
@@ -371,14 +393,13 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let zero = lists::zeros(&lists::shapes(d));
         let mut slope = if nothing(d) { zero.clone() } else { here.slope_by_state(d)? };
         let by_phi = if nothing(dphi) { zero.clone() } else { here.slope_by_params(dphi)? };
-        let length = |v: &[Batch<_>], m| lists::member_length(v, m);
-        let size: Vec<f64> = (0..here.stationarity.len()).map(|m| length(&slope, m) + length(&by_phi, m)).collect();
+        let by_state = slope.clone();
         lists::add_all(&mut slope, 1.0, &by_phi);
         let run = |h: f64| {
             let (w, phi) = (beside(&zero, h, d), beside(&self.start.phi, h, dphi));
             outcome(s.condition, &here.at, &w, (s.z, s.phi), &phi).ok()
         };
-        let bends = |at: &[Batch<_>]| Bends { at, slope: &slope, size: &size, weight }.of(&run);
+        let bends = |at: &[Batch<_>]| Bends { at, slope: &slope, terms: [&by_state, &by_phi], weight }.of(&run);
         let found = bends(&at);
         if found.iter().all(|b| *b == 0.0) {
             return Ok(found);

@@ -335,3 +335,23 @@ fn what_a_run_rounds_otherwise_than_the_recording_is_no_jump() {
         assert!(d.value.norm_l2() == 0.0 && !is_kink(d.certificate.verdict), "seed {seed}\n{}", d.certificate);
     }
 }
+
+#[test]
+fn a_kink_in_a_small_leaf_beside_a_large_one() {
+    // Units of the second leaf, of the solution and of its residual. The first leaf has its kink at 1.
+    for unit in [1.0f64, 1e3, 1e6, 1e9] {
+        let (at, phi) = ((1.0f64, unit), 1.0f64);
+        let run = |kink: f64| {
+            let c = root(&at, &phi, |(z, u): (Var, Var), p: Var| {
+                (z - p + (z - 1.0).abs() * kink, u - p * unit + (z - 1.0) * 0.2)
+            })
+            .flat();
+            let pushed = c.at(&at, &phi).jvp(&1.0).unwrap().certificate.verdict;
+            let pulled = c.at(&at, &phi).vjp(&(1.0, 1.0 / unit)).unwrap().certificate.verdict;
+            let lost = c.at(&at, &phi).hypergradient(|(z, u): (Var, Var), _: Var| z + u * (1.0 / unit)).unwrap();
+            [pushed, pulled, lost.certificate.verdict]
+        };
+        assert!(run(0.05).iter().all(|v| is_kink(*v)), "{unit:e} {:?}", run(0.05));
+        assert!(run(0.0).iter().all(|v| *v == Verdict::Verified), "{unit:e} {:?}", run(0.0));
+    }
+}
