@@ -240,13 +240,15 @@ fn outer_loss<I: Iteration>(
     finite_value(loss.scalar())
 }
 
-/// A mean and its standard error, entry by entry (Welford's recurrence). What losses lose in rounding may be the same
+/// A mean and its standard error, entry by entry (Welford's recurrence, for the root of the sum of squares, since those
+/// of small numbers are none). What losses lose in rounding may be the same
 /// in every pair, so the mean of that is part of the error: where nothing of a change is left, no pair differs from
 /// another.
 struct Mean<T: Scalar> {
     n: f64,
     mean: List<T>,
-    squares: List<T>,
+    /// The length of the deviations.
+    spread: List<T>,
     /// The sum.
     rounding: List<T>,
 }
@@ -254,26 +256,27 @@ struct Mean<T: Scalar> {
 impl<T: Scalar> Mean<T> {
     fn new(like: &[Batch<T>]) -> Self {
         let zeros = || lists::zeros(&lists::shapes(like));
-        Mean { n: 0.0, mean: zeros(), squares: zeros(), rounding: zeros() }
+        Mean { n: 0.0, mean: zeros(), spread: zeros(), rounding: zeros() }
     }
     fn take(&mut self, of: &OfPair<T>) {
         self.n += 1.0;
         lists::add_all(&mut self.rounding, 1.0, &of.rounding);
-        for ((m, s), g) in self.mean.iter_mut().zip(&mut self.squares).zip(&of.g) {
+        let share = ((self.n - 1.0) / self.n).sqrt();
+        for ((m, s), g) in self.mean.iter_mut().zip(&mut self.spread).zip(&of.g) {
             for ((m, s), g) in m.data_mut().iter_mut().zip(s.data_mut()).zip(g.data()) {
                 let apart = *g - *m;
                 *m += apart * T::of(1.0 / self.n);
-                *s += apart * (*g - *m);
+                *s = T::of(s.f64().hypot(apart.f64() * share));
             }
         }
     }
     fn sampled<P: Leaves<Scalar = T>>(mut self, like: &P, draws: usize, steps: usize) -> Sampled<P> {
-        let scale = 1.0 / (self.n * (self.n - 1.0));
-        for (s, r) in self.squares.iter_mut().zip(&self.rounding) {
-            let error = |s: T, r: T| (s.f64() * scale).sqrt().hypot(r.f64() / self.n);
+        let scale = (1.0 / (self.n * (self.n - 1.0))).sqrt();
+        for (s, r) in self.spread.iter_mut().zip(&self.rounding) {
+            let error = |s: T, r: T| (s.f64() * scale).hypot(r.f64() / self.n);
             s.data_mut().iter_mut().zip(r.data()).for_each(|(s, r)| *s = T::of(error(*s, *r)));
         }
-        let (gradient, standard_error) = (rebuilt(like, self.mean), rebuilt(like, self.squares));
+        let (gradient, standard_error) = (rebuilt(like, self.mean), rebuilt(like, self.spread));
         Sampled { gradient, standard_error, draws, steps }
     }
 }
@@ -365,7 +368,7 @@ impl<I: Iteration> Estimate<I> for Evolution {
             ..Certificate::unrolled(0)
         };
         // Two states, and seven lists like the parameters: noise, its sum, a pair's estimate and its rounding, mean,
-        // squares, rounding.
+        // spread, rounding.
         let bytes = on.plain.peak_bytes() + 2 * bytes_of(&end) + 7 * bytes_of(&phi.batches());
         let (gradient, state) = (found.gradient, rebuilt(z0, end));
         Ok(Derivative { value, gradient, state, certificate, failures: vec![], bytes, operations: 0, products: 0 })

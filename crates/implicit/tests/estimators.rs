@@ -273,4 +273,10 @@ fn agreement_is_angle_error_and_length() {
     let (a, t) = ((mat![[3.0], [0.0]], 0.0), (mat![[1.5], [0.0]], 2.0));
     assert_eq!(agreement(&a, &t), Agreement { cosine: 0.6, relative_error: 1.0, length: 1.2 });
     assert_eq!(agreement(&t, &t).relative_error, 0.0);
+    for unit in [1e-250, 1e-170, 1e200] {
+        let sized = |(m, x): &(Mat<f64>, f64)| (m * unit, x * unit);
+        let Agreement { cosine, relative_error, length } = agreement(&sized(&a), &sized(&t));
+        let off = (cosine - 0.6).abs() + (relative_error - 1.0).abs() + (length - 1.2).abs();
+        assert!(off < 1e-14, "in units of {unit:e} {cosine} {relative_error} {length}");
+    }
 }

@@ -250,3 +250,20 @@ fn all_ways_in_one_loop() {
     }
     assert!(found[3].1.certificate.to_string().contains("standard error"), "{}", found[3].1.certificate);
 }
+
+#[test]
+fn standard_errors_in_units_whose_squares_are_no_numbers() {
+    // Powers of two, so that every digit is the same.
+    let sampled = |unit: f64| {
+        let p = inner_loop(&1.0, &0.5, |z: Var, phi: Var, _| z * phi, |z: Var, _: Var| z.exp() * unit);
+        let g = Evolution::antithetic(50, 0.1, 7).sample(&p, &1.0, &0.5, 3).unwrap();
+        (g.gradient / unit, g.standard_error / unit)
+    };
+    let (gradient, error) = sampled(1.0);
+    assert!(error > 1e-3 * gradient, "{gradient} {error}");
+    for power in [-990, -600, 600, 990] {
+        let (g, e) = sampled((power as f64).exp2());
+        let off = (g / gradient - 1.0).abs() + (e / error - 1.0).abs();
+        assert!(off < 1e-12, "in units of 2^{power} {g} {e}, not {gradient} {error}");
+    }
+}
