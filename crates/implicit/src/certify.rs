@@ -127,9 +127,9 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         for m in checked.iter().flat_map(|c| c.pieces_beyond(threshold)).flatten() {
             members[m].verdict = members[m].verdict.worse(Verdict::Estimated);
         }
-        if let Some(Checked { parts: Some(parts), doubts, .. }) = checked {
+        if let Some(Checked { parts: Some(parts), scales, doubts, .. }) = checked {
             for (m, member) in members.iter_mut().enumerate() {
-                member.error = Some(parts[m]);
+                (member.error, member.scale) = (Some(parts[m]), scales[m]);
                 if !is_small(checked, m, threshold) {
                     member.verdict = member.verdict.worse(Verdict::Estimated);
                 }
@@ -186,6 +186,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
                 normal: here.normal[m],
                 error: None,
                 verdict: Verdict::Verified,
+                scale: 0.0,
             };
             member.verdict = self.judged(here, m, &member, small(m));
             if let Some(defect) = metric.get(m).filter(|d| d.is_nan() || **d > METRIC * eps.sqrt()) {

@@ -68,6 +68,9 @@ impl Implicit {
     }
 }
 
+/// A derivative by a solver that leaves this much of its residual or less is as good as exact.
+const CONVERGED: f64 = 1e-6;
+
 /// The last step of an iteration as a condition: its fixed point, in the coordinates `v = P v` of the tangent space at
 /// the state `z_0` that the loop reached. The program is `z_0 + P (F(z_0 + P (z - z_0)) - z_0)`, in the ambient space,
 /// so normal and vertical directions are mapped to zero, and `I - A` is regular on them.
@@ -154,14 +157,17 @@ impl Implicit {
         let state = better.unwrap_or(state);
         let next = if settings.check { closer(&state)? } else { None };
         let At { found, operations, failures } = at(&mut tapes, it, &state, phi, last, settings)?;
+        let (here, there) = (state.batches(), next.as_ref().map(Leaves::batches));
+        let went = |m| there.as_ref().is_some_and(|there| lists::member(there, m) != lists::member(&here, m));
         let after = match (next, found.certificate.error) {
             (Some(next), Some(_)) => {
-                let unchecked = Settings { check: false, ..settings };
-                Some(at(&mut tapes, it, &next, phi, last, unchecked)?.found.gradient.batches())
+                // By a solver that converges, so that the difference is all of the error: parts of it may cancel.
+                let tight = Settings { check: false, ..Settings::new::<Of<I::State>>() };
+                Some(at(&mut tapes, it, &next, phi, last, tight)?.found)
             }
             _ => None,
         };
-        let certificate = self.told(&found.certificate, &found.gradient.batches(), after);
+        let certificate = self.told(&found.certificate, &found.gradient.batches(), after, &went);
         Ok(Derivative {
             value: found.value,
             gradient: found.gradient,
@@ -176,20 +182,27 @@ impl Implicit {
 
     /// The certificate of a loop, from that of its last step and from the derivative at a state nearer to the fixed
     /// point, if there is one: the coordinates of one tangent space do not see how that space turns; two of them do.
-    fn told<T: Scalar>(&self, c: &SolutionCertificate, own: &[Batch<T>], after: Option<List<T>>) -> Certificate {
+    /// `went` says which members came nearer.
+    fn told<Z: Leaves, P: Leaves<Scalar = Z::Scalar>>(
+        &self,
+        c: &SolutionCertificate,
+        own: &[Batch<Z::Scalar>],
+        after: Option<Hypergradient<Z, P>>,
+        went: &dyn Fn(usize) -> bool,
+    ) -> Certificate {
         let (mut verdict, mut error) = (c.verdict, c.error.map(|e| e.total));
+        let converged = after.as_ref().is_some_and(|a| a.certificate.members.iter().all(|m| m.residual <= CONVERGED));
+        let after = after.map(|a| a.gradient.batches());
         if let (Some(after), Some(e)) = (&after, c.error) {
-            let total = difference(after, own) + e.linear;
+            let total = difference(after, own) + if converged { 0.0 } else { e.linear };
             error = Some(total);
             if verdict.is_sound() {
                 let small = total <= c.threshold * e.scale;
                 verdict = if small { Verdict::Verified } else { Verdict::Estimated };
             }
         }
-        let members = match self.settings.check {
-            true => parts(after.as_deref().unwrap_or(own), own, c),
-            false => vec![],
-        };
+        let after = after.as_deref().filter(|_| converged);
+        let members = if self.settings.check { parts(after, own, c, went) } else { vec![] };
         verdict = members.iter().fold(verdict, |v, m| v.worse(m.verdict));
         Certificate {
             terms: c.products,
@@ -204,17 +217,25 @@ impl Implicit {
 }
 
 /// What is told of the members of a batch of loops, from two derivatives by parameters that have those members too: a
-/// small part that is wrong is not hidden by a large one that is right.
-fn parts<T: Scalar>(after: &[Batch<T>], found: &[Batch<T>], c: &SolutionCertificate) -> Vec<LoopMember> {
+/// small part that is wrong is not hidden by a large one that is right. A member that came no nearer is told what the
+/// coordinates of its tangent space show.
+fn parts<T: Scalar>(
+    after: Option<&[Batch<T>]>,
+    found: &[Batch<T>],
+    c: &SolutionCertificate,
+    went: &dyn Fn(usize) -> bool,
+) -> Vec<LoopMember> {
     let n = c.members.len();
     if n < 2 || found.iter().any(|b| b.shape().batch != n) {
         return vec![];
     }
-    let moved = lists::minus(after, found);
     let one = |(m, of): (usize, &Member)| {
         let length = |v: &[Batch<T>]| lists::member_length(v, m);
-        let size = length(found).max(length(after));
-        let error = length(&moved).max(of.error.unwrap_or(0.0) * size);
+        let (error, size) = match after.filter(|_| went(m)) {
+            Some(after) => (length(&lists::minus(after, found)), length(found).max(length(after))),
+            // A derivative that is much too short says little of how far it is off: the scale is that of a better one.
+            None => (of.error.unwrap_or(0.0) * of.scale, of.scale.max(length(found))),
+        };
         let told = if error <= c.threshold * size { Verdict::Verified } else { Verdict::Estimated };
         // A smaller error in the coordinates of one tangent space was no more than that.
         let verdict = if of.verdict.is_sound() { told } else { of.verdict };

@@ -31,6 +31,8 @@ const COINCIDENCE: f64 = 0.1;
 pub(crate) struct Checked {
     pub(crate) error: Errors,
     pub(crate) parts: Option<Vec<f64>>,
+    /// The lengths that those are relative to.
+    pub(crate) scales: Vec<f64>,
     /// That of each leaf, relative to the leaf, as often as it was looked at.
     pub(crate) pieces: Vec<Piece>,
     /// How much of the error the derivative changes once more from the better point to the one after it, where it was
@@ -152,7 +154,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             false => (found.left.len() > 1).then(|| found.left.clone()),
         };
         let error = Errors { linear, inner, total: linear + inner, scale };
-        Checked { error, parts, pieces: vec![], doubt: 0.0, doubts: None, failure: failure(exact, threshold) }
+        let (scales, failure) = (scales(raw, exact, found.left.len()), failure(exact, threshold));
+        Checked { error, parts, scales, pieces: vec![], doubt: 0.0, doubts: None, failure }
     }
 
     /// The error, by the derivative at the next point.
@@ -181,8 +184,8 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let vague = |d: f64| d * scale > (0.5 * total).max(threshold * scale);
         let vague = far.iter().position(|d| vague(d.max(weighed.whole))).map(|m| (m, Status::Stalled));
         let failure = failure(&best, threshold).or(vague);
-        let checked =
-            Checked { error, parts, pieces: self.pieces(next, raw, &best, &moved)?, doubt: 0.0, doubts: None, failure };
+        let (scales, pieces) = (scales(raw, &best, n), self.pieces(next, raw, &best, &moved)?);
+        let checked = Checked { error, parts, scales, pieces, doubt: 0.0, doubts: None, failure };
         self.doubted(checked, &best, derive, asked, threshold)
     }
 
@@ -279,12 +282,18 @@ fn failure<T: Scalar>(of: &Raw<T>, threshold: f64) -> Option<(usize, Status)> {
 /// The difference of two derivatives member by member, relative to their own size, where there are several members and
 /// every leaf has them.
 fn parts<T: Scalar>(raw: &Raw<T>, best: &Raw<T>, members: usize) -> Option<Vec<f64>> {
-    let apart = members > 1 && raw.value.iter().all(|b| b.shape().batch == members);
     let difference = lists::minus(&best.value, &raw.value);
-    let length = |v: &[Batch<T>], m| lists::member_length(v, m);
-    let one = |m: usize| match length(&difference, m) {
+    let one = |(m, scale): (usize, f64)| match lists::member_length(&difference, m) {
         0.0 => 0.0,
-        d => d / length(&raw.value, m).max(length(&best.value, m)),
+        d => d / scale,
     };
-    apart.then(|| (0..members).map(one).collect())
+    let scales = scales(raw, best, members);
+    (!scales.is_empty()).then(|| scales.into_iter().enumerate().map(one).collect())
+}
+
+/// The size of each member of two derivatives; empty where there are no parts.
+fn scales<T: Scalar>(raw: &Raw<T>, best: &Raw<T>, members: usize) -> Vec<f64> {
+    let apart = members > 1 && raw.value.iter().all(|b| b.shape().batch == members);
+    let length = |v: &[Batch<T>], m| lists::member_length(v, m);
+    (0..if apart { members } else { 0 }).map(|m| length(&raw.value, m).max(length(&best.value, m))).collect()
 }

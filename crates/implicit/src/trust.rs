@@ -56,6 +56,8 @@ pub struct Member {
     pub error: Option<f64>,
     /// The verdict for this member.
     pub verdict: Verdict,
+    /// The length that `error` is relative to.
+    pub(crate) scale: f64,
 }
 
 impl Member {
@@ -74,6 +76,7 @@ impl Member {
             normal: f64::NAN,
             error: None,
             verdict: Verdict::Invalid(Why::Failed { member }),
+            scale: 0.0,
         }
     }
 }
