@@ -158,17 +158,37 @@ impl<'s, 't, I: Iteration> LastStep<'s, 't, I> {
         Ok(lengths)
     }
 
-    /// `<v, A d>`, and `<v, B dphi>` if there is a `dphi`: one reverse sweep.
+    /// Are the `n` members of the state and of the parameters apart, as far as this cotangent shows? Half of its members
+    /// are pulled back, and then the others: nothing must come out at members that were left out. Two reverse sweeps.
+    pub(crate) fn are_apart(&self, v: &[Batch<Of<I::State>>], n: usize) -> Result<bool> {
+        let by: Vec<Var<'t, _>> = self.rec.from.iter().chain(&self.rec.phi).copied().collect();
+        let mut coins = lists::uniform(0xAA7);
+        let mut half: Vec<bool> = (0..n).map(|_| coins() < 0.5).collect();
+        half[..2].copy_from_slice(&[true, false]);
+        let mut apart = true;
+        for side in [true, false] {
+            let some = lists::only(v, &|m| half[m] == side);
+            self.tape.vjp_visit(&seeds(&self.outs, &some), &by, |_, g| {
+                let members = g.data().chunks(g.shape().each().max(1)).zip(&half);
+                apart &= members.filter(|(_, h)| **h != side).all(|(g, _)| g.iter().all(|x| *x == lists::number(0.0)));
+            })?;
+        }
+        Ok(apart)
+    }
+
+    /// `<v, A d>` of each of `n` members, or of all together, and `<v, B dphi>` of all if there is a `dphi`: one reverse
+    /// sweep.
     pub(crate) fn slopes(
         &self,
         v: &[Batch<Of<I::State>>],
         d: &[Batch<Of<I::State>>],
         dphi: &[Batch<Of<I::State>>],
-    ) -> Result<(f64, f64)> {
+        n: usize,
+    ) -> Result<(Vec<f64>, f64)> {
         let by: Vec<Var<'t, _>> = self.rec.from.iter().chain(self.rec.phi.iter().take(dphi.len())).copied().collect();
-        let (mut state, mut params) = (0.0, 0.0);
+        let (mut state, mut params) = (vec![0.0; n], 0.0);
         self.tape.vjp_visit(&seeds(&self.outs, v), &by, |i, g| match i.checked_sub(d.len()) {
-            None => state += lists::flat_dot(g.data(), d[i].data()),
+            None => lists::add_dots(&mut state, g.data(), d[i].data()),
             Some(i) => params += lists::flat_dot(g.data(), dphi[i].data()),
         })?;
         Ok((state, params))

@@ -45,6 +45,15 @@ pub(crate) fn flat_dot<T: Scalar>(u: &[T], v: &[T]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
+/// Adds `u · v` of each member to the sums, of one leaf with as many members as there are sums.
+pub(crate) fn add_dots<T: Scalar>(sums: &mut [f64], u: &[T], v: &[T]) {
+    let each = u.len() / sums.len().max(1);
+    for (m, sum) in sums.iter_mut().enumerate() {
+        let of = m * each..(m + 1) * each;
+        *sum += flat_dot(&u[of.clone()], &v[of]);
+    }
+}
+
 /// The ambient inner product of member `b`, summed in double precision.
 pub(crate) fn dot<T: Scalar>(u: &[Batch<T>], v: &[Batch<T>], b: usize) -> f64 {
     u.iter().zip(v).map(|(u, v)| flat_dot(of(u, b), of(v, b))).sum()

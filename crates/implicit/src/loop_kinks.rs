@@ -22,40 +22,52 @@ pub(crate) struct Parts<'p, T: Scalar> {
     pub(crate) by_state: &'p [Batch<T>],
     pub(crate) direct: Option<&'p [Batch<T>]>,
     pub(crate) loss: f64,
+    /// How many members all of them have; 1 where they are not to be told apart.
+    pub(crate) members: usize,
+}
+
+/// How much of a change is not that of the derivative, to one side; 0 where nothing bends.
+pub(crate) struct LoopKinks {
+    /// Of the step, in each member.
+    pub(crate) step: Vec<f64>,
+    pub(crate) loss: f64,
 }
 
 impl<I: Iteration> LastStep<'_, '_, I> {
     /// How much of the change of `<p, F>`, with the last step `F` and the sum `p`, or of the loss after the step is not
-    /// that of its derivative, to one side of where they are; 0 where neither bends. States and parameters are moved at
-    /// random; where the loss bends, it is looked at once more along a motion that the step passes on.
+    /// that of its derivative, to one side of where they are. States and parameters are moved at random; where the loss
+    /// bends, it is looked at once more along a motion that the step passes on.
     ///
     /// Cost: a reverse sweep by the state, two steps and two losses without recording, and some passes over the
     /// parameters. Where the step may bend, six steps; where the loss may, a reverse sweep and six steps more.
-    pub(crate) fn bends(&mut self, of: &Parts<'_, Of<I::State>>) -> Result<f64> {
-        let (path, it, like) = (self.path, self.it, self.like);
+    pub(crate) fn bends(&mut self, of: &Parts<'_, Of<I::State>>) -> Result<LoopKinks> {
+        let (path, it, like, n) = (self.path, self.it, self.like, of.members);
         let (d, e) = (self.anywhere(path.before, 0x0B5)?, self.anywhere(path.end, 0xE2D)?);
         let dphi = Direction::new(0x5EED);
-        let by_step = [self.slopes(of.p, &d, &[])?.0, slope(path.phi, &dphi, Some(of.own))];
-        let by_loss = [lists::all_dot(of.by_state, &e), slope(path.phi, &dphi, of.direct)];
-        let noise = lists::length(of.p) * lists::length(path.end);
-        let step = line(lists::all_dot(of.p, path.end), noise, &by_step);
+        let by_step = (self.slopes(of.p, &d, &[], n)?.0, slopes(path.phi, &dphi, Some(of.own), n));
+        let by_loss = [lists::all_dot(of.by_state, &e), slopes(path.phi, &dphi, of.direct, 1)[0]];
+        let (at, noise) = (dots(of.p, path.end, n), products(of.p, path.end, n));
         let loss = line(of.loss, of.loss.abs(), &by_loss);
-        let beside = Beside { it, like, phi: path.phi, dphi: &dphi, t: path.last };
+        let beside = Beside { it, like, phi: path.phi, dphi: &dphi, t: path.last, members: n };
         let (tape, seen) = (RefCell::new(&mut *self.plain), RefCell::new(Vec::<(f64, Seen)>::new()));
         let look = |h: f64| -> Seen {
             if let Some((_, found)) = seen.borrow().iter().find(|(at, _)| *at == h) {
-                return *found;
+                return found.clone();
             }
             let found = beside.step_and_loss(&mut tape.borrow_mut(), h, (path.before, &d, of.p), (path.end, &e));
-            seen.borrow_mut().push((h, found));
+            seen.borrow_mut().push((h, found.clone()));
             found
         };
-        let by_step = step.bends::<Of<I::State>>(&|h| look(h).step);
-        let by_loss = match loss.bends::<Of<I::State>>(&|h| look(h).loss) {
+        let step = |m: usize| {
+            let line = line(at[m], noise[m], &[by_step.0[m], by_step.1[m]]);
+            line.bends::<Of<I::State>>(&|h| look(h).step.map(|s| s[m]))
+        };
+        let step = (0..n).map(step).collect();
+        let loss = match loss.bends::<Of<I::State>>(&|h| look(h).loss) {
             0.0 => 0.0,
             _ => self.loss_bends(of, &d, &dphi)?,
         };
-        Ok(by_step.max(by_loss))
+        Ok(LoopKinks { step, loss })
     }
 
     /// How much the loss bends along the motion that the step makes of `d` and `dphi`.
@@ -67,9 +79,10 @@ impl<I: Iteration> LastStep<'_, '_, I> {
     ) -> Result<f64> {
         let path = self.path;
         let direction = anywhere_along(path.phi, dphi);
-        let (by_state, by_params) = self.slopes(of.by_state, d, &direction)?;
-        let loss = line(of.loss, of.loss.abs(), &[by_state, by_params, slope(path.phi, dphi, of.direct)]);
-        let beside = Beside { it: self.it, like: self.like, phi: path.phi, dphi, t: path.last };
+        let (by_state, by_params) = self.slopes(of.by_state, d, &direction, 1)?;
+        let by_loss = [by_state[0], by_params, slopes(path.phi, dphi, of.direct, 1)[0]];
+        let loss = line(of.loss, of.loss.abs(), &by_loss);
+        let beside = Beside { it: self.it, like: self.like, phi: path.phi, dphi, t: path.last, members: 1 };
         let tape = RefCell::new(&mut *self.plain);
         Ok(loss.bends::<Of<I::State>>(&|h| beside.loss_after(&mut tape.borrow_mut(), h, path.before, d)))
     }
@@ -87,18 +100,35 @@ fn line(at: f64, noise: f64, slopes: &[f64]) -> Line {
     Line { at, noise, slope: slopes.iter().sum(), size: slopes.iter().map(|s| s.abs()).sum() }
 }
 
-/// The product of a cotangent of the parameters with a direction from them; 0 if there is no cotangent.
-fn slope<L: Leaves>(phi: &L, dphi: &Direction<L::Scalar>, by: Option<&[Batch<L::Scalar>]>) -> f64 {
-    let Some(by) = by else { return 0.0 };
-    let (mut sum, mut v, mut leaf) = (0.0, vec![], 0);
+/// `<p, z>` of each of `n` members, or of all together.
+fn dots<T: Scalar>(p: &[Batch<T>], z: &[Batch<T>], n: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; n];
+    p.iter().zip(z).for_each(|(p, z)| lists::add_dots(&mut sums, p.data(), z.data()));
+    sums
+}
+
+/// The products of the lengths of the leaves of each member, or of all together: leaves have units.
+fn products<T: Scalar>(p: &[Batch<T>], z: &[Batch<T>], n: usize) -> Vec<f64> {
+    let length = |b: &Batch<T>, m: usize| {
+        let each = b.data().len() / n;
+        lists::flat_length(&b.data()[m * each..(m + 1) * each])
+    };
+    (0..n).map(|m| p.iter().zip(z).map(|(p, z)| length(p, m) * length(z, m)).sum()).collect()
+}
+
+/// The products of the members of a cotangent of the parameters with a direction from them; 0 if there is no cotangent.
+fn slopes<L: Leaves>(phi: &L, dphi: &Direction<L::Scalar>, by: Option<&[Batch<L::Scalar>]>, n: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; n];
+    let Some(by) = by else { return sums };
+    let (mut v, mut leaf) = (vec![], 0);
     phi.visit("", &mut |_, m| {
         v.resize(m.shape().len(), lists::number(0.0));
         m.write(&mut v);
         dphi.along(leaf, m.shape().each(), &mut v, |_, v| v);
-        sum += lists::flat_dot(&v, by[leaf].data());
+        lists::add_dots(&mut sums, &v, by[leaf].data());
         leaf += 1;
     });
-    sum
+    sums
 }
 
 /// The direction as a list.
@@ -129,10 +159,10 @@ impl<T: Scalar> MatLike<T> for Moved<'_, T> {
     }
 }
 
-/// What is seen beside the point: `<p, F>`, and the loss; `None` where they fail or are not finite.
-#[derive(Clone, Copy)]
+/// What is seen beside the point: `<p, F>` of each member, and the loss; `None` where they fail or are not finite.
+#[derive(Clone)]
 struct Seen {
-    step: Option<f64>,
+    step: Option<Vec<f64>>,
     loss: Option<f64>,
 }
 
@@ -146,6 +176,7 @@ struct Beside<'b, I: Iteration> {
     phi: &'b I::Params,
     dphi: &'b Direction<Of<I::State>>,
     t: usize,
+    members: usize,
 }
 
 impl<I: Iteration> Beside<'_, I> {
@@ -172,7 +203,7 @@ impl<I: Iteration> Beside<'_, I> {
         {
             let plain = self.at(tape, h);
             if let Ok(z) = plain.run(beside(from, h, d), self.t..self.t + 1) {
-                return Seen { step: Some(lists::all_dot(p, &z)), loss: self.loss(&plain, &end) };
+                return Seen { step: Some(dots(p, &z, self.members)), loss: self.loss(&plain, &end) };
             }
         }
         // The failure would stay with the tape.

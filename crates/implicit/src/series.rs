@@ -100,7 +100,8 @@ pub(crate) fn series<I: Iteration>(
     }
     let direct = last_step.tape.depends_on(loss, &last_step.rec.phi)?;
     let by_params = direct.then_some(&*gradient);
-    let parts = Parts { p: &p, own: &own, by_state: &at_end, direct: by_params, loss: value };
+    let members = certificate.members.len().max(1);
+    let parts = Parts { p: &p, own: &own, by_state: &at_end, direct: by_params, loss: value, members };
     look_beside(last_step, &parts, &mut certificate);
     if !(measured && has_length(&own)) {
         certificate.verdict = Verdict::Invalid(Why::NotFinite);
@@ -166,15 +167,14 @@ fn look_beside<I: Iteration>(
     certificate: &mut Certificate,
 ) {
     certificate.looked_for_kinks = parts.own.iter().map(|g| g.shape().len()).sum::<usize>() <= MOST_PARAMETERS;
-    if certificate.looked_for_kinks
-        && let Ok(bend) = last_step.bends(parts)
-        && bend > 0.0
-        && certificate.verdict.is_sound()
-    {
-        let kink = Verdict::Suspect(Why::Kink { bend });
-        certificate.verdict = kink;
-        // Whose it is is not known.
-        certificate.members.iter_mut().for_each(|m| m.verdict = m.verdict.worse(kink));
+    let Some(Ok(found)) = certificate.looked_for_kinks.then(|| last_step.bends(parts)) else { return };
+    let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
+    for (m, bend) in found.step.iter().enumerate() {
+        certificate.verdict = bends(bend.max(found.loss), certificate.verdict);
+        if let Some(member) = certificate.members.get_mut(m) {
+            // Which member makes the loss bend is not known.
+            member.verdict = bends(bend.max(found.loss), member.verdict);
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn judge_members<I: Iteration>(
     grown: &[Option<f64>],
 ) -> Result<()> {
     let n = lists::members(&lists::shapes(p));
-    if n < 2 || p.iter().chain(own).any(|b| b.shape().batch != n) {
+    if n < 2 || p.iter().chain(own).any(|b| b.shape().batch != n) || !last_step.are_apart(p, n).unwrap_or(false) {
         return Ok(());
     }
     let (path, mut errors) = (last_step.path, lists::zeros(&lists::shapes(p)));

@@ -4,7 +4,8 @@
 
 use pullback::Shape;
 use pullback::prelude::*;
-use pullback_implicit::{Certificate, Estimator, Verdict, Why, inner_loop};
+use pullback_implicit::linear::Method;
+use pullback_implicit::{Certificate, Estimate, Estimator, Implicit, Sensitivity, Verdict, Why, inner_loop};
 
 /// `z <- a z + b z² + phi` in every member, and the sum of `w z` as the loss: `a`, `b`, `phi` and `w` of each.
 type Kind = (f64, f64, f64, f64);
@@ -148,5 +149,65 @@ fn a_member_whose_terms_grow_does_not_cut_off_the_sums_of_the_others() {
             assert!((told - rate).abs() < 1e-12, "{told} {rate}");
         }
         assert!(matches!(certificate.verdict, Verdict::Invalid(Why::Diverges { .. })), "{certificate}");
+    }
+}
+
+#[test]
+fn a_member_whose_linear_system_is_far_from_solved_is_told_how_far() {
+    // Thirty terms of a slow series are a seventh of its sum.
+    let (z0, phi) = [0.0, 1.0].map(|x| Batch::from_fn(Shape::batch(2, 1, 1), |_, _, _| x)).into();
+    let a = Batch::from_fn(Shape::batch(2, 1, 1), |m, _, _| [0.995, 0.5][m]);
+    let p = inner_loop(&z0, &phi, |z: Var, phi: Var, _| z.hadamard(&a) + phi, |z: Var, _: Var| z.sum().sum());
+    let solver = Implicit::new::<f64>().method(Method::Neumann { terms: 30 });
+    let d = solver.estimate(&mut Sensitivity::new(), &p, &z0, &phi, 40).unwrap();
+    for (m, truth) in [200.0, 2.0].into_iter().enumerate() {
+        let (error, told) = ((d.gradient.data()[m] - truth).abs(), d.certificate.members[m].error.unwrap());
+        assert!(told >= 0.5 * error && told <= 2.0 * error + 1e-8, "member {m}: {told:e} of {error:e}");
+    }
+    assert_eq!(d.certificate.members[0].verdict, Verdict::Estimated, "{}", d.certificate);
+}
+
+#[test]
+fn a_kink_of_a_small_member_is_seen_beside_a_large_one_and_where_the_whole_is_suspect() {
+    let number = |x: [f64; 3]| Batch::from_fn(Shape::batch(3, 1, 1), |m, _, _| x[m]);
+    for unit in [1.0, 1e4, 1e8] {
+        // Members at their fixed points; the second has a kink there.
+        let (z0, phi) = (number([unit, 1.0, unit]), number([unit, 1.0, unit]));
+        let (a, kink) = (number([0.5, 0.1, -0.3]), number([0.0, 0.2, 0.0]));
+        let p = inner_loop(
+            &z0,
+            &phi,
+            |z: Var, phi: Var, _| phi + (z - &z0).hadamard(&a) + (z - &z0).abs().hadamard(&kink),
+            |z: Var, _: Var| z.sum().sum(),
+        );
+        for terms in [0, 60] {
+            let c = p.derivative(9, Estimator::FixedPoint { terms }).unwrap().certificate;
+            let kinks: Vec<bool> =
+                c.members.iter().map(|m| matches!(m.verdict, Verdict::Suspect(Why::Kink { .. }))).collect();
+            assert_eq!(kinks, [false, true, false], "{unit:e}, {terms} terms: {c} {:?}", c.members);
+            assert!(!c.verdict.is_sound() && c.members[0].verdict.is_sound(), "{c}");
+        }
+    }
+}
+
+#[test]
+fn loops_that_depend_on_each_other_have_no_verdict_of_their_own() {
+    let number = |f: &dyn Fn(usize) -> f64| Batch::from_fn(Shape::batch(4, 1, 1), |m, _, _| f(m));
+    let (z0, phi, a) = (number(&|_| 0.0), number(&|m| m as f64), number(&|m| 0.2 * m as f64 - 0.3));
+    for couple in [0.1, 1e-3, 1e-6, 0.0] {
+        let p = inner_loop(
+            &z0,
+            &phi,
+            |z: Var, phi: Var, _| z.hadamard(&a) + z.sum().sum() * couple + phi,
+            |z: Var, _: Var| z.sum().sum(),
+        );
+        let d = p.derivative(300, Estimator::FixedPoint { terms: 200 }).unwrap();
+        // With p = (I - A')^{-1} 1: (1 - a) p = 1 + couple sum p.
+        let each: Vec<f64> = a.data().iter().map(|a| 1.0 / (1.0 - a)).collect();
+        let sum = each.iter().sum::<f64>();
+        let factor = 1.0 + couple * sum / (1.0 - couple * sum);
+        let apart = d.gradient.data().iter().zip(&each).map(|(g, e)| (g - e * factor).abs()).fold(0.0, f64::max);
+        assert!(apart < 1e-12 && d.certificate.verdict == Verdict::Verified, "{couple:e}: {apart:e} {}", d.certificate);
+        assert_eq!(d.certificate.members.len(), if couple == 0.0 { 4 } else { 0 }, "{couple:e}");
     }
 }
