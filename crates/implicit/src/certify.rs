@@ -129,7 +129,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         if let Some(Checked { parts: Some(parts), scales, doubts, .. }) = checked {
             for (m, member) in members.iter_mut().enumerate() {
-                (member.error, member.scale) = (Some(parts[m]), scales[m]);
+                (member.error, member.scale) = (Some(parts[m]), scales.get(m).copied().unwrap_or(0.0));
                 if !is_small(checked, m, threshold) {
                     member.verdict = member.verdict.worse(Verdict::Estimated);
                 }

@@ -68,8 +68,8 @@ impl Implicit {
     }
 }
 
-/// A derivative by a solver that leaves this much of its residual or less is as good as exact.
-const CONVERGED: f64 = 1e-6;
+/// A derivative by a solver that leaves this many times its tolerance or less is as good as exact.
+const CONVERGED: f64 = 10.0;
 
 /// The last step of an iteration as a condition: its fixed point, in the coordinates `v = P v` of the tangent space at
 /// the state `z_0` that the loop reached. The program is `z_0 + P (F(z_0 + P (z - z_0)) - z_0)`, in the ambient space,
@@ -191,7 +191,8 @@ impl Implicit {
         went: &dyn Fn(usize) -> bool,
     ) -> Certificate {
         let (mut verdict, mut error) = (c.verdict, c.error.map(|e| e.total));
-        let converged = after.as_ref().is_some_and(|a| a.certificate.members.iter().all(|m| m.residual <= CONVERGED));
+        let most = CONVERGED * Settings::new::<Z::Scalar>().tolerance;
+        let converged = after.as_ref().is_some_and(|a| a.certificate.members.iter().all(|m| m.residual <= most));
         let after = after.map(|a| a.gradient.batches());
         if let (Some(after), Some(e)) = (&after, c.error) {
             let total = difference(after, own) + if converged { 0.0 } else { e.linear };

@@ -31,7 +31,7 @@ const COINCIDENCE: f64 = 0.1;
 pub(crate) struct Checked {
     pub(crate) error: Errors,
     pub(crate) parts: Option<Vec<f64>>,
-    /// The lengths that those are relative to.
+    /// The lengths that those are relative to; empty where members have no parts of the derivative.
     pub(crate) scales: Vec<f64>,
     /// That of each leaf, relative to the leaf, as often as it was looked at.
     pub(crate) pieces: Vec<Piece>,
