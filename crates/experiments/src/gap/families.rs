@@ -1,5 +1,5 @@
-//! Families of problems that are planned: which of them are asked for, and how each of those is judged. What they are is
-//! said where they are planned (`mod.rs`, `spd_ground.rs`).
+//! Families of problems that are planned: which of them are asked for, and how each of those is judged. What they are
+//! is said where they are planned (`mod.rs`, `spd_ground.rs`).
 
 use super::contest::{self, Family, Field, Pupil};
 use super::problems::Problems;

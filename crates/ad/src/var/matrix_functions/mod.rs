@@ -142,8 +142,8 @@ impl<'t, T: Scalar> Var<'t, T> {
         self.symmetric().map(SymFn::Exp)
     }
 
-    /// Matrix logarithm of `(A + A^T)/2`. Poisons: not positive definite, or so steeply graded that the small eigenvalues
-    /// are rounding of the large ones (more than about `1 / (32 n eps)` apart), and have no digits.
+    /// Matrix logarithm of `(A + A^T)/2`. Poisons: not positive definite, or so steeply graded that the small
+    /// eigenvalues are rounding of the large ones (more than about `1 / (32 n eps)` apart), and have no digits.
     #[doc(alias = "logm")]
     #[track_caller]
     #[must_use]
