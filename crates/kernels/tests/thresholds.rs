@@ -61,6 +61,20 @@ fn lu<T: Kernels>() {
         let Err(Failure::Singular { ratio, .. }) = told else { panic!("{told:?}") };
         assert!((ratio / (0.125 * threshold) - 1.0).abs() < 1e-4, "{ratio}");
     }
+    // Of a large matrix: the last pivot is d, left of terms whose sum is zero and whose sizes add up to n / 2.
+    let n = 161;
+    let terms = (n - 1) as f64 / 2.0;
+    let arrow = |d: f64| {
+        let mut a = bordered::<T>(n, n, [[1.0, 1.0], [-0.5, d]]);
+        for k in 0..n - 1 {
+            a[k + (n - 1) * n] = T::one();
+            a[n - 1 + k * n] = T::of(if k % 2 == 0 { 0.5 } else { -0.5 });
+        }
+        a
+    };
+    let mut handle = vec![T::zero(); n * (n + 1)];
+    let run = |d: f64| T::lu(&arrow(d), n, &mut handle, &mut w);
+    on_both_sides(terms * 32.0 * n as f64 * T::EPS.f64(), "lu of many terms", run, n - 1);
 }
 
 fn cholesky<T: Kernels>() {
@@ -209,12 +223,16 @@ fn below_normal<T: Kernels>() {
         }
     }
     let large = T::min_positive_value().recip();
+    // Two large pivots, and two small ones, with elimination between these.
+    let mut two = bordered::<T>(4, 4, [[tiny, 0.5 * tiny], [0.5 * tiny, tiny]]);
+    (two[0], two[5]) = (large, large);
     for (a, want) in [
+        (two, 0.75 / 4096.0),
         (vec![T::of(tiny)], tiny),
         (vec![large, T::zero(), T::zero(), T::of(tiny)], 1.0 / 64.0),
         (vec![T::of(tiny), T::of(tiny), T::one(), large], large.f64() * tiny - tiny),
     ] {
-        let n = if a.len() == 1 { 1 } else { 2 };
+        let n = a.len().isqrt();
         let mut handle = vec![T::nan(); n * (n + 2)];
         T::lu_complete(&a, n, &mut handle).unwrap();
         assert_eq!(T::det(&handle, n).f64(), T::of(want).f64());
