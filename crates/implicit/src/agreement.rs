@@ -26,7 +26,7 @@ pub fn agreement<L: Leaves>(a: &L, truth: &L) -> Agreement {
     assert_eq!(shapes(&a), shapes(&t), "agreement: the derivatives are by other parameters");
     let entries = a.iter().flat_map(|b| b.data()).zip(t.iter().flat_map(|b| b.data()));
     let (size, truth) = (norm(&a), norm(&t));
-    // Products of small numbers are none.
+    // Products of small numbers underflow, and those of large ones overflow.
     let units = if is_plain(size * truth) { [1.0, 1.0] } else { [size, truth] };
     let dot: f64 = entries.map(|(a, t)| double(*a) / units[0] * (double(*t) / units[1])).sum();
     let lengths = (size / units[0]) * (truth / units[1]);

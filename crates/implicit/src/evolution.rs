@@ -240,10 +240,9 @@ fn outer_loss<I: Iteration>(
     finite_value(loss.scalar())
 }
 
-/// A mean and its standard error, entry by entry (Welford's recurrence, for the root of the sum of squares, since those
-/// of small numbers are none). What losses lose in rounding may be the same
-/// in every pair, so the mean of that is part of the error: where nothing of a change is left, no pair differs from
-/// another.
+/// A mean and its standard error, entry by entry: Welford's recurrence for the root of the sum of squares, since
+/// squares of small numbers underflow. What losses lose in rounding may be the same in every pair, so the mean of that
+/// is part of the error: where nothing of a change is left, no pair differs from another.
 struct Mean<T: Scalar> {
     n: f64,
     mean: List<T>,

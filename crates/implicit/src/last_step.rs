@@ -158,8 +158,9 @@ impl<'s, 't, I: Iteration> LastStep<'s, 't, I> {
         Ok(lengths)
     }
 
-    /// Are the `n` members of the state and of the parameters apart, as far as this cotangent shows? Half of its members
-    /// are pulled back, and then the others: nothing must come out at members that were left out. Two reverse sweeps.
+    /// Are the `n` members of the state and of the parameters independent, as far as this cotangent shows? Half of its
+    /// members are pulled back, and then the others: nothing must come out at members that were left out. Two reverse
+    /// sweeps.
     pub(crate) fn are_apart(&self, v: &[Batch<Of<I::State>>], n: usize) -> Result<bool> {
         let by: Vec<Var<'t, _>> = self.rec.from.iter().chain(&self.rec.phi).copied().collect();
         let mut coins = lists::uniform(0xAA7);
@@ -176,8 +177,8 @@ impl<'s, 't, I: Iteration> LastStep<'s, 't, I> {
         Ok(apart)
     }
 
-    /// `<v, A d>` of each of `n` members, or of all together, and `<v, B dphi>` of all if there is a `dphi`: one reverse
-    /// sweep.
+    /// `<v, A d>` of each of `n` members, or of all together, and `<v, B dphi>` of all if there is a `dphi`. One
+    /// reverse sweep.
     pub(crate) fn slopes(
         &self,
         v: &[Batch<Of<I::State>>],

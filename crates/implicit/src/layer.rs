@@ -6,8 +6,8 @@
 //! `r = P_z grad f` for a stationary point (whether the gradient vanishes does not depend on the metric), `P_z (z - F)`
 //! for a fixed point, `P_z s` for a root. With `A = P D_z r P` let `K = A + u (I - P)`, which is regular on the whole
 //! ambient space where `A` is on the tangent space. The number `u` is about as large as `A`: any other gives the same
-//! derivatives, but loses digits where conditions have units. Then `dz = -K^{-1} D_phi r dphi`, and `phi` gets `-(D_phi r)^T
-//! K^{-T} zbar`.
+//! derivatives, but loses digits where the condition has large or small units. Then `dz = -K^{-1} D_phi r dphi`, and
+//! `phi` gets `-(D_phi r)^T K^{-T} zbar`.
 //!
 //! `K^{-1} c` and `K^{-T} c` are operations of `(z, phi, c)` in turn, whose rules use each other: from `K q = c` follow
 //! `dq = K^{-1} (dc - dK q)`, and, with `s = K^{-T} qbar`, `c` gets `s` and `(z, phi)` get the gradient of `-<s, K q>`.

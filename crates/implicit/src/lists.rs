@@ -123,7 +123,7 @@ fn root_of<'v, T: Scalar, I: Iterator<Item = &'v T>>(square: f64, entries: impl 
 }
 
 /// 1, or the power of two near to the largest entry of member `b` where that is so small or large that products of such
-/// numbers are none. To divide by it changes no digit.
+/// numbers under- or overflow. To divide by it changes no digit.
 pub(crate) fn unit<T: Scalar>(v: &[Batch<T>], b: usize) -> f64 {
     let largest = v.iter().flat_map(|v| of(v, b)).fold(0.0f64, |l, x| l.max(x.f64().abs()));
     if largest == 0.0 || !largest.is_finite() || (1e-30..=1e30).contains(&largest) {

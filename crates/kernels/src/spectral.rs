@@ -12,8 +12,8 @@ use crate::{Failure, Scalar, SymFn, Workspace};
 
 /// Is the spectrum inside the domain of `f`?
 ///
-/// An eigenvalue below rounding of the largest one proves nothing: then the matrix scaled to unit diagonal decides by its
-/// Cholesky pivots. If it is positive definite, as graded matrices are, the product of the pivots tells whether the
+/// An eigenvalue below rounding of the largest one proves nothing: then the matrix scaled to unit diagonal decides by
+/// its Cholesky pivots. If it is positive definite, as graded matrices are, the product of the pivots tells whether the
 /// small eigenvalues have digits ([`Failure::IllConditioned`] if not). That rare branch allocates.
 pub(crate) fn domain<T: Real>(f: SymFn, a: &[T], handle: &[T], n: usize) -> Result<(), Failure> {
     if n == 0 || !f.needs_positive() {

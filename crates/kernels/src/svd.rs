@@ -55,8 +55,9 @@ pub(crate) fn svd<T: Real>(
 /// that takes a column for dependent at 16 m times rounding, and small singular values are then lost; so it is told to
 /// reduce the matrix as it is.
 ///
-/// Its values are descending but for rounding, and so are its vectors of length one: of steeply graded matrices single
-/// ones were seen that are longer by a hundredth.
+/// Its values need not descend, nor its vectors have length one: of steeply graded matrices single ones are longer by
+/// much more than rounding (`tests/svd_gram.rs`). So vectors are divided by their length here; values are left as they
+/// come.
 pub(crate) fn whole<T: Real>(
     a: &[T],
     m: usize,

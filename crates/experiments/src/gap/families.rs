@@ -36,6 +36,7 @@ pub(crate) fn hold(
     (home, after, quick): (&Problems, &[usize], bool),
     pupils: &[Pupil],
 ) -> Result<Vec<Family>> {
+    check(&planned.iter().map(|p| p.name).collect::<Vec<_>>(), asked)?;
     let home = contest::tuned_at(home, after, quick);
     let wanted = |p: &Planned<'_>| asked.is_empty() || asked.iter().any(|a| a == p.name);
     let one = |p: Planned<'_>| {

@@ -244,7 +244,9 @@ fn families(
             goals: Goal::elsewhere(),
         },
     ];
-    planned.retain(|p| family_names(place.kind()).contains(&p.name));
+    if place.kind() != Kind::Subspaces {
+        planned.retain(|p| p.name != "robust");
+    }
     // What the learned optimisers practised on: opponents are tuned for that as well.
     let practised = Problems::mixed(place, digits, CONDITIONS, 2 * tuning, seed(12))?;
     let all = families::hold(planned, &args.families, (&practised, &JUDGED, args.quick), pupils)?;
