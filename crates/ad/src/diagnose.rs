@@ -96,7 +96,7 @@ impl<'a, T: Scalar> Again<'a, T> {
         let bad = |slot: &Option<Buf<T>>| slot.as_ref().is_some_and(|b| first_bad(b).is_some());
         let mut found = if slots.iter().any(bad) { Origin::Given } else { Origin::Unknown };
         for k in (0..self.inner.ops.len()).rev().take_while(|_| found == Origin::Unknown).collect::<Vec<_>>() {
-            let numbers = Numbers { inner: self.inner, store: self.store };
+            let numbers = Numbers { inner: self.inner, store: self.store, leads: &[] };
             T::reverse_numbers(&numbers, k..k + 1, 0, &depends, &mut slots);
             if self.inner.ops[k].inputs.iter().any(|&i| bad(&slots[i as usize])) {
                 found = self.blame(k);
@@ -116,7 +116,7 @@ impl<'a, T: Scalar> Again<'a, T> {
             return (Origin::Given, slots);
         }
         for (k, rec) in self.inner.ops.iter().enumerate() {
-            let numbers = Numbers { inner: self.inner, store: self.store };
+            let numbers = Numbers { inner: self.inner, store: self.store, leads: &[] };
             T::forward_numbers(&numbers, k..k + 1, 0, &mut slots);
             if (rec.first..rec.first + rec.outs).any(|i| bad(&slots[i as usize])) {
                 return (self.blame(k), slots);

@@ -3,11 +3,11 @@
 use crate::custom::CustomFn;
 use crate::eager::Eager;
 use crate::error::Place;
-use crate::ops::{Op, layout::part::Part};
+use crate::ops::{Op, Primitive, entries::unary::UnaryDerivative, layout::part::Part};
 use crate::store::{Buf, Store};
 use crate::value::{Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
-use pullback_kernels::Triangle;
+use pullback_kernels::{Triangle, Unary};
 use smallvec::SmallVec;
 
 /// A value and its derivative along one direction; an absent tangent is zero.
@@ -46,9 +46,9 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
 
     fn one(op: Op<T>, x: &[&Self]) -> Self {
         match *x {
-            [a] => run(op, [a]),
-            [a, b] => run(op, [a, b]),
-            [a, b, c] => run(op, [a, b, c]),
+            [a] => run(&op, [a]),
+            [a, b] => run(&op, [a, b]),
+            [a, b, c] => run(&op, [a, b, c]),
             _ => Self::apply(op, x).swap_remove(0),
         }
     }
@@ -150,6 +150,19 @@ impl<'a, T: Scalar> Value for Dual<Eager<'a, T>> {
         Dual { re: self.re.hadamard(&b.re), du }
     }
 
+    fn added(self, b: Self) -> Self {
+        match self.shape() == b.shape() {
+            true => Dual { re: self.re.added(b.re), du: plus(self.du, b.du) },
+            false => self.add(&b),
+        }
+    }
+
+    /// The rule of [`UnaryDerivative`], without a detour through the registry.
+    fn unary_derivative(&self, f: Unary, k: u32, y: &Self, v: &Self) -> Self {
+        let u = self.re.unary_derivative(f, k, &y.re, &v.re);
+        with_tangent(u, [self, y, v], |x, u, dx| UnaryDerivative { f, k }.jvp(x, u, dx))
+    }
+
     fn at(cx: &'a Store<T>, line: Option<Place>) -> Option<Place> {
         cx.set_line(line)
     }
@@ -191,11 +204,20 @@ fn add_product_tangent<'a, T: Scalar>(
 
 /// An operation with one output, and its forward rule.
 #[inline]
-fn run<'a, T: Scalar, const N: usize>(op: Op<T>, x: [&Dual<Eager<'a, T>>; N]) -> Dual<Eager<'a, T>> {
-    let re = x.map(|d| &d.re);
-    let y = Eager::one(op.clone(), &re);
+fn run<'a, T: Scalar, const N: usize>(op: &Op<T>, x: [&Dual<Eager<'a, T>>; N]) -> Dual<Eager<'a, T>> {
+    let y = crate::eager::run(op, x.map(|d| &d.re));
+    with_tangent(y, x, |x, y, dx| op.jvp(x, y, dx))
+}
+
+/// The value `y` of an operation at `x`, and its tangent by the forward rule `jvp`.
+#[inline(always)]
+fn with_tangent<'a, T: Scalar, const N: usize>(
+    y: Eager<'a, T>,
+    x: [&Dual<Eager<'a, T>>; N],
+    jvp: impl FnOnce(&[&Eager<'a, T>], &[&Eager<'a, T>], &[Option<&Eager<'a, T>>]) -> Outs<Option<Eager<'a, T>>>,
+) -> Dual<Eager<'a, T>> {
     let du = match x.iter().any(|d| d.du.is_some()) {
-        true => op.jvp(&re, &[&y], &x.map(|d| d.du.as_ref())).swap_remove(0),
+        true => jvp(&x.map(|d| &d.re), &[&y], &x.map(|d| d.du.as_ref())).swap_remove(0),
         false => None,
     };
     Dual { re: y, du }

@@ -77,7 +77,7 @@ impl<T: Scalar> Drop for Eager<'_, T> {
 
 /// An operation with one output.
 #[inline]
-fn run<'a, T: Scalar, const N: usize>(op: Op<T>, x: [&Eager<'a, T>; N]) -> Eager<'a, T> {
+pub(crate) fn run<'a, T: Scalar, const N: usize>(op: &Op<T>, x: [&Eager<'a, T>; N]) -> Eager<'a, T> {
     let store = x[0].store;
     // Looked at where it lies: a list that was just written is slow to move.
     let shape = match &op.infer(&x.map(|v| v.shape)) {
@@ -142,9 +142,9 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
 
     fn one(op: Op<T>, x: &[&Self]) -> Self {
         match *x {
-            [a] => run(op, [a]),
-            [a, b] => run(op, [a, b]),
-            [a, b, c] => run(op, [a, b, c]),
+            [a] => run(&op, [a]),
+            [a, b] => run(&op, [a, b]),
+            [a, b, c] => run(&op, [a, b, c]),
             _ => Self::apply(op, x).swap_remove(0),
         }
     }
@@ -171,7 +171,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
         match (slot, op) {
             (Some(sum), Op::Embed(embed)) => embed.add(v.shape, v.data(), sum),
             (Some(sum), Op::Scatter(scatter)) => scatter.add(v.shape, v.data(), sum),
-            (slot, op) => Self::add_to(slot, run(op, [v])),
+            (slot, op) => Self::add_to(slot, run(&op, [v])),
         }
     }
 
@@ -224,7 +224,18 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             true => Self::build(self.shape, self.store, |y| {
                 T::lincomb(T::of(alpha), self.data(), T::of(beta), b.data(), y);
             }),
-            false => run(Op::LinComb(crate::ops::entries::arithmetic::LinComb { alpha, beta }), [self, b]),
+            false => run(&Op::LinComb(crate::ops::entries::arithmetic::LinComb { alpha, beta }), [self, b]),
+        }
+    }
+
+    #[inline]
+    fn added(mut self, b: Self) -> Self {
+        match &mut self.data {
+            Data::Own(y) if self.shape == b.shape => {
+                T::axpy(T::one(), b.data(), y);
+                self
+            }
+            _ => self.add(&b),
         }
     }
 
@@ -236,7 +247,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
             }
             ([s], v) if self.shape.batch == 1 => Self::build(b.shape, self.store, |y| T::scale(*s, v, y)),
             (v, [s]) if b.shape.batch == 1 => Self::build(self.shape, self.store, |y| T::scale(*s, v, y)),
-            _ => run(Op::Hadamard(crate::ops::entries::arithmetic::Hadamard), [self, b]),
+            _ => run(&Op::Hadamard(crate::ops::entries::arithmetic::Hadamard), [self, b]),
         }
     }
 
@@ -278,7 +289,7 @@ impl<'a, T: Scalar> Value for Eager<'a, T> {
     fn solved_by(self, t: &Self, tri: Triangle) -> Self {
         let (shape, store) = (self.shape, self.store);
         if t.shape.batch > shape.batch {
-            return run(Op::Trsm(crate::ops::solves::trsm::Trsm(tri)), [t, &self]);
+            return run(&Op::Trsm(crate::ops::solves::trsm::Trsm(tri)), [t, &self]);
         }
         let mut buf = self.into_buf();
         let (t, each) = (Arg { shape: t.shape, data: t.data() }, shape.each());

@@ -126,7 +126,13 @@ impl<T: Scalar> Tape<T> {
         match self.tangents.get() {
             false => {
                 yk.into_iter().for_each(|k| slots[k] = Some(self.one_number()));
-                T::reverse_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &depends, &mut slots);
+                T::reverse_numbers(
+                    &Numbers { inner, store, leads: &[] },
+                    mark.ops..end.ops,
+                    mark.vals,
+                    &depends,
+                    &mut slots,
+                );
             }
             true => {
                 yk.into_iter().for_each(|k| pairs[k] = Some((self.one_number(), None)));
@@ -200,7 +206,7 @@ impl<T: Scalar> Tape<T> {
         match self.tangents.get() {
             false => {
                 seeds().for_each(|(k, v)| slots[k] = Some(copy(&inner.vals[v.id as usize].buf)));
-                T::forward_numbers(&Numbers { inner, store }, mark.ops..end.ops, mark.vals, &mut slots);
+                T::forward_numbers(&Numbers { inner, store, leads: &[] }, mark.ops..end.ops, mark.vals, &mut slots);
             }
             true => {
                 for (k, v) in seeds() {

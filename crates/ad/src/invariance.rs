@@ -303,7 +303,7 @@ impl<T: Scalar> Question<'_, T> {
             slots[*y as usize - self.base] = Some(seed);
         }
         let outer = self.store.choose(choice);
-        let numbers = Numbers { inner: values, store: self.store };
+        let numbers = Numbers { inner: values, store: self.store, leads: &[] };
         T::reverse_numbers(&numbers, self.ops.clone(), self.base, depends, &mut slots);
         self.store.choose(outer);
         let entries = |x: &u32| {

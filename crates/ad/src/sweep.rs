@@ -33,6 +33,11 @@ pub(crate) trait Recording<V: Value> {
     fn tangent_only(&self, _id: u32) -> bool {
         false
     }
+    /// May the tangent of this value matter?
+    #[inline(always)]
+    fn leads(&self, _id: u32) -> bool {
+        true
+    }
     /// Called before the rule of a step runs. What it returns is given back after the last: a rule may sweep too.
     fn at(&self, line: Option<Place>) -> Option<Place>;
     /// Does what the reverse rule of a step would, if this kind of value knows a shorter way.
@@ -216,6 +221,9 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
     for k in ops {
         let step = rec.step(k);
         let step = &*step;
+        if !rec.leads(step.first) {
+            continue;
+        }
         let place = |i: u32| Some((i as usize).wrapping_sub(base)).filter(|&p| p < slots.len());
         if rec.is_poisoned(step.first) || !step.inputs.iter().any(|&i| place(i).is_some_and(|p| slots[p].is_some())) {
             continue;

@@ -80,6 +80,10 @@ pub(crate) trait Value: Clone + Sized {
     fn add(&self, b: &Self) -> Self {
         self.lincomb(1.0, b, 1.0)
     }
+    /// `self + b`, in place where the numbers are owned.
+    fn added(self, b: Self) -> Self {
+        self.add(&b)
+    }
     fn scale(&self, alpha: f64) -> Self {
         Self::one(Op::Scale(ops::entries::arithmetic::Scale { alpha }), &[self])
     }
@@ -183,7 +187,7 @@ impl Product {
 /// Sums two optional contributions.
 pub(crate) fn plus<V: Value>(a: Option<V>, b: Option<V>) -> Option<V> {
     match (a, b) {
-        (Some(a), Some(b)) => Some(a.add(&b)),
+        (Some(a), Some(b)) => Some(a.added(b)),
         (a, b) => a.or(b),
     }
 }

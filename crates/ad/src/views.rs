@@ -38,6 +38,8 @@ impl<V> Deref for Lent<V> {
 pub(crate) struct Numbers<'a, T: Scalar> {
     pub(crate) inner: &'a Inner<T>,
     pub(crate) store: &'a Store<T>,
+    /// Marks of the values whose tangents matter; none where all do.
+    pub(crate) leads: &'a [u8],
 }
 
 impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
@@ -69,20 +71,24 @@ impl<'a, T: Scalar> Recording<Eager<'a, T>> for Numbers<'a, T> {
     fn selects(&self) -> bool {
         self.inner.selects > 0
     }
+    #[inline(always)]
+    fn leads(&self, id: u32) -> bool {
+        self.leads.get(id as usize) != Some(&0)
+    }
     #[inline]
     fn at(&self, line: Option<Place>) -> Option<Place> {
         self.store.set_line(line)
     }
     #[inline(always)]
     fn pull(&self, step: &OpRec<T>, base: usize, depends: &[u8], slots: &mut [Option<Buf<T>>]) -> bool {
-        let Numbers { inner, store } = *self;
+        let Numbers { inner, store, .. } = *self;
         let (first, inputs, vals) = (step.first, &*step.inputs, &*inner.vals);
         store.takes_shortcuts()
             && step.op.pull_direct(PullStep { first, inputs, vals, store, base, depends, slots, place: &step.line })
     }
-    #[inline]
+    #[inline(always)]
     fn push(&self, step: &OpRec<T>, base: usize, slots: &mut [Option<Buf<T>>]) -> bool {
-        let Numbers { inner, store } = *self;
+        let Numbers { inner, store, .. } = *self;
         let (first, inputs, vals, tangents) = (step.first, &*step.inputs, &*inner.vals, slots);
         store.takes_shortcuts() && step.op.push_direct(PushStep { first, inputs, vals, tangents, base, store })
     }

@@ -16,6 +16,7 @@ use crate::transposed::product;
 use crate::wide_registers::clear_wide_registers;
 
 /// `C = [C +] alpha A B`. Whoever calls it clears the wide registers.
+#[inline(always)]
 pub(crate) fn matmul<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     match parts(Size::Multiplications(a.nrows() * a.ncols() * b.ncols())) {
         1 => product(c, accum, a, b, alpha),
@@ -31,6 +32,7 @@ const BLOCK: usize = 48;
 const MANY_ROWS: usize = 384;
 
 #[cold]
+#[inline(never)]
 fn matmul_in_parts<T: Real>(
     c: MatMut<'_, T>,
     accum: Accum,

@@ -35,7 +35,7 @@ pub(crate) fn gemm<T: Real>(
         if !add {
             c.fill(T::zero());
         }
-    } else if m * n * k > GEMM_SMALL && thin(c, m, n, k, alpha, (a, ta), (b, tb), add) {
+    } else if m * n * k > GEMM_SMALL && (n <= COLUMNS || m == 1) && thin(c, m, n, k, alpha, (a, ta), (b, tb), add) {
         // Done.
     } else if m * n * k <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
         // op(B)[p, j] = b[p * bp + j * bj].
@@ -45,8 +45,9 @@ pub(crate) fn gemm<T: Real>(
     }
 }
 
-/// The product, if it is one of a matrix with few columns, or with one row from the left: `c^T = op(B)^T op(A)^T`.
-#[inline]
+/// The product, if it is one of a matrix with few columns, or with one row from the left: `c^T = op(B)^T op(A)^T`. Not
+/// inlined: other products must not pay for its frame.
+#[inline(never)]
 fn thin<T: Real>(
     c: &mut [T],
     m: usize,

@@ -24,6 +24,7 @@ const WIDTH: usize = 256;
 const SQUARE: usize = 4;
 
 /// `C = [C +] alpha A B` on this thread.
+#[inline(always)]
 pub(crate) fn product<T: Real>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     let transposed = b.col_stride() == 1 && b.row_stride() > 1 && b.nrows() >= DEPTH;
     match transposed && a.nrows().min(b.ncols()) >= TRANSPOSED_LARGE {

@@ -130,8 +130,8 @@ impl<T: Scalar> Tape<T> {
             }
             reset(cotangents, inner.vals.len());
             plant(cotangents);
-            let depends = depends.of(inner, x.iter().map(|v| v.id));
-            T::reverse_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, depends, cotangents);
+            let depends = depends.depending(inner, x.iter().map(|v| v.id));
+            T::reverse_numbers(&Numbers { inner, store, leads: &[] }, 0..inner.ops.len(), 0, depends, cotangents);
             for (i, v) in x.iter().enumerate() {
                 let shape = inner.vals[v.id as usize].shape;
                 let slot = &mut cotangents[v.id as usize];
@@ -180,8 +180,8 @@ impl<T: Scalar> Tape<T> {
         self.check_outs(y, out)?;
         self.finite_values(y)?;
         let mut s = self.borrow_scratch();
-        let tangents = &mut s.tangents;
-        self.sweep_forward(seeds, tangents);
+        let Scratch { tangents, leads, .. } = &mut *s;
+        self.sweep_forward(seeds, tangents, leads.leading(&self.inner(), y.iter().map(|y| y.id)));
         for (v, o) in y.iter().zip(out.iter_mut()) {
             match &tangents[v.id as usize] {
                 Some(b) => o.data_mut().copy_from_slice(b),
@@ -220,12 +220,18 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
-    pub(super) fn sweep_forward(&self, seeds: &[(Var<'_, T>, &dyn MatLike<T>)], tangents: &mut Vec<Option<Buf<T>>>) {
+    /// The tangents of the values that `leads` marks; of all if there are no marks.
+    pub(super) fn sweep_forward(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        tangents: &mut Vec<Option<Buf<T>>>,
+        leads: &[u8],
+    ) {
         let inner = self.inner();
         let (inner, store) = (&*inner, &self.store);
         reset(tangents, inner.vals.len());
         self.plant(seeds, tangents);
-        T::forward_numbers(&Numbers { inner, store }, 0..inner.ops.len(), 0, tangents);
+        T::forward_numbers(&Numbers { inner, store, leads }, 0..inner.ops.len(), 0, tangents);
     }
 
     /// The gradient of `y` by `x` as a value of the tape: differentiable, and replayed with the rest.

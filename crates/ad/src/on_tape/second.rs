@@ -75,12 +75,16 @@ impl<T: Scalar> Tape<T> {
         self.check_outs(seeds.iter().map(|(x, _)| x), out)?;
         self.finite_values([&y])?;
         let mut s = self.borrow_scratch();
-        let Scratch { tangents, duals, depends, .. } = &mut *s;
-        self.sweep_forward(seeds, tangents);
+        let Scratch { tangents, duals, depends, read, .. } = &mut *s;
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            let depends = depends.of(inner, seeds.iter().map(|(x, _)| x.id));
+            let targets = seeds.iter().map(|(x, _)| x.id);
+            let depends = depends.depending(inner, targets.clone());
+            // A selection looks at all that it could let pass.
+            let some = inner.selects == 0 && store.takes_shortcuts();
+            let read = if some { read.read_from(inner, std::iter::once(y.id).chain(targets), depends) } else { &[] };
+            self.sweep_forward(seeds, tangents, read);
             reset(duals, inner.vals.len());
             let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());
             duals[y.id as usize] = Some((one.into_buf(), None));

@@ -202,10 +202,15 @@ impl<'a, T: Scalar> PullStep<'a, T> {
     {
         let (store, input) = (self.store, &self.vals[self.inputs[i] as usize]);
         if let Some(slot) = self.slot(i) {
-            let add = slot.is_some();
-            let sum = slot.get_or_insert_with(|| store.take(input.buf.len()));
             let (m, a, b) = term();
-            gemm_batched(sum, input.shape, add, m, *a, *b);
+            match slot {
+                Some(sum) => gemm_batched(sum, input.shape, true, m, *a, *b),
+                None => {
+                    let mut new = store.take(input.buf.len());
+                    gemm_batched(&mut new, input.shape, false, m, *a, *b);
+                    *slot = Some(new);
+                }
+            }
         }
     }
 }

@@ -117,7 +117,7 @@ pub(crate) mod control {
     pub(crate) mod guard;
 }
 
-pub(crate) use primitive::{Arg, Out, Primitive, Shapes, members, one, out1, square, two};
+pub(crate) use primitive::{Arg, Out, Primitive, Reads, Shapes, members, one, out1, square, two};
 
 macro_rules! registry {
     ($($family:literal, $text:literal { $($Op:ident($Ty:ty) $name:literal,)* })*) => {
@@ -140,7 +140,7 @@ macro_rules! registry {
             pub(crate) fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
                 match self { $($(Op::$Op(p) => Primitive::<T>::infer(p, x),)*)* }
             }
-            #[inline]
+            #[inline(always)]
             pub(crate) fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
                 match y[0].shape.batch {
                     ..2 => self.eval_here(x, y, s),
@@ -151,6 +151,13 @@ macro_rules! registry {
             #[inline(never)]
             fn eval_here(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], s: &Store<T>) -> Result<(), Trouble> {
                 match self { $($(Op::$Op(p) => p.eval(x, y, s),)*)* }
+            }
+            /// What the reverse rule reads.
+            pub(crate) fn reads(&self) -> Reads {
+                fn of<T: Scalar, P: Primitive<T>>(_: &P) -> Reads {
+                    if P::LINEAR { Reads::Nothing } else { P::READS }
+                }
+                match self { $($(Op::$Op(p) => of::<T, _>(p),)*)* }
             }
             #[inline(always)]
             pub(crate) fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {

@@ -47,6 +47,19 @@ impl<T> Out<'_, T> {
     }
 }
 
+/// What a reverse rule reads, in a way that its derivative along a direction depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Inputs and outputs.
+    All,
+    /// Inputs.
+    Inputs,
+    /// For the cotangent of each input the other inputs: a product.
+    OtherInputs,
+    /// Nothing: a linear operation.
+    Nothing,
+}
+
 /// A primitive: its shapes, its value, and two derivative rules, each derived by hand and each the other's test.
 pub(crate) trait Primitive<T: Scalar> {
     /// What the page of primitives says of it.
@@ -64,6 +77,10 @@ pub(crate) trait Primitive<T: Scalar> {
     /// Is it linear in all its inputs together, with one output? Over numbers its tangent is then its value at their
     /// tangents.
     const LINEAR: bool = false;
+
+    /// What the reverse rule reads beside the cotangents; what it does not read needs no tangent where only its
+    /// derivative is asked for (`scratch.rs`). [`Reads::All`] is always right.
+    const READS: Reads = Reads::All;
 
     // Shortcuts over plain numbers, from buffer to buffer (`direct.rs`). `None` or `false`: nothing was done, ask the
     // rule.

@@ -32,6 +32,7 @@ mod spectra;
 mod table;
 mod threads;
 mod ties;
+mod unread;
 mod verdicts;
 mod whole;
 mod words;

@@ -3,7 +3,7 @@
 
 use crate::elementwise::{unary, unary_derivative_assign};
 use crate::real::Real;
-use crate::threads::{Size, by_entries, by_entries_of_two, parts};
+use crate::threads::{alone, by_entries, by_entries_of_two};
 use crate::wide::flat;
 use crate::{Failure, Scalar, Unary};
 
@@ -53,11 +53,14 @@ kernels! {
 }
 
 /// [`Entries::unary_derivative_assign`], shared among threads where those were asked for.
-#[inline]
+#[inline(always)]
 fn slopes<T: Real>(f: Unary, k: u32, x: &[T], y: &[T], v: &mut [T]) -> Result<(), Failure> {
-    if parts(Size::Entries(v.len())) == 1 {
-        return unary_derivative_assign(f, k, x, y, v);
-    }
+    if alone() { unary_derivative_assign(f, k, x, y, v) } else { shared_slopes(f, k, x, y, v) }
+}
+
+#[cold]
+#[inline(never)]
+fn shared_slopes<T: Real>(f: Unary, k: u32, x: &[T], y: &[T], v: &mut [T]) -> Result<(), Failure> {
     // The verdict does not depend on the entries.
     unary_derivative_assign::<T>(f, k, &[], &[], &mut [])?;
     by_entries_of_two(x, y, v, |x, y, v| {

@@ -31,9 +31,8 @@ pub(crate) fn outer_sum<T: Real>(win: Window, handle: &[T], weights: &[T], out: 
     let (u, v, _) = parts(win, handle);
     let (m, n, p) = (win.m, win.n, win.len);
     let [t] = w.slices([m * p]);
-    for (c, &s) in weights.iter().enumerate() {
-        crate::wide::flat::scale(s, &win.of(u, m)[c * m..(c + 1) * m], &mut t[c * m..(c + 1) * m]);
-    }
+    let columns = t.chunks_exact_mut(m.max(1)).zip(win.of(u, m).chunks_exact(m.max(1)));
+    columns.zip(weights).for_each(|((t, u), &s)| crate::wide::flat::scale(s, u, t));
     gemm(out, m, n, p, T::one(), t, false, win.of(v, n), true, false);
     if !win.singular {
         mirror(out, n, true);

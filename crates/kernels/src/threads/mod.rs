@@ -10,7 +10,7 @@ mod awake;
 mod parts;
 
 pub use parts::{Size, parts, piece, share};
-pub(crate) use parts::{by_entries, by_entries_of_two};
+pub(crate) use parts::{alone, by_entries, by_entries_of_two};
 
 use crate::wide_registers::clear_wide_registers;
 use awake::{Awake, Finished};

@@ -23,10 +23,13 @@ pub enum Size {
 /// In how many parts work of this size is to be done here: 1 where nobody asked for threads or it is too small.
 #[inline(always)]
 pub fn parts(size: Size) -> usize {
-    match COUNT.get() {
-        1 => 1,
-        count => worthwhile(size, count),
-    }
+    if alone() { 1 } else { worthwhile(size, COUNT.get()) }
+}
+
+/// Did nobody ask for threads here?
+#[inline(always)]
+pub(crate) fn alone() -> bool {
+    COUNT.get() == 1
 }
 
 #[cold]
@@ -55,6 +58,14 @@ pub fn piece(n: usize, parts: usize, unit: usize) -> usize {
 /// `work` on the same piece of `x` and of `y`, which have the same length.
 #[inline(always)]
 pub(crate) fn by_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
+    if alone() { work(x, y) } else { share_entries(x, y, work) }
+}
+
+/// [`by_entries`] with threads. A function of its own that nothing follows: the frame of a call would cost a short list
+/// more than the work.
+#[cold]
+#[inline(never)]
+fn share_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
     match parts(Size::Entries(y.len())) {
         1 => work(x, y),
         k => {
@@ -72,6 +83,12 @@ pub(crate) fn by_entries_of_two<T: Sync + Send>(
     y: &mut [T],
     work: impl Fn(&[T], &[T], &mut [T]) + Sync,
 ) {
+    if alone() { work(a, b, y) } else { share_entries_of_two(a, b, y, work) }
+}
+
+#[cold]
+#[inline(never)]
+fn share_entries_of_two<T: Sync + Send>(a: &[T], b: &[T], y: &mut [T], work: impl Fn(&[T], &[T], &mut [T]) + Sync) {
     match parts(Size::Entries(y.len())) {
         1 => work(a, b, y),
         k => {

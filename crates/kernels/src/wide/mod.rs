@@ -56,10 +56,16 @@ pub(crate) trait Entry<T> {
 
 /// What multiplies a direction: a function of an entry `x` and of the value `y` there.
 pub(crate) trait Slope<T> {
-    /// A cheap value where `y` allows it, of plain arithmetic. It has the bits of `at`.
+    /// Does `y` allow for the cheap formula?
     #[inline(always)]
-    fn gentle(&self, _y: T) -> Option<T> {
-        None
+    fn gentle(_y: T) -> bool {
+        false
+    }
+
+    /// The cheap formula, of plain arithmetic. It has the bits of `at` where `y` is gentle.
+    #[inline(always)]
+    fn near(y: T) -> T {
+        y
     }
 
     /// The value, branch-free; fused where `F`.
@@ -113,13 +119,13 @@ pub(crate) fn multiply<T: Lane, E: Slope<T>>(f: E, x: &[T], y: &[T], v: &mut [T]
     debug_assert!(x.len() == v.len() && y.len() == v.len());
     // Where all entries are gentle, a call costs more than they do.
     if let ([y], [v]) = (y, &mut *v)
-        && let Some(slope) = f.gentle(*y)
+        && E::gentle(*y)
     {
-        *v *= slope;
+        *v *= E::near(*y);
         return;
     }
-    if v.len() < 16 && y.iter().all(|y| f.gentle(*y).is_some()) {
-        return v.iter_mut().zip(y).for_each(|(v, &y)| *v *= f.gentle(y).unwrap_or(y));
+    if v.len() <= 16 && are_gentle::<T, E>(y) {
+        return multiply_near::<T, E>(y, v);
     }
     fitting(size_of_val(x)).dispatch(Multiply { f, x, y, v });
 }
@@ -246,8 +252,8 @@ impl<T: Lane, E: Slope<T>> WithSimd for Multiply<'_, T, E> {
             return;
         }
         for ((x, y), v) in x.chunks(BLOCK).zip(y.chunks(BLOCK)).zip(v.chunks_mut(BLOCK)) {
-            if y.iter().fold(true, |all, y| all & f.gentle(*y).is_some()) {
-                v.iter_mut().zip(y).for_each(|(v, y)| *v *= f.gentle(*y).unwrap_or(*y));
+            if are_gentle::<T, E>(y) {
+                multiply_near::<T, E>(y, v);
             } else if S::IS_SCALAR {
                 slopes::<false, T, E>(&f, x, y, v);
             } else {
@@ -255,6 +261,16 @@ impl<T: Lane, E: Slope<T>> WithSimd for Multiply<'_, T, E> {
             }
         }
     }
+}
+
+#[inline(always)]
+fn are_gentle<T: Lane, E: Slope<T>>(y: &[T]) -> bool {
+    y.iter().fold(true, |all, y| all & E::gentle(*y))
+}
+
+#[inline(always)]
+fn multiply_near<T: Lane, E: Slope<T>>(y: &[T], v: &mut [T]) {
+    v.iter_mut().zip(y).for_each(|(v, y)| *v *= E::near(*y));
 }
 
 #[inline(always)]

@@ -24,26 +24,36 @@ fn bell<const F: bool, T: Real>(x: T) -> T {
 
 impl<T: Real> Slope<T> for TanhSlope {
     #[inline(always)]
-    fn gentle(&self, y: T) -> Option<T> {
-        gentle(y).then(|| (T::one() - y) * (T::one() + y))
+    fn gentle(y: T) -> bool {
+        gentle(y)
+    }
+
+    #[inline(always)]
+    fn near(y: T) -> T {
+        (T::one() - y) * (T::one() + y)
     }
 
     #[inline(always)]
     fn at<const F: bool>(&self, x: T, y: T) -> T {
-        let (near, far) = ((T::one() - y) * (T::one() + y), T::of(4.0) * bell::<F, T>(x + x));
+        let (near, far) = (Self::near(y), T::of(4.0) * bell::<F, T>(x + x));
         if gentle(y) { near } else { far }
     }
 }
 
 impl<T: Real> Slope<T> for SigmoidSlope {
     #[inline(always)]
-    fn gentle(&self, y: T) -> Option<T> {
-        gentle(y).then(|| y * (T::one() - y))
+    fn gentle(y: T) -> bool {
+        gentle(y)
+    }
+
+    #[inline(always)]
+    fn near(y: T) -> T {
+        y * (T::one() - y)
     }
 
     #[inline(always)]
     fn at<const F: bool>(&self, x: T, y: T) -> T {
-        let (near, far) = (y * (T::one() - y), bell::<F, T>(x));
+        let (near, far) = (Self::near(y), bell::<F, T>(x));
         if gentle(y) { near } else { far }
     }
 }

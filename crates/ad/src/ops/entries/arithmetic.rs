@@ -5,7 +5,7 @@
 use super::broadcast::{broadcast, broadcast_shapes};
 use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
@@ -162,6 +162,8 @@ impl<T: Scalar> Primitive<T> for Shift {
     const DOC: PrimitiveDoc =
         PrimitiveDoc { operation: "`x + c`", cost: &["pass", "0", "0"], ..PrimitiveDoc::of(file!()) };
 
+    const READS: Reads = Reads::Nothing;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -190,6 +192,8 @@ impl<T: Scalar> Primitive<T> for Hadamard {
         cost: &["pass", "2 passes", "2 passes"],
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::OtherInputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         broadcast_shapes(x)

@@ -16,7 +16,7 @@
 //! Cost: value one pass, JVP and VJP 4 passes. Source: derived.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1, two};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -59,6 +59,8 @@ impl<T: Scalar> Primitive<T> for Atan2 {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(same(x)?)

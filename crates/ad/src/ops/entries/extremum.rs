@@ -4,7 +4,7 @@
 //! up anew from `(a, b)` at every evaluation, so a replay across a change of winner is right.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -34,6 +34,8 @@ impl<T: Scalar> Primitive<T> for Extremum {
         degenerate: "a tie halves the derivative (the symmetric subgradient); NaN stays NaN",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if x[0] == x[1] { one(x[0]) } else { Err("expected equal shapes".into()) }
@@ -74,6 +76,8 @@ impl<T: Scalar> Primitive<T> for Route {
         degenerate: "looked up anew at each evaluation, so replay across a change of winner is right",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[2])

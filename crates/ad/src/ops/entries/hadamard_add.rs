@@ -10,7 +10,7 @@ use super::arithmetic::{full, product_vjp};
 use super::broadcast::each_entry;
 use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -36,6 +36,8 @@ impl<T: Scalar> Primitive<T> for HadamardAdd {
         degenerate: "rounds twice, as the two operations that it stands for",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::OtherInputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match x[0].broadcast(x[1]).and_then(|s| s.broadcast(x[2])) {

@@ -14,7 +14,7 @@
 //! is theirs; see `dead.rs`. Cost: one pass each. Source: derived.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, entries::broadcast, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, entries::broadcast, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -111,6 +111,8 @@ impl<T: Scalar> Primitive<T> for Select {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         equal(x)
     }
@@ -151,6 +153,8 @@ impl<T: Scalar> Primitive<T> for Keep {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         equal(x)

@@ -7,7 +7,7 @@
 
 use crate::ops::direct::{PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
@@ -32,6 +32,8 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
         degenerate: "kinks at 0: `relu` takes the left derivative 0, `abs` and `sign` the mean 0; `clamp` the mean 1/2 at a bound",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
@@ -81,6 +83,8 @@ impl<T: Scalar> Primitive<T> for UnaryDerivative {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -91,7 +95,7 @@ impl<T: Scalar> Primitive<T> for UnaryDerivative {
 
     /// For `u = f^(k)(x) o v`: `du = f^(k+1)(x) o v o dx + f^(k)(x) o dv`.
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
-        let dx0 = dx[0].map(|d| x[0].unary_derivative(self.f, self.k + 1, x[1], &x[2].hadamard(d)));
+        let dx0 = dx[0].map(|d| x[2].hadamard(d).unary_pulled(self.f, self.k + 1, x[0], x[1]));
         let dv = dx[2].map(|d| x[0].unary_derivative(self.f, self.k, x[1], d));
         out1(plus(dx0, dv))
     }

@@ -29,7 +29,7 @@
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::part::Part;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
@@ -201,6 +201,8 @@ impl<T: Scalar> Primitive<T> for LowerProduct {
         cost: &["2/3", "4/3", "8/3"],
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         beside(x)

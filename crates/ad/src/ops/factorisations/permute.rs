@@ -6,7 +6,7 @@
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::Axis;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -63,6 +63,8 @@ impl<T: Scalar> Primitive<T> for Permute {
         degenerate: "linear in what it permutes",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let size = match self.axis {

@@ -23,7 +23,7 @@
 use super::cholesky::{pull, push};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::part::Part;
-use crate::ops::{Arg, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape, ops::Op};
@@ -189,6 +189,8 @@ impl<T: Scalar> Primitive<T> for SpdLogdet {
         source: "Giles 2008, 2.2",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;

@@ -29,7 +29,7 @@
 //! ones for the VJP; a tape keeps the result alone. Sources: Al-Mohy & Higham 2011; derived here.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square, two};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, members, one, out1, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -173,6 +173,8 @@ impl<T: Scalar> Primitive<T> for Action {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(shapes(x, self.a.count_ones() as usize)?)
     }
@@ -251,6 +253,8 @@ impl<T: Scalar> Primitive<T> for ActionPull {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let thin = shapes(x, self.a.count_ones() as usize)?;

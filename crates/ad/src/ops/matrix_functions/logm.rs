@@ -16,7 +16,7 @@
 use crate::ops::by_members::try_members;
 use crate::ops::direct::{self, PullPairsStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, matrix_functions::family, members, out1, square, two};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, matrix_functions::family, members, out1, square, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -77,6 +77,8 @@ impl<T: Scalar> Primitive<T> for LogmAlong {
         source: "Al-Mohy, Higham & Relton 2013; derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         family::infer(x)

@@ -15,7 +15,7 @@
 
 use crate::Scalar;
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, matrix_functions::family, members, out1, square};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, matrix_functions::family, members, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use pullback_kernels::Group;
@@ -78,6 +78,8 @@ impl<T: Scalar> Primitive<T> for ProjectorAlong {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[crate::Shape]) -> Result<Shapes, String> {
         family::infer(x)

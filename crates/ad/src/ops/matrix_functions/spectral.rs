@@ -21,7 +21,7 @@
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::spectra::eigh::EighComplete;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
@@ -80,6 +80,8 @@ impl<T: Scalar> Primitive<T> for Spectral {
         source: "Daleckii & Krein 1965; Higham, *Functions of Matrices*, 3.2",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
@@ -165,6 +167,8 @@ impl<T: Scalar> Primitive<T> for SpectralTrace {
         source: "as `spectral`",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;

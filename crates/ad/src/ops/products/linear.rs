@@ -5,7 +5,7 @@
 //! Cost: that of the map. Conditions: those of the map.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -72,6 +72,8 @@ impl<T: Scalar> Primitive<T> for Linear<T> {
         cost: &["the map's own"],
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Nothing;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (m, n) = self.map.size();

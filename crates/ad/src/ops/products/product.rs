@@ -9,7 +9,7 @@
 use crate::ops::by_members::each_member;
 use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape};
@@ -121,6 +121,8 @@ impl<T: Scalar> Primitive<T> for Mul {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::OtherInputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(self.0.shape(x[0], x[1]).ok_or_else(misfit)?)
     }
@@ -180,6 +182,8 @@ impl<T: Scalar> Primitive<T> for MulAdd {
         source: "Giles 2008, 2.1",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::OtherInputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let p = self.0.shape(x[1], x[2]).ok_or_else(misfit)?;

@@ -7,7 +7,7 @@
 
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::Axis;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -26,6 +26,8 @@ impl<T: Scalar> Primitive<T> for CumSum {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Nothing;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match self.axis {

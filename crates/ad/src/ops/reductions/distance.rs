@@ -20,7 +20,7 @@
 //! Cost: `m n d` multiplications each; twice that for a derivative by both. Source: derived.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape};
@@ -94,6 +94,8 @@ impl<T: Scalar> Primitive<T> for Distances {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(pairs(x[0], x[1])?)
     }
@@ -137,6 +139,8 @@ impl<T: Scalar> Primitive<T> for DistancesPush {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (points, directions) = (pairs(x[0], x[1])?, pairs(x[2], x[3])?);
@@ -187,6 +191,8 @@ impl<T: Scalar> Primitive<T> for DistancesPull {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let s = pairs(x[1], x[2])?;

@@ -9,7 +9,7 @@
 use super::reduce::Over;
 use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
@@ -33,6 +33,8 @@ impl<T: Scalar> Primitive<T> for Dot {
         cost: &["pass", "2 passes", "2 passes"],
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::OtherInputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         match (x[0].rows, x[0].cols) == (x[1].rows, x[1].cols) {

@@ -16,7 +16,7 @@
 use super::reduce::Over;
 use crate::ops::direct::PullStep;
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1, two};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1, two};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -230,6 +230,8 @@ impl<T: Scalar> Primitive<T> for Winners {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         let (group, v) = (self.over.shape(x[0]), if self.gather { x[0] } else { self.over.shape(x[0]) });

@@ -30,7 +30,7 @@
 use super::reduce::Over;
 use crate::ops::direct::PullStep;
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value};
 use crate::{Scalar, Shape};
@@ -318,6 +318,8 @@ impl<T: Scalar> Primitive<T> for LogSoftmax {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(x[0])
     }
@@ -356,6 +358,8 @@ impl<T: Scalar> Primitive<T> for LogSumExp {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(self.over.shape(x[0]))

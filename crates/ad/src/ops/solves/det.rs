@@ -17,7 +17,7 @@
 //! Source: derived here (the formulas at a diagonal matrix are Jacobi's).
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Op, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::{Arg, Op, Out, Primitive, Reads, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape};
@@ -83,6 +83,8 @@ impl<T: Scalar> Primitive<T> for Det {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;
         one(x[0].with(1, 1))
@@ -115,6 +117,8 @@ impl<T: Scalar> Primitive<T> for Cofactor {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;

@@ -14,7 +14,7 @@
 //! Source: Giles 2008, 2.2-2.3.
 
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, members, one, out1, square};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, members, one, out1, square};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value};
 use crate::{Scalar, Shape, ops::Op};
@@ -176,6 +176,8 @@ impl<T: Scalar> Primitive<T> for LuLogdet {
         source: "Giles 2008, 2.2",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         square(x[0])?;

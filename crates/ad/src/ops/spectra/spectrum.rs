@@ -29,7 +29,7 @@
 
 use crate::ops::control::gauge::Gauge;
 use crate::ops::documentation::PrimitiveDoc;
-use crate::ops::{Arg, Out, Primitive, Shapes, members, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, members, one, out1};
 use crate::store::{Store, Trouble};
 use crate::value::{Grads, Outs, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -150,6 +150,8 @@ impl<T: Scalar> Primitive<T> for Spectrum {
         ..PrimitiveDoc::of(file!())
     };
 
+    const READS: Reads = Reads::Inputs;
+
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         self.of.fits(x[0])?;
         one(Shape::batch(directions(x[0], &x[2..])?, self.of.len, 1))
@@ -200,6 +202,8 @@ impl<T: Scalar> Primitive<T> for Weighted {
         source: "Daleckii & Krein 1965; derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         self.0.fits(x[0])?;
@@ -260,6 +264,8 @@ impl<T: Scalar> Primitive<T> for Along {
         source: "Kato, *Perturbation Theory*, II.6; derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         if (x[4].rows, x[4].cols) != (x[2].rows, x[2].cols) {

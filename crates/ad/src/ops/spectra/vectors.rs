@@ -45,7 +45,7 @@ use crate::ops::direct::{PullPairsStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::layout::moves::{Axis, Concat, Slice};
 use crate::ops::layout::part::Part;
-use crate::ops::{Arg, Out, Primitive, Shapes, one, out1};
+use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Choice, Store, Trouble};
 use crate::value::{Grads, Outs, Product, Value, plus};
 use crate::{Scalar, Shape, ops::Op};
@@ -348,6 +348,8 @@ impl<T: Scalar> Primitive<T> for VectorsPull {
         source: "derived",
         ..PrimitiveDoc::of(file!())
     };
+
+    const READS: Reads = Reads::Inputs;
 
     fn infer(&self, x: &[Shape]) -> Result<Shapes, String> {
         one(Shape { batch: self.frame.with_batch(x)?, ..x[0] })
