@@ -81,9 +81,10 @@ impl<T: Scalar> Tape<T> {
             let (inner, store) = (&*inner, &self.store);
             let targets = seeds.iter().map(|(x, _)| x.id);
             let depends = depends.depending(inner, targets.clone());
-            // A selection looks at all that it could let pass.
-            let some = inner.selects == 0 && store.takes_shortcuts();
-            let read = if some { read.read_from(inner, std::iter::once(y.id).chain(targets), depends) } else { &[] };
+            let read = match store.takes_shortcuts() {
+                true => read.read_from(inner, std::iter::once(y.id).chain(targets), depends),
+                false => &[],
+            };
             self.sweep_forward(seeds, tangents, read);
             reset(duals, inner.vals.len());
             let one = Eager::build(Shape::SCALAR, store, |b| b[0] = T::one());

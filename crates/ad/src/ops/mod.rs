@@ -154,10 +154,7 @@ macro_rules! registry {
             }
             /// What the reverse rule reads.
             pub(crate) fn reads(&self) -> Reads {
-                fn of<T: Scalar, P: Primitive<T>>(_: &P) -> Reads {
-                    if P::LINEAR { Reads::Nothing } else { P::READS }
-                }
-                match self { $($(Op::$Op(p) => of::<T, _>(p),)*)* }
+                match self { $($(Op::$Op(p) => Reads::of::<T, _>(p),)*)* }
             }
             #[inline(always)]
             pub(crate) fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {

@@ -60,6 +60,13 @@ pub(crate) enum Reads {
     Nothing,
 }
 
+impl Reads {
+    /// What the rule of this primitive reads.
+    pub(crate) fn of<T: Scalar, P: Primitive<T>>(_: &P) -> Reads {
+        if P::LINEAR { Reads::Nothing } else { P::READS }
+    }
+}
+
 /// A primitive: its shapes, its value, and two derivative rules, each derived by hand and each the other's test.
 pub(crate) trait Primitive<T: Scalar> {
     /// What the page of primitives says of it.

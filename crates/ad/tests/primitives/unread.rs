@@ -6,7 +6,7 @@ use super::points::Rng;
 use super::table::{Line, table};
 use super::{List, generic};
 use faer::{Mat, MatMut, MatRef};
-use pullback::{Batch, LinearMap, MatLike, Tape, Var};
+use pullback::{Batch, LinearMap, MatLike, Tape, Var, func};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,4 +119,32 @@ fn tangents_that_nobody_reads_are_not_computed() {
     assert_eq!((first.since(), second.since(), third.since()), (1, 1, 0));
     tape.hvp_into(other, x, &v, &mut h).unwrap();
     assert_eq!((first.since(), second.since(), third.since()), (0, 0, 1 + 2));
+}
+
+/// Of several outputs of an operation one may lead to the result alone.
+#[test]
+fn a_second_output_alone_has_its_tangent() {
+    let (x0, v) = (Rng::new(5).normal(4, 3), Rng::new(6).normal(4, 3));
+    let tape = Tape::new();
+    let x = tape.input(&x0);
+    let (q, r) = (x * 1.0).qr();
+    let both = q.dot(&v) + r.sum();
+    let (mut alone, mut q_dot, mut r_dot) = (Batch::zeros(r.shape()), Batch::zeros(q.shape()), Batch::zeros(r.shape()));
+    tape.jvp_into(&[(x, &v)], &[r], &mut [&mut alone]).unwrap();
+    tape.jvp_into(&[(x, &v)], &[q, r, both], &mut [&mut q_dot, &mut r_dot, &mut Batch::zeros(both.shape())]).unwrap();
+    assert!(alone.max_abs() > 0.1 && q_dot.max_abs() > 0.1);
+    assert_eq!(alone.data(), r_dot.data());
+}
+
+/// Tangents of sums that a rule forms over pairs: a forward rule in a program whose values carry tangents.
+#[test]
+fn sums_in_place_keep_the_tangents_of_both_terms() {
+    let (x0, u, v) = (Rng::new(7).normal(3, 3), Rng::new(8).normal(3, 3), Rng::new(9).normal(3, 3));
+    let (_, found) = pullback::jvp(func(|x: Var| x.jvp(|x| x.hadamard(x.sin()), &v).1), &x0, &u).unwrap();
+    // d²/dx² of x sin x is 2 cos x - x sin x.
+    let expected = Mat::from_fn(3, 3, |i, j| {
+        let x: f64 = x0[(i, j)];
+        (2.0 * x.cos() - x * x.sin()) * u[(i, j)] * v[(i, j)]
+    });
+    assert!((found.member(0) - expected).norm_max() < 1e-13);
 }
