@@ -31,7 +31,11 @@ fn serve(requests: &mut Requests, asked: &Asked, row: &Row) {
     let (_, y2, x2) = record(&second, row, asked.n);
     let g = problem.x.iter().map(|x| Batch::zeros(x.shape())).collect();
     let (first, second) = ((&first, y1, x1), (&second, y2, x2));
-    requests.serve(asked, &problem, &mut Held { problem: &problem, first, second, g, value: 0.0 });
+    requests.serve(
+        asked,
+        &problem,
+        &mut Held { problem: &problem, next: problem.x.clone(), first, second, g, value: 0.0 },
+    );
 }
 
 /// Records `<W, f(X)>`; the weights are made where the shapes of the outputs are known.
@@ -52,6 +56,9 @@ type Recorded<'t> = (&'t Tape, Var<'t>, Vec<Var<'t>>);
 /// A row on held tapes: one for value and gradient, one for the Hessian-vector product.
 struct Held<'t> {
     problem: &'t Problem,
+    /// The inputs once more: they and those on the tape change places at every call, as numbers would that were
+    /// computed anew.
+    next: Vec<Batch<f64>>,
     first: Recorded<'t>,
     second: Recorded<'t>,
     /// The last derivative.
@@ -66,9 +73,9 @@ impl Subject for Held<'_> {
 
     /// New numbers on the tape, what follows from them, and the derivative.
     fn run(&mut self, kind: &str) -> Result<(), String> {
-        let Held { problem, first, second, g, value } = self;
+        let Held { problem, next, first, second, g, value } = self;
         let (tape, y, x) = if kind == "hvp" { second } else { first };
-        x.iter().zip(&problem.x).for_each(|(x, to)| tape.set(*x, to));
+        x.iter().zip(next).for_each(|(x, next)| tape.swap(*x, next));
         tape.replay().map_err(|e| e.to_string())?;
         let mut out: Vec<&mut Batch<f64>> = g.iter_mut().collect();
         match kind {

@@ -1,8 +1,12 @@
 //! Numbers in and out of a tape: the owned [`Batch`], and what reads as one (faer matrices, numbers).
 
+use crate::store::Buf;
 use crate::{Scalar, Shape};
 use faer::{Col, ColRef, Mat, MatRef, Row, RowRef};
 use std::fmt;
+
+/// Buffers of this many entries change places instead of being copied: below, a copy costs no more.
+const WORTH_EXCHANGING: usize = 512;
 
 /// A batch of dense matrices: column-major, one after the other.
 ///
@@ -126,6 +130,22 @@ impl<T: Scalar> Batch<T> {
     /// All entries in storage order.
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data
+    }
+
+    /// Takes the numbers of a buffer of the same length, whose contents are arbitrary after that, unless they are read
+    /// `again`. Long ones are not copied: the buffers change places.
+    pub(crate) fn take_over(&mut self, buf: &mut Buf<T>, again: impl FnOnce() -> bool) {
+        if buf.len() < WORTH_EXCHANGING || again() {
+            self.data.copy_from_slice(buf);
+        } else {
+            self.exchange(buf);
+        }
+    }
+
+    /// Exchanges the numbers with those of a buffer of the same length.
+    pub(crate) fn exchange(&mut self, buf: &mut Buf<T>) {
+        let mine = std::mem::take(&mut self.data).into_boxed_slice();
+        self.data = std::mem::replace(buf, mine).into_vec();
     }
 
     /// Member `b` as a matrix.

@@ -22,6 +22,11 @@ fn reset<S>(slots: &mut Vec<Option<S>>, n: usize) {
     slots.resize_with(n, || None);
 }
 
+/// Does the value number `i` of a list come again?
+fn again<T: Scalar>(list: &[Var<'_, T>], i: usize) -> bool {
+    list[i + 1..].iter().any(|v| v.id == list[i].id)
+}
+
 /// # Derivatives
 /// Of what was recorded.
 impl<T: Scalar> Tape<T> {
@@ -50,7 +55,7 @@ impl<T: Scalar> Tape<T> {
         self.check_outs(x, out)?;
         self.ready()?;
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
-        self.sweep_back([&y], one, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
+        self.sweep_back([&y], one, x, |i, _, g| out[i].take_over(g, || again(x, i)))
     }
 
     /// Pulls cotangents of several values back to several others. Allocates nothing after the first call.
@@ -66,7 +71,9 @@ impl<T: Scalar> Tape<T> {
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
         self.check_outs(x, out)?;
-        self.vjp_visit(seeds, x, |i, g| out[i].data_mut().copy_from_slice(g.data()))
+        self.check_seeds("the cotangent", seeds)?;
+        let plant = |slots: &mut [Option<Buf<T>>]| self.plant_here(seeds, slots);
+        self.sweep_back(seeds.iter().map(|(y, _)| y), plant, x, |i, _, g| out[i].take_over(g, || again(x, i)))
     }
 
     /// [`Tape::vjp_into`] that lends each cotangent instead of copying it: `visit(i, cotangent of x[i])`.
@@ -81,7 +88,8 @@ impl<T: Scalar> Tape<T> {
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
-        self.sweep_back(seeds.iter().map(|(y, _)| y), |slots| self.plant_here(seeds, slots), x, &mut visit)
+        let plant = |slots: &mut [Option<Buf<T>>]| self.plant_here(seeds, slots);
+        self.sweep_back(seeds.iter().map(|(y, _)| y), plant, x, |i, shape, data| visit(i, View { shape, data }))
     }
 
     /// Does `y` depend on any of `x`, as far as the recorded operations tell? Where it does not, its derivative is
@@ -109,14 +117,15 @@ impl<T: Scalar> Tape<T> {
         Ok(marks[y.id as usize] != 0)
     }
 
-    /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`.
+    /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`. A buffer that `visit` is given may be
+    /// exchanged for another one of its length, unless a later one is of the same value.
     #[track_caller]
     fn sweep_back<'v, 't: 'v>(
         &self,
         y: impl IntoIterator<Item = &'v Var<'t, T>> + Clone,
         plant: impl Fn(&mut [Option<Buf<T>>]),
         x: &[Var<'_, T>],
-        mut visit: impl FnMut(usize, View<'_, T>),
+        mut visit: impl FnMut(usize, Shape, &mut Buf<T>),
     ) -> Result<()> {
         self.finite_values(y.clone())?;
         let mut s = self.borrow_scratch();
@@ -137,14 +146,13 @@ impl<T: Scalar> Tape<T> {
                 let slot = &mut cotangents[v.id as usize];
                 let zeros = slot.is_none();
                 let buf = slot.get_or_insert_with(|| store.take(shape.len()));
-                let data = &mut **buf;
                 if zeros {
-                    data.fill(T::zero());
+                    buf.fill(T::zero());
                 }
-                if bad.is_none() && !T::all_finite(data) {
-                    bad = first_bad(data);
+                if bad.is_none() && !T::all_finite(buf) {
+                    bad = first_bad(buf);
                 }
-                visit(i, View { shape, data });
+                visit(i, shape, buf);
             }
             // Everything else was consumed on the way.
             for id in x.iter().map(|v| v.id).chain(y.clone().into_iter().map(|v| v.id)) {
@@ -182,9 +190,9 @@ impl<T: Scalar> Tape<T> {
         let mut s = self.borrow_scratch();
         let Scratch { tangents, leads, .. } = &mut *s;
         self.sweep_forward(seeds, tangents, leads.leading(&self.inner(), y.iter().map(|y| y.id)));
-        for (v, o) in y.iter().zip(out.iter_mut()) {
-            match &tangents[v.id as usize] {
-                Some(b) => o.data_mut().copy_from_slice(b),
+        for (i, (v, o)) in y.iter().zip(out.iter_mut()).enumerate() {
+            match &mut tangents[v.id as usize] {
+                Some(b) => o.take_over(b, || again(y, i)),
                 None => o.data_mut().fill(T::zero()),
             }
         }

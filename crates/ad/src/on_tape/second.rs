@@ -93,15 +93,16 @@ impl<T: Scalar> Tape<T> {
             let tangents_only = gradients.is_empty() && inner.selects == 0;
             let pairs = Pairs { inner, store, swept: Some((tangents, 0)), tangents_only };
             T::reverse_pairs(&pairs, 0..inner.ops.len(), 0, depends, duals);
-            for ((x, _), out) in seeds.iter().zip(out.iter_mut()) {
-                match &duals[x.id as usize] {
-                    Some((_, Some(d))) => out.data_mut().copy_from_slice(d),
+            let again = |i: usize| seeds[i + 1..].iter().any(|(x, _)| x.id == seeds[i].0.id);
+            for (i, ((x, _), out)) in seeds.iter().zip(out.iter_mut()).enumerate() {
+                match &mut duals[x.id as usize] {
+                    Some((_, Some(d))) => out.take_over(d, || again(i)),
                     _ => out.data_mut().fill(T::zero()),
                 }
             }
-            for ((x, _), g) in seeds.iter().zip(gradients) {
-                match &duals[x.id as usize] {
-                    Some((b, _)) => g.data_mut().copy_from_slice(b),
+            for (i, ((x, _), g)) in seeds.iter().zip(gradients).enumerate() {
+                match &mut duals[x.id as usize] {
+                    Some((b, _)) => g.take_over(b, || again(i)),
                     None => g.data_mut().fill(T::zero()),
                 }
             }

@@ -1,9 +1,10 @@
 //! Replay: new numbers for inputs, and every recorded operation again.
 
-use crate::batch::MatLike;
+use crate::batch::{Batch, MatLike};
 use crate::diagnose::Found;
 use crate::record::{Judged, Mark};
-use crate::{Error, Result, Scalar, Tape, Var};
+use crate::store::Buf;
+use crate::{Error, Result, Scalar, Shape, Tape, Var};
 
 /// # Replay
 /// Record once, evaluate on new numbers.
@@ -16,23 +17,51 @@ impl<T: Scalar> Tape<T> {
     /// If the shape differs, if `x` is the result of an operation, or if the tape does not record.
     #[track_caller]
     pub fn set(&self, x: Var<'_, T>, to: &(impl MatLike<T> + ?Sized)) {
+        self.renumber("set", x, to.shape(), |buf| to.write(buf));
+    }
+
+    /// [`Tape::set`] without copying: the input takes the numbers of the batch, and the batch those that the input had.
+    /// For large inputs that are computed anew each time, such as the parameters of a network.
+    ///
+    /// ```
+    /// use pullback::prelude::*;
+    /// let tape = Tape::new();
+    /// let x = tape.input(&2.0_f64);
+    /// let y = x * x;
+    /// let mut next = Batch::of(&3.0);
+    /// tape.swap(x, &mut next);
+    /// tape.replay()?;
+    /// assert_eq!((y.scalar(), next.data()), (9.0, &[2.0][..]));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Tape::set`].
+    #[track_caller]
+    pub fn swap(&self, x: Var<'_, T>, with: &mut Batch<T>) {
+        self.renumber("swap", x, with.shape(), |buf| with.exchange(buf));
+    }
+
+    /// Lets `write` give an input new numbers, of shape `new`.
+    #[track_caller]
+    fn renumber(&self, method: &'static str, x: Var<'_, T>, new: Shape, write: impl FnOnce(&mut Buf<T>)) {
         assert!(
             self.whole,
-            "set: expected a tape that records (`Tape::new()`), got one that only evaluates, whose results cannot follow"
+            "{method}: expected a tape that records (`Tape::new()`), got one that only evaluates, whose results cannot follow"
         );
         let inner = &mut *self.inner.borrow_mut();
-        inner.check(self, &x, "set");
+        inner.check(self, &x, method);
         let val = &mut inner.vals[x.id as usize];
         assert!(
             !val.made,
-            "set: expected an input or a constant, got the result of an operation, which replay would overwrite"
+            "{method}: expected an input or a constant, got the result of an operation, which replay would overwrite"
         );
-        let (old, new) = (val.shape, to.shape());
+        let old = val.shape;
         assert!(
             old == new,
-            "set: expected the shape of the input, {old}, got {new}; record a new tape for another shape"
+            "{method}: expected the shape of the input, {old}, got {new}; record a new tape for another shape"
         );
-        to.write(&mut val.buf);
+        write(&mut val.buf);
         val.poisoned = false;
         self.stale.set(true);
         // What was found holds at every value of the targets; for other values it is asked again.
@@ -42,7 +71,8 @@ impl<T: Scalar> Tape<T> {
         }
     }
 
-    /// Computes every recorded operation again on the numbers given by [`Tape::set`]: pivots, degrees and verdicts
+    /// Computes every recorded operation again on the numbers given by [`Tape::set`] or
+    /// [`Tape::swap`]: pivots, degrees and verdicts
     /// are found anew. Allocates nothing.
     ///
     /// # Errors
