@@ -84,6 +84,10 @@ const QUESTIONS: &[(&str, Option<usize>, Ask)] = &[
         t.set(x, &1.5);
         Done
     }),
+    ("swap", None, |t, x, _| {
+        t.swap(x, &mut Batch::of(&1.5));
+        Done
+    }),
 ];
 
 /// `f(x) = x e^x` and its derivatives, `(k + x) e^x`.
@@ -92,7 +96,7 @@ fn right(k: usize, x: f64) -> f64 {
 }
 
 /// How a tape came to be as it is, and what the cells say: for the value, for derivatives of `y`, and for the last
-/// questions `check`, `check_finite`, `replay`, `profile`, `set`.
+/// questions `check`, `check_finite`, `replay`, `profile`, `set` and `swap`.
 struct State {
     name: &'static str,
     tape: fn() -> Tape,
@@ -315,7 +319,8 @@ fn every_question_in_every_state() {
             let said = catch_unwind(AssertUnwindSafe(|| ask(&tape, x, y)));
             let said = said.unwrap_or(Panic);
             let expected = match order {
-                None => state.others[k - (QUESTIONS.len() - 5)].clone(),
+                // `swap` is asked last, and answers as `set` does.
+                None => state.others[(k - (QUESTIONS.len() - 6)).min(4)].clone(),
                 Some(0) => state.value.clone().unwrap_or(Number(right(0, at))),
                 Some(k) => state.derivative.clone().unwrap_or(Number(right(*k, at))),
             };
