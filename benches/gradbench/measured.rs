@@ -62,7 +62,9 @@ pub(crate) fn serve(requests: &mut Requests, asked: &Asked, case: &Case) {
     let tape = Tape::new();
     let x: Vec<Var<'_>> = problem.x.iter().map(|x| tape.input(x)).collect();
     let y = case.program.outputs(&x, &problem.w);
-    let mut eval = Eval { problem: &problem, program: case.program, tape: &tape, x, y, found: vec![], placed: false };
+    let next = problem.x.clone();
+    let mut eval =
+        Eval { problem: &problem, next, program: case.program, tape: &tape, x, y, found: vec![], placed: false };
     requests.serve(asked, &problem, &mut eval);
 }
 
@@ -100,6 +102,9 @@ pub(crate) fn solved(cases: &[Case], name: &str) -> Vec<f64> {
 
 struct Eval<'t> {
     problem: &'t Problem,
+    /// The inputs once more: they and those on the held tape change places at every call, as numbers would that were
+    /// computed anew.
+    next: Vec<Batch<f64>>,
     program: Program,
     tape: &'t Tape,
     x: Vec<Var<'t>>,
@@ -150,8 +155,8 @@ impl Program {
 }
 
 impl Eval<'_> {
-    fn replayed(&self) -> Result<()> {
-        self.x.iter().zip(&self.problem.x).for_each(|(x, to)| self.tape.set(*x, to));
+    fn replayed(&mut self) -> Result<()> {
+        self.x.iter().zip(&mut self.next).for_each(|(x, next)| self.tape.swap(*x, next));
         self.tape.replay()
     }
 

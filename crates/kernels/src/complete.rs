@@ -1,8 +1,7 @@
 //! LU with complete pivoting, in place. What it is for is in `minors.rs`.
 //!
-//! Not faer's: where its search for a pivot runs on AVX-512 (faer 0.24.4 with the feature `x86-v4` of `pulp`, which any
-//! crate of a program can ask for), it returns entries that are not the largest, of nearly every matrix, and entries of
-//! `L` grow beyond a thousand.
+//! Not faer's: where its search for a pivot runs on AVX-512 (faer 0.24.4 with the feature `x86-v4` of `pulp`), it
+//! returns entries that are not the largest, of nearly every matrix, and entries of `L` grow beyond a thousand.
 
 use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};

@@ -9,6 +9,7 @@ use num_traits::Float;
 use crate::qr::{reflect, reflector};
 use crate::real::{Real, balance, finite, identity_tall, max_abs, symmetrise, unscale, view, view_mut};
 use crate::tolerances::{EIGH_CONQUER, EIGH_SMALL, EIGH_TINY, ITERATIONS, unit_range};
+use crate::wide::fitting;
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Workspace};
 
@@ -36,7 +37,7 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, handle: &mut [T], w: &mut Workspa
     } else if n <= EIGH_SMALL {
         let [s, e, taus] = w.slices([n * n, n, n]);
         symmetrise(a, n, scale, s);
-        pulp::Arch::new().dispatch(Small { s, n, v, d: values, e, taus })?;
+        fitting(n * size_of::<T>()).dispatch(Small { s, n, v, d: values, e, taus })?;
         sort(v, values, n);
     } else if n >= EIGH_CONQUER {
         crate::eigh_large::eigh(a, n, scale, v, values, w)?;

@@ -178,9 +178,23 @@ pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
         0..4 => a.iter().fold(T::zero(), |s, &x| s + x),
         4..32 => lanes_sum::<T, 4>(a),
         32..WIDE => lanes_sum::<T, 16>(a),
-        _ => pulp::Arch::new().dispatch(|| lanes_sum::<T, 16>(a)),
+        _ => pulp::Arch::new().dispatch(|| sixteen_sums(a)),
     };
     Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
+}
+
+/// The sum of all entries in sixteen interleaved sums, added in a row: where these are many, what follows them does not
+/// count, and a loop of another kind after them keeps the compiler from holding them in registers.
+#[inline(always)]
+fn sixteen_sums<T: Real>(a: &[T]) -> T {
+    let (chunks, rest) = a.as_chunks::<16>();
+    let mut lanes = [T::zero(); 16];
+    for x in chunks {
+        for i in 0..16 {
+            lanes[i] += x[i];
+        }
+    }
+    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
 }
 
 /// The sum of all entries in interleaved sums, compiled for whatever registers the caller runs on.

@@ -132,7 +132,7 @@ pub(crate) fn multiply<T: Lane, E: Slope<T>>(f: E, x: &[T], y: &[T], v: &mut [T]
 
 /// The widest registers that so many bytes fill.
 #[inline(always)]
-fn fitting(bytes: usize) -> Arch {
+pub(crate) fn fitting(bytes: usize) -> Arch {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     if bytes < 64 {
         return pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3);
