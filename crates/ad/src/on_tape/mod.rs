@@ -117,8 +117,8 @@ impl<T: Scalar> Tape<T> {
         Ok(marks[y.id as usize] != 0)
     }
 
-    /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`. A buffer that `visit` is given may be
-    /// exchanged for another one of its length, unless a later one is of the same value.
+    /// A reverse sweep over numbers from the cotangents that `plant` gives to `y`. A buffer that `visit` is given may
+    /// be exchanged for another one of its length, unless a later one is of the same value.
     #[track_caller]
     fn sweep_back<'v, 't: 'v>(
         &self,
