@@ -49,8 +49,8 @@ impl Marks {
         &self.marks
     }
 
-    /// Of which values a sweep over pairs from `y` reads the tangents; `depends` marks what depends on its targets, which
-    /// follow `y` in `ids`.
+    /// Of which values a sweep over pairs reads the tangents. The first of `ids` is the value `y` from which it starts,
+    /// the others are its targets, and `depends` marks what depends on them.
     pub(crate) fn read_from<T: Scalar>(
         &mut self,
         inner: &Inner<T>,
@@ -90,8 +90,8 @@ fn mark_leads<T: Scalar>(leads: &mut Vec<u8>, len: usize, outputs: impl Iterator
     }
 }
 
-/// Marks the values whose tangents a reverse sweep over pairs from `y` reads, or that lead to such a value: 0 no, 1 yes.
-/// `depends` marks what depends on the targets.
+/// Marks the values whose tangents a reverse sweep over pairs from `y` reads, and those that lead to such a value: 0
+/// no, 1 yes. `depends` marks what depends on the targets.
 ///
 /// A rule reads what its primitive declares ([`Reads`]), and a forward rule needs the tangents of all inputs. So the
 /// tangent of `<W, f(A)>` is pushed to `A` alone where the rule of `f` does not read `f(A)`.

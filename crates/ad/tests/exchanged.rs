@@ -1,5 +1,5 @@
-//! Long inputs and results change places with the caller's batches instead of being copied: the same numbers, wherever a
-//! value is asked for more than once.
+//! Long inputs and results change places with the caller's batches instead of being copied. The numbers are the same,
+//! also where a value is asked for more than once.
 
 mod common;
 use common::*;

@@ -1,6 +1,6 @@
-//! A Hessian-vector product leaves out tangents that no reverse rule reads, and `jvp_into` those that lead to no result.
-//! Here every line of the table is compared with the sweep that leaves nothing out, and it is counted that work is left
-//! out.
+//! A Hessian-vector product leaves out tangents that no reverse rule reads, and `jvp_into` those that lead to no
+//! result. Here every line of the table is compared with the sweep that leaves nothing out, and it is counted that work
+//! is left out.
 
 use super::points::Rng;
 use super::table::{Line, table};
