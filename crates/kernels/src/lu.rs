@@ -4,15 +4,16 @@
 //! The handle is `n x (n + 1)`: `L` and `U` packed, then the row permutation as numbers (row `i` of `PA` is row `p_i`
 //! of `A`).
 
+use faer::Par;
 use faer::dyn_stack::StackReq;
-use faer::linalg::lu::partial_pivoting::factor::{PartialPivLuParams, lu_in_place, lu_in_place_scratch};
+use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use faer::linalg::triangular_inverse::invert_unit_lower_triangular;
-use faer::{Auto, Par};
 use num_traits::Float;
 
+use crate::lu_blocks;
 use crate::panels;
 use crate::real::{Real, finite, identity_tall, view, view_mut};
-use crate::tolerances::{LU_LARGE, LU_SMALL, lu_singular};
+use crate::tolerances::{LU_BLOCKS, LU_LARGE, LU_SMALL, lu_singular};
 use crate::triangular::solve;
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Triangle, Workspace};
@@ -49,13 +50,20 @@ pub(crate) fn lu_factors<T: Real>(
 /// The packed factors of an `m x n` matrix of full rank, `m >= n`.
 fn packed<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
     finite(a)?;
-    f.copy_from_slice(a);
+    let blocks = n >= LU_BLOCKS && !panels::wanted(m, n);
+    if !blocks {
+        f.copy_from_slice(a);
+    }
     let limit = lu_singular::<T>(n);
     let fixed = match (m, n) {
         (1, 1) => crate::fixed::lu::<T, 1>(f, p, limit),
         (2, 2) => crate::fixed::lu::<T, 2>(f, p, limit),
         (3, 3) => crate::fixed::lu::<T, 3>(f, p, limit),
         (4, 4) => crate::fixed::lu::<T, 4>(f, p, limit),
+        _ if blocks => {
+            by_blocks(a, f, m, n, p, w);
+            Ok(false)
+        }
         _ => {
             in_place(f, m, n, p, w)?;
             if !is_small(m, n) && has_tiny_pivot(f, m, n) {
@@ -95,8 +103,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     if is_small(m, n) {
         return factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 });
     }
-    // Half of faer's own threshold: a tenth faster at order 256.
-    let params = PartialPivLuParams { recursion_threshold: 8, ..Auto::<T>::auto() }.into();
+    let params = Default::default();
     let need = lu_in_place_scratch::<usize, T>(m, n, Par::Seq, params);
     let (stack, [], index) = w.lend(need, [], 2 * m);
     let (perm, inverse) = index.split_at_mut(m);
@@ -110,6 +117,13 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
         p[i] = T::of(perm[i] as f64);
     }
     Ok(())
+}
+
+#[inline(never)]
+fn by_blocks<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) {
+    let (lengths, indices) = lu_blocks::lengths(m, n);
+    let (_, memory, index) = w.lend(StackReq::EMPTY, lengths, indices);
+    lu_blocks::lu(a, f, m, n, p, memory, index);
 }
 
 /// Is each pivot finite and more than the rounding error of the sum that it comes from, `a_ij - sum_k l_ik u_kj`? If

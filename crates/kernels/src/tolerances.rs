@@ -215,11 +215,12 @@ pub const QR_SMALL: usize = 768;
 pub const CHOLESKY_SMALL: usize = 8;
 /// Derivatives of Cholesky: the largest order of a block of the plain loops.
 pub const CHOLESKY_RULES_SMALL: usize = 16;
-/// Columns of QR, or order of LU, up to which the derivative rules are loops with a row in registers (`qr_rules.rs`,
-/// `lu_rules.rs`).
+/// Columns of QR, or order of LU, up to which the derivative rules are loops with a row in registers.
 pub const FACTORS_IN_REGISTERS: usize = 4;
 /// LU: the largest `n` of the plain loops.
 pub const LU_SMALL: usize = 16;
+/// LU: the least `n` of blocks of our own.
+pub const LU_BLOCKS: usize = 40;
 /// LU: the order from which on pivots are checked a few at a time, and an inverse makes use of the zeros of `L^{-1}`.
 pub const LU_LARGE: usize = 128;
 /// Eigendecomposition: the largest `n` of Jacobi's method.
