@@ -15,22 +15,12 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::dense::matmul;
 use crate::qr::reflector;
-use crate::real::Real;
+use crate::real::{Real, WHOLE, stride};
 use crate::wide_registers::clear_wide_registers;
 
 /// Columns of a block, and of those that are reflected one by one.
 const BLOCK: usize = 16;
 const PANEL: usize = 8;
-
-/// Entries that are a whole number of registers of any width.
-const WHOLE: usize = 16;
-
-/// How far columns of `m` entries are apart: whole registers, and not a power of two, with which columns would compete
-/// for places in the cache.
-fn stride(m: usize) -> usize {
-    let whole = m.next_multiple_of(WHOLE);
-    if whole.is_multiple_of(8 * WHOLE) { whole + WHOLE } else { whole }
-}
 
 /// How much memory a factorisation of an `m x n` matrix takes, of which `columns` are then reflected.
 pub(crate) fn lengths(m: usize, n: usize, columns: usize) -> [usize; 4] {

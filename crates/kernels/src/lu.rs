@@ -4,17 +4,17 @@
 //! The handle is `n x (n + 1)`: `L` and `U` packed, then the row permutation as numbers (row `i` of `PA` is row `p_i`
 //! of `A`).
 
-use faer::Par;
 use faer::dyn_stack::StackReq;
 use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use faer::linalg::triangular_inverse::invert_unit_lower_triangular;
+use faer::{MatMut, Par};
 use num_traits::Float;
 
 use crate::lu_blocks;
 use crate::panels;
-use crate::real::{Real, finite, identity_tall, view, view_mut};
+use crate::real::{Real, finite, identity_tall, stride, view, view_mut};
 use crate::tolerances::{LU_BLOCKS, LU_LARGE, LU_SMALL, lu_singular};
-use crate::triangular::solve;
+use crate::triangular::solve_apart;
 use crate::wide_registers::clear_wide_registers;
 use crate::{Failure, Scalar, Triangle, Workspace};
 
@@ -214,24 +214,32 @@ pub(crate) fn lu_solve<T: Real>(handle: &[T], n: usize, transpose: bool, x: &mut
 
 #[inline(never)]
 fn substitute<T: Real>(f: &[T], p: &[T], n: usize, transpose: bool, x: &mut [T], k: usize, w: &mut Workspace<T>) {
-    let (_, [row], order) = w.lend(StackReq::EMPTY, [n], n);
+    if x.is_empty() {
+        return;
+    }
+    let apart = columns_apart(n);
+    let (_, [y], order) = w.lend(StackReq::EMPTY, [apart * k], n);
     order.iter_mut().zip(p).for_each(|(order, p)| *order = Scalar::f64(*p) as usize);
     if transpose {
-        solve(f, Triangle { transpose, ..UPPER }, x, n, k);
-        solve(f, Triangle { transpose, ..LOWER }, x, n, k);
-    }
-    for x in x.chunks_exact_mut(n.max(1)) {
-        row.copy_from_slice(x);
-        if transpose {
-            order.iter().zip(&*row).for_each(|(&to, row)| x[to] = *row);
-        } else {
-            x.iter_mut().zip(&*order).for_each(|(x, &from)| *x = row[from]);
+        y.chunks_exact_mut(apart).zip(x.chunks_exact(n)).for_each(|(y, x)| y[..n].copy_from_slice(x));
+        solve_apart(f, Triangle { transpose, ..UPPER }, y, apart, n, k);
+        solve_apart(f, Triangle { transpose, ..LOWER }, y, apart, n, k);
+        for (x, y) in x.chunks_exact_mut(n).zip(y.chunks_exact(apart)) {
+            order.iter().zip(y).for_each(|(&to, y)| x[to] = *y);
         }
+    } else {
+        for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(apart)) {
+            y.iter_mut().zip(&*order).for_each(|(y, &from)| *y = x[from]);
+        }
+        solve_apart(f, LOWER, y, apart, n, k);
+        solve_apart(f, UPPER, y, apart, n, k);
+        x.chunks_exact_mut(n).zip(y.chunks_exact(apart)).for_each(|(x, y)| x.copy_from_slice(&y[..n]));
     }
-    if !transpose {
-        solve(f, LOWER, x, n, k);
-        solve(f, UPPER, x, n, k);
-    }
+}
+
+/// How far right-hand sides of `n` entries are apart while a solve is at work.
+fn columns_apart(n: usize) -> usize {
+    if n < LU_BLOCKS { n } else { stride(n) }
 }
 
 /// `A^{-1} = U^{-1} L^{-1} P`: column `p_i` of it is column `i` of `U^{-1} L^{-1}`.
@@ -245,14 +253,16 @@ pub(crate) fn lu_inverse<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut
 
 #[inline(never)]
 fn columns_exchanged<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
-    let (f, p) = handle.split_at(n * n);
-    let [x] = w.slices([n * n]);
-    identity_tall(x, n);
-    invert_unit_lower_triangular(view_mut(x, n, n), view(f, n, n), Par::Seq);
+    let ((f, p), apart) = (handle.split_at(n * n), columns_apart(n));
+    let [x] = w.slices([apart * n]);
+    x.fill(T::zero());
+    x.iter_mut().step_by(apart + 1).for_each(|x| *x = T::one());
+    let unknown = MatMut::from_column_major_slice_with_stride_mut(&mut *x, n, n, apart);
+    invert_unit_lower_triangular(unknown, view(f, n, n), Par::Seq);
     clear_wide_registers();
-    solve(f, UPPER, x, n, n);
-    for (x, p) in x.chunks_exact(n).zip(p) {
-        out[Scalar::f64(*p) as usize * n..][..n].copy_from_slice(x);
+    solve_apart(f, UPPER, x, apart, n, n);
+    for (x, p) in x.chunks_exact(apart).zip(p) {
+        out[Scalar::f64(*p) as usize * n..][..n].copy_from_slice(&x[..n]);
     }
 }
 

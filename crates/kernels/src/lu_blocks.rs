@@ -14,20 +14,12 @@
 use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::real::Real;
+use crate::real::{Real, stride};
 use crate::strips::{BLOCK, Block, EXCHANGE, Exchange, STRIP, triangle};
 use crate::wide_registers::clear_wide_registers;
 
 /// Columns that are eliminated one by one.
 const PANEL: usize = 8;
-
-/// Entries that are a whole number of registers of any width.
-const WHOLE: usize = 16;
-
-fn stride(m: usize) -> usize {
-    let whole = m.next_multiple_of(WHOLE);
-    if whole.is_multiple_of(8 * WHOLE) { whole + WHOLE } else { whole }
-}
 
 /// How much memory the factorisation of an `m x n` matrix takes: three lists of numbers, and indices.
 pub(crate) fn lengths(m: usize, n: usize) -> ([usize; 3], usize) {

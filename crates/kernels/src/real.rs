@@ -67,6 +67,16 @@ pub(crate) fn unscale<T: Real>(x: &mut [T], scale: T, what: &'static str) -> Res
     if crate::sums::all_finite(x) { Ok(()) } else { Err(Failure::Overflow { what }) }
 }
 
+/// How far columns of `m` entries are apart that have whole registers of any width, and no distance with which they
+/// would compete for places in the cache.
+pub(crate) fn stride(m: usize) -> usize {
+    let whole = m.next_multiple_of(WHOLE);
+    if whole.is_multiple_of(8 * WHOLE) { whole + WHOLE } else { whole }
+}
+
+/// Entries that are a whole number of registers of any width.
+pub(crate) const WHOLE: usize = 16;
+
 /// The leading columns of the identity with `m` rows.
 pub(crate) fn identity_tall<T: Real>(out: &mut [T], m: usize) {
     out.fill(T::zero());

@@ -117,9 +117,7 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
         return;
     }
     let tiny = if tri.is_right() || k == 1 { TRSM_TINY } else { TRSM_TINY_LEFT };
-    // faer multiplies by reciprocals, which overflow below the normal numbers.
-    let reciprocal = |j: usize| tri.unit || Float::abs(t[j + j * n]) >= T::min_positive_value();
-    if n > tiny && (0..n).all(reciprocal) {
+    if n > tiny && has_reciprocals(t, tri, n) {
         let t = view(t, n, n);
         let t = if tri.transpose { t.transpose() } else { t };
         let x = view_mut(x, m, k);
@@ -140,6 +138,26 @@ pub(crate) fn solve<T: Real>(t: &[T], tri: Triangle, x: &mut [T], m: usize, k: u
         4 => crate::fixed::trsm_left::<T, 4>(t, tri, x),
         _ => x.chunks_exact_mut(m).for_each(|x| tiny_left(t, tri, x, m)),
     }
+}
+
+/// May faer multiply by the reciprocals of the diagonal? They overflow below the normal numbers.
+fn has_reciprocals<T: Real>(t: &[T], tri: Triangle, n: usize) -> bool {
+    (0..n).all(|j| tri.unit || Float::abs(t[j + j * n]) >= T::min_positive_value())
+}
+
+/// [`solve`] from the left for `k` columns of `m` entries that are `stride` apart.
+pub(crate) fn solve_apart<T: Real>(t: &[T], tri: Triangle, x: &mut [T], stride: usize, m: usize, k: usize) {
+    debug_assert!(!tri.is_right() && x.len() == stride * k);
+    if stride == m {
+        return solve(t, tri, x, m, k);
+    }
+    if !has_reciprocals(t, tri, m) {
+        return x.chunks_exact_mut(stride).for_each(|x| tiny_left(t, tri, &mut x[..m], m));
+    }
+    let t = view(t, m, m);
+    let t = if tri.transpose { t.transpose() } else { t };
+    let x = MatMut::from_column_major_slice_with_stride_mut(x, m, k, stride);
+    large(t, tri.is_lower() != tri.transpose, tri.unit, x);
 }
 
 fn large<T: Real>(t: MatRef<'_, T>, lower: bool, unit: bool, x: MatMut<'_, T>) {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{gap, random, rng, times};
+use common::{gap, random, rng, times, transposed};
 use pullback_kernels::list::*;
 use pullback_kernels::{Failure, Workspace};
 
@@ -120,4 +120,35 @@ fn pivots_that_overflow_are_told() {
     (a[40 + 40 * n], a[41 + 40 * n], a[40 + 41 * n], a[41 + 41 * n]) = (1.0, -1.0, -1.5e308, -1.5e308);
     let told = f64::lu(&a, n, &mut vec![0.0; n * (n + 1)], &mut w);
     assert!(matches!(told, Err(Failure::Overflow { .. })), "{told:?}");
+}
+
+/// `A^{-1} B`, `A^{-T} B` and the inverse, whose right-hand sides stand apart while they are solved for.
+fn solves<T: Kernels>() {
+    let (mut w, eps) = (Workspace::<T>::default(), T::EPS.f64());
+    for n in [39, 40, 47, 64, 100, 127, 128, 129, 256] {
+        let mut a = random::<T>(&mut rng(n as u64), n * n);
+        // Well conditioned, with rows to exchange.
+        (0..n).for_each(|i| a[(i + 3) % n + i * n] += T::of(if i % 2 == 0 { 30.0 } else { -30.0 }));
+        let mut handle = vec![T::nan(); n * (n + 1)];
+        T::lu(&a, n, &mut handle, &mut w).unwrap();
+        for (k, transpose) in [1, 2, 7, 40].into_iter().flat_map(|k| [(k, false), (k, true)]) {
+            let b = random::<T>(&mut rng(7), n * k);
+            let mut x = b.clone();
+            T::lu_solve(&handle, n, transpose, &mut x, k, &mut w);
+            let op = if transpose { transposed(&a, n, n) } else { a.clone() };
+            let left = gap(&times(&op, &x, n, n, k), &b);
+            assert!(left <= 60.0 * eps, "{n} {k} {transpose}: {left:e}");
+        }
+        let mut x = vec![T::nan(); n * n];
+        T::lu_inverse(&handle, n, &mut x, &mut w);
+        let eye: Vec<f64> = (0..n * n).map(|k| (k % n == k / n) as u8 as f64).collect();
+        let left = gap(&times(&a, &x, n, n, n), &eye);
+        assert!(left <= 60.0 * eps, "{n}: {left:e}");
+    }
+}
+
+#[test]
+fn large_systems_are_solved_for_any_number_of_columns() {
+    solves::<f64>();
+    solves::<f32>();
 }
