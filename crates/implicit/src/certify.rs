@@ -12,6 +12,7 @@ use crate::linear::{self, Method, Solved, Status, Stop};
 use crate::lists::{self, List};
 use crate::local::{Local, Probe};
 use crate::measured::Checked;
+use crate::newton::Newton;
 use crate::solution::Linearisation;
 use crate::space::Space;
 use crate::trust::{Member, SolutionCertificate};
@@ -238,7 +239,10 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         {
             verdict = verdict.worse(Verdict::Suspect(Why::NotSymmetric { defect }));
         }
-        let rounding = self.newton.get(self.here).is_some_and(|n| n.is_rounding(here, m, 10.0));
+        // A step that was not taken does not show what it changes.
+        let went = self.points.get(self.here + 1).is_some_and(|next| !here.same(next, m));
+        let is_rounding = |n: &Newton<_>| if went { n.is_rounding(here, m, 10.0) } else { n.settled(here, m) };
+        let rounding = self.newton.get(self.here).is_some_and(is_rounding);
         // Of a step, the normal part vanishes with the second order of its motion.
         let most = if self.solution.condition.kind() == Kind::FixedPoint { 0.1 } else { NORMAL };
         let noise = of.spectrum.map_or(0.0, |(_, high)| 1e3 * eps * high.max(terms) * here.sizes()[m]);
@@ -249,7 +253,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         // cancel, whose size is not known here.
         let solved = self.newton.get(self.here).is_some_and(|n| n.is_solved(m));
         let tiny = solved && of.newton_step.is_some_and(|d| d <= eps.sqrt() * here.sizes()[m]);
-        let rounding = rounding || small && tiny;
+        let rounding = rounding || small && tiny && went;
         // Without a next point, the step led nowhere, unless none was needed.
         let contraction = of.contraction.unwrap_or(if rounding || of.stationarity == 0.0 { 0.0 } else { 1.0 });
         // On a manifold a step is good for less than a turn.
