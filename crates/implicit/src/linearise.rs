@@ -240,19 +240,31 @@ fn stepped<'s, C: Condition>(
     let mut slot = || slots.next().unwrap_or_else(|| unreachable!("there are slots for every try"));
     let first = at(still).and_then(|at| record(lin, slot(), at));
     let Err(mut e) = first else { return first.ok() };
-    loop {
-        let m = e.member().filter(|m| still.get(*m) == Some(&false))?;
+    let tried = |still: &[bool]| at(still).and_then(|at| record(lin, &Slot::new(), at).map(drop)).err();
+    let (before, mut found) = (still.to_vec(), false);
+    while let (false, Some(m)) = (found, e.member().filter(|m| still.get(*m) == Some(&false))) {
         still[m] = true;
-        if !still.contains(&false) {
-            return None;
-        }
-        let trial = Slot::new();
-        match at(still).and_then(|at| record(lin, &trial, at).map(drop)) {
-            Ok(()) => break,
-            Err(next) => e = next,
+        match tried(still) {
+            None => found = true,
+            Some(next) => e = next,
         }
     }
+    if !found {
+        // Nobody is named, or somebody in vain.
+        still.copy_from_slice(&before);
+        lost_alone(still, &tried);
+    }
+    if !still.contains(&false) || still == before {
+        return None;
+    }
     record(lin, slot(), at(still).ok()?).ok()
+}
+
+/// Lets those stand still who cannot take a step even where all others do.
+fn lost_alone(still: &mut [bool], tried: &dyn Fn(&[bool]) -> Option<Error>) {
+    let alone = |m: usize| (0..still.len()).map(|k| k != m).collect::<Vec<_>>();
+    let lost: Vec<usize> = (0..still.len()).filter(|m| !still[*m] && tried(&alone(*m)).is_some()).collect();
+    lost.into_iter().for_each(|m| still[m] = true);
 }
 
 fn record<'s, C: Condition>(

@@ -55,3 +55,31 @@ fn nor_does_one_from_a_residual_that_is_rounding_beside_a_large_curvature() {
         }
     }
 }
+
+#[test]
+fn members_go_on_where_the_step_of_another_cannot_be_taken() {
+    // The steps of members 1 and 2 leave the domain; member 0 is off by a thousandth, member 4 by 1e-8 of its size, in
+    // an entry that is small; member 3 is at its solution.
+    let (n, mu, shape) = (5, 1e-12, Shape::batch(5, 2, 1));
+    let p = Batch::from_slice(shape, &[0.0, 0.0, -0.5, 1.0, -0.1, 1.0, 0.0, 1.0, 1.0, -4e-7]);
+    let exact = |m: usize, i: usize| slope(p.data()[2 * m + i], mu) * (p.data()[2 * m + i].powi(2) + 4.0 * mu).sqrt();
+    let off = [[1e-9, 0.0], [0.5, 0.0], [0.4, 0.0], [0.0, 0.0], [0.0, 8e-9]];
+    let z = Batch::from_fn(shape, |m, i, _| exact(m, i) + off[m][i]);
+    for polish in [true, false] {
+        for (value, told) in derivatives(&z, &p, mu, polish) {
+            for m in 0..n {
+                let truth = [0, 1].map(|i| slope(p.data()[2 * m + i], mu));
+                let error = (0..2).map(|i| value.data()[2 * m + i] - truth[i]).fold(0.0, f64::hypot);
+                let error = error / truth[0].hypot(truth[1]);
+                let member = &told.members[m];
+                let what = format!("member {m}, polish {polish}: wrong by {error:e}, {member:?}\n{told}");
+                match m {
+                    1 | 2 => assert!(matches!(member.verdict, Verdict::Suspect(Why::NotASolution { .. })), "{what}"),
+                    _ => assert!(member.verdict.is_sound(), "{what}"),
+                }
+                let told = member.error.unwrap();
+                assert!(m == 1 || m == 2 || (told > 0.5 * error - 1e-10 && told < 2.0 * error + 1.5e-8), "{what}");
+            }
+        }
+    }
+}
