@@ -100,6 +100,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         if s.check && members.iter().any(|m| m.verdict.is_sound()) {
             verdict = self.looked_beside(here, &raw.solved.x, asked, &mut members, verdict);
+            verdict = self.looked_for_steepness(here, &raw.solved.x, asked, &mut members, verdict);
         }
         let certificate = SolutionCertificate {
             members,
@@ -241,7 +242,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         // A step that was not taken does not show what it changes.
         let went = self.points.get(self.here + 1).is_some_and(|next| !here.same(next, m));
-        let is_rounding = |n: &Newton<_>| if went { n.is_rounding(here, m, 10.0) } else { n.settled(here, m) };
+        let is_rounding = |n: &Newton<_>| if went { n.is_rounding(here, m, 10.0) } else { n.settled(here, m, 1.0) };
         let rounding = self.newton.get(self.here).is_some_and(is_rounding);
         // Of a step, the normal part vanishes with the second order of its motion.
         let most = if self.solution.condition.kind() == Kind::FixedPoint { 0.1 } else { NORMAL };

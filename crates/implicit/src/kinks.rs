@@ -83,7 +83,7 @@ fn moves<T: Scalar>() -> [f64; 3] {
 }
 
 /// Changes of slope below this much of the slope are not told from rounding.
-fn least_jump<T: Scalar>() -> f64 {
+pub(crate) fn least_jump<T: Scalar>() -> f64 {
     64.0 * lists::eps::<T>().sqrt()
 }
 
@@ -148,7 +148,7 @@ impl<T: Scalar> Direction<T> {
 
 /// How many times `v` fits into what its entries may go: `min(reach / |v|)` over the entries of a member, or over all
 /// of them. Infinite for zeros.
-fn fits<T: Scalar>(x: &[Batch<T>], v: &[Batch<T>], member: Option<usize>) -> f64 {
+pub(crate) fn fits<T: Scalar>(x: &[Batch<T>], v: &[Batch<T>], member: Option<usize>) -> f64 {
     let mut least = f64::INFINITY;
     for (v, r) in v.iter().zip(&reach(x)) {
         let each = v.shape().each();

@@ -89,6 +89,7 @@ mod series_verdict;
 mod solution;
 mod space;
 mod stationarity;
+mod steep;
 mod trust;
 mod unexplained;
 mod verdict;

@@ -13,6 +13,7 @@ use crate::local::{Local, Slot};
 use crate::newton::Newton;
 use crate::solution::{Linearisation, Solution};
 use pullback::{Batch, Leaves, Scalar};
+use std::cell::OnceCell;
 
 /// Slots that recording once may take: the point as given; the polished one, once more if a member fails there, and
 /// once more if a member is better off where it was; the one to check with, and once more if a member fails there.
@@ -143,7 +144,7 @@ pub(crate) fn beyond<'s, C: Condition>(
 ) -> Option<(Local<'s, Of<C::State>>, Vec<bool>)> {
     let (k, n) = (lin.points.len() - 1, lin.start.members());
     let newton = lin.newton.get(k)?;
-    let mut still: Vec<bool> = (0..n).map(|m| newton.enough(&lin.points[k], m)).collect();
+    let mut still: Vec<bool> = (0..n).map(|m| newton.enough(&lin.points[k], m, 1.0)).collect();
     let arrived = still.clone();
     let next = match still.contains(&false) {
         true => stepped(lin, newton, &mut still, &mut slots.iter())?,
@@ -168,15 +169,15 @@ fn recorded<'t, 'a, C: Condition>(
         None => unreachable!("there is a slot for the first point"),
     };
     let mut lin = Linearisation { solution: *s, points: vec![first], newton: vec![], here: 0, start: start.clone() };
-    let n = start.members();
     for _ in 0..usize::from(s.settings.polish) + usize::from(s.settings.check) {
         let last = &lin.points[lin.points.len() - 1];
         let newton = Newton::of(last, &s.settings, s.aid)?;
         let mut polish = s.settings.polish && lin.points.len() == 1;
-        let mut still: Vec<bool> = (0..n).map(|m| newton.enough(last, m)).collect();
+        let steep = OnceCell::new();
+        let mut still = near(&lin, &newton, &steep, &|m, steep| newton.enough(last, m, steep));
         if s.settings.check && !(polish && still.contains(&false)) {
             // A point to check with is wanted sooner than one that is better.
-            (polish, still) = (false, (0..n).map(|m| newton.settled(last, m)).collect());
+            (polish, still) = (false, near(&lin, &newton, &steep, &|m, steep| newton.settled(last, m, steep)));
         }
         let next = match still.contains(&false) {
             true => stepped(&lin, &newton, &mut still, &mut slots),
@@ -200,6 +201,25 @@ fn recorded<'t, 'a, C: Condition>(
         lin.newton.extend(Newton::of(last, &s.settings, s.aid).ok());
     }
     Ok(lin)
+}
+
+/// Which members are so near to a solution that a step would change nothing that matters, however steep the condition
+/// is at the last point, which is looked at where it may matter.
+fn near<C: Condition>(
+    lin: &Linearisation<'_, '_, C>,
+    newton: &Newton<Of<C::State>>,
+    steep: &OnceCell<Vec<f64>>,
+    is_near: &dyn Fn(usize, f64) -> bool,
+) -> Vec<bool> {
+    let last = &lin.points[lin.points.len() - 1];
+    let mut near: Vec<bool> = (0..lin.start.members()).map(|m| is_near(m, 1.0)).collect();
+    if (0..near.len()).any(|m| near[m] && newton.lengths[m] > 0.0) {
+        // Where the condition cannot be run beside the point, a step is taken, if it can be.
+        let unknown = |_| vec![f64::INFINITY; near.len()];
+        let steep = steep.get_or_init(|| lin.steepness(last).unwrap_or_else(unknown));
+        near.iter_mut().zip(steep).enumerate().for_each(|(m, (near, s))| *near = *near && is_near(m, s.max(1.0)));
+    }
+    near
 }
 
 /// The point that a step led to, of a polish without the members that are better off where they were, and whether it

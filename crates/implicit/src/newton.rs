@@ -46,16 +46,18 @@ impl<T: Scalar> Newton<T> {
         local.stationarity[m] <= slack * ROUNDING * T::EPS.f64() * high * (local.sizes()[m] + self.lengths[m])
     }
 
-    /// Is the point of a member so near to the solution that a step would change nothing that matters?
-    pub(crate) fn enough(&self, local: &Local<'_, T>, m: usize) -> bool {
-        self.within(local, m, 1e-2 * T::EPS.f64().sqrt())
+    /// Is the point of a member so near to the solution that a step would change nothing that matters, of a condition
+    /// that is this steep?
+    pub(crate) fn enough(&self, local: &Local<'_, T>, m: usize, steep: f64) -> bool {
+        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() / steep)
     }
 
     /// Is it so near that a step would change nothing in a derivative either, however ill-conditioned that is? The
-    /// inverse of the map, and with it the derivative, may change by the condition number more than the point.
-    pub(crate) fn settled(&self, local: &Local<'_, T>, m: usize) -> bool {
+    /// inverse of the map, and with it the derivative, may change by the condition number more than the point, and as
+    /// much more again as the condition is steep.
+    pub(crate) fn settled(&self, local: &Local<'_, T>, m: usize, steep: f64) -> bool {
         let reciprocal = self.solved.members[m].seen.map_or(1.0, |(low, high)| low / high);
-        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() * reciprocal)
+        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() * reciprocal / steep)
     }
 
     /// Is the residual rounding, and the step at most this much of the point and of its entries?
