@@ -78,6 +78,7 @@ mod local;
 mod local_map;
 mod loop_kinks;
 mod loop_members;
+mod loop_steep;
 mod measured;
 mod members;
 mod missing;

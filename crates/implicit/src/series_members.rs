@@ -90,8 +90,10 @@ pub(crate) fn judge_members<I: Iteration>(
             lists::put_member(&mut errors, &error, m);
             lists::put_member(&mut lefts, &left, m);
         }
-        all.push(Judged { nothing, exact, measured: has_length(&p), rho, motion, credible, error: norm(&error) });
+        let (measured, error) = (has_length(&p), norm(&error));
+        all.push(Judged { nothing, exact, measured, rho, motion, credible, error, steep: 0.0 });
     }
+    steepen(last_step, &mut all);
     let lengths = last_step.lengths_by_params(&errors, n)?;
     let by_params = last_step.lengths_by_params(&lefts, n)?;
     let pulled = pulled_twice(last_step, lefts).ok();
@@ -108,6 +110,12 @@ pub(crate) fn judge_members<I: Iteration>(
     Ok(())
 }
 
+/// Looks how steep the steps of members are. Where a step fails beside its state, nothing is known.
+fn steepen<I: Iteration>(last_step: &mut LastStep<'_, '_, I>, all: &mut [Judged]) {
+    let steep = last_step.steepness(all.len()).unwrap_or_default();
+    all.iter_mut().zip(steep).for_each(|(of, steep)| of.steep = steep);
+}
+
 /// What was seen of one member before its error is known by the parameters.
 struct Judged {
     /// Is its sum zero?
@@ -120,6 +128,8 @@ struct Judged {
     credible: bool,
     /// The length of its error, in the state.
     error: f64,
+    /// How steep its step is.
+    steep: f64,
 }
 
 impl Judged {
@@ -128,7 +138,7 @@ impl Judged {
         let rho = self.rho.unwrap_or(f64::INFINITY);
         // Terms of the whole that grew are those of the members that do not contract.
         let truncated = truncated && rho >= 1.0;
-        let mut seen = Seen { truncated, motion: self.motion, rho, credible: self.credible };
+        let mut seen = Seen { truncated, motion: self.motion, rho, credible: self.credible, steep: self.steep };
         let verdict = seen.verdict::<T>(Sum::FixedPoint, relative);
         if verdict.is_sound() && !self.exact {
             seen.set_against(left, self.error, length);

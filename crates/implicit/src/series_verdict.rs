@@ -9,6 +9,7 @@ use crate::last_step::{LastStep, Path};
 use crate::lists::List;
 use crate::missing;
 use crate::series::{Sum, next_term};
+use crate::steep::LOST;
 use crate::unexplained::Unexplained;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
@@ -20,7 +21,8 @@ pub(crate) const CREDIBLE: f64 = 0.3;
 /// Terms that are shorter are scaled before they are compared.
 const TINY: f64 = 1e-20;
 
-/// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess.
+/// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess, where
+/// the step is not seen to be steeper.
 const SLOPE: f64 = 10.0;
 
 /// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
@@ -90,8 +92,13 @@ pub(crate) fn judge<I: Iteration>(
     certificate.error = length.is_finite().then_some(length);
     let Path { before, end, .. } = last_step.path;
     let motion = certificate.motion.unwrap_or(0.0).max(weighted_motion(before, end, p));
-    let mut seen = Seen { truncated: certificate.truncated, motion, rho, credible };
+    let mut seen = Seen { truncated: certificate.truncated, motion, rho, credible, steep: 0.0 };
     certificate.verdict = seen.verdict::<Of<I::State>>(sum, relative(length, own));
+    if certificate.verdict.is_sound() {
+        // Where a step fails beside the state, nothing is known.
+        seen.steep = last_step.steepness(1).map_or(0.0, |s| s[0]);
+        certificate.verdict = seen.verdict::<Of<I::State>>(sum, relative(length, own));
+    }
     if sum == Sum::FixedPoint && certificate.verdict.is_sound() && !exact {
         seen.set_against(Unexplained::of_all(last_step, left).ok(), norm(&error), length);
         certificate.rho = Some(seen.rho);
@@ -187,6 +194,8 @@ pub(crate) struct Seen {
     pub(crate) rho: f64,
     /// Is the error to be relied on?
     pub(crate) credible: bool,
+    /// How steep the step is, as far as it was looked at.
+    pub(crate) steep: f64,
 }
 
 impl Seen {
@@ -202,12 +211,15 @@ impl Seen {
     pub(crate) fn verdict<T: Scalar>(&self, sum: Sum, relative: f64) -> Verdict {
         let (rho, threshold) = (self.rho, T::EPS.f64().sqrt());
         let distance = if self.motion == 0.0 { 0.0 } else { self.motion / (1.0 - rho.min(1.0)) };
+        // A step comes no nearer to its fixed point than this many times its rounding.
+        let (slope, condition) = (SLOPE.max(self.steep), if self.steep > 0.0 { self.steep / (1.0 - rho) } else { 0.0 });
         match () {
             () if !relative.is_finite() => Verdict::Invalid(Why::NotFinite),
             () if self.truncated => Verdict::Invalid(Why::Diverges { rate: rho }),
             () if sum != Sum::FixedPoint => Verdict::Suspect(Why::OtherFormula),
             () if rho >= 1.0 => Verdict::Suspect(Why::Diverges { rate: rho }),
-            () if SLOPE * distance > relative.max(threshold) => Verdict::Suspect(Why::StillMoving { distance }),
+            () if slope * distance > relative.max(threshold) => Verdict::Suspect(Why::StillMoving { distance }),
+            () if condition > LOST / threshold => Verdict::Suspect(Why::IllConditioned { condition }),
             () if !self.credible => Verdict::Suspect(Why::TooFewTerms { rate: rho }),
             () if relative <= threshold => Verdict::Verified,
             () => Verdict::Estimated,

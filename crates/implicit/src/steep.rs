@@ -16,7 +16,7 @@ use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
 
 /// A derivative is lost in the rounding of its point where that changes it by this much of the threshold.
-const LOST: f64 = 0.5;
+pub(crate) const LOST: f64 = 0.5;
 
 /// How far a point is moved to see whether a step matters, in square roots of rounding units: as far as the rounding of
 /// the condition does not hide what is there.
