@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 /// A buffer of the pool, as long as the value in it.
 pub(crate) type Buf<T> = Box<[T]>;
 
-/// What a primitive reports: which member of the batch, and what was found.
+/// What a primitive reports: which member of the batch, or that it concerns all of them, and what was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Trouble {
-    pub(crate) member: usize,
+    pub(crate) member: Option<usize>,
     pub(crate) failure: Failure,
 }
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
-        Trouble { member: 0, failure }
+        Trouble { member: Some(0), failure }
     }
 }
 
@@ -216,7 +216,7 @@ impl<T: Scalar> Store<T> {
             Some(Place { line, said }) => (*said, line),
             None => (op, std::panic::Location::caller()),
         };
-        let member = (batch > 1).then_some(t.member);
+        let member = t.member.filter(|_| batch > 1);
         Error::Data { primitive, member, derivative, failure: t.failure, line }
     }
 

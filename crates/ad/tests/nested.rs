@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use faer::{Mat, mat};
 use pullback::prelude::*;
-use pullback::{Error, Failure, Leaves, Many, Shape, jvp_many, leaves, value, vjp_many};
+use pullback::{Batch, Error, Failure, Leaves, Many, Shape, jvp_many, leaves, value, vjp_many};
 
 #[test]
 fn scalar_functions_to_fourth_order() {
@@ -403,4 +403,19 @@ fn a_result_from_before_the_region_does_not_move() {
         let (y, dy) = x.jvp(|_| before, &v);
         assert_eq!((y.value(), dy.value()), (before.value(), Batch::of(&Mat::<f64>::zeros(2, 2))));
     }
+}
+
+/// What all members share names none of them, and what each has of its own names the one that fails.
+#[test]
+fn a_verdict_on_what_members_share_names_no_member() {
+    let x = Batch::from_fn(Shape::batch(3, 1, 1), |m, _, _| [2.0, -1.0, 3.0][m]);
+    let member = |e: Error| match e {
+        Error::Data { member, .. } => member,
+        e => panic!("{e}"),
+    };
+    let summed = value(|x: Var| x.grad(|x| x.ln().sum_batch()), &x).unwrap_err();
+    assert!(!summed.to_string().contains("batch member"), "{summed}");
+    assert_eq!(member(summed), None);
+    assert_eq!(member(value(|x: Var| x.where_positive(x.sum_batch() - 5.0, "sum"), &x).unwrap_err()), None);
+    assert_eq!(member(value(|x: Var| x.where_positive(x, "each"), &x).unwrap_err()), Some(1));
 }

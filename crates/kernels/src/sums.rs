@@ -2,6 +2,7 @@
 //! lanes, the sums of blocks in pairs. Always in the same order. Products of matrices are in `gemm.rs`.
 
 use num_traits::Float;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::real::{Real, balance, max_abs};
 use crate::tolerances::{SUM_BLOCK, WIDE, safe_range};
@@ -178,23 +179,45 @@ pub(crate) fn all_finite<T: Real>(a: &[T]) -> bool {
         0..4 => a.iter().fold(T::zero(), |s, &x| s + x),
         4..32 => lanes_sum::<T, 4>(a),
         32..WIDE => lanes_sum::<T, 16>(a),
-        _ => pulp::Arch::new().dispatch(|| sixteen_sums(a)),
+        _ => Arch::new().dispatch(WideSum(a)),
     };
     Float::is_finite(s) || a.iter().all(|x| Float::is_finite(*x))
 }
 
-/// The sum of all entries in sixteen interleaved sums, added in a row: where these are many, what follows them does not
-/// count, and a loop of another kind after them keeps the compiler from holding them in registers.
-#[inline(always)]
-fn sixteen_sums<T: Real>(a: &[T]) -> T {
-    let (chunks, rest) = a.as_chunks::<16>();
-    let mut lanes = [T::zero(); 16];
-    for x in chunks {
-        for i in 0..16 {
-            lanes[i] += x[i];
+/// The sum of all entries, in eight registers.
+struct WideSum<'a, T>(&'a [T]);
+
+impl<T: Real> WithSimd for WideSum<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> T {
+        let one = T::splat(simd, T::one());
+        let plus = |x: T::Of<S>, s: T::Of<S>| T::madd(simd, x, one, s);
+        // From the beginning of a register on: no load crosses a line of the cache.
+        let head = self.0.as_ptr().align_offset(size_of::<T::Of<S>>()).min(self.0.len());
+        let (head, a) = self.0.split_at(head);
+        let whole = T::whole::<S>(a);
+        let (eights, others) = whole.as_chunks::<8>();
+        let mut s = [T::splat(simd, T::zero()); 8];
+        for x in eights {
+            for i in 0..8 {
+                s[i] = plus(x[i], s[i]);
+            }
         }
+        for (s, x) in s.iter_mut().zip(others) {
+            *s = plus(*x, *s);
+        }
+        let lanes = size_of::<T::Of<S>>() / size_of::<T>();
+        s[6] = plus(T::part(simd, head), s[6]);
+        s[7] = plus(T::part(simd, &a[whole.len() * lanes..]), s[7]);
+        for width in [4, 2, 1] {
+            for i in 0..width {
+                s[i] = plus(s[i + width], s[i]);
+            }
+        }
+        T::total(simd, s[0])
     }
-    lanes.iter().chain(rest).fold(T::zero(), |s, &x| s + x)
 }
 
 /// The sum of all entries in interleaved sums, compiled for whatever registers the caller runs on.

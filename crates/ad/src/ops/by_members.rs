@@ -27,7 +27,7 @@ pub(super) fn eval<T: Scalar>(
     // As on one thread, nothing is noted after the first failure.
     let told = |(i, verdict): (usize, Result<(), Trouble>)| {
         store.take_notes(i * len, &stores[i]);
-        verdict.map_err(|t| Trouble { member: t.member + i * len, ..t })
+        verdict.map_err(|t| Trouble { member: t.member.map(|m| m + i * len), ..t })
     };
     Some(verdicts.into_iter().enumerate().try_for_each(told))
 }
@@ -80,8 +80,9 @@ pub(crate) fn try_members<T: Scalar>(
     let (ey, ez) = (ey.max(1), ez.max(1));
     let all = |from: usize, y: &mut [T], z: &mut [T], store: &Store<T>| {
         let mut members = y.chunks_exact_mut(ey).zip(z.chunks_exact_mut(ez)).zip(from..);
-        members
-            .try_for_each(|((y, z), member)| work(member, y, z, store).map_err(|failure| Trouble { member, failure }))
+        members.try_for_each(|((y, z), member)| {
+            work(member, y, z, store).map_err(|failure| Trouble { member: Some(member), failure })
+        })
     };
     let batch = y.len() / ey;
     match parts(Size::Worked(y.len())).min(batch) {

@@ -139,7 +139,7 @@ pub(crate) fn square(x: Shape) -> Result<usize, String> {
 pub(crate) fn members(batch: usize, mut f: impl FnMut(usize) -> Result<(), Failure>) -> Result<(), Trouble> {
     for member in 0..batch {
         if let Err(failure) = f(member) {
-            return Err(Trouble { member, failure });
+            return Err(Trouble { member: Some(member), failure });
         }
     }
     Ok(())

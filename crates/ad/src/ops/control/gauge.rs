@@ -67,7 +67,9 @@ impl<T: Scalar> Primitive<T> for Invariant {
             }
             let defect = (along / size).f64();
             match self.0 {
-                Gauge::Error => return Err(Trouble { member, failure: Failure::GaugeDependent { defect } }),
+                Gauge::Error => {
+                    return Err(Trouble { member: Some(member), failure: Failure::GaugeDependent { defect } });
+                }
                 Gauge::Warn => s.warn(defect),
                 Gauge::Project => {}
             }

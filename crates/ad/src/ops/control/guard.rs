@@ -50,6 +50,12 @@ fn copy<T: Scalar>(x: &[Arg<'_, T>], y: &mut [Out<'_, T>]) -> Result<(), Trouble
     Ok(())
 }
 
+/// Judges the members of the operand behind `X`. One that has no members where `X` has names none of them.
+fn judge<T: Scalar>(x: &[Arg<'_, T>], verdict: impl FnMut(usize) -> Result<(), Failure>) -> Result<(), Trouble> {
+    let (judged, of) = (x[1].shape.batch, x[0].shape.batch);
+    members(judged, verdict).map_err(|t| if judged < of { Trouble { member: None, ..t } } else { t })
+}
+
 macro_rules! identity_rules {
     () => {
         fn jvp<V: Value<T = T>>(&self, _: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {
@@ -119,7 +125,7 @@ impl<T: Scalar> Primitive<T> for Nonzero {
         match x[0].data.iter().position(|v| *v == T::zero()) {
             None => Ok(()),
             Some(k) => Err(Trouble {
-                member: k / x[0].shape.each().max(1),
+                member: Some(k / x[0].shape.each().max(1)),
                 failure: Failure::NotDifferentiable { what: self.what },
             }),
         }
@@ -143,7 +149,7 @@ impl<T: Scalar> Primitive<T> for Vanishing {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
         copy(x, y)?;
-        members(x[1].shape.batch, |b| {
+        judge(x, |b| {
             let (rest, whole) = (T::norm(x[1].member(b)), T::norm(x[2].member(b)));
             let limit = vanishing::<T>(x[2].shape.rows.max(x[2].shape.cols)) * whole;
             if rest <= limit { Ok(()) } else { Err(Failure::NotDifferentiable { what: self.what }) }
@@ -171,7 +177,7 @@ impl<T: Scalar> Primitive<T> for Positive {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
         copy(x, y)?;
-        members(x[1].shape.batch, |b| match x[1].member(b).iter().all(|c| *c > T::zero()) {
+        judge(x, |b| match x[1].member(b).iter().all(|c| *c > T::zero()) {
             true => Ok(()),
             false => Err(Failure::OutsideDomain { what: self.what }),
         })
@@ -196,7 +202,7 @@ impl<T: Scalar> Primitive<T> for OfFinite {
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
         copy(x, y)?;
         let what = "a gradient inside the program is of a number that is not finite";
-        if T::all_finite(x[1].data) { Ok(()) } else { Err(Failure::NotDifferentiable { what }.into()) }
+        judge(x, |b| if T::all_finite(x[1].member(b)) { Ok(()) } else { Err(Failure::NotDifferentiable { what }) })
     }
 
     identity_rules!();

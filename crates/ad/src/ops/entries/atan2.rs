@@ -118,7 +118,7 @@ impl<T: Scalar> Primitive<T> for Reciprocal {
         for (k, (&y, &x)) in x[0].data.iter().zip(x[1].data).enumerate() {
             if y == zero && x == zero {
                 return Err(Trouble {
-                    member: k / q.shape.each().max(1),
+                    member: Some(k / q.shape.each().max(1)),
                     failure: Failure::NotDifferentiable { what: "atan2 at (0, 0), which has no angle" },
                 });
             }

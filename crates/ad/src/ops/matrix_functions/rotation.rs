@@ -99,7 +99,7 @@ impl<T: Scalar> Primitive<T> for Rotation {
 
     fn eval(&self, x: &[Arg<'_, T>], y: &mut [Out<'_, T>], _: &Store<T>) -> Result<(), Trouble> {
         let done = T::rotations(self.m as usize, x[0].data, y[0].data);
-        done.map_err(|(member, failure)| Trouble { member, failure })
+        done.map_err(|(member, failure)| Trouble { member: Some(member), failure })
     }
 
     fn jvp<V: Value<T = T>>(&self, x: &[&V], _: &[&V], dx: &[Option<&V>]) -> Outs<Option<V>> {

@@ -177,9 +177,9 @@ impl<T: Scalar> Primitive<T> for Judge {
                 (Ok(()), _) => {}
                 // The numbers are NaN where it matters.
                 (Err(failure), Ask::Motion | Ask::Turn | Ask::Blank) => {
-                    s.miss("eig", batch, Trouble { member, failure })
+                    s.miss("eig", batch, Trouble { member: Some(member), failure })
                 }
-                (Err(failure), _) => return Err(Trouble { member, failure }),
+                (Err(failure), _) => return Err(Trouble { member: Some(member), failure }),
             }
         }
         Ok(())

@@ -193,7 +193,7 @@ impl Frame {
         let handle = turned.as_ref().map_or(x[1], |data| Arg { data, ..x[1] });
         for member in 0..y.shape.batch {
             let found = kernel(window, handle.member(member), x[3].member(member), y.member(member));
-            let defect = found.map_err(|failure| Trouble { member, failure })?;
+            let defect = found.map_err(|failure| Trouble { member: Some(member), failure })?;
             if defect > tolerances::gauge::<T>() {
                 let defect = defect.f64();
                 match self.gauge {
@@ -202,7 +202,7 @@ impl Frame {
                             true => Failure::TiedVectors { defect },
                             false => Failure::GaugeDependent { defect },
                         };
-                        return Err(Trouble { member, failure });
+                        return Err(Trouble { member: Some(member), failure });
                     }
                     Gauge::Warn => s.warn(defect),
                     Gauge::Project => {}
