@@ -65,7 +65,10 @@ impl<T: Scalar> Tape<T> {
         val.poisoned = false;
         self.stale.set(true);
         // What was found holds at every value of the targets; for other values it is asked again.
-        self.answered.borrow_mut().retain(|asked| asked.x.contains(&x.id));
+        let answered = &mut *self.answered.borrow_mut();
+        if !answered.is_empty() {
+            answered.retain(|asked| asked.x.contains(&x.id));
+        }
         for judged in inner.judged.iter().filter(|j| !j.targets.contains(&x.id)) {
             judged.independent.set(false);
         }

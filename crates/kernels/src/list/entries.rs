@@ -4,7 +4,7 @@
 use crate::elementwise::{unary, unary_derivative_assign};
 use crate::real::Real;
 use crate::threads::{alone, by_entries, by_entries_of_two};
-use crate::wide::flat;
+use crate::wide::{Slope, TanhSlope, flat};
 use crate::{Failure, Scalar, Unary};
 
 kernels! {
@@ -38,13 +38,9 @@ kernels! {
             by_entries(x, out, |x, out| flat::scale(alpha, x, out));
         };
         /// `out = a o b`.
-        fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
-            by_entries_of_two(a, b, out, flat::hadamard);
-        };
+        fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = hadamard;
         /// `out += a o b`. The product is rounded before the sum.
-        fn add_hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
-            by_entries_of_two(a, b, out, flat::add_hadamard);
-        };
+        fn add_hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = add_hadamard;
         /// `out = a / b`, elementwise.
         fn divide(a: &[Self], b: &[Self], out: &mut [Self]) = |a, b, out| {
             by_entries_of_two(a, b, out, flat::divide);
@@ -52,10 +48,36 @@ kernels! {
     }
 }
 
+/// Of single numbers without a loop.
+#[inline(always)]
+fn hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    match (a, b, &mut *out) {
+        (&[a], &[b], [out]) => *out = a * b,
+        _ => by_entries_of_two(a, b, out, flat::hadamard),
+    }
+}
+
+/// Of single numbers without a loop.
+#[inline(always)]
+fn add_hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    match (a, b, &mut *out) {
+        (&[a], &[b], [out]) => *out += a * b,
+        _ => by_entries_of_two(a, b, out, flat::add_hadamard),
+    }
+}
+
 /// [`Entries::unary_derivative_assign`], shared among threads where those were asked for.
 #[inline(always)]
 fn slopes<T: Real>(f: Unary, k: u32, x: &[T], y: &[T], v: &mut [T]) -> Result<(), Failure> {
-    if alone() { unary_derivative_assign(f, k, x, y, v) } else { shared_slopes(f, k, x, y, v) }
+    match (f, k, y, &mut *v) {
+        // The most usual one of a single number, which is done sooner than looked up.
+        (Unary::Tanh, 1, [y], [v]) if TanhSlope::gentle(*y) => {
+            *v *= TanhSlope::near(*y);
+            Ok(())
+        }
+        _ if alone() => unary_derivative_assign(f, k, x, y, v),
+        _ => shared_slopes(f, k, x, y, v),
+    }
 }
 
 #[cold]
