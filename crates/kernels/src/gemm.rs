@@ -3,8 +3,9 @@
 use faer::Accum;
 
 use crate::dense::matmul;
+use crate::gemm_tiles::{Tiles, suit};
 use crate::real::{Real, view, view_mut};
-use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED};
+use crate::tolerances::{GEMM_LONG, GEMM_SMALL, GEMM_SMALL_TRANSPOSED, GEMM_TURNED};
 use crate::wide::{COLUMNS, Thin};
 use crate::wide_registers::clear_wide_registers;
 
@@ -37,6 +38,10 @@ pub(crate) fn gemm<T: Real>(
         }
     } else if m * n * k > GEMM_SMALL && (n <= COLUMNS || m == 1) && thin(c, m, n, k, alpha, (a, ta), (b, tb), add) {
         // Done.
+    } else if suit::<T>(m, n, k) && !ta {
+        Tiles { c, m, n, k, alpha, a, b, transposed: tb, add }.run();
+    } else if suit::<T>(m, n, k) && m * k <= GEMM_TURNED {
+        turned(c, m, n, k, alpha, a, b, tb, add);
     } else if m * n * k <= if ta { GEMM_SMALL_TRANSPOSED } else { GEMM_SMALL } {
         // op(B)[p, j] = b[p * bp + j * bj].
         small(c, Shape { m, n, k, ta, bp: if tb { n } else { 1 }, bj: if tb { 1 } else { k } }, alpha, a, b, add);
@@ -240,6 +245,16 @@ fn tile<const M: usize, const J: usize, T: Real>(
             c[r] = if add { c[r] + alpha * sums[q][r] } else { alpha * sums[q][r] };
         }
     }
+}
+
+/// `C = [C +] alpha A^T op(B)` of a small `A`, which is turned first.
+#[inline(never)]
+fn turned<T: Real>(c: &mut [T], m: usize, n: usize, k: usize, alpha: T, a: &[T], b: &[T], transposed: bool, add: bool) {
+    let mut turned = [T::zero(); GEMM_TURNED];
+    for (i, a) in a.chunks_exact(k).enumerate() {
+        turned[i..].iter_mut().step_by(m).zip(a).for_each(|(turned, a)| *turned = *a);
+    }
+    Tiles { c, m, n, k, alpha, a: &turned[..m * k], b, transposed, add }.run();
 }
 
 fn large<T: Real>(

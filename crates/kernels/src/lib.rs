@@ -39,6 +39,7 @@ mod fixed;
 mod francis;
 mod gamma;
 mod gemm;
+mod gemm_tiles;
 mod group;
 mod hessenberg;
 mod householder;

@@ -14,6 +14,7 @@
 use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::gemm_tiles::{load, store};
 use crate::real::{Real, stride};
 use crate::strips::{BLOCK, Block, EXCHANGE, Exchange, STRIP, triangle};
 use crate::wide_registers::clear_wide_registers;
@@ -223,20 +224,22 @@ fn subtract<S: Simd, T: Real>(simd: S, u: &[T], l: &[T], from: usize, stride: us
     let mut top = T::splat(simd, T::zero());
     let mut at = 0;
     while x.len() - at >= ROWS * lanes {
-        top = rows::<S, T, ROWS>(simd, u, l, from + at, stride, &mut x[at..at + ROWS * lanes], top);
+        top = rows::<S, T, ROWS, false>(simd, u, l, from + at, stride, &mut x[at..at + ROWS * lanes], top);
         at += ROWS * lanes;
     }
-    while at < x.len() {
-        let end = x.len().min(at + lanes);
-        top = rows::<S, T, 1>(simd, u, l, from + at, stride, &mut x[at..end], top);
-        at = end;
+    while x.len() - at >= lanes {
+        top = rows::<S, T, 1, false>(simd, u, l, from + at, stride, &mut x[at..at + lanes], top);
+        at += lanes;
+    }
+    if at < x.len() {
+        top = rows::<S, T, 1, true>(simd, u, l, from + at, stride, &mut x[at..], top);
     }
     T::largest(simd, top)
 }
 
-/// `R` whole registers of it, or a part of one.
+/// `R` whole registers of it, or with `PART` fewer entries than fill one.
 #[inline(always)]
-fn rows<S: Simd, T: Real, const R: usize>(
+fn rows<S: Simd, T: Real, const R: usize, const PART: bool>(
     simd: S,
     u: &[T],
     l: &[T],
@@ -245,13 +248,10 @@ fn rows<S: Simd, T: Real, const R: usize>(
     x: &mut [T],
     mut top: T::Of<S>,
 ) -> T::Of<S> {
-    let load = |x: &[T]| match T::whole::<S>(x).first_chunk::<R>() {
-        Some(x) => *x,
-        None => [T::part(simd, x); R],
-    };
-    let mut sums = load(x);
+    let mut sums = load::<S, T, R, PART>(simd, x);
     for (q, u) in u.iter().enumerate() {
-        let (u, l) = (T::splat(simd, -*u), load(&l[q * stride + from..][..x.len()]));
+        let l = load::<S, T, R, PART>(simd, &l[q * stride + from..][..x.len()]);
+        let u = T::splat(simd, -*u);
         for r in 0..R {
             sums[r] = T::madd(simd, l[r], u, sums[r]);
         }
@@ -259,10 +259,7 @@ fn rows<S: Simd, T: Real, const R: usize>(
     for r in 0..R {
         top = T::larger(simd, sums[r], top);
     }
-    match T::whole_mut::<S>(x).first_chunk_mut() {
-        Some(x) => *x = sums,
-        None => T::write(simd, x, sums[0]),
-    }
+    store::<S, T, R, PART>(simd, x, sums);
     top
 }
 

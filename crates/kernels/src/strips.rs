@@ -13,6 +13,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::gemm_tiles::{load, store};
 use crate::real::Real;
 
 /// The most columns of a block.
@@ -198,44 +199,45 @@ impl<T: Real> WithSimd for Update<'_, T> {
         let lanes = size_of::<T::Of<S>>() / size_of::<T>();
         let mut at = self.block.width;
         while self.rows - at >= 3 * lanes {
-            self.across::<S, 3>(simd, at, 3 * lanes);
+            self.across::<S, 3, false>(simd, at);
             at += 3 * lanes;
         }
-        while at < self.rows {
-            let high = lanes.min(self.rows - at);
-            self.across::<S, 1>(simd, at, high);
-            at += high;
+        while self.rows - at >= lanes {
+            self.across::<S, 1, false>(simd, at);
+            at += lanes;
+        }
+        if at < self.rows {
+            self.across::<S, 1, true>(simd, at);
         }
     }
 }
 
 impl<T: Real> Update<'_, T> {
-    /// A tile of `high` rows, as wide as there are registers for, at each place.
+    /// `R` registers of rows from row `at` on, or with `PART` the last rows, fewer than fill a register; as many columns
+    /// at a time as there are registers for.
     #[inline(always)]
-    fn across<S: Simd, const R: usize>(&mut self, simd: S, at: usize, high: usize) {
+    fn across<S: Simd, const R: usize, const PART: bool>(&mut self, simd: S, at: usize) {
         let mut c = 0;
         while S::REGISTER_COUNT >= 32 && self.columns - c >= 8 {
-            self.tile::<S, R, 8>(simd, at, c, high);
+            self.tile::<S, R, 8, PART>(simd, at, c);
             c += 8;
         }
         while self.columns - c >= 4 {
-            self.tile::<S, R, 4>(simd, at, c, high);
+            self.tile::<S, R, 4, PART>(simd, at, c);
             c += 4;
         }
         while c < self.columns {
-            self.tile::<S, R, 1>(simd, at, c, high);
+            self.tile::<S, R, 1, PART>(simd, at, c);
             c += 1;
         }
     }
 
-    /// `R` whole registers of rows, or a part of one, and `C` columns.
+    /// These rows and `C` columns.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, at: usize, c: usize, high: usize) {
-        let stride = self.block.stride;
-        let load = |x: &[T]| match T::whole::<S>(&x[..high]).first_chunk::<R>() {
-            Some(x) => *x,
-            None => [T::part(simd, &x[..high]); R],
-        };
+    fn tile<S: Simd, const R: usize, const C: usize, const PART: bool>(&mut self, simd: S, at: usize, c: usize) {
+        let (stride, lanes) = (self.block.stride, size_of::<T::Of<S>>() / size_of::<T>());
+        let high = if PART { self.rows - at } else { R * lanes };
+        let load = |x: &[T]| load::<S, T, R, PART>(simd, &x[..high]);
         let mut sums = [[T::splat(simd, T::zero()); R]; C];
         for q in 0..C {
             sums[q] = load(&self.x[at + (c + q) * stride..]);
@@ -252,10 +254,7 @@ impl<T: Real> Update<'_, T> {
         }
         for q in 0..C {
             let x = &mut self.x[at + (c + q) * stride..][..high];
-            match T::whole_mut::<S>(x).first_chunk_mut() {
-                Some(x) => *x = sums[q],
-                None => T::write(simd, x, sums[q][0]),
-            }
+            store::<S, T, R, PART>(simd, x, sums[q]);
         }
     }
 }

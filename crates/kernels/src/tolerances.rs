@@ -151,8 +151,7 @@ pub fn eig_defective<T: Scalar>() -> T {
     T::EPS.powf(T::of(-0.3))
 }
 
-/// The inverse of the eigenvectors: what rounding in its products leaves of `X^T W - I`, for a column of `W` of length
-/// one.
+/// The inverse of the eigenvectors: what rounding leaves of `X^T W - I`, for a column of `W` of length one.
 #[must_use]
 pub fn eig_inverse<T: Scalar>(n: usize) -> T {
     T::EPS * T::of(4.0 * n as f64)
@@ -199,6 +198,10 @@ pub const SUM_BLOCK: usize = 512;
 pub const GEMM_LONG: usize = 4096;
 /// Products: the largest `m n k` of the register kernels with `A` as stored.
 pub const GEMM_SMALL: usize = 256;
+/// Products: the largest `m n k` of tiles of our own with `A` as stored.
+pub const GEMM_TILES: usize = 1 << 18;
+/// Products: the most entries of a transposed left factor that is turned first, for such tiles.
+pub const GEMM_TURNED: usize = 256;
 /// Products with a transposed right factor: rows and columns of the result from which on the transpose is written out.
 pub const TRANSPOSED_LARGE: usize = 320;
 /// Products with few columns: columns of `A` that are added before the sums are written.
@@ -250,8 +253,7 @@ pub const GRAM_TURN: f64 = 1e-4;
 pub const GRAM_HALF: usize = 96;
 /// The same: how often columns are looked at.
 pub const GRAM_STEPS: usize = 4;
-/// Schur form: the largest `n` of the double-shift iteration on the whole matrix, and the largest block that is left to
-/// it.
+/// Schur form: the largest `n`, and the largest block, of the double-shift iteration on the whole matrix.
 pub const SCHUR_SMALL: usize = 96;
 /// Hessenberg form: the largest `n` of the plain reflections.
 pub const HESSENBERG_SMALL: usize = 32;
@@ -261,13 +263,11 @@ pub const QR_STEPS: usize = 300;
 pub const QR_PATIENCE: usize = 6;
 /// After so many steps without a result, and again after as many, the shifts are made up from sizes alone.
 pub const QR_EXCEPTIONAL: usize = 10;
-/// Corrections of the inverse of eigenvectors, each of which squares the error: from a tenth to rounding. One or none
-/// is usual.
+/// Corrections of the inverse of eigenvectors, each of which squares the error. One or none is usual.
 pub const INVERSE_STEPS: usize = 6;
 /// Sweeps and early deflations in a row without a result before a block is left to the double-shift iteration.
 pub const QR_STALLS: usize = 6;
-/// Early deflation that finds more than this percentage of its window is tried again before the next sweep (Braman,
-/// Byers and Mathias).
+/// Early deflation that finds more than this percentage of its window is tried again at once (Braman et al.).
 pub const AED_NIBBLE: usize = 14;
 /// The most bulges of one sweep.
 pub const SWEEP_BULGES: usize = 32;

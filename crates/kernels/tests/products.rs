@@ -180,3 +180,33 @@ fn triangular_verdicts() {
     let inf = f64::trsm(&[1.0, 0.0, 0.0, 1.0], tri, &mut [1.0, f64::INFINITY], 2, 1);
     assert_eq!(inf, Err(Failure::NonFinite { index: 1, value: f64::INFINITY }));
 }
+
+/// Sizes around those of tiles: whole registers of rows or not, columns in fours or not, any inner size.
+fn tiles<T: Kernels>() {
+    let mut rng = rng(31);
+    for (m, n) in [8, 16, 24, 40, 64, 12].into_iter().flat_map(|m| [4, 5, 8, 12, 20, 36].map(|n| (m, n))) {
+        for k in [1, 9, 16, 33] {
+            for (ta, tb, add) in [0, 1, 2, 3, 4, 5, 6, 7].map(|i| (i & 1 > 0, i & 2 > 0, i & 4 > 0)) {
+                let (a, b) = (random::<T>(&mut rng, m * k), random::<T>(&mut rng, k * n));
+                let c = random::<T>(&mut rng, m * n);
+                let (left, right) = (
+                    if ta { transposed(&a, m, k) } else { a.clone() },
+                    if tb { transposed(&b, k, n) } else { b.clone() },
+                );
+                let mut out = c.clone();
+                T::gemm(&mut out, m, n, k, T::of(-0.5), &left, ta, &right, tb, add);
+                let product = times(&a, &b, m, k, n);
+                let known: Vec<f64> =
+                    product.iter().zip(&c).map(|(p, c)| if add { c.f64() - 0.5 * p } else { -0.5 * p }).collect();
+                let off = gap(&out, &known);
+                assert!(off <= 4.0 * k as f64 * T::EPS.f64(), "{m} x {k} x {n}, {ta} {tb} {add}: {off:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_in_tiles_agree_with_plain_loops() {
+    tiles::<f64>();
+    tiles::<f32>();
+}
