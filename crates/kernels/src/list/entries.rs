@@ -12,7 +12,7 @@ kernels! {
     pub trait Entries {
         /// `y = f(x)`.
         fn unary(f: Unary, x: &[Self], y: &mut [Self]) = |f, x, y| {
-            by_entries(x, y, |x, y| unary(f, x, y));
+            by_entries(x, y, move |x, y| unary(f, x, y));
         };
         /// `out = f^{(k)}(x) o v` for `k >= 1`; `y = f(x)` is given so that no transcendental is evaluated twice.
         fn unary_derivative(
@@ -27,15 +27,15 @@ kernels! {
         ) -> Result<(), Failure> = slopes;
         /// `y += alpha x`.
         fn axpy(alpha: Self, x: &[Self], y: &mut [Self]) = |alpha, x, y| {
-            by_entries(x, y, |x, y| flat::axpy(alpha, x, y));
+            by_entries(x, y, move |x, y| flat::axpy(alpha, x, y));
         };
         /// `out = alpha a + beta b`.
         fn lincomb(alpha: Self, a: &[Self], beta: Self, b: &[Self], out: &mut [Self]) = |alpha, a, beta, b, out| {
-            by_entries_of_two(a, b, out, |a, b, out| flat::lincomb(alpha, a, beta, b, out));
+            by_entries_of_two(a, b, out, move |a, b, out| flat::lincomb(alpha, a, beta, b, out));
         };
         /// `out = alpha x`.
         fn scale(alpha: Self, x: &[Self], out: &mut [Self]) = |alpha, x, out| {
-            by_entries(x, out, |x, out| flat::scale(alpha, x, out));
+            by_entries(x, out, move |x, out| flat::scale(alpha, x, out));
         };
         /// `out = a o b`.
         fn hadamard(a: &[Self], b: &[Self], out: &mut [Self]) = hadamard;

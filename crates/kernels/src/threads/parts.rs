@@ -58,11 +58,16 @@ pub fn piece(n: usize, parts: usize, unit: usize) -> usize {
 /// `work` on the same piece of `x` and of `y`, which have the same length.
 #[inline(always)]
 pub(crate) fn by_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
+    if x.len() < PIECE { work(x, y) } else { by_many_entries(x, y, work) }
+}
+
+/// [`by_entries`] of a list that may have several pieces. A function of its own that nothing follows: the frame of a
+/// call would cost a short list more than the work.
+#[inline(never)]
+fn by_many_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
     if alone() { work(x, y) } else { share_entries(x, y, work) }
 }
 
-/// [`by_entries`] with threads. A function of its own that nothing follows: the frame of a call would cost a short list
-/// more than the work.
 #[cold]
 #[inline(never)]
 fn share_entries<T: Sync + Send>(x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
@@ -83,6 +88,11 @@ pub(crate) fn by_entries_of_two<T: Sync + Send>(
     y: &mut [T],
     work: impl Fn(&[T], &[T], &mut [T]) + Sync,
 ) {
+    if a.len() < PIECE { work(a, b, y) } else { by_many_entries_of_two(a, b, y, work) }
+}
+
+#[inline(never)]
+fn by_many_entries_of_two<T: Sync + Send>(a: &[T], b: &[T], y: &mut [T], work: impl Fn(&[T], &[T], &mut [T]) + Sync) {
     if alone() { work(a, b, y) } else { share_entries_of_two(a, b, y, work) }
 }
 
