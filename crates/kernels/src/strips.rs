@@ -213,8 +213,8 @@ impl<T: Real> WithSimd for Update<'_, T> {
 }
 
 impl<T: Real> Update<'_, T> {
-    /// `R` registers of rows from row `at` on, or with `PART` the last rows, fewer than fill a register; as many columns
-    /// at a time as there are registers for.
+    /// `R` registers of rows from row `at` on, or with `PART` the last rows, fewer than fill a register; as many
+    /// columns at a time as there are registers for.
     #[inline(always)]
     fn across<S: Simd, const R: usize, const PART: bool>(&mut self, simd: S, at: usize) {
         let mut c = 0;
