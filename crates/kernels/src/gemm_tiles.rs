@@ -1,7 +1,7 @@
 //! Products of matrices of some eight to sixty rows, whole registers of them, `C = [C +] alpha A op(B)`: tiles of `C`
 //! in registers, and nothing packed. Other products, and the choice among kernels, are in `gemm.rs`.
 //!
-//! faer's kernel takes up to twice as long at orders 8 and 16 (`compare engine` of the benches).
+//! faer's kernel takes 1.3 times as long at order 8 and twice as long at 16 (`compare engine` of the benches).
 
 use pulp::{Arch, Simd, WithSimd};
 
