@@ -8,8 +8,8 @@
 //! Columns have whole registers and no distance that is a power of two. The rows that are added are zero, or not a
 //! number where something overflowed; nobody reads them.
 //!
-//! With faer's factorisation the value of `logdet` took 1.2 times as long at orders 64 and 256, where registers have 512
-//! bits (`compare primitives logdet` of the benches, beside 4018aa0).
+//! With faer's factorisation the value of `logdet` took 1.2 times as long at orders 64 and 256, where registers have
+//! 512 bits (`compare primitives logdet` of the benches, beside 4018aa0).
 
 use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};
