@@ -5,9 +5,9 @@
 //! of `A`).
 
 use faer::dyn_stack::StackReq;
-use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
+use faer::linalg::lu::partial_pivoting::factor::{PartialPivLuParams, lu_in_place, lu_in_place_scratch};
 use faer::linalg::triangular_inverse::invert_unit_lower_triangular;
-use faer::{MatMut, Par};
+use faer::{Auto, MatMut, Par};
 use num_traits::Float;
 
 use crate::lu_blocks;
@@ -103,7 +103,8 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     if is_small(m, n) {
         return factor(f, m, n, p).map_err(|index| Failure::Singular { index, ratio: 0.0 });
     }
-    let params = Default::default();
+    // Half of faer's own threshold.
+    let params = PartialPivLuParams { recursion_threshold: 8, ..Auto::<T>::auto() }.into();
     let need = lu_in_place_scratch::<usize, T>(m, n, Par::Seq, params);
     let (stack, [], index) = w.lend(need, [], 2 * m);
     let (perm, inverse) = index.split_at_mut(m);
@@ -119,6 +120,7 @@ fn in_place<T: Real>(f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Works
     Ok(())
 }
 
+/// The same of a large matrix, which is read where it stands.
 #[inline(never)]
 fn by_blocks<T: Real>(a: &[T], f: &mut [T], m: usize, n: usize, p: &mut [T], w: &mut Workspace<T>) {
     let (lengths, indices) = lu_blocks::lengths(m, n);
@@ -255,8 +257,7 @@ pub(crate) fn lu_inverse<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut
 fn columns_exchanged<T: Real>(handle: &[T], n: usize, out: &mut [T], w: &mut Workspace<T>) {
     let ((f, p), apart) = (handle.split_at(n * n), columns_apart(n));
     let [x] = w.slices([apart * n]);
-    x.fill(T::zero());
-    x.iter_mut().step_by(apart + 1).for_each(|x| *x = T::one());
+    identity_tall(x, apart);
     let unknown = MatMut::from_column_major_slice_with_stride_mut(&mut *x, n, n, apart);
     invert_unit_lower_triangular(unknown, view(f, n, n), Par::Seq);
     clear_wide_registers();

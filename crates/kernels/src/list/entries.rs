@@ -48,7 +48,7 @@ kernels! {
     }
 }
 
-/// Of single numbers without a loop.
+/// [`Entries::hadamard`]; of single numbers without a loop.
 #[inline(always)]
 fn hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     match (a, b, &mut *out) {
@@ -57,7 +57,7 @@ fn hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     }
 }
 
-/// Of single numbers without a loop.
+/// [`Entries::add_hadamard`]; of single numbers without a loop.
 #[inline(always)]
 fn add_hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     match (a, b, &mut *out) {
@@ -70,7 +70,7 @@ fn add_hadamard<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
 #[inline(always)]
 fn slopes<T: Real>(f: Unary, k: u32, x: &[T], y: &[T], v: &mut [T]) -> Result<(), Failure> {
     match (f, k, y, &mut *v) {
-        // The most usual one of a single number, which is done sooner than looked up.
+        // The function of a single number that programs have most often, without the calls that find it.
         (Unary::Tanh, 1, [y], [v]) if TanhSlope::gentle(*y) => {
             *v *= TanhSlope::near(*y);
             Ok(())
