@@ -125,7 +125,7 @@ pub(crate) fn evaluate<T: Scalar>(
     done
 }
 
-/// The evaluation itself; the usual few inputs and outputs without a list.
+/// The evaluation itself.
 #[inline(always)]
 fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std::result::Result<(), Trouble> {
     let (before, out) = vals.split_at_mut(rec.first as usize);
@@ -135,6 +135,18 @@ fn run<T: Scalar>(vals: &mut [Val<T>], rec: &OpRec<T>, store: &Store<T>) -> std:
     {
         return done;
     }
+    by_kernel(rec, before, out, store)
+}
+
+/// The evaluation of a primitive that knows no shorter way; the usual few inputs and outputs without a list. In a place
+/// of its own: it would take the registers of the shorter ways.
+#[inline(never)]
+fn by_kernel<T: Scalar>(
+    rec: &OpRec<T>,
+    before: &[Val<T>],
+    out: &mut [Val<T>],
+    store: &Store<T>,
+) -> std::result::Result<(), Trouble> {
     let arg = |i: &u32| before[*i as usize].arg();
     match (&*rec.inputs, out) {
         ([a], [y]) => rec.op.eval(&[arg(a)], &mut [y.out()], store),

@@ -125,73 +125,85 @@ pub(crate) fn steps<V: Value, R: Recording<V>>(
         if consumed && rec.pull(step, base, depends, slots) {
             continue;
         }
-        // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
-        let place = |i: u32| match (i as usize).checked_sub(base) {
-            Some(p) if depends[p] != 0 && rec.tangent_only(i) => p as u32 | TANGENT_ONLY,
-            Some(p) if depends[p] != 0 => p as u32,
-            _ => u32::MAX,
-        };
-        match (&*step.inputs, step.outs) {
-            (&[a], 1) if slots[first].is_some() && place(a) != u32::MAX => {
-                rec.at(Some(step.line));
-                let mut dy = [take(rec, first, base, depends, slots)];
-                let places = &[place(a)];
-                let (a, y) = (rec.load(a), rec.load(step.first));
-                let x: &[&V] = &[&*a];
-                step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
-            }
-            (&[a], 2) if place(a) != u32::MAX && (slots[first].is_some() || slots[first + 1].is_some()) => {
-                rec.at(Some(step.line));
-                let mut dy = [first, first + 1].map(|o| take(rec, o, base, depends, slots));
-                let places = &[place(a)];
-                let (a, y, z) = (rec.load(a), rec.load(step.first), rec.load(step.first + 1));
-                let x: &[&V] = &[&*a];
-                step.op.vjp(x, &[&*y, &*z], &mut dy, &mut Grads { slots, places, x });
-            }
-            (&[a, b], 1) if slots[first].is_some() => {
-                // Compared one by one: both at once would be read back before they are written.
-                let (place_a, place_b) = (place(a), place(b));
-                if place_a == u32::MAX && place_b == u32::MAX {
-                    continue;
-                }
-                let places = &[place_a, place_b];
-                rec.at(Some(step.line));
-                let mut dy = [take(rec, first, base, depends, slots)];
-                let (a, b, y) = (rec.load(a), rec.load(b), rec.load(step.first));
-                let x: &[&V] = &[&*a, &*b];
-                step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
-            }
-            (inputs, n) => {
-                let outs = first..first + n as usize;
-                let (mut few, mut many) = ([u32::MAX; 5], vec![]);
-                let places = match few.get_mut(..inputs.len()) {
-                    Some(few) => few,
-                    None => {
-                        many.resize(inputs.len(), u32::MAX);
-                        &mut many[..]
-                    }
-                };
-                places.iter_mut().zip(inputs).for_each(|(p, &i)| *p = place(i));
-                let places = &*places;
-                // A target that nothing here leads to keeps its cotangent.
-                if slots[outs.clone()].iter().all(Option::is_none) || places.iter().all(|&p| p == u32::MAX) {
-                    continue;
-                }
-                rec.at(Some(step.line));
-                let mut dy: SmallVec<[Option<V>; 3]> = outs.map(|o| take(rec, o, base, depends, slots)).collect();
-                with_outputs(step, |outs| {
-                    with(
-                        inputs,
-                        |i| rec.load(i),
-                        |x| {
-                            with(outs, |i| rec.load(i), |y| step.op.vjp(x, y, &mut dy, &mut Grads { slots, places, x }))
-                        },
-                    )
-                });
-            }
-        }
+        pull_by_rule(rec, step, base, depends, slots);
     }
     rec.at(outer);
+}
+
+/// Pulls the cotangents of one step back by the rule of its primitive. In a place of its own: what rules need would
+/// take the registers of the shorter ways.
+#[inline(never)]
+fn pull_by_rule<V: Value, R: Recording<V>>(
+    rec: &R,
+    step: &OpRec<V::T>,
+    base: usize,
+    depends: &[u8],
+    slots: &mut [Option<V::Slot>],
+) {
+    let first = step.first as usize - base;
+    // Where the cotangent of an input goes: a place in `slots`, or `u32::MAX` where nothing depends on a target.
+    let place = |i: u32| match (i as usize).checked_sub(base) {
+        Some(p) if depends[p] != 0 && rec.tangent_only(i) => p as u32 | TANGENT_ONLY,
+        Some(p) if depends[p] != 0 => p as u32,
+        _ => u32::MAX,
+    };
+    match (&*step.inputs, step.outs) {
+        (&[a], 1) if slots[first].is_some() && place(a) != u32::MAX => {
+            rec.at(Some(step.line));
+            let mut dy = [take(rec, first, base, depends, slots)];
+            let places = &[place(a)];
+            let (a, y) = (rec.load(a), rec.load(step.first));
+            let x: &[&V] = &[&*a];
+            step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
+        }
+        (&[a], 2) if place(a) != u32::MAX && (slots[first].is_some() || slots[first + 1].is_some()) => {
+            rec.at(Some(step.line));
+            let mut dy = [first, first + 1].map(|o| take(rec, o, base, depends, slots));
+            let places = &[place(a)];
+            let (a, y, z) = (rec.load(a), rec.load(step.first), rec.load(step.first + 1));
+            let x: &[&V] = &[&*a];
+            step.op.vjp(x, &[&*y, &*z], &mut dy, &mut Grads { slots, places, x });
+        }
+        (&[a, b], 1) if slots[first].is_some() => {
+            // Compared one by one: both at once would be read back before they are written.
+            let (place_a, place_b) = (place(a), place(b));
+            if place_a == u32::MAX && place_b == u32::MAX {
+                return;
+            }
+            let places = &[place_a, place_b];
+            rec.at(Some(step.line));
+            let mut dy = [take(rec, first, base, depends, slots)];
+            let (a, b, y) = (rec.load(a), rec.load(b), rec.load(step.first));
+            let x: &[&V] = &[&*a, &*b];
+            step.op.vjp(x, &[&*y], &mut dy, &mut Grads { slots, places, x });
+        }
+        (inputs, n) => {
+            let outs = first..first + n as usize;
+            let (mut few, mut many) = ([u32::MAX; 5], vec![]);
+            let places = match few.get_mut(..inputs.len()) {
+                Some(few) => few,
+                None => {
+                    many.resize(inputs.len(), u32::MAX);
+                    &mut many[..]
+                }
+            };
+            places.iter_mut().zip(inputs).for_each(|(p, &i)| *p = place(i));
+            let places = &*places;
+            // A target that nothing here leads to keeps its cotangent.
+            if slots[outs.clone()].iter().all(Option::is_none) || places.iter().all(|&p| p == u32::MAX) {
+                return;
+            }
+            rec.at(Some(step.line));
+            let mut dy: SmallVec<[Option<V>; 3]> = outs.map(|o| take(rec, o, base, depends, slots)).collect();
+            with_outputs(step, |outs| {
+                with(
+                    inputs,
+                    |i| rec.load(i),
+                    |x| with(outs, |i| rec.load(i), |y| step.op.vjp(x, y, &mut dy, &mut Grads { slots, places, x })),
+                )
+            });
+        }
+    }
 }
 
 /// Takes the cotangent of a value, and leaves a copy where it was asked for.
@@ -231,55 +243,61 @@ pub(crate) fn forward<V: Value, R: Recording<V>>(
         if rec.push(step, base, slots) {
             continue;
         }
-        let first = step.first as usize - base;
-        rec.at(Some(step.line));
-        match (&*step.inputs, step.outs) {
-            (&[a], 1) => {
-                let da = [lend(rec, a, base, slots)];
-                let (xa, y) = (rec.load(a), rec.load(step.first));
-                let dy = step.op.jvp(&[&*xa], &[&*y], &[da[0].as_ref()]);
-                slots[first] = single(dy);
-                give_back(&[a], da, base, slots);
-            }
-            (&[a, b], 1) if a != b => {
-                let dx = [lend(rec, a, base, slots), lend(rec, b, base, slots)];
-                let (xa, xb, y) = (rec.load(a), rec.load(b), rec.load(step.first));
-                let dy = step.op.jvp(&[&*xa, &*xb], &[&*y], &[dx[0].as_ref(), dx[1].as_ref()]);
-                slots[first] = single(dy);
-                give_back(&[a, b], dx, base, slots);
-            }
-            (&[a, b, c], 1) if a != b && b != c && c != a => {
-                let dx = [a, b, c].map(|i| lend(rec, i, base, slots));
-                let (xa, xb, xc, y) = (rec.load(a), rec.load(b), rec.load(c), rec.load(step.first));
-                let tangents = [dx[0].as_ref(), dx[1].as_ref(), dx[2].as_ref()];
-                let dy = step.op.jvp(&[&*xa, &*xb, &*xc], &[&*y], &tangents);
-                slots[first] = single(dy);
-                give_back(&[a, b, c], dx, base, slots);
-            }
-            (inputs, _) => {
-                // An input that appears twice is copied.
-                let mut dx: SmallVec<[Option<V>; 5]> = SmallVec::new();
-                for (j, &i) in inputs.iter().enumerate() {
-                    let lent = match inputs[..j].iter().position(|&e| e == i) {
-                        Some(e) => dx[e].clone(),
-                        None => lend(rec, i, base, slots),
-                    };
-                    dx.push(lent);
-                }
-                let dy = {
-                    let tangents: SmallVec<[Option<&V>; 5]> = dx.iter().map(Option::as_ref).collect();
-                    with_outputs(step, |outs| {
-                        with(inputs, |i| rec.load(i), |x| with(outs, |i| rec.load(i), |y| step.op.jvp(x, y, &tangents)))
-                    })
-                };
-                for (j, d) in dy.into_iter().enumerate() {
-                    slots[first + j] = d.map(V::park);
-                }
-                give_back(inputs, dx, base, slots);
-            }
-        }
+        push_by_rule(rec, step, base, slots);
     }
     rec.at(outer);
+}
+
+/// Pushes the tangents of one step by the rule of its primitive, apart from the shorter ways as in [`pull_by_rule`].
+#[inline(never)]
+fn push_by_rule<V: Value, R: Recording<V>>(rec: &R, step: &OpRec<V::T>, base: usize, slots: &mut [Option<V::Slot>]) {
+    let first = step.first as usize - base;
+    rec.at(Some(step.line));
+    match (&*step.inputs, step.outs) {
+        (&[a], 1) => {
+            let da = [lend(rec, a, base, slots)];
+            let (xa, y) = (rec.load(a), rec.load(step.first));
+            let dy = step.op.jvp(&[&*xa], &[&*y], &[da[0].as_ref()]);
+            slots[first] = single(dy);
+            give_back(&[a], da, base, slots);
+        }
+        (&[a, b], 1) if a != b => {
+            let dx = [lend(rec, a, base, slots), lend(rec, b, base, slots)];
+            let (xa, xb, y) = (rec.load(a), rec.load(b), rec.load(step.first));
+            let dy = step.op.jvp(&[&*xa, &*xb], &[&*y], &[dx[0].as_ref(), dx[1].as_ref()]);
+            slots[first] = single(dy);
+            give_back(&[a, b], dx, base, slots);
+        }
+        (&[a, b, c], 1) if a != b && b != c && c != a => {
+            let dx = [a, b, c].map(|i| lend(rec, i, base, slots));
+            let (xa, xb, xc, y) = (rec.load(a), rec.load(b), rec.load(c), rec.load(step.first));
+            let tangents = [dx[0].as_ref(), dx[1].as_ref(), dx[2].as_ref()];
+            let dy = step.op.jvp(&[&*xa, &*xb, &*xc], &[&*y], &tangents);
+            slots[first] = single(dy);
+            give_back(&[a, b, c], dx, base, slots);
+        }
+        (inputs, _) => {
+            // An input that appears twice is copied.
+            let mut dx: SmallVec<[Option<V>; 5]> = SmallVec::new();
+            for (j, &i) in inputs.iter().enumerate() {
+                let lent = match inputs[..j].iter().position(|&e| e == i) {
+                    Some(e) => dx[e].clone(),
+                    None => lend(rec, i, base, slots),
+                };
+                dx.push(lent);
+            }
+            let dy = {
+                let tangents: SmallVec<[Option<&V>; 5]> = dx.iter().map(Option::as_ref).collect();
+                with_outputs(step, |outs| {
+                    with(inputs, |i| rec.load(i), |x| with(outs, |i| rec.load(i), |y| step.op.jvp(x, y, &tangents)))
+                })
+            };
+            for (j, d) in dy.into_iter().enumerate() {
+                slots[first + j] = d.map(V::park);
+            }
+            give_back(inputs, dx, base, slots);
+        }
+    }
 }
 
 /// Takes the tangent of an input out of its slot, for a rule to read.

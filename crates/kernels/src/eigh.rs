@@ -121,8 +121,21 @@ impl<T: Real> pulp::NullaryFnOnce for Small<'_, T> {
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        tridiagonalise(self.s, self.n, self.v, self.d, self.e, self.taus);
-        ql(self.d, self.e, self.v, self.n)
+        match self.n {
+            4 => self.of_order(4),
+            n => self.of_order(n),
+        }
+    }
+}
+
+impl<T: Real> Small<'_, T> {
+    /// Both parts; around a few numbers loops of a known length are worth a copy of the code.
+    #[inline(always)]
+    fn of_order(self, n: usize) -> Result<(), Failure> {
+        let Small { s, v, d, e, taus, .. } = self;
+        let (s, v, d, e, taus) = (&mut s[..n * n], &mut v[..n * n], &mut d[..n], &mut e[..n], &mut taus[..n]);
+        tridiagonalise(s, n, v, d, e, taus);
+        ql(d, e, v, n)
     }
 }
 
@@ -240,15 +253,23 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], v: &mut [T], rows: usize, l: usize
         d[i + 1] = g + p;
         g = c * t - b;
         let (left, right) = v.split_at_mut((i + 1) * rows);
-        for (x, y) in left[i * rows..].iter_mut().zip(&mut right[..rows]) {
-            let old = *y;
-            *y = s * *x + c * old;
-            *x = c * *x - s * old;
-        }
+        rotate(&mut left[i * rows..][..rows], &mut right[..rows], c, s);
     }
     d[l] -= p;
     e[l] = g;
     e[m] = T::zero();
+}
+
+/// `(x, y)` times a rotation. Short columns are whole registers and a few numbers.
+#[inline(always)]
+fn rotate<T: Real>(x: &mut [T], y: &mut [T], c: T, s: T) {
+    let turn = |(x, y): (&mut T, &mut T)| (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+    if x.len() >= 8 {
+        return x.iter_mut().zip(y).for_each(turn);
+    }
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks_mut::<4>(), y.as_chunks_mut::<4>());
+    x.iter_mut().zip(y).for_each(|(x, y)| x.iter_mut().zip(y).for_each(turn));
+    x_rest.iter_mut().zip(y_rest).for_each(turn);
 }
 
 /// Sine, cosine and length of `(f, g)`, whose length is `r`.

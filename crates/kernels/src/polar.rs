@@ -147,6 +147,15 @@ fn told_of_columns<T: Real>(f: Failure, v: &[T], n: usize) -> Failure {
 
 /// One-sided Jacobi: rotations from the right make the columns of `u` orthogonal; then `u = U diag(s)`, in no order.
 pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &mut [T]) -> Result<(), Failure> {
+    // Around a few numbers loops of a known length are worth a copy of the code.
+    match (m, n) {
+        (4, 4) => orthogonalise(&mut u[..16], 4, 4, &mut v[..16], &mut s[..4]),
+        _ => orthogonalise(u, m, n, v, s),
+    }
+}
+
+#[inline(always)]
+fn orthogonalise<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &mut [T]) -> Result<(), Failure> {
     identity_tall(v, n);
     let limit = T::EPS * Float::sqrt(T::of(m as f64));
     let mut rotated = true;
@@ -195,11 +204,13 @@ pub(crate) fn jacobi<T: Real>(u: &mut [T], m: usize, n: usize, v: &mut [T], s: &
 }
 
 /// Columns `p < q` of a matrix with `m` rows.
+#[inline(always)]
 fn pair<T>(a: &mut [T], m: usize, p: usize, q: usize) -> (&mut [T], &mut [T]) {
     let (left, right) = a.split_at_mut(q * m);
     (&mut left[p * m..(p + 1) * m], &mut right[..m])
 }
 
+#[inline(always)]
 fn rotate<T: Real>(x: &mut [T], y: &mut [T], c: T, s: T) {
     for (x, y) in x.iter_mut().zip(y) {
         (*x, *y) = (c * *x - s * *y, s * *x + c * *y);

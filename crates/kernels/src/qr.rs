@@ -54,7 +54,25 @@ fn independent<T: Real>(j: usize, m: usize, pivot: T, norm: T) -> Result<(), Fai
 
 /// Unblocked Householder reflections, in the storage of `q`.
 fn small<T: Real>(a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], w: &mut Workspace<T>) -> Result<(), Failure> {
-    let [scales, norms, taus, signs] = w.slices([n; 4]);
+    let lists = w.slices([n; 4]);
+    // Around a few numbers loops of a known length are worth a copy of the code.
+    match (m, n) {
+        (4, 2) => reflections(&a[..8], 4, 2, &mut q[..8], &mut r[..4], lists),
+        (4, 4) => reflections(&a[..16], 4, 4, &mut q[..16], &mut r[..16], lists),
+        _ => reflections(a, m, n, q, r, lists),
+    }
+}
+
+#[inline(always)]
+fn reflections<T: Real>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    q: &mut [T],
+    r: &mut [T],
+    lists: [&mut [T]; 4],
+) -> Result<(), Failure> {
+    let [scales, norms, taus, signs] = lists.map(|list| &mut list[..n]);
     for (j, (a, q)) in a.chunks_exact(m).zip(q.chunks_exact_mut(m)).enumerate() {
         (scales[j], norms[j]) = load(a, q);
     }

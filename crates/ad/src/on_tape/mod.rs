@@ -48,6 +48,13 @@ impl<T: Scalar> Tape<T> {
     /// As [`Tape::gradient`]; [`Error::Shape`] if a batch has another shape than its value.
     #[track_caller]
     pub fn gradient_into(&self, y: Var<'_, T>, x: &[Var<'_, T>], out: &mut [&mut Batch<T>]) -> Result<()> {
+        T::gradient(self, y, x, out)
+    }
+
+    /// [`Tape::gradient_into`], as the engine's crate compiles it; so are those of its kind below.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn gradient_here(&self, y: Var<'_, T>, x: &[Var<'_, T>], out: &mut [&mut Batch<T>]) -> Result<()> {
         let shape = self.shape_of(&y);
         if shape != Shape::SCALAR {
             return Err(Error::NotScalar { shape });
@@ -65,6 +72,17 @@ impl<T: Scalar> Tape<T> {
     /// [`Error::NonFinite`].
     #[track_caller]
     pub fn vjp_into(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        x: &[Var<'_, T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        T::vjp(self, seeds, x, out)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn vjp_here(
         &self,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
         x: &[Var<'_, T>],
@@ -179,6 +197,17 @@ impl<T: Scalar> Tape<T> {
     /// [`Error::Shape`] if a tangent has another shape than its value; the first failure; [`Error::NonFinite`].
     #[track_caller]
     pub fn jvp_into(
+        &self,
+        seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
+        y: &[Var<'_, T>],
+        out: &mut [&mut Batch<T>],
+    ) -> Result<()> {
+        T::jvp(self, seeds, y, out)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn jvp_here(
         &self,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
         y: &[Var<'_, T>],

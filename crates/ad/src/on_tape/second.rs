@@ -36,7 +36,7 @@ impl<T: Scalar> Tape<T> {
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
-        self.second_order(y, seeds, &mut [], out)
+        T::second_order(self, y, seeds, &mut [], out)
     }
 
     /// [`Tape::hvps_into`] that gives the gradients by the same values, too, which the sweep over pairs finds on its
@@ -53,14 +53,15 @@ impl<T: Scalar> Tape<T> {
         out: &mut [&mut Batch<T>],
     ) -> Result<()> {
         self.check_outs(seeds.iter().map(|(x, _)| x), gradients)?;
-        self.second_order(y, seeds, gradients, out)?;
+        T::second_order(self, y, seeds, gradients, out)?;
         let one = |slots: &mut [Option<Buf<T>>]| slots[y.id as usize] = Some(self.one());
         self.judged("gradient", gradients, |again| again.reverse(one, seeds.iter().map(|(x, _)| x.id)))
     }
 
     /// The sweeps of [`Tape::hvps_into`]; `gradients` is empty or has one batch for each value.
+    #[inline(always)]
     #[track_caller]
-    fn second_order(
+    pub(crate) fn second_order_here(
         &self,
         y: Var<'_, T>,
         seeds: &[(Var<'_, T>, &dyn MatLike<T>)],
