@@ -134,6 +134,7 @@ impl<T: Scalar> Batch<T> {
 
     /// Takes the numbers of a buffer of the same length, whose contents are arbitrary after that, unless they are read
     /// `again`. Long ones are not copied: the buffers change places.
+    #[inline(always)]
     pub(crate) fn take_over(&mut self, buf: &mut Buf<T>, again: impl FnOnce() -> bool) {
         if buf.len() < WORTH_EXCHANGING || again() {
             self.data.copy_from_slice(buf);
@@ -143,6 +144,7 @@ impl<T: Scalar> Batch<T> {
     }
 
     /// Exchanges the numbers with those of a buffer of the same length.
+    #[inline(never)]
     pub(crate) fn exchange(&mut self, buf: &mut Buf<T>) {
         let mine = std::mem::take(&mut self.data).into_boxed_slice();
         self.data = std::mem::replace(buf, mine).into_vec();

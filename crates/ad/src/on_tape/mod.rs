@@ -106,6 +106,7 @@ impl<T: Scalar> Tape<T> {
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
+        x.iter().for_each(|x| self.inner().check(self, x, "cotangent"));
         let plant = |slots: &mut [Option<Buf<T>>]| self.plant_here(seeds, slots);
         self.sweep_back(seeds.iter().map(|(y, _)| y), plant, x, |i, shape, data| visit(i, View { shape, data }))
     }
@@ -152,9 +153,6 @@ impl<T: Scalar> Tape<T> {
         {
             let inner = self.inner();
             let (inner, store) = (&*inner, &self.store);
-            for x in x {
-                inner.check(self, x, "cotangent");
-            }
             reset(cotangents, inner.vals.len());
             plant(cotangents);
             let depends = depends.depending(inner, x.iter().map(|v| v.id));

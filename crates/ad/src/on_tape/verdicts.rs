@@ -108,6 +108,7 @@ impl<T: Scalar> Tape<T> {
         Ok(())
     }
 
+    #[inline(always)]
     #[track_caller]
     pub(super) fn check_outs<'v, 't: 'v>(
         &self,

@@ -8,6 +8,7 @@
 //! it to its rule: sweeps over recorded values never take one, [`Tape::use_shortcuts`](crate::Tape::use_shortcuts)
 //! switches all of them off, and the tests compare.
 
+pub(crate) use super::evaluation::EvalStep;
 use super::{Arg, Out, Primitive};
 use crate::error::Place;
 use crate::store::{Buf, Store, Trouble};
@@ -23,21 +24,6 @@ use super::reductions::reduce::sum_to;
 
 /// A cotangent of pairs at rest.
 pub(crate) type Pair<T> = (Buf<T>, Option<Buf<T>>);
-
-/// A step at replay: the values before it, and the places of its outputs.
-pub(crate) struct EvalStep<'a, T: Scalar> {
-    pub(crate) inputs: &'a [u32],
-    pub(crate) before: &'a [Val<T>],
-    pub(crate) out: &'a mut [Val<T>],
-    pub(crate) store: &'a Store<T>,
-}
-
-impl<'a, T: Scalar> EvalStep<'a, T> {
-    #[inline(always)]
-    pub(crate) fn input(&self, i: usize) -> Arg<'a, T> {
-        self.before[self.inputs[i] as usize].arg()
-    }
-}
 
 // ---- reverse sweeps over numbers ------------------------------------------------------------------------------------
 

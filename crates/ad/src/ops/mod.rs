@@ -31,6 +31,7 @@ macro_rules! no_derivative {
 pub(crate) mod by_members;
 pub(crate) mod direct;
 pub(crate) mod documentation;
+mod evaluation;
 mod primitive;
 
 // The rules: a folder for each family, a file for what is derived together.

@@ -3,7 +3,7 @@
 //! Cost: one pass each. Rules are exact; the quotient follows IEEE where the divisor vanishes.
 
 use super::broadcast::{broadcast, broadcast_shapes};
-use crate::ops::direct::{PullStep, PushStep};
+use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -83,6 +83,11 @@ impl<T: Scalar> Primitive<T> for LinComb {
     }
 
     #[inline(always)]
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
+        step.of_matrices::<2>(self)
+    }
+
+    #[inline(always)]
     fn pull_direct(&self, mut p: PullStep<'_, T>) -> bool {
         if p.input(0).shape != p.input(1).shape {
             return self.pull_spread(p);
@@ -146,6 +151,11 @@ impl<T: Scalar> Primitive<T> for Scale {
         if let Some(g) = dy[0].take() {
             out.add(0, g.scaled(self.alpha));
         }
+    }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
+        step.of_matrices::<1>(self)
     }
 
     #[inline(always)]
@@ -216,6 +226,11 @@ impl<T: Scalar> Primitive<T> for Hadamard {
         if let Some(g) = &dy[0] {
             product_vjp(x, g, out);
         }
+    }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
+        step.of_matrices::<2>(self)
     }
 
     #[inline(always)]

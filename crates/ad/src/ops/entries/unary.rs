@@ -5,7 +5,7 @@
 //! At a kink the derivative is stated: for `abs` at 0 it is 0, the mean of the derivatives from the left and from the
 //! right; for `relu` at 0 it is 0, the derivative from the left.
 
-use crate::ops::direct::{PullStep, PushStep};
+use crate::ops::direct::{EvalStep, PullStep, PushStep};
 use crate::ops::documentation::PrimitiveDoc;
 use crate::ops::{Arg, Out, Primitive, Reads, Shapes, one, out1};
 use crate::store::{Store, Trouble};
@@ -52,6 +52,11 @@ impl<T: Scalar> Primitive<T> for UnaryFn {
         if let Some(g) = dy[0].take() {
             out.add(0, g.unary_pulled(self.0, 1, x[0], y[0]));
         }
+    }
+
+    #[inline(always)]
+    fn eval_direct(&self, step: EvalStep<'_, T>) -> Option<Result<(), Trouble>> {
+        step.of_matrices::<1>(self)
     }
 
     #[inline(always)]
