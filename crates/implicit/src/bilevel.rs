@@ -2,12 +2,13 @@
 //! for derivatives that are not sound. The caller takes the outer step along the hypergradient.
 
 use crate::condition::Condition;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::iteration::{Of, OuterFn};
 use crate::linear::{Method, Recycle};
 use crate::lists;
 use crate::solution::{Hypergradient, Settings, Tapes};
-use crate::verdict::Verdict;
+use crate::trust::{Member, SolutionCertificate};
+use crate::verdict::{Verdict, Why};
 use pullback::Leaves;
 
 /// What to do with a derivative whose verdict is `Suspect` or `Invalid`.
@@ -95,8 +96,9 @@ impl Bilevel {
     /// next parameters.
     ///
     /// # Errors
-    /// Those of the inner solver, of [`crate::Linearisation::hypergradient`] and of `update`. The state is then as it
-    /// was, what is recycled included, so that the step may be tried again.
+    /// [`Error::Setting`] if the inner solver returns no finite solution; its own errors, and those of
+    /// [`crate::Linearisation::hypergradient`] and of `update`. The state is then as it was, what is recycled included,
+    /// so that the step may be tried again.
     pub fn step<C, O>(
         &self,
         condition: &C,
@@ -111,6 +113,11 @@ impl Bilevel {
         O: for<'t> OuterFn<'t, C::State, C::Params>,
     {
         let z = inner(&state.phi, &state.z)?;
+        let (numbers, members) = (z.batches(), lists::members(&z.shapes()));
+        // A member of a batch that is no number is masked; if there is no other, nothing is left to differentiate.
+        if (0..members).all(|m| !lists::finite(&numbers, m)) && members > 0 {
+            return Err(Error::Setting { what: "a finite solution from the inner solver", got: f64::NAN });
+        }
         // What is kept of this step's systems becomes part of the state with everything else, or not at all.
         let adjoints = state.adjoints.clone();
         let mut ask = |settings: Settings| -> Result<Hypergradient<C::State, C::Params>> {
@@ -120,15 +127,17 @@ impl Bilevel {
         let mut settings = Settings { tolerance: state.tolerance, ..self.settings };
         let mut found = ask(settings)?;
         let mut products = found.certificate.all_products;
-        if let (false, Policy::FallBack(method)) = (found.certificate.verdict.is_sound(), self.policy) {
+        let sound = found.certificate.verdict.is_sound() || is_only_rounded(&found.certificate);
+        if let (false, Policy::FallBack(method)) = (sound, self.policy) {
             settings = Settings { method, tolerance: 1e-12, ..settings };
             found = ask(settings)?;
             products += found.certificate.all_products;
         }
         let c = &found.certificate;
         let length = lists::length(&found.gradient.batches());
-        let finished = c.verdict.is_sound() && length <= self.stop;
-        let applied = !finished && (c.verdict.is_sound() || self.policy == Policy::Apply);
+        let sound = c.verdict.is_sound() || is_only_rounded(c);
+        let finished = sound && length <= self.stop;
+        let applied = !finished && (sound || self.policy == Policy::Apply);
         if applied {
             state.phi = update(&state.phi, &found.gradient)?;
         }
@@ -184,4 +193,17 @@ impl Bilevel {
         }
         Ok(())
     }
+}
+
+/// A derivative that is known within this much of itself still leads downhill.
+const DOWNHILL: f64 = 0.1;
+
+/// Is a derivative not sound for no other reason than that its point is rounded, and still known well enough to
+/// descend? So is every derivative near the minimum of an outer loss, where the loop is to arrive.
+fn is_only_rounded(c: &SolutionCertificate) -> bool {
+    let eps = c.threshold * c.threshold;
+    let rounded =
+        |v: Verdict| matches!(v, Verdict::Suspect(Why::IllConditioned { condition }) if condition * eps <= DOWNHILL);
+    let regular = |m: &Member| m.spectrum.is_none_or(|(low, high)| low > c.threshold * high);
+    rounded(c.verdict) && c.members.iter().all(|m| m.verdict.is_sound() || rounded(m.verdict) && regular(m))
 }

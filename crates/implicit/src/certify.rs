@@ -100,7 +100,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         }
         if s.check && members.iter().any(|m| m.verdict.is_sound()) {
             verdict = self.looked_beside(here, &raw.solved.x, asked, &mut members, verdict);
-            verdict = self.looked_for_steepness(here, &raw.solved.x, asked, &mut members, verdict);
+            verdict = self.looked_for_rounding(here, &raw, asked, checked, &mut members, verdict);
         }
         let certificate = SolutionCertificate {
             members,

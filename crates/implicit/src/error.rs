@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// The inner loop left the finite numbers.
     #[error(
-        "expected a finite state after {steps} steps, got {value} in leaf {leaf} of member {member}: the inner loop diverges; take shorter steps"
+        "expected a finite state after {steps} steps, got {value} in leaf {leaf} of member {member}: the inner loop diverges, or leaves the domain of its step; take shorter steps, or less noise for an evolution strategy"
     )]
     Diverged {
         /// Steps taken.

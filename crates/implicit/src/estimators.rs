@@ -195,7 +195,9 @@ impl Implicit {
         let converged = after.as_ref().is_some_and(|a| a.certificate.members.iter().all(|m| m.residual <= most));
         let after = after.map(|a| a.gradient.batches());
         if let (Some(after), Some(e)) = (&after, c.error) {
-            let total = difference(after, own) + if converged { 0.0 } else { e.linear };
+            // What a solver left that stopped early is part of the difference to one that converged, and may be all of
+            // it where neither did.
+            let total = difference(after, own).max(if converged { 0.0 } else { e.linear });
             error = Some(total);
             if verdict.is_sound() {
                 let small = total <= c.threshold * e.scale;

@@ -53,7 +53,8 @@ pub struct Evolution {
 pub struct Sampled<P> {
     /// The mean over pairs.
     pub gradient: P,
-    /// The standard error of that mean, entry by entry, with what rounding of the losses may hide in all pairs alike.
+    /// The standard error of that mean, entry by entry, with what rounding of the losses, and of the states
+    /// as far as the losses see it, may hide in all pairs alike.
     pub standard_error: P,
     /// Normal numbers that were drawn.
     pub draws: usize,
@@ -74,12 +75,12 @@ impl Evolution {
 
     /// Samples the derivative of the outer loss after `steps` steps from `z0`.
     ///
-    /// Cost: `2 pairs steps` steps. Memory: two states.
+    /// Cost: `2 pairs steps` steps and, for each pair and unroll, three losses. Memory: two states.
     ///
     /// # Errors
-    /// [`Error::NoSteps`]; [`Error::Setting`], also for noise that is rounding beside a parameter;
-    /// [`Error::Diverged`] if a particle leaves the finite numbers; the first
-    /// failure of the step or the loss.
+    /// [`Error::NoSteps`]; [`Error::Setting`], also for noise that is rounding beside a parameter, and for parameters
+    /// that are not finite; [`Error::Diverged`] if a particle leaves the finite numbers; the first failure of the step
+    /// or the loss.
     pub fn sample<I: Iteration>(
         &self,
         it: &I,
@@ -128,7 +129,11 @@ impl Evolution {
 
     /// Noise that is rounding beside a parameter does not move it, and says nothing of it.
     fn check_resolved<T: Scalar>(&self, phi: &impl Leaves<Scalar = T>) -> Result<()> {
-        let largest = phi.batches().iter().fold(0.0f64, |l, b| l.max(b.max_abs().f64()));
+        let parameters = phi.batches();
+        if let Some(x) = parameters.iter().flat_map(|b| b.data()).find(|x| !x.is_finite()) {
+            return Err(Error::Setting { what: "finite parameters", got: x.f64() });
+        }
+        let largest = parameters.iter().fold(0.0f64, |l, b| l.max(b.max_abs().f64()));
         if self.sigma >= RESOLVED * T::EPS.f64() * largest {
             return Ok(());
         }
@@ -158,11 +163,13 @@ fn mixed(x: u64) -> u64 {
 struct Pair<T: Scalar> {
     at: [List<T>; 2],
     loss: [f64; 2],
+    /// How much of the two losses may be the rounding of their states.
+    blur: f64,
     /// `xi / sigma`, of the first; the second has its negative.
     xi: List<T>,
 }
 
-/// The estimate of one pair, and how far it may be off because losses are rounded.
+/// The estimate of one pair, and how far it may be off because losses and states are rounded.
 struct OfPair<T: Scalar> {
     g: List<T>,
     rounding: List<T>,
@@ -185,7 +192,7 @@ impl<T: Scalar> OfPair<T> {
 impl<T: Scalar> Pair<T> {
     fn new(z0: &impl Leaves<Scalar = T>, phi: &impl Leaves<Scalar = T>) -> Self {
         // Where losses count from is the same for both particles, and cancels.
-        Pair { at: [z0.batches(), z0.batches()], loss: [0.0; 2], xi: lists::zeros(&phi.shapes()) }
+        Pair { at: [z0.batches(), z0.batches()], loss: [0.0; 2], blur: 0.0, xi: lists::zeros(&phi.shapes()) }
     }
 
     /// Runs the given steps and adds `xi (change of loss of the first - of the second) / (2 sigma²)`.
@@ -206,7 +213,7 @@ impl<T: Scalar> Pair<T> {
         I::Params: Leaves<Scalar = T>,
     {
         lists::add_all(&mut self.xi, 1.0, noise);
-        let (mut change, mut size) = ([0.0; 2], 0.0);
+        let (mut change, mut size, mut blur) = ([0.0; 2], 0.0, 0.0);
         for (k, sign) in [sigma, -sigma].into_iter().enumerate() {
             let mut moved = phi.batches();
             lists::add_all(&mut moved, sign, noise);
@@ -215,10 +222,28 @@ impl<T: Scalar> Pair<T> {
             let now = outer_loss(tape, it, like, &self.at[k], &moved)?;
             let before = std::mem::replace(&mut self.loss[k], now);
             (change[k], size) = (now - before, size + now.abs() + before.abs());
+            if k == 0 {
+                // The other particle is beside this one, and loses as much.
+                let rounded = outer_loss(tape, it, like, &rounded(&self.at[k], steps.end), &moved);
+                blur = rounded.map_or(0.0, |loss| 2.0 * (loss - now).abs());
+            }
         }
-        to.add((change[0] - change[1]) / (2.0 * sigma), T::EPS.f64() * size / (2.0 * sigma), &self.xi);
+        let before = std::mem::replace(&mut self.blur, blur);
+        let rounding = (T::EPS.f64() * size + blur + before) / (2.0 * sigma);
+        to.add((change[0] - change[1]) / (2.0 * sigma), rounding, &self.xi);
         Ok(())
     }
+}
+
+/// A state that is off by half a rounding unit of its entries for each of so many steps, to one side or the other: as
+/// far as a loop that does not expand may take it.
+fn rounded<T: Scalar>(at: &[Batch<T>], steps: usize) -> List<T> {
+    let (mut coins, mut at) = (lists::uniform(0xB1), at.to_vec());
+    let share = 0.5 * lists::eps::<T>() * steps as f64;
+    for x in at.iter_mut().flat_map(|b| b.data_mut()) {
+        *x += *x * lists::number(if coins() < 0.5 { share } else { -share });
+    }
+    at
 }
 
 /// The outer loss as a number.

@@ -75,6 +75,8 @@ pub(crate) struct LastStep<'s, 't, I: Iteration> {
     pub(crate) rec: &'s Recorded<'t, I::State, I::Params>,
     pub(crate) outs: Vec<Var<'t, Of<I::State>>>,
     pub(crate) path: &'s Path<'s, I>,
+    /// How steep the loss is where the loop arrives: of the whole, and of each member of a batch.
+    pub(crate) steep_loss: Vec<f64>,
     /// Which leaves of the state the step hands on as they are.
     constant: Vec<bool>,
     words: Words<'t, Of<I::State>>,
@@ -93,7 +95,7 @@ impl<'s, 't, I: Iteration> LastStep<'s, 't, I> {
         let outs = list(&rec.end);
         let constant = rec.from.iter().zip(&outs).map(|(from, to)| from.is_same(to)).collect();
         let (words, pulled) = (Words::new(words, it, like, path)?, path.end.to_vec());
-        Ok(LastStep { plain, tape, it, like, rec, outs, path, constant, words, pulled })
+        Ok(LastStep { plain, tape, it, like, rec, outs, path, steep_loss: vec![], constant, words, pulled })
     }
 
     /// Makes the leaves of `v` zero that the step hands on as they are. `A` is the identity on them and nothing of them

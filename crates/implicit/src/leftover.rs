@@ -134,7 +134,7 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let ends = self.ends(at, &raw.solved)?;
         let e = match at.is_small() {
             true => at.factor()?.solve(&r, asked.is_adjoint() && !at.is_self_adjoint()),
-            false => roughly(at, r, asked, &ends)?,
+            false => roughly(at, r, asked.is_adjoint(), &ends)?,
         };
         let limits = visible(at, &e, &raw.solved.x, &[], &ends)?;
         Ok(relative(&asked.led(at, &e)?, raw, &limits))
@@ -186,14 +186,14 @@ impl<C: Condition> Linearisation<'_, '_, C> {
 }
 
 /// An estimate of `A^{-1} r` by one product.
-fn roughly<T: Scalar>(
+pub(crate) fn roughly<T: Scalar>(
     at: &Local<'_, T>,
     mut r: List<T>,
-    asked: &Question<'_, T>,
+    adjoint: bool,
     ends: &[Option<(f64, f64)>],
 ) -> Result<List<T>> {
     let mut ar = lists::zeros(at.shapes());
-    match asked.is_adjoint() {
+    match adjoint {
         true => at.adjoint(&r, &mut ar)?,
         false => at.apply(&r, &mut ar)?,
     }

@@ -84,6 +84,7 @@ mod members;
 mod missing;
 mod newton;
 mod recording;
+mod rounding;
 mod series;
 mod series_members;
 mod series_verdict;

@@ -26,6 +26,9 @@ const FAR: f64 = 0.01;
 /// Nor is one that is less than so many steps from the next point.
 const COINCIDENCE: f64 = 0.1;
 
+/// A condition that is steeper is not looked at here: then the derivative is lost in the rounding of the point.
+const STEEPEST: f64 = 1e6;
+
 /// The error of a derivative, of the part of each member if it has one, and the first member whose better solution
 /// failed.
 pub(crate) struct Checked {
@@ -46,6 +49,12 @@ impl Checked {
     /// The members of leaves whose error is more than this.
     pub(crate) fn pieces_beyond(&self, threshold: f64) -> impl Iterator<Item = Option<usize>> {
         self.pieces.iter().filter(move |p| p.length > threshold || p.length.is_nan()).map(|p| p.member)
+    }
+
+    /// The error of a member's part, relative to it, or that of the whole where members have no parts.
+    pub(crate) fn relative(&self, m: usize) -> f64 {
+        let whole = || if self.error.total == 0.0 { 0.0 } else { self.error.total / self.error.scale };
+        self.parts.as_ref().map_or_else(whole, |p| p[m])
     }
 }
 
@@ -224,14 +233,21 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     }
 
     /// Is the step from the next point so long beside the error that two derivatives may only happen to be equal? A
-    /// derivative changes about as much as the point.
+    /// derivative changes as much more than the point as the condition is steep, and along a direction that the map
+    /// makes short by the condition number more.
     fn may_coincide(&self, checked: &Checked, threshold: f64) -> bool {
         let Some(next) = self.points.get(self.here + 1) else { return false };
         let (sizes, after) = (next.sizes(), self.newton.get(self.here + 1));
         let whole = checked.error.total / checked.error.scale.max(f64::MIN_POSITIVE);
         let error = |m: usize| checked.parts.as_ref().map_or(whole, |p| p[m]).max(threshold);
-        let step = |m: usize| after.map_or(0.0, |n| n.lengths[m] / sizes[m].max(f64::MIN_POSITIVE));
-        (0..sizes.len()).any(|m| next.stationarity[m] > 0.0 && step(m) > COINCIDENCE * error(m))
+        let step = |m: usize| after.map_or(0.0, |n| n.lengths[m] * n.condition(m) / sizes[m].max(f64::MIN_POSITIVE));
+        let matters = |m: usize, steep: f64| next.stationarity[m] > 0.0 && step(m) * steep > COINCIDENCE * error(m);
+        if !(0..sizes.len()).any(|m| matters(m, STEEPEST)) {
+            return false;
+        }
+        // Where the condition cannot be run beside the point, it may be as steep as any.
+        let steep = self.steepness(next).unwrap_or_else(|_| vec![STEEPEST; sizes.len()]);
+        (0..sizes.len()).any(|m| matters(m, steep[m].max(1.0)))
     }
 
     /// The length of the Newton step from here, relative to the size of the point.

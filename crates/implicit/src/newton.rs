@@ -56,8 +56,12 @@ impl<T: Scalar> Newton<T> {
     /// inverse of the map, and with it the derivative, may change by the condition number more than the point, and as
     /// much more again as the condition is steep.
     pub(crate) fn settled(&self, local: &Local<'_, T>, m: usize, steep: f64) -> bool {
-        let reciprocal = self.solved.members[m].seen.map_or(1.0, |(low, high)| low / high);
-        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() * reciprocal / steep)
+        self.within(local, m, 1e-2 * T::EPS.f64().sqrt() / self.condition(m) / steep)
+    }
+
+    /// The condition number of the map of a member, as far as the solver saw it.
+    pub(crate) fn condition(&self, m: usize) -> f64 {
+        self.solved.members[m].seen.map_or(1.0, |(low, high)| high / low)
     }
 
     /// Is the residual rounding, and the step at most this much of the point and of its entries?

@@ -83,6 +83,10 @@ pub(crate) fn series<I: Iteration>(
     let (loss, at_end) = outer_gradient(last_step, path.end, gradient)?;
     let value = double(loss.scalar());
     let v = first_term(last_step, sum, &at_end, gradient)?;
+    if sum == Sum::FixedPoint {
+        // Where the loss fails beside the state, nothing is known.
+        let _ = last_step.look_at_loss(&at_end, &v);
+    }
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(norm(&v) > 0.0, motion);
     let measured = has_length(&v);
@@ -168,7 +172,12 @@ fn look_beside<I: Iteration>(
 ) {
     certificate.looked_for_kinks = parts.own.iter().map(|g| g.shape().len()).sum::<usize>() <= MOST_PARAMETERS;
     let Some(Ok(found)) = certificate.looked_for_kinks.then(|| last_step.bends(parts)) else { return };
-    let bends = |bend: f64, v: Verdict| if bend > 0.0 { v.worse(Verdict::Suspect(Why::Kink { bend })) } else { v };
+    let bends = |bend: f64, v: Verdict| match v {
+        v if bend == 0.0 => v,
+        // At a kink a loss looks as steep as any.
+        Verdict::Suspect(Why::IllConditioned { .. } | Why::StillMoving { .. }) => Verdict::Suspect(Why::Kink { bend }),
+        v => v.worse(Verdict::Suspect(Why::Kink { bend })),
+    };
     for (m, bend) in found.step.iter().enumerate() {
         certificate.verdict = bends(bend.max(found.loss), certificate.verdict);
         if let Some(member) = certificate.members.get_mut(m) {
@@ -226,8 +235,9 @@ fn summed<I: Iteration>(
 }
 
 /// The outer loss as a function of fresh handles for the state. Its gradient by the state is returned with it, and that
-/// by the parameters, the direct term, goes to `direct`, which is zero before and stays so where there is none.
-fn outer_gradient<'t, I: Iteration>(
+/// by the parameters, the direct term, goes to `direct`, which is zero before and stays so where there is none, and is
+/// empty where it is not wanted.
+pub(crate) fn outer_gradient<'t, I: Iteration>(
     last_step: &LastStep<'_, 't, I>,
     at: &[Batch<Of<I::State>>],
     direct: &mut [Batch<Of<I::State>>],
@@ -237,7 +247,8 @@ fn outer_gradient<'t, I: Iteration>(
     let loss = last_step.it.outer(tape, z, copy(&rec.params));
     let mut v: List<_> = at.iter().map(|b| Batch::zeros(b.shape())).collect();
     // Most losses see the parameters through the state alone, and `direct` stays zero.
-    let phi: &[Var<'_, _>] = if tape.depends_on(loss, &rec.phi)? { &rec.phi } else { &[] };
+    let wanted = !direct.is_empty() && tape.depends_on(loss, &rec.phi)?;
+    let phi: &[Var<'_, _>] = if wanted { &rec.phi } else { &[] };
     let by: Vec<Var<'_, _>> = handles.iter().chain(phi).copied().collect();
     let direct = direct.iter_mut().take(phi.len());
     tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct).collect::<Vec<_>>())?;

@@ -8,8 +8,8 @@ use crate::iteration::{Iteration, Of};
 use crate::last_step::{LastStep, Path};
 use crate::lists::List;
 use crate::missing;
+use crate::rounding::LOST;
 use crate::series::{Sum, next_term};
-use crate::steep::LOST;
 use crate::unexplained::Unexplained;
 use crate::verdict::{Verdict, Why};
 use pullback::{Batch, Scalar};
@@ -24,6 +24,9 @@ const TINY: f64 = 1e-20;
 /// An error of the gradient relative to the state's distance from its fixed point, for want of a better guess, where
 /// the step is not seen to be steeper.
 const SLOPE: f64 = 10.0;
+
+/// What comes of that distance may be this much of the error, which is then still right within a factor of two.
+const MOVING: f64 = 0.3;
 
 /// The first term that is missing from a sum of one term. A sweep that fails here is no failure of the derivative,
 /// which does not need it; but then nothing speaks for a contraction, and `rho` is infinite.
@@ -218,7 +221,9 @@ impl Seen {
             () if self.truncated => Verdict::Invalid(Why::Diverges { rate: rho }),
             () if sum != Sum::FixedPoint => Verdict::Suspect(Why::OtherFormula),
             () if rho >= 1.0 => Verdict::Suspect(Why::Diverges { rate: rho }),
-            () if slope * distance > relative.max(threshold) => Verdict::Suspect(Why::StillMoving { distance }),
+            () if slope * distance > (MOVING * relative).max(threshold) => {
+                Verdict::Suspect(Why::StillMoving { distance })
+            }
             () if condition > LOST / threshold => Verdict::Suspect(Why::IllConditioned { condition }),
             () if !self.credible => Verdict::Suspect(Why::TooFewTerms { rate: rho }),
             () if relative <= threshold => Verdict::Verified,

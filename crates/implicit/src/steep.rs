@@ -1,22 +1,18 @@
 //! How steep a condition is at a solution: how much of itself its derivative changes where the point moves by as much
 //! as it is large. Mostly that is about once. At a point that is far from zero in the units of the condition, like a
 //! time in seconds that is counted from another century, it is much more often: such a point may be a solution to
-//! rounding, and the derivative there none. What is not smooth is looked for in `kinks.rs`.
+//! rounding, and the derivative there none. What rounding leaves of a derivative is looked at in `rounding.rs`, and
+//! what is not smooth in `kinks.rs`.
 
 use crate::condition::{Condition, Kind};
 use crate::error::Result;
 use crate::iteration::Of;
-use crate::kinks::{Question, anywhere, beside, fits, least_jump};
-use crate::lists::{self, List};
+use crate::kinks::{beside, least_jump};
+use crate::lists;
 use crate::local::Local;
 use crate::recording::outcome;
 use crate::solution::Linearisation;
-use crate::trust::Member;
-use crate::verdict::{Verdict, Why};
-use pullback::{Batch, Scalar};
-
-/// A derivative is lost in the rounding of its point where that changes it by this much of the threshold.
-pub(crate) const LOST: f64 = 0.5;
+use pullback::Batch;
 
 /// How far a point is moved to see whether a step matters, in square roots of rounding units: as far as the rounding of
 /// the condition does not hide what is there.
@@ -35,80 +31,17 @@ impl<C: Condition> Linearisation<'_, '_, C> {
     /// condition, and a few more where something is seen.
     pub(crate) fn steepness(&self, at: &Local<'_, Of<C::State>>) -> Result<Vec<f64>> {
         let v = self.anywhere(at)?;
-        let mut steep = self.steep_along(at, &v, None, &LONG)?;
+        let mut steep = self.steep_along(at, &v, &LONG)?;
         if steep.iter().any(|s| s.is_nan()) {
-            let short = self.steep_along(at, &v, None, &SHORT)?;
+            let short = self.steep_along(at, &v, &SHORT)?;
             steep.iter_mut().zip(short).for_each(|(s, short)| *s = s.max(short).max(0.0));
         }
         Ok(steep)
     }
 
-    /// Takes back the verdicts of members whose derivative is lost in the rounding of the point. One forward sweep and
-    /// one run of the condition, and two more runs where something is seen.
-    pub(crate) fn looked_for_steepness(
-        &self,
-        here: &Local<'_, Of<C::State>>,
-        x: &[Batch<Of<C::State>>],
-        asked: &Question<'_, Of<C::State>>,
-        members: &mut [Member],
-        mut verdict: Verdict,
-    ) -> Verdict {
-        let Ok(steep) = self.steepness_met(here, x, asked) else { return verdict };
-        let most = LOST / lists::eps::<Of<C::State>>().sqrt();
-        for (member, condition) in members.iter_mut().zip(steep).filter(|(_, s)| *s > most) {
-            let lost = Verdict::Suspect(Why::IllConditioned { condition });
-            (member.verdict, verdict) = (member.verdict.worse(lost), verdict.worse(lost));
-        }
-        verdict
-    }
-
-    /// As far as a derivative meets it, of which `x` is the solution of the linear system, and where it is smooth.
-    fn steepness_met(
-        &self,
-        at: &Local<'_, Of<C::State>>,
-        x: &[Batch<Of<C::State>>],
-        asked: &Question<'_, Of<C::State>>,
-    ) -> Result<Vec<f64>> {
-        let (v, weight) = if asked.is_adjoint() {
-            (self.anywhere(at)?, Some(at.weights(x)?))
-        } else {
-            let mut v = x.to_vec();
-            for m in 0..at.stationarity.len() {
-                let most = fits(&at.at, x, Some(m));
-                lists::scale(&mut v, if most.is_finite() { most } else { 0.0 }, m);
-            }
-            (v, None)
-        };
-        let mut steep = self.steep_along(at, &v, weight.as_deref(), &SHORT)?;
-        if self.solution.condition.kind() == Kind::FixedPoint {
-            // The rounding of a step that hardly moves hides short moves.
-            let longer = SHORT.map(|h| h * lists::eps::<Of<C::State>>().powf(-1.0 / 6.0));
-            let more = self.steep_along(at, &v, weight.as_deref(), &longer)?;
-            steep.iter_mut().zip(more).for_each(|(s, more)| *s = s.max(more));
-        }
-        Ok(steep)
-    }
-
-    /// A direction at random, as long as the point, or as its entries may go.
-    fn anywhere(&self, at: &Local<'_, Of<C::State>>) -> Result<List<Of<C::State>>> {
-        let mut v = anywhere(&at.at, 0x57EE);
-        for m in 0..at.stationarity.len() {
-            let longer = lists::member_length(&at.at, m) / lists::member_length(&v, m);
-            lists::scale(&mut v, if longer.is_finite() { longer.max(1.0) } else { 1.0 }, m);
-        }
-        at.cap(&mut v)?;
-        Ok(v)
-    }
-
     /// Along a direction that is as long as the entries of the point: 0 where nothing is seen, and no number where what
     /// is seen is not smooth.
-    fn steep_along(
-        &self,
-        at: &Local<'_, Of<C::State>>,
-        v: &[Batch<Of<C::State>>],
-        weight: Option<&[Batch<Of<C::State>>]>,
-        moves: &[f64],
-    ) -> Result<Vec<f64>> {
+    fn steep_along(&self, at: &Local<'_, Of<C::State>>, v: &[Batch<Of<C::State>>], moves: &[f64]) -> Result<Vec<f64>> {
         let (n, eps, s, base) = (at.stationarity.len(), lists::eps::<Of<C::State>>(), &self.solution, at.outcome());
         let (slope, zero) = (at.slope_by_state(v)?, lists::zeros(&lists::shapes(v)));
         let length = |v: &[Batch<_>], m| lists::member_length(v, m);
@@ -122,11 +55,11 @@ impl<C: Condition> Linearisation<'_, '_, C> {
             let there = outcome(s.condition, &at.at, &beside(&zero, h, v), (s.z, s.phi), &self.start.phi).ok()?;
             let mut d = lists::minus(&there, &base);
             lists::add_all(&mut d, -h, &slope);
-            Some((0..n).map(|m| seen(&d, weight, m)).collect())
+            Some((0..n).map(|m| length(&d, m)).collect())
         };
         let unit = eps.sqrt();
         let least = moves.last().map_or(0.0, |h| h * unit);
-        let floor = |m| least * least_jump::<Of<C::State>>() * length(&slope, m) + 32.0 * eps * length(&base, m);
+        let floor = |m| least * least_jump::<Of<C::State>>() * length(&map, m) + 32.0 * eps * length(&base, m);
         let Some(last) = change(least).filter(|d| (0..n).any(|m| d[m] > floor(m))) else { return Ok(vec![0.0; n]) };
         let longer: Option<Vec<_>> = moves[..moves.len() - 1].iter().map(|h| change(h * unit)).collect();
         let Some(mut all) = longer else { return Ok(vec![f64::NAN; n]) };
@@ -137,10 +70,4 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let seen = |m: usize| if smooth(m) { one(m) } else { f64::NAN };
         Ok((0..n).map(|m| if last[m] > floor(m) { seen(m) } else { 0.0 }).collect())
     }
-}
-
-/// The length of a member, or of what a weight sees of it.
-fn seen<T: Scalar>(d: &[Batch<T>], weight: Option<&[Batch<T>]>, m: usize) -> f64 {
-    let by = |w: &[Batch<T>]| lists::dot(w, d, m).abs() / lists::member_length(w, m);
-    weight.map_or_else(|| lists::member_length(d, m), by)
 }

@@ -41,9 +41,10 @@ pub enum Why {
         largest: f64,
     },
     /// The linear system, or the metric that it is looked at in, is so ill-conditioned that half of the digits are
-    /// lost.
+    /// lost; or the point is known so little, because it and its residual are rounded, that the derivative is not known.
     IllConditioned {
-        /// The condition number; of a metric, the rounding units that its inverse is off.
+        /// The condition number; of a metric, the rounding units that its inverse is off; of a point, those that the
+        /// derivative changes by its rounding.
         condition: f64,
     },
     /// The linear solver did not reach its tolerance.
@@ -147,7 +148,10 @@ impl fmt::Display for Why {
                 "the linear system is singular (singular values from {smallest:.1e} to {largest:.1e}); the solution is not isolated"
             ),
             Why::IllConditioned { condition } => {
-                write!(f, "the condition number is {condition:.1e}; scale or regularise the problem")
+                write!(
+                    f,
+                    "rounding is multiplied by {condition:.1e} (the condition number); scale or regularise the problem"
+                )
             }
             Why::Solver { member, status } => write!(f, "the linear solver of member {member} {status}"),
             Why::TooFewTerms { rate } => {

@@ -84,7 +84,7 @@ fn a_solution_to_rounding_is_none_for_a_condition_that_is_steep() {
     }
     println!("verified, estimated, lost in rounding: {found:?}");
     assert!(found[0][0] >= 180 && found[0][1] >= 8 && found[0][2] >= 60, "{found:?}");
-    assert!(found[1][0] >= 100 && found[1][1] >= 8 && found[1][2] >= 60, "{found:?}");
+    assert!(found[1][0] >= 100 && found[1][1] >= 8 && found[1][2] >= 40, "{found:?}");
 }
 
 /// `z <- z - rate ((z - c)² - p)` after some steps: sound or not, by the series, one step, and the linear system.

@@ -267,3 +267,26 @@ fn standard_errors_in_units_whose_squares_are_no_numbers() {
         assert!(off < 1e-12, "in units of 2^{power} {g} {e}, not {gradient} {error}");
     }
 }
+
+#[test]
+fn noise_that_the_rounding_of_a_state_hides_is_part_of_the_standard_error() {
+    // The state is large and the loss is not: three steps of z <- z + phi, and of z <- z / 2 + phi, from `at`.
+    for at in [0.0f64, 1e4, 1e8, 1e12] {
+        for sigma in [1e-13, 1e-9, 1e-6, 1e-2] {
+            for window in [None, Some(1), Some(2)] {
+                let how = Evolution { pairs: 20, sigma, seed: 5, window };
+                let p = inner_loop(&at, &0.1f64, |z: Var, phi: Var, _| z + phi, move |z: Var, _| z - at);
+                let d = how.sample(&p, &at, &0.1f64, 3).unwrap();
+                assert!(
+                    (d.gradient - 3.0f64).abs() < 4.0 * d.standard_error + 1e-12,
+                    "at {at}, sigma {sigma:e}: {d:?}"
+                );
+                let rounded = 1e-15 * at / sigma;
+                assert!(d.standard_error < 4.0 + 20.0 * rounded, "at {at}, sigma {sigma:e}: {d:?}");
+            }
+        }
+    }
+    let nothing = inner_loop(&1.0, &f64::NAN, |z: Var, phi: Var, _| z + phi, |z: Var, _| z);
+    let e = Evolution::antithetic(4, 1e-3, 1).sample(&nothing, &1.0, &f64::NAN, 2).unwrap_err();
+    assert!(e.to_string().contains("finite parameters"), "{e}");
+}

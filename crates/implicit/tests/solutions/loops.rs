@@ -148,3 +148,15 @@ fn a_step_that_fails_leaves_the_state_as_it_was_and_may_be_tried_again() {
     }
     assert!(failed >= 5, "{failed}");
 }
+
+#[test]
+fn an_inner_solver_that_returns_no_number_is_named() {
+    let blank = Mat::<f64>::zeros(2, 1);
+    let c = stationary(&blank, &blank, |z, phi| (z - phi).dot(z - phi)).flat();
+    let bilevel = Bilevel::new(1e-9);
+    let mut state = bilevel.start(blank.clone(), blank.clone());
+    let inner = |_: &Mat<f64>, _: &Mat<f64>| Ok(Mat::from_fn(2, 1, |_, _| f64::NAN));
+    let e = bilevel.run(&c, &mut state, 3, inner, |z, _| z.dot(z), |phi, _| Ok(phi.clone())).unwrap_err();
+    assert!(e.to_string().contains("a finite solution from the inner solver"), "{e}");
+    assert_eq!(state.steps, 0);
+}
