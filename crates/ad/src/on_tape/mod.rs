@@ -106,7 +106,9 @@ impl<T: Scalar> Tape<T> {
         mut visit: impl FnMut(usize, View<'_, T>),
     ) -> Result<()> {
         self.check_seeds("the cotangent", seeds)?;
-        x.iter().for_each(|x| self.inner().check(self, x, "cotangent"));
+        for x in x {
+            self.inner().check(self, x, "cotangent");
+        }
         let plant = |slots: &mut [Option<Buf<T>>]| self.plant_here(seeds, slots);
         self.sweep_back(seeds.iter().map(|(y, _)| y), plant, x, |i, shape, data| visit(i, View { shape, data }))
     }
