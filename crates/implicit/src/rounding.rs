@@ -96,14 +96,15 @@ impl<C: Condition> Linearisation<'_, '_, C> {
         let eps = lists::eps::<Of<C::State>>();
         let known = |m: usize| checked.map_or(0.0, |c| c.relative(m)).max(eps.sqrt());
         let sound: Vec<bool> = members.iter().map(|m| m.verdict.is_sound()).collect();
-        let lost = |floors: &[f64], m: usize| sound[m] && !(floors[m] <= LOST * known(m));
+        let lost = |floors: &[f64], m: usize| sound[m] && (floors[m] > LOST * known(m) || floors[m].is_nan());
         let looked = |exact: bool| self.floors(here, raw, asked, &sound, exact);
         let Ok((mut floors, noise)) = looked(here.is_small()) else { return verdict };
         if !here.is_small() && (0..members.len()).any(|m| lost(&floors, m)) {
             floors = looked(true).map_or(floors, |(f, _)| f);
         }
         // An error above the threshold, between two points that are the same to rounding, is that of a coin.
-        let inner = checked.is_some_and(|c| !(c.error.inner <= eps.sqrt() * c.error.scale));
+        let beyond = |inner: f64, most: f64| inner > most || inner.is_nan();
+        let inner = checked.is_some_and(|c| beyond(c.error.inner, eps.sqrt() * c.error.scale));
         let falls = |m: usize| self.contraction(m).is_none_or(|c| c <= CONTRACTION);
         let tossed = |m: usize| sound[m] && inner && known(m) > eps.sqrt() && !falls(m);
         for (m, member) in members.iter_mut().enumerate() {
