@@ -1,4 +1,5 @@
-//! The hot loops, compiled in this crate once for `f64` and once for `f32`.
+//! The hot loops, and what starts them on a tape that a user holds, compiled in this crate once for `f64` and once for
+//! `f32`.
 //!
 //! Generic code is compiled by whoever calls it, so without this list every user's crate would compile every rule of
 //! the registry again, at its own optimisation level. No algorithm lives here.

@@ -8,11 +8,7 @@ use crate::iteration::{Iteration, Of};
 use crate::kinks::{anywhere, beside};
 use crate::last_step::LastStep;
 use crate::lists;
-use crate::series::outer_gradient;
-use pullback::Batch;
-
-/// How far from the state the loss is recorded once more, in rounding units.
-const ROUNDED: f64 = 16.0;
+use pullback::{Batch, Var};
 
 impl<I: Iteration> LastStep<'_, '_, I> {
     /// It, in each of `n` members, or in all together; 0 where that is too little to be seen. A forward sweep, and two
@@ -52,22 +48,25 @@ impl<I: Iteration> LastStep<'_, '_, I> {
     }
 
     /// Looks how much of itself the derivative `v` of the loss changes, of the whole and of each member, where the
-    /// state moves by as much as it is large: near its minimum a loss sees the rounding of its state. The loss is
-    /// recorded once more, a few rounding units beside it.
-    pub(crate) fn look_at_loss(&mut self, at_end: &[Batch<Of<I::State>>], v: &[Batch<Of<I::State>>]) -> Result<()> {
+    /// state moves by as much as it is large: near its minimum a loss sees the rounding of its state. `handles` are the
+    /// state that the loss was recorded with. Cost: a Hessian-vector product of the loss.
+    pub(crate) fn look_at_loss(
+        &mut self,
+        loss: Var<'_, Of<I::State>>,
+        handles: &[Var<'_, Of<I::State>>],
+        v: &[Batch<Of<I::State>>],
+    ) -> Result<()> {
         let path = self.path;
         let mut d = anywhere(path.end, 0x1055);
         self.leave_out(&mut d);
         let d = self.project(path.end, &d)?;
-        let from = beside(path.end, ROUNDED * lists::eps::<Of<I::State>>(), &d);
-        let (_, there) = outer_gradient(self, &from, &mut [])?;
-        let mut change = self.project(path.end, &lists::minus(&there, at_end))?;
+        let mut change = lists::zeros(&lists::shapes(&d));
+        self.tape.hvps_into(loss, &seeds(handles, &d), &mut change.iter_mut().collect::<Vec<_>>())?;
+        let mut change = self.project(path.end, &change)?;
         self.leave_out(&mut change);
-        let moved = lists::minus(&from, path.end);
         let share = |a: f64, b: f64| if a == 0.0 || b == 0.0 { 0.0 } else { a / b };
-        let steep = |of: &dyn Fn(&[Batch<Of<I::State>>]) -> f64| {
-            share(share(of(&change), of(v)), share(of(&moved), of(path.end)))
-        };
+        let steep =
+            |of: &dyn Fn(&[Batch<Of<I::State>>]) -> f64| share(share(of(&change), of(v)), share(of(&d), of(path.end)));
         let n = lists::members(&lists::shapes(v));
         let members = (0..n).map(|m| steep(&|v| lists::member_length(v, m)));
         self.steep_loss = std::iter::once(steep(&|v| lists::length(v))).chain(members).collect();

@@ -80,12 +80,12 @@ pub(crate) fn series<I: Iteration>(
     gradient: &mut [Batch<Of<I::State>>],
 ) -> Result<(f64, Certificate)> {
     let path = last_step.path;
-    let (loss, at_end) = outer_gradient(last_step, path.end, gradient)?;
+    let Outer { loss, handles, by_state: at_end } = outer_gradient(last_step, path.end, gradient)?;
     let value = double(loss.scalar());
     let v = first_term(last_step, sum, &at_end, gradient)?;
     if sum == Sum::FixedPoint {
-        // Where the loss fails beside the state, nothing is known.
-        let _ = last_step.look_at_loss(&at_end, &v);
+        // Where the loss has no second derivative, nothing is known.
+        let _ = last_step.look_at_loss(loss, &handles, &v);
     }
     let motion = difference(path.before, path.end) / norm(path.end).max(f64::MIN_POSITIVE);
     let mut certificate = Certificate::series(norm(&v) > 0.0, motion);
@@ -135,8 +135,8 @@ fn first_term<I: Iteration>(
         Sum::FixedPoint => last_step.project(path.end, at_end)?,
         // The formula of 2022 looks from the point before the last step.
         _ => {
-            let (_, at_start) = outer_gradient(last_step, path.before, &mut direct.to_vec())?;
-            last_step.project(path.end, &at_start)?
+            let at_start = outer_gradient(last_step, path.before, &mut direct.to_vec())?;
+            last_step.project(path.end, &at_start.by_state)?
         }
     };
     last_step.leave_out(&mut v);
@@ -234,25 +234,30 @@ fn summed<I: Iteration>(
     Ok(Summed { p, kept, grown })
 }
 
-/// The outer loss as a function of fresh handles for the state. Its gradient by the state is returned with it, and that
-/// by the parameters, the direct term, goes to `direct`, which is zero before and stays so where there is none, and is
-/// empty where it is not wanted.
-pub(crate) fn outer_gradient<'t, I: Iteration>(
+/// The recorded outer loss, the handles of the state that it is a function of, and its gradient by that.
+struct Outer<'t, T: Scalar> {
+    loss: Var<'t, T>,
+    handles: Vec<Var<'t, T>>,
+    by_state: List<T>,
+}
+
+/// The outer loss as a function of fresh handles for the state. Its gradient by the parameters, the direct term, goes
+/// to `direct`, which is zero before and stays so where there is none.
+fn outer_gradient<'t, I: Iteration>(
     last_step: &LastStep<'_, 't, I>,
     at: &[Batch<Of<I::State>>],
     direct: &mut [Batch<Of<I::State>>],
-) -> Result<(Var<'t, Of<I::State>>, List<Of<I::State>>)> {
+) -> Result<Outer<'t, Of<I::State>>> {
     let LastStep { tape, rec, .. } = *last_step;
     let (z, handles) = bind(tape, last_step.like, at);
     let loss = last_step.it.outer(tape, z, copy(&rec.params));
     let mut v: List<_> = at.iter().map(|b| Batch::zeros(b.shape())).collect();
     // Most losses see the parameters through the state alone, and `direct` stays zero.
-    let wanted = !direct.is_empty() && tape.depends_on(loss, &rec.phi)?;
-    let phi: &[Var<'_, _>] = if wanted { &rec.phi } else { &[] };
+    let phi: &[Var<'_, _>] = if tape.depends_on(loss, &rec.phi)? { &rec.phi } else { &[] };
     let by: Vec<Var<'_, _>> = handles.iter().chain(phi).copied().collect();
     let direct = direct.iter_mut().take(phi.len());
     tape.gradient_into(loss, &by, &mut v.iter_mut().chain(direct).collect::<Vec<_>>())?;
-    Ok((loss, v))
+    Ok(Outer { loss, handles, by_state: v })
 }
 
 /// `next = v_{k+1}` of `v = v_k`.

@@ -41,7 +41,7 @@ pub enum Why {
         largest: f64,
     },
     /// The linear system, or the metric that it is looked at in, is so ill-conditioned that half of the digits are
-    /// lost; or the point is known so little, because it and its residual are rounded, that the derivative is not known.
+    /// lost; or the point and its residual are rounded so much that the derivative is not known.
     IllConditioned {
         /// The condition number; of a metric, the rounding units that its inverse is off; of a point, those that the
         /// derivative changes by its rounding.

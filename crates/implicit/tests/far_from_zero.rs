@@ -78,13 +78,13 @@ fn a_solution_to_rounding_is_none_for_a_condition_that_is_steep() {
         for c in [1.0, 1e2, 1e4, 1e6, 1e7, 3e8, -1.7e9, 1e10] {
             tally::<f64>(c, units, &mut found[0]);
         }
-        for c in [1.0, 20.0, -100.0, 400.0, 1.5e3, 3e3] {
+        for c in [1.0, 20.0, -100.0, 400.0, 1.5e3, 3e3, 1e4, -3e4] {
             tally::<f32>(c, units, &mut found[1]);
         }
     }
     println!("verified, estimated, lost in rounding: {found:?}");
     assert!(found[0][0] >= 180 && found[0][1] >= 8 && found[0][2] >= 60, "{found:?}");
-    assert!(found[1][0] >= 100 && found[1][1] >= 8 && found[1][2] >= 40, "{found:?}");
+    assert!(found[1][0] >= 100 && found[1][1] >= 8 && found[1][2] >= 60, "{found:?}");
 }
 
 /// `z <- z - rate ((z - c)² - p)` after some steps: sound or not, by the series, one step, and the linear system.

@@ -299,8 +299,8 @@ fn a_loop_with_many_parameters_is_looked_at_too() {
     }
 }
 
-/// What is recorded is one step and one loss; a look takes two more of each, and near a kink six. Two steps and one
-/// loss more say whether they are steep.
+/// What is recorded is one step and one loss; a look takes two more of each, and near a kink six. Two steps more say
+/// whether the step is steep.
 #[test]
 fn what_a_look_at_a_loop_takes() {
     let (z0, phi) = (mat![[0.0], [2.0]], mat![[0.0], [1.0]]);
@@ -320,7 +320,7 @@ fn what_a_look_at_a_loop_takes() {
         );
         let found = p.derivative(1, Estimator::FixedPoint { terms: 60 }).unwrap().certificate;
         assert_eq!(is_kink(found.verdict), bent, "{found}");
-        assert!(steps.get() <= most && losses.get() < most, "{} {}", steps.get(), losses.get());
+        assert!(steps.get() <= most && losses.get() <= most - 2, "{} {}", steps.get(), losses.get());
     }
 }
 

@@ -113,6 +113,40 @@ fn in_the_member_that_it_concerns() {
     assert_eq!(sound, [true, false, true], "{}", d.certificate);
 }
 
+/// The same of members of one batch of solutions: of one the loss is near its minimum, of one it is not, and one is no
+/// solution.
+#[test]
+fn members_of_a_batch_of_solutions_differ() {
+    let shape = pullback::Shape::batch(3, 1, 1);
+    let p: Batch<f64> = Batch::from_slice(shape, &[2.0, 3.0, 5.0]);
+    let z = Batch::from_fn(shape, |m, _, _| p.data()[m].sqrt() + if m == 2 { 1.0 } else { 0.0 });
+    let t = Batch::from_fn(shape, |m, _, _| p.data()[m].sqrt() + if m == 0 { 1e-12 } else { 0.1 });
+    let c = root(&z, &p, |z: Var, p: Var| z.hadamard(z) - p).flat();
+    let h = c
+        .at(&z, &p)
+        .without_polish()
+        .hypergradient(|z: Var, _| {
+            let d = z - z.tape().constant(&t);
+            d.dot(d).sum() * 0.5
+        })
+        .unwrap();
+    let verdicts: Vec<Verdict> = h.certificate.members.iter().map(|m| m.verdict).collect();
+    assert!(is_lost(verdicts[0]) && verdicts[1] == Verdict::Verified && !verdicts[2].is_sound(), "{verdicts:?}");
+}
+
+/// A loss near its minimum in single precision, at a distance where it is lost and at one where it is not.
+#[test]
+fn single_precision_loses_the_loss_sooner() {
+    for (apart, sound) in [(1e-5f32, false), (-3e-6, false), (0.1, true), (-0.3, true)] {
+        let p = 2.0f32;
+        let z = p.sqrt();
+        let t = z + apart;
+        let c = root(&z, &p, |z: Var<f32>, p: Var<f32>| z * z - p).flat();
+        let h = c.at(&z, &p).hypergradient(|z: Var<f32>, _| (z - t) * (z - t) * 0.5).unwrap();
+        assert_eq!(h.certificate.verdict.is_sound(), sound, "{apart}: {}", h.certificate);
+    }
+}
+
 /// `z <- z - gain ((z - c)² - p)`: a point is a fixed point to rounding long before it is a root.
 #[test]
 fn a_step_that_hardly_contracts_rounds_its_residual() {
