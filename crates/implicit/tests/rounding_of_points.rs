@@ -222,7 +222,7 @@ fn one_entry_that_does_not_answer_beside_one_that_does() {
             let (a, b) = (z.row_range(0, 1), z.row_range(1, 1));
             let (e, f) = (mat![[1.0], [0.0]], mat![[0.0], [1.0]]);
             let silent = ((a * a - p.row_range(0, 1)) * k + 1.0) - 1.0;
-            silent * &e + (b - p.row_range(1, 1)) * &f
+            silent * &e + (b - p.row_range(1, 1)) * k * &f
         })
         .flat();
         let h = c.at(&z, &p).hypergradient(|z: Var, _| z.row_range(0, 1)).unwrap();
