@@ -63,9 +63,7 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
             lists::add(&mut team.x, step, &v, m);
         }
         if matches!(until, Until::Terms(terms) if k == terms) {
-            for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
-                team.rest(m, Status::Truncated);
-            }
+            (0..n).for_each(|m| team.rest_if_at_work(m, Status::Truncated));
         }
         if !team.goes_on() {
             break;
@@ -74,7 +72,10 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
         // From here on `v` is the new term and `next` the one before it.
         std::mem::swap(&mut v, &mut next);
         team.norm(&v, &mut length)?;
-        for m in (0..n).filter(|m| team.works[*m]).collect::<Vec<_>>() {
+        for m in 0..n {
+            if !team.works[m] {
+                continue;
+            }
             lengths[m].push(length[m]);
             team.members[m].iterations += 1;
             if until == Until::Missing {
