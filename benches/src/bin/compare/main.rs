@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p pullback-benches --bin compare -- primitives --base REVISION` builds the benchmark of that
 //! revision in a worktree under `target/`, and the present one, and prints new/old for each row and column. `--rounds`
-//! sets how many turns each gets, `--help` lists the rest. No timing happens here: the benchmarks time themselves, both
-//! by the present harness, and print what this reads. `--instructions` counts instead of timing (`instructions.rs`).
+//! sets how many turns each gets (what differs by a few percent needs tens of them), `--help` lists the rest. No timing
+//! happens here: the benchmarks time themselves, both by the present harness, and print what this reads.
+//! `--instructions` counts instead of timing (`instructions.rs`).
 
 mod instructions;
 
@@ -233,7 +234,8 @@ fn print(before: &Times, after: &Times, limit: f64, unit: &str) -> Result<()> {
     if both.is_empty() {
         return Err("expected rows that both builds print, got none".into());
     }
-    println!("{:<24} {:<16} {:>3} {:>12} {:>12}   new/old, in {unit}", "table", "row", "col", "old", "new");
+    println!("the least of each build in {unit}, and the median over the rounds of new/old");
+    println!("{:<24} {:<16} {:>3} {:>12} {:>12}   new/old", "table", "row", "col", "old", "new");
     let mut above = 0;
     for (key, ratio) in &both {
         let (old, new) = (before.least(key), after.least(key));

@@ -63,7 +63,11 @@ pub(super) fn run<T: Scalar>(team: &mut Team<'_, T>, step: f64, until: Until) ->
             lists::add(&mut team.x, step, &v, m);
         }
         if matches!(until, Until::Terms(terms) if k == terms) {
-            (0..n).for_each(|m| team.rest_if_at_work(m, Status::Truncated));
+            for m in 0..n {
+                if team.works[m] {
+                    team.rest(m, Status::Truncated);
+                }
+            }
         }
         if !team.goes_on() {
             break;

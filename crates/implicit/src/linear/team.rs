@@ -111,13 +111,6 @@ impl<'m, T: Scalar> Team<'m, T> {
         self.members[m].status = status;
     }
 
-    /// Whoever is at work rests from now on.
-    pub(super) fn rest_if_at_work(&mut self, m: usize, status: Status) {
-        if self.works[m] {
-            self.rest(m, status);
-        }
-    }
-
     /// `out = A v`. The members that rest are set to zero first, so nothing of theirs is computed with.
     pub(super) fn apply(&mut self, v: &mut [Batch<T>], out: &mut [Batch<T>]) -> Result<()> {
         self.silence(v);
